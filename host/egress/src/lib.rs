@@ -1,0 +1,1 @@
+//! A guest's http request: match, attach, send, scrub.

@@ -1,0 +1,1 @@
+//! The doors: mcp, http api, discovery documents, health, metrics.

@@ -1,0 +1,157 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::TenantId;
+
+/// What kind of caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// A person.
+    User,
+    /// A program with its own credentials (OAuth 2.0 client credentials).
+    Machine,
+}
+
+impl PrincipalKind {
+    /// `user` or `machine`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Machine => "machine",
+        }
+    }
+
+    /// Whether a rule lets this kind of caller through.
+    #[must_use]
+    pub const fn fits(self, rule: toolhost_policy::PrincipalRule) -> bool {
+        use toolhost_policy::PrincipalRule;
+        matches!(
+            (self, rule),
+            (_, PrincipalRule::Any)
+                | (Self::User, PrincipalRule::User)
+                | (Self::Machine, PrincipalRule::Machine)
+        )
+    }
+}
+
+/// How far a caller reaches in the tree of tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Its own tenant.
+    Admin,
+    /// Its own tenant and all below it.
+    Owner,
+    /// Every tenant.
+    Superadmin,
+}
+
+/// The verified caller. Made by token verification alone: the fields are private, and no constructor is public but the
+/// development one, which needs a [`LoopbackOnly`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) subject: Arc<str>,
+    pub(crate) kind: PrincipalKind,
+    pub(crate) client: Option<Arc<str>>,
+    pub(crate) role: Role,
+    pub(crate) scopes: Arc<[String]>,
+    /// The tenant claim as the token has it, before the directory has mapped it.
+    pub(crate) tenant_key: Option<Arc<str>>,
+    /// Unix seconds.
+    pub(crate) expires_at: u64,
+}
+
+/// The issuer of development principals. No configured issuer can have this name: it is not a URL.
+const DEVELOPMENT_ISSUER: &str = "development";
+
+impl Principal {
+    /// The caller of a host that was started with `--dev-tenant` and listens on loopback alone. It never expires.
+    #[must_use]
+    pub fn development(tenant: &TenantId, _proof: LoopbackOnly) -> Self {
+        Self {
+            issuer: DEVELOPMENT_ISSUER.into(),
+            subject: "developer".into(),
+            kind: PrincipalKind::User,
+            client: None,
+            role: Role::Admin,
+            scopes: Arc::new([]),
+            tenant_key: Some(tenant.as_str().into()),
+            expires_at: u64::MAX,
+        }
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `sub`; unique within its issuer only.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Person or machine.
+    #[must_use]
+    pub fn kind(&self) -> PrincipalKind {
+        self.kind
+    }
+
+    /// `client_id` or `azp`.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// The role, as far as the issuer is believed for it.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The scopes of RFC 8693 section 4.2 or RFC 9068.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// The tenant claim as the token has it.
+    #[must_use]
+    pub fn tenant_key(&self) -> Option<&str> {
+        self.tenant_key.as_deref()
+    }
+
+    /// When the token ends, in Unix seconds; streams end with it.
+    #[must_use]
+    pub fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+}
+
+/// Proof that every listener is on loopback, so that a development principal can be made.
+#[derive(Debug, Clone, Copy)]
+pub struct LoopbackOnly(());
+
+impl LoopbackOnly {
+    /// The proof, where every address is a loopback one. No address at all (stdio) is as good.
+    #[must_use]
+    pub fn of(listeners: &[SocketAddr]) -> Option<Self> {
+        listeners.iter().all(|address| address.ip().is_loopback()).then_some(Self(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LoopbackOnly;
+
+    #[test]
+    fn one_listener_that_others_can_reach_is_enough_to_refuse() {
+        let of = |list: &[&str]| LoopbackOnly::of(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>());
+        assert!(of(&["127.0.0.1:1", "[::1]:1"]).is_some() && of(&[]).is_some());
+        for open in ["0.0.0.0:1", "[::]:1", "192.168.1.1:1", "[::ffff:10.0.0.1]:1"] {
+            assert!(of(&["127.0.0.1:1", open]).is_none(), "{open}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use sha2::{Digest, Sha256};
+
+use crate::{Principal, TenantId};
+
+/// The key of everything that is kept for one tenant. Only a [`crate::Binding`] gives one out, so nothing can be kept
+/// or read under a name that a request brought.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TenantSpace(TenantId);
+
+impl TenantSpace {
+    pub(crate) fn new(tenant: TenantId) -> Self {
+        Self(tenant)
+    }
+
+    /// Whose space it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.0
+    }
+}
+
+/// Whom a session or a personal value belongs to: a digest over issuer, subject, client and home tenant, each with its
+/// length, so that no two callers can spell the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerId([u8; 32]);
+
+impl OwnerId {
+    pub(crate) fn of(principal: &Principal, home: &TenantId) -> Self {
+        let mut digest = Sha256::new();
+        let client = principal.client();
+        for part in [Some(principal.issuer()), Some(principal.subject()), client, Some(home.as_str())] {
+            match part {
+                None => digest.update([0]),
+                Some(text) => {
+                    digest.update([1]);
+                    digest.update((text.len() as u64).to_be_bytes());
+                    digest.update(text.as_bytes());
+                }
+            }
+        }
+        Self(digest.finalize().into())
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}

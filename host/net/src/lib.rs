@@ -1,0 +1,1 @@
+//! Where bytes may go: dns, address classes, pinning, tls.

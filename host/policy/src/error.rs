@@ -1,0 +1,107 @@
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal;)+) => {
+        /// The stable codes that callers meet, the same at every door.
+        ///
+        /// Unknown and forbidden share a code wherever telling them apart would name what belongs to somebody else.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $variant,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, for documents that list them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The text that goes on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The status of the HTTP API's problem document (RFC 9457).
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// There is no valid token with the request.
+    Unauthenticated = "unauthenticated", 401;
+    /// The caller is known and may not do this.
+    Forbidden = "forbidden", 403;
+    /// The token names no tenant, and this needs one.
+    TenantRequired = "tenant_required", 403;
+    /// The token's tenant is not served here.
+    TenantUnavailable = "tenant_unavailable", 403;
+    /// There is no such tool, session or resource for this caller.
+    NotFound = "not_found", 404;
+    /// The arguments do not fit the tool's schema.
+    InvalidArguments = "invalid_arguments", 400;
+    /// The request itself is malformed.
+    InvalidRequest = "invalid_request", 400;
+    /// The tenant has no usable credential for the connection.
+    NotConnected = "not_connected", 424;
+    /// The plugin asked for a request that was not granted.
+    EgressDenied = "egress_denied", 403;
+    /// The outside system sent a credential back, and the answer was withheld.
+    CredentialReflected = "credential_reflected", 502;
+    /// A limit was reached; the message names its key.
+    LimitExceeded = "limit_exceeded", 413;
+    /// The call took longer than its time.
+    Timeout = "timeout", 504;
+    /// Every slot is taken; try again.
+    Busy = "busy", 503;
+    /// The outside system failed or could not be reached.
+    Upstream = "upstream", 502;
+    /// The plugin trapped, or its answer was not acceptable.
+    PluginFailed = "plugin_failed", 500;
+    /// The tool said that it could not do what was asked.
+    ToolFailed = "tool_failed", 422;
+    /// The tool asks for input that this client cannot give.
+    InputUnsupported = "input_unsupported", 422;
+    /// The call was dropped by its caller.
+    Cancelled = "cancelled", 499;
+    /// The host could not do its part; the log has the reason.
+    Internal = "internal", 500;
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error as a caller sees it: a code, one sentence, and the key or flag to change where there is one.
+///
+/// It carries no secret and no other tenant's name; whoever makes one answers for that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{message}")]
+pub struct PublicError {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// One sentence, lower case, without a full stop.
+    pub message: String,
+    /// The argument, key or flag it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+}
+
+impl PublicError {
+    /// An error about nothing in particular.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), param: None }
+    }
+
+    /// Names the argument, key or flag.
+    #[must_use]
+    pub fn about(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+}

@@ -1,0 +1,35 @@
+//! What is allowed: rules, manifest, limits, secrets and error codes.
+//!
+//! This room decides which requests a plugin may make, by what it asked for and what the operator granted.
+//! What must never happen here: I/O of any kind, a rule that widens another, a secret that can be printed.
+//!
+//! # Tour
+//!
+//! - [`Secret`]: bytes that cannot be printed, serialised or cloned.
+//! - [`ErrorCode`], [`PublicError`]: the one list of codes that callers meet.
+//! - [`Limits`]: every bound of a call, with its default, its key and its reason.
+//! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
+//! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
+//! - [`Connection`]: one outside system as the operator defined it.
+//! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
+
+mod connection;
+mod endpoint;
+mod error;
+mod grant;
+mod limits;
+mod manifest;
+mod manifest_toml;
+mod name;
+mod path;
+mod secret;
+
+pub use connection::{AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError};
+pub use endpoint::{Endpoint, Method, Refusal};
+pub use error::{ErrorCode, PublicError};
+pub use grant::{ConnectionGrant, Grant, GrantError};
+pub use limits::{Limit, Limits, LimitsPatch};
+pub use manifest::{ConnectionRequest, Manifest, ManifestError};
+pub use name::{ConnectionName, NameError, PluginName, ToolName};
+pub use path::{PathError, PathTemplate};
+pub use secret::Secret;

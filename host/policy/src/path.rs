@@ -1,0 +1,310 @@
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// RFC 3986 section 2.3: everything but the unreserved characters is encoded.
+const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What may stand literally in a template: the `pchar` of RFC 3986 without `%`, so that a literal has one spelling.
+const fn is_literal(byte: u8) -> bool {
+    matches!(byte,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
+        | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
+}
+
+/// A template longer than this is not written by a person for an API.
+const MAX_TEMPLATE: usize = 1_024;
+
+/// A value longer than this is not an identifier; servers refuse longer request lines anyway.
+const MAX_VALUE: usize = 1_024;
+
+/// How many times a value is decoded when looking for separators: a proxy and a server each decode once, with one
+/// to spare.
+const DECODINGS: usize = 3;
+
+/// Why a path template, or a value for it, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// The template itself.
+    #[error("path template {0:?}: {1}")]
+    Template(String, &'static str),
+    /// A `{name}` without a value, or with two.
+    #[error("path parameter {{{0}}} needs exactly one value")]
+    Missing(String),
+    /// A value for a name that the template does not have.
+    #[error("the path has no parameter {{{0}}}")]
+    Unknown(String),
+    /// A value that would not stay in its place.
+    #[error("path parameter {{{0}}}: {1}")]
+    Value(String, &'static str),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Piece {
+    Literal(String),
+    Parameter(String),
+}
+
+/// A path with places for values, such as `/v1/invoices/{id}`.
+///
+/// A value fills (part of) one segment and cannot leave it: it is percent-encoded, and an empty one, `.`, `..` or one
+/// that holds a separator in any encoding is refused (T45).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathTemplate {
+    text: String,
+    segments: Vec<Vec<Piece>>,
+}
+
+impl PathTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// It does not begin with `/`, has an empty, `.` or `..` segment (a last `/` is allowed), a character that needs
+    /// encoding, a brace without its pair, two parameters side by side, or a name twice.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        let refuse = |why| PathError::Template(text.chars().take(80).collect(), why);
+        if text.len() > MAX_TEMPLATE {
+            return Err(refuse("longer than 1,024 bytes"));
+        }
+        let Some(rest) = text.strip_prefix('/') else { return Err(refuse("must begin with /")) };
+        let mut names = std::collections::BTreeSet::new();
+        let mut segments = Vec::new();
+        let count = rest.split('/').count();
+        for (index, segment) in rest.split('/').enumerate() {
+            if segment.is_empty() && index + 1 != count {
+                return Err(refuse("has an empty segment"));
+            }
+            if segment == "." || segment == ".." {
+                return Err(refuse("has a . or .. segment"));
+            }
+            segments.push(parse_segment(segment, &mut names).map_err(refuse)?);
+        }
+        Ok(Self { text: text.to_owned(), segments })
+    }
+
+    /// The template as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of its parameters, in order.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().flatten().filter_map(|piece| match piece {
+            Piece::Parameter(name) => Some(name.as_str()),
+            Piece::Literal(_) => None,
+        })
+    }
+
+    /// Fills in the values and returns an absolute, encoded path.
+    ///
+    /// # Errors
+    /// A missing, doubled or unknown parameter, or a value that would leave its place.
+    pub fn build<'a>(&self, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String, PathError> {
+        let mut given = std::collections::BTreeMap::new();
+        for (name, value) in values {
+            if !self.parameters().any(|known| known == name) {
+                return Err(PathError::Unknown(name.chars().take(80).collect()));
+            }
+            if given.insert(name, value).is_some() {
+                return Err(PathError::Missing(name.to_owned()));
+            }
+        }
+        let mut path = String::with_capacity(self.text.len() + 32);
+        for segment in &self.segments {
+            path.push('/');
+            let start = path.len();
+            for piece in segment {
+                match piece {
+                    Piece::Literal(text) => path.push_str(text),
+                    Piece::Parameter(name) => {
+                        let value = given.get(name.as_str()).ok_or_else(|| PathError::Missing(name.clone()))?;
+                        check_value(value).map_err(|why| PathError::Value(name.clone(), why))?;
+                        path.extend(utf8_percent_encode(value, PARAMETER));
+                    }
+                }
+            }
+            // Two harmless values can make a harmful segment: `{a}.` with `.`, say.
+            if matches!(path.get(start..), Some("." | "..")) {
+                return Err(PathError::Value(self.text.clone(), "the values make a . or .. segment"));
+            }
+        }
+        Ok(path)
+    }
+
+    /// Whether an encoded path is one that this template can make. Used on the final URL, after everything that could
+    /// have changed it.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix('/') else { return false };
+        let mut segments = rest.split('/');
+        for pieces in &self.segments {
+            let Some(segment) = segments.next() else { return false };
+            if matches!(segment, "." | "..") || !matches_segment(pieces, segment) {
+                return false;
+            }
+        }
+        segments.next().is_none()
+    }
+}
+
+impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn parse_segment(
+    segment: &str,
+    names: &mut std::collections::BTreeSet<String>,
+) -> Result<Vec<Piece>, &'static str> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut rest = segment;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('{') {
+            let (name, after) = after.split_once('}').ok_or("has a { without its }")?;
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
+                return Err("has a parameter whose name is not of A-Z, a-z, 0-9, _, - and .");
+            }
+            if matches!(pieces.last(), Some(Piece::Parameter(_))) {
+                return Err("has two parameters side by side");
+            }
+            if !names.insert(name.to_owned()) {
+                return Err("has a parameter twice");
+            }
+            pieces.push(Piece::Parameter(name.to_owned()));
+            rest = after;
+        } else {
+            let end = rest.find('{').unwrap_or(rest.len());
+            let (literal, after) = rest.split_at(end);
+            if !literal.bytes().all(is_literal) {
+                return Err("has a character that must be percent-encoded, or a } without its {");
+            }
+            pieces.push(Piece::Literal(literal.to_owned()));
+            rest = after;
+        }
+    }
+    Ok(pieces)
+}
+
+fn check_value(value: &str) -> Result<(), &'static str> {
+    if value.is_empty() {
+        return Err("the value is empty");
+    }
+    if value.len() > MAX_VALUE {
+        return Err("the value is longer than 1,024 bytes");
+    }
+    let mut decoded = value.to_owned();
+    for _ in 0..=DECODINGS {
+        if decoded == "." || decoded == ".." {
+            return Err("the value is . or ..");
+        }
+        if decoded.contains(['/', '\\']) {
+            return Err("the value holds a path separator");
+        }
+        if decoded.chars().any(char::is_control) {
+            return Err("the value holds a control character");
+        }
+        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if next == decoded {
+            return Ok(());
+        }
+        decoded = next;
+    }
+    Err("the value is percent-encoded more than three times")
+}
+
+fn matches_segment(pieces: &[Piece], segment: &str) -> bool {
+    match pieces {
+        [] => segment.is_empty(),
+        [Piece::Literal(text), rest @ ..] => {
+            segment.strip_prefix(text.as_str()).is_some_and(|after| matches_segment(rest, after))
+        }
+        [Piece::Parameter(_)] => is_encoded_value(segment),
+        [Piece::Parameter(_), rest @ ..] => segment
+            .char_indices()
+            .skip(1)
+            .any(|(at, _)| {
+                let (value, after) = segment.split_at(at);
+                is_encoded_value(value) && matches_segment(rest, after)
+            }),
+    }
+}
+
+/// Whether the text is what [`PathTemplate::build`] makes of some acceptable value.
+fn is_encoded_value(text: &str) -> bool {
+    let Ok(value) = percent_decode_str(text).decode_utf8() else { return false };
+    check_value(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PathError, PathTemplate};
+
+    fn build(template: &str, value: &str) -> Result<String, PathError> {
+        PathTemplate::parse(template).unwrap().build([("id", value)])
+    }
+
+    #[test]
+    fn a_value_is_encoded_into_its_segment() {
+        assert_eq!(build("/v1/invoices/{id}", "in_7").unwrap(), "/v1/invoices/in_7");
+        assert_eq!(build("/v1/{id}.json", "a b?c#d;e&f@g").unwrap(), "/v1/a%20b%3Fc%23d%3Be%26f%40g.json");
+        assert_eq!(build("/{id}", "ż").unwrap(), "/%C5%BC");
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_segment() {
+        for value in [
+            "", ".", "..", "../admin", "a/b", "..\\admin", "%2e%2e", "%2E", "a%2fb", "%252e%252e", "%25252f", "a%5cb",
+            "a\0b", "a%00b", "a\r\nb", "%25252525252e",
+        ] {
+            assert!(build("/v1/invoices/{id}", value).is_err(), "{value:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn values_that_together_make_dots_are_refused() {
+        assert!(build("/v1/{id}.", ".").is_err());
+        assert!(PathTemplate::parse("/x/.{id}").unwrap().build([("id", ".")]).is_err());
+    }
+
+    #[test]
+    fn every_parameter_needs_one_value_and_no_more() {
+        let template = PathTemplate::parse("/a/{id}").unwrap();
+        assert_eq!(template.build([]), Err(PathError::Missing("id".into())));
+        assert_eq!(template.build([("id", "1"), ("id", "2")]), Err(PathError::Missing("id".into())));
+        assert_eq!(template.build([("id", "1"), ("x", "2")]), Err(PathError::Unknown("x".into())));
+    }
+
+    #[test]
+    fn what_it_builds_it_matches_and_nothing_deeper() {
+        let template = PathTemplate::parse("/v1/invoices/{id}").unwrap();
+        for value in ["in_7", "a b", "ż", "a:b@c", "~x"] {
+            assert!(template.matches(&template.build([("id", value)]).unwrap()), "{value}");
+        }
+        for path in [
+            "/v1/invoices", "/v1/invoices/", "/v1/invoices/a/b", "/v1/invoices/..", "/v1/invoices/%2e%2e",
+            "/v1/invoices/a%2Fb", "//v1/invoices/a", "/v1/invoices/a/", "v1/invoices/a", "/v1/invoices/%zz",
+            "/v1/invoices/a%20", "/V1/invoices/a", "/v1/invoices/a;b",
+        ] {
+            // `a%20` is what "a " is encoded to, so it alone is a match.
+            assert_eq!(template.matches(path), path.ends_with("a%20"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_segment_may_mix_text_and_parameters() {
+        let template = PathTemplate::parse("/compare/{base}...{head}").unwrap();
+        assert_eq!(template.build([("base", "main"), ("head", "v1.2")]).unwrap(), "/compare/main...v1.2");
+        assert!(template.matches("/compare/main...v1.2"));
+        assert!(!template.matches("/compare/main"));
+    }
+
+    #[test]
+    fn a_bad_template_is_refused() {
+        for text in ["", "v1", "/a//b", "/../b", "/a/.", "/{a", "/a}", "/{a}{b}", "/{a}/{a}", "/a b", "/a%20b", "/{}", "/a?b"] {
+            assert!(PathTemplate::parse(text).is_err(), "{text:?}");
+        }
+        assert!(PathTemplate::parse("/v1/").is_ok() && PathTemplate::parse("/").is_ok());
+    }
+}

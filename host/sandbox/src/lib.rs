@@ -1,0 +1,1 @@
+//! Running a guest: compile, pool, instantiate, limits; one file a wit import.

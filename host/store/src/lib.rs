@@ -1,0 +1,1 @@
+//! What is kept for plugins: one space a tenant.

@@ -1,0 +1,1 @@
+//! Whose call it is: keys of issuers, the directory, sessions.

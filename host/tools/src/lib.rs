@@ -1,0 +1,1 @@
+//! What can be called: the catalogue, and the one call path of every door.

@@ -1,0 +1,1 @@
+//! Which credential: providers for (tenant, connection[, user]).
