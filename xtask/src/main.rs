@@ -1,2 +1,73 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+//!
+//! - `demo`: one real call of each of two tenants, end to end, and what crossed the wire.
+//! - `test`: every suite and every check that CI runs; `.ci/run` calls it.
+//! - `bench`, `guests`, `docs`: measure, build the components, build the book.
+
+#![allow(clippy::print_stdout, reason = "these commands are for people, and their output is the result")]
+
+mod bench;
+mod demo;
+mod docs;
+mod guests;
+mod install;
+mod steps;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Two tenants call one plugin: builds, starts, calls, shows, stops
+    Demo,
+    /// Everything that CI checks; installs what is missing
+    Test {
+        /// The slow tests too
+        #[arg(long)]
+        full: bool,
+    },
+    /// Criterion benches; with --gate the instruction counts that CI compares
+    Bench {
+        /// Compare instruction counts with those that were recorded
+        #[arg(long)]
+        gate: bool,
+        /// Arguments for the benches
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Build every guest for wasm32-wasip2
+    Guests,
+    /// Build the API documentation, and the book where mdbook is installed
+    Docs,
+}
+
+fn main() -> ExitCode {
+    let root = workspace::root();
+    let result = match Cli::parse().command {
+        Command::Demo => demo::run(&root),
+        Command::Test { full } => test::run(&root, full),
+        Command::Bench { gate, arguments } => bench::run(&root, gate, &arguments),
+        Command::Guests => guests::build(&root),
+        Command::Docs => docs::run(&root),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            // Nobody is left to be told that stderr is gone.
+            let _ = writeln!(std::io::stderr(), "xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

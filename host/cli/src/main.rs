@@ -1,2 +1,46 @@
-//! `host`.
-fn main() {}
+//! `host`: runs third-party tools for AI agents as sandboxed WebAssembly components, for many tenants in one process.
+//!
+//! This room decides nothing about a call. It reads what the operator wrote, names what is missing, asks once for what
+//! a plugin wants, and wires the rooms together.
+//! What must never happen here: a protocol byte's stream (stdout under `--stdio`) written by anything but the protocol;
+//! a secret on a command line, in a log or in an error; a key or flag that is read and ignored.
+//!
+//! # Tour
+//!
+//! - [`args`]: the flags. [`verbs`]: one file a verb.
+//! - [`config`]: `host.toml`, plain structs and apart from them the reading of TOML.
+//! - [`setup`]: configuration and flags joined; [`missing`]: what is still needed, each with the flag that gives it.
+//! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
+//! - [`wiring`]: the rooms, put together.
+//! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
+
+mod args;
+mod config;
+mod exit;
+mod grants;
+mod logging;
+mod missing;
+mod output;
+mod progress;
+mod secret_ref;
+mod setup;
+mod verbs;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Before anything else: the compiling child has limits of its own and none of the host's threads.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == verbs::COMPILE_WORKER) {
+        return verbs::compile_worker();
+    }
+    let cli = args::Cli::parse();
+    logging::start(cli.log_format, cli.command.is_server());
+    let output = cli.output;
+    match verbs::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, output),
+    }
+}

@@ -1,1 +1,38 @@
-//! A guest's http request: match, attach, send, scrub.
+//! A guest's HTTP request: match, attach, send, scrub.
+//!
+//! This room decides whether a request that a guest asks for is one that its plugin was granted, puts the tenant's
+//! credential on it, and hands back a response without that credential.
+//! What must never happen here: a request to a place that was not granted, resolved and classified for this very
+//! request; one tenant's credential on another's request; a byte that completes a spelling of the credential in a
+//! guest's hands; a request without its event; a fallback that widens anything.
+//!
+//! # Tour
+//!
+//! - [`Egress`]: the pipeline, whole ([`Egress::send`]) or with a streamed body ([`Egress::start`]).
+//! - [`steps`]: the steps of the pipeline, one function and one file each, in their order.
+//! - [`EgressCall`]: what all requests of one tool call share.
+//! - [`GuestRequest`], [`GuestResponse`], [`Exchange`], [`BodyStream`]: what crosses to and from a guest.
+//! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
+//! - [`scrub`]: a credential's needles in every spelling, and the search for them.
+//! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
+//! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
+
+mod absolute;
+mod call;
+mod conflict;
+mod egress;
+mod failure;
+mod request;
+pub mod scrub;
+pub mod steps;
+mod stream;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+pub use call::EgressCall;
+pub use conflict::{ConnectionConflict, check_connection};
+pub use egress::Egress;
+pub use failure::{EgressCode, EgressFailure};
+pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
+pub use stream::BodyStream;

@@ -1,1 +1,36 @@
-//! The doors: mcp, http api, discovery documents, health, metrics.
+//! The doors: MCP over HTTP and stdio, the HTTP API, discovery documents, health, metrics.
+//!
+//! This room decides who may knock and how an answer is written down. What must never happen here: a call under a
+//! binding that does not come from that very request's token; a session or stream of one caller in the hands of another;
+//! a second way to call a tool beside [`CallPath`]; a page of another website reaching a host on this machine.
+//!
+//! # Tour
+//!
+//! - [`Gateway`]: the doors together, as a router or as a server ([`Gateway::serve`]).
+//! - [`GatewayConfig`]: the public URL, and which hosts and origins are let in.
+//! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `body`: size and time of bodies.
+//! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
+//!   `pages` (the list, converted once), `input` (questions to the person), `progress`, `stream` (ends with its token).
+//! - `api`: `/api/v1`, with its OpenAPI document. `problem`: errors as RFC 9457 has them.
+//! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]).
+
+mod api;
+mod auth;
+mod body;
+mod call;
+mod config;
+mod discovery;
+mod gateway;
+mod health;
+mod mcp;
+mod metrics;
+mod problem;
+mod rebinding;
+mod serve;
+mod stdio;
+
+pub use call::CallPath;
+pub use config::GatewayConfig;
+pub use gateway::{Gateway, Readiness};
+pub use metrics::serve_metrics;
+pub use stdio::{StdioCaller, StdioError, serve_stdio, serve_streams};

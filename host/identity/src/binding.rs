@@ -18,6 +18,28 @@ pub enum BindingError {
 ///
 /// There is no `Deserialize` and no way to name a tenant from outside: the constructors ask the principal and the
 /// [`Directory`].
+///
+/// What has one compiles:
+/// ```
+/// fn for_tenant(binding: &toolhost_identity::Binding) -> &str {
+///     binding.tenant().as_str()
+/// }
+/// ```
+/// What names a tenant of its own does not, and neither does what reads one from a request:
+/// ```compile_fail,E0451
+/// fn moved(tenant: toolhost_identity::TenantId, other: toolhost_identity::Binding) -> toolhost_identity::Binding {
+///     toolhost_identity::Binding { tenant, ..other }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// let _: toolhost_identity::Binding = serde_json::from_str("{}").unwrap();
+/// ```
+/// ```compile_fail,E0277
+/// let _: toolhost_identity::TenantId = serde_json::from_str("\"acme\"").unwrap();
+/// ```
+/// ```compile_fail,E0277
+/// let _ = toolhost_identity::TenantId::from("acme".to_owned());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Binding {
     principal: Arc<Principal>,

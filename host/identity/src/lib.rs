@@ -7,19 +7,43 @@
 //! # Tour
 //!
 //! - [`TenantId`]: the grammar of a tenant's name.
+//! - [`Unverified`]: a token taken apart, so that its issuer's keys can be found; [`IssuerRules`]: what is believed of
+//!   that issuer; [`KeySet`]: its public keys, by [`Algorithm`].
+//! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each for a person.
 //! - [`Principal`]: the verified caller, made by token verification alone.
 //! - [`Directory`]: which tenants there are, and which key of an identity provider means which.
 //! - [`Binding`]: principal and active tenant, the immutable snapshot that a call runs under.
 //! - [`TenantSpace`]: the only key under which anything is kept for a tenant.
 
+mod algorithm;
 mod binding;
+mod caller;
+mod checks;
 mod directory;
+mod json;
+mod key;
+mod key_set;
+mod pointer;
 mod principal;
+mod rules;
 mod space;
 mod tenant;
+mod token_error;
+mod unverified;
+mod verify;
 
+pub use algorithm::Algorithm;
 pub use binding::{Binding, BindingError};
+pub use checks::LEEWAY_SECONDS;
 pub use directory::{Directory, StaticDirectory, StaticDirectoryError};
+pub use json::{NotStrict, object as strict_object};
+pub use key::SkipReason;
+pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
+pub use pointer::{ClaimPointer, ClaimPointerError};
 pub use principal::{LoopbackOnly, Principal, PrincipalKind, Role};
+pub use rules::{AcceptedType, IssuerRules, MachineClaim};
 pub use space::{OwnerId, TenantSpace};
 pub use tenant::{TenantId, TenantIdError};
+pub use token_error::TokenError;
+pub use unverified::{MAX_TOKEN_BYTES, Unverified};
+pub use verify::{Finding, examine, verify};

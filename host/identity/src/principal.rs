@@ -46,8 +46,49 @@ pub enum Role {
     Superadmin,
 }
 
+impl Role {
+    /// The role of this name, whatever the case: `admin`, `owner` or `superadmin`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Admin, Self::Owner, Self::Superadmin].into_iter().find(|role| role.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// `admin`, `owner` or `superadmin`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+            Self::Superadmin => "superadmin",
+        }
+    }
+}
+
 /// The verified caller. Made by token verification alone: the fields are private, and no constructor is public but the
 /// development one, which needs a [`LoopbackOnly`].
+///
+/// What has one compiles:
+/// ```
+/// fn called_by(principal: &toolhost_identity::Principal) -> &str {
+///     principal.subject()
+/// }
+/// ```
+/// What makes one up does not, by its fields, by serde, or by [`Default`]:
+/// ```compile_fail,E0451
+/// fn made_up(other: toolhost_identity::Principal) -> toolhost_identity::Principal {
+///     toolhost_identity::Principal { subject: "root".into(), ..other }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// let _: toolhost_identity::Principal = serde_json::from_str("{}").unwrap();
+/// ```
+/// ```compile_fail,E0599
+/// let _ = toolhost_identity::Principal::default();
+/// ```
+/// Nor does the proof that a development principal needs:
+/// ```compile_fail,E0423
+/// let _ = toolhost_identity::LoopbackOnly(());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     pub(crate) issuer: Arc<str>,

@@ -1,1 +1,43 @@
-//! Where bytes may go: dns, address classes, pinning, tls.
+//! Where bytes may go: DNS, address classes, pinning, TLS.
+//!
+//! This room decides which addresses a connection outward may reach, and makes that connection and no other. Every
+//! request that a guest or a token causes goes through it.
+//! What must never happen here: a connection to an address that was not classified for this very request; a proxy, a
+//! redirect, or a certificate that is not checked; one tenant's connection used for another; text of an upstream in an
+//! error.
+//!
+//! # Tour
+//!
+//! - [`classify`], [`AddressClass`]: what kind of address it is, by the IANA special-purpose registries.
+//! - [`AddressPolicy`]: which kinds a connection accepts.
+//! - [`Lookup`], [`SystemLookup`]: names to addresses.
+//! - [`Network::resolve`], [`Approved`]: one lookup, every answer classified, and the proof of it.
+//! - [`TlsIdentity`]: which roots a connection trusts.
+//! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to approved addresses.
+//! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.
+//! - [`NetError`]: what went wrong, and whether bytes may have left.
+
+mod approved;
+mod class;
+mod client;
+mod connector;
+mod error;
+mod fetch;
+mod host;
+mod key;
+mod lookup;
+mod network;
+mod policy;
+mod tls;
+
+pub use approved::Approved;
+pub use class::{AddressClass, classify};
+pub use client::{Body, Client, FIRST_BYTE_TIMEOUT, PeerAddress, Timeouts};
+pub use connector::CONNECT_TIMEOUT;
+pub use error::{NetError, NetErrorKind, TlsFailure};
+pub use host::HostRefused;
+pub use key::ClientKey;
+pub use lookup::{Lookup, SystemLookup};
+pub use network::Network;
+pub use policy::{AddressPolicy, AddressRefused};
+pub use tls::{TlsError, TlsIdentity};

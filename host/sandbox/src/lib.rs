@@ -1,1 +1,41 @@
-//! Running a guest: compile, pool, instantiate, limits; one file a wit import.
+//! Running a guest: compile, pool, instantiate, limits; one file a WIT import.
+//!
+//! This room decides what a component may use of this machine. What must never happen here: an instance that serves two
+//! calls; a limit that is known and not enforced; native code from a file that this host did not write; a guest's print
+//! on the host's own output; a tenant, a credential or a token in a guest's memory.
+//!
+//! # Tour
+//!
+//! - [`Sandbox`]: the engine, its pool of slots, the runtime of the guests; [`SandboxSettings`].
+//! - [`Plugin`]: a component that was admitted and compiled; [`Plugin::describe`], [`Plugin::invoke`].
+//! - [`Inspection`]: what a file is, and whether this host would run it.
+//! - [`contract`]: the types of `wit/`, as the host meets them.
+//! - [`SandboxError`]: why something did not run.
+
+mod admission;
+mod artefact;
+mod bindings;
+mod call;
+mod clock;
+mod compile;
+mod cpu;
+mod engine;
+mod error;
+mod imports;
+mod inspect;
+mod limiter;
+mod log_lines;
+mod manifest_section;
+mod plugin;
+mod state;
+mod worker;
+
+pub use bindings::contract;
+pub use call::{Answered, CallContext, ProgressSink};
+pub use compile::Compiler;
+pub use engine::{Sandbox, SandboxSettings};
+pub use error::SandboxError;
+pub use inspect::{Inspection, inspect};
+pub use manifest_section::embed_manifest;
+pub use plugin::{Plugin, PluginDigest};
+pub use worker::compile_worker_main;

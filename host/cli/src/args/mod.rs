@@ -1,0 +1,279 @@
+//! The flags. A new verb is one variant here and one file under `verbs`.
+
+mod wiring;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use wiring::WiringArgs;
+
+use crate::exit::STATUSES;
+
+/// Run third-party tools for AI agents, sandboxed, for many tenants.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, max_term_width = 100, after_long_help = STATUSES, propagate_version = true)]
+pub(crate) struct Cli {
+    /// How results are written to stdout
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: OutputFormat,
+    /// How logs are written to stderr; RUST_LOG sets the levels
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+    Table,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve plugins over MCP and HTTP, or over stdio
+    #[command(after_long_help = RUN)]
+    Run(Box<RunArgs>),
+    /// Call one tool and print its answer
+    #[command(after_long_help = CALL)]
+    Call(Box<CallArgs>),
+    /// Show what a plugin exports, imports and asks for, and whether this host would run it
+    #[command(after_long_help = INSPECT)]
+    Inspect(InspectArgs),
+    /// Put a manifest into a component, so that one file is one plugin
+    #[command(after_long_help = BUILD)]
+    Build(BuildArgs),
+    /// Mint and look into tokens for development
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check configuration, secret files, keys, directories and the machine
+    #[command(after_long_help = DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Write completions for a shell to stdout
+    #[command(after_long_help = COMPLETIONS)]
+    Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// Whether the verb stays and serves, and so logs what it does.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) wiring: WiringArgs,
+    /// Where MCP and HTTP listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where Prometheus metrics listen [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Serve MCP over stdin and stdout instead of HTTP; needs --token or --dev-tenant
+    #[arg(long, conflicts_with_all = ["listen", "metrics_listen"])]
+    pub(crate) stdio: bool,
+    /// The caller's token for --stdio, verified as anywhere and again at each call
+    #[arg(long, value_name = "@FILE|env:VAR", requires = "stdio")]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// The tool's name
+    pub(crate) tool: String,
+    /// The arguments: JSON, @FILE, or - for stdin
+    #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}")]
+    pub(crate) args: String,
+    /// The caller's token
+    #[arg(long, value_name = "@FILE|env:VAR")]
+    pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) wiring: WiringArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The component
+    pub(crate) file: PathBuf,
+    /// Where compiled plugins are kept
+    #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The component, or a core module with embedded component types
+    pub(crate) file: PathBuf,
+    /// The manifest, in TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: PathBuf,
+    /// Where the plugin is written [default: over the component]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Mint a token with a development key, which is made on first use
+    #[command(after_long_help = MINT)]
+    Mint(MintArgs),
+    /// Show a token's header and claims, and which checks of [[issuers]] it would pass
+    #[command(after_long_help = TOKEN_INSPECT)]
+    Inspect(TokenInspectArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MintArgs {
+    /// The directory of the development key (dev-key.pem) and its public half (jwks.json)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+    /// `iss`, as `[[issuers]] issuer` has it
+    #[arg(long, default_value = "https://issuer.localhost", value_name = "URL")]
+    pub(crate) issuer: String,
+    /// `aud`, as `[[issuers]] audience` has it
+    #[arg(long, value_name = "URL")]
+    pub(crate) audience: String,
+    /// The tenant claim's value; without it the token names no tenant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    /// Where the tenant stands, as a JSON pointer
+    #[arg(long, default_value = "/tenantId", value_name = "POINTER")]
+    pub(crate) tenant_claim: String,
+    /// The role claim's value: admin, owner or superadmin
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Where the role stands, as a JSON pointer
+    #[arg(long, default_value = "/role", value_name = "POINTER")]
+    pub(crate) role_claim: String,
+    /// `sub`
+    #[arg(long, default_value = "developer", value_name = "NAME")]
+    pub(crate) subject: String,
+    /// A scope; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// `client_id`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
+    /// A machine's token instead of a person's
+    #[arg(long)]
+    pub(crate) machine: bool,
+    /// How long it is valid, in seconds; at most a day
+    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+    pub(crate) ttl: u64,
+    /// Make the key and write its public half, but mint nothing
+    #[arg(long, conflicts_with_all = ["tenant", "role", "scopes", "client", "machine"])]
+    pub(crate) key_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenInspectArgs {
+    /// The token
+    #[arg(value_name = "@FILE|env:VAR")]
+    pub(crate) token: String,
+    /// The configuration whose issuers it is judged by [default: host.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration [default: host.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where compiled plugins are kept
+    #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+const RUN: &str = "\
+Examples:
+  Try a plugin on this machine, as one tenant:
+    host run --plugin billing.wasm --dev-tenant acme \\
+      --connection billing=https://billing.example.com --credential billing=env:BILLING_TOKEN --yes
+  Serve what host.toml names, to callers with tokens:
+    host run --config host.toml
+  Serve one client over stdio:
+    host run --stdio --token env:TOOLHOST_TOKEN
+
+What a plugin asks for is shown once and kept in host.lock. A plugin that changed, or asks for more, is asked about again.
+With --output json one line on stdout says where it listens. SIGTERM and SIGINT let calls in flight finish.";
+
+const CALL: &str = "\
+Examples:
+  host call list_invoices --args '{\"limit\": 5}' --token env:TOOLHOST_TOKEN
+  host call list_invoices --plugin billing.wasm --dev-tenant acme --yes \\
+    --connection billing=https://billing.example.com --credential billing=@secrets/billing
+  echo '{\"id\": \"in_1\"}' | host call get_invoice --args - --token @token.jwt --output json";
+
+const INSPECT: &str = "\
+Examples:
+  host inspect billing.wasm
+  host inspect billing.wasm --output json";
+
+const BUILD: &str = "\
+Examples:
+  host build target/wasm32-wasip2/release/billing.wasm --manifest plugin.toml --out billing.wasm";
+
+const MINT: &str = "\
+Examples:
+  host token mint --keys dev --tenant acme --audience http://127.0.0.1:8080/mcp > acme.jwt
+  host token mint --keys dev --key-only --audience http://127.0.0.1:8080/mcp
+
+Development only: a host believes these tokens where [[issuers]] names the key's jwks.json.";
+
+const TOKEN_INSPECT: &str = "\
+Examples:
+  host token inspect @acme.jwt
+  host token inspect env:TOOLHOST_TOKEN --config host.toml --output json
+
+The signature is judged where the issuer's keys are in a file (jwks_file), and is never shown.";
+
+const DOCTOR: &str = "\
+Examples:
+  host doctor
+  host doctor --config /etc/toolhost/host.toml --output table";
+
+const COMPLETIONS: &str = "\
+Examples:
+  host completions bash > ~/.local/share/bash-completion/completions/host
+  host completions zsh > ~/.zfunc/_host";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_flags_contradict_neither_each_other_nor_clap() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "token") {
+            let help = verb.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `auth = { type = … }` of a connection.
+
+use toml::Spanned;
+use toolhost_policy::AuthPlacement;
+
+use super::ConfigError;
+use super::file::Auth;
+use super::source::Source;
+
+/// The placements this host has.
+const KINDS: &str = "bearer, basic, header, query, body, none";
+
+pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> Result<AuthPlacement, ConfigError> {
+    let whole = Spanned::new(auth.span(), ());
+    let auth = auth.into_inner();
+    let key = |member: &str| format!("{at}.auth.{member}");
+    let kind = auth.kind.get_ref().as_str();
+    let needed: &[&str] = match kind {
+        "header" => &["name", "prefix"],
+        "query" => &["key"],
+        "body" => &["pointer"],
+        "bearer" | "basic" | "none" => &[],
+        "oauth2-client" | "token-exchange" => {
+            let why = format!("{kind:?} is not supported by this version; use one of {KINDS}");
+            return Err(source.at(&auth.kind, key("type"), why));
+        }
+        _ => return Err(source.at(&auth.kind, key("type"), format!("{kind:?} is not one of {KINDS}"))),
+    };
+    for (member, value) in
+        [("name", &auth.name), ("prefix", &auth.prefix), ("key", &auth.key), ("pointer", &auth.pointer)]
+    {
+        if let Some(value) = value
+            && !needed.contains(&member)
+        {
+            return Err(source.at(value, key(member), format!("has no meaning for type = {kind:?}")));
+        }
+    }
+    let need = |member: &str, value: Option<Spanned<String>>| {
+        value.ok_or_else(|| source.at(&whole, key(member), format!("type = {kind:?} needs it")))
+    };
+    match kind {
+        "bearer" => Ok(AuthPlacement::Bearer),
+        "basic" => Ok(AuthPlacement::Basic),
+        "header" => {
+            let name = need("name", auth.name)?;
+            let header = http::HeaderName::from_bytes(name.get_ref().as_bytes())
+                .map_err(|_| source.at(&name, key("name"), "is not a header name (RFC 9110 section 5.1)"))?;
+            let prefix = auth.prefix.map_or_else(String::new, Spanned::into_inner);
+            if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+                return Err(source.at(&whole, key("prefix"), "has a character that a header value cannot have"));
+            }
+            Ok(AuthPlacement::Header { name: header, prefix })
+        }
+        "query" => {
+            let name = need("key", auth.key)?;
+            if name.get_ref().is_empty() {
+                return Err(source.at(&name, key("key"), "is empty"));
+            }
+            Ok(AuthPlacement::Query { key: name.into_inner() })
+        }
+        "body" => {
+            let pointer = need("pointer", auth.pointer)?;
+            let fits = pointer.get_ref().len() > 1 && pointer.get_ref().starts_with('/');
+            if !fits {
+                let why = "is not a JSON pointer to a member (RFC 6901), such as /auth/api_key";
+                return Err(source.at(&pointer, key("pointer"), why));
+            }
+            Ok(AuthPlacement::Body { pointer: pointer.into_inner() })
+        }
+        _ => Ok(AuthPlacement::None),
+    }
+}

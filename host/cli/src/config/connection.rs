@@ -1,0 +1,133 @@
+//! `[connections.NAME]`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName, HeaderTemplate};
+use url::Url;
+
+use super::source::Source;
+use super::{ConfigError, auth, file};
+
+/// Certificates in PEM; the whole of the public roots has about 220 KiB.
+const MAX_CA: u64 = 1 << 20;
+
+/// The providers this host has.
+const PROVIDERS: &[&str] = &["static", "file", "env"];
+
+pub(super) fn connection(
+    source: &Source<'_>,
+    name: &ConnectionName,
+    spanned: Spanned<file::Connection>,
+) -> Result<Connection, ConfigError> {
+    let at = format!("connections.{name}");
+    let whole = Spanned::new(spanned.span(), ());
+    let raw = spanned.into_inner();
+    if let Some(provide) = &raw.provide {
+        let why = "is not supported by this version: remove it, the plugin gets the arguments that its caller gave";
+        return Err(source.at(provide, format!("{at}.provide"), why));
+    }
+    let base = Url::parse(raw.base.get_ref())
+        .map_err(|error| error.to_string())
+        .and_then(|url| check_base(&url).map(|()| url))
+        .map_err(|why| source.at(&raw.base, format!("{at}.base"), why))?;
+    if base.scheme() == "http" && !raw.allow_http {
+        let why = format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
+        return Err(source.at(&raw.base, format!("{at}.base"), why));
+    }
+    if loopback(&base) && !raw.allow_loopback {
+        let why = format!("is this machine; set {at}.allow_loopback = true if that is meant");
+        return Err(source.at(&raw.base, format!("{at}.base"), why));
+    }
+    let auth = match raw.auth {
+        Some(auth) => auth::placement(source, &at, auth)?,
+        None => AuthPlacement::Bearer,
+    };
+    let mut headers = Vec::with_capacity(raw.headers.len());
+    for (header, template) in raw.headers {
+        let key = format!("{at}.headers.{}", header.get_ref());
+        let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
+            .map_err(|_| source.at(&header, &key, "is not a header name (RFC 9110 section 5.1)"))?;
+        let template = HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        headers.push((parsed, template));
+    }
+    let mut response_headers = Vec::with_capacity(raw.response_headers.len());
+    for header in raw.response_headers {
+        let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
+            .map_err(|_| source.at(&header, format!("{at}.response_headers"), "is not a header name"))?;
+        response_headers.push(parsed);
+    }
+    let connection = Connection {
+        name: name.clone(),
+        base,
+        description: raw.description,
+        principal: raw.principal,
+        credential_of: raw.credential_of,
+        auth,
+        headers,
+        credentials: provider(source, &at, raw.credentials)?,
+        allow: raw.allow,
+        response_headers,
+        allow_http: raw.allow_http,
+        allow_loopback: raw.allow_loopback,
+        allow_private: raw.allow_private,
+        ca: raw.ca_file.map(|file| certificates(source, &at, &file)).transpose()?,
+    };
+    // Its message names the key itself.
+    toolhost_egress::check_connection(&connection).map_err(|why| source.at(&whole, "", why))?;
+    Ok(connection)
+}
+
+/// What every base must be, from the file and from `--connection` alike.
+pub(crate) fn check_base(base: &Url) -> Result<(), String> {
+    if !matches!(base.scheme(), "https" | "http") {
+        return Err(format!("{}: is neither https nor http", base.scheme()));
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err("has a user or password; a credential is given with [credentials] or --credential".into());
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err("has a query or a fragment".into());
+    }
+    if base.host_str().is_none_or(|host| host.contains(['{', '}'])) || base.path().contains("%7B") {
+        return Err("templates in a base are not supported by this version".into());
+    }
+    Ok(())
+}
+
+/// Whether a URL means this machine by its text alone. Where a name leads there through DNS, egress refuses it later.
+pub(crate) fn loopback(base: &Url) -> bool {
+    match base.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn provider(source: &Source<'_>, at: &str, name: Option<Spanned<String>>) -> Result<String, ConfigError> {
+    let Some(name) = name else { return Ok("static".into()) };
+    let key = format!("{at}.credentials");
+    match name.get_ref().as_str() {
+        known if PROVIDERS.contains(&known) => Ok(name.into_inner()),
+        later @ ("vault" | "broker" | "authority") => {
+            Err(source.at(&name, key, format!("{later:?} is not supported by this version; use file or env")))
+        }
+        other => Err(source.at(&name, key, format!("{other:?} is not one of {}", PROVIDERS.join(", ")))),
+    }
+}
+
+fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {
+    let path = source.beside(file.get_ref());
+    let refuse = |why: String| source.at(file, format!("{at}.ca_file"), format!("{}: {why}", path.display()));
+    let size = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
+    if size > MAX_CA {
+        return Err(refuse("is larger than 1 MiB".into()));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
+    if !bytes.windows(10).any(|window| window == b"-----BEGIN") {
+        return Err(refuse("has no certificate in PEM".into()));
+    }
+    Ok(bytes.into())
+}

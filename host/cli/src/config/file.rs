@@ -1,0 +1,178 @@
+//! The shape of `host.toml`, as serde reads it. Nothing here decides; [`super::read`] checks and converts.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+use toolhost_policy::{ConnectionName, CredentialOwner, Endpoint, LimitsPatch, PluginName, PrincipalRule};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) server: Server,
+    #[serde(default)]
+    pub(super) limits: Option<Spanned<LimitsPatch>>,
+    #[serde(default)]
+    pub(super) plugins: BTreeMap<PluginName, Plugin>,
+    #[serde(default)]
+    pub(super) connections: BTreeMap<ConnectionName, Spanned<Connection>>,
+    #[serde(default)]
+    pub(super) issuers: Vec<Issuer>,
+    #[serde(default)]
+    pub(super) tenants: BTreeMap<Spanned<String>, Tenant>,
+    #[serde(default)]
+    pub(super) credentials: BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<Credential>>>,
+    #[serde(default)]
+    pub(super) audit: Option<Audit>,
+    #[serde(default)]
+    pub(super) cache: Option<Cache>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) public_url: Option<Spanned<String>>,
+    pub(super) metrics_listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allowed_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) allowed_origins: Vec<String>,
+    /// Seconds.
+    pub(super) grace: Option<Spanned<u64>>,
+    pub(super) slots: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plugin {
+    pub(super) file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Connection {
+    pub(super) base: Spanned<String>,
+    #[serde(default)]
+    pub(super) description: String,
+    #[serde(default)]
+    pub(super) principal: PrincipalRule,
+    #[serde(default)]
+    pub(super) credential_of: CredentialOwner,
+    pub(super) auth: Option<Spanned<Auth>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(super) provide: Option<Spanned<IgnoredAny>>,
+    pub(super) credentials: Option<Spanned<String>>,
+    pub(super) allow: Option<Vec<Endpoint>>,
+    #[serde(default)]
+    pub(super) response_headers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) ca_file: Option<Spanned<String>>,
+}
+
+/// Every member that some placement has; which of them fit together is checked on conversion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    #[serde(rename = "type")]
+    pub(super) kind: Spanned<String>,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) prefix: Option<Spanned<String>>,
+    pub(super) key: Option<Spanned<String>>,
+    pub(super) pointer: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issuer {
+    pub(super) issuer: Spanned<String>,
+    pub(super) audience: Audience,
+    pub(super) jwks_url: Option<Spanned<String>>,
+    pub(super) jwks_file: Option<Spanned<String>>,
+    pub(super) discovery: Option<Spanned<bool>>,
+    pub(super) algorithms: Option<Vec<Spanned<String>>>,
+    pub(super) tenant_claim: Spanned<String>,
+    pub(super) role_claim: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) may_grant: Vec<Spanned<String>>,
+    pub(super) machine: Option<Machine>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    pub(super) typ: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+}
+
+/// A claim whose value says that a machine calls.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Machine {
+    pub(super) claim: Spanned<String>,
+    pub(super) equals: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings")]
+pub(super) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tenant {
+    #[serde(default)]
+    pub(super) keys: Vec<String>,
+}
+
+/// The tenant's own credential, its users', or both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credential {
+    pub(super) file: Option<String>,
+    pub(super) env: Option<String>,
+    pub(super) external_tenant_id: Option<String>,
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) expires_at: Option<Spanned<toml::value::Datetime>>,
+    #[serde(default)]
+    pub(super) users: Vec<Spanned<UserCredential>>,
+}
+
+/// One user's credential, where `credential_of = "user"`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserCredential {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) file: Option<String>,
+    pub(super) env: Option<String>,
+    pub(super) external_tenant_id: Option<String>,
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) expires_at: Option<Spanned<toml::value::Datetime>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    pub(super) dir: String,
+}

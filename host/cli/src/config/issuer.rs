@@ -1,0 +1,109 @@
+//! `[[issuers]]`: whose tokens are believed, and for what.
+
+use toml::Spanned;
+use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, Role};
+use toolhost_tenancy::{IssuerConfig, KeySource};
+use url::Url;
+
+use super::source::Source;
+use super::{ConfigError, connection, file};
+
+pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Result<IssuerConfig, ConfigError> {
+    let key = |member: &str| format!("issuers[{index}].{member}");
+    let claim = |member: &str, text: &Spanned<String>| match ClaimPointer::parse(text.get_ref()) {
+        Ok(_) => Ok(text.get_ref().clone()),
+        Err(why) => Err(source.at(text, key(member), why)),
+    };
+    let keys = keys(source, index, &raw)?;
+    let audience = match raw.audience {
+        file::Audience::One(one) => vec![one],
+        file::Audience::Several(several) => several,
+    };
+    if audience.is_empty() || audience.iter().any(String::is_empty) {
+        return Err(source.at(&raw.issuer, key("audience"), "is empty; it must be what the tokens carry as aud"));
+    }
+    let algorithms = match raw.algorithms {
+        None => Algorithm::USUAL.to_vec(),
+        Some(names) => {
+            let one = |name: &Spanned<String>| {
+                Algorithm::parse(name.get_ref()).ok_or_else(|| {
+                    let valid = Algorithm::ALL.map(Algorithm::as_str).join(", ");
+                    source.at(name, key("algorithms"), format!("{:?} is not one of {valid}", name.get_ref()))
+                })
+            };
+            names.iter().map(one).collect::<Result<_, _>>()?
+        }
+    };
+    let role = |name: &Spanned<String>| match name.get_ref().as_str() {
+        "admin" => Ok(Role::Admin),
+        "owner" => Ok(Role::Owner),
+        "superadmin" => Ok(Role::Superadmin),
+        other => Err(source.at(name, key("may_grant"), format!("{other:?} is not one of admin, owner, superadmin"))),
+    };
+    let typ = match &raw.typ {
+        None => AcceptedType::Usual,
+        Some(text) => match text.get_ref().as_str() {
+            "usual" => AcceptedType::Usual,
+            "at+jwt" => AcceptedType::AccessTokenOnly,
+            other => return Err(source.at(text, key("typ"), format!("{other:?} is not one of usual, at+jwt"))),
+        },
+    };
+    let machine = match &raw.machine {
+        None => None,
+        Some(machine) => Some((claim("machine.claim", &machine.claim)?, machine.equals.clone())),
+    };
+    let config = IssuerConfig {
+        issuer: raw.issuer.get_ref().clone(),
+        audience,
+        keys,
+        algorithms,
+        tenant_claim: claim("tenant_claim", &raw.tenant_claim)?,
+        role_claim: raw.role_claim.as_ref().map(|text| claim("role_claim", text)).transpose()?,
+        may_grant: raw.may_grant.iter().map(role).collect::<Result<_, _>>()?,
+        machine,
+        scopes: raw.scopes,
+        typ,
+        allow_http: raw.allow_http,
+        allow_loopback: raw.allow_loopback,
+        allow_private: raw.allow_private,
+    };
+    config.rules().map_err(|why| source.at(&raw.issuer, key("issuer"), why))?;
+    Ok(config)
+}
+
+/// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
+fn keys(source: &Source<'_>, index: usize, raw: &file::Issuer) -> Result<KeySource, ConfigError> {
+    let key = |member: &str| format!("issuers[{index}].{member}");
+    let issuer = web_address(source, &key("issuer"), &raw.issuer, raw.allow_http, raw.allow_loopback);
+    let discovery = raw.discovery.as_ref().filter(|wanted| *wanted.get_ref());
+    match (&raw.jwks_url, &raw.jwks_file, discovery) {
+        (Some(url), None, None) => {
+            web_address(source, &key("jwks_url"), url, raw.allow_http, raw.allow_loopback).map(KeySource::Url)
+        }
+        (None, Some(file), None) => Ok(KeySource::File(source.beside(file.get_ref()))),
+        // The document is fetched below the issuer, so that has to be a place.
+        (None, None, Some(_)) => issuer.map(|_| KeySource::Discovery),
+        (None, None, None) => {
+            Err(source.at(&raw.issuer, key("jwks_url"), "one of jwks_url, jwks_file and discovery = true is needed"))
+        }
+        _ => Err(source.at(&raw.issuer, key("jwks_url"), "keep one of jwks_url, jwks_file and discovery = true")),
+    }
+}
+
+fn web_address(
+    source: &Source<'_>,
+    key: &str,
+    text: &Spanned<String>,
+    allow_http: bool,
+    allow_loopback: bool,
+) -> Result<Url, ConfigError> {
+    let url = Url::parse(text.get_ref()).map_err(|why| source.at(text, key, why))?;
+    connection::check_base(&url).map_err(|why| source.at(text, key, why))?;
+    if url.scheme() == "http" && !allow_http {
+        return Err(source.at(text, key, "http:// can be read and changed on its way; set allow_http = true if that is meant"));
+    }
+    if connection::loopback(&url) && !allow_loopback {
+        return Err(source.at(text, key, "is this machine; set allow_loopback = true if that is meant"));
+    }
+    Ok(url)
+}

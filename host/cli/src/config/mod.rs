@@ -1,0 +1,90 @@
+//! What the operator wrote: plain structs. Reading them from TOML is in [`file`] and [`read`].
+
+mod auth;
+mod connection;
+mod credential;
+mod error;
+mod file;
+mod issuer;
+mod read;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toolhost_identity::TenantId;
+use toolhost_policy::{Connection, ConnectionName, Limits, PluginName};
+use toolhost_tenancy::IssuerConfig;
+use toolhost_vault::StaticCredential;
+use url::Url;
+
+pub(crate) use connection::{check_base, loopback};
+pub(crate) use error::ConfigError;
+pub(crate) use read::{load, parse};
+
+/// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+/// Calls at once. Each may use its whole memory limit: 64 of 64 MiB fit a machine of 8 GiB with room to spare.
+pub(crate) const DEFAULT_SLOTS: u32 = 64;
+
+/// Everything that `host.toml` says.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    /// The file it came from; relative paths were taken relative to it.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) server: Server,
+    pub(crate) limits: Limits,
+    /// The files of the plugins, by the name the operator gave each.
+    pub(crate) plugins: BTreeMap<PluginName, PathBuf>,
+    pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    pub(crate) issuers: Vec<IssuerConfig>,
+    /// Each tenant with the keys that identity providers have for it.
+    pub(crate) tenants: BTreeMap<TenantId, Vec<String>>,
+    pub(crate) credentials: Vec<StaticCredential>,
+    /// The audit file; the log where there is none.
+    pub(crate) audit: Option<PathBuf>,
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// `[server]`.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// The URL that callers use, which is also the resource of RFC 9728. From the listener where it is not set.
+    pub(crate) public_url: Option<Url>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) grace: Duration,
+    /// Calls at once.
+    pub(crate) slots: u32,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            // Loopback, so that an unconfigured host is reached by nobody else.
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            metrics_listen: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            grace: DEFAULT_GRACE,
+            slots: DEFAULT_SLOTS,
+        }
+    }
+}
+
+impl Config {
+    /// Whether a tenant, or a user of it, has a credential for a connection.
+    pub(crate) fn has_credential(&self, tenant: &TenantId, connection: &ConnectionName) -> bool {
+        self.credentials.iter().any(|known| known.tenant == *tenant && known.connection == *connection)
+    }
+}

@@ -1,0 +1,92 @@
+//! From the text of `host.toml` to a [`Config`]: everything is checked here, at load, and nothing is read and ignored.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toolhost_identity::TenantId;
+use toolhost_policy::Limits;
+
+use super::source::Source;
+use super::{Config, ConfigError, connection, credential, file, issuer, server};
+
+/// Ten thousand tenants with two connections each come to about this.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// The file cannot be read, or the first thing in it that is wrong, with line and key.
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > MAX_FILE {
+        return Err(ConfigError::TooLarge { path: path.to_owned(), bytes });
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText { path: path.to_owned() })?;
+    parse(path, &text)
+}
+
+/// Checks a configuration's text; `path` is where relative paths begin and what errors name.
+///
+/// # Errors
+/// The first thing that is wrong, with line and key.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let source = Source { path, text };
+    let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
+    let mut connections = BTreeMap::new();
+    for (name, raw) in raw.connections {
+        let connection = connection::connection(&source, &name, raw)?;
+        connections.insert(name, Arc::new(connection));
+    }
+    let mut tenants = BTreeMap::new();
+    for (name, raw) in raw.tenants {
+        let id = tenant(&source, "tenants", &name)?;
+        tenants.insert(id, raw.keys);
+    }
+    let mut credentials = Vec::new();
+    for (name, by_connection) in raw.credentials {
+        let id = tenant(&source, "credentials", &name)?;
+        if !tenants.contains_key(&id) {
+            return Err(source.at(&name, format!("credentials.{id}"), format!("there is no [tenants.{id}]")));
+        }
+        for (connection, raw) in by_connection {
+            let Some(known) = connections.get(&connection) else {
+                let why = format!("there is no [connections.{connection}]");
+                return Err(source.at(&raw, format!("credentials.{id}.{connection}"), why));
+            };
+            credentials.extend(credential::credentials(&source, &id, known, raw)?);
+        }
+    }
+    let limits = match raw.limits {
+        None => Limits::default(),
+        Some(patch) => Limits::default().set(patch.get_ref()).map_err(|limit| {
+            let why = format!("is not from 1 to {} {}", limit.ceiling(), limit.unit());
+            source.at(&patch, format!("limits.{limit}"), why)
+        })?,
+    };
+    let mut issuers = Vec::with_capacity(raw.issuers.len());
+    for issuer in raw.issuers {
+        let issuer = issuer::issuer(&source, issuers.len(), issuer)?;
+        issuers.push(issuer);
+    }
+    Ok(Config {
+        path: Some(path.to_owned()),
+        server: server::server(&source, raw.server)?,
+        limits,
+        plugins: raw.plugins.into_iter().map(|(name, plugin)| (name, source.beside(&plugin.file))).collect(),
+        connections,
+        issuers,
+        tenants,
+        credentials,
+        audit: raw.audit.map(|audit| source.beside(&audit.file)),
+        cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
+    })
+}
+
+fn tenant(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
+    TenantId::parse(name.get_ref())
+        .map_err(|why| source.at(name, format!("{table}.{}", name.get_ref().escape_default()), why))
+}

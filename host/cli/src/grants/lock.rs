@@ -1,0 +1,94 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+use crate::exit::Failure;
+
+/// The layout that this host writes and reads.
+const VERSION: u32 = 1;
+
+const HEAD: &str = "\
+# What was granted to which plugin, by `host run`. A plugin whose file, tools or requests differ from this is asked about
+# again. Keep it with the configuration; to take a grant back, remove its [[plugin]].
+";
+
+/// `host.lock`: the grants of before.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    path: PathBuf,
+    plugins: Vec<Asked>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<Asked>,
+}
+
+impl Lock {
+    /// Reads the file; none is an empty one.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is not what this host writes. Then nothing counts as granted.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let refuse = |why: String| {
+            Failure::usage(format!("{}: {why}; remove it to be asked again, or name another with --lock", path.display()))
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_owned(), plugins: Vec::new() });
+            }
+            Err(error) => return Err(refuse(format!("cannot be read: {error}")).into()),
+        };
+        let file: File = toml::from_str(&text).map_err(|error| refuse(error.message().replace('\n', " ")))?;
+        if file.version != VERSION {
+            return Err(refuse(format!("has version {}, and this host reads {VERSION}", file.version)).into());
+        }
+        Ok(Self { path: path.to_owned(), plugins: file.plugins })
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was granted to the plugin of this name.
+    pub(crate) fn granted(&self, name: &str) -> Option<&Asked> {
+        self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// Puts a grant in the place of an earlier one of the same name.
+    pub(crate) fn grant(&mut self, asked: Asked) {
+        self.plugins.retain(|plugin| plugin.name != asked.name);
+        self.plugins.push(asked);
+        self.plugins.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// Writes the file in one step: a crash leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&self) -> anyhow::Result<()> {
+        let body = toml::to_string(&File { version: VERSION, plugins: self.plugins.clone() })?;
+        let partial = self.path.with_extension(format!("lock.{}", std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&partial)?;
+            file.write_all(HEAD.as_bytes())?;
+            file.write_all(body.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&partial, &self.path)
+        };
+        let result = write();
+        if result.is_err() {
+            // The half-written file is of no use to anybody.
+            let _ = std::fs::remove_file(&partial);
+        }
+        result.with_context(|| format!("{}: cannot be written; name another place with --lock", self.path.display()))
+    }
+}

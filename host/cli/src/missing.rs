@@ -1,0 +1,141 @@
+//! What is still needed before anything can be served. All of it is named at once, each piece with the flag or key
+//! that gives it.
+
+use std::collections::BTreeSet;
+
+use toolhost_policy::{AuthPlacement, Manifest};
+
+use crate::exit::Failure;
+use crate::setup::Setup;
+
+/// How callers reach the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Over HTTP, each with a token of its own.
+    Http,
+    /// One caller: stdio or `host call`, whose token is given (or not) by a flag.
+    One { token: bool },
+}
+
+/// Refuses with everything that is missing.
+///
+/// # Errors
+/// Something is.
+pub(crate) fn check(setup: &Setup, manifests: &[&Manifest], door: Door) -> Result<(), Failure> {
+    let pieces = missing(setup, manifests, door);
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    let count = match pieces.len() {
+        1 => "one thing is".to_owned(),
+        many => format!("{many} things are"),
+    };
+    let list: String = pieces.iter().map(|piece| format!("\n  - {piece}")).collect();
+    Err(Failure::usage(format!("{count} missing:{list}")))
+}
+
+fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
+    let config = &setup.config;
+    let mut pieces = Vec::new();
+    if setup.plugins.is_empty() && config.plugins.is_empty() {
+        pieces.push("a plugin: --plugin FILE, or [plugins.NAME] file = \"…\" in host.toml".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    for manifest in manifests {
+        for request in manifest.connections.iter().filter(|request| seen.insert(request.name.clone())) {
+            let name = &request.name;
+            let known = config.connections.get(name);
+            if known.is_none() {
+                pieces.push(format!(
+                    "connection {name}, which plugin {} asks for: --connection {name}=URL, or [connections.{name}] in host.toml",
+                    manifest.name
+                ));
+            }
+            if known.is_some_and(|connection| connection.auth == AuthPlacement::None) {
+                continue;
+            }
+            // With issuers beside it, the development tenant is one caller of several.
+            let found = match &setup.dev_tenant {
+                Some(tenant) if config.issuers.is_empty() => config.has_credential(tenant, name),
+                dev => config.tenants.keys().chain(dev).any(|tenant| config.has_credential(tenant, name)),
+            };
+            if !found {
+                pieces.push(match &setup.dev_tenant {
+                    Some(tenant) => format!(
+                        "tenant {tenant}'s credential for connection {name}: --credential {name}=@FILE or --credential {name}=env:VAR, or [credentials.{tenant}.{name}] in host.toml"
+                    ),
+                    None => format!(
+                        "a credential for connection {name}: --credential {name}=@FILE|env:VAR with --dev-tenant, --credential TENANT/{name}=@FILE|env:VAR, or [credentials.TENANT.{name}] in host.toml"
+                    ),
+                });
+            }
+        }
+    }
+    let developing = setup.dev_tenant.is_some();
+    match door {
+        Door::Http if config.issuers.is_empty() && !developing => pieces.push(
+            "who may call: [[issuers]] in host.toml, or --dev-tenant NAME for development on this machine".to_owned(),
+        ),
+        Door::One { token: false } if !developing => {
+            pieces.push("who calls: --token @FILE|env:VAR, or --dev-tenant NAME for development".to_owned());
+        }
+        Door::One { token: true } if config.issuers.is_empty() => {
+            pieces.push("whose tokens are believed: [[issuers]] in host.toml".to_owned());
+        }
+        _ => {}
+    }
+    if !config.issuers.is_empty() && config.tenants.is_empty() && !developing {
+        pieces.push("a tenant: [tenants.NAME] in host.toml".to_owned());
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use toolhost_identity::TenantId;
+    use toolhost_policy::Manifest;
+
+    use super::{Door, check, missing};
+    use crate::config::Config;
+    use crate::setup::Setup;
+
+    fn setup(dev: Option<&str>) -> Setup {
+        Setup {
+            config: Config::default(),
+            dev_tenant: dev.map(|name| TenantId::parse(name).unwrap()),
+            plugins: vec![PathBuf::from("billing.wasm")],
+            yes: false,
+            lock: PathBuf::from("host.lock"),
+            cache_dir: PathBuf::from("cache"),
+        }
+    }
+
+    fn manifest() -> Manifest {
+        let text = "[plugin]\nname='billing'\nversion='1'\n[[connection]]\nname='billing'\n";
+        Manifest::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_plugin_alone_is_told_every_missing_piece_in_one_message() {
+        let error = check(&setup(None), &[&manifest()], Door::Http).unwrap_err().message;
+        for flag in ["3 things", "--connection billing=URL", "--credential billing=", "--dev-tenant NAME", "[[issuers]]"] {
+            assert!(error.contains(flag), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_is_told_to_name_a_plugin() {
+        let mut setup = setup(Some("acme"));
+        setup.plugins.clear();
+        assert!(check(&setup, &[], Door::Http).unwrap_err().message.contains("--plugin FILE"));
+    }
+
+    #[test]
+    fn one_caller_needs_a_token_or_a_dev_tenant() {
+        assert!(missing(&setup(None), &[], Door::One { token: false }).iter().any(|piece| piece.contains("--token")));
+        assert!(missing(&setup(None), &[], Door::One { token: true }).iter().any(|piece| piece.contains("[[issuers]]")));
+        assert!(missing(&setup(Some("acme")), &[], Door::One { token: false }).is_empty());
+    }
+}

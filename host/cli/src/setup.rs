@@ -1,0 +1,224 @@
+//! Configuration and flags joined into one. Nothing is defined twice: a flag that repeats the file is refused, because
+//! either of the two could be the one that was meant.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toolhost_identity::TenantId;
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
+use toolhost_vault::{Source, StaticCredential};
+use url::Url;
+
+use crate::args::WiringArgs;
+use crate::config::{self, Config};
+use crate::exit::Failure;
+use crate::secret_ref;
+
+/// The configuration that is read where no flag names one.
+const DEFAULT_CONFIG: &str = "host.toml";
+
+/// Where grants are kept.
+const LOCK: &str = "host.lock";
+
+/// What `run` and `call` work from.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The file's word with the flags' added.
+    pub(crate) config: Config,
+    pub(crate) dev_tenant: Option<TenantId>,
+    /// Plugins named by flags; those of the file are in the configuration.
+    pub(crate) plugins: Vec<PathBuf>,
+    pub(crate) yes: bool,
+    pub(crate) lock: PathBuf,
+    pub(crate) cache_dir: PathBuf,
+}
+
+impl Setup {
+    /// Reads the configuration and joins the flags.
+    ///
+    /// # Errors
+    /// The configuration or a flag is wrong, or both define the same thing.
+    pub(crate) fn gather(args: &WiringArgs) -> anyhow::Result<Self> {
+        let mut config = read_config(args.config.as_deref())?;
+        let dev_tenant = args.dev_tenant.as_deref().map(|name| dev_tenant(name, &config)).transpose()?;
+        for text in &args.connections {
+            let connection = connection(text)?;
+            if config.connections.contains_key(&connection.name) {
+                let name = &connection.name;
+                return Err(Failure::usage(format!(
+                    "--connection {name}=…: connection {name} is defined already; change [connections.{name}] or leave out the flag"
+                ))
+                .into());
+            }
+            config.connections.insert(connection.name.clone(), Arc::new(connection));
+        }
+        for text in &args.credentials {
+            let (tenant, connection, source) = credential(text, dev_tenant.as_ref())?;
+            let known = Some(&tenant) == dev_tenant.as_ref() || config.tenants.contains_key(&tenant);
+            if !known {
+                return Err(Failure::usage(format!(
+                    "--credential {tenant}/{connection}=…: there is no tenant {tenant}; add [tenants.{tenant}] to the configuration"
+                ))
+                .into());
+            }
+            if config.has_credential(&tenant, &connection) {
+                return Err(Failure::usage(format!(
+                    "--credential {tenant}/{connection}=…: it is given twice; change [credentials.{tenant}.{connection}] or leave out the flag"
+                ))
+                .into());
+            }
+            config.credentials.push(StaticCredential {
+                tenant,
+                connection,
+                user: None,
+                source,
+                attributes: BTreeMap::new(),
+                expires_at: None,
+            });
+        }
+        let lock = args.lock.clone().unwrap_or_else(|| beside(config.path.as_deref(), LOCK));
+        let cache_dir = match args.cache_dir.clone().or_else(|| config.cache_dir.clone()) {
+            Some(directory) => directory,
+            None => default_cache_dir()?,
+        };
+        Ok(Self { config, dev_tenant, plugins: args.plugins.clone(), yes: args.yes, lock, cache_dir })
+    }
+}
+
+/// The file that a flag names, or `host.toml` where there is one, or nothing.
+///
+/// # Errors
+/// The named file is not there, or what is in a file is wrong.
+pub(crate) fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
+    match named {
+        Some(path) => Ok(config::load(path)?),
+        None if Path::new(DEFAULT_CONFIG).exists() => Ok(config::load(Path::new(DEFAULT_CONFIG))?),
+        None => Ok(Config::default()),
+    }
+}
+
+/// Where compiled plugins are kept unless something says otherwise.
+///
+/// # Errors
+/// Neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
+    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    base.map(|base| base.join("toolhost").join("artefacts")).ok_or_else(|| {
+        Failure::usage("neither XDG_CACHE_HOME nor HOME is set: name a directory for compiled plugins with --cache-dir")
+    })
+}
+
+fn beside(file: Option<&Path>, name: &str) -> PathBuf {
+    file.and_then(Path::parent).map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
+}
+
+fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, Failure> {
+    let tenant = TenantId::parse(name).map_err(|why| Failure::usage(format!("--dev-tenant: {why}")))?;
+    if !config.tenants.is_empty() && !config.tenants.contains_key(&tenant) {
+        return Err(Failure::usage(format!(
+            "--dev-tenant {tenant}: the configuration has no [tenants.{tenant}]"
+        )));
+    }
+    Ok(tenant)
+}
+
+/// `NAME=URL`. The URL is the operator's own word, so `http://` and loopback in it are meant; `http://` to anywhere else
+/// would send the credential in the clear and takes the configuration's `allow_http`.
+fn connection(text: &str) -> Result<Connection, Failure> {
+    let (name, url) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("--connection {}: is not NAME=URL", text.escape_default())))?;
+    let name = ConnectionName::parse(name).map_err(|why| Failure::usage(format!("--connection: {why}")))?;
+    let refuse = |why: String| Failure::usage(format!("--connection {name}: the URL {why}"));
+    let base = Url::parse(url).map_err(|why| refuse(format!("does not parse: {why}")))?;
+    config::check_base(&base).map_err(refuse)?;
+    let loopback = config::loopback(&base);
+    if base.scheme() == "http" && !loopback {
+        return Err(refuse(format!(
+            "is http:// to another machine, which sends the credential in the clear; define [connections.{name}] with allow_http = true if that is meant"
+        )));
+    }
+    let connection = Connection {
+        name,
+        allow_http: base.scheme() == "http",
+        base,
+        description: String::new(),
+        principal: PrincipalRule::Any,
+        credential_of: CredentialOwner::Tenant,
+        auth: AuthPlacement::Bearer,
+        headers: Vec::new(),
+        credentials: "static".into(),
+        allow: None,
+        response_headers: Vec::new(),
+        allow_loopback: loopback,
+        allow_private: false,
+        ca: None,
+    };
+    toolhost_egress::check_connection(&connection)
+        .map_err(|why| Failure::usage(format!("--connection {}: {why}", connection.name)))?;
+    Ok(connection)
+}
+
+fn credential(
+    text: &str,
+    dev_tenant: Option<&TenantId>,
+) -> Result<(TenantId, ConnectionName, Source), Failure> {
+    // The text is not repeated in an error: what stands after = may be the secret itself.
+    let (key, source) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR"))?;
+    let (tenant, name) = match key.split_once('/') {
+        Some((tenant, name)) => {
+            let tenant = TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
+            (tenant, name)
+        }
+        None => match dev_tenant {
+            Some(tenant) => (tenant.clone(), key),
+            None => {
+                return Err(Failure::usage(format!(
+                    "--credential {}: without --dev-tenant it must say whose: TENANT/{}=…",
+                    key.escape_default(),
+                    key.escape_default()
+                )));
+            }
+        },
+    };
+    let name = ConnectionName::parse(name).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
+    let source = secret_ref::parse(&format!("--credential {key}"), source)?;
+    Ok((tenant, name, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use toolhost_identity::TenantId;
+
+    use super::{connection, credential};
+
+    #[test]
+    fn a_connection_by_flag_is_https_or_loopback() {
+        assert!(connection("billing=https://billing.example.com").is_ok_and(|c| !c.allow_http && !c.allow_loopback));
+        assert!(connection("billing=http://127.0.0.1:9").is_ok_and(|c| c.allow_http && c.allow_loopback));
+        assert!(connection("billing=http://billing.example.com").unwrap_err().message.contains("allow_http"));
+        for bad in ["billing", "Bill=https://x", "billing=x", "billing=https://u:p@x", "billing=file:///etc/passwd"] {
+            assert!(connection(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_short_form_of_a_credential_needs_a_dev_tenant() {
+        let acme = TenantId::parse("acme").unwrap();
+        assert!(credential("billing=@x", None).unwrap_err().message.contains("TENANT/billing"));
+        assert_eq!(credential("billing=@x", Some(&acme)).unwrap().0, acme);
+        assert_eq!(credential("globex/billing=env:X", Some(&acme)).unwrap().0.as_str(), "globex");
+    }
+
+    #[test]
+    fn a_secret_given_as_a_credential_is_not_repeated() {
+        for text in ["acme/billing=tok_live_1", "tok_live_1"] {
+            let error = credential(text, None).unwrap_err().message;
+            assert!(!error.contains("tok_live_1"), "{error}");
+        }
+    }
+}

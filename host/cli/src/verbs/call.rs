@@ -1,0 +1,167 @@
+use std::io::Read;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+use toolhost_tools::{CallOptions, CallOutcome, Content, ModelArgs, ResourceBody, ToolOutput};
+
+use crate::args::{CallArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::grants::Answerer;
+use crate::missing::{self, Door};
+use crate::output::{self, Show, bytes, printable};
+use crate::setup::Setup;
+use crate::wiring::{self, read_capped};
+
+/// One call at a time needs one slot; describing takes it before the call does.
+const SLOTS: u32 = 1;
+
+/// Calls one tool on the same path as every door.
+pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let setup = Setup::gather(&args.wiring)?;
+    if args.token.is_some() && setup.dev_tenant.is_some() {
+        return Err(Failure::usage("--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one").into());
+    }
+    let arguments = arguments(&args.args, setup.config.limits.arguments_bytes)?;
+    let files = wiring::plugin_files(&setup)?;
+    let door = Door::One { token: args.token.is_some() };
+    missing::check(&setup, &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(), door)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let network = wiring::network()?;
+        let tenancy = wiring::tenancy(&setup, &[], &network)?;
+        let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+        let audit = wiring::audit(setup.config.audit.as_deref())?;
+        let (credentials, _) = wiring::provider(&setup)?;
+        let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
+        let cache = Some(setup.cache_dir.clone());
+        let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress))?;
+        let answerer = if setup.yes { Answerer::Yes } else { Answerer::Nobody };
+        let tools = wiring::serve_plugins(&setup, files, &sandbox, egress, audit, answerer).await?;
+        let cancel = CancellationToken::new();
+        let options = CallOptions { cancel: cancel.clone(), ..CallOptions::default() };
+        let call = tools.call(&binding, &args.tool, ModelArgs::new(arguments), options);
+        tokio::pin!(call);
+        tokio::select! {
+            outcome = &mut call => Ok::<_, anyhow::Error>(outcome?),
+            _ = tokio::signal::ctrl_c() => {
+                cancel.cancel();
+                Ok(call.await?)
+            }
+        }
+    })?;
+    match outcome {
+        CallOutcome::Complete(result) => output::show(format, &Answer::of(result)),
+        CallOutcome::InputRequired(_) => {
+            let message = "the tool asks for input, which host call cannot give; use an MCP client";
+            Err(Failure { exit: Exit::Failed, message: message.into() }.into())
+        }
+    }
+}
+
+fn arguments(text: &str, most: u64) -> Result<Map<String, Value>, Failure> {
+    let json = match (text, text.strip_prefix('@')) {
+        ("-", _) => {
+            let mut json = Vec::new();
+            let read = std::io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut json);
+            read.map_err(|error| Failure::usage(format!("--args -: {error}")))?;
+            json
+        }
+        (_, Some(path)) => read_capped(std::path::Path::new(path), most)?,
+        _ => text.as_bytes().to_vec(),
+    };
+    serde_json::from_slice(&json)
+        .map_err(|error| Failure::usage(format!("--args: it is not a JSON object: {error}")))
+}
+
+/// A tool's answer, in MCP's shapes.
+#[derive(Serialize)]
+struct Answer {
+    content: Vec<Value>,
+    #[serde(rename = "structuredContent", skip_serializing_if = "Option::is_none")]
+    structured: Option<Value>,
+    #[serde(skip)]
+    lines: Vec<String>,
+}
+
+impl Answer {
+    fn of(output: ToolOutput) -> Self {
+        let lines = output.content.iter().map(line).collect();
+        let content = output.content.iter().map(block).collect();
+        Self { content, structured: output.structured, lines }
+    }
+}
+
+impl Show for Answer {
+    fn text(&self) -> String {
+        match (&self.structured, self.lines.is_empty()) {
+            (Some(structured), true) => format!("{structured:#}"),
+            _ => self.lines.join("\n"),
+        }
+    }
+
+    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+        let rows = match &self.structured {
+            Some(Value::Object(members)) => {
+                members.iter().map(|(name, value)| vec![printable(name), cell(value)]).collect()
+            }
+            _ => self.lines.iter().map(|line| vec![String::new(), line.clone()]).collect(),
+        };
+        (vec!["member", "value"], rows)
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
+        Value::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        other => other.to_string(),
+    }
+}
+
+/// Line breaks stay, everything that could steer a terminal goes.
+fn line(content: &Content) -> String {
+    match content {
+        Content::Text(text) => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
+        Content::Image { data, mime_type } | Content::Audio { data, mime_type } => {
+            format!("[{}, {}]", printable(mime_type), bytes(data.len() as u64))
+        }
+        Content::ResourceLink { uri, name, .. } => format!("{}: {}", printable(name), printable(uri)),
+        Content::Resource { uri, .. } => format!("[resource {}]", printable(uri)),
+    }
+}
+
+fn block(content: &Content) -> Value {
+    use base64::Engine as _;
+    let encode = |data: &[u8]| base64::engine::general_purpose::STANDARD.encode(data);
+    match content {
+        Content::Text(text) => json!({ "type": "text", "text": text }),
+        Content::Image { data, mime_type } => json!({ "type": "image", "data": encode(data), "mimeType": mime_type }),
+        Content::Audio { data, mime_type } => json!({ "type": "audio", "data": encode(data), "mimeType": mime_type }),
+        Content::ResourceLink { uri, name, mime_type } => {
+            json!({ "type": "resource_link", "uri": uri, "name": name, "mimeType": mime_type })
+        }
+        Content::Resource { uri, mime_type, body } => match body {
+            ResourceBody::Text(text) => {
+                json!({ "type": "resource", "resource": { "uri": uri, "mimeType": mime_type, "text": text } })
+            }
+            ResourceBody::Blob(data) => {
+                json!({ "type": "resource", "resource": { "uri": uri, "mimeType": mime_type, "blob": encode(data) } })
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arguments;
+
+    #[test]
+    fn arguments_are_an_object_and_nothing_else() {
+        assert_eq!(arguments("{\"a\":1}", 100).unwrap().len(), 1);
+        for bad in ["", "[]", "1", "{", "null", "@/nonexistent"] {
+            assert!(arguments(bad, 100).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use toolhost_policy::{Limit, Limits};
+use toolhost_sandbox::inspect;
+
+use crate::args::{InspectArgs, OutputFormat};
+use crate::exit::Failure;
+use crate::grants::Asked;
+use crate::output::{self, Show, bytes, printable};
+use crate::progress::Progress;
+use crate::setup::default_cache_dir;
+use crate::wiring::{self, read_capped};
+
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    digest: String,
+    size: u64,
+    kind: Option<&'static str>,
+    exports: Vec<String>,
+    imports: Vec<String>,
+    /// What the plugin asks for, with its tools by name.
+    asks: Option<Asked>,
+    tools: Vec<ToolReport>,
+    runs: bool,
+    why_not: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ToolReport {
+    name: String,
+    description: String,
+    read_only: bool,
+    destructive: bool,
+    input_schema: serde_json::Value,
+}
+
+impl Show for Report {
+    fn text(&self) -> String {
+        let mut lines = vec![
+            format!("file      {}", self.file),
+            format!("sha256    {}", self.digest),
+            format!("size      {}", bytes(self.size)),
+            format!("kind      {}", self.kind.unwrap_or("not a plugin")),
+        ];
+        let list = |name: &str, items: &[String], lines: &mut Vec<String>| {
+            for (index, item) in items.iter().enumerate() {
+                let head = if index == 0 { name } else { "" };
+                lines.push(format!("{head:<9} {}", printable(item)));
+            }
+        };
+        list("exports", &self.exports, &mut lines);
+        list("imports", &self.imports, &mut lines);
+        if let Some(asks) = &self.asks {
+            lines.push(format!("plugin    {} {}", printable(&asks.name), printable(&asks.version)));
+            for (name, connection) in &asks.connections {
+                lines.push(format!("asks for  connection {name} (callers: {})", connection.principal));
+                lines.extend(connection.allow.iter().map(|endpoint| format!("            {}", printable(endpoint))));
+            }
+            for (limit, value) in &asks.limits {
+                lines.push(format!("limit     {limit} = {value}"));
+            }
+        }
+        for tool in &self.tools {
+            let effect = match (tool.read_only, tool.destructive) {
+                (true, _) => " (read-only)",
+                (false, true) => " (destructive)",
+                (false, false) => "",
+            };
+            lines.push(format!("tool      {}{effect}: {}", printable(&tool.name), printable(&tool.description)));
+        }
+        if self.runs {
+            lines.push("verdict   this host would run it".to_owned());
+        }
+        for why in &self.why_not {
+            lines.push(format!("verdict   this host would not run it: {}", printable(why)));
+        }
+        lines.join("\n")
+    }
+
+    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+        let rows = self.text().lines().map(|line| {
+            let (key, value) = line.split_at_checked(10).unwrap_or((line, ""));
+            vec![key.trim().to_owned(), value.to_owned()]
+        });
+        (vec!["what", "value"], rows.collect())
+    }
+}
+
+/// Shows what a file is. It is compiled and asked for its tools where nothing found before speaks against that; it runs
+/// in the sandbox then, and reaches nothing.
+pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let limits = Limits::default();
+    // One that is too large to run is still worth a look.
+    let file = read_capped(&args.file, Limit::component_bytes.ceiling())?;
+    let found = inspect(&file, &limits);
+    let mut why_not = found.obstacles.clone();
+    let mut tools = Vec::new();
+    let mut described = BTreeMap::new();
+    if why_not.is_empty() {
+        match describe(args, &file) {
+            Ok(list) => {
+                described = list.iter().map(|tool| (tool.name.clone(), wiring::whole(tool))).collect();
+                tools = list.iter().map(report).collect();
+            }
+            Err(error) => why_not.push(format!("{error:#}")),
+        }
+    }
+    let manifest = found.manifest.ok().flatten();
+    let report = Report {
+        file: args.file.display().to_string(),
+        digest: found.digest.to_string(),
+        size: found.size,
+        kind: found.kind.ok(),
+        exports: found.exports,
+        imports: found.imports,
+        asks: manifest.map(|manifest| Asked::of(&manifest, found.digest.to_string(), &described)),
+        tools,
+        runs: why_not.is_empty(),
+        why_not,
+    };
+    output::show(format, &report)?;
+    if report.runs { Ok(()) } else { Err(Failure::plugin(format!("{}: this host would not run it", report.file)).into()) }
+}
+
+fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
+    ToolReport {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        read_only: tool.effects.read_only,
+        destructive: tool.effects.destructive,
+        input_schema: serde_json::from_str(&tool.input_schema).unwrap_or_default(),
+    }
+}
+
+fn describe(args: &InspectArgs, file: &[u8]) -> anyhow::Result<Vec<toolhost_sandbox::contract::Tool>> {
+    let cache = args.cache_dir.clone().map_or_else(default_cache_dir, Ok)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let audit = Arc::new(toolhost_audit::LogSink);
+        let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;
+        let sandbox = wiring::sandbox(Limits::default(), 1, Some(cache), egress)?;
+        let _progress = Progress::start(format!("compiling {}", args.file.display()));
+        Ok(sandbox.load(file).await?.describe().await?)
+    })
+}

@@ -1,0 +1,184 @@
+use std::io::{BufRead, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, serve_metrics, serve_stdio};
+use toolhost_net::Network;
+use toolhost_policy::Limits;
+use toolhost_sandbox::Sandbox;
+use toolhost_tools::Tools;
+
+use crate::args::{OutputFormat, RunArgs};
+use crate::exit::Failure;
+use crate::grants::Answerer;
+use crate::missing::{self, Door};
+use crate::setup::Setup;
+use crate::wiring::{self, Doors, PluginFile};
+use crate::{output, secret_ref};
+
+/// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
+/// escape every byte of a string.
+const BODY_FRAME: u64 = 256 << 10;
+
+/// Serves until a signal.
+pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let setup = Setup::gather(&args.wiring)?;
+    if args.token.is_some() && setup.dev_tenant.is_some() {
+        return Err(Failure::usage("--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one").into());
+    }
+    let files = wiring::plugin_files(&setup)?;
+    let door = if args.stdio { Door::One { token: args.token.is_some() } } else { Door::Http };
+    missing::check(&setup, &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(), door)?;
+    let doors = Doors {
+        listen: args.listen.unwrap_or(setup.config.server.listen),
+        metrics: args.metrics_listen.or(setup.config.server.metrics_listen),
+    };
+    if !args.stdio {
+        wiring::check_addresses(&setup, doors)?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("door").enable_all().build()?;
+    runtime.block_on(async {
+        if args.stdio {
+            over_stdio(args, &setup, files).await
+        } else {
+            over_http(&setup, files, doors, format, started).await
+        }
+    })
+}
+
+async fn over_http(
+    setup: &Setup,
+    files: Vec<PluginFile>,
+    doors: Doors,
+    format: OutputFormat,
+    started: Instant,
+) -> anyhow::Result<()> {
+    // Before the first slow step: a port that is taken is said at once.
+    let listener = wiring::bind("--listen", doors.listen).await?;
+    let local = listener.local_addr()?;
+    let metrics = match doors.metrics {
+        None => None,
+        Some(address) => Some(wiring::bind("--metrics-listen", address).await?),
+    };
+    let metrics_local = metrics.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
+    let shutdown = wiring::shutdown_signal()?;
+    if let Some(listener) = metrics {
+        let handle = PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+        tokio::spawn(serve_metrics(listener, handle, shutdown.clone()));
+    }
+    let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
+    let network = wiring::network()?;
+    let tenancy = wiring::tenancy(setup, &listeners, &network)?;
+    banner(setup, Some(local));
+    // Nothing of it is left to do when a signal comes during a long compilation.
+    let served = tokio::select! {
+        served = rooms(setup, files, network, true) => served?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let public_url = wiring::public_url(setup, local)?;
+    let arguments = setup.config.limits.arguments_bytes;
+    let config = GatewayConfig {
+        public_url: public_url.clone(),
+        allowed_hosts: setup.config.server.allowed_hosts.clone(),
+        allowed_origins: setup.config.server.allowed_origins.clone(),
+        max_body_bytes: usize::try_from(arguments.saturating_mul(2).saturating_add(BODY_FRAME))?,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let (tools, _sandbox) = served;
+    let gateway = Gateway::new(tools, tenancy, config);
+    tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
+    announce(format, public_url.as_str(), local, metrics_local)?;
+    gateway.serve(listener, shutdown, setup.config.server.grace).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> anyhow::Result<()> {
+    let shutdown = wiring::shutdown_signal()?;
+    let network = wiring::network()?;
+    let tenancy = wiring::tenancy(setup, &[], &network)?;
+    banner(setup, None);
+    let caller = match &args.token {
+        None => StdioCaller::development(Arc::clone(&tenancy)),
+        Some(text) => {
+            let token = secret_ref::token(&secret_ref::parse("--token", text)?)?;
+            StdioCaller::token(Arc::clone(&tenancy), token)
+        }
+    };
+    // A token that is refused at every call is better refused now.
+    caller.binding().await.map_err(|error| Failure::auth(format!("--token: {error}")))?;
+    let (tools, _sandbox) = rooms(setup, files, network, false).await?;
+    serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown).await?;
+    Ok(())
+}
+
+/// `may_ask` is false where stdin belongs to the protocol.
+async fn rooms(
+    setup: &Setup,
+    files: Vec<PluginFile>,
+    network: Arc<Network>,
+    may_ask: bool,
+) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
+    let audit = wiring::audit(setup.config.audit.as_deref())?;
+    let (credentials, problems) = wiring::provider(setup)?;
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
+    let slots = setup.config.server.slots;
+    let limits: Limits = setup.config.limits.clone();
+    let sandbox = wiring::sandbox(limits, slots, Some(setup.cache_dir.clone()), Arc::clone(&egress))?;
+    let mut person = ask;
+    let answerer = if setup.yes {
+        Answerer::Yes
+    } else if may_ask && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Answerer::Person(&mut person)
+    } else {
+        Answerer::Nobody
+    };
+    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, audit, answerer).await?;
+    Ok((tools, sandbox))
+}
+
+/// Shows a text and takes one line; anything but a plain yes is a no.
+fn ask(text: &str) -> std::io::Result<bool> {
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{text}Grant this? [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn banner(setup: &Setup, local: Option<SocketAddr>) {
+    let Some(tenant) = &setup.dev_tenant else { return };
+    let who = match local {
+        Some(address) => format!("everybody who reaches {address} without a token"),
+        None => "whoever writes to standard input".to_owned(),
+    };
+    let line = "=".repeat(78);
+    // Not a log line: it is to be seen whatever RUST_LOG says.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{line}\n  DEVELOPMENT MODE: {who} is tenant {tenant}.\n  Never use --dev-tenant (DEV_TENANT_NAME) where others can reach this machine.\n{line}"
+    );
+}
+
+/// One line on stdout, so that whoever started the host knows where it is and that it is ready.
+fn announce(
+    format: OutputFormat,
+    url: &str,
+    local: SocketAddr,
+    metrics: Option<SocketAddr>,
+) -> anyhow::Result<()> {
+    match format {
+        OutputFormat::Json => output::line(
+            &serde_json::json!({ "ready": true, "url": url, "listen": local, "metrics": metrics }).to_string(),
+        ),
+        OutputFormat::Text | OutputFormat::Table => output::line(&format!("serving MCP at {url} (listening on {local})")),
+    }
+}

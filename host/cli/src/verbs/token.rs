@@ -1,0 +1,126 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde::Serialize;
+use toolhost_identity::{IssuerRules, KeySet, PrincipalKind};
+use toolhost_tenancy::dev::{DevKey, DevKeyError, Inspection, MintRequest, inspect};
+use toolhost_tenancy::{IssuerConfig, KeySource};
+
+use crate::args::{MintArgs, OutputFormat, TokenCommand, TokenInspectArgs};
+use crate::exit::Failure;
+use crate::output::{self, Show, printable};
+use crate::setup::read_config;
+use crate::wiring::read_capped;
+use crate::secret_ref;
+
+const PRIVATE: &str = "dev-key.pem";
+const PUBLIC: &str = "jwks.json";
+
+/// A set of a hundred keys has about this.
+const MAX_KEY_SET: u64 = 256 << 10;
+
+/// Development keys and tokens.
+pub(super) fn run(command: &TokenCommand, format: OutputFormat) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Mint(args) => mint(args, format),
+        TokenCommand::Inspect(args) => look(args, format),
+    }
+}
+
+#[derive(Serialize)]
+struct Minted {
+    token: String,
+    expires_at: u64,
+}
+
+impl Show for Minted {
+    /// Nothing but the token, so that it can go into a file.
+    fn text(&self) -> String {
+        self.token.clone()
+    }
+
+    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+        (vec!["token", "expires_at"], vec![vec![self.token.clone(), self.expires_at.to_string()]])
+    }
+}
+
+fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let fail = |error: DevKeyError| Failure::usage(error.to_string());
+    let (private, public) = (args.keys.join(PRIVATE), args.keys.join(PUBLIC));
+    let key = if private.exists() {
+        DevKey::load(&private).map_err(fail)?
+    } else {
+        std::fs::create_dir_all(&args.keys).with_context(|| format!("--keys {}", args.keys.display()))?;
+        let key = DevKey::generate(&private, &public).map_err(fail)?;
+        tracing::info!(key = %private.display(), key_set = %public.display(), "a development key was made");
+        key
+    };
+    if args.key_only {
+        return Ok(());
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let request = MintRequest {
+        tenant: args.tenant.clone(),
+        tenant_claim: args.tenant_claim.clone(),
+        role: args.role.clone(),
+        role_claim: args.role_claim.clone(),
+        scopes: args.scopes.clone(),
+        client: args.client.clone(),
+        kind: if args.machine { PrincipalKind::Machine } else { PrincipalKind::User },
+        ttl: Duration::from_secs(args.ttl),
+        ..MintRequest::new(&args.issuer, &args.audience, &args.subject)
+    };
+    let token = key.mint(&request, now).map_err(fail)?;
+    output::show(format, &Minted { token, expires_at: now.saturating_add(args.ttl) })
+}
+
+#[derive(Serialize)]
+struct Looked(Inspection);
+
+impl Show for Looked {
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (part, members) in [("header", &self.0.header), ("claim", &self.0.claims)] {
+            lines.extend(members.iter().map(|(name, value)| format!("{part:<7} {} = {value}", printable(name))));
+        }
+        for check in &self.0.checks {
+            let result = check.failure.as_deref().unwrap_or("ok");
+            lines.push(format!("check   {}: {result}", check.name));
+        }
+        lines.join("\n")
+    }
+
+    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+        let row = |line: &str| {
+            let (part, rest) = line.split_at_checked(8).unwrap_or((line, ""));
+            vec![part.trim().to_owned(), rest.to_owned()]
+        };
+        (vec!["part", "value"], self.text().lines().map(row).collect())
+    }
+}
+
+fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let token = secret_ref::token(&secret_ref::parse("the token", &args.token)?)?;
+    let text = std::str::from_utf8(token.expose()).unwrap_or_default();
+    let config = read_config(args.config.as_deref())?;
+    let issuers = config.issuers.iter().map(rules).collect::<anyhow::Result<Vec<_>>>()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let inspection = inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
+    let failed = !issuers.is_empty() && !inspection.would_pass();
+    output::show(format, &Looked(inspection))?;
+    if failed { Err(Failure::auth("this host would refuse the token").into()) } else { Ok(()) }
+}
+
+/// Keys that are in a file are at hand; others would have to be fetched, and looking at a token sends nothing.
+fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)> {
+    let rules = issuer.rules().map_err(|error| Failure::usage(error.to_string()))?;
+    let keys = match &issuer.keys {
+        KeySource::File(path) => {
+            let bytes = read_capped(path, MAX_KEY_SET)?;
+            let keys = KeySet::parse(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            Some(keys)
+        }
+        KeySource::Url(_) | KeySource::Discovery => None,
+    };
+    Ok((rules, keys))
+}

@@ -1,0 +1,107 @@
+//! Plugin files: each is read once, so that what is hashed, shown, compiled and run is the same.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use toolhost_policy::{Limits, Manifest};
+use toolhost_sandbox::inspect;
+
+use crate::exit::Failure;
+use crate::setup::Setup;
+
+/// A plugin's file, whole.
+#[derive(Debug)]
+pub(crate) struct PluginFile {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: String,
+    pub(crate) manifest: Manifest,
+}
+
+/// Reads every plugin that the flags and the configuration name.
+///
+/// # Errors
+/// A file cannot be read, is none that this host runs, or carries another name than the configuration gives it.
+pub(crate) fn plugin_files(setup: &Setup) -> Result<Vec<PluginFile>, Failure> {
+    let configured = setup.config.plugins.iter().map(|(name, path)| (Some(name), path));
+    let flagged = setup.plugins.iter().map(|path| (None, path));
+    let mut files: Vec<PluginFile> = Vec::new();
+    for (name, path) in configured.chain(flagged) {
+        let file = plugin_file(path, &setup.config.limits)?;
+        if let Some(name) = name
+            && *name != file.manifest.name
+        {
+            return Err(Failure::usage(format!(
+                "{}: the plugin's name is {}; write [plugins.{}] instead of [plugins.{name}]",
+                path.display(),
+                file.manifest.name,
+                file.manifest.name
+            )));
+        }
+        if let Some(other) = files.iter().find(|other| other.manifest.name == file.manifest.name) {
+            return Err(Failure::usage(format!(
+                "plugin {} is named twice: {} and {}",
+                file.manifest.name,
+                other.path.display(),
+                path.display()
+            )));
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+fn plugin_file(path: &Path, limits: &Limits) -> Result<PluginFile, Failure> {
+    let bytes = read_capped(path, limits.component_bytes)?;
+    let found = inspect(&bytes, limits);
+    let refuse = |why: &str| Failure::plugin(format!("{}: {why}", path.display()));
+    if !found.obstacles.is_empty() {
+        return Err(refuse(&found.obstacles.join("; ")));
+    }
+    match found.manifest {
+        Ok(Some(manifest)) => {
+            Ok(PluginFile { path: path.to_owned(), bytes, digest: found.digest.to_string(), manifest })
+        }
+        Ok(None) => Err(refuse("it carries no manifest; put one in with host build --manifest")),
+        Err(error) => Err(refuse(&error.to_string())),
+    }
+}
+
+/// Reads a file of at most `most` bytes. It is never read further, however large it is or becomes.
+///
+/// # Errors
+/// It cannot be read, is no file, or is larger.
+pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let fail = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let metadata = file.metadata().map_err(fail)?;
+    if metadata.is_dir() {
+        return Err(Failure::usage(format!("{}: it is a directory", path.display())));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or_default());
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::plugin(format!(
+            "{}: it has more than {most} bytes, the most that [limits] component_bytes allows",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_capped;
+
+    #[test]
+    fn a_file_is_read_to_its_limit_and_no_further() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::fs::write(&path, [0; 10]).unwrap();
+        assert_eq!(read_capped(&path, 10).unwrap().len(), 10);
+        assert!(read_capped(&path, 9).unwrap_err().message.contains("component_bytes"));
+        assert!(read_capped(directory.path(), 9).is_err());
+        // It never ends.
+        assert!(read_capped(std::path::Path::new("/dev/zero"), 9).is_err());
+    }
+}

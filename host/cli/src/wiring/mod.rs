@@ -1,0 +1,15 @@
+//! The rooms, put together: one file a step.
+
+mod callers;
+mod credentials;
+mod files;
+mod listen;
+mod rooms;
+mod signals;
+
+pub(crate) use callers::{tenancy, token_or_development};
+pub(crate) use credentials::{no_credentials, provider};
+pub(crate) use files::{PluginFile, plugin_files, read_capped};
+pub(crate) use listen::{Doors, bind, check_addresses, public_url};
+pub(crate) use rooms::{audit, egress, network, sandbox, serve_plugins, whole};
+pub(crate) use signals::shutdown_signal;

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use toolhost_audit::{JsonLinesSink, LogSink, Sink};
+use toolhost_egress::Egress;
+use toolhost_net::Network;
+use toolhost_policy::{Grant, Limits};
+use toolhost_sandbox::{Compiler, Plugin, Sandbox, SandboxError, SandboxSettings, contract};
+use toolhost_store::MemoryKv;
+use toolhost_tools::{Catalogue, Tools};
+
+use super::PluginFile;
+use super::credentials::Providers;
+use crate::exit::Failure;
+use crate::grants::{Answerer, Asked, Lock, approve};
+use crate::progress::Progress;
+use crate::setup::Setup;
+use crate::verbs::COMPILE_WORKER;
+
+/// Where events go: the configured file, or the log.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(crate) fn audit(file: Option<&Path>) -> Result<Arc<dyn Sink>, Failure> {
+    match file {
+        None => Ok(Arc::new(LogSink)),
+        Some(path) => JsonLinesSink::open(path)
+            .map(|sink| Arc::new(sink) as Arc<dyn Sink>)
+            .map_err(|error| Failure::usage(format!("[audit] file {}: {error}", path.display()))),
+    }
+}
+
+/// Every connection outward of this process.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn network() -> anyhow::Result<Arc<Network>> {
+    Ok(Arc::new(Network::system()?))
+}
+
+/// The way out of a guest.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn egress(
+    network: Arc<Network>,
+    credentials: Providers,
+    audit: Arc<dyn Sink>,
+) -> anyhow::Result<Arc<Egress>> {
+    Ok(Arc::new(Egress::new(network, credentials, audit)?))
+}
+
+/// The sandbox, which compiles in a child process of this very program.
+///
+/// # Errors
+/// The cache directory cannot be used, or the engine cannot be set up.
+pub(crate) fn sandbox(
+    limits: Limits,
+    slots: u32,
+    cache: Option<PathBuf>,
+    egress: Arc<Egress>,
+) -> anyhow::Result<Sandbox> {
+    let program = std::env::current_exe()?;
+    let compiler = Compiler::Worker { program, arguments: vec![COMPILE_WORKER.into()] };
+    let settings = SandboxSettings { slots, limits, cache, compiler, threads: None };
+    Sandbox::new(settings, egress, Arc::new(MemoryKv::default())).map_err(|error| match error {
+        SandboxError::Cache(_) => Failure::usage(error.to_string()).into(),
+        other => other.into(),
+    })
+}
+
+/// Loads the plugins, gets the yes for what they ask for, and builds the catalogue.
+///
+/// # Errors
+/// A plugin does not load or describe itself, asks for what the configuration does not allow, or is not granted.
+pub(crate) async fn serve_plugins(
+    setup: &Setup,
+    files: Vec<PluginFile>,
+    sandbox: &Sandbox,
+    egress: Arc<Egress>,
+    audit: Arc<dyn Sink>,
+    answerer: Answerer<'_>,
+) -> anyhow::Result<Arc<Tools>> {
+    let mut granted = Vec::with_capacity(files.len());
+    let mut asked = Vec::with_capacity(files.len());
+    for file in files {
+        // Cheap, and said before anything is compiled.
+        let grant = Grant::resolve(&file.manifest, &setup.config.connections, &setup.config.limits)
+            .map_err(|error| Failure::refused(error.to_string()))?;
+        let (plugin, tools) = load(sandbox, &file).await?;
+        asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &tools));
+        granted.push((plugin, grant));
+    }
+    let mut lock = Lock::read(&setup.lock)?;
+    approve(&asked, &mut lock, answerer, audit.as_ref())?;
+    let catalogue = Catalogue::build(granted, 1).await.map_err(|error| Failure::plugin(error.to_string()))?;
+    Ok(Arc::new(Tools::new(catalogue, egress, audit)?))
+}
+
+async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, BTreeMap<String, Value>), Failure> {
+    let refuse = |error: SandboxError| Failure::plugin(format!("{}: {error}", file.path.display()));
+    let _progress = Progress::start(format!("compiling {}", file.path.display()));
+    let plugin = sandbox.load(&file.bytes).await.map_err(refuse)?;
+    let tools = plugin.describe().await.map_err(refuse)?;
+    Ok((plugin, tools.iter().map(|tool| (tool.name.clone(), whole(tool))).collect()))
+}
+
+/// Everything of a tool that a model or a client sees, and so everything that a yes is given to.
+pub(crate) fn whole(tool: &contract::Tool) -> Value {
+    json!({
+        "title": tool.title, "description": tool.description,
+        "input_schema": tool.input_schema, "output_schema": tool.output_schema,
+        "read_only": tool.effects.read_only, "destructive": tool.effects.destructive,
+        "idempotent": tool.effects.idempotent, "open_world": tool.effects.open_world,
+        "requires": tool.requires, "meta": tool.meta,
+    })
+}

@@ -1,0 +1,212 @@
+use std::collections::BTreeSet;
+
+use toolhost_policy::{AuthPlacement, Connection};
+
+use crate::steps::{base_prefix, canonical_path, is_always_protected, is_never_shown};
+
+/// Why a connection cannot be used as the operator defined it. The message names the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionConflict {
+    /// `base` is not what requests can stand below.
+    #[error("connections.{0}.base {1}")]
+    Base(String, &'static str),
+    /// A header of `headers` is the one that `auth` writes (E11).
+    #[error("connections.{0}.headers has {1}, which connections.{0}.auth writes")]
+    AuthHeader(String, String),
+    /// A header that only the HTTP library or `auth` may write.
+    #[error("connections.{0} sets header {1}, which only the host itself may write")]
+    Header(String, String),
+    /// The same header twice.
+    #[error("connections.{0}.headers has {1} twice")]
+    Twice(String, String),
+    /// `auth` is not usable.
+    #[error("connections.{0}.auth: {1}")]
+    Auth(String, &'static str),
+    /// An endpoint lets plugins set the query key that `auth` writes.
+    #[error("[[connections.{0}.allow]] has query key {1}, which connections.{0}.auth writes")]
+    Query(String, String),
+    /// A response header that no plugin may see.
+    #[error("connections.{0}.response_headers has {1}, which no plugin may see")]
+    ResponseHeader(String, String),
+}
+
+/// Headers that `headers` cannot set, beside those that no guest can: a credential has its own key.
+const NOT_AS_HEADERS: &[&str] = &["authorization", "cookie", "user-agent", "content-type", "accept-encoding"];
+
+/// Headers that a credential may go into although no guest sets them.
+const CREDENTIAL_HEADERS: &[&str] = &["authorization", "cookie"];
+
+/// Checks what the parts of a connection say about each other. For whoever loads a configuration; a connection that
+/// fails here is also refused when it is used.
+///
+/// # Errors
+/// The first conflict.
+pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflict> {
+    let name = || connection.name.to_string();
+    base(connection).map_err(|why| ConnectionConflict::Base(name(), why))?;
+    auth(connection).map_err(|why| ConnectionConflict::Auth(name(), why))?;
+    let own = connection.auth.header();
+    if let Some(own) = own.as_ref().map(http::HeaderName::as_str) {
+        let is_free = !is_always_protected(own) || CREDENTIAL_HEADERS.contains(&own);
+        if !is_free || matches!(own, "content-type" | "user-agent" | "accept") {
+            return Err(ConnectionConflict::Header(name(), own.to_owned()));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (header, _) in &connection.headers {
+        if own.as_ref() == Some(header) {
+            return Err(ConnectionConflict::AuthHeader(name(), header.to_string()));
+        }
+        if is_always_protected(header.as_str()) || NOT_AS_HEADERS.contains(&header.as_str()) {
+            return Err(ConnectionConflict::Header(name(), header.to_string()));
+        }
+        if !seen.insert(header) {
+            return Err(ConnectionConflict::Twice(name(), header.to_string()));
+        }
+    }
+    if let AuthPlacement::Query { key } = &connection.auth {
+        let mut granted = connection.allow.iter().flatten().flat_map(|endpoint| &endpoint.query);
+        if granted.any(|granted| granted.eq_ignore_ascii_case(key)) {
+            return Err(ConnectionConflict::Query(name(), key.clone()));
+        }
+    }
+    for header in &connection.response_headers {
+        if is_never_shown(header.as_str()) || own.as_ref() == Some(header) {
+            return Err(ConnectionConflict::ResponseHeader(name(), header.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn base(connection: &Connection) -> Result<(), &'static str> {
+    let base = &connection.base;
+    match base.scheme() {
+        "https" => {}
+        "http" if connection.allow_http => {}
+        "http" => return Err("is http, and allow_http is not set"),
+        _ => return Err("is neither https nor http"),
+    }
+    if !base.has_host() || base.cannot_be_a_base() {
+        return Err("has no host");
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err("holds a user; the credential has its own key");
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err("holds a query or a fragment");
+    }
+    // An empty path is fine; anything else is checked as requests are.
+    let path = base_prefix(base);
+    if path.is_empty() { Ok(()) } else { canonical_path(path) }
+}
+
+fn auth(connection: &Connection) -> Result<(), &'static str> {
+    match &connection.auth {
+        AuthPlacement::Header { prefix, .. } if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+            Err("the prefix is not visible ASCII")
+        }
+        AuthPlacement::Query { key } if key.is_empty() => Err("the query key is empty"),
+        AuthPlacement::Body { pointer } if crate::steps::pointer_keys(pointer).is_none() => {
+            Err("the pointer is not a JSON Pointer of 1 to 16 keys")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use toolhost_policy::{AuthPlacement, Connection, Endpoint, HeaderTemplate, Method, PathTemplate};
+
+    use super::{ConnectionConflict, check_connection};
+    use crate::testing::connection;
+
+    fn check(base: &str, change: impl FnOnce(&mut Connection)) -> Result<(), ConnectionConflict> {
+        let mut connection = connection("billing", base);
+        change(&mut connection);
+        check_connection(&connection)
+    }
+
+    fn headers(names: &[&str]) -> Vec<(HeaderName, HeaderTemplate)> {
+        let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
+        names.iter().map(|name| (HeaderName::from_bytes(name.as_bytes()).unwrap(), template.clone())).collect()
+    }
+
+    #[test]
+    fn a_header_that_auth_writes_is_refused_in_any_case() {
+        for name in ["authorization", "aUtHoRiZaTiOn", "AUTHORIZATION"] {
+            let error = check("https://h.example", |c| c.headers = headers(&[name])).unwrap_err();
+            assert_eq!(error.to_string(), "connections.billing.headers has authorization, which connections.billing.auth writes");
+        }
+        let own = |c: &mut Connection| {
+            c.auth = AuthPlacement::Header { name: HeaderName::from_static("x-api-key"), prefix: String::new() };
+            c.headers = headers(&["X-Api-Key"]);
+        };
+        assert!(matches!(check("https://h.example", own), Err(ConnectionConflict::AuthHeader(..))));
+    }
+
+    #[test]
+    fn headers_that_frame_or_identify_cannot_be_set() {
+        for name in ["Proxy-Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "X-Forwarded-For"] {
+            let error = check("https://h.example", |c| c.headers = headers(&[name])).unwrap_err();
+            assert!(matches!(error, ConnectionConflict::Header(..)), "{name}");
+        }
+        let without = |c: &mut Connection| {
+            c.auth = AuthPlacement::None;
+            c.headers = headers(&["Authorization"]);
+        };
+        assert!(matches!(check("https://h.example", without), Err(ConnectionConflict::Header(..))));
+        for name in ["host", "content-length", "proxy-authorization", "transfer-encoding"] {
+            let name = HeaderName::from_static(name);
+            let error = check("https://h.example", |c| c.auth = AuthPlacement::Header { name, prefix: String::new() });
+            assert!(matches!(error, Err(ConnectionConflict::Header(..))));
+        }
+        assert!(matches!(
+            check("https://h.example", |c| c.headers = headers(&["x-a", "X-A"])),
+            Err(ConnectionConflict::Twice(..))
+        ));
+        assert_eq!(check("https://h.example", |c| c.headers = headers(&["x-account-id", "x-region"])), Ok(()));
+    }
+
+    #[test]
+    fn a_base_must_be_plain_and_canonical() {
+        for base in ["https://h.example", "https://h.example/", "https://h.example:8443/api/v1/", "https://[2001:db8::1]/x"] {
+            assert_eq!(check(base, |_| {}), Ok(()), "{base}");
+        }
+        for base in [
+            "http://h.example", "ftp://h.example", "https://u@h.example", "https://u:p@h.example", "https://h.example/?a=b",
+            "https://h.example/#x", "https://h.example/a//b", "https://h.example/a%2fb", "data:text/plain,x",
+        ] {
+            assert!(matches!(check(base, |_| {}), Err(ConnectionConflict::Base(..))), "{base}");
+        }
+        assert_eq!(check("http://h.example", |c| c.allow_http = true), Ok(()));
+    }
+
+    #[test]
+    fn the_credentials_query_key_is_not_a_plugins() {
+        let endpoint = Endpoint {
+            method: Method::Get,
+            path: PathTemplate::parse("/v1").unwrap(),
+            query: vec!["API_key".into()],
+            headers: vec![],
+        };
+        let with = |c: &mut Connection| {
+            c.auth = AuthPlacement::Query { key: "api_key".into() };
+            c.allow = Some(vec![endpoint]);
+        };
+        assert!(matches!(check("https://h.example", with), Err(ConnectionConflict::Query(..))));
+        for bad in ["", "key", "/", "/a//b"] {
+            let body = |c: &mut Connection| c.auth = AuthPlacement::Body { pointer: bad.into() };
+            assert!(matches!(check("https://h.example", body), Err(ConnectionConflict::Auth(..))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_and_challenges_are_never_shown() {
+        for name in ["set-cookie", "www-authenticate", "authorization", "content-encoding"] {
+            let header = HeaderName::from_static(name);
+            let error = check("https://h.example", |c| c.response_headers = vec![header]);
+            assert!(matches!(error, Err(ConnectionConflict::ResponseHeader(..))), "{name}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use toolhost_policy::AuthPlacement;
+
+/// A part of a credential that must not come back.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) spelling: Spelling,
+}
+
+/// In how many ways a part is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// As it is, and normalised.
+    Plain,
+    /// In every encoding.
+    Encoded,
+    /// In every encoding, and in pieces from this offset on.
+    Pieces(usize),
+}
+
+/// A password alone is searched for from this length on; a shorter one is found together with its user only, for it
+/// would be found in ordinary words.
+const MIN_ALONE: usize = 8;
+
+/// What is searched for where a credential goes out in this way.
+pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
+    if !matches!(auth, AuthPlacement::Basic) {
+        return token(secret);
+    }
+    let mut parts = vec![
+        Part { bytes: secret.to_vec(), spelling: Spelling::Encoded },
+        Part { bytes: STANDARD.encode(secret).into_bytes(), spelling: Spelling::Encoded },
+    ];
+    let colon = secret.iter().position(|&byte| byte == b':');
+    let (user, password) = secret.split_at(colon.unwrap_or(0));
+    let password = password.strip_prefix(b":").unwrap_or(password);
+    if password.len() >= MIN_ALONE {
+        parts.extend(token(password));
+    } else if password.is_empty() && user.len() >= MIN_ALONE {
+        // An API key in the place of the user, as many payment systems have it.
+        parts.extend(token(user));
+    }
+    parts
+}
+
+fn token(secret: &[u8]) -> Vec<Part> {
+    let Some((payload, signature)) = jwt(secret) else {
+        let spelling = Spelling::Pieces(shared_prefix(secret));
+        return vec![Part { bytes: secret.to_vec(), spelling }];
+    };
+    // The header is the same in every token of an issuer, and so is the start of the payload (`iss`, `aud`): another
+    // token in a response is not a reflection of this one. What only this token has is its signature, and the payload
+    // as a whole.
+    vec![
+        Part { bytes: secret.to_vec(), spelling: Spelling::Plain },
+        Part { bytes: payload.to_vec(), spelling: Spelling::Plain },
+        Part { bytes: signature.to_vec(), spelling: Spelling::Pieces(0) },
+    ]
+}
+
+/// Payload and signature of a JSON Web Token in its compact form (RFC 7519 section 3).
+fn jwt(secret: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut segments = secret.split(|&byte| byte == b'.');
+    let (header, payload, signature) = (segments.next()?, segments.next()?, segments.next()?);
+    let decoded = URL_SAFE_NO_PAD.decode(header).ok()?;
+    let is_header = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&decoded)
+        .is_ok_and(|header| header.contains_key("alg"));
+    // Without a signature of some length the parts would give nothing to search for: such a one is an opaque text.
+    let whole = segments.next().is_none() && payload.len() >= MIN_ALONE && signature.len() >= 2 * MIN_ALONE;
+    (is_header && whole).then_some((payload, signature))
+}
+
+/// The longest beginning that a kind of token shares, such as `sk_live_`, `github_pat_` or `sk-ant-api03-`.
+const MAX_SHARED: usize = 16;
+
+/// How much must stand behind a shared beginning.
+const MIN_UNSHARED: usize = 16;
+
+/// Where the part of a token begins that only this token has: behind short lower-case words that end in `_` or `-`.
+/// Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's secret.
+fn shared_prefix(secret: &[u8]) -> usize {
+    let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let longest = MAX_SHARED.min(secret.len().saturating_sub(MIN_UNSHARED));
+    let run = secret.iter().take(longest).take_while(|byte| is_word(byte)).count();
+    let head = secret.get(..run).unwrap_or_default();
+    head.iter().rposition(|byte| matches!(byte, b'_' | b'-')).map_or(0, |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use toolhost_policy::AuthPlacement;
+
+    use super::{Spelling, of, shared_prefix};
+
+    const JWT: &[u8] = b"eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIn0.c2lnbmF0dXJlLW9mLXRoaXMtdG9rZW4";
+
+    #[test]
+    fn the_header_of_a_jwt_is_no_part() {
+        let parts = of(JWT, &AuthPlacement::Bearer);
+        assert!(parts.iter().all(|part| part.bytes == JWT || !part.bytes.starts_with(b"eyJhbGci")));
+        assert_eq!(parts[2].spelling, Spelling::Pieces(0));
+        assert!(parts[0].spelling == Spelling::Plain && parts[1].spelling == Spelling::Plain);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_jwt_is_searched_for_whole() {
+        for text in [&b"eyJhbGci.eyJpc3MiOiJ4In0.c2lnbmF0dXJlLW9mLXRo"[..], b"a.b.c", b"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0."] {
+            assert_eq!(of(text, &AuthPlacement::Bearer).len(), 1);
+        }
+    }
+
+    #[test]
+    fn basic_covers_both_parts_as_one_and_what_goes_on_the_wire() {
+        let parts = of(b"alice:s3cr3t-pass", &AuthPlacement::Basic);
+        let has = |bytes: &[u8]| parts.iter().any(|part| part.bytes == bytes);
+        assert!(has(b"alice:s3cr3t-pass") && has(b"YWxpY2U6czNjcjN0LXBhc3M=") && has(b"s3cr3t-pass") && !has(b"alice"));
+        let key = of(b"sk_live_0123456789:", &AuthPlacement::Basic);
+        assert!(key.iter().any(|part| part.bytes == b"sk_live_0123456789"));
+    }
+
+    #[test]
+    fn a_shared_beginning_is_left_out_of_the_pieces() {
+        assert_eq!(shared_prefix(b"sk_live_4eC39HqLyjWDarjtT1zdp7dc"), 8);
+        assert_eq!(shared_prefix(b"sk-ant-api03-AbCdEfGhIjKlMnOpQrSt"), 13);
+        assert_eq!(shared_prefix(b"github_pat_11ABCDEFGHIJKLMNOP"), 11);
+        assert_eq!(shared_prefix(b"4eC39HqLyj_WDarjtT1zdp7dc"), 0);
+        assert_eq!(shared_prefix(b"sk_short"), 0);
+    }
+}

@@ -1,0 +1,268 @@
+use aho_corasick::automaton::StateID;
+use bytes::{Bytes, BytesMut};
+
+use super::{NeedleSet, Needles, Normaliser};
+
+/// What stands in the place of a credential.
+pub const REDACTED: &str = "[redacted]";
+
+/// A text held the credential where it could not be replaced. None of it may be handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the text holds the credential")]
+pub struct Reflected;
+
+/// Scrubs one text, given whole or in chunks of any size.
+///
+/// A byte is handed on once no needle that begins with it or before it can still be completed: what is held back is the
+/// longest end of the text that begins some needle, never more than the longest needle less one byte. A hit in a text is
+/// replaced by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with
+/// [`Reflected`].
+#[derive(Debug)]
+pub struct Scrubber<'n> {
+    set: &'n NeedleSet,
+    state: State,
+}
+
+/// What a scrubber remembers between chunks, without the needles it belongs to.
+#[derive(Debug)]
+pub(crate) struct State {
+    is_text: bool,
+    raw: StateID,
+    folded: StateID,
+    normaliser: Normaliser,
+    /// Not handed on yet.
+    held: Bytes,
+    /// The place of the first held byte in the whole text.
+    base: u64,
+    /// Found and not yet replaced: disjoint, in order.
+    spans: Vec<(u64, u64)>,
+    /// Up to here a span was replaced already.
+    replaced_until: u64,
+    reflections: u64,
+    refused: bool,
+}
+
+impl State {
+    pub(crate) fn new(set: &NeedleSet, is_text: bool) -> Self {
+        Self {
+            is_text,
+            raw: set.raw.start(),
+            folded: set.folded.start(),
+            normaliser: Normaliser::default(),
+            held: Bytes::new(),
+            base: 0,
+            spans: Vec::new(),
+            replaced_until: 0,
+            reflections: 0,
+            refused: false,
+        }
+    }
+
+    /// How often the credential was found so far.
+    pub(crate) fn reflections(&self) -> u64 {
+        self.reflections
+    }
+
+    pub(crate) fn push(&mut self, set: &NeedleSet, chunk: Bytes) -> Result<Bytes, Reflected> {
+        self.guarded(|state| {
+            if set.is_empty() {
+                return Ok(chunk);
+            }
+            state.search(set, &chunk)?;
+            let keep = set.raw.depth(state.raw);
+            let released = state.release(chunk, keep);
+            state.check_folded(set, &released)?;
+            Ok(released)
+        })
+    }
+
+    pub(crate) fn finish(&mut self, set: &NeedleSet) -> Result<Bytes, Reflected> {
+        self.guarded(|state| {
+            let released = state.release(Bytes::new(), 0);
+            state.check_folded(set, &released)?;
+            let (matcher, mut folded, mut found) = (&set.folded, state.folded, false);
+            state.normaliser.finish(&mut |byte| {
+                folded = matcher.step(folded, byte);
+                found |= matcher.is_match(folded);
+            });
+            if found { Err(state.refuse()) } else { Ok(released) }
+        })
+    }
+
+    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<Bytes, Reflected>) -> Result<Bytes, Reflected> {
+        if self.refused {
+            return Err(Reflected);
+        }
+        let result = step(self);
+        if result.is_err() {
+            self.refused = true;
+            self.held = Bytes::new();
+        }
+        result
+    }
+
+    fn refuse(&mut self) -> Reflected {
+        self.reflections += 1;
+        Reflected
+    }
+
+    fn search(&mut self, set: &NeedleSet, chunk: &[u8]) -> Result<(), Reflected> {
+        let mut at = self.base + self.held.len() as u64;
+        for byte in chunk {
+            self.raw = set.raw.step(self.raw, *byte);
+            at += 1;
+            if set.raw.is_match(self.raw) {
+                let hit = set.raw.hit(self.raw);
+                if hit.refuse || !self.is_text {
+                    return Err(self.refuse());
+                }
+                self.add_span(at.saturating_sub(hit.length as u64), at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends only grow, so a new span can swallow the last ones and nothing else.
+    fn add_span(&mut self, mut start: u64, end: u64) {
+        while let Some((last_start, last_end)) = self.spans.last().copied() {
+            if last_end < start {
+                break;
+            }
+            start = start.min(last_start);
+            self.spans.pop();
+        }
+        self.spans.push((start, end));
+    }
+
+    /// Hands on all but the last `keep` bytes, with what was found replaced.
+    fn release(&mut self, chunk: Bytes, keep: usize) -> Bytes {
+        let mut held = std::mem::take(&mut self.held);
+        let mut all = if held.is_empty() {
+            chunk
+        } else if chunk.is_empty() {
+            held
+        } else {
+            let mut joined = BytesMut::with_capacity(held.len() + chunk.len());
+            joined.extend_from_slice(&held);
+            joined.extend_from_slice(&chunk);
+            held.clear();
+            joined.freeze()
+        };
+        let clear = all.split_to(all.len().saturating_sub(keep));
+        self.held = all;
+        let from = self.base;
+        self.base += clear.len() as u64;
+        if self.spans.is_empty() && self.replaced_until <= from {
+            return clear;
+        }
+        self.replace(&clear, from)
+    }
+
+    fn replace(&mut self, clear: &[u8], from: u64) -> Bytes {
+        let limit = self.base;
+        let slice = |start: u64, end: u64| {
+            let (start, end) = (start.saturating_sub(from) as usize, end.saturating_sub(from) as usize);
+            clear.get(start..end).unwrap_or_default()
+        };
+        let mut out = BytesMut::with_capacity(clear.len() + REDACTED.len());
+        let mut at = from.max(self.replaced_until.min(limit));
+        let mut later = Vec::new();
+        for (start, end) in std::mem::take(&mut self.spans) {
+            if start >= limit {
+                later.push((start, end));
+                continue;
+            }
+            if start > at {
+                out.extend_from_slice(slice(at, start));
+            }
+            // A span that goes on where an earlier one was replaced belongs to it.
+            if start > self.replaced_until || self.replaced_until == 0 {
+                out.extend_from_slice(REDACTED.as_bytes());
+                self.reflections += 1;
+            }
+            self.replaced_until = self.replaced_until.max(end);
+            at = at.max(end.min(limit));
+        }
+        self.spans = later;
+        if at < limit {
+            out.extend_from_slice(slice(at, limit));
+        }
+        out.freeze()
+    }
+
+    /// Looks at what is about to be handed on with its gaps and escapes taken out. The automaton's state crosses
+    /// chunks, so a secret in any number of chunks is found with its last byte, or with the last byte of its first
+    /// piece.
+    fn check_folded(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), Reflected> {
+        let (matcher, mut folded, mut found) = (&set.folded, self.folded, false);
+        for byte in released {
+            self.normaliser.push(*byte, &mut |byte| {
+                folded = matcher.step(folded, byte);
+                found |= matcher.is_match(folded);
+            });
+            if found {
+                return Err(self.refuse());
+            }
+        }
+        self.folded = folded;
+        Ok(())
+    }
+}
+
+impl<'n> Scrubber<'n> {
+    /// Begins a text. `is_text`: a hit can be replaced without breaking what the bytes mean.
+    #[must_use]
+    pub fn new(set: &'n NeedleSet, is_text: bool) -> Self {
+        Self { set, state: State::new(set, is_text) }
+    }
+
+    /// Takes a chunk and hands on what is certain.
+    ///
+    /// # Errors
+    /// The text may not be handed on; every later call says so too.
+    pub fn push(&mut self, chunk: Bytes) -> Result<Bytes, Reflected> {
+        self.state.push(self.set, chunk)
+    }
+
+    /// The text ended: hands on the rest.
+    ///
+    /// # Errors
+    /// As [`Scrubber::push`].
+    pub fn finish(&mut self) -> Result<Bytes, Reflected> {
+        self.state.finish(self.set)
+    }
+
+    /// How often the credential was found so far.
+    #[must_use]
+    pub fn reflections(&self) -> u64 {
+        self.state.reflections()
+    }
+}
+
+/// A whole text. The count is of what was found, whether it could be replaced or not.
+pub(crate) fn scrub_whole(set: &NeedleSet, text: Bytes, is_text: bool) -> (Result<Bytes, Reflected>, u64) {
+    if set.is_empty() {
+        return (Ok(text), 0);
+    }
+    let mut state = State::new(set, is_text);
+    let result = state.push(set, text).and_then(|head| {
+        let tail = state.finish(set)?;
+        if tail.is_empty() {
+            return Ok(head);
+        }
+        let mut joined = BytesMut::from(head);
+        joined.extend_from_slice(&tail);
+        Ok(joined.freeze())
+    });
+    (result, state.reflections())
+}
+
+/// A header value: scrubbed, or `None` where it has to be dropped. With it, how often the secret was found.
+pub(crate) fn scrub_value(needles: &Needles, value: &[u8]) -> (Option<Bytes>, u64) {
+    if needles.is_short_attached(value) {
+        return (None, 0);
+    }
+    let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(value), true);
+    let scrubbed = scrubbed.and_then(|value| scrub_whole(&needles.attached, value, true).0);
+    (scrubbed.ok(), reflections)
+}

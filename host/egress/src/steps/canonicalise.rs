@@ -1,0 +1,91 @@
+use toolhost_policy::Connection;
+use url::Url;
+
+use crate::EgressFailure;
+
+/// The URL in its one form, or nothing. What was built must already be canonical: a parser that changes anything in it
+/// reads it otherwise than we wrote it, and a server may, too (T3, T45).
+///
+/// # Errors
+/// `denied`.
+pub fn canonicalise(connection: &Connection, text: &str) -> Result<Url, EgressFailure> {
+    let refuse = |why: &str| EgressFailure::denied(format!("the URL {why}"));
+    let url = Url::parse(text).map_err(|_| refuse("cannot be read"))?;
+    if url.as_str() != text {
+        return Err(refuse("is not in its canonical form"));
+    }
+    scheme(connection, &url)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("holds a user"));
+    }
+    if url.fragment().is_some() {
+        return Err(refuse("holds a fragment"));
+    }
+    path(url.path()).map_err(refuse)?;
+    Ok(url)
+}
+
+/// `https`, or `http` where the operator's connection says so (T47).
+fn scheme(connection: &Connection, url: &Url) -> Result<(), EgressFailure> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if connection.allow_http => Ok(()),
+        _ => {
+            let name = &connection.name;
+            Err(EgressFailure::denied(format!("connection {name} takes https only (connections.{name}.allow_http)")))
+        }
+    }
+}
+
+/// What a path must not hold, whoever wrote it.
+pub(crate) fn path(path: &str) -> Result<(), &'static str> {
+    if path.contains('\\') {
+        return Err("holds a backslash");
+    }
+    let lower = path.to_ascii_lowercase();
+    if ["%2f", "%5c", "%2e", "%00", "%0a", "%0d"].iter().any(|encoded| lower.contains(encoded)) {
+        return Err("holds an encoded separator, dot or control character");
+    }
+    let mut segments = path.strip_prefix('/').ok_or("has no absolute path")?.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment == "." || segment == ".." {
+            return Err("holds a . or .. segment");
+        }
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err("holds an empty segment");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonicalise;
+    use crate::EgressCode;
+    use crate::testing::granted;
+
+    #[test]
+    fn what_a_parser_would_change_is_refused() {
+        let grant = granted("https://h.example", |_| {});
+        assert!(canonicalise(&grant.connection, "https://h.example/v1/a?limit=1").is_ok());
+        for text in [
+            "https://h.example/v1/../admin", "https://h.example/v1/%2e%2e/admin", "https://h.example/v1/%2E./admin",
+            "https://h.example/a%2fb", "https://h.example/a%5Cb", "https://h.example\\admin", "https://h.example/a\\b",
+            "https://user@h.example/", "https://user:p@h.example/", "https://h.example/#x", "https://h.example//evil",
+            "https://h.example/a//b", "https://H.example/", "https://h.example:443/", "https://h.example", "/v1/a",
+            "https://h.example/a\tb", "https://h.example/a\nb", " https://h.example/", "https://0x7f000001/",
+            "https://127.1/", "https://2130706433/", "https://0177.0.0.1/", "https://ｈ.example/", "https://h.example/a%00",
+            "file:///etc/passwd", "ftp://h.example/", "javascript:alert(1)", "https:///h.example/", "https://h.example/%0d%0aX",
+        ] {
+            assert_eq!(canonicalise(&grant.connection, text).map_err(|f| f.code), Err(EgressCode::Denied), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_needs_the_operators_word() {
+        let mut grant = granted("http://h.example", |_| {});
+        assert!(canonicalise(&grant.connection, "http://h.example/v1").unwrap_err().message.contains("allow_http"));
+        grant = granted("http://h.example", |connection| connection.allow_http = true);
+        assert!(canonicalise(&grant.connection, "http://h.example/v1").is_ok());
+    }
+}

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use toolhost_policy::{AuthPlacement, Connection};
+use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
+
+use crate::{EgressCall, EgressCode, EgressFailure};
+
+/// A provider that answers no sooner has failed (E9); a token endpoint far away takes one or two seconds.
+const LOOKUP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// In bytes. A shorter secret cannot be told from ordinary text when it comes back, so it is not sent.
+pub const MIN_SECRET: usize = 8;
+
+/// In bytes. No header of this length is accepted anywhere, and the needles' memory is bounded by it.
+const MAX_SECRET: usize = 8 << 10;
+
+/// The credential of the call's tenant (and user, where the connection says so) for this connection. `None` where the
+/// connection attaches nothing that a credential has.
+///
+/// # Errors
+/// `not-connected`, the same for a tenant that is unknown, has none, has an expired one, or whose provider failed or
+/// did not answer in time. Nothing stands in for it (E19).
+pub async fn credential(
+    provider: Option<&dyn CredentialProvider>,
+    call: &EgressCall,
+    connection: &Connection,
+) -> Result<Option<Arc<Credential>>, EgressFailure> {
+    if !needs_credential(connection) {
+        return Ok(None);
+    }
+    let refuse = |reason: &dyn std::fmt::Display| {
+        tracing::debug!(connection = %connection.name, call = call.id(), %reason, "no usable credential");
+        EgressFailure::new(EgressCode::NotConnected, format!("connection {} has no usable credential", connection.name))
+    };
+    let provider = provider.ok_or_else(|| refuse(&format_args!("no provider {:?}", connection.credentials)))?;
+    let key = CredentialKey::of(call.binding(), connection);
+    let end = Instant::now().checked_add(LOOKUP_DEADLINE).unwrap_or(call.deadline()).min(call.deadline());
+    let found = tokio::time::timeout_at(end.into(), provider.get(&key)).await;
+    let credential = found.map_err(|_| refuse(&"the provider did not answer in time"))?.map_err(|error| refuse(&error))?;
+    check(&credential, connection).map_err(|reason| refuse(&reason))?;
+    Ok(Some(credential))
+}
+
+/// Whether anything of a credential goes on the wire.
+fn needs_credential(connection: &Connection) -> bool {
+    !matches!(connection.auth, AuthPlacement::None)
+        || connection.headers.iter().any(|(_, template)| template.attributes().next().is_some())
+}
+
+fn check(credential: &Credential, connection: &Connection) -> Result<(), &'static str> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs());
+    if credential.expires_at.is_some_and(|end| end <= now) {
+        return Err("it has expired");
+    }
+    if matches!(connection.auth, AuthPlacement::None) {
+        return Ok(());
+    }
+    if credential.secret.len() < MIN_SECRET {
+        return Err("the secret is shorter than 8 bytes, so it could not be found in a response");
+    }
+    if credential.secret.len() > MAX_SECRET {
+        return Err("the secret is longer than 8 KiB");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate};
+    use toolhost_vault::Credential;
+
+    use super::credential;
+    use crate::testing::{Provider, call, connection, grant_of};
+    use crate::{EgressCode, EgressFailure};
+
+    async fn get(provider: &Provider, change: impl FnOnce(&mut Connection)) -> Result<Option<Arc<Credential>>, EgressFailure> {
+        let mut connection = connection("billing", "https://billing.example.com");
+        change(&mut connection);
+        credential(Some(provider), &call(grant_of("billing", "https://billing.example.com", |_| {})), &connection).await
+    }
+
+    #[tokio::test]
+    async fn the_credential_is_that_of_the_calls_tenant() {
+        let provider = Provider::of(&[("acme", "secret-of-acme"), ("globex", "secret-of-globex")]);
+        let credential = get(&provider, |_| {}).await.unwrap().unwrap();
+        assert_eq!(credential.secret.expose(), b"secret-of-acme");
+    }
+
+    #[tokio::test]
+    async fn no_tenant_gets_anothers_or_a_default() {
+        let provider = Provider::of(&[("globex", "secret-of-globex"), ("default", "secret-of-default")]);
+        assert_eq!(get(&provider, |_| {}).await.unwrap_err().code, EgressCode::NotConnected);
+        let none = credential(None, &call(grant_of("b", "https://h.example", |_| {})), &connection("b", "https://h.example"));
+        assert_eq!(none.await.unwrap_err().code, EgressCode::NotConnected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_hangs_ends_in_not_connected() {
+        let failure = get(&Provider::hanging(), |_| {}).await.unwrap_err();
+        assert_eq!((failure.code, failure.sent), (EgressCode::NotConnected, false));
+    }
+
+    #[tokio::test]
+    async fn an_expired_a_short_and_an_endless_secret_are_not_sent() {
+        for provider in [
+            Provider::of(&[("acme", "secret-of-acme")]).expiring(1),
+            Provider::of(&[("acme", "short")]),
+            Provider::of(&[("acme", &"x".repeat(9_000))]),
+        ] {
+            assert_eq!(get(&provider, |_| {}).await.unwrap_err().code, EgressCode::NotConnected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_attaches_nothing_asks_nobody() {
+        let provider = Provider::of(&[]);
+        assert!(get(&provider, |connection| connection.auth = AuthPlacement::None).await.unwrap().is_none());
+        assert_eq!(provider.asked(), 0);
+        let with_attribute = |connection: &mut Connection| {
+            connection.auth = AuthPlacement::None;
+            let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
+            connection.headers = vec![(http::HeaderName::from_static("x-account-id"), template)];
+        };
+        assert_eq!(get(&provider, with_attribute).await.unwrap_err().code, EgressCode::NotConnected);
+    }
+}

@@ -1,0 +1,125 @@
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use toolhost_policy::{Connection, Limits};
+
+use crate::failure::quoted;
+use crate::{EgressCode, EgressFailure};
+
+/// Names that a guest never sets, whatever was granted: what proves an identity, what frames a message, what a proxy
+/// trusts, and what would make a request another one than was matched.
+const PROTECTED: &[&str] = &[
+    "accept-encoding", "authorization", "connection", "content-length", "cookie", "cookie2", "expect", "forwarded", "host",
+    "http2-settings", "keep-alive", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via",
+    "x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url", "x-real-ip",
+    "true-client-ip", "cf-connecting-ip",
+];
+
+/// Beginnings of such names.
+const PROTECTED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", "mcp-", "sec-"];
+
+/// Whether the host alone writes this header on requests of this connection; `name` in lower case.
+pub(crate) fn is_protected(connection: &Connection, name: &str) -> bool {
+    is_always_protected(name)
+        || connection.auth.header().is_some_and(|own| own.as_str() == name)
+        || connection.headers.iter().any(|(own, _)| own.as_str() == name)
+}
+
+/// Whether no guest sets this header on any connection.
+pub(crate) fn is_always_protected(name: &str) -> bool {
+    PROTECTED.contains(&name) || PROTECTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Turns a guest's header fields into a map, or refuses them: a protected name in any case (T7, T9), a name twice, a
+/// value with anything but visible ASCII and spaces (T8), too many or too long ones.
+///
+/// # Errors
+/// `denied`, `invalid-request` or `limit`.
+pub fn guest_headers(
+    connection: &Connection,
+    limits: &Limits,
+    fields: &[(String, String)],
+) -> Result<HeaderMap, EgressFailure> {
+    if fields.len() as u64 > limits.headers {
+        let text = format!("more than {} header fields (limits.headers)", limits.headers);
+        return Err(EgressFailure::new(EgressCode::Limit, text));
+    }
+    let mut headers = HeaderMap::with_capacity(fields.len() + 4);
+    for (name, value) in fields {
+        if (name.len() + value.len()) as u64 > limits.header_bytes {
+            let text = format!("header {} is longer than {} bytes (limits.header_bytes)", quoted(name), limits.header_bytes);
+            return Err(EgressFailure::new(EgressCode::Limit, text));
+        }
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quoted(name))))?;
+        if is_protected(connection, parsed.as_str()) {
+            return Err(EgressFailure::denied(format!("header {} is set by the host alone", quoted(name))));
+        }
+        let value = visible(value)
+            .ok_or_else(|| EgressFailure::invalid(format!("the value of header {} is not visible ASCII", quoted(name))))?;
+        if headers.insert(parsed, value).is_some() {
+            return Err(EgressFailure::invalid(format!("header {} is there twice", quoted(name))));
+        }
+    }
+    Ok(headers)
+}
+
+/// A value of visible ASCII and spaces, with neither at an end: no CR, LF, NUL, tab or byte above 0x7e.
+pub(crate) fn visible(value: &str) -> Option<HeaderValue> {
+    let fits = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && value.trim_matches(' ').len() == value.len();
+    fits.then(|| HeaderValue::from_str(value).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use toolhost_policy::{AuthPlacement, HeaderTemplate, Limits};
+
+    use super::guest_headers;
+    use crate::EgressCode;
+    use crate::testing::granted;
+
+    fn code(fields: &[(&str, &str)]) -> Result<usize, EgressCode> {
+        let grant = granted("https://h.example", |connection| {
+            connection.auth = AuthPlacement::Header { name: HeaderName::from_static("x-api-key"), prefix: String::new() };
+            connection.headers =
+                vec![(HeaderName::from_static("x-account-id"), HeaderTemplate::parse("{external_tenant_id}").unwrap())];
+        });
+        let fields: Vec<_> = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        guest_headers(&grant.connection, &Limits::default(), &fields).map(|map| map.len()).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn protected_names_are_refused_in_any_case() {
+        for name in [
+            "Authorization", "aUtHoRiZaTiOn", "Cookie", "Proxy-Authorization", "proxy-connection", "Host", "Content-Length",
+            "Transfer-Encoding", "Connection", "TE", "Trailer", "Upgrade", "Expect", "X-Forwarded-For", "x-forwarded-host",
+            "Forwarded", "Via", "Mcp-Session-Id", "HTTP2-Settings", "Accept-Encoding", "X-API-Key", "X-Account-Id",
+            "X-HTTP-Method-Override", "X-Original-URL", "keep-alive",
+        ] {
+            assert_eq!(code(&[(name, "x")]), Err(EgressCode::Denied), "{name}");
+        }
+        assert_eq!(code(&[("Accept", "application/json"), ("If-Match", "\"1\"")]), Ok(2));
+    }
+
+    #[test]
+    fn a_name_or_value_that_breaks_the_message_is_refused() {
+        for name in ["", "a b", "a:b", "a\r\nb", "a\0", ":path", "ż", "a\n"] {
+            assert_eq!(code(&[(name, "x")]), Err(EgressCode::InvalidRequest), "{name:?}");
+        }
+        for value in ["a\r\nx: y", "a\n b", "a\0", "ż", "\u{7f}", "a\tb", " a", "a ", "\u{85}"] {
+            assert_eq!(code(&[("accept", value)]), Err(EgressCode::InvalidRequest), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_twice_is_an_error_and_not_an_overwrite() {
+        assert_eq!(code(&[("accept", "a"), ("ACCEPT", "b")]), Err(EgressCode::InvalidRequest));
+    }
+
+    #[test]
+    fn too_many_and_too_long_fields_are_a_limit() {
+        let many: Vec<_> = (0..65).map(|n| format!("x-{n}")).collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), "x")).collect();
+        assert_eq!(code(&many), Err(EgressCode::Limit));
+        assert_eq!(code(&[("accept", &"x".repeat(16 << 10))]), Err(EgressCode::Limit));
+    }
+}

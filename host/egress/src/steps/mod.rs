@@ -1,0 +1,45 @@
+//! The steps of a guest's request, in the order in which they are taken. Each is one function in a file of its name;
+//! [`crate::Egress`] calls them and does nothing else.
+
+mod attach;
+mod budget;
+mod build_url;
+mod canonicalise;
+mod cap;
+mod connection;
+mod credential;
+mod endpoint;
+mod guest_headers;
+mod intent;
+mod match_again;
+mod outcome;
+mod principal;
+mod resolve;
+mod response_headers;
+mod scrub;
+mod send;
+
+pub(crate) use attach::pointer_keys;
+pub use attach::{AttachedHeaders, attach, fill_headers};
+pub use budget::budget;
+pub use build_url::build_url;
+pub use canonicalise::canonicalise;
+pub use cap::{cap_body, cap_head};
+pub(crate) use cap::{Piece, count, next_piece};
+pub use connection::connection;
+pub use credential::{MIN_SECRET, credential};
+pub use endpoint::endpoint;
+pub use guest_headers::guest_headers;
+pub(crate) use guest_headers::is_always_protected;
+pub use intent::intent;
+pub use match_again::match_again;
+pub use outcome::Outcome;
+pub use principal::principal;
+pub use resolve::resolve;
+pub(crate) use response_headers::is_never_shown;
+pub use response_headers::response_headers;
+pub(crate) use scrub::{error_text, is_text, reflected};
+pub use scrub::{needles, scrub};
+pub use send::send;
+pub(crate) use canonicalise::path as canonical_path;
+pub(crate) use build_url::prefix as base_prefix;

@@ -1,0 +1,247 @@
+//! A credential that comes back: in every spelling, at every border, in every place.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use support::{ACME, Upstream, get, grant, house};
+use toolhost_egress::EgressCode;
+use toolhost_egress::scrub::{Needles, REDACTED, Scrubber};
+use toolhost_policy::{AuthPlacement, Secret};
+
+/// 28 bytes with `/`, `+` and `=`.
+const SECRET: &str = "s3cr3t/t0ken+v4lue/Qx7Zp9w==";
+
+fn needles(secret: &str, auth: &AuthPlacement) -> Needles {
+    Needles::build(Some(&Secret::from(secret.to_owned())), auth, &[]).unwrap()
+}
+
+fn each(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
+    secret.bytes().map(spell).collect::<String>().into_bytes()
+}
+
+fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
+    each(secret, |b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { spell(b) })
+}
+
+/// The 27 forms of the measurement that the needle set follows.
+fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let around = |before: &str, after: &str| format!("{before}{secret}{after}");
+    let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let folded: Vec<u8> = STANDARD.encode(secret).as_bytes().chunks(7).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    vec![
+        ("raw", secret.into()),
+        ("percent minimal, upper", minimal(secret, |b| format!("%{b:02X}"))),
+        ("percent minimal, lower", minimal(secret, |b| format!("%{b:02x}"))),
+        ("percent all, upper", each(secret, |b| format!("%{b:02X}"))),
+        ("percent all, lower", each(secret, |b| format!("%{b:02x}"))),
+        ("base64", STANDARD.encode(secret).into()),
+        ("base64 after one byte", STANDARD.encode(around("x", "yz")).into()),
+        ("base64 after two bytes", STANDARD.encode(around("xy", "z")).into()),
+        ("base64url", URL_SAFE.encode(secret).into()),
+        ("base64url after one byte", URL_SAFE_NO_PAD.encode(around("?", "??")).into()),
+        ("base64url after two bytes", URL_SAFE_NO_PAD.encode(around("??", "?")).into()),
+        ("hex lower", each(secret, |b| format!("{b:02x}"))),
+        ("hex upper", each(secret, |b| format!("{b:02X}"))),
+        ("\\u lower", each(secret, |b| format!("\\u{b:04x}"))),
+        ("\\u upper", each(secret, |b| format!("\\u{b:04X}"))),
+        ("entities decimal", each(secret, |b| format!("&#{b};"))),
+        ("entities hex", each(secret, |b| format!("&#x{b:x};"))),
+        ("reversed", secret.bytes().rev().collect()),
+        ("UTF-16LE", wide(u16::to_le_bytes)),
+        ("UTF-16BE", wide(u16::to_be_bytes)),
+        ("first half", secret.as_bytes()[..14].to_vec()),
+        ("last half", secret.as_bytes()[14..].to_vec()),
+        ("spaces between", each(secret, |b| format!("{} ", char::from(b)))),
+        ("JSON escaped slashes", secret.replace('/', "\\/").into()),
+        ("named entities", secret.replace('/', "&sol;").replace('+', "&plus;").replace('=', "&equals;").into()),
+        ("folded base64", folded),
+        ("base64 of base64", STANDARD.encode(STANDARD.encode(secret)).into()),
+    ]
+}
+
+/// More than the measurement had.
+fn further(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let rot13 = |b: u8| match b {
+        b'a'..=b'z' => (b - b'a' + 13) % 26 + b'a',
+        b'A'..=b'Z' => (b - b'A' + 13) % 26 + b'A',
+        _ => b,
+    };
+    vec![
+        ("rot13", secret.bytes().map(rot13).collect()),
+        ("mixed escapes", each(secret, |b| if b % 2 == 0 { format!("%{b:02x}") } else { format!("\\u{b:04x}") })),
+        ("\\x escapes", each(secret, |b| format!("\\x{b:02x}"))),
+        ("UTF-32LE", secret.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
+        ("hex with spaces", each(secret, |b| format!("{b:02x} "))),
+        ("zero width", each(secret, |b| format!("{}&#x200b;", char::from(b)))),
+        ("backslashes", each(secret, |b| format!("\\\\{}", char::from(b)))),
+        ("lines in JSON", each(secret, |b| format!("{}\\n", char::from(b)))),
+    ]
+}
+
+/// Pushes the chunks; what came out, and whether the text was refused.
+fn through(needles: &Needles, is_text: bool, chunks: &[&[u8]]) -> (Vec<u8>, bool) {
+    let mut scrubber = Scrubber::new(&needles.secret, is_text);
+    let mut out = Vec::new();
+    for chunk in chunks {
+        match scrubber.push(Bytes::copy_from_slice(chunk)) {
+            Ok(bytes) => out.extend_from_slice(&bytes),
+            Err(_) => return (out, true),
+        }
+    }
+    match scrubber.finish() {
+        Ok(bytes) => out.extend_from_slice(&bytes),
+        Err(_) => return (out, true),
+    }
+    (out, false)
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn every_spelling_is_caught_wherever_the_chunks_are_cut() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    for (name, spelt) in encodings(SECRET).into_iter().chain(further(SECRET)) {
+        let text = [b"{\"echo\":\"".as_slice(), &spelt, b"\",\"more\":\"text behind it\"}"].concat();
+        for cut in 0..=text.len() {
+            let (head, tail) = text.split_at(cut);
+            let (out, refused) = through(&needles, true, &[head, tail]);
+            assert!(refused || contains(&out, REDACTED.as_bytes()), "{name} cut at {cut} passed");
+            assert!(!contains(&out, &spelt), "{name} cut at {cut} came out");
+            let (out, refused) = through(&needles, false, &[head, tail]);
+            assert!(refused && !contains(&out, &spelt), "{name} cut at {cut} passed in a body that is no text");
+        }
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        let (out, refused) = through(&needles, true, &bytes);
+        assert!(refused || (contains(&out, REDACTED.as_bytes()) && !contains(&out, &spelt)), "{name} byte by byte");
+        assert_eq!((out, refused), through(&needles, true, &[&text]), "{name}: chunks made a difference");
+    }
+}
+
+#[test]
+fn never_more_than_eleven_bytes_of_the_secret_come_out_in_a_row() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    for length in 1..=SECRET.len() {
+        for start in 0..=SECRET.len() - length {
+            let part = &SECRET.as_bytes()[start..start + length];
+            let text = [b"a ".as_slice(), part, b" z"].concat();
+            let (out, refused) = through(&needles, true, &[&text]);
+            assert_eq!(refused || !contains(&out, part), length >= 12, "{length} bytes from {start}");
+        }
+    }
+}
+
+#[test]
+fn what_surrounds_a_reflection_stays_as_it_is() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    let text = format!("before {SECRET}{SECRET} between {SECRET}! s3cr3t/ after");
+    let expected = format!("before {REDACTED} between {REDACTED}! s3cr3t/ after");
+    for size in 1..text.len() {
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let (out, refused) = through(&needles, true, &chunks);
+        assert_eq!((String::from_utf8(out).unwrap(), refused), (expected.clone(), false), "chunks of {size}");
+    }
+}
+
+#[test]
+fn texts_that_merely_share_short_parts_pass_unchanged() {
+    let jwt = |payload: &str, signature: &str| {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{signature}", part(r#"{"alg":"ES256","typ":"JWT"}"#), part(payload))
+    };
+    let own = jwt(r#"{"iss":"https://idp.example.com/","sub":"acme","aud":"billing"}"#, "MEUCIQDx0Kq7own0signature1aaaBBBccc");
+    let other = jwt(r#"{"iss":"https://idp.example.com/","sub":"globex","aud":"billing"}"#, "MEQCIF7other2signature9zzzYYYxxxWWW");
+    let cases = [
+        (own.as_str(), AuthPlacement::Bearer, other.as_str()),
+        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", AuthPlacement::Bearer, "use sk_live_… or sk_live_XXXXXXXXXXXX, say sk_live_4eC39"),
+        ("sk-ant-api03-AbCdEfGhIjKlMnOpQrSt", AuthPlacement::Bearer, "keys begin with sk-ant-api03-xxxx"),
+        ("alice@example.com:correct-horse-7", AuthPlacement::Basic, "{\"email\":\"alice@example.com\",\"hint\":\"correct\"}"),
+        (SECRET, AuthPlacement::Bearer, "s3cr3t/t0k s3cr3t/t0ken+ v4l %73%33 \\u0073 &#115; s3cr3t"),
+        (SECRET, AuthPlacement::Bearer, "100% & more; a\\b \\u00e9 &amp; &#8364; C:\\temp\\new &unknown; %zz"),
+    ];
+    for (secret, auth, text) in cases {
+        let needles = needles(secret, &auth);
+        let (out, refused) = through(&needles, true, &[text.as_bytes()]);
+        assert_eq!((String::from_utf8(out).unwrap(), refused), (text.to_owned(), false));
+    }
+    let needles = needles(&own, &AuthPlacement::Bearer);
+    let (out, _) = through(&needles, true, &[own.as_bytes()]);
+    assert_eq!(out, REDACTED.as_bytes());
+}
+
+#[test]
+fn a_basic_credential_is_found_whole_encoded_and_by_its_password() {
+    let needles = needles("alice:correct-horse-7", &AuthPlacement::Basic);
+    let wire = STANDARD.encode("alice:correct-horse-7");
+    for text in ["alice:correct-horse-7", &wire, "correct-horse-7", &URL_SAFE_NO_PAD.encode("xcorrect-horse-7y")] {
+        let (out, refused) = through(&needles, true, &[text.as_bytes()]);
+        assert!(refused || contains(&out, REDACTED.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_long_token_is_found_in_every_spelling_too() {
+    let long: String = (0..3_000_u32).map(|at| char::from(b'A' + (at.wrapping_mul(2_654_435_761) >> 16) as u8 % 26)).collect();
+    let needles = needles(&long, &AuthPlacement::Bearer);
+    for (name, spelt) in encodings(&long) {
+        let (out, refused) = through(&needles, true, &[&spelt]);
+        assert!(refused || (contains(&out, REDACTED.as_bytes()) && out.len() < 2_600), "{name}: {} bytes came out", out.len());
+    }
+}
+
+#[test]
+fn a_stream_holds_back_only_what_may_become_the_secret() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    let mut scrubber = Scrubber::new(&needles.secret, true);
+    let event = Bytes::from_static(b"data: {\"delta\":\"hello\"}\n\n");
+    assert_eq!(scrubber.push(event.clone()).unwrap(), event);
+    assert_eq!(scrubber.push(Bytes::from_static(b"data: s3cr")).unwrap(), &b"data: "[..]);
+    assert_eq!(scrubber.push(Bytes::from_static(b"ecy\n\n")).unwrap(), &b"s3crecy\n\n"[..]);
+    assert!(needles.secret.longest() < 256);
+}
+
+async fn echo(head: &str, body: &str) -> Result<toolhost_egress::GuestResponse, toolhost_egress::EgressFailure> {
+    let upstream = Upstream::saying(head, body).await;
+    let house = house();
+    let result = house.egress.send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices")).await;
+    let outcomes = house.recorder.outcomes();
+    assert!(outcomes.len() == 1 && outcomes[0].reflections > 0, "{outcomes:?}");
+    assert!(!house.recorder.text().contains(ACME));
+    result
+}
+
+#[tokio::test]
+async fn an_echo_in_body_and_headers_is_redacted_and_counted() {
+    let head = format!("200 OK\r\ncontent-type: application/json\r\netag: \"{ACME}\"\r\nx-echo: {ACME}");
+    let response = echo(&head, &format!("{{\"authorization\":\"Bearer {ACME}\"}}")).await.unwrap();
+    assert_eq!(response.body, &br#"{"authorization":"Bearer [redacted]"}"#[..]);
+    let headers = [("content-type", "application/json"), ("etag", "\"[redacted]\""), ("content-length", "37")];
+    assert_eq!(response.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
+async fn an_echo_that_cannot_be_redacted_withholds_the_response() {
+    let failure = echo("200 OK\r\ncontent-type: application/pdf", ACME).await.unwrap_err();
+    assert_eq!((failure.code, failure.sent), (EgressCode::Reflected, true));
+    let spaced: String = ACME.chars().flat_map(|c| [c, ' ']).collect();
+    let failure = echo("200 OK\r\ncontent-type: text/plain", &spaced).await.unwrap_err();
+    assert_eq!(failure.code, EgressCode::Reflected);
+}
+
+#[tokio::test]
+async fn an_echo_in_trailers_is_dropped_and_counted() {
+    let pieces = [
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\ntrailer: etag\r\n\r\n2\r\nok\r\n0\r\n".to_owned(),
+        format!("etag: {ACME}\r\n\r\n"),
+    ];
+    let upstream = Upstream::answering(pieces).await;
+    let house = house();
+    let response = house.egress.send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices")).await.unwrap();
+    assert_eq!(response.body, &b"ok"[..]);
+    assert!(response.headers.iter().all(|(name, _)| name != "etag"));
+    assert_eq!(house.recorder.outcomes()[0].reflections, 1);
+}

@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use toolhost_policy::{ErrorCode, PublicError};
+
+use crate::problem::{problem, problem_with};
+
+/// From the head of a request to the end of its body. A body of some MiB needs a second on a slow line; a client that
+/// sends one byte now and then keeps no buffer longer than this.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the request body is longer than {0} bytes (server.max_body_bytes)")]
+    TooLarge(usize),
+    #[error("the request body did not arrive in time")]
+    TooSlow,
+    #[error("the request body ended early")]
+    Broken,
+}
+
+impl BodyError {
+    pub(crate) fn response(self) -> Response {
+        let public = |code| PublicError::new(code, self.to_string());
+        match self {
+            Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("server.max_body_bytes")),
+            Self::TooSlow => problem_with(StatusCode::REQUEST_TIMEOUT, &public(ErrorCode::Timeout)),
+            Self::Broken => problem(&public(ErrorCode::InvalidRequest)),
+        }
+    }
+}
+
+/// The whole body: at most `limit` bytes, within `timeout`.
+pub(crate) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
+    // A declared length is believed before anything is buffered; an undeclared one is counted.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge(limit));
+    }
+    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
+        Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures::StreamExt;
+
+    use super::{BODY_TIMEOUT, BodyError, read};
+
+    #[tokio::test]
+    async fn a_body_without_a_length_is_counted() {
+        let chunks = || futures::stream::iter(std::iter::repeat_n(Ok::<_, Infallible>(Bytes::from_static(b"1234")), 3));
+        let streamed = Body::from_stream(chunks());
+        assert_eq!(read(streamed, 11, BODY_TIMEOUT).await, Err(BodyError::TooLarge(11)));
+        assert_eq!(read(Body::from_stream(chunks()), 12, BODY_TIMEOUT).await.unwrap().len(), 12);
+        assert_eq!(read(Body::from("123456"), 5, BODY_TIMEOUT).await, Err(BodyError::TooLarge(5)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_trickles_is_dropped_at_the_deadline_and_not_at_the_next_byte() {
+        let trickle = futures::stream::repeat(()).then(|()| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok::<_, Infallible>(Bytes::from_static(b"x"))
+        });
+        let read = read(Body::from_stream(trickle), 1 << 20, Duration::from_millis(60)).await;
+        assert_eq!(read, Err(BodyError::TooSlow));
+    }
+}

@@ -1,0 +1,89 @@
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use toolhost_identity::Binding;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, ToolEntry, ToolPage, Tools};
+
+use crate::metrics;
+
+/// The one call path, as far as the doors see it: [`Tools`], or a stand-in where a test needs no sandbox.
+pub trait CallPath: Send + Sync + 'static {
+    /// As [`Tools::list`].
+    ///
+    /// # Errors
+    /// The cursor is not one of this list.
+    fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError>;
+
+    /// As [`Tools::find`].
+    fn find(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>>;
+
+    /// As [`Tools::call`].
+    fn call<'a>(
+        &'a self,
+        binding: &'a Binding,
+        name: &'a str,
+        arguments: ModelArgs,
+        options: CallOptions,
+    ) -> BoxFuture<'a, Result<CallOutcome, PublicError>>;
+}
+
+impl CallPath for Tools {
+    fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
+        self.list(binding, cursor)
+    }
+
+    fn find(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
+        self.find(binding, name)
+    }
+
+    fn call<'a>(
+        &'a self,
+        binding: &'a Binding,
+        name: &'a str,
+        arguments: ModelArgs,
+        options: CallOptions,
+    ) -> BoxFuture<'a, Result<CallOutcome, PublicError>> {
+        self.call(binding, name, arguments, options).boxed()
+    }
+}
+
+/// Which door a call came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Mcp,
+    Stdio,
+    Api,
+}
+
+impl Door {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Stdio => "stdio",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Calls a tool, counts it, and turns a panic on the way into one failed call.
+pub(crate) async fn call(
+    path: &dyn CallPath,
+    door: Door,
+    binding: &Binding,
+    name: &str,
+    arguments: ModelArgs,
+    options: CallOptions,
+) -> Result<CallOutcome, PublicError> {
+    let started = Instant::now();
+    let call = AssertUnwindSafe(async { path.call(binding, name, arguments, options).await });
+    let outcome = call.catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(tool = name, "a call panicked");
+        Err(PublicError::new(ErrorCode::Internal, "the host could not do its part; the log has the reason"))
+    });
+    metrics::called(door, &outcome, started.elapsed());
+    outcome
+}

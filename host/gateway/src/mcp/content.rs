@@ -1,0 +1,109 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rmcp::model::{CallToolResult, ContentBlock, Resource, ResourceContents};
+use serde_json::json;
+use toolhost_policy::PublicError;
+use toolhost_tools::{Content, ResourceBody, ToolOutput};
+
+use super::Era;
+
+/// What a tool returned, as MCP has it.
+pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
+    let mut content: Vec<ContentBlock> = output.content.into_iter().map(block).collect();
+    if let (true, Some(structured)) = (content.is_empty(), &output.structured) {
+        // A client that knows no structured content still gets the answer ("SHOULD" since 2025-06-18).
+        content.push(ContentBlock::text(structured.to_string()));
+    }
+    let mut result = CallToolResult::success(content);
+    // Before 2026-07-28 structured content is an object, and clients refuse a whole answer over it.
+    result.structured_content = output.structured.filter(|value| era == Era::Modern || value.is_object());
+    result
+}
+
+/// A failed call: `isError`, the sentence as text, and the code where programs look for it.
+pub(crate) fn failure(error: &PublicError) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(error.message.clone())]);
+    result.structured_content = Some(json!({ "error": error }));
+    result
+}
+
+pub(crate) fn block(content: Content) -> ContentBlock {
+    match content {
+        Content::Text(text) => ContentBlock::text(text),
+        Content::Image { data, mime_type } => ContentBlock::image(STANDARD.encode(data), mime_type),
+        Content::Audio { data, mime_type } => ContentBlock::audio(STANDARD.encode(data), mime_type),
+        Content::ResourceLink { uri, name, mime_type } => {
+            let mut link = Resource::new(uri, name);
+            link.mime_type = mime_type;
+            ContentBlock::resource_link(link)
+        }
+        Content::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
+            ResourceBody::Text(text) => ResourceContents::TextResourceContents { uri, mime_type, text, meta: None },
+            ResourceBody::Blob(blob) => {
+                ResourceContents::BlobResourceContents { uri, mime_type, blob: STANDARD.encode(blob), meta: None }
+            }
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use toolhost_policy::{ErrorCode, PublicError};
+    use toolhost_tools::{Content, ResourceBody, ToolOutput};
+
+    use super::{failure, result};
+    use crate::mcp::Era;
+
+    #[test]
+    fn every_kind_of_content_has_its_block() {
+        let content = vec![
+            Content::Text("hello".into()),
+            Content::Image { data: vec![1, 2, 3], mime_type: "image/png".into() },
+            Content::Audio { data: vec![4], mime_type: "audio/wav".into() },
+            Content::ResourceLink { uri: "x://1".into(), name: "one".into(), mime_type: None },
+            Content::Resource { uri: "x://2".into(), mime_type: None, body: ResourceBody::Text("t".into()) },
+            Content::Resource {
+                uri: "x://3".into(),
+                mime_type: Some("a/b".into()),
+                body: ResourceBody::Blob(vec![255]),
+            },
+        ];
+        let result = result(ToolOutput { content, structured: Some(json!({"a": 1})) }, Era::Legacy);
+        let wire = serde_json::to_value(&result).unwrap();
+        assert_eq!(
+            wire["content"],
+            json!([
+                {"type": "text", "text": "hello"},
+                {"type": "image", "data": "AQID", "mimeType": "image/png"},
+                {"type": "audio", "data": "BA==", "mimeType": "audio/wav"},
+                {"type": "resource_link", "uri": "x://1", "name": "one"},
+                {"type": "resource", "resource": {"uri": "x://2", "text": "t"}},
+                {"type": "resource", "resource": {"uri": "x://3", "mimeType": "a/b", "blob": "/w=="}},
+            ])
+        );
+        assert_eq!(wire["structuredContent"], json!({"a": 1}));
+        assert!(wire.get("_meta").is_none());
+    }
+
+    #[test]
+    fn structured_content_that_is_no_object_is_text_for_older_clients() {
+        let of = |era| {
+            let output = ToolOutput { content: vec![], structured: Some(json!([1])) };
+            serde_json::to_value(result(output, era)).unwrap()
+        };
+        assert_eq!(of(Era::Modern)["structuredContent"], json!([1]));
+        assert!(of(Era::Legacy).get("structuredContent").is_none());
+        assert_eq!(of(Era::Legacy)["content"][0]["text"], "[1]");
+    }
+
+    #[test]
+    fn a_failure_has_its_code_and_the_sentence() {
+        let error = PublicError::new(ErrorCode::NotConnected, "connect billing first").about("billing");
+        let wire = serde_json::to_value(failure(&error)).unwrap();
+        assert_eq!(wire["isError"], true);
+        assert_eq!(wire["content"][0]["text"], "connect billing first");
+        let expected = json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
+        assert_eq!(wire["structuredContent"]["error"], expected);
+    }
+}

@@ -1,0 +1,124 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use rmcp::model::{CacheScope, ListToolsResult, Tool, ToolAnnotations};
+use serde_json::Value;
+use toolhost_tools::{ToolEntry, ToolPage};
+
+use super::Era;
+
+/// Converted pages that are kept: those of some hundred tenants. One more costs its conversion again.
+const KEPT: u64 = 1024;
+
+/// Pages that nobody asks for, and those of earlier revisions, go after this.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// How long a client may show the list without asking again, in milliseconds. Changes are rare and announced by nobody
+/// on the stateless protocol.
+const TTL_MS: u64 = 60_000;
+
+/// Pages of `tools/list`, converted once each.
+///
+/// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
+/// tenant's page never answers for another's.
+#[derive(Debug)]
+pub(crate) struct Pages(Cache<(usize, Era), (Arc<ToolPage>, Arc<Vec<Tool>>)>);
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build())
+    }
+}
+
+impl Pages {
+    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era) -> ListToolsResult {
+        let key = (Arc::as_ptr(&page).addr(), era);
+        let next = page.next_cursor.clone();
+        let (_, tools) = self.0.get_with(key, || {
+            let tools = page.tools.iter().map(|entry| tool(entry, era)).collect();
+            (page, Arc::new(tools))
+        });
+        let mut result = ListToolsResult::with_all_items(tools.as_ref().clone());
+        result.next_cursor = next;
+        if era == Era::Modern {
+            // The list is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
+            result = result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private);
+        }
+        result
+    }
+}
+
+/// A tool as MCP lists it.
+pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
+    let effects = &entry.effects;
+    let annotations = ToolAnnotations::from_raw(
+        entry.title.clone(),
+        Some(effects.read_only),
+        Some(effects.destructive),
+        Some(effects.idempotent),
+        Some(effects.open_world),
+    );
+    let mut tool = Tool::new(entry.name.clone(), entry.description.clone(), Arc::clone(&entry.input_schema));
+    tool.title.clone_from(&entry.title);
+    tool.annotations = Some(annotations);
+    // Before 2026-07-28 an output schema describes an object; one client refuses the whole list over another.
+    let object = |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
+    tool.output_schema = entry.output_schema.clone().filter(|schema| era == Era::Modern || object(schema));
+    tool
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use toolhost_policy::PluginName;
+    use toolhost_tools::{Effects, ToolEntry, ToolPage};
+
+    use super::Pages;
+    use crate::mcp::Era;
+
+    fn page(name: &str, output: serde_json::Value) -> Arc<ToolPage> {
+        let entry = ToolEntry {
+            name: name.into(),
+            title: Some("Title".into()),
+            description: "does it".into(),
+            input_schema: Arc::new(json!({"type": "object", "$defs": {"z": 1, "a": 2}}).as_object().unwrap().clone()),
+            output_schema: Some(Arc::new(output.as_object().unwrap().clone())),
+            effects: Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+            requires: vec![],
+            plugin: PluginName::parse("p").unwrap(),
+        };
+        Arc::new(ToolPage { tools: vec![Arc::new(entry)], next_cursor: Some("more".into()), revision: 1 })
+    }
+
+    #[test]
+    fn a_list_is_private_and_says_what_each_tool_may_do() {
+        let list = Pages::default().result(page("a", json!({"type": "object"})), Era::Modern);
+        let wire = serde_json::to_value(list).unwrap();
+        assert_eq!(wire["cacheScope"], "private");
+        assert!(wire["ttlMs"].is_u64());
+        assert_eq!(wire["nextCursor"], "more");
+        let expected = json!({"title": "Title", "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false});
+        assert_eq!(wire["tools"][0]["annotations"], expected);
+    }
+
+    #[test]
+    fn older_clients_are_spared_an_output_schema_of_another_type() {
+        let pages = Pages::default();
+        let array = page("a", json!({"type": "array"}));
+        assert!(pages.result(Arc::clone(&array), Era::Legacy).tools[0].output_schema.is_none());
+        assert!(pages.result(array, Era::Modern).tools[0].output_schema.is_some());
+    }
+
+    #[test]
+    fn a_page_that_is_gone_never_answers_for_a_new_one_at_its_address() {
+        let pages = Pages::default();
+        for round in 0..200 {
+            let name = format!("tool-{round}");
+            let list = pages.result(page(&name, json!({"type": "object"})), Era::Legacy);
+            assert_eq!(list.tools[0].name, name);
+        }
+    }
+}

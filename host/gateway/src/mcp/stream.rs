@@ -1,0 +1,105 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::auth::Caller;
+use crate::gateway::Doors;
+
+/// How often an open stream's token is verified again (T26, E26).
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// A body that ends when its caller's right to it does, whatever it would still have said.
+pub(crate) struct Ending<B> {
+    inner: B,
+    end: Option<BoxFuture<'static, ()>>,
+}
+
+impl<B> Ending<B> {
+    pub(crate) fn new(inner: B, end: BoxFuture<'static, ()>) -> Self {
+        Self { inner, end: Some(end) }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Ending<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let ended = self.end.as_mut().is_none_or(|end| end.as_mut().poll(cx).is_ready());
+        if ended {
+            self.end = None;
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is behind) the host drains.
+pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) {
+    let expires_at = caller.binding().principal().expires_at();
+    let token = async {
+        loop {
+            let Some(left) = expires_at.checked_sub(unix_now()).filter(|left| *left > 0) else { return };
+            tokio::time::sleep(Duration::from_secs(left).min(RECHECK)).await;
+            if !caller.still_valid(&doors.tenancy).await {
+                return;
+            }
+        }
+    };
+    if standalone {
+        tokio::select! {
+            () = token => {}
+            () = doors.draining.cancelled() => {}
+        }
+    } else {
+        token.await;
+    }
+}
+
+/// Seconds since 1970. A clock before that reads as the end of time, so that nothing is taken for valid.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures::{FutureExt, StreamExt};
+    use http_body_util::BodyExt;
+
+    use super::Ending;
+
+    #[tokio::test]
+    async fn a_stream_says_nothing_more_once_it_has_ended() {
+        let endless = || {
+            let stream = futures::stream::repeat(()).then(|()| async {
+                tokio::task::yield_now().await;
+                Ok::<_, Infallible>(Bytes::from_static(b"x"))
+            });
+            Body::from_stream(stream)
+        };
+        let over = Ending::new(endless(), std::future::ready(()).boxed());
+        assert!(over.collect().await.unwrap().to_bytes().is_empty());
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let mut open = Ending::new(endless(), ended.map(drop).boxed());
+        assert!(open.frame().await.is_some());
+        end.send(()).unwrap();
+        assert!(open.frame().await.is_none() && open.frame().await.is_none());
+    }
+}

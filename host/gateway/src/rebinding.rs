@@ -1,0 +1,253 @@
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::uri::Authority;
+use http::{HeaderMap, Uri, header};
+use std::sync::Arc;
+use toolhost_policy::{ErrorCode, PublicError};
+use url::{Origin, Url};
+
+use crate::GatewayConfig;
+use crate::problem::problem;
+
+/// Which `Host` and `Origin` values are let in, so that a page of another website cannot reach a host on this machine
+/// or network by DNS rebinding (T51). Both checks are always on.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    scheme: String,
+    hosts: Vec<(String, Option<u16>)>,
+    origins: Vec<Pattern>,
+}
+
+#[derive(Debug)]
+enum Pattern {
+    Exact(Origin),
+    AnyPort(String, url::Host),
+}
+
+impl Admitted {
+    pub(crate) fn new(config: &GatewayConfig) -> Self {
+        let own = config.public_url.host_str().map(|host| {
+            config.public_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        });
+        let mut hosts = Vec::new();
+        for entry in own.iter().chain(&config.allowed_hosts) {
+            match authority(entry) {
+                Some(host) => hosts.push(host),
+                None => tracing::warn!(entry, "server.allowed_hosts has an entry that is no host or host:port"),
+            }
+        }
+        let mut origins = Vec::new();
+        for entry in &config.allowed_origins {
+            match pattern(entry) {
+                Some(origin) => origins.push(origin),
+                None => tracing::warn!(entry, "server.allowed_origins has an entry that is no scheme://host:port"),
+            }
+        }
+        Self { scheme: config.public_url.scheme().to_owned(), hosts, origins }
+    }
+
+    /// Only loopback names, and no web origin at all: for the metrics listener.
+    pub(crate) fn loopback() -> Self {
+        let hosts = ["localhost", "127.0.0.1", "[::1]"].map(|host| (host.to_owned(), None)).to_vec();
+        Self { scheme: "http".into(), hosts, origins: Vec::new() }
+    }
+
+    /// Whether the request may go on.
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), PublicError> {
+        let refused = |text: &'static str, about: &'static str| {
+            Err(PublicError::new(ErrorCode::Forbidden, text).about(about))
+        };
+        let Some(host) = host(uri, headers).filter(|host| self.serves(host)) else {
+            return refused("this host does not serve that name; add it to server.allowed_hosts", "Host");
+        };
+        match one(headers, &header::ORIGIN) {
+            One::None => Ok(()),
+            One::Value(origin) if self.trusts(origin, &host) => Ok(()),
+            _ => refused("this web origin is not let in; add it to server.allowed_origins", "Origin"),
+        }
+    }
+
+    fn serves(&self, (name, port): &(String, Option<u16>)) -> bool {
+        let port = port.or_else(|| default_port(&self.scheme));
+        self.hosts.iter().any(|(known, only)| known == name && only.is_none_or(|only| Some(only) == port))
+    }
+
+    fn trusts(&self, origin: &str, (name, port): &(String, Option<u16>)) -> bool {
+        let Some(url) = origin_url(origin) else { return false };
+        // The page came from the very host it talks to, whose name was checked before.
+        let same = url.scheme() == self.scheme
+            && url.host_str() == Some(name)
+            && url.port_or_known_default() == port.or_else(|| default_port(&self.scheme));
+        same || self.origins.iter().any(|pattern| match pattern {
+            Pattern::Exact(known) => *known == url.origin(),
+            Pattern::AnyPort(scheme, host) => {
+                url.scheme() == scheme && url.host().is_some_and(|own| own.to_owned() == *host)
+            }
+        })
+    }
+}
+
+/// The middleware: it stands before every route.
+pub(crate) async fn admit(State(admitted): State<Arc<Admitted>>, request: Request, next: Next) -> Response {
+    match admitted.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => problem(&error),
+    }
+}
+
+enum One<'a> {
+    None,
+    Value(&'a str),
+    Other,
+}
+
+fn one<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> One<'a> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => One::None,
+        (Some(value), None) => value.to_str().map_or(One::Other, One::Value),
+        _ => One::Other,
+    }
+}
+
+/// RFC 9112 section 3.2: exactly one `Host`, and an absolute target names the same one.
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
+    let named = match one(headers, &header::HOST) {
+        One::None => None,
+        One::Value(value) => Some(authority(value)?),
+        One::Other => return None,
+    };
+    let target = match uri.authority() {
+        None => None,
+        Some(target) => Some(authority(target.as_str())?),
+    };
+    match (named, target) {
+        (Some(named), Some(target)) => (named == target).then_some(named),
+        (one, other) => one.or(other),
+    }
+}
+
+fn authority(text: &str) -> Option<(String, Option<u16>)> {
+    if text.contains('@') {
+        return None;
+    }
+    let authority: Authority = text.parse().ok()?;
+    let port = match authority.port() {
+        None if authority.as_str().len() == authority.host().len() => None,
+        None => return None,
+        Some(port) => Some(port.as_u16()),
+    };
+    Some((authority.host().to_ascii_lowercase(), port))
+}
+
+fn origin_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    // RFC 6454 section 6.2: scheme, host and port, and nothing after them.
+    let bare = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text.to_ascii_lowercase();
+    bare.then_some(url)
+}
+
+fn pattern(entry: &str) -> Option<Pattern> {
+    if let Some(rest) = entry.strip_suffix(":*") {
+        let url = origin_url(rest)?;
+        return Some(Pattern::AnyPort(url.scheme().to_owned(), url.host()?.to_owned()));
+    }
+    // An explicit default port is as good as none.
+    let url = Url::parse(entry.trim_end_matches('/')).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.path() == "/").then(|| Pattern::Exact(url.origin()))
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Uri};
+
+    use super::Admitted;
+    use crate::GatewayConfig;
+
+    fn admitted(public: &str, hosts: &[&str], origins: &[&str]) -> Admitted {
+        Admitted::new(&GatewayConfig {
+            public_url: url::Url::parse(public).unwrap(),
+            allowed_hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+            max_body_bytes: 1,
+            version: "0",
+        })
+    }
+
+    fn passes(admitted: &Admitted, hosts: &[&str], origins: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append("host", HeaderValue::from_str(host).unwrap());
+        }
+        for origin in origins {
+            headers.append("origin", HeaderValue::from_str(origin).unwrap());
+        }
+        admitted.check(&Uri::from_static("/mcp"), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_the_names_of_this_host_are_served() {
+        let own = admitted("http://127.0.0.1:8080/mcp", &["localhost:8080", "tools.internal"], &[]);
+        for good in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "tools.internal", "tools.internal:99"] {
+            assert!(passes(&own, &[good], &[]), "{good}");
+        }
+        for bad in [
+            "evil.example", "evil.example:8080", "127.0.0.1", "127.0.0.1:80", "localhost.:8080", "localhost:8080.evil.example",
+            "x@127.0.0.1:8080", "127.0.0.1:8080@evil", "127.1:8080", "0x7f000001:8080", "", "localhost:", ":8080",
+        ] {
+            assert!(!passes(&own, &[bad], &[]), "{bad}");
+        }
+        assert!(!passes(&own, &[], &[]), "no host at all");
+        assert!(!passes(&own, &["localhost:8080", "localhost:8080"], &[]), "two hosts");
+    }
+
+    #[test]
+    fn an_absolute_target_names_the_same_host() {
+        let own = admitted("http://127.0.0.1:8080/mcp", &[], &[]);
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("127.0.0.1:8080"));
+        assert!(own.check(&Uri::from_static("http://127.0.0.1:8080/mcp"), &headers).is_ok());
+        assert!(own.check(&Uri::from_static("http://evil.example/mcp"), &headers).is_err());
+    }
+
+    #[test]
+    fn a_default_port_may_be_left_out() {
+        let own = admitted("https://tools.example.com/mcp", &[], &[]);
+        assert!(passes(&own, &["tools.example.com"], &["https://tools.example.com"]));
+        assert!(passes(&own, &["tools.example.com:443"], &[]));
+        assert!(!passes(&own, &["tools.example.com"], &["http://tools.example.com"]), "another scheme is another origin");
+    }
+
+    #[test]
+    fn a_foreign_origin_is_refused_and_a_missing_one_is_no_browser() {
+        let own = admitted("http://127.0.0.1:8080/mcp", &[], &["https://app.example.com", "http://localhost:*"]);
+        let host = &["127.0.0.1:8080"];
+        for good in ["http://127.0.0.1:8080", "https://app.example.com", "http://localhost:6274", "http://localhost"] {
+            assert!(passes(&own, host, &[good]), "{good}");
+        }
+        for bad in [
+            "null", "", "https://evil.example", "http://app.example.com", "https://app.example.com:444",
+            "https://app.example.com.evil.example", "http://127.0.0.1:8081", "http://127.0.0.1", "https://127.0.0.1:8080",
+            "http://localhost.evil.example:1", "https://app.example.com/", "https://x@app.example.com", "file://",
+        ] {
+            assert!(!passes(&own, host, &[bad]), "{bad}");
+        }
+        assert!(!passes(&own, host, &["https://app.example.com", "https://app.example.com"]), "two origins");
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_lets_nobody_in() {
+        let own = admitted("http://127.0.0.1:8080/mcp", &["*", "http://x"], &["*", "null", "app.example.com"]);
+        assert!(!passes(&own, &["x"], &[]) && !passes(&own, &["*"], &[]));
+        assert!(!passes(&own, &["127.0.0.1:8080"], &["null"]));
+    }
+}

@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use crate::{IssuerRules, KeySet, Principal, TokenError, Unverified, caller, checks};
+
+/// Verifies a token of one issuer against that issuer's keys and gives the caller it speaks for. The only way to a
+/// [`Principal`] from outside, but for the development one.
+///
+/// `now` is in Unix seconds. What cannot be told from the token alone (whether its tenant exists) is for
+/// [`crate::Binding::home`].
+///
+/// # Errors
+/// The first check that fails; RFC 7519, RFC 8725 and RFC 9068 say most of them.
+pub fn verify(
+    token: &Unverified<'_>,
+    rules: &IssuerRules,
+    keys: &KeySet,
+    now: u64,
+) -> Result<Principal, TokenError> {
+    checks::issuer(token, rules)?;
+    checks::header(token)?;
+    checks::kind_of_token(token, rules)?;
+    let algorithm = checks::algorithm(token, rules)?;
+    checks::signature(token, algorithm, keys)?;
+    let expires_at = checks::times(token, now)?;
+    checks::audience(token, rules)?;
+    let subject = checks::subject(token)?;
+    let scopes = caller::scopes(token)?;
+    let principal = Principal {
+        issuer: rules.issuer.as_str().into(),
+        subject: subject.into(),
+        kind: caller::kind(token, rules, subject),
+        client: caller::client(token)?.map(Into::into),
+        role: caller::role(token, rules),
+        tenant_key: caller::tenant_key(token, rules)?,
+        scopes: Arc::from(scopes),
+        expires_at,
+    };
+    // Last, so that "forbidden" is never told to a token that is not valid at all.
+    checks::scopes(&principal.scopes, rules)?;
+    Ok(principal)
+}
+
+/// One check of [`examine`]: its name, and why it failed.
+pub type Finding = (&'static str, Result<(), TokenError>);
+
+/// Makes each check by itself, for a person who asks why a token is refused. Nothing may be decided by the result:
+/// it holds no [`Principal`]. Without keys the signature is left out.
+#[must_use]
+pub fn examine(token: &Unverified<'_>, rules: &IssuerRules, keys: Option<&KeySet>, now: u64) -> Vec<Finding> {
+    let algorithm = checks::algorithm(token, rules);
+    let scopes = caller::scopes(token);
+    let mut findings = vec![
+        ("issuer", checks::issuer(token, rules)),
+        ("header", checks::header(token)),
+        ("type", checks::kind_of_token(token, rules)),
+        ("algorithm", algorithm.map(drop)),
+        ("times", checks::times(token, now).map(drop)),
+        ("audience", checks::audience(token, rules)),
+        ("subject", checks::subject(token).map(drop)),
+        ("client", caller::client(token).map(drop)),
+        ("tenant", caller::tenant_key(token, rules).map(drop)),
+        ("scopes", scopes.and_then(|scopes| checks::scopes(&scopes, rules))),
+    ];
+    if let (Some(keys), Ok(algorithm)) = (keys, algorithm) {
+        findings.insert(4, ("signature", checks::signature(token, algorithm, keys)));
+    }
+    findings
+}

@@ -1,0 +1,237 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, header};
+use hyper::body::Incoming;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{HttpInfo, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
+
+use crate::connector::{BoundedConnector, PinnedConnector};
+use crate::error::kind_of;
+use crate::{Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
+
+/// From the call to the head of the answer, connecting included.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// An idle connection is closed after this; many servers close theirs after 60 s, and the race is lost on purpose.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// Idle connections a client keeps. A tenant that runs more requests at once than this pays for the extra ones.
+const IDLE_CONNECTIONS: usize = 8;
+
+/// Bytes of an answer's head over HTTP/1.1, and what is read ahead of a body.
+const MAX_HEAD_BYTES: usize = 256 << 10;
+
+/// Header fields of an answer, a bound under which the call's own limit stands.
+const MAX_HEADERS: usize = 256;
+
+/// Body of a request: whole, because a guest hands it over whole.
+pub type Body = http_body_util::Full<Bytes>;
+
+/// The address that answered; an extension of every [`Response`] that [`Client::send`] returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// How long a request may take until the head of its answer. The body is the caller's to bound.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// From the call to the head of the answer.
+    pub first_byte: Duration,
+    /// The end of the call that the request is part of; the earlier of the two counts.
+    pub deadline: Instant,
+}
+
+impl Timeouts {
+    /// [`FIRST_BYTE_TIMEOUT`], and never beyond the deadline.
+    #[must_use]
+    pub fn until(deadline: Instant) -> Self {
+        Self {
+            first_byte: FIRST_BYTE_TIMEOUT,
+            deadline,
+        }
+    }
+
+    fn end(&self) -> tokio::time::Instant {
+        let now = Instant::now();
+        let first_byte = now.checked_add(self.first_byte).unwrap_or(self.deadline);
+        first_byte.min(self.deadline).into()
+    }
+}
+
+type Hyper = legacy::Client<BoundedConnector, Body>;
+
+/// Connections to one host under one [`ClientKey`].
+///
+/// Kept by address set as well: when a name's addresses change, the connections to the old ones are used no more, not
+/// even idle ones.
+pub struct Client {
+    key: ClientKey,
+    tls: Arc<rustls::ClientConfig>,
+    name: ServerName<'static>,
+    current: ArcSwapOption<Pinned>,
+    building: Mutex<()>,
+}
+
+struct Pinned {
+    addresses: Arc<[SocketAddr]>,
+    hyper: Hyper,
+}
+
+impl Client {
+    pub(crate) fn new(key: ClientKey, tls: &TlsIdentity) -> Result<Self, NetError> {
+        if key.secure == tls.is_cleartext() {
+            return Err(NetError::unsent(NetErrorKind::Scheme));
+        }
+        let refused = NetError::unsent(NetErrorKind::Host(crate::HostRefused::Grammar));
+        let name = ServerName::try_from(bare(&key.host).to_owned()).map_err(|_| refused)?;
+        Ok(Self {
+            tls: tls.config(),
+            key,
+            name,
+            current: ArcSwapOption::empty(),
+            building: Mutex::new(()),
+        })
+    }
+
+    /// Sends a request to one of the approved addresses and waits for the head of the answer. The answer's body streams,
+    /// and whoever reads it bounds its length and time.
+    ///
+    /// No redirect is followed. Interim answers (1xx) are dropped as RFC 9110 section 15.2 says, except 101, which is an
+    /// error. An idle connection that the other side closed before any byte of the request left is replaced once.
+    ///
+    /// # Errors
+    /// The request is for another place than the client or the approval; a protocol switch, on either side; no
+    /// connection, no TLS, no answer in time, an answer that is not HTTP. [`NetError::sent`] says whether the other side
+    /// may have seen the request.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        approved: &Approved,
+        timeouts: Timeouts,
+    ) -> Result<Response<Incoming>, NetError> {
+        self.check_place(request.uri(), approved)?;
+        check_request(&request)?;
+        let end = timeouts.end();
+        let captured = capture_connection(&mut request);
+        // Only from the moment when the request has a connection can bytes leave.
+        let sent = || captured.connection_metadata().is_some();
+        let answer = tokio::time::timeout_at(end, self.pinned(approved).hyper.request(request)).await;
+        let mut response = match answer {
+            Err(_) if sent() => return Err(NetError::sent(NetErrorKind::Timeout)),
+            Err(_) => return Err(NetError::unsent(NetErrorKind::ConnectTimeout)),
+            Ok(Err(error)) => {
+                return Err(NetError {
+                    kind: kind_of(&error),
+                    sent: sent() && !is_unstarted(&error),
+                });
+            }
+            Ok(Ok(response)) => response,
+        };
+        if response.status().is_informational() {
+            return Err(NetError::sent(NetErrorKind::Upgrade));
+        }
+        if let Some(info) = response.extensions_mut().remove::<HttpInfo>() {
+            response.extensions_mut().insert(PeerAddress(info.remote_addr()));
+        }
+        Ok(response)
+    }
+
+    /// The approval, the request and this client must mean the same place.
+    fn check_place(&self, uri: &Uri, approved: &Approved) -> Result<(), NetError> {
+        let scheme = if self.key.secure { "https" } else { "http" };
+        let default = if self.key.secure { 443 } else { 80 };
+        let host = uri.host().unwrap_or_default();
+        if uri.scheme_str() != Some(scheme) {
+            return Err(NetError::unsent(NetErrorKind::Scheme));
+        }
+        if uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'))
+        {
+            return Err(NetError::unsent(NetErrorKind::UserInfo));
+        }
+        let same = host == &*self.key.host
+            && uri.port_u16().unwrap_or(default) == self.key.port
+            && bare(host) == approved.host()
+            && approved.port() == self.key.port;
+        if same {
+            Ok(())
+        } else {
+            Err(NetError::unsent(NetErrorKind::Mismatch))
+        }
+    }
+
+    /// The connections to exactly these addresses.
+    fn pinned(&self, approved: &Approved) -> Arc<Pinned> {
+        let fits = |pinned: &Pinned| *pinned.addresses == *approved.addresses();
+        if let Some(pinned) = self.current.load_full().filter(|pinned| fits(pinned)) {
+            return pinned;
+        }
+        let _one_builder = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pinned) = self.current.load_full().filter(|pinned| fits(pinned)) {
+            return pinned;
+        }
+        let pinned = Arc::new(Pinned {
+            addresses: approved.shared(),
+            hyper: self.build(approved.shared()),
+        });
+        self.current.store(Some(pinned.clone()));
+        pinned
+    }
+
+    fn build(&self, addresses: Arc<[SocketAddr]>) -> Hyper {
+        let tcp = PinnedConnector::new(addresses);
+        let name = Arc::new(FixedServerNameResolver::new(self.name.clone()));
+        legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .http1_max_headers(MAX_HEADERS)
+            .http2_max_header_list_size(MAX_HEAD_BYTES as u32)
+            .build(BoundedConnector::new(HttpsConnector::new(
+                tcp,
+                self.tls.clone(),
+                self.key.secure,
+                name,
+            )))
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nothing that a guest or an adapter asks for may turn the connection into something else than HTTP.
+fn check_request(request: &Request<Body>) -> Result<(), NetError> {
+    if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
+        return Err(NetError::unsent(NetErrorKind::Upgrade));
+    }
+    Ok(())
+}
+
+/// Whether hyper gave the request back before its first byte was written.
+fn is_unstarted(error: &legacy::Error) -> bool {
+    use std::error::Error;
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_canceled)
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}

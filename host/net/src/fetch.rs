@@ -1,0 +1,113 @@
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use url::Url;
+
+use crate::error::kind_of;
+use crate::{AddressPolicy, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity};
+
+/// Says who asks, and no version: an issuer has no use for it.
+const USER_AGENT: &str = "toolhost";
+
+impl Network {
+    /// A small document that the host itself needs: a key set, a discovery document. All of it, or an error.
+    ///
+    /// `cap` is in bytes. `http` needs `allow_http`. The public roots are trusted, and no others.
+    ///
+    /// # Errors
+    /// The URL is not acceptable, the host is refused, the answer is anything but 200 (a redirect is not followed), has a
+    /// content encoding, or is longer than `cap`.
+    pub async fn fetch(
+        &self,
+        url: &Url,
+        cap: usize,
+        deadline: Instant,
+        policy: &AddressPolicy,
+        allow_http: bool,
+    ) -> Result<Bytes, NetError> {
+        let tls = match url.scheme() {
+            "https" => &self.public,
+            "http" if allow_http => &self.cleartext,
+            _ => return Err(NetError::unsent(NetErrorKind::Scheme)),
+        };
+        self.fetch_trusting(tls, url, cap, deadline, policy).await
+    }
+
+    /// [`Network::fetch`] with roots of the caller's choice; a cleartext identity permits `http`, and only that.
+    ///
+    /// # Errors
+    /// As [`Network::fetch`].
+    pub async fn fetch_trusting(
+        &self,
+        tls: &TlsIdentity,
+        url: &Url,
+        cap: usize,
+        deadline: Instant,
+        policy: &AddressPolicy,
+    ) -> Result<Bytes, NetError> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NetError::unsent(NetErrorKind::UserInfo));
+        }
+        let client = self.client(ClientKey::host("fetch", url), tls)?;
+        let host = url
+            .host()
+            .ok_or(NetError::unsent(NetErrorKind::Host(crate::HostRefused::Missing)))?;
+        let port = url
+            .port_or_known_default()
+            .ok_or(NetError::unsent(NetErrorKind::Scheme))?;
+        let approved = self.resolve(&host, port, policy, deadline).await?;
+        let response = client
+            .send(get(url)?, &approved, Timeouts::until(deadline))
+            .await?;
+        check_head(&response, cap)?;
+        tokio::time::timeout_at(deadline.into(), read_whole(response.into_body(), cap))
+            .await
+            .map_err(|_| NetError::sent(NetErrorKind::Timeout))?
+    }
+}
+
+fn get(url: &Url) -> Result<Request<Body>, NetError> {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    Request::get(url.as_str())
+        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT_ENCODING, "identity")
+        .header(header::USER_AGENT, USER_AGENT)
+        .body(Body::default())
+        .map_err(|_| NetError::unsent(NetErrorKind::Mismatch))
+}
+
+fn check_head(response: &Response<Incoming>, cap: usize) -> Result<(), NetError> {
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(NetError::sent(NetErrorKind::Redirect(status.as_u16())));
+    }
+    if status != http::StatusCode::OK {
+        return Err(NetError::sent(NetErrorKind::Status(status.as_u16())));
+    }
+    let encoding = response.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(NetError::sent(NetErrorKind::Encoding));
+    }
+    if response.body().size_hint().lower() > cap as u64 {
+        return Err(NetError::sent(NetErrorKind::TooLong(cap)));
+    }
+    Ok(())
+}
+
+async fn read_whole(mut body: Incoming, cap: usize) -> Result<Bytes, NetError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| NetError::sent(kind_of(&error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > cap.saturating_sub(whole.len()) {
+            return Err(NetError::sent(NetErrorKind::TooLong(cap)));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}

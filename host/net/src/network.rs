@@ -1,0 +1,123 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use url::Host;
+
+use crate::host::check_domain;
+use crate::{
+    AddressPolicy, Approved, Client, ClientKey, Lookup, NetError, NetErrorKind, SystemLookup, TlsIdentity,
+};
+
+/// Clients kept, the least recently used going first: tenants times connections in use. Each is a few kilobytes and its
+/// idle sockets.
+const MAX_CLIENTS: u64 = 1_024;
+
+/// A client without a request for this long is dropped, with its idle connections.
+const IDLE_CLIENT: Duration = Duration::from_secs(300);
+
+/// All name servers together have this long, and never longer than the call.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The way out: one a process. Cheap to share behind an [`Arc`].
+#[derive(Debug)]
+pub struct Network {
+    lookup: Arc<dyn Lookup>,
+    clients: Cache<(ClientKey, u64), Arc<Client>>,
+    pub(crate) public: TlsIdentity,
+    pub(crate) cleartext: TlsIdentity,
+}
+
+impl Network {
+    /// With a resolver of the caller's choice.
+    ///
+    /// # Errors
+    /// TLS could not be set up.
+    pub fn new(lookup: Arc<dyn Lookup>) -> Result<Self, crate::TlsError> {
+        let clients = Cache::builder()
+            .max_capacity(MAX_CLIENTS)
+            .time_to_idle(IDLE_CLIENT)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Ok(Self {
+            lookup,
+            clients,
+            public: TlsIdentity::public()?,
+            cleartext: TlsIdentity::cleartext()?,
+        })
+    }
+
+    /// With the system's name servers.
+    ///
+    /// # Errors
+    /// TLS could not be set up.
+    pub fn system() -> Result<Self, crate::TlsError> {
+        Self::new(Arc::new(SystemLookup::new()))
+    }
+
+    /// Looks a host up once and classifies every answer. One that the policy does not accept refuses them all: a name
+    /// server that mixes a public and an internal address is either broken or hostile.
+    ///
+    /// # Errors
+    /// The host is refused by name, has no address, has one that the policy refuses, or was not answered for in time.
+    /// Nothing was sent.
+    pub async fn resolve(
+        &self,
+        host: &Host<&str>,
+        port: u16,
+        policy: &AddressPolicy,
+        deadline: Instant,
+    ) -> Result<Approved, NetError> {
+        let addresses = match host {
+            Host::Ipv4(address) => vec![IpAddr::V4(*address)],
+            Host::Ipv6(address) => vec![IpAddr::V6(*address)],
+            Host::Domain(name) => {
+                check_domain(name).map_err(|refused| NetError::unsent(refused.into()))?;
+                self.look_up(name, deadline).await?
+            }
+        };
+        if addresses.is_empty() {
+            return Err(NetError::unsent(NetErrorKind::NoAddress));
+        }
+        let mut approved = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            policy
+                .permits(address)
+                .map_err(|refused| NetError::unsent(refused.into()))?;
+            approved.push(SocketAddr::new(address.to_canonical(), port));
+        }
+        let name = match host {
+            Host::Domain(name) => Arc::from(*name),
+            Host::Ipv4(address) => address.to_string().into(),
+            Host::Ipv6(address) => address.to_string().into(),
+        };
+        Ok(Approved::new(name, port, approved))
+    }
+
+    async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, NetError> {
+        let end = Instant::now()
+            .checked_add(LOOKUP_TIMEOUT)
+            .unwrap_or(deadline)
+            .min(deadline);
+        tokio::time::timeout_at(end.into(), self.lookup.lookup(name))
+            .await
+            .map_err(|_| NetError::unsent(NetErrorKind::Lookup))?
+            .map_err(|error| NetError { sent: false, ..error })
+    }
+
+    /// The client of a key and a TLS identity, made where there is none yet.
+    ///
+    /// # Errors
+    /// The key's URL is `https` and the identity cleartext, or the other way round; or its host is none.
+    pub fn client(&self, key: ClientKey, tls: &TlsIdentity) -> Result<Arc<Client>, NetError> {
+        let key = (key, tls.id());
+        if let Some(client) = self.clients.get(&key) {
+            return Ok(client);
+        }
+        let client = Arc::new(Client::new(key.0.clone(), tls)?);
+        // Two that come at once must not keep two pools.
+        Ok(self.clients.get_with(key, || client))
+    }
+}

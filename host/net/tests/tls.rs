@@ -1,0 +1,269 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+//! TLS has no second-best: a certificate that does not prove the host ends the request before its first byte (T47).
+
+mod upstream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::TlsAcceptor;
+use toolhost_net::{ClientKey, NetError, NetErrorKind, Network, TlsError, TlsFailure, TlsIdentity};
+use upstream::{Answers, Upstream, answer_all, round, soon};
+use url::Url;
+
+const HOST: &str = "api.example.com";
+
+/// Authorities have names of their own, as in the world.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name.push(
+            DnType::CommonName,
+            format!("authority {}", NEXT.fetch_add(1, Ordering::Relaxed)),
+        );
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn identity(&self) -> TlsIdentity {
+        TlsIdentity::private(self.0.pem().as_bytes()).unwrap()
+    }
+
+    fn acceptor(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        acceptor(certificate.der().clone(), &key, &[])
+    }
+}
+
+fn acceptor(
+    certificate: rustls::pki_types::CertificateDer<'static>,
+    key: &KeyPair,
+    alpn: &[&[u8]],
+) -> TlsAcceptor {
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )
+            .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn serve(acceptor: TlsAcceptor) -> Upstream {
+    Upstream::doing("127.0.0.1:0", move |stream, heads| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                answer_all(stream, heads).await;
+            }
+        }
+    })
+    .await
+}
+
+async fn attempt(upstream: &Upstream, host: &str, identity: &TlsIdentity) -> Result<Vec<u8>, NetError> {
+    let network = Network::new(Answers::new(&[&["127.0.0.1"]])).unwrap();
+    let url: Url = format!("https://{host}:{}/", upstream.address.port())
+        .parse()
+        .unwrap();
+    let client = network.client(ClientKey::tenant("acme", "billing", &url), identity)?;
+    Ok(round(&network, &client, &url, soon()).await?.into_body().to_vec())
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_connections_own_authority_is_accepted() {
+    let authority = Authority::new();
+    let upstream = serve(authority.acceptor(HOST, |_| ())).await;
+    assert_eq!(
+        attempt(&upstream, HOST, &authority.identity()).await.unwrap(),
+        b"hi"
+    );
+    let by_address = serve(authority.acceptor("127.0.0.1", |_| ())).await;
+    assert_eq!(
+        attempt(&by_address, "127.0.0.1", &authority.identity())
+            .await
+            .unwrap(),
+        b"hi"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_prove_the_host_ends_the_request_before_it_is_sent() {
+    let authority = Authority::new();
+    let own = authority.identity();
+    let lone_key = KeyPair::generate().unwrap();
+    let lone = CertificateParams::new(vec![HOST.to_owned()])
+        .unwrap()
+        .self_signed(&lone_key)
+        .unwrap();
+    let public = TlsIdentity::public().unwrap();
+    for (name, acceptor, identity, failure) in [
+        (
+            "expired",
+            authority.acceptor(HOST, |p| p.not_after = date_time_ymd(2001, 1, 1)),
+            &own,
+            TlsFailure::Expired,
+        ),
+        (
+            "not yet valid",
+            authority.acceptor(HOST, |p| p.not_before = date_time_ymd(2900, 1, 1)),
+            &own,
+            TlsFailure::NotYetValid,
+        ),
+        (
+            "another host",
+            authority.acceptor("api.example.net", |_| ()),
+            &own,
+            TlsFailure::WrongName,
+        ),
+        (
+            "a parent",
+            authority.acceptor("example.com", |_| ()),
+            &own,
+            TlsFailure::WrongName,
+        ),
+        (
+            "self-signed",
+            acceptor(lone.der().clone(), &lone_key, &[]),
+            &own,
+            TlsFailure::UnknownIssuer,
+        ),
+        (
+            "another authority",
+            Authority::new().acceptor(HOST, |_| ()),
+            &own,
+            TlsFailure::UnknownIssuer,
+        ),
+        (
+            "not public",
+            authority.acceptor(HOST, |_| ()),
+            &public,
+            TlsFailure::UnknownIssuer,
+        ),
+    ] {
+        let upstream = serve(acceptor).await;
+        let refused = attempt(&upstream, HOST, identity).await.unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.sent),
+            (NetErrorKind::Tls(failure), false),
+            "{name}"
+        );
+        assert!(upstream.heads().is_empty(), "{name}");
+        assert!(!refused.to_string().contains("example"), "{name}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn https_never_becomes_http() {
+    let authority = Authority::new();
+    let plain = Upstream::doing("127.0.0.1:0", |mut stream, _| async move {
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .unwrap();
+    })
+    .await;
+    let refused = attempt(&plain, HOST, &authority.identity()).await.unwrap_err();
+    assert_eq!(
+        (refused.kind, refused.sent),
+        (NetErrorKind::Tls(TlsFailure::Handshake), false)
+    );
+
+    let upstream = serve(authority.acceptor(HOST, |_| ())).await;
+    let refused = attempt(&upstream, HOST, &TlsIdentity::cleartext().unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind, NetErrorKind::Scheme);
+
+    let network = upstream::network();
+    let key = ClientKey::tenant("acme", "billing", &plain.url());
+    assert_eq!(
+        network.client(key, &authority.identity()).unwrap_err().kind,
+        NetErrorKind::Scheme
+    );
+    assert!(plain.heads().is_empty() && upstream.heads().is_empty());
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_requests() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![HOST.to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority.0)
+        .unwrap();
+    let acceptor = acceptor(certificate.der().clone(), &key, &[b"h2", b"http/1.1"]);
+    let upstream = Upstream::doing("127.0.0.1:0", move |stream, heads| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                heads
+                    .lock()
+                    .unwrap()
+                    .push(format!("{:?} {}", request.version(), request.uri()));
+                async { Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from("hi")))) }
+            });
+            let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        }
+    })
+    .await;
+    let network = Network::new(Answers::new(&[&["127.0.0.1"]])).unwrap();
+    let url: Url = format!("https://{HOST}:{}/", upstream.address.port())
+        .parse()
+        .unwrap();
+    let client = network
+        .client(ClientKey::tenant("acme", "billing", &url), &authority.identity())
+        .unwrap();
+    for _ in 0..3 {
+        let response = round(&network, &client, &url, soon()).await.unwrap();
+        assert_eq!(response.version(), http::Version::HTTP_2);
+        assert!(response.extensions().get::<toolhost_net::PeerAddress>().is_some());
+    }
+    assert_eq!((upstream.connections(), upstream.heads().len()), (1, 3));
+}
+
+#[test]
+fn roots_that_are_no_certificates_are_refused() {
+    let refused = |pem: &[u8]| TlsIdentity::private(pem).unwrap_err();
+    assert_eq!(refused(b""), TlsError::Empty);
+    assert_eq!(refused(b"no pem at all"), TlsError::Empty);
+    assert_eq!(
+        refused(KeyPair::generate().unwrap().serialize_pem().as_bytes()),
+        TlsError::Empty
+    );
+    assert_eq!(
+        refused(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        TlsError::Certificate
+    );
+    assert_eq!(
+        refused(b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"),
+        TlsError::Pem
+    );
+}

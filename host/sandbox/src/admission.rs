@@ -1,0 +1,104 @@
+use sha2::{Digest, Sha256};
+use toolhost_policy::{Limit, Limits, Manifest};
+use wasmparser::{Encoding, Parser, Payload};
+use wasmtime::Engine;
+
+use crate::SandboxError;
+use crate::manifest_section::find_manifest;
+use crate::plugin::PluginDigest;
+
+/// What kind of file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A component.
+    Component,
+    /// A core module that carries its component type; it is encoded before it is compiled.
+    TypedModule,
+}
+
+/// A file that may be compiled.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) digest: PluginDigest,
+    pub(crate) manifest: Option<Manifest>,
+}
+
+/// Toolchains put a core module's component type into custom sections of this prefix.
+const COMPONENT_TYPE: &str = "component-type";
+
+/// Looks at a file before anything is compiled.
+///
+/// # Errors
+/// Too large, native code, no WebAssembly, a core module without component types, two manifests or a bad one.
+pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<Admitted, SandboxError> {
+    if bytes.len() as u64 > limits.component_bytes {
+        return Err(SandboxError::Limit { limit: Limit::component_bytes, value: limits.component_bytes });
+    }
+    kind(bytes)?;
+    let manifest = find_manifest(bytes)?;
+    Ok(Admitted { digest: PluginDigest::from(<[u8; 32]>::from(Sha256::digest(bytes))), manifest })
+}
+
+/// The kind of a file, or why it is none that this host runs.
+pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
+    let refuse = |why: &str| Err(SandboxError::NotAdmitted(why.to_owned()));
+    if Engine::detect_precompiled(bytes).is_some() {
+        return Err(SandboxError::Precompiled);
+    }
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(SandboxError::Precompiled);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return refuse("the file is not WebAssembly: it does not begin with \\0asm");
+    }
+    if Parser::is_component(bytes) {
+        return Ok(Kind::Component);
+    }
+    if !Parser::is_core_wasm(bytes) {
+        return refuse("the file is WebAssembly of a version that this host does not know");
+    }
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Err(error) => return refuse(&format!("the file does not parse: {error}")),
+            Ok(Payload::Version { encoding: Encoding::Component, .. }) => return Ok(Kind::Component),
+            Ok(Payload::CustomSection(section)) if section.name().starts_with(COMPONENT_TYPE) => {
+                return Ok(Kind::TypedModule);
+            }
+            Ok(_) => {}
+        }
+    }
+    refuse(
+        "the file is a core module without component types; build it as a component (for Rust: --target wasm32-wasip2)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, admit, kind};
+    use crate::SandboxError;
+    use toolhost_policy::{Limit, Limits};
+
+    #[test]
+    fn what_is_not_a_component_is_refused_by_name() {
+        assert_eq!(kind(&wat::parse_str("(component)").unwrap()), Ok(Kind::Component));
+        for (bytes, says) in [
+            (&b"hello"[..], "not WebAssembly"),
+            (b"", "not WebAssembly"),
+            (b"\0asm", "version"),
+            (b"\0asm\x09\0\0\0", "version"),
+            (b"\0asm\x01\0\0\0", "without component types"),
+            (b"\0asm\x01\0\0\0\xff\xff\xff", "does not parse"),
+            (b"\x7fELF\x02\x01\x01", "precompiled"),
+        ] {
+            let error = kind(bytes).unwrap_err();
+            assert!(error.to_string().contains(says), "{bytes:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_before_it_is_read() {
+        let bytes = vec![0; (32 << 20) + 1];
+        let error = admit(&bytes, &Limits::default()).unwrap_err();
+        assert!(matches!(error, SandboxError::Limit { limit: Limit::component_bytes, .. }), "{error}");
+    }
+}

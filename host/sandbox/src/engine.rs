@@ -1,0 +1,232 @@
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use toolhost_egress::Egress;
+use toolhost_policy::Limits;
+use toolhost_store::MemoryKv;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+
+use crate::admission::admit;
+use crate::artefact::ArtefactCache;
+use crate::state::HostState;
+use crate::{Compiler, Plugin, SandboxError, cpu, imports};
+
+/// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.
+const WASM_STACK: usize = 512 << 10;
+
+/// Stack of a guest and of the host functions it calls; the difference is the host's, whose overflow would abort the
+/// process.
+const ASYNC_STACK: usize = 1 << 20;
+
+/// Threads of the guests' runtime where the machine does not say how many cores it has.
+const FALLBACK_THREADS: usize = 2;
+
+/// How a [`Sandbox`] is set up.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// Calls at once. Each has at most [`Limits::memory_bytes`]; when all are taken, a call is refused as busy.
+    pub slots: u32,
+    /// The bounds of a call before a grant tightens them. Memory and tables set the size of a slot.
+    pub limits: Limits,
+    /// Where compiled artefacts are kept; `None` compiles at every start.
+    pub cache: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// Threads that run guests; `None` takes one a core.
+    pub threads: Option<usize>,
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        Self { slots: 64, limits: Limits::default(), cache: None, compiler: Compiler::InProcess, threads: None }
+    }
+}
+
+/// The engine, its slots, and the runtime of the guests. One a process.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<HostState>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) settings: SandboxSettings,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) kv: Arc<MemoryKv>,
+    pub(crate) guests: Guests,
+    cache: Option<ArtefactCache>,
+    pooling: bool,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Sets up the engine, with a pool of slots where the machine has the address space, and one instance at a time
+    /// on demand where it has not.
+    ///
+    /// # Errors
+    /// The engine or a thread cannot be made, or the cache directory cannot be used.
+    pub fn new(settings: SandboxSettings, egress: Arc<Egress>, kv: Arc<MemoryKv>) -> Result<Self, SandboxError> {
+        let fail = |error: String| SandboxError::Engine(error);
+        let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
+        let (engine, pooling) = match Engine::new(&pooled_config(&settings)) {
+            Ok(engine) => (engine, true),
+            Err(error) => {
+                tracing::warn!(%error, "no pool of slots on this machine (address space?); calls are slower");
+                (Engine::new(&compile_config()).map_err(|error| fail(format!("{error:#}")))?, false)
+            }
+        };
+        cpu::spawn_ticker(&engine).map_err(|error| fail(error.to_string()))?;
+        let linker = imports::linker(&engine).map_err(|error| fail(format!("{error:#}")))?;
+        let guests = Guests::start(settings.threads).map_err(|error| fail(error.to_string()))?;
+        let slots = Arc::new(Semaphore::new(settings.slots as usize));
+        Ok(Self { inner: Arc::new(Inner { engine, linker, slots, settings, egress, kv, guests, cache, pooling }) })
+    }
+
+    /// Whether calls take their memory from a pool.
+    #[must_use]
+    pub fn is_pooling(&self) -> bool {
+        self.inner.pooling
+    }
+
+    /// How many more calls could begin now.
+    #[must_use]
+    pub fn free_slots(&self) -> usize {
+        self.inner.slots.available_permits()
+    }
+
+    /// Admits and compiles a component, or takes the artefact that was compiled before.
+    ///
+    /// # Errors
+    /// [`SandboxError::NotAdmitted`], [`SandboxError::Precompiled`], [`SandboxError::Compile`] or a limit; the text
+    /// says what to change.
+    pub async fn load(&self, bytes: &[u8]) -> Result<Plugin, SandboxError> {
+        let inner = &self.inner;
+        let admitted = admit(bytes, &inner.settings.limits)?;
+        let name = format!("{}-{:016x}.cwasm", admitted.digest, settings_hash(&inner.engine));
+        if let Some(artefact) = inner.cache.as_ref().and_then(|cache| cache.get(&name)) {
+            match Plugin::from_artefact(Arc::clone(inner), &artefact, &admitted) {
+                Err(SandboxError::Compile(why)) => {
+                    tracing::warn!(why, "a kept artefact does not load; the component is compiled again");
+                }
+                loaded => return loaded,
+            }
+        }
+        let artefact = inner.settings.compiler.compile(&inner.engine, bytes).await?;
+        let plugin = Plugin::from_artefact(Arc::clone(inner), &artefact, &admitted)?;
+        if let Some(cache) = &inner.cache {
+            cache.put(&name, &artefact);
+        }
+        Ok(plugin)
+    }
+}
+
+/// A number that changes with every setting that an artefact depends on.
+fn settings_hash(engine: &Engine) -> u64 {
+    // Its keys are fixed, so the number is the same in every process.
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Everything that an artefact depends on. The compiler process and the host share it.
+pub(crate) fn compile_config() -> Config {
+    let mut config = Config::new();
+    config
+        // Off: we offer WASI 0.2, and each store is cheaper without the tasks of 0.3.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        // Features that no toolchain of ours needs and most advisories of 2026 were about. Threads have no security
+        // support at all.
+        .wasm_features(
+            WasmFeatures::THREADS
+                | WasmFeatures::SHARED_EVERYTHING_THREADS
+                | WasmFeatures::GC
+                | WasmFeatures::FUNCTION_REFERENCES
+                | WasmFeatures::EXCEPTIONS
+                | WasmFeatures::MEMORY64
+                | WasmFeatures::STACK_SWITCHING
+                | WasmFeatures::CM_ASYNC,
+            false,
+        )
+        // The same results on every processor.
+        .relaxed_simd_deterministic(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(ASYNC_STACK)
+        // A stack that another tenant's call has used holds nothing of it (GHSA-6wgr-89rj-399p was of that class).
+        .async_stack_zeroing(true);
+    config
+}
+
+fn pooled_config(settings: &SandboxSettings) -> Config {
+    let slots = settings.slots;
+    let limits = &settings.limits;
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        // A component of wit-bindgen has three or four core instances; a Python guest about ten.
+        .total_core_instances(slots.saturating_mul(8))
+        .total_memories(slots.saturating_mul(2))
+        .total_tables(slots.saturating_mul(4))
+        .total_stacks(slots)
+        .max_memory_size(size(limits.memory_bytes))
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .max_core_instances_per_component(u32::try_from(limits.instances).unwrap_or(u32::MAX))
+        .max_memories_per_component(4)
+        .max_tables_per_component(8)
+        .table_elements(size(limits.table_elements))
+        .max_unused_warm_slots(slots)
+        // Resident bytes are cleared with memset at every call's end: on few cores more than this is slower than
+        // giving the pages back.
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10)
+        .decommit_batch_size(1)
+        // On wasmtime 48 a page that was swapped out is not reset (fixed in 50).
+        .pagemap_scan(Enabled::No);
+    let mut config = compile_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// The runtime of the guests, apart from the doors': with one runtime for both, 64 spinning guests delay a health
+/// check by 150 ms, with two by nothing.
+pub(crate) struct Guests(Option<tokio::runtime::Runtime>);
+
+impl Guests {
+    fn start(threads: Option<usize>) -> std::io::Result<Self> {
+        let cores = || std::thread::available_parallelism().map_or(FALLBACK_THREADS, std::num::NonZero::get);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.unwrap_or_else(cores).max(1))
+            .thread_name("guest")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    pub(crate) fn spawn<F>(&self, future: F) -> Option<tokio::task::JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.as_ref().map(|runtime| runtime.spawn(future))
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        // A runtime must not be dropped inside another one; this does not wait for the guests.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

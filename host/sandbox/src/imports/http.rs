@@ -1,0 +1,194 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use toolhost_egress::{BodyStream, EgressCall, EgressCode, EgressFailure, GuestRequest};
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::io::poll::Pollable as PollableResource;
+
+use crate::bindings::toolhost::plugin::http::{
+    Host, HostExchange, HttpFailure, Request, Response, ResponseHead,
+};
+use crate::state::HostState;
+
+/// The most that one `read` returns.
+const MAX_READ: usize = 1 << 20;
+
+fn failure(failure: EgressFailure) -> HttpFailure {
+    HttpFailure {
+        code: failure.code.as_str().to_owned(),
+        message: failure.message,
+        sent: failure.sent,
+        meta: Vec::new(),
+    }
+}
+
+fn unreachable_here() -> HttpFailure {
+    HttpFailure {
+        code: "denied".to_owned(),
+        message: "a plugin that describes itself reaches nothing".to_owned(),
+        sent: false,
+        meta: Vec::new(),
+    }
+}
+
+fn request(request: Request) -> GuestRequest {
+    GuestRequest {
+        connection: request.connection,
+        method: request.method,
+        path: request.path,
+        parameters: request.parameters,
+        query: request.query,
+        headers: request.headers,
+        body: request.body.map(Bytes::from),
+    }
+}
+
+impl HostState {
+    fn way_out(&self) -> Option<(Arc<toolhost_egress::Egress>, Arc<EgressCall>)> {
+        let scope = self.scope.as_ref()?;
+        Some((Arc::clone(&scope.egress), Arc::clone(scope.egress_call())))
+    }
+}
+
+impl Host for HostState {
+    async fn send(&mut self, asked: Request) -> wasmtime::Result<Result<Response, HttpFailure>> {
+        let Some((egress, call)) = self.way_out() else { return Ok(Err(unreachable_here())) };
+        Ok(match egress.send(&call, request(asked)).await {
+            Ok(response) => Ok(Response {
+                status: response.status,
+                headers: response.headers,
+                body: response.body.into(),
+                meta: Vec::new(),
+            }),
+            Err(error) => Err(failure(error)),
+        })
+    }
+
+    async fn start(&mut self, asked: Request) -> wasmtime::Result<Result<Resource<Exchange>, HttpFailure>> {
+        let Some((egress, call)) = self.way_out() else { return Ok(Err(unreachable_here())) };
+        let task = tokio::spawn(async move { egress.start(call, request(asked)).await });
+        let exchange = Exchange { state: State::Starting(Starting(task)) };
+        Ok(Ok(self.table.push(exchange)?))
+    }
+}
+
+/// A response that is read in parts.
+pub struct Exchange {
+    state: State,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exchange")
+    }
+}
+
+enum State {
+    Starting(Starting),
+    Open { head: (u16, Vec<(String, String)>), body: BodyStream, ready: Option<Bytes>, ended: bool },
+    Failed(EgressFailure),
+}
+
+/// A request on its way; it ends when the guest lets go of it.
+struct Starting(tokio::task::JoinHandle<Result<toolhost_egress::Exchange, EgressFailure>>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Exchange {
+    /// Waits for the head.
+    async fn opened(&mut self) {
+        let State::Starting(Starting(task)) = &mut self.state else { return };
+        self.state = match task.await {
+            Ok(Ok(exchange)) => State::Open {
+                head: (exchange.head.status, exchange.head.headers),
+                body: exchange.body,
+                ready: None,
+                ended: false,
+            },
+            Ok(Err(error)) => State::Failed(error),
+            Err(_) => State::Failed(EgressFailure {
+                code: EgressCode::Upstream,
+                message: "the request ended inside the host".to_owned(),
+                sent: true,
+            }),
+        };
+    }
+
+    /// Waits for bytes, the end, or a failure. Nothing is lost when the wait is given up.
+    async fn filled(&mut self) {
+        self.opened().await;
+        let State::Open { body, ready, ended, .. } = &mut self.state else { return };
+        if *ended || ready.is_some() {
+            return;
+        }
+        match body.next().await {
+            Some(Ok(bytes)) => *ready = Some(bytes),
+            None => *ended = true,
+            Some(Err(error)) => self.state = State::Failed(error),
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl wasmtime_wasi::p2::Pollable for Exchange {
+    async fn ready(&mut self) {
+        if matches!(self.state, State::Starting(_)) {
+            self.opened().await;
+        } else {
+            self.filled().await;
+        }
+    }
+}
+
+impl HostExchange for HostState {
+    async fn head(
+        &mut self,
+        this: Resource<Exchange>,
+    ) -> wasmtime::Result<Result<Option<ResponseHead>, HttpFailure>> {
+        let exchange = self.table.get_mut(&this)?;
+        if matches!(&exchange.state, State::Starting(Starting(task)) if task.is_finished()) {
+            exchange.opened().await;
+        }
+        Ok(match &exchange.state {
+            State::Starting(_) => Ok(None),
+            State::Open { head: (status, headers), .. } => {
+                Ok(Some(ResponseHead { status: *status, headers: headers.clone(), meta: Vec::new() }))
+            }
+            State::Failed(error) => Err(failure(error.clone())),
+        })
+    }
+
+    async fn read(
+        &mut self,
+        this: Resource<Exchange>,
+        max: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, HttpFailure>> {
+        let exchange = self.table.get_mut(&this)?;
+        exchange.filled().await;
+        let max = usize::try_from(max).unwrap_or(usize::MAX).clamp(1, MAX_READ);
+        Ok(match &mut exchange.state {
+            State::Open { ready, .. } => Ok(ready.take().map(|mut bytes| {
+                if bytes.len() > max {
+                    let rest = bytes.split_off(max);
+                    *ready = Some(rest);
+                }
+                bytes.into()
+            })),
+            State::Failed(error) => Err(failure(error.clone())),
+            State::Starting(_) => Ok(None),
+        })
+    }
+
+    async fn subscribe(&mut self, this: Resource<Exchange>) -> wasmtime::Result<Resource<PollableResource>> {
+        Ok(wasmtime_wasi::p2::subscribe(&mut self.table, this)?)
+    }
+
+    async fn drop(&mut self, this: Resource<Exchange>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+use toolhost_policy::Manifest;
+use wasmparser::{Parser, Payload};
+
+use crate::admission::{Kind, kind};
+use crate::imports::{TOOLS_INTERFACE, is_offered};
+use crate::manifest_section::find_manifest;
+use crate::{PluginDigest, SandboxError};
+
+/// What a file is, found without compiling or running it.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// SHA-256 of the file.
+    pub digest: PluginDigest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// `component`, `core module with component types`, or why it is neither.
+    pub kind: Result<&'static str, SandboxError>,
+    /// The interfaces and functions it imports; empty where it is no component.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// The manifest it carries, or why that is not acceptable.
+    pub manifest: Result<Option<Manifest>, SandboxError>,
+    /// Everything that keeps this host from running it, one sentence each.
+    pub obstacles: Vec<String>,
+}
+
+/// Looks at a file.
+#[must_use]
+pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
+    use sha2::Digest;
+
+    let digest = PluginDigest::from(<[u8; 32]>::from(sha2::Sha256::digest(bytes)));
+    let found = kind(bytes);
+    let mut obstacles = Vec::new();
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    if bytes.len() as u64 > limits.component_bytes {
+        obstacles.push(format!(
+            "it has {} bytes, more than the {} of [limits] component_bytes",
+            bytes.len(),
+            limits.component_bytes
+        ));
+    }
+    match &found {
+        Err(error) => obstacles.push(error.to_string()),
+        Ok(Kind::TypedModule) => {}
+        Ok(Kind::Component) => match names(bytes) {
+            Err(error) => obstacles.push(error.to_string()),
+            Ok((imported, exported)) => {
+                let unknown: Vec<&str> =
+                    imported.iter().map(String::as_str).filter(|name| !is_offered(name)).collect();
+                if !unknown.is_empty() {
+                    obstacles.push(format!("it imports what this host does not offer: {}", unknown.join(", ")));
+                }
+                if !exported.iter().any(|name| name == TOOLS_INTERFACE) {
+                    obstacles.push(format!("it does not export {TOOLS_INTERFACE}"));
+                }
+                (imports, exports) = (imported, exported);
+            }
+        },
+    }
+    let manifest = if found.is_ok() { find_manifest(bytes) } else { Ok(None) };
+    match &manifest {
+        Err(error) => obstacles.push(error.to_string()),
+        Ok(None) if found.is_ok() => {
+            obstacles.push("it carries no manifest; put one in with host build --manifest".to_owned());
+        }
+        Ok(_) => {}
+    }
+    let kind = found.map(|kind| match kind {
+        Kind::Component => "component",
+        Kind::TypedModule => "core module with component types",
+    });
+    Inspection { digest, size: bytes.len() as u64, kind, imports, exports, manifest, obstacles }
+}
+
+/// The names that the outermost component imports and exports.
+fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), SandboxError> {
+    let fail = |error: wasmparser::BinaryReaderError| {
+        SandboxError::NotAdmitted(format!("the file does not parse: {error}"))
+    };
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(fail)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let import = import.map_err(fail)?;
+                    if !matches!(import.ty, wasmparser::ComponentTypeRef::Type(_)) {
+                        imports.push(import.name.name.chars().take(200).collect());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(export.map_err(fail)?.name.name.chars().take(200).collect());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}

@@ -1,0 +1,91 @@
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use toolhost_egress::{Egress, EgressCall};
+use toolhost_policy::{Limits, PluginName};
+use toolhost_store::MemoryKv;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::call::{CallContext, ProgressSink};
+use crate::clock::{CoarseMonotonicClock, CoarseWallClock};
+use crate::cpu::CpuBudget;
+use crate::imports::EgressHooks;
+use crate::limiter::CallLimiter;
+use crate::log_lines::{CallLog, LogStream};
+
+/// The most random bytes a guest gets at once; more is only a way to make the host allocate.
+const MAX_RANDOM: u64 = 64 << 10;
+
+/// What a store holds: the world of one call. It is made for the call and dropped with it.
+pub(crate) struct HostState {
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: EgressHooks,
+    pub(crate) limiter: CallLimiter,
+    pub(crate) cpu: CpuBudget,
+    pub(crate) log: Arc<Mutex<CallLog>>,
+    pub(crate) scope: Option<CallScope>,
+}
+
+/// What a call may reach. While a plugin describes itself there is none: it reaches nothing.
+pub(crate) struct CallScope {
+    pub(crate) context: CallContext,
+    pub(crate) plugin: PluginName,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) kv: Arc<MemoryKv>,
+    pub(crate) kv_calls_left: u64,
+}
+
+impl CallScope {
+    pub(crate) fn egress_call(&self) -> &Arc<EgressCall> {
+        &self.context.egress
+    }
+
+    pub(crate) fn progress(&self) -> Option<&dyn ProgressSink> {
+        self.context.progress.as_deref()
+    }
+}
+
+impl HostState {
+    pub(crate) fn new(plugin: PluginName, call: u64, limits: &Limits, scope: Option<CallScope>) -> Self {
+        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits)));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        // Empty: no files, no environment, no arguments, no sockets, no standard input.
+        let wasi = WasiCtx::builder()
+            .stdout(LogStream::new(Arc::clone(&log), "info"))
+            .stderr(LogStream::new(Arc::clone(&log), "warn"))
+            .max_random_size(MAX_RANDOM)
+            .wall_clock(CoarseWallClock)
+            .monotonic_clock(CoarseMonotonicClock(Instant::now()))
+            .build();
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(usize::try_from(limits.header_bytes.saturating_mul(4)).unwrap_or(usize::MAX));
+        let reach = scope.as_ref().map(|scope| (Arc::clone(&scope.egress), Arc::clone(scope.egress_call())));
+        Self {
+            table,
+            wasi,
+            http,
+            hooks: EgressHooks::new(reach, limits),
+            limiter: CallLimiter::new(limits),
+            cpu: CpuBudget::new(limits.cpu_ms),
+            log,
+            scope,
+        }
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for HostState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}

@@ -1,0 +1,139 @@
+use std::path::PathBuf;
+
+use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, IssuerRules, MachineClaim, Role};
+use url::Url;
+
+/// Where an issuer's keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A JWK set at this URL.
+    Url(Url),
+    /// The `jwks_uri` of the issuer's metadata (RFC 8414, OpenID Connect Discovery).
+    Discovery,
+    /// A JWK set in a file, which is read again like a URL.
+    File(PathBuf),
+}
+
+/// One issuer, as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerConfig {
+    /// `iss`, byte for byte: an `https` URL without query and fragment.
+    pub issuer: String,
+    /// `aud` must have one of these: the host's own canonical URL, as a rule.
+    pub audience: Vec<String>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// What its tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// JSON pointer to the tenant.
+    pub tenant_claim: String,
+    /// JSON pointer to the role.
+    pub role_claim: Option<String>,
+    /// The roles it is believed for.
+    pub may_grant: Vec<Role>,
+    /// Another sign of a machine: a JSON pointer and the text it must have.
+    pub machine: Option<(String, String)>,
+    /// Scopes that each of its tokens must have.
+    pub scopes: Vec<String>,
+    /// What `typ` its tokens may have.
+    pub typ: AcceptedType,
+    /// `http://` is acceptable for the issuer and its keys.
+    pub allow_http: bool,
+    /// A loopback address is acceptable for its keys.
+    pub allow_loopback: bool,
+    /// A private address is acceptable for its keys.
+    pub allow_private: bool,
+}
+
+/// Why an issuer's configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not an issuer's name.
+    #[error("issuers.issuer {0:?} is not an https url without query and fragment (http needs allow_http)")]
+    Issuer(String),
+    /// Two issuers of one name: keys and rules would be a matter of order.
+    #[error("issuers.issuer {0:?} is there twice")]
+    Twice(String),
+    /// Every token would be refused, or, worse, none.
+    #[error("issuers.audience of {0:?} is empty")]
+    Audience(String),
+    /// The same.
+    #[error("issuers.algorithms of {0:?} is empty")]
+    Algorithms(String),
+    /// Not a JSON pointer.
+    #[error("issuers.{key} of {issuer:?} is not a json pointer, such as /tenantId")]
+    Pointer {
+        /// The key.
+        key: &'static str,
+        /// Whose.
+        issuer: String,
+    },
+    /// The keys would come over a line that anybody can change.
+    #[error("issuers.jwks_url of {0:?} is not https (http needs allow_http)")]
+    KeysUrl(String),
+}
+
+impl IssuerConfig {
+    /// An issuer with the defaults: the usual algorithms, `/tenantId`, no role, `https` and public addresses alone.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: KeySource) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: vec![audience.into()],
+            keys,
+            algorithms: Algorithm::USUAL.to_vec(),
+            tenant_claim: "/tenantId".into(),
+            role_claim: None,
+            may_grant: vec![],
+            machine: None,
+            scopes: vec![],
+            typ: AcceptedType::Usual,
+            allow_http: false,
+            allow_loopback: false,
+            allow_private: false,
+        }
+    }
+
+    /// Checks the configuration and gives what is believed of the issuer's tokens.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn rules(&self) -> Result<IssuerRules, ConfigError> {
+        let name = || self.issuer.clone();
+        let url = Url::parse(&self.issuer).map_err(|_| ConfigError::Issuer(name()))?;
+        if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some() {
+            return Err(ConfigError::Issuer(name()));
+        }
+        if matches!(&self.keys, KeySource::Url(keys) if !self.permits_scheme(keys)) {
+            return Err(ConfigError::KeysUrl(name()));
+        }
+        if self.audience.iter().all(String::is_empty) || self.audience.iter().any(String::is_empty) {
+            return Err(ConfigError::Audience(name()));
+        }
+        if self.algorithms.is_empty() {
+            return Err(ConfigError::Algorithms(name()));
+        }
+        let pointer = |key, text: &str| {
+            ClaimPointer::parse(text).map_err(|_| ConfigError::Pointer { key, issuer: name() })
+        };
+        let machine = |(claim, equals): &(String, String)| {
+            Ok(MachineClaim { claim: pointer("machine_claim", claim)?, equals: equals.clone() })
+        };
+        Ok(IssuerRules {
+            issuer: name(),
+            audience: self.audience.clone(),
+            algorithms: self.algorithms.clone(),
+            tenant_claim: pointer("tenant_claim", &self.tenant_claim)?,
+            role_claim: self.role_claim.as_deref().map(|text| pointer("role_claim", text)).transpose()?,
+            may_grant: self.may_grant.clone(),
+            machine: self.machine.as_ref().map(machine).transpose()?,
+            scopes: self.scopes.clone(),
+            typ: self.typ,
+        })
+    }
+
+    /// `https`, or `http` where the operator allows it.
+    pub(crate) fn permits_scheme(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (self.allow_http && url.scheme() == "http")
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use toolhost_identity::Principal;
+
+/// How many verified tokens are kept. One has about 1 KiB.
+const MAX_TOKENS: u64 = 10_000;
+
+/// A token that was verified, and by which keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Verified {
+    pub(crate) principal: Arc<Principal>,
+    /// The issuer's place in the list.
+    pub(crate) issuer: usize,
+    /// Of the issuer's keys when the token was verified.
+    pub(crate) generation: u64,
+}
+
+/// Verified tokens by their SHA-256: the token itself is not kept.
+#[derive(Debug)]
+pub(crate) struct TokenCache(Cache<[u8; 32], Verified>);
+
+impl TokenCache {
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(MAX_TOKENS))
+    }
+
+    pub(crate) fn key(token: &str) -> [u8; 32] {
+        Sha256::digest(token.as_bytes()).into()
+    }
+
+    pub(crate) fn get(&self, key: &[u8; 32]) -> Option<Verified> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn insert(&self, key: [u8; 32], verified: Verified) {
+        self.0.insert(key, verified);
+    }
+
+    pub(crate) fn remove(&self, key: &[u8; 32]) {
+        self.0.invalidate(key);
+    }
+}

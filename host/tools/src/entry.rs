@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use toolhost_policy::{PluginName, ToolName};
+use toolhost_sandbox::contract;
+
+use crate::catalogue::CatalogueError;
+use crate::schema::Schema;
+
+/// A description longer than this costs a model more than it says.
+const MAX_DESCRIPTION: usize = 4 << 10;
+
+/// A title is one line.
+const MAX_TITLE: usize = 128;
+
+/// What calling a tool may do, as its plugin declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effects {
+    /// Changes nothing outside the plugin.
+    pub read_only: bool,
+    /// May remove or overwrite something.
+    pub destructive: bool,
+    /// The same call again changes nothing more.
+    pub idempotent: bool,
+    /// Reaches systems whose contents others write.
+    pub open_world: bool,
+}
+
+/// A tool as clients see it.
+#[derive(Debug)]
+pub struct ToolEntry {
+    /// Unique in the catalogue.
+    pub name: String,
+    /// One line for people.
+    pub title: Option<String>,
+    /// For the model; without control and invisible characters.
+    pub description: String,
+    /// JSON Schema 2020-12, as the plugin gave it.
+    pub input_schema: Arc<Map<String, Value>>,
+    /// JSON Schema 2020-12 of the structured output.
+    pub output_schema: Option<Arc<Map<String, Value>>>,
+    /// What calling it may do.
+    pub effects: Effects,
+    /// What the client must be able to do: `elicitation`, `sampling`.
+    pub requires: Vec<String>,
+    /// Whose tool it is.
+    pub plugin: PluginName,
+    pub(crate) arguments: Schema,
+    pub(crate) output: Option<Schema>,
+}
+
+impl ToolEntry {
+    /// Takes what a plugin says of a tool, and refuses what could mislead a client.
+    pub(crate) fn new(plugin: &PluginName, tool: contract::Tool) -> Result<Self, CatalogueError> {
+        let refuse = |why: String| CatalogueError::Tool {
+            plugin: plugin.clone(),
+            tool: tool.name.chars().take(64).collect(),
+            why,
+        };
+        let name = ToolName::parse(&tool.name).map_err(|error| refuse(error.to_string()))?;
+        let arguments = Schema::of_arguments(&tool.input_schema).map_err(&refuse)?;
+        let output = tool.output_schema.as_deref().map(Schema::of_output).transpose().map_err(&refuse)?;
+        for needed in &tool.requires {
+            if !matches!(needed.as_str(), "elicitation" | "sampling") {
+                return Err(refuse(format!("requires {:?}, which is neither elicitation nor sampling", clean(needed, 64))));
+            }
+        }
+        if tool.effects.read_only && tool.effects.destructive {
+            return Err(refuse("it says both read-only and destructive".into()));
+        }
+        Ok(Self {
+            name: name.as_str().to_owned(),
+            title: tool.title.as_deref().map(|title| clean(title, MAX_TITLE)),
+            description: clean(&tool.description, MAX_DESCRIPTION),
+            input_schema: Arc::new(arguments.text.clone()),
+            output_schema: output.as_ref().map(|schema| Arc::new(schema.text.clone())),
+            effects: Effects {
+                read_only: tool.effects.read_only,
+                destructive: tool.effects.destructive,
+                idempotent: tool.effects.idempotent,
+                open_world: tool.effects.open_world,
+            },
+            requires: tool.requires,
+            plugin: plugin.clone(),
+            arguments,
+            output,
+        })
+    }
+}
+
+/// Text for a model or a person: cut, and without characters that hide or turn what they stand between (T31). Line
+/// breaks and tabs stay.
+fn clean(text: &str, max: usize) -> String {
+    let end = (0..=text.len().min(max)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let visible = |c: &char| {
+        matches!(c, '\n' | '\t')
+            || !(c.is_control()
+                || matches!(c,
+                    '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                    | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{061c}'))
+    };
+    text.get(..end).unwrap_or_default().chars().filter(visible).collect()
+}
+
+#[cfg(test)]
+pub(crate) fn test_tool(name: &str) -> contract::Tool {
+    contract::Tool {
+        name: name.into(),
+        title: None,
+        description: "Lists.\u{202e}\u{e0049}\u{200b}\nAll.".into(),
+        input_schema: "{\"type\":\"object\"}".into(),
+        output_schema: None,
+        effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+        requires: vec![],
+        cache: None,
+        meta: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toolhost_policy::PluginName;
+    use toolhost_sandbox::contract;
+
+    use super::{ToolEntry, test_tool};
+
+    fn entry(change: impl FnOnce(&mut contract::Tool)) -> Result<ToolEntry, String> {
+        let mut tool = test_tool("list");
+        change(&mut tool);
+        ToolEntry::new(&PluginName::parse("x").unwrap(), tool).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_hides_in_a_description_is_taken_out() {
+        assert_eq!(entry(|_| ()).unwrap().description, "Lists.\nAll.");
+    }
+
+    #[test]
+    fn what_could_mislead_a_client_is_refused() {
+        assert!(entry(|tool| tool.name = "a b".into()).is_err());
+        assert!(entry(|tool| tool.name = "lіst".into()).is_err(), "a Cyrillic letter");
+        assert!(entry(|tool| tool.name = "x".repeat(65)).is_err());
+        assert!(entry(|tool| tool.requires = vec!["roots".into()]).is_err());
+        assert!(entry(|tool| tool.effects.destructive = true).is_err());
+        assert!(entry(|tool| tool.output_schema = Some("{".into())).is_err());
+    }
+}

@@ -1,0 +1,192 @@
+use serde_json::Value;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_sandbox::contract;
+
+use crate::ToolEntry;
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallOutcome {
+    /// With a result.
+    Complete(ToolOutput),
+    /// With questions. The instance is gone; the call goes on when it is made again with the answers.
+    InputRequired(InputRequired),
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolOutput {
+    /// For the model.
+    pub content: Vec<Content>,
+    /// For programs; valid against the tool's output schema where it has one.
+    pub structured: Option<Value>,
+}
+
+/// One block of a result, in the shapes of MCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image {
+        /// Its bytes.
+        data: Vec<u8>,
+        /// Such as `image/png`.
+        mime_type: String,
+    },
+    /// Sound.
+    Audio {
+        /// Its bytes.
+        data: Vec<u8>,
+        /// Such as `audio/wav`.
+        mime_type: String,
+    },
+    /// Where something is.
+    ResourceLink {
+        /// Where.
+        uri: String,
+        /// What it is called.
+        name: String,
+        /// What it is.
+        mime_type: Option<String>,
+    },
+    /// Something, with where it is.
+    Resource {
+        /// Where.
+        uri: String,
+        /// What it is.
+        mime_type: Option<String>,
+        /// The thing.
+        body: ResourceBody,
+    },
+}
+
+/// The body of an embedded resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceBody {
+    /// As text.
+    Text(String),
+    /// As bytes.
+    Blob(Vec<u8>),
+}
+
+/// What a tool asks before it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputRequired {
+    /// The questions.
+    pub requests: Vec<InputRequest>,
+    /// Opaque; sealed for this caller, tool and arguments, and good for one resumption.
+    pub state: String,
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputRequest {
+    /// Unique among the questions; its answer carries it.
+    pub id: String,
+    /// `elicitation` or `sampling`.
+    pub kind: String,
+    /// The parameters of the MCP request of that kind.
+    pub parameters: Value,
+}
+
+/// Length of a media type, a URI or a name in a block.
+const MAX_LABEL: usize = 2_048;
+
+/// Turns what a guest returned into a result, and refuses what its schema or the contract does not have.
+pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, PublicError> {
+    let structured = match output.structured {
+        None => None,
+        Some(text) => Some(
+            serde_json::from_str::<Value>(&text)
+                .map_err(|error| broken(&format!("its structured result is not JSON: {error}")))?,
+        ),
+    };
+    if let Some(schema) = &entry.output {
+        let value = structured.as_ref().ok_or_else(|| broken("its result lacks the structured part that it declares"))?;
+        schema
+            .check(value)
+            .map_err(|(sentence, _)| broken(&format!("its structured result does not fit its schema: {sentence}")))?;
+    }
+    let content = output.content.into_iter().map(content).collect::<Result<_, _>>()?;
+    Ok(ToolOutput { content, structured })
+}
+
+fn content(block: contract::Content) -> Result<Content, PublicError> {
+    let label = |text: Option<String>, what: &str| match text {
+        Some(text) if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) => {
+            Err(broken(&format!("a block of its result has an unacceptable {what}")))
+        }
+        other => Ok(other),
+    };
+    let need = |text: Option<String>, what: &str| text.ok_or_else(|| broken(&format!("a block of its result has no {what}")));
+    let mime_type = label(block.mime_type, "mime-type")?;
+    let uri = label(block.uri, "uri")?;
+    let name = label(block.name, "name")?;
+    Ok(match block.kind.as_str() {
+        "text" => Content::Text(need(block.text, "text")?),
+        "image" | "audio" => {
+            let data = block.data.ok_or_else(|| broken("a block of its result has no data"))?;
+            let mime_type = need(mime_type, "mime-type")?;
+            if block.kind == "image" { Content::Image { data, mime_type } } else { Content::Audio { data, mime_type } }
+        }
+        "resource-link" => Content::ResourceLink { uri: need(uri, "uri")?, name: need(name, "name")?, mime_type },
+        "resource" => {
+            let body = match (block.text, block.data) {
+                (Some(text), None) => ResourceBody::Text(text),
+                (None, Some(data)) => ResourceBody::Blob(data),
+                _ => return Err(broken("an embedded resource has either text or data")),
+            };
+            Content::Resource { uri: need(uri, "uri")?, mime_type, body }
+        }
+        _ => return Err(broken("a block of its result is of an unknown kind")),
+    })
+}
+
+/// Questions in one outcome; a person is asked one or two.
+const MAX_REQUESTS: usize = 8;
+
+/// State is what a plugin needs to go on, not a store.
+const MAX_STATE: usize = 64 << 10;
+
+/// Checks what a guest asks; the state is sealed by the caller.
+pub(crate) fn requests(asked: Vec<contract::InputRequest>, state: &[u8]) -> Result<Vec<InputRequest>, PublicError> {
+    if asked.is_empty() || asked.len() > MAX_REQUESTS {
+        return Err(broken("it asks for input with no request, or with more than 8"));
+    }
+    if state.len() > MAX_STATE {
+        return Err(broken("the state of its request for input has more than 64 KiB"));
+    }
+    let mut requests: Vec<InputRequest> = Vec::with_capacity(asked.len());
+    for request in asked {
+        if !matches!(request.kind.as_str(), "elicitation" | "sampling") {
+            return Err(broken("it asks for input of an unknown kind"));
+        }
+        if request.id.is_empty() || request.id.len() > 64 || requests.iter().any(|known| known.id == request.id) {
+            return Err(broken("a request for input has no id of 1 to 64 bytes, or one that stands twice"));
+        }
+        let parameters = serde_json::from_str(&request.parameters)
+            .map_err(|error| broken(&format!("the parameters of its request for input are not JSON: {error}")))?;
+        requests.push(InputRequest { id: request.id, kind: request.kind, parameters });
+    }
+    Ok(requests)
+}
+
+/// What a tool says of its own failure, under a public code.
+pub(crate) fn failure(failure: contract::Failure) -> PublicError {
+    let code = match failure.code.as_str() {
+        "invalid-arguments" => ErrorCode::InvalidArguments,
+        "denied" => ErrorCode::EgressDenied,
+        "not-connected" => ErrorCode::NotConnected,
+        "limit" => ErrorCode::LimitExceeded,
+        "timeout" => ErrorCode::Timeout,
+        "reflected" => ErrorCode::CredentialReflected,
+        "upstream" => ErrorCode::Upstream,
+        _ => ErrorCode::ToolFailed,
+    };
+    PublicError::new(code, failure.message)
+}
+
+fn broken(why: &str) -> PublicError {
+    PublicError::new(ErrorCode::PluginFailed, format!("the plugin broke its contract: {why}"))
+}

@@ -1,0 +1,145 @@
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::{Map, Value};
+
+/// A schema larger than this is not written for a model.
+const MAX_SCHEMA: usize = 256 << 10;
+
+/// How much of a validator's complaint is passed on.
+const MAX_COMPLAINT: usize = 500;
+
+/// The names under which a model could try to choose a tenant (N19). Compared in lower case without `_` and `-`.
+const TENANT_NAMES: [&str; 5] = ["tenant", "tenantid", "tenantname", "tenantkey", "activetenant"];
+
+/// A JSON Schema as it is passed on, and compiled.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) text: Map<String, Value>,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles the schema of a tool's arguments. Members that it does not name are refused, whether it says so or not.
+    pub(crate) fn of_arguments(text: &str) -> Result<Self, String> {
+        let schema = parse(text)?;
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("an input schema must have \"type\": \"object\"".into());
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        if let Some(name) = properties.into_iter().flat_map(Map::keys).find(|name| names_a_tenant(name)) {
+            return Err(format!(
+                "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token"
+            ));
+        }
+        let mut strict = schema.clone();
+        let says = |key: &str| schema.contains_key(key);
+        if !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties") {
+            strict.insert("unevaluatedProperties".into(), Value::Bool(false));
+        }
+        Ok(Self { validator: compile(&Value::Object(strict))?, text: schema })
+    }
+
+    /// Compiles the schema of a tool's structured output.
+    pub(crate) fn of_output(text: &str) -> Result<Self, String> {
+        let schema = parse(text)?;
+        Ok(Self { validator: compile(&Value::Object(schema.clone()))?, text: schema })
+    }
+
+    /// Whether a value fits; else one sentence with the place of the first misfit, and that place.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), (String, String)> {
+        // The quick way first: most values fit.
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let Some(error) = self.validator.iter_errors(value).next() else { return Ok(()) };
+        let place = error.instance_path().to_string();
+        let mut sentence = error.masked().to_string();
+        if sentence.len() > MAX_COMPLAINT {
+            let end = (0..=MAX_COMPLAINT).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+            sentence.truncate(end);
+        }
+        let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
+        Err((format!("{sentence}{at}"), place))
+    }
+}
+
+fn names_a_tenant(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
+    TENANT_NAMES.contains(&plain.as_str())
+}
+
+fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    if text.len() > MAX_SCHEMA {
+        return Err(format!("a schema has at most {MAX_SCHEMA} bytes"));
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(schema)) => Ok(schema),
+        Ok(_) => Err("a schema must be a JSON object".into()),
+        Err(error) => Err(format!("a schema is not JSON: {error}")),
+    }
+}
+
+fn compile(schema: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        // Linear in the text: a plugin's pattern must not stall the host. Nothing is fetched; this build cannot.
+        .with_pattern_options(PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| format!("a schema does not compile: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Schema;
+
+    fn check(schema: serde_json::Value, value: serde_json::Value) -> Result<(), String> {
+        Schema::of_arguments(&schema.to_string()).unwrap().check(&value).map_err(|(sentence, _)| sentence)
+    }
+
+    #[test]
+    fn a_member_that_the_schema_does_not_name_is_refused() {
+        let schema = json!({"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}});
+        assert!(check(schema.clone(), json!({"limit": 100})).is_ok());
+        for bad in [json!({"limit": 101}), json!({"limit": "100"}), json!({"limit": 1, "x": 1}), json!({"tenant": "globex"})] {
+            assert!(check(schema.clone(), bad.clone()).is_err(), "{bad}");
+        }
+        let composed = json!({"type": "object", "allOf": [{"properties": {"a": true}}]});
+        assert!(check(composed.clone(), json!({"a": 1})).is_ok());
+        assert!(check(composed, json!({"a": 1, "b": 2})).is_err());
+    }
+
+    #[test]
+    fn a_complaint_does_not_repeat_the_value() {
+        let schema = json!({"type": "object", "properties": {"limit": {"type": "integer"}}});
+        let sentence = check(schema, json!({"limit": "a-private-thing"})).unwrap_err();
+        assert!(!sentence.contains("a-private-thing") && sentence.contains("/limit"), "{sentence}");
+    }
+
+    #[test]
+    fn a_tenant_is_no_argument() {
+        for name in ["tenant", "tenant_id", "tenantId", "TENANT-ID"] {
+            let schema = json!({"type": "object", "properties": {name: {"type": "string"}}});
+            assert!(Schema::of_arguments(&schema.to_string()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schema_of_an_object_is_refused() {
+        for text in [
+            "", "[]", "{}", "{\"type\":\"string\"}", "{\"type\":\"object\",\"properties\":3}",
+            "{\"type\":\"object\",\"$ref\":\"http://127.0.0.1:9/x\"}",
+        ] {
+            assert!(Schema::of_arguments(text).is_err(), "{text}");
+        }
+        assert!(Schema::of_arguments(&format!("{{\"type\":\"object\",\"x\":\"{}\"}}", "y".repeat(256 << 10))).is_err());
+    }
+
+    #[test]
+    fn a_hostile_pattern_costs_linear_time() {
+        let schema = json!({"type": "object", "properties": {"s": {"type": "string", "pattern": "^(a+)+$"}}});
+        let started = std::time::Instant::now();
+        assert!(check(schema, json!({"s": format!("{}!", "a".repeat(10_000))})).is_err());
+        assert!(started.elapsed().as_secs() < 5);
+    }
+}

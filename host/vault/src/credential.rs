@@ -1,0 +1,46 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use toolhost_policy::Secret;
+
+/// What opens an outside system for one tenant or user.
+pub struct Credential {
+    /// The secret that goes on the wire.
+    pub secret: Secret,
+    /// What goes with it, such as `external_tenant_id`: routing, not authority, and not secret. Header templates are
+    /// filled from these.
+    pub attributes: BTreeMap<String, String>,
+    /// When it ends, in Unix seconds; `None` where nobody knows.
+    pub expires_at: Option<u64>,
+    /// Another number whenever the secret is another, and never one that another credential of this process has. It says
+    /// nothing about the secret, so it may be logged.
+    pub version: u64,
+}
+
+impl Credential {
+    /// Whether it is still valid at a moment: pass the call's deadline, so that it does not end in mid-call.
+    #[must_use]
+    pub fn is_valid_at(&self, moment: SystemTime) -> bool {
+        is_before(moment, self.expires_at)
+    }
+}
+
+/// A clock before 1970 is broken, and then nothing that expires is valid.
+pub(crate) fn is_before(moment: SystemTime, expires_at: Option<u64>) -> bool {
+    let Some(end) = expires_at else { return true };
+    moment
+        .duration_since(UNIX_EPOCH)
+        .is_ok_and(|since| since.as_secs() < end)
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("secret", &self.secret)
+            .field("attributes", &self.attributes.keys())
+            .field("expires_at", &self.expires_at)
+            .field("version", &self.version)
+            .finish()
+    }
+}

@@ -1,0 +1,135 @@
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::OFlags;
+use toolhost_policy::Secret;
+use zeroize::Zeroizing;
+
+use crate::secret_text::read_secret;
+use crate::{MAX_SECRET_FILE_BYTES, SourceProblem};
+
+/// Rights of anybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// A file that changed this shortly before it was read may change again without its times moving on: clocks of file
+/// systems tick every few milliseconds, and of some network ones every second or two. Until then it is read each time.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What tells one state of a file from another. The change time is here because nothing can set it back, and because it
+/// moves when the rights change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mode: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether an unchanged stamp proves an unchanged file.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let changed = Duration::new(
+            self.changed.0.max(0) as u64,
+            self.changed.1.clamp(0, 999_999_999) as u32,
+        );
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.checked_sub(changed).is_some_and(|age| age > SETTLED)
+    }
+}
+
+/// A file with one secret in it.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretFile {
+    path: PathBuf,
+}
+
+/// A secret as it was read, and what it takes to know that it still holds.
+pub(crate) struct Reading {
+    pub(crate) secret: Secret,
+    /// `None` where only reading again can tell.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+impl SecretFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Whether the file is still in the state that the stamp was taken of. One `stat`.
+    pub(crate) fn is_unchanged(&self, stamp: &Stamp) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+    }
+
+    /// Reads the file. What is checked is the open file, not the path, so nothing can be exchanged in between.
+    pub(crate) fn read(&self) -> Result<Reading, SourceProblem> {
+        let file = open(&self.path)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(SourceProblem::NotAFile);
+        }
+        if metadata.mode() & OTHERS != 0 {
+            return Err(SourceProblem::OpenToOthers);
+        }
+        if metadata.size() > MAX_SECRET_FILE_BYTES as u64 {
+            return Err(SourceProblem::TooLarge);
+        }
+        let now = SystemTime::now();
+        let secret = read_capped(file)?;
+        let stamp = Stamp::of(&metadata);
+        Ok(Reading {
+            secret,
+            stamp: stamp.is_settled(now).then_some(stamp),
+        })
+    }
+}
+
+/// Without waiting for a writer where the path turns out to be a pipe, and without taking a terminal.
+fn open(path: &Path) -> Result<File, SourceProblem> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(unreadable)
+}
+
+fn read_capped(mut file: File) -> Result<Secret, SourceProblem> {
+    let mut buffer = Zeroizing::new(vec![0; MAX_SECRET_FILE_BYTES + 1]);
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    match buffer.get(..filled) {
+        Some(bytes) if filled <= MAX_SECRET_FILE_BYTES => Ok(read_secret(bytes)?),
+        _ => Err(SourceProblem::TooLarge),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: io::Error) -> SourceProblem {
+    match error.kind() {
+        io::ErrorKind::NotFound => SourceProblem::Missing,
+        kind => SourceProblem::Unreadable(kind),
+    }
+}

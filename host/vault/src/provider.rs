@@ -1,0 +1,46 @@
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use toolhost_policy::{ErrorCode, PublicError};
+
+use crate::{Credential, CredentialKey};
+
+/// Why there is no credential. Callers meet one code for all of them, [`ErrorCode::NotConnected`]: which tenants and
+/// credentials exist is not theirs to learn. The log may tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// Nothing is stored under the key: the tenant, the connection or the user is unknown here.
+    #[error("no credential is stored for this tenant and connection")]
+    NotConnected,
+    /// It is past its `expires_at`.
+    #[error("the credential has expired")]
+    Expired,
+    /// It is stored and cannot be used now. The reason is fixed text, for the log.
+    #[error("the credential cannot be read: {0}")]
+    Unavailable(&'static str),
+}
+
+impl CredentialError {
+    /// What a caller sees: the same for every kind.
+    #[must_use]
+    pub fn public(&self) -> PublicError {
+        PublicError::new(
+            ErrorCode::NotConnected,
+            "there is no usable credential for this connection",
+        )
+    }
+}
+
+/// Where credentials come from.
+///
+/// An implementation answers for the exact key or not at all: there is no default row, no parent's credential, and no
+/// tenant's credential where a user's was asked for.
+#[async_trait]
+pub trait CredentialProvider: Send + Sync + Debug {
+    /// The credential stored under the key. The caller bounds the time.
+    ///
+    /// # Errors
+    /// Nothing is stored under the key, or what is stored cannot be used.
+    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError>;
+}

@@ -1,0 +1,147 @@
+use serde_json::Value;
+
+use crate::bindings::exports::toolhost::plugin::tools as wire;
+
+/// A result made of content blocks, and structured JSON where there is some.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Output {
+    /// In the order in which the model reads them.
+    pub content: Vec<Content>,
+    /// For programs. For a result whose schema is derived, return [`crate::Json`] instead.
+    pub structured: Option<Value>,
+}
+
+/// One block, in the shapes of MCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Text for the model.
+    Text(String),
+    /// A picture.
+    Image {
+        /// Its bytes, not encoded.
+        data: Vec<u8>,
+        /// Such as `image/png`.
+        mime_type: String,
+    },
+    /// Sound.
+    Audio {
+        /// Its bytes, not encoded.
+        data: Vec<u8>,
+        /// Such as `audio/wav`.
+        mime_type: String,
+    },
+    /// A link that the client may follow.
+    ResourceLink {
+        /// Where to.
+        uri: String,
+        /// What it is called.
+        name: String,
+        /// What it is, where known.
+        mime_type: Option<String>,
+    },
+    /// A text resource, whole.
+    TextResource {
+        /// Its name in the world.
+        uri: String,
+        /// What it is, where known.
+        mime_type: Option<String>,
+        /// The text.
+        text: String,
+    },
+    /// A binary resource, whole.
+    BlobResource {
+        /// Its name in the world.
+        uri: String,
+        /// What it is, where known.
+        mime_type: Option<String>,
+        /// Its bytes, not encoded.
+        data: Vec<u8>,
+    },
+}
+
+impl Output {
+    /// One block of text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::default().with(Content::Text(text.into()))
+    }
+
+    /// Adds a block.
+    #[must_use]
+    pub fn with(mut self, content: Content) -> Self {
+        self.content.push(content);
+        self
+    }
+
+    /// Sets the structured part.
+    #[must_use]
+    pub fn with_structured(mut self, value: Value) -> Self {
+        self.structured = Some(value);
+        self
+    }
+
+    pub(crate) fn into_wire(self) -> wire::Output {
+        wire::Output {
+            content: self.content.into_iter().map(Content::into_wire).collect(),
+            structured: self.structured.map(|value| value.to_string()),
+            meta: Vec::new(),
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn from_wire(output: wire::Output) -> Self {
+        Self {
+            content: output.content.into_iter().filter_map(Content::from_wire).collect(),
+            structured: output.structured.and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn into_wire(self) -> wire::Content {
+        let block = |kind: &str| wire::Content {
+            kind: kind.to_owned(),
+            text: None,
+            data: None,
+            mime_type: None,
+            uri: None,
+            name: None,
+            meta: Vec::new(),
+        };
+        match self {
+            Self::Text(text) => wire::Content { text: Some(text), ..block("text") },
+            Self::Image { data, mime_type } => {
+                wire::Content { data: Some(data), mime_type: Some(mime_type), ..block("image") }
+            }
+            Self::Audio { data, mime_type } => {
+                wire::Content { data: Some(data), mime_type: Some(mime_type), ..block("audio") }
+            }
+            Self::ResourceLink { uri, name, mime_type } => {
+                wire::Content { uri: Some(uri), name: Some(name), mime_type, ..block("resource-link") }
+            }
+            Self::TextResource { uri, mime_type, text } => {
+                wire::Content { uri: Some(uri), text: Some(text), mime_type, ..block("resource") }
+            }
+            Self::BlobResource { uri, mime_type, data } => {
+                wire::Content { uri: Some(uri), data: Some(data), mime_type, ..block("resource") }
+            }
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn from_wire(block: wire::Content) -> Option<Self> {
+        let wire::Content { kind, text, data, mime_type, uri, name, .. } = block;
+        Some(match kind.as_str() {
+            "text" => Self::Text(text?),
+            "image" => Self::Image { data: data?, mime_type: mime_type? },
+            "audio" => Self::Audio { data: data?, mime_type: mime_type? },
+            "resource-link" => Self::ResourceLink { uri: uri?, name: name?, mime_type },
+            "resource" => match (text, data) {
+                (Some(text), None) => Self::TextResource { uri: uri?, mime_type, text },
+                (None, Some(data)) => Self::BlobResource { uri: uri?, mime_type, data },
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,183 @@
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use toolhost_egress::Egress;
+use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
+use toolhost_net::Network;
+use toolhost_policy::{
+    AuthPlacement, Connection, ConnectionName, CredentialOwner, Grant, Limits, LimitsPatch, PrincipalRule, PublicError,
+};
+use toolhost_sandbox::{Sandbox, SandboxSettings};
+use toolhost_store::MemoryKv;
+use toolhost_tools::{CallOptions, CallOutcome, Catalogue, Content, ModelArgs, ToolOutput, Tools};
+use toolhost_vault::{CredentialProvider, Source, StaticCredential, StaticProvider};
+
+use crate::{Recorder, guests};
+
+/// A connection to an upstream on loopback, with a bearer credential from the provider `file`.
+#[must_use]
+pub fn connection(name: &str, base: &str) -> Connection {
+    Connection {
+        name: ConnectionName::parse(name).unwrap(),
+        base: base.parse().unwrap(),
+        description: String::new(),
+        principal: PrincipalRule::Any,
+        credential_of: CredentialOwner::Tenant,
+        auth: AuthPlacement::Bearer,
+        headers: vec![],
+        credentials: "file".into(),
+        allow: None,
+        response_headers: vec![],
+        allow_http: true,
+        allow_loopback: true,
+        allow_private: false,
+        ca: None,
+    }
+}
+
+/// The text of a result's blocks.
+#[must_use]
+pub fn text_of(output: &ToolOutput) -> String {
+    let text = |block: &Content| match block {
+        Content::Text(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    output.content.iter().map(text).collect()
+}
+
+/// How a [`Rig`] is built.
+#[derive(Debug, Default)]
+pub struct RigBuilder {
+    plugins: Vec<String>,
+    connections: Vec<Connection>,
+    credentials: Vec<(String, String, String)>,
+    limits: LimitsPatch,
+    slots: Option<u32>,
+    cache: Option<std::path::PathBuf>,
+}
+
+impl RigBuilder {
+    #[must_use]
+    pub fn plugin(mut self, name: &str) -> Self {
+        self.plugins.push(name.into());
+        self
+    }
+
+    #[must_use]
+    pub fn connection(mut self, connection: Connection) -> Self {
+        self.connections.push(connection);
+        self
+    }
+
+    #[must_use]
+    pub fn credential(mut self, tenant: &str, connection: &str, secret: &str) -> Self {
+        self.credentials.push((tenant.into(), connection.into(), secret.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut LimitsPatch)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
+    pub async fn build(mut self) -> Rig {
+        let secrets = tempfile::tempdir().unwrap();
+        for name in ["billing", "echo"] {
+            // Guests ask for these two; a test that does not use one still has to define it.
+            if !self.connections.iter().any(|connection| connection.name.as_str() == name) {
+                self.connections.push(connection(name, "http://127.0.0.1:9"));
+            }
+        }
+        let credentials = self.credentials.iter().enumerate().map(|(index, (tenant, connection, secret))| {
+            let path = secrets.path().join(format!("secret-{index}"));
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
+            file.write_all(secret.as_bytes()).unwrap();
+            StaticCredential {
+                tenant: TenantId::parse(tenant).unwrap(),
+                connection: ConnectionName::parse(connection).unwrap(),
+                user: None,
+                source: Source::File(path),
+                attributes: BTreeMap::from([("external_tenant_id".into(), format!("acct-of-{tenant}"))]),
+                expires_at: None,
+            }
+        });
+        let provider: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let audit = Arc::new(Recorder::default());
+        let sink: Arc<dyn toolhost_audit::Sink> = Arc::clone(&audit) as _;
+        let network = Arc::new(Network::system().unwrap());
+        let providers = BTreeMap::from([("file".to_owned(), provider)]);
+        let egress = Arc::new(Egress::new(network, providers, Arc::clone(&sink)).unwrap());
+        let limits = Limits::default().set(&self.limits).unwrap();
+        let settings = SandboxSettings {
+            limits: limits.clone(),
+            slots: self.slots.unwrap_or(8),
+            cache: Some(self.cache.unwrap_or_else(|| guests::target().join("tests-cache"))),
+            ..SandboxSettings::default()
+        };
+        let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+        let connections: BTreeMap<_, _> =
+            self.connections.into_iter().map(|connection| (connection.name.clone(), Arc::new(connection))).collect();
+        let mut plugins = Vec::new();
+        for name in &self.plugins {
+            let plugin = sandbox.load(&guests::component(name)).await.unwrap();
+            let grant = Grant::resolve(plugin.manifest().unwrap(), &connections, &limits).unwrap();
+            plugins.push((plugin, grant));
+        }
+        let catalogue = Catalogue::build(plugins, 1).await.unwrap();
+        let tools = Arc::new(Tools::new(catalogue, egress, sink).unwrap());
+        Rig { tools, sandbox, audit, secrets }
+    }
+}
+
+/// Sandbox, egress and tools, wired as the host wires them.
+#[derive(Debug)]
+pub struct Rig {
+    pub tools: Arc<Tools>,
+    pub sandbox: Sandbox,
+    pub audit: Arc<Recorder>,
+    pub secrets: tempfile::TempDir,
+}
+
+impl Rig {
+    #[must_use]
+    pub fn of(plugin: &str) -> RigBuilder {
+        RigBuilder::default().plugin(plugin)
+    }
+
+    #[must_use]
+    pub fn binding(&self, tenant: &str) -> Binding {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
+        let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+        Binding::home(Arc::new(principal), &directory).unwrap()
+    }
+
+    pub async fn call(&self, tenant: &str, tool: &str, args: Value) -> Result<ToolOutput, PublicError> {
+        match self.call_with(tenant, tool, args, CallOptions::default()).await? {
+            CallOutcome::Complete(output) => Ok(output),
+            CallOutcome::InputRequired(asked) => panic!("the tool asks: {asked:?}"),
+        }
+    }
+
+    pub async fn call_with(
+        &self,
+        tenant: &str,
+        tool: &str,
+        args: Value,
+        options: CallOptions,
+    ) -> Result<CallOutcome, PublicError> {
+        let Value::Object(members) = args else { panic!("arguments are an object") };
+        self.tools.call(&self.binding(tenant), tool, ModelArgs::new(members), options).await
+    }
+}

@@ -1,0 +1,156 @@
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::process::Process;
+use crate::workspace::{built, target};
+
+/// Who plays.
+pub(super) const TENANTS: [&str; 2] = ["acme", "globex"];
+
+/// What tokens name as their audience. The port is not known before the host listens, so it is not the listener's URL.
+const AUDIENCE: &str = "https://toolhost.localhost/mcp";
+
+const ISSUER: &str = "https://issuer.localhost";
+
+/// How much of a secret the billing system's record shows.
+const SHOWN: usize = 4;
+
+/// Both programs running, and all that they were given, in a directory that goes with this.
+pub(super) struct Scene {
+    pub(super) upstream_url: String,
+    pub(super) host_url: String,
+    /// What crossed the wire.
+    pub(super) record: PathBuf,
+    directory: tempfile::TempDir,
+    host_program: PathBuf,
+    host: Process,
+    upstream: Process,
+}
+
+impl Scene {
+    pub(super) async fn set_up(root: &Path) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let place = directory.path();
+        let record = place.join("wire.jsonl");
+        let mut upstream = Command::new(built(root, "billing-upstream"));
+        upstream.args(["--listen", "127.0.0.1:0", "--record"]).arg(&record);
+        for tenant in TENANTS {
+            let secret = place.join(format!("{tenant}.secret"));
+            write_secret(&secret, &random_token()?)?;
+            upstream.arg("--account").arg(format!("{tenant}=@{}", secret.display()));
+        }
+        let (upstream, line) = Process::start("billing-upstream", &mut upstream)?;
+        let upstream_url = line.strip_prefix("listening on ").context("billing-upstream did not say where it is")?;
+        let upstream_url = upstream_url.to_owned();
+
+        let host_program = built(root, "host");
+        let key = Command::new(&host_program)
+            .args(["token", "mint", "--key-only", "--audience", AUDIENCE, "--keys"])
+            .arg(place.join("keys"))
+            .status()?;
+        ensure!(key.success(), "the development key could not be made");
+        let plugin = target(root).join("guests").join("billing.wasm");
+        std::fs::write(place.join("host.toml"), configuration(&plugin, &upstream_url)?)?;
+        let mut command = Command::new(&host_program);
+        // The cache of compiled plugins stays between demos, so that only the first one compiles.
+        command
+            .args(["run", "--yes", "--listen", "127.0.0.1:0", "--output", "json", "--config"])
+            .arg(place.join("host.toml"))
+            .arg("--cache-dir")
+            .arg(target(root).join("demo-cache"))
+            .env("RUST_LOG", "warn")
+            .env_remove("DEV_TENANT_NAME");
+        let (host, line) = Process::start("host", &mut command)?;
+        let ready: Value = serde_json::from_str(&line).context("the host did not say where it is")?;
+        let listen = ready["listen"].as_str().context("the host did not say where it listens")?;
+        let host_url = format!("http://{listen}/mcp");
+        Ok(Self { upstream_url, host_url, record, directory, host_program, host, upstream })
+    }
+
+    /// A caller's token, minted with the development key.
+    pub(super) fn token(&self, tenant: &str) -> anyhow::Result<String> {
+        let output = Command::new(&self.host_program)
+            .args(["token", "mint", "--audience", AUDIENCE, "--issuer", ISSUER, "--tenant", tenant, "--keys"])
+            .arg(self.directory.path().join("keys"))
+            .output()?;
+        ensure!(output.status.success(), "no token: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// The last characters of a tenant's secret, as the record shows them.
+    pub(super) fn secret_tail(&self, tenant: &str) -> anyhow::Result<String> {
+        let secret = self.secret(tenant)?;
+        let start = secret.len().saturating_sub(SHOWN);
+        Ok(secret.get(start..).unwrap_or_default().to_owned())
+    }
+
+    /// No secret of anybody is in a text.
+    pub(super) fn check_no_secret(&self, text: &str) -> anyhow::Result<()> {
+        for tenant in TENANTS {
+            ensure!(!text.contains(&self.secret(tenant)?), "an answer held {tenant}'s secret");
+        }
+        Ok(())
+    }
+
+    fn secret(&self, tenant: &str) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.directory.path().join(format!("{tenant}.secret")))?)
+    }
+
+    /// Stops both; the host must say that it went well.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        let status = self.host.stop()?;
+        ensure!(status.success(), "the host stopped with {status}");
+        drop(self.upstream);
+        Ok(())
+    }
+}
+
+fn configuration(plugin: &Path, upstream: &str) -> anyhow::Result<String> {
+    let plugin = plugin.to_str().context("the target directory's name is not UTF-8")?;
+    let tenants: String = TENANTS
+        .iter()
+        .map(|tenant| {
+            format!(
+                "[tenants.{tenant}]\n[credentials.{tenant}.billing]\nfile = \"{tenant}.secret\"\nexternal_tenant_id = \"acct_{tenant}\"\n"
+            )
+        })
+        .collect();
+    Ok(format!(
+        r#"[server]
+public_url = "{AUDIENCE}"
+allowed_hosts = ["127.0.0.1"]
+[plugins.billing]
+file = '{plugin}'
+[connections.billing]
+base = "{upstream}"
+auth = {{ type = "bearer" }}
+headers = {{ x-account-id = "{{external_tenant_id}}" }}
+allow_http = true
+allow_loopback = true
+[[issuers]]
+issuer = "{ISSUER}"
+audience = "{AUDIENCE}"
+jwks_file = "keys/jwks.json"
+tenant_claim = "/tenantId"
+{tenants}"#
+    ))
+}
+
+/// Only its owner may read it, or the host refuses it.
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(secret.as_bytes())?)
+}
+
+fn random_token() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 20];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("tok_demo_{digits}"))
+}

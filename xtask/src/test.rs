@@ -1,0 +1,115 @@
+//! `cargo xtask test`: everything that CI checks, in the order in which it tells most soonest.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+
+use crate::steps::{Outcome, Steps, bounded, count_tests};
+use crate::workspace::{cargo, is_installed, run_cargo, target};
+use crate::{bench, demo, guests, install};
+
+/// The workspaces beside ours: each has its own lock file and profile.
+const OTHERS: [&str; 3] = ["sdk/rust", "plugins/billing", "tests/guests"];
+
+/// Those of them whose tests run on this machine, without WebAssembly.
+const NATIVE: [&str; 2] = ["sdk/rust", "plugins/billing"];
+
+/// Where there is no way to the database, it is known after this.
+const ADVISORIES: Duration = Duration::from_secs(90);
+
+/// Runs every step and prints the summary.
+///
+/// # Errors
+/// A step failed.
+pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    steps.run("tools", || install::missing(root).map(|()| Outcome { passed: 0, ..Outcome::passed() }));
+    steps.run("fmt", || fmt(root));
+    steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
+    steps.run("clippy", || clippy(root));
+    // The end-to-end tests start these.
+    steps.run("build", || {
+        run_cargo(root, &["build", "--locked", "-p", "toolhost-cli", "-p", "billing-upstream"])?;
+        Ok(Outcome::passed())
+    });
+    steps.run("tests", || nextest(root, full));
+    steps.run("doc tests", || count_tests(cargo(root).args(["test", "--workspace", "--doc", "--locked", "--quiet"])));
+    steps.run("native guests", || native(root));
+    steps.run("deny", || deny(root));
+    steps.run("advisories", || advisories(root));
+    steps.run("docs", || docs(root));
+    steps.run("demo", || demo::run(root).map(|()| Outcome::passed()));
+    steps.run("gate", || bench::gate_step(root));
+    steps.finish()
+}
+
+fn fmt(root: &Path) -> anyhow::Result<Outcome> {
+    run_cargo(root, &["fmt", "--all", "--check"])?;
+    for tree in existing(root, &OTHERS) {
+        run_cargo(&root.join(tree), &["fmt", "--all", "--check"])?;
+    }
+    Ok(Outcome::passed())
+}
+
+fn clippy(root: &Path) -> anyhow::Result<Outcome> {
+    run_cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    for tree in existing(root, &NATIVE) {
+        let mut command = cargo(&root.join(tree));
+        command.args(["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
+        command.env("CARGO_TARGET_DIR", target(root).join("guests-native"));
+        ensure!(command.status()?.success(), "clippy found something in {tree}");
+    }
+    Ok(Outcome::passed())
+}
+
+fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
+    let mut command = cargo(root);
+    command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+    if full {
+        command.args(["--run-ignored", "all"]);
+    }
+    count_tests(&mut command)
+}
+
+fn native(root: &Path) -> anyhow::Result<Outcome> {
+    let mut all = Outcome { passed: 0, failed: 0, note: String::new() };
+    for tree in existing(root, &NATIVE) {
+        let mut command = cargo(&root.join(tree));
+        command.args(["test", "--locked", "--quiet"]).env("CARGO_TARGET_DIR", target(root).join("guests-native"));
+        let counted = count_tests(&mut command)?;
+        all.passed += counted.passed;
+        all.failed += counted.failed;
+    }
+    Ok(all)
+}
+
+fn deny(root: &Path) -> anyhow::Result<Outcome> {
+    run_cargo(root, &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    Ok(Outcome::passed())
+}
+
+/// A known hole fails the run; a database that cannot be reached does not, and is said.
+fn advisories(root: &Path) -> anyhow::Result<Outcome> {
+    if !is_installed("cargo", &["deny", "--version"]) {
+        bail!("cargo-deny is not installed");
+    }
+    let fetch = bounded(cargo(root).args(["deny", "fetch", "db"]).stdin(Stdio::null()), ADVISORIES)?;
+    if !fetch.is_some_and(|status| status.success()) {
+        return Ok(Outcome::skipped("the advisory database cannot be reached from here"));
+    }
+    run_cargo(root, &["deny", "--locked", "check", "--disable-fetch", "advisories"])?;
+    Ok(Outcome::passed())
+}
+
+fn docs(root: &Path) -> anyhow::Result<Outcome> {
+    let mut command: Command = cargo(root);
+    command.args(["doc", "--no-deps", "--workspace", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+    ensure!(command.status()?.success(), "the documentation has warnings");
+    Ok(Outcome::passed())
+}
+
+fn existing<'a>(root: &'a Path, trees: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    trees.iter().copied().filter(|tree| root.join(tree).join("Cargo.toml").exists())
+}
