@@ -70,7 +70,10 @@ pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
         let counted = count(root, measure)?;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let ratio = counted as f64 / measure.instructions.max(1) as f64;
-        println!("{:<28} {counted:>12} instructions, {ratio:.3} of the recorded {}", measure.name, measure.instructions);
+        println!(
+            "{:<28} {counted:>12} instructions, {ratio:.3} of the recorded {}",
+            measure.name, measure.instructions
+        );
         if ratio > 1.0 + measure.tolerance {
             grown.push(measure.name.as_str());
         }
@@ -80,12 +83,27 @@ pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
         "instruction counts have grown: {}; find out why, or record the new ones in {RECORD}",
         grown.join(", ")
     );
-    Ok(Outcome { passed: measures.len(), failed: 0, note: String::new() })
+    Ok(Outcome {
+        passed: measures.len(),
+        failed: 0,
+        note: String::new(),
+    })
 }
 
 fn count(root: &Path, measure: &Measure) -> anyhow::Result<u64> {
     let (package, example) = (measure.package.as_str(), measure.example.as_str());
-    run_cargo(root, &["build", "--release", "--locked", "-p", package, "--example", example])?;
+    run_cargo(
+        root,
+        &[
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            package,
+            "--example",
+            example,
+        ],
+    )?;
     let program = target(root).join("release").join("examples").join(example);
     let [short, long] = LENGTHS;
     let instructions = collected(&program, long)?.saturating_sub(collected(&program, short)?);
@@ -105,8 +123,15 @@ fn collected(program: &Path, times: u64) -> anyhow::Result<u64> {
         .context("valgrind cannot be run")?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        bail!("{} failed under valgrind: {}", program.display(), text.lines().last().unwrap_or_default());
+        bail!(
+            "{} failed under valgrind: {}",
+            program.display(),
+            text.lines().last().unwrap_or_default()
+        );
     }
-    let line = text.lines().find_map(|line| line.split_once("Collected : ")).context("callgrind said no count")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .context("callgrind said no count")?;
     Ok(line.1.trim().replace(',', "").parse()?)
 }

@@ -21,7 +21,10 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("the book needs mdbook: cargo install --locked mdbook");
         return Ok(());
     }
-    let status = Command::new("mdbook").args(["build", "docs"]).current_dir(root).status()?;
+    let status = Command::new("mdbook")
+        .args(["build", "docs"])
+        .current_dir(root)
+        .status()?;
     ensure!(status.success(), "mdbook failed");
     Ok(())
 }

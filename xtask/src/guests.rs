@@ -37,7 +37,7 @@ const TREES: [(&str, bool); 2] = [("plugins/billing", false), ("tests/guests", t
 ///
 /// # Errors
 /// The compiler's target cannot be installed, a guest does not build, or the billing plugin is too large.
-pub fn build(root: &Path) -> anyhow::Result<()> {
+pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     let target = target_directory(root);
     install_target(root)?;
     let guests = target.join("guests");
@@ -79,7 +79,10 @@ fn install_target(root: &Path) -> anyhow::Result<()> {
     if output.status.success() && Path::new(library.trim()).is_dir() {
         return Ok(());
     }
-    let installed = Command::new("rustup").args(["target", "add", TARGET]).current_dir(root).status();
+    let installed = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .current_dir(root)
+        .status();
     match installed {
         Ok(status) if status.success() => Ok(()),
         _ => bail!(
@@ -98,7 +101,13 @@ fn cargo(tree: &Path, build: &Path, examples: bool) -> anyhow::Result<()> {
         command.args(["--workspace", "--examples"]);
     }
     // What cargo set for xtask itself must not reach another workspace; flags meant for the host do not suit guests.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+    for name in [
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_BUILD_TARGET",
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+    ] {
         command.env_remove(name);
     }
     let status = command
@@ -121,7 +130,9 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     let mut sizes = Vec::new();
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let path = entry?.path();
-        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
         // Beside `name.wasm` cargo keeps `name-0123456789abcdef.wasm`, which is the same.
         if path.extension().is_none_or(|extension| extension != "wasm") || stem.contains('-') {
             continue;
@@ -158,16 +169,25 @@ fn check(guests: &Path, sizes: &[(String, u64)]) -> anyhow::Result<()> {
     for (name, size) in sizes {
         let bytes = fs::read(guests.join(name).with_extension("wasm"))?;
         let component = component::read(&bytes, MANIFEST_SECTION).with_context(|| format!("{name}.wasm"))?;
-        ensure!(component.has_manifest, "{name}.wasm has no section {MANIFEST_SECTION}: use toolhost_sdk::export!");
+        ensure!(
+            component.has_manifest,
+            "{name}.wasm has no section {MANIFEST_SECTION}: use toolhost_sdk::export!"
+        );
         if name == "billing" {
-            ensure!(*size <= BILLING_BYTES, "billing.wasm has {size} bytes, more than {BILLING_BYTES}");
+            ensure!(
+                *size <= BILLING_BYTES,
+                "billing.wasm has {size} bytes, more than {BILLING_BYTES}"
+            );
             let strange = |import: &&String| !BILLING_IMPORTS.iter().any(|known| import.starts_with(known));
             if let Some(import) = component.imports.iter().find(strange) {
                 bail!("billing.wasm imports {import}, which it did not before");
             }
         }
     }
-    ensure!(sizes.iter().any(|(name, _)| name == "billing"), "the billing plugin was not built");
+    ensure!(
+        sizes.iter().any(|(name, _)| name == "billing"),
+        "the billing plugin was not built"
+    );
     Ok(())
 }
 

@@ -9,7 +9,10 @@ use crate::workspace::{is_installed, run_cargo};
 /// # Errors
 /// An installation failed.
 pub(crate) fn missing(root: &Path) -> anyhow::Result<()> {
-    for (krate, probe) in [("cargo-nextest", ["nextest", "--version"]), ("cargo-deny", ["deny", "--version"])] {
+    for (krate, probe) in [
+        ("cargo-nextest", ["nextest", "--version"]),
+        ("cargo-deny", ["deny", "--version"]),
+    ] {
         if !is_installed("cargo", &probe) {
             println!("installing {krate}; this is done once");
             run_cargo(root, &["install", "--locked", krate])?;

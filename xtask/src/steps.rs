@@ -19,11 +19,19 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn passed() -> Self {
-        Self { passed: 1, failed: 0, note: String::new() }
+        Self {
+            passed: 1,
+            failed: 0,
+            note: String::new(),
+        }
     }
 
     pub(crate) fn skipped(why: impl Into<String>) -> Self {
-        Self { passed: 0, failed: 0, note: format!("skipped: {}", why.into()) }
+        Self {
+            passed: 0,
+            failed: 0,
+            note: format!("skipped: {}", why.into()),
+        }
     }
 }
 
@@ -44,9 +52,17 @@ impl Steps {
         let started = Instant::now();
         let outcome = step().unwrap_or_else(|error| {
             println!("{name}: {error:#}");
-            Outcome { passed: 0, failed: 1, note: format!("{error:#}").lines().next().unwrap_or_default().to_owned() }
+            Outcome {
+                passed: 0,
+                failed: 1,
+                note: format!("{error:#}").lines().next().unwrap_or_default().to_owned(),
+            }
         });
-        self.0.push(Row { name, outcome, took: started.elapsed() });
+        self.0.push(Row {
+            name,
+            outcome,
+            took: started.elapsed(),
+        });
     }
 
     /// The table, and as the last line `N passed, N failed`.
@@ -54,10 +70,16 @@ impl Steps {
     /// # Errors
     /// Something failed.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
-        println!("\n{:<14} {:>8} {:>8} {:>9}", "step", "passed", "failed", "seconds");
+        println!(
+            "\n{:<14} {:>8} {:>8} {:>9}",
+            "step", "passed", "failed", "seconds"
+        );
         for Row { name, outcome, took } in &self.0 {
             let Outcome { passed, failed, note } = outcome;
-            println!("{name:<14} {passed:>8} {failed:>8} {:>9.1}  {note}", took.as_secs_f64());
+            println!(
+                "{name:<14} {passed:>8} {failed:>8} {:>9.1}  {note}",
+                took.as_secs_f64()
+            );
         }
         let whole: f64 = self.0.iter().map(|row| row.took.as_secs_f64()).sum();
         println!("{:<14} {:>8} {:>8} {whole:>9.1}", "all", "", "");
@@ -78,9 +100,15 @@ impl Steps {
 /// # Errors
 /// It cannot be run, or fails without having counted a failure (it did not build, say).
 pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot be run")?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot be run")?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let read = |from: Option<Box<dyn Read + Send>>| std::thread::spawn(move || from.map(pass_on).unwrap_or_default());
+    let read = |from: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || from.map(pass_on).unwrap_or_default())
+    };
     let out = read(stdout.map(|out| Box::new(out) as Box<dyn Read + Send>));
     let err = read(stderr.map(|err| Box::new(err) as Box<dyn Read + Send>));
     let (mut passed, mut failed) = (0, 0);
@@ -93,7 +121,11 @@ pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
     if !status.success() && failed == 0 {
         bail!("it failed before or beside its tests ({status})");
     }
-    Ok(Outcome { passed, failed, note: String::new() })
+    Ok(Outcome {
+        passed,
+        failed,
+        note: String::new(),
+    })
 }
 
 fn pass_on(from: Box<dyn Read + Send>) -> (usize, usize) {
@@ -109,8 +141,13 @@ fn pass_on(from: Box<dyn Read + Send>) -> (usize, usize) {
 }
 
 fn number_before(line: &str, word: &str) -> usize {
-    let Some((before, _)) = line.split_once(word) else { return 0 };
-    let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let Some((before, _)) = line.split_once(word) else {
+        return 0;
+    };
+    let digits = before
+        .rsplit(|c: char| !c.is_ascii_digit())
+        .next()
+        .unwrap_or_default();
     digits.parse().unwrap_or_default()
 }
 
@@ -141,8 +178,18 @@ mod tests {
     #[test]
     fn the_closing_lines_of_both_runners_are_counted() {
         let nextest = "     Summary [   1.234s] 42 tests run: 40 passed (1 slow), 2 failed, 3 skipped";
-        assert_eq!((number_before(nextest, " passed"), number_before(nextest, " failed")), (40, 2));
-        let cargo = "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        assert_eq!((number_before(cargo, " passed"), number_before(cargo, " failed")), (7, 0));
+        assert_eq!(
+            (
+                number_before(nextest, " passed"),
+                number_before(nextest, " failed")
+            ),
+            (40, 2)
+        );
+        let cargo =
+            "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!(
+            (number_before(cargo, " passed"), number_before(cargo, " failed")),
+            (7, 0)
+        );
     }
 }

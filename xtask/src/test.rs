@@ -25,17 +25,34 @@ const ADVISORIES: Duration = Duration::from_secs(90);
 /// A step failed.
 pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    steps.run("tools", || install::missing(root).map(|()| Outcome { passed: 0, ..Outcome::passed() }));
+    steps.run("tools", || {
+        install::missing(root).map(|()| Outcome {
+            passed: 0,
+            ..Outcome::passed()
+        })
+    });
     steps.run("fmt", || fmt(root));
     steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
     steps.run("clippy", || clippy(root));
     // The end-to-end tests start these.
     steps.run("build", || {
-        run_cargo(root, &["build", "--locked", "-p", "toolhost-cli", "-p", "billing-upstream"])?;
+        run_cargo(
+            root,
+            &[
+                "build",
+                "--locked",
+                "-p",
+                "toolhost-cli",
+                "-p",
+                "billing-upstream",
+            ],
+        )?;
         Ok(Outcome::passed())
     });
     steps.run("tests", || nextest(root, full));
-    steps.run("doc tests", || count_tests(cargo(root).args(["test", "--workspace", "--doc", "--locked", "--quiet"])));
+    steps.run("doc tests", || {
+        count_tests(cargo(root).args(["test", "--workspace", "--doc", "--locked", "--quiet"]))
+    });
     steps.run("native guests", || native(root));
     steps.run("deny", || deny(root));
     steps.run("advisories", || advisories(root));
@@ -54,7 +71,18 @@ fn fmt(root: &Path) -> anyhow::Result<Outcome> {
 }
 
 fn clippy(root: &Path) -> anyhow::Result<Outcome> {
-    run_cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    run_cargo(
+        root,
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
     for tree in existing(root, &NATIVE) {
         let mut command = cargo(&root.join(tree));
         command.args(["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
@@ -74,10 +102,16 @@ fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
 }
 
 fn native(root: &Path) -> anyhow::Result<Outcome> {
-    let mut all = Outcome { passed: 0, failed: 0, note: String::new() };
+    let mut all = Outcome {
+        passed: 0,
+        failed: 0,
+        note: String::new(),
+    };
     for tree in existing(root, &NATIVE) {
         let mut command = cargo(&root.join(tree));
-        command.args(["test", "--locked", "--quiet"]).env("CARGO_TARGET_DIR", target(root).join("guests-native"));
+        command
+            .args(["test", "--locked", "--quiet"])
+            .env("CARGO_TARGET_DIR", target(root).join("guests-native"));
         let counted = count_tests(&mut command)?;
         all.passed += counted.passed;
         all.failed += counted.failed;
@@ -86,7 +120,10 @@ fn native(root: &Path) -> anyhow::Result<Outcome> {
 }
 
 fn deny(root: &Path) -> anyhow::Result<Outcome> {
-    run_cargo(root, &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    run_cargo(
+        root,
+        &["deny", "--locked", "check", "bans", "licenses", "sources"],
+    )?;
     Ok(Outcome::passed())
 }
 
@@ -95,21 +132,34 @@ fn advisories(root: &Path) -> anyhow::Result<Outcome> {
     if !is_installed("cargo", &["deny", "--version"]) {
         bail!("cargo-deny is not installed");
     }
-    let fetch = bounded(cargo(root).args(["deny", "fetch", "db"]).stdin(Stdio::null()), ADVISORIES)?;
+    let fetch = bounded(
+        cargo(root).args(["deny", "fetch", "db"]).stdin(Stdio::null()),
+        ADVISORIES,
+    )?;
     if !fetch.is_some_and(|status| status.success()) {
-        return Ok(Outcome::skipped("the advisory database cannot be reached from here"));
+        return Ok(Outcome::skipped(
+            "the advisory database cannot be reached from here",
+        ));
     }
-    run_cargo(root, &["deny", "--locked", "check", "--disable-fetch", "advisories"])?;
+    run_cargo(
+        root,
+        &["deny", "--locked", "check", "--disable-fetch", "advisories"],
+    )?;
     Ok(Outcome::passed())
 }
 
 fn docs(root: &Path) -> anyhow::Result<Outcome> {
     let mut command: Command = cargo(root);
-    command.args(["doc", "--no-deps", "--workspace", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+    command
+        .args(["doc", "--no-deps", "--workspace", "--locked", "--quiet"])
+        .env("RUSTDOCFLAGS", "-D warnings");
     ensure!(command.status()?.success(), "the documentation has warnings");
     Ok(Outcome::passed())
 }
 
 fn existing<'a>(root: &'a Path, trees: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    trees.iter().copied().filter(|tree| root.join(tree).join("Cargo.toml").exists())
+    trees
+        .iter()
+        .copied()
+        .filter(|tree| root.join(tree).join("Cargo.toml").exists())
 }

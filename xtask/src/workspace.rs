@@ -48,7 +48,10 @@ pub(crate) fn run_cargo<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> a
     let mut command = cargo(directory);
     command.args(arguments);
     let status = command.status().context("cargo cannot be run")?;
-    let line: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
+    let line: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.as_ref().to_string_lossy())
+        .collect();
     ensure!(status.success(), "cargo {} failed ({status})", line.join(" "));
     Ok(())
 }

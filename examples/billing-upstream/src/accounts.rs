@@ -12,7 +12,9 @@ pub(crate) struct Account {
 impl Account {
     /// Reads `NAME=@FILE` or `NAME=env:VAR`; account `acme` has the id `acct_acme`.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        let (name, source) = text.split_once('=').context("--account takes NAME=@FILE or NAME=env:VAR")?;
+        let (name, source) = text
+            .split_once('=')
+            .context("--account takes NAME=@FILE or NAME=env:VAR")?;
         let token = if let Some(path) = source.strip_prefix('@') {
             std::fs::read_to_string(path).with_context(|| format!("--account {name}=@{path}"))?
         } else if let Some(variable) = source.strip_prefix("env:") {
@@ -24,7 +26,10 @@ impl Account {
         if token.is_empty() {
             bail!("--account {name}: the token is empty");
         }
-        Ok(Self { id: format!("acct_{name}"), token })
+        Ok(Self {
+            id: format!("acct_{name}"),
+            token,
+        })
     }
 }
 
@@ -46,10 +51,16 @@ pub(crate) fn account_of<'a>(accounts: &'a [Account], headers: &HeaderMap) -> Re
             _ => None,
         }
     };
-    let token = only("authorization").and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refused::Token)?;
+    let token = only("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or(Refused::Token)?;
     let opens = |account: &&Account| bool::from(account.token.as_bytes().ct_eq(token.as_bytes()));
     let account = accounts.iter().find(opens).ok_or(Refused::Token)?;
-    if only("x-account-id") == Some(&account.id) { Ok(account) } else { Err(Refused::Account) }
+    if only("x-account-id") == Some(&account.id) {
+        Ok(account)
+    } else {
+        Err(Refused::Account)
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +70,12 @@ mod tests {
     use super::{Account, Refused, account_of};
 
     fn accounts() -> Vec<Account> {
-        ["acme", "globex"].map(|name| Account { id: format!("acct_{name}"), token: format!("{name}-token") }).into()
+        ["acme", "globex"]
+            .map(|name| Account {
+                id: format!("acct_{name}"),
+                token: format!("{name}-token"),
+            })
+            .into()
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -74,12 +90,33 @@ mod tests {
     fn a_token_opens_its_own_account_alone() {
         let accounts = accounts();
         let of = |pairs| account_of(&accounts, &headers(pairs)).map(|account| account.id.as_str());
-        assert_eq!(of(&[("authorization", "Bearer acme-token"), ("x-account-id", "acct_acme")]), Ok("acct_acme"));
-        assert_eq!(of(&[("authorization", "Bearer acme-token"), ("x-account-id", "acct_globex")]), Err(Refused::Account));
-        assert_eq!(of(&[("authorization", "Bearer acme-token")]), Err(Refused::Account));
-        assert_eq!(of(&[("authorization", "Bearer x"), ("x-account-id", "acct_acme")]), Err(Refused::Token));
+        assert_eq!(
+            of(&[
+                ("authorization", "Bearer acme-token"),
+                ("x-account-id", "acct_acme")
+            ]),
+            Ok("acct_acme")
+        );
+        assert_eq!(
+            of(&[
+                ("authorization", "Bearer acme-token"),
+                ("x-account-id", "acct_globex")
+            ]),
+            Err(Refused::Account)
+        );
+        assert_eq!(
+            of(&[("authorization", "Bearer acme-token")]),
+            Err(Refused::Account)
+        );
+        assert_eq!(
+            of(&[("authorization", "Bearer x"), ("x-account-id", "acct_acme")]),
+            Err(Refused::Token)
+        );
         assert_eq!(of(&[("x-account-id", "acct_acme")]), Err(Refused::Token));
-        let twice = &[("authorization", "Bearer acme-token"), ("authorization", "Bearer acme-token")];
+        let twice = &[
+            ("authorization", "Bearer acme-token"),
+            ("authorization", "Bearer acme-token"),
+        ];
         assert_eq!(of(twice), Err(Refused::Token));
     }
 }

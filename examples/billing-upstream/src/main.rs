@@ -24,7 +24,9 @@ use record::Record;
 
 /// A billing API for two customers.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example:\n  billing-upstream --account acme=env:ACME_TOKEN --account globex=@globex.token")]
+#[command(
+    after_help = "Example:\n  billing-upstream --account acme=env:ACME_TOKEN --account globex=@globex.token"
+)]
 struct Flags {
     /// Where it listens; port 0 takes a free one, which is printed
     #[arg(long, default_value = "127.0.0.1:8099")]
@@ -40,16 +42,31 @@ struct Flags {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let accounts = flags.accounts.iter().map(|text| Account::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let accounts = flags
+        .accounts
+        .iter()
+        .map(|text| Account::parse(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let record = Record::open(flags.record.as_deref())?;
     let listener = tokio::net::TcpListener::bind(flags.listen)
         .await
-        .with_context(|| format!("{} cannot be listened on; name another with --listen", flags.listen))?;
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+        .with_context(|| {
+            format!(
+                "{} cannot be listened on; name another with --listen",
+                flags.listen
+            )
+        })?;
+    writeln!(
+        std::io::stdout(),
+        "listening on http://{}",
+        listener.local_addr()?
+    )?;
     let stopped = async {
         // Without a handler the default action ends the process just as well.
         let _ = tokio::signal::ctrl_c().await;
     };
-    axum::serve(listener, routes::router(Arc::new(accounts), record)).with_graceful_shutdown(stopped).await?;
+    axum::serve(listener, routes::router(Arc::new(accounts), record))
+        .with_graceful_shutdown(stopped)
+        .await?;
     Ok(())
 }

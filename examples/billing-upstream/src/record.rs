@@ -27,7 +27,11 @@ impl Record {
         let mut shown = Map::new();
         for (name, value) in headers {
             let value = String::from_utf8_lossy(value.as_bytes());
-            let value = if name == "authorization" { mask(&value) } else { value.into_owned() };
+            let value = if name == "authorization" {
+                mask(&value)
+            } else {
+                value.into_owned()
+            };
             shown.insert(name.as_str().to_owned(), Value::String(value));
         }
         let line = json!({

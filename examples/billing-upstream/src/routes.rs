@@ -35,8 +35,14 @@ struct Api {
 struct AccountId(String);
 
 pub(crate) fn router(accounts: Arc<Vec<Account>>, record: Record) -> Router {
-    let ledgers = accounts.iter().map(|account| (account.id.clone(), Ledger::of(&account.id))).collect();
-    let api = Api { accounts, ledgers: Arc::new(Mutex::new(ledgers)) };
+    let ledgers = accounts
+        .iter()
+        .map(|account| (account.id.clone(), Ledger::of(&account.id)))
+        .collect();
+    let api = Api {
+        accounts,
+        ledgers: Arc::new(Mutex::new(ledgers)),
+    };
     Router::new()
         .route("/v1/invoices", get(list))
         .route("/v1/invoices/{id}", get(one))
@@ -55,7 +61,13 @@ async fn write_down(State(record): State<Record>, request: Request, next: Next) 
     let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
     let response = next.run(request).await;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    record.write(parts.method.as_str(), target, &parts.headers, &body, response.status().as_u16());
+    record.write(
+        parts.method.as_str(),
+        target,
+        &parts.headers,
+        &body,
+        response.status().as_u16(),
+    );
     response
 }
 
@@ -92,7 +104,11 @@ async fn list(
     })
 }
 
-async fn one(State(api): State<Api>, account: axum::Extension<AccountId>, Path(id): Path<String>) -> Response {
+async fn one(
+    State(api): State<Api>,
+    account: axum::Extension<AccountId>,
+    Path(id): Path<String>,
+) -> Response {
     with_ledger(&api, &account, |ledger| match ledger.invoice(&id) {
         Some(invoice) => Json(invoice).into_response(),
         None => problem(StatusCode::NOT_FOUND, "there is no such invoice"),
@@ -112,18 +128,28 @@ async fn refund(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .filter(|key| !key.is_empty());
     let Some(key) = key else {
         return problem(StatusCode::BAD_REQUEST, "a refund needs an Idempotency-Key");
     };
     let Ok(body) = serde_json::from_slice::<RefundBody>(&body) else {
         return problem(StatusCode::BAD_REQUEST, "the body is not {\"amount_cents\": N}");
     };
-    with_ledger(&api, &account, |ledger| match ledger.refund(&id, body.amount_cents, key) {
-        Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
-        Err(RefundRefused::NoInvoice) => problem(StatusCode::NOT_FOUND, "there is no such invoice"),
-        Err(RefundRefused::TooMuch) => problem(StatusCode::UNPROCESSABLE_ENTITY, "more than the invoice has left"),
-        Err(RefundRefused::KeyUsed) => problem(StatusCode::CONFLICT, "the Idempotency-Key was used for another refund"),
+    with_ledger(&api, &account, |ledger| {
+        match ledger.refund(&id, body.amount_cents, key) {
+            Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
+            Err(RefundRefused::NoInvoice) => problem(StatusCode::NOT_FOUND, "there is no such invoice"),
+            Err(RefundRefused::TooMuch) => {
+                problem(StatusCode::UNPROCESSABLE_ENTITY, "more than the invoice has left")
+            }
+            Err(RefundRefused::KeyUsed) => problem(
+                StatusCode::CONFLICT,
+                "the Idempotency-Key was used for another refund",
+            ),
+        }
     })
 }
 

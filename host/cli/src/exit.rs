@@ -41,19 +41,31 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn auth(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Auth, message: message.into() }
+        Self {
+            exit: Exit::Auth,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, message: message.into() }
+        Self {
+            exit: Exit::Refused,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn plugin(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Plugin, message: message.into() }
+        Self {
+            exit: Exit::Plugin,
+            message: message.into(),
+        }
     }
 }
 
@@ -86,7 +98,9 @@ pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
     // Nobody is left to be told that stderr is gone.
     let _ = match output {
         OutputFormat::Json => {
-            let code = error.downcast_ref::<PublicError>().map(|error| error.code.as_str());
+            let code = error
+                .downcast_ref::<PublicError>()
+                .map(|error| error.code.as_str());
             let body = serde_json::json!({
                 "error": { "message": format!("{error:#}"), "code": code, "status": exit as u8 }
             });

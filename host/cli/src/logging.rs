@@ -8,7 +8,9 @@ use crate::args::LogFormat;
 pub(crate) fn start(format: LogFormat, server: bool) {
     let default = if server { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber can only mean that a test started one.
     let _ = match format {
         LogFormat::Text => {

@@ -33,7 +33,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // Before anything else: the compiling child has limits of its own and none of the host's threads.
-    if std::env::args_os().nth(1).is_some_and(|verb| verb == verbs::COMPILE_WORKER) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|verb| verb == verbs::COMPILE_WORKER)
+    {
         return verbs::compile_worker();
     }
     let cli = args::Cli::parse();

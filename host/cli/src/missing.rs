@@ -42,7 +42,11 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
     }
     let mut seen = BTreeSet::new();
     for manifest in manifests {
-        for request in manifest.connections.iter().filter(|request| seen.insert(request.name.clone())) {
+        for request in manifest
+            .connections
+            .iter()
+            .filter(|request| seen.insert(request.name.clone()))
+        {
             let name = &request.name;
             let known = config.connections.get(name);
             if known.is_none() {
@@ -57,7 +61,11 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
             // With issuers beside it, the development tenant is one caller of several.
             let found = match &setup.dev_tenant {
                 Some(tenant) if config.issuers.is_empty() => config.has_credential(tenant, name),
-                dev => config.tenants.keys().chain(dev).any(|tenant| config.has_credential(tenant, name)),
+                dev => config
+                    .tenants
+                    .keys()
+                    .chain(dev)
+                    .any(|tenant| config.has_credential(tenant, name)),
             };
             if !found {
                 pieces.push(match &setup.dev_tenant {
@@ -74,7 +82,8 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
     let developing = setup.dev_tenant.is_some();
     match door {
         Door::Http if config.issuers.is_empty() && !developing => pieces.push(
-            "who may call: [[issuers]] in host.toml, or --dev-tenant NAME for development on this machine".to_owned(),
+            "who may call: [[issuers]] in host.toml, or --dev-tenant NAME for development on this machine"
+                .to_owned(),
         ),
         Door::One { token: false } if !developing => {
             pieces.push("who calls: --token @FILE|env:VAR, or --dev-tenant NAME for development".to_owned());
@@ -119,8 +128,16 @@ mod tests {
 
     #[test]
     fn a_plugin_alone_is_told_every_missing_piece_in_one_message() {
-        let error = check(&setup(None), &[&manifest()], Door::Http).unwrap_err().message;
-        for flag in ["3 things", "--connection billing=URL", "--credential billing=", "--dev-tenant NAME", "[[issuers]]"] {
+        let error = check(&setup(None), &[&manifest()], Door::Http)
+            .unwrap_err()
+            .message;
+        for flag in [
+            "3 things",
+            "--connection billing=URL",
+            "--credential billing=",
+            "--dev-tenant NAME",
+            "[[issuers]]",
+        ] {
             assert!(error.contains(flag), "{flag}: {error}");
         }
     }
@@ -129,13 +146,26 @@ mod tests {
     fn nothing_at_all_is_told_to_name_a_plugin() {
         let mut setup = setup(Some("acme"));
         setup.plugins.clear();
-        assert!(check(&setup, &[], Door::Http).unwrap_err().message.contains("--plugin FILE"));
+        assert!(
+            check(&setup, &[], Door::Http)
+                .unwrap_err()
+                .message
+                .contains("--plugin FILE")
+        );
     }
 
     #[test]
     fn one_caller_needs_a_token_or_a_dev_tenant() {
-        assert!(missing(&setup(None), &[], Door::One { token: false }).iter().any(|piece| piece.contains("--token")));
-        assert!(missing(&setup(None), &[], Door::One { token: true }).iter().any(|piece| piece.contains("[[issuers]]")));
+        assert!(
+            missing(&setup(None), &[], Door::One { token: false })
+                .iter()
+                .any(|piece| piece.contains("--token"))
+        );
+        assert!(
+            missing(&setup(None), &[], Door::One { token: true })
+                .iter()
+                .any(|piece| piece.contains("[[issuers]]"))
+        );
         assert!(missing(&setup(Some("acme")), &[], Door::One { token: false }).is_empty());
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()
         OutputFormat::Table => {
             let (head, rows) = value.table();
             let mut table = Table::new();
-            table.load_preset(presets::UTF8_BORDERS_ONLY).set_header(head).add_rows(rows);
+            table
+                .load_preset(presets::UTF8_BORDERS_ONLY)
+                .set_header(head)
+                .add_rows(rows);
             table.to_string()
         }
     };
@@ -49,7 +52,15 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// What an untrusted text (a plugin's description, say) may show on a terminal: no control characters, so that it
 /// cannot move the cursor or hide a line of the question that a person answers.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() || is_bidi(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Unicode's explicit directional formatting (UAX #9), which can show a text in another order than it has.
@@ -74,7 +85,10 @@ mod tests {
     #[test]
     fn a_plugins_text_cannot_steer_the_terminal() {
         let text = printable("ok\u{1b}[2K\r\u{202e}gnorw\u{7}\u{9b}");
-        assert!(!text.contains(['\u{1b}', '\r', '\u{202e}', '\u{7}', '\u{9b}']), "{text:?}");
+        assert!(
+            !text.contains(['\u{1b}', '\r', '\u{202e}', '\u{7}', '\u{9b}']),
+            "{text:?}"
+        );
         assert!(text.starts_with("ok"));
     }
 }

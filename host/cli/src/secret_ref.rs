@@ -31,11 +31,15 @@ pub(crate) fn parse(flag: &str, text: &str) -> Result<Source, Failure> {
 pub(crate) fn token(source: &Source) -> Result<Secret, Failure> {
     let text = match source {
         Source::Env(variable) => std::env::var(variable).map_err(|_| {
-            Failure::auth(format!("--token env:{variable}: the variable is not set, or is not text"))
+            Failure::auth(format!(
+                "--token env:{variable}: the variable is not set, or is not text"
+            ))
         })?,
         Source::File(path) => {
             let refuse = |why: String| Failure::auth(format!("--token @{}: {why}", path.display()));
-            let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+            let size = std::fs::metadata(path)
+                .map_err(|error| refuse(error.to_string()))?
+                .len();
             if size > MAX_TOKEN_FILE {
                 return Err(refuse("the file is larger than 32 KiB".into()));
             }
@@ -54,12 +58,15 @@ mod tests {
     use toolhost_vault::Source;
 
     use super::parse;
-    
+
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
         for text in ["tok_live_123", "", "@", "env:"] {
             let error = parse("--token", text).unwrap_err().to_string();
-            assert!(error.contains("@FILE or env:VAR") && !error.contains("tok_live"), "{error}");
+            assert!(
+                error.contains("@FILE or env:VAR") && !error.contains("tok_live"),
+                "{error}"
+            );
         }
         assert_eq!(parse("--token", "@a").unwrap(), Source::File("a".into()));
         assert_eq!(parse("--token", "env:A").unwrap(), Source::Env("A".into()));

@@ -41,7 +41,11 @@ impl Setup {
     /// The configuration or a flag is wrong, or both define the same thing.
     pub(crate) fn gather(args: &WiringArgs) -> anyhow::Result<Self> {
         let mut config = read_config(args.config.as_deref())?;
-        let dev_tenant = args.dev_tenant.as_deref().map(|name| dev_tenant(name, &config)).transpose()?;
+        let dev_tenant = args
+            .dev_tenant
+            .as_deref()
+            .map(|name| dev_tenant(name, &config))
+            .transpose()?;
         for text in &args.connections {
             let connection = connection(text)?;
             if config.connections.contains_key(&connection.name) {
@@ -51,7 +55,9 @@ impl Setup {
                 ))
                 .into());
             }
-            config.connections.insert(connection.name.clone(), Arc::new(connection));
+            config
+                .connections
+                .insert(connection.name.clone(), Arc::new(connection));
         }
         for text in &args.credentials {
             let (tenant, connection, source) = credential(text, dev_tenant.as_ref())?;
@@ -77,12 +83,22 @@ impl Setup {
                 expires_at: None,
             });
         }
-        let lock = args.lock.clone().unwrap_or_else(|| beside(config.path.as_deref(), LOCK));
+        let lock = args
+            .lock
+            .clone()
+            .unwrap_or_else(|| beside(config.path.as_deref(), LOCK));
         let cache_dir = match args.cache_dir.clone().or_else(|| config.cache_dir.clone()) {
             Some(directory) => directory,
             None => default_cache_dir()?,
         };
-        Ok(Self { config, dev_tenant, plugins: args.plugins.clone(), yes: args.yes, lock, cache_dir })
+        Ok(Self {
+            config,
+            dev_tenant,
+            plugins: args.plugins.clone(),
+            yes: args.yes,
+            lock,
+            cache_dir,
+        })
     }
 }
 
@@ -103,7 +119,11 @@ pub(crate) fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
 /// # Errors
 /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
 pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
-    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |variable| {
+        std::env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     base.map(|base| base.join("toolhost").join("artefacts")).ok_or_else(|| {
         Failure::usage("neither XDG_CACHE_HOME nor HOME is set: name a directory for compiled plugins with --cache-dir")
@@ -111,7 +131,8 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
 }
 
 fn beside(file: Option<&Path>, name: &str) -> PathBuf {
-    file.and_then(Path::parent).map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
+    file.and_then(Path::parent)
+        .map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
 }
 
 fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, Failure> {
@@ -171,7 +192,8 @@ fn credential(
         .ok_or_else(|| Failure::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR"))?;
     let (tenant, name) = match key.split_once('/') {
         Some((tenant, name)) => {
-            let tenant = TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
+            let tenant =
+                TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
             (tenant, name)
         }
         None => match dev_tenant {
@@ -198,10 +220,24 @@ mod tests {
 
     #[test]
     fn a_connection_by_flag_is_https_or_loopback() {
-        assert!(connection("billing=https://billing.example.com").is_ok_and(|c| !c.allow_http && !c.allow_loopback));
+        assert!(
+            connection("billing=https://billing.example.com")
+                .is_ok_and(|c| !c.allow_http && !c.allow_loopback)
+        );
         assert!(connection("billing=http://127.0.0.1:9").is_ok_and(|c| c.allow_http && c.allow_loopback));
-        assert!(connection("billing=http://billing.example.com").unwrap_err().message.contains("allow_http"));
-        for bad in ["billing", "Bill=https://x", "billing=x", "billing=https://u:p@x", "billing=file:///etc/passwd"] {
+        assert!(
+            connection("billing=http://billing.example.com")
+                .unwrap_err()
+                .message
+                .contains("allow_http")
+        );
+        for bad in [
+            "billing",
+            "Bill=https://x",
+            "billing=x",
+            "billing=https://u:p@x",
+            "billing=file:///etc/passwd",
+        ] {
             assert!(connection(bad).is_err(), "{bad}");
         }
     }
@@ -209,9 +245,20 @@ mod tests {
     #[test]
     fn the_short_form_of_a_credential_needs_a_dev_tenant() {
         let acme = TenantId::parse("acme").unwrap();
-        assert!(credential("billing=@x", None).unwrap_err().message.contains("TENANT/billing"));
+        assert!(
+            credential("billing=@x", None)
+                .unwrap_err()
+                .message
+                .contains("TENANT/billing")
+        );
         assert_eq!(credential("billing=@x", Some(&acme)).unwrap().0, acme);
-        assert_eq!(credential("globex/billing=env:X", Some(&acme)).unwrap().0.as_str(), "globex");
+        assert_eq!(
+            credential("globex/billing=env:X", Some(&acme))
+                .unwrap()
+                .0
+                .as_str(),
+            "globex"
+        );
     }
 
     #[test]

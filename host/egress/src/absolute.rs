@@ -24,14 +24,19 @@ impl Egress {
         headers: Vec<(String, String)>,
         body: Option<Bytes>,
     ) -> Result<GuestRequest, EgressFailure> {
-        let known = Method::parse(method)
-            .ok_or_else(|| EgressFailure::invalid(format!("{} is not a method that can be granted", quoted(method))))?;
+        let known = Method::parse(method).ok_or_else(|| {
+            EgressFailure::invalid(format!("{} is not a method that can be granted", quoted(method)))
+        })?;
         check(url)?;
         let mut found = None;
         for grant in call.grant().connections.values() {
-            let Some((endpoint, parameters)) = endpoint_of(grant, known, url) else { continue };
+            let Some((endpoint, parameters)) = endpoint_of(grant, known, url) else {
+                continue;
+            };
             if found.replace((grant, endpoint, parameters)).is_some() {
-                return Err(EgressFailure::denied("two connections are granted at this URL; name the one that is meant"));
+                return Err(EgressFailure::denied(
+                    "two connections are granted at this URL; name the one that is meant",
+                ));
             }
         }
         let (grant, endpoint, parameters) =
@@ -67,7 +72,10 @@ fn endpoint_of<'g>(grant: &'g ConnectionGrant, method: Method, url: &Url) -> Opt
     }
     let path = url.path().strip_prefix(base_prefix(base))?;
     let matching = || {
-        let endpoints = grant.endpoints.iter().filter(move |endpoint| endpoint.method == method);
+        let endpoints = grant
+            .endpoints
+            .iter()
+            .filter(move |endpoint| endpoint.method == method);
         endpoints.filter_map(|endpoint| Some((endpoint, values(&endpoint.path, path)?)))
     };
     if let Some(literal) = matching().find(|(_, values)| values.is_empty()) {
@@ -87,17 +95,27 @@ fn values(template: &PathTemplate, path: &str) -> Option<Values> {
     for (pattern, segment) in template.as_str().split('/').zip(path.split('/')) {
         segment_values(pattern, segment, &mut values)?;
     }
-    let built = template.build(values.iter().map(|(name, value): &(String, String)| (name.as_str(), value.as_str())));
+    let built = template.build(
+        values
+            .iter()
+            .map(|(name, value): &(String, String)| (name.as_str(), value.as_str())),
+    );
     built.is_ok_and(|built| built == path).then_some(values)
 }
 
 /// Each parameter takes as little as it can, as [`PathTemplate::matches`] tries it.
 fn segment_values(pattern: &str, segment: &str, values: &mut Values) -> Option<()> {
-    let Some((literal, rest)) = pattern.split_once('{') else { return (pattern == segment).then_some(()) };
+    let Some((literal, rest)) = pattern.split_once('{') else {
+        return (pattern == segment).then_some(());
+    };
     let (name, after) = rest.split_once('}')?;
     let segment = segment.strip_prefix(literal)?;
     let next = after.split('{').next().unwrap_or_default();
-    let ends = segment.char_indices().map(|(at, _)| at).skip(1).chain([segment.len()]);
+    let ends = segment
+        .char_indices()
+        .map(|(at, _)| at)
+        .skip(1)
+        .chain([segment.len()]);
     for end in ends.filter(|end| segment.get(*end..).is_some_and(|rest| rest.starts_with(next))) {
         let before = values.len();
         let (value, rest) = segment.split_at_checked(end)?;
@@ -116,7 +134,10 @@ fn query_pairs(url: &Url) -> Result<Vec<(String, String)>, EgressFailure> {
     if percent_decode_str(query).decode_utf8().is_err() {
         return Err(EgressFailure::invalid("the query is not UTF-8"));
     }
-    Ok(url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+    Ok(url
+        .query_pairs()
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect())
 }
 
 /// Standard clients write `host` and `content-length` by themselves. Where these say what the host will write anyway
@@ -131,7 +152,10 @@ fn without_framing(headers: Vec<(String, String)>, url: &Url, body: Option<&Byte
         (name.eq_ignore_ascii_case("host") && value.eq_ignore_ascii_case(&authority))
             || (name.eq_ignore_ascii_case("content-length") && value == length)
     };
-    headers.into_iter().filter(|(name, value)| !is_framing(name, value)).collect()
+    headers
+        .into_iter()
+        .filter(|(name, value)| !is_framing(name, value))
+        .collect()
 }
 
 #[cfg(test)]
@@ -154,34 +178,61 @@ mod tests {
     #[test]
     fn a_url_becomes_connection_template_and_values() {
         let request = resolve("GET", "https://billing.example.com/api/v1/invoices/in%207?").unwrap();
-        assert_eq!((request.connection.as_str(), request.path.as_str()), ("billing", "/v1/invoices/{id}"));
+        assert_eq!(
+            (request.connection.as_str(), request.path.as_str()),
+            ("billing", "/v1/invoices/{id}")
+        );
         assert_eq!(request.parameters, [("id".to_owned(), "in 7".to_owned())]);
-        let request = resolve("GET", "https://billing.example.com/api/v1/invoices?limit=1%26a&cursor=a+b").unwrap();
-        let pairs = [("limit", "1&a"), ("cursor", "a b")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let request = resolve(
+            "GET",
+            "https://billing.example.com/api/v1/invoices?limit=1%26a&cursor=a+b",
+        )
+        .unwrap();
+        let pairs =
+            [("limit", "1&a"), ("cursor", "a b")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(request.query, pairs);
     }
 
     #[test]
     fn a_literal_path_comes_before_a_parameter() {
-        assert_eq!(resolve("GET", "https://billing.example.com/api/v1/invoices/recent").unwrap().path, "/v1/invoices/recent");
+        assert_eq!(
+            resolve("GET", "https://billing.example.com/api/v1/invoices/recent")
+                .unwrap()
+                .path,
+            "/v1/invoices/recent"
+        );
     }
 
     #[test]
     fn what_is_not_granted_resolves_to_nothing() {
         for (method, url) in [
-            ("DELETE", "https://billing.example.com/api/v1/invoices"), ("GET", "https://billing.example.com/v1/invoices"),
-            ("GET", "https://billing.example.com/apiv1/invoices"), ("GET", "http://billing.example.com/api/v1/invoices"),
-            ("GET", "https://evil.example/api/v1/invoices"), ("GET", "https://billing.example.com:8443/api/v1/invoices"),
-            ("GET", "https://billing.example.com/api/v1/invoices/a/b"), ("GET", "https://billing.example.com/api/v1/invoices/../admin"),
+            ("DELETE", "https://billing.example.com/api/v1/invoices"),
+            ("GET", "https://billing.example.com/v1/invoices"),
+            ("GET", "https://billing.example.com/apiv1/invoices"),
+            ("GET", "http://billing.example.com/api/v1/invoices"),
+            ("GET", "https://evil.example/api/v1/invoices"),
+            ("GET", "https://billing.example.com:8443/api/v1/invoices"),
+            ("GET", "https://billing.example.com/api/v1/invoices/a/b"),
+            ("GET", "https://billing.example.com/api/v1/invoices/../admin"),
         ] {
-            assert_eq!(resolve(method, url).unwrap_err().code, EgressCode::Denied, "{method} {url}");
+            assert_eq!(
+                resolve(method, url).unwrap_err().code,
+                EgressCode::Denied,
+                "{method} {url}"
+            );
         }
         for url in [
-            "https://u@billing.example.com/api/v1/invoices", "https://billing.example.com/api/v1/invoices#x",
-            "https://billing.example.com/api/v1/invoices/a%2fb", "https://billing.example.com/api//v1/invoices",
+            "https://u@billing.example.com/api/v1/invoices",
+            "https://billing.example.com/api/v1/invoices#x",
+            "https://billing.example.com/api/v1/invoices/a%2fb",
+            "https://billing.example.com/api//v1/invoices",
             "https://billing.example.com/api/v1/invoices?limit=%ff",
         ] {
-            assert_eq!(resolve("GET", url).unwrap_err().code, EgressCode::InvalidRequest, "{url}");
+            assert_eq!(
+                resolve("GET", url).unwrap_err().code,
+                EgressCode::InvalidRequest,
+                "{url}"
+            );
         }
     }
 
@@ -190,7 +241,9 @@ mod tests {
         let mut grant = grant_of("billing", "https://billing.example.com", |_| {});
         let mut second = granted("https://billing.example.com", |_| {});
         second.connection = Arc::new(connection("other", "https://billing.example.com"));
-        grant.connections.insert(ConnectionName::parse("other").unwrap(), second);
+        grant
+            .connections
+            .insert(ConnectionName::parse("other").unwrap(), second);
         let url = Url::parse("https://billing.example.com/v1/invoices").unwrap();
         let failure = Egress::resolve_absolute(&call(grant), "GET", &url, vec![], None).unwrap_err();
         assert!(failure.code == EgressCode::Denied && failure.message.starts_with("two connections"));
@@ -201,17 +254,36 @@ mod tests {
         let call = call(grant_of("billing", "https://billing.example.com", |_| {}));
         let url = Url::parse("https://billing.example.com/v1/refunds").unwrap();
         let headers = |length: &str, host: &str| {
-            let fields = vec![("content-length".to_owned(), length.to_owned()), ("Host".to_owned(), host.to_owned())];
-            Egress::resolve_absolute(&call, "POST", &url, fields, Some(Bytes::from_static(b"{}"))).unwrap().headers.len()
+            let fields = vec![
+                ("content-length".to_owned(), length.to_owned()),
+                ("Host".to_owned(), host.to_owned()),
+            ];
+            Egress::resolve_absolute(&call, "POST", &url, fields, Some(Bytes::from_static(b"{}")))
+                .unwrap()
+                .headers
+                .len()
         };
-        assert_eq!((headers("2", "billing.example.com"), headers("3", "billing.example.com"), headers("2", "evil")), (0, 1, 1));
+        assert_eq!(
+            (
+                headers("2", "billing.example.com"),
+                headers("3", "billing.example.com"),
+                headers("2", "evil")
+            ),
+            (0, 1, 1)
+        );
     }
 
     #[test]
     fn mixed_segments_give_their_values_back() {
         let template = PathTemplate::parse("/compare/{base}...{head}.json").unwrap();
         let found = values(&template, "/compare/main...v1.2.json").unwrap();
-        assert_eq!(found, [("base".to_owned(), "main".to_owned()), ("head".to_owned(), "v1.2".to_owned())]);
+        assert_eq!(
+            found,
+            [
+                ("base".to_owned(), "main".to_owned()),
+                ("head".to_owned(), "v1.2".to_owned())
+            ]
+        );
         assert!(values(&template, "/compare/main.json").is_none());
     }
 }

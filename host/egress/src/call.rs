@@ -18,7 +18,13 @@ pub struct EgressCall {
 
 impl EgressCall {
     pub(crate) fn new(binding: Binding, grant: Arc<Grant>, call: u64, deadline: Instant) -> Self {
-        Self { binding, grant, call, deadline, requests: AtomicU64::new(0) }
+        Self {
+            binding,
+            grant,
+            call,
+            deadline,
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// The snapshot that the call runs under.
@@ -55,7 +61,10 @@ impl EgressCall {
     pub(crate) fn take_request(&self) -> Result<(), u64> {
         let most = self.grant.limits.http_calls;
         let take = |made: u64| (made < most).then_some(made + 1);
-        match self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+        match self
+            .requests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        {
             Ok(_) => Ok(()),
             Err(_) => Err(most),
         }

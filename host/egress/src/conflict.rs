@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use toolhost_policy::{AuthPlacement, Connection};
 
@@ -31,7 +31,13 @@ pub enum ConnectionConflict {
 }
 
 /// Headers that `headers` cannot set, beside those that no guest can: a credential has its own key.
-const NOT_AS_HEADERS: &[&str] = &["authorization", "cookie", "user-agent", "content-type", "accept-encoding"];
+const NOT_AS_HEADERS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "user-agent",
+    "content-type",
+    "accept-encoding",
+];
 
 /// Headers that a credential may go into although no guest sets them.
 const CREDENTIAL_HEADERS: &[&str] = &["authorization", "cookie"];
@@ -52,7 +58,7 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
             return Err(ConnectionConflict::Header(name(), own.to_owned()));
         }
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     for (header, _) in &connection.headers {
         if own.as_ref() == Some(header) {
             return Err(ConnectionConflict::AuthHeader(name(), header.to_string()));
@@ -65,7 +71,11 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
         }
     }
     if let AuthPlacement::Query { key } = &connection.auth {
-        let mut granted = connection.allow.iter().flatten().flat_map(|endpoint| &endpoint.query);
+        let mut granted = connection
+            .allow
+            .iter()
+            .flatten()
+            .flat_map(|endpoint| &endpoint.query);
         if granted.any(|granted| granted.eq_ignore_ascii_case(key)) {
             return Err(ConnectionConflict::Query(name(), key.clone()));
         }
@@ -97,7 +107,11 @@ fn base(connection: &Connection) -> Result<(), &'static str> {
     }
     // An empty path is fine; anything else is checked as requests are.
     let path = base_prefix(base);
-    if path.is_empty() { Ok(()) } else { canonical_path(path) }
+    if path.is_empty() {
+        Ok(())
+    } else {
+        canonical_path(path)
+    }
 }
 
 fn auth(connection: &Connection) -> Result<(), &'static str> {
@@ -129,25 +143,45 @@ mod tests {
 
     fn headers(names: &[&str]) -> Vec<(HeaderName, HeaderTemplate)> {
         let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
-        names.iter().map(|name| (HeaderName::from_bytes(name.as_bytes()).unwrap(), template.clone())).collect()
+        names
+            .iter()
+            .map(|name| (HeaderName::from_bytes(name.as_bytes()).unwrap(), template.clone()))
+            .collect()
     }
 
     #[test]
     fn a_header_that_auth_writes_is_refused_in_any_case() {
         for name in ["authorization", "aUtHoRiZaTiOn", "AUTHORIZATION"] {
             let error = check("https://h.example", |c| c.headers = headers(&[name])).unwrap_err();
-            assert_eq!(error.to_string(), "connections.billing.headers has authorization, which connections.billing.auth writes");
+            assert_eq!(
+                error.to_string(),
+                "connections.billing.headers has authorization, which connections.billing.auth writes"
+            );
         }
         let own = |c: &mut Connection| {
-            c.auth = AuthPlacement::Header { name: HeaderName::from_static("x-api-key"), prefix: String::new() };
+            c.auth = AuthPlacement::Header {
+                name: HeaderName::from_static("x-api-key"),
+                prefix: String::new(),
+            };
             c.headers = headers(&["X-Api-Key"]);
         };
-        assert!(matches!(check("https://h.example", own), Err(ConnectionConflict::AuthHeader(..))));
+        assert!(matches!(
+            check("https://h.example", own),
+            Err(ConnectionConflict::AuthHeader(..))
+        ));
     }
 
     #[test]
     fn headers_that_frame_or_identify_cannot_be_set() {
-        for name in ["Proxy-Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "X-Forwarded-For"] {
+        for name in [
+            "Proxy-Authorization",
+            "Cookie",
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Accept-Encoding",
+            "X-Forwarded-For",
+        ] {
             let error = check("https://h.example", |c| c.headers = headers(&[name])).unwrap_err();
             assert!(matches!(error, ConnectionConflict::Header(..)), "{name}");
         }
@@ -155,29 +189,61 @@ mod tests {
             c.auth = AuthPlacement::None;
             c.headers = headers(&["Authorization"]);
         };
-        assert!(matches!(check("https://h.example", without), Err(ConnectionConflict::Header(..))));
-        for name in ["host", "content-length", "proxy-authorization", "transfer-encoding"] {
+        assert!(matches!(
+            check("https://h.example", without),
+            Err(ConnectionConflict::Header(..))
+        ));
+        for name in [
+            "host",
+            "content-length",
+            "proxy-authorization",
+            "transfer-encoding",
+        ] {
             let name = HeaderName::from_static(name);
-            let error = check("https://h.example", |c| c.auth = AuthPlacement::Header { name, prefix: String::new() });
+            let error = check("https://h.example", |c| {
+                c.auth = AuthPlacement::Header {
+                    name,
+                    prefix: String::new(),
+                }
+            });
             assert!(matches!(error, Err(ConnectionConflict::Header(..))));
         }
         assert!(matches!(
             check("https://h.example", |c| c.headers = headers(&["x-a", "X-A"])),
             Err(ConnectionConflict::Twice(..))
         ));
-        assert_eq!(check("https://h.example", |c| c.headers = headers(&["x-account-id", "x-region"])), Ok(()));
+        assert_eq!(
+            check("https://h.example", |c| c.headers =
+                headers(&["x-account-id", "x-region"])),
+            Ok(())
+        );
     }
 
     #[test]
     fn a_base_must_be_plain_and_canonical() {
-        for base in ["https://h.example", "https://h.example/", "https://h.example:8443/api/v1/", "https://[2001:db8::1]/x"] {
+        for base in [
+            "https://h.example",
+            "https://h.example/",
+            "https://h.example:8443/api/v1/",
+            "https://[2001:db8::1]/x",
+        ] {
             assert_eq!(check(base, |_| {}), Ok(()), "{base}");
         }
         for base in [
-            "http://h.example", "ftp://h.example", "https://u@h.example", "https://u:p@h.example", "https://h.example/?a=b",
-            "https://h.example/#x", "https://h.example/a//b", "https://h.example/a%2fb", "data:text/plain,x",
+            "http://h.example",
+            "ftp://h.example",
+            "https://u@h.example",
+            "https://u:p@h.example",
+            "https://h.example/?a=b",
+            "https://h.example/#x",
+            "https://h.example/a//b",
+            "https://h.example/a%2fb",
+            "data:text/plain,x",
         ] {
-            assert!(matches!(check(base, |_| {}), Err(ConnectionConflict::Base(..))), "{base}");
+            assert!(
+                matches!(check(base, |_| {}), Err(ConnectionConflict::Base(..))),
+                "{base}"
+            );
         }
         assert_eq!(check("http://h.example", |c| c.allow_http = true), Ok(()));
     }
@@ -191,22 +257,41 @@ mod tests {
             headers: vec![],
         };
         let with = |c: &mut Connection| {
-            c.auth = AuthPlacement::Query { key: "api_key".into() };
+            c.auth = AuthPlacement::Query {
+                key: "api_key".into(),
+            };
             c.allow = Some(vec![endpoint]);
         };
-        assert!(matches!(check("https://h.example", with), Err(ConnectionConflict::Query(..))));
+        assert!(matches!(
+            check("https://h.example", with),
+            Err(ConnectionConflict::Query(..))
+        ));
         for bad in ["", "key", "/", "/a//b"] {
             let body = |c: &mut Connection| c.auth = AuthPlacement::Body { pointer: bad.into() };
-            assert!(matches!(check("https://h.example", body), Err(ConnectionConflict::Auth(..))), "{bad:?}");
+            assert!(
+                matches!(
+                    check("https://h.example", body),
+                    Err(ConnectionConflict::Auth(..))
+                ),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn cookies_and_challenges_are_never_shown() {
-        for name in ["set-cookie", "www-authenticate", "authorization", "content-encoding"] {
+        for name in [
+            "set-cookie",
+            "www-authenticate",
+            "authorization",
+            "content-encoding",
+        ] {
             let header = HeaderName::from_static(name);
             let error = check("https://h.example", |c| c.response_headers = vec![header]);
-            assert!(matches!(error, Err(ConnectionConflict::ResponseHeader(..))), "{name}");
+            assert!(
+                matches!(error, Err(ConnectionConflict::ResponseHeader(..))),
+                "{name}"
+            );
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::scrub::{NeedleCache, Needles};
 use crate::steps::{self, Outcome};
 use crate::tls::Identities;
 use crate::{
-    BodyStream, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse, ResponseHead, check_connection,
+    BodyStream, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse, ResponseHead,
+    check_connection,
 };
 
 /// The one way out for guests. One a process, shared by every call.
@@ -46,7 +47,13 @@ impl Egress {
         audit: Arc<dyn Sink>,
     ) -> Result<Self, TlsError> {
         let (needles, identities) = (NeedleCache::default(), Identities::new()?);
-        Ok(Self { network, providers, audit, needles, identities })
+        Ok(Self {
+            network,
+            providers,
+            audit,
+            needles,
+            identities,
+        })
     }
 
     /// What all requests of one tool call share. `call` is unique in this process.
@@ -59,7 +66,11 @@ impl Egress {
     ///
     /// # Errors
     /// Any step that refuses or fails, with whether bytes may have left.
-    pub async fn send(&self, call: &EgressCall, request: GuestRequest) -> Result<GuestResponse, EgressFailure> {
+    pub async fn send(
+        &self,
+        call: &EgressCall,
+        request: GuestRequest,
+    ) -> Result<GuestResponse, EgressFailure> {
         let mut outcome = Outcome::begin(Arc::clone(&self.audit), call, &request);
         let result = self.whole(call, request, &mut outcome).await;
         match outcome.finish(result.as_ref().err(), true) {
@@ -78,7 +89,8 @@ impl Egress {
         request: GuestRequest,
     ) -> Result<Exchange, EgressFailure> {
         let mut outcome = Outcome::begin(Arc::clone(&self.audit), &call, &request);
-        let connection = steps::connection(&call, &request.connection).map(|grant| Arc::clone(&grant.connection));
+        let connection =
+            steps::connection(&call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let opened = match (self.open(&call, request, &mut outcome).await, connection) {
             (Ok(opened), Ok(connection)) => Ok((opened, connection)),
             (Err(failure), _) | (_, Err(failure)) => Err(failure),
@@ -90,7 +102,13 @@ impl Egress {
                 outcome.reflected(reflections);
                 let is_text = steps::is_text(&head.headers);
                 let body = BodyStream::new(body, call, needles, is_text, outcome);
-                Ok(Exchange { head: ResponseHead { status: head.status.as_u16(), headers }, body })
+                Ok(Exchange {
+                    head: ResponseHead {
+                        status: head.status.as_u16(),
+                        headers,
+                    },
+                    body,
+                })
             }
             Err(failure) => {
                 let recorded = outcome.finish(Some(&failure), true);
@@ -106,26 +124,36 @@ impl Egress {
         request: GuestRequest,
         outcome: &mut Outcome,
     ) -> Result<GuestResponse, EgressFailure> {
-        let granted = steps::connection(call, &request.connection)
-            .map(|grant| Arc::clone(&grant.connection));
+        let granted = steps::connection(call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let is_head = request.method == "HEAD";
-        let Opened { head, mut body, needles } = self.open(call, request, outcome).await?;
+        let Opened {
+            head,
+            mut body,
+            needles,
+        } = self.open(call, request, outcome).await?;
         let connection = granted?;
         let limits = &call.grant().limits;
         let scrubbed = async {
             let (body, trailers) = steps::cap_body(limits, call.deadline(), &mut body).await?;
             outcome.received(body.len());
             // Trailers are not handed on; what they hold is counted all the same.
-            let (_, in_trailers) = steps::response_headers(&connection, &needles, head.status, &trailers, None);
+            let (_, in_trailers) =
+                steps::response_headers(&connection, &needles, head.status, &trailers, None);
             let (body, in_body) = steps::scrub(&needles, &head.headers, body);
             let length = body.as_ref().map_or(0, bytes::Bytes::len);
             let length = (!is_head).then_some(length);
             let (headers, in_headers) =
                 steps::response_headers(&connection, &needles, head.status, &head.headers, length);
             outcome.reflected(in_trailers + in_body + in_headers);
-            Ok(GuestResponse { status: head.status.as_u16(), headers, body: body? })
+            Ok(GuestResponse {
+                status: head.status.as_u16(),
+                headers,
+                body: body?,
+            })
         };
-        scrubbed.await.map_err(|failure| steps::error_text(&needles, failure))
+        scrubbed
+            .await
+            .map_err(|failure| steps::error_text(&needles, failure))
     }
 
     /// Every step from the guest's request to the head of the response.
@@ -145,7 +173,10 @@ impl Egress {
         steps::match_again(grant, endpoint, &url)?;
         let headers = steps::guest_headers(connection, &call.grant().limits, &request.headers)?;
         self.still_consistent(call, connection)?;
-        let provider = self.providers.get(&connection.credentials).map(|provider| &**provider);
+        let provider = self
+            .providers
+            .get(&connection.credentials)
+            .map(|provider| &**provider);
         let credential = steps::credential(provider, call, connection).await?;
         let credential = credential.as_deref();
         let attached = steps::fill_headers(connection, credential)?;
@@ -154,8 +185,16 @@ impl Egress {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
             let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
             steps::intent(&*self.audit, call, connection, endpoint, &approved, body_bytes)?;
-            let request =
-                steps::attach(call, connection, endpoint, credential, &attached, &url, headers, request.body)?;
+            let request = steps::attach(
+                call,
+                connection,
+                endpoint,
+                credential,
+                &attached,
+                &url,
+                headers,
+                request.body,
+            )?;
             let tls = self.identities.of(connection).map_err(|error| {
                 tracing::debug!(connection = %connection.name, %error, "no TLS identity");
                 EgressFailure::denied(format!("connection {} has no usable `ca`", connection.name))
@@ -164,17 +203,32 @@ impl Egress {
             // Set before, so that a call that is dropped while it sends counts as sent.
             outcome.sending();
             let sent = steps::send(&self.network, &tls, call, connection, &url, request, &approved).await;
-            let (head, body) = sent.inspect_err(|failure| if !failure.sent { outcome.unsent() })?.into_parts();
-            outcome.head(head.status.as_u16(), head.extensions.get::<PeerAddress>().map(|peer| peer.0));
+            let (head, body) = sent
+                .inspect_err(|failure| {
+                    if !failure.sent {
+                        outcome.unsent()
+                    }
+                })?
+                .into_parts();
+            outcome.head(
+                head.status.as_u16(),
+                head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            );
             steps::cap_head(&call.grant().limits, &head)?;
             Ok((head, body))
         };
-        let (head, body) = sent.await.map_err(|failure| steps::error_text(&needles, failure))?;
+        let (head, body) = sent
+            .await
+            .map_err(|failure| steps::error_text(&needles, failure))?;
         Ok(Opened { head, body, needles })
     }
 
     /// A connection that was not checked when it was loaded is not used (E11).
-    fn still_consistent(&self, call: &EgressCall, connection: &toolhost_policy::Connection) -> Result<(), EgressFailure> {
+    fn still_consistent(
+        &self,
+        call: &EgressCall,
+        connection: &toolhost_policy::Connection,
+    ) -> Result<(), EgressFailure> {
         check_connection(connection).map_err(|error| {
             tracing::error!(connection = %connection.name, call = call.id(), %error, "an unchecked connection was loaded");
             EgressFailure::denied(format!("connection {} is not usable as it is configured", connection.name))

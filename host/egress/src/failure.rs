@@ -68,7 +68,11 @@ pub struct EgressFailure {
 impl EgressFailure {
     /// A failure before any byte has left.
     pub(crate) fn new(code: EgressCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), sent: false }
+        Self {
+            code,
+            message: message.into(),
+            sent: false,
+        }
     }
 
     pub(crate) fn denied(message: impl Into<String>) -> Self {

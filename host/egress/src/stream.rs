@@ -34,7 +34,16 @@ impl BodyStream {
         outcome: Outcome,
     ) -> Self {
         let state = State::new(&needles.secret, is_text);
-        Self { open: Some(Open { body, needles, state, outcome }), call, received: 0 }
+        Self {
+            open: Some(Open {
+                body,
+                needles,
+                state,
+                outcome,
+            }),
+            call,
+            received: 0,
+        }
     }
 
     /// The next piece, never empty; `None` at the end and after a failure. Dropping the future loses nothing.
@@ -50,7 +59,11 @@ impl BodyStream {
                     open.outcome.received(data.len());
                     let limits = &self.call.grant().limits;
                     let within = steps::count(limits, &mut self.received, data.len());
-                    within.and_then(|()| open.state.push(&open.needles.secret, data).map_err(|_| steps::reflected()))
+                    within.and_then(|()| {
+                        open.state
+                            .push(&open.needles.secret, data)
+                            .map_err(|_| steps::reflected())
+                    })
                 }
                 // Nobody sees them.
                 Ok(Piece::Trailers(_)) => continue,
@@ -89,7 +102,10 @@ impl BodyStream {
     fn close(&mut self, failure: Option<&EgressFailure>) -> Option<EgressFailure> {
         let mut open = self.open.take()?;
         open.outcome.reflected(open.state.reflections());
-        open.outcome.finish(failure, false).err().map(|error| unrecorded(&self.call, &error))
+        open.outcome
+            .finish(failure, false)
+            .err()
+            .map(|error| unrecorded(&self.call, &error))
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use toolhost_audit::{Event, Sink, SinkError};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
-use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits, Method,
-    PathTemplate, PluginName, PrincipalRule, Secret,
-};
 use toolhost_net::{Lookup, NetError};
+use toolhost_policy::{
+    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits,
+    Method, PathTemplate, PluginName, PrincipalRule, Secret,
+};
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 use crate::{EgressCall, GuestRequest};
@@ -45,7 +45,12 @@ pub(crate) fn connection(name: &str, base: &str) -> Connection {
 
 fn endpoint(method: Method, path: &str, query: &[&str]) -> Endpoint {
     let query = query.iter().map(|&key| key.to_owned()).collect();
-    Endpoint { method, path: PathTemplate::parse(path).unwrap(), query, headers: vec![] }
+    Endpoint {
+        method,
+        path: PathTemplate::parse(path).unwrap(),
+        query,
+        headers: vec![],
+    }
 }
 
 pub(crate) fn granted(base: &str, change: impl FnOnce(&mut Connection)) -> ConnectionGrant {
@@ -73,11 +78,20 @@ pub(crate) fn grant_of(name: &str, base: &str, change: impl FnOnce(&mut Connecti
 }
 
 pub(crate) fn call(grant: Grant) -> EgressCall {
-    EgressCall::new(binding("acme"), Arc::new(grant), 1, Instant::now() + Duration::from_secs(30))
+    call_for(grant, Duration::from_secs(30))
+}
+
+pub(crate) fn call_for(grant: Grant, time: Duration) -> EgressCall {
+    EgressCall::new(binding("acme"), Arc::new(grant), 1, Instant::now() + time)
 }
 
 pub(crate) fn get(path: &str) -> GuestRequest {
-    GuestRequest { connection: "billing".into(), method: "GET".into(), path: path.into(), ..GuestRequest::default() }
+    GuestRequest {
+        connection: "billing".into(),
+        method: "GET".into(),
+        path: path.into(),
+        ..GuestRequest::default()
+    }
 }
 
 /// A credential with the attributes that tests use.
@@ -85,7 +99,9 @@ pub(crate) fn credential(secret: &str) -> Credential {
     let attributes = [("external_tenant_id", "ext-acme-7"), ("broken", "a\r\nb")];
     Credential {
         secret: Secret::from(secret.to_owned()),
-        attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        attributes: attributes
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         expires_at: None,
         version: 1,
     }
@@ -102,12 +118,21 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn of(secrets: &[(&str, &str)]) -> Self {
-        let secrets = secrets.iter().map(|&(tenant, secret)| (tenant.to_owned(), secret.to_owned())).collect();
-        Self { secrets, ..Self::default() }
+        let secrets = secrets
+            .iter()
+            .map(|&(tenant, secret)| (tenant.to_owned(), secret.to_owned()))
+            .collect();
+        Self {
+            secrets,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn hanging() -> Self {
-        Self { hangs: true, ..Self::default() }
+        Self {
+            hangs: true,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn expiring(mut self, at: u64) -> Self {
@@ -127,8 +152,14 @@ impl CredentialProvider for Provider {
         if self.hangs {
             std::future::pending::<()>().await;
         }
-        let secret = self.secrets.get(key.tenant().as_str()).ok_or(CredentialError::NotConnected)?;
-        Ok(Arc::new(Credential { expires_at: self.expires_at, ..credential(secret) }))
+        let secret = self
+            .secrets
+            .get(key.tenant().as_str())
+            .ok_or(CredentialError::NotConnected)?;
+        Ok(Arc::new(Credential {
+            expires_at: self.expires_at,
+            ..credential(secret)
+        }))
     }
 }
 
@@ -157,7 +188,10 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn failing() -> Self {
-        Self { fails: true, ..Self::default() }
+        Self {
+            fails: true,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn outcomes(&self) -> Vec<String> {

@@ -17,13 +17,21 @@ pub(crate) struct Identities {
 impl Identities {
     pub(crate) fn new() -> Result<Self, TlsError> {
         let private = Cache::new(MAX_PRIVATE);
-        Ok(Self { public: TlsIdentity::public()?, cleartext: TlsIdentity::cleartext(), private })
+        Ok(Self {
+            public: TlsIdentity::public()?,
+            cleartext: TlsIdentity::cleartext()?,
+            private,
+        })
     }
 
     pub(crate) fn of(&self, connection: &Connection) -> Result<TlsIdentity, TlsError> {
         let Some(pem) = &connection.ca else {
             let is_cleartext = connection.base.scheme() == "http" && connection.allow_http;
-            return Ok(if is_cleartext { self.cleartext.clone() } else { self.public.clone() });
+            return Ok(if is_cleartext {
+                self.cleartext.clone()
+            } else {
+                self.public.clone()
+            });
         };
         if connection.base.scheme() == "http" && connection.allow_http {
             return Ok(self.cleartext.clone());

@@ -1,5 +1,10 @@
 //! A credential that comes back: in every spelling, at every border, in every place.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -23,14 +28,25 @@ fn each(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 }
 
 fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
-    each(secret, |b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { spell(b) })
+    each(secret, |b| {
+        if b.is_ascii_alphanumeric() {
+            char::from(b).to_string()
+        } else {
+            spell(b)
+        }
+    })
 }
 
 /// The 27 forms of the measurement that the needle set follows.
 fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let around = |before: &str, after: &str| format!("{before}{secret}{after}");
     let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-    let folded: Vec<u8> = STANDARD.encode(secret).as_bytes().chunks(7).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    let folded: Vec<u8> = STANDARD
+        .encode(secret)
+        .as_bytes()
+        .chunks(7)
+        .collect::<Vec<_>>()
+        .join(&b"\r\n"[..]);
     vec![
         ("raw", secret.into()),
         ("percent minimal, upper", minimal(secret, |b| format!("%{b:02X}"))),
@@ -39,10 +55,19 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("percent all, lower", each(secret, |b| format!("%{b:02x}"))),
         ("base64", STANDARD.encode(secret).into()),
         ("base64 after one byte", STANDARD.encode(around("x", "yz")).into()),
-        ("base64 after two bytes", STANDARD.encode(around("xy", "z")).into()),
+        (
+            "base64 after two bytes",
+            STANDARD.encode(around("xy", "z")).into(),
+        ),
         ("base64url", URL_SAFE.encode(secret).into()),
-        ("base64url after one byte", URL_SAFE_NO_PAD.encode(around("?", "??")).into()),
-        ("base64url after two bytes", URL_SAFE_NO_PAD.encode(around("??", "?")).into()),
+        (
+            "base64url after one byte",
+            URL_SAFE_NO_PAD.encode(around("?", "??")).into(),
+        ),
+        (
+            "base64url after two bytes",
+            URL_SAFE_NO_PAD.encode(around("??", "?")).into(),
+        ),
         ("hex lower", each(secret, |b| format!("{b:02x}"))),
         ("hex upper", each(secret, |b| format!("{b:02X}"))),
         ("\\u lower", each(secret, |b| format!("\\u{b:04x}"))),
@@ -56,9 +81,19 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("last half", secret.as_bytes()[14..].to_vec()),
         ("spaces between", each(secret, |b| format!("{} ", char::from(b)))),
         ("JSON escaped slashes", secret.replace('/', "\\/").into()),
-        ("named entities", secret.replace('/', "&sol;").replace('+', "&plus;").replace('=', "&equals;").into()),
+        (
+            "named entities",
+            secret
+                .replace('/', "&sol;")
+                .replace('+', "&plus;")
+                .replace('=', "&equals;")
+                .into(),
+        ),
         ("folded base64", folded),
-        ("base64 of base64", STANDARD.encode(STANDARD.encode(secret)).into()),
+        (
+            "base64 of base64",
+            STANDARD.encode(STANDARD.encode(secret)).into(),
+        ),
     ]
 }
 
@@ -71,11 +106,23 @@ fn further(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("rot13", secret.bytes().map(rot13).collect()),
-        ("mixed escapes", each(secret, |b| if b % 2 == 0 { format!("%{b:02x}") } else { format!("\\u{b:04x}") })),
+        (
+            "mixed escapes",
+            each(secret, |b| {
+                if b % 2 == 0 {
+                    format!("%{b:02x}")
+                } else {
+                    format!("\\u{b:04x}")
+                }
+            }),
+        ),
         ("\\x escapes", each(secret, |b| format!("\\x{b:02x}"))),
         ("UTF-32LE", secret.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
         ("hex with spaces", each(secret, |b| format!("{b:02x} "))),
-        ("zero width", each(secret, |b| format!("{}&#x200b;", char::from(b)))),
+        (
+            "zero width",
+            each(secret, |b| format!("{}&#x200b;", char::from(b))),
+        ),
         ("backslashes", each(secret, |b| format!("\\\\{}", char::from(b)))),
         ("lines in JSON", each(secret, |b| format!("{}\\n", char::from(b)))),
     ]
@@ -106,19 +153,37 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 fn every_spelling_is_caught_wherever_the_chunks_are_cut() {
     let needles = needles(SECRET, &AuthPlacement::Bearer);
     for (name, spelt) in encodings(SECRET).into_iter().chain(further(SECRET)) {
-        let text = [b"{\"echo\":\"".as_slice(), &spelt, b"\",\"more\":\"text behind it\"}"].concat();
+        let text = [
+            b"{\"echo\":\"".as_slice(),
+            &spelt,
+            b"\",\"more\":\"text behind it\"}",
+        ]
+        .concat();
         for cut in 0..=text.len() {
             let (head, tail) = text.split_at(cut);
             let (out, refused) = through(&needles, true, &[head, tail]);
-            assert!(refused || contains(&out, REDACTED.as_bytes()), "{name} cut at {cut} passed");
+            assert!(
+                refused || contains(&out, REDACTED.as_bytes()),
+                "{name} cut at {cut} passed"
+            );
             assert!(!contains(&out, &spelt), "{name} cut at {cut} came out");
             let (out, refused) = through(&needles, false, &[head, tail]);
-            assert!(refused && !contains(&out, &spelt), "{name} cut at {cut} passed in a body that is no text");
+            assert!(
+                refused && !contains(&out, &spelt),
+                "{name} cut at {cut} passed in a body that is no text"
+            );
         }
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         let (out, refused) = through(&needles, true, &bytes);
-        assert!(refused || (contains(&out, REDACTED.as_bytes()) && !contains(&out, &spelt)), "{name} byte by byte");
-        assert_eq!((out, refused), through(&needles, true, &[&text]), "{name}: chunks made a difference");
+        assert!(
+            refused || (contains(&out, REDACTED.as_bytes()) && !contains(&out, &spelt)),
+            "{name} byte by byte"
+        );
+        let (whole, whole_refused) = through(&needles, true, &[&text]);
+        assert!(
+            refused == whole_refused && (refused || out == whole),
+            "{name}: chunks made a difference"
+        );
     }
 }
 
@@ -130,7 +195,11 @@ fn never_more_than_eleven_bytes_of_the_secret_come_out_in_a_row() {
             let part = &SECRET.as_bytes()[start..start + length];
             let text = [b"a ".as_slice(), part, b" z"].concat();
             let (out, refused) = through(&needles, true, &[&text]);
-            assert_eq!(refused || !contains(&out, part), length >= 12, "{length} bytes from {start}");
+            assert_eq!(
+                refused || !contains(&out, part),
+                length >= 12,
+                "{length} bytes from {start}"
+            );
         }
     }
 }
@@ -143,7 +212,11 @@ fn what_surrounds_a_reflection_stays_as_it_is() {
     for size in 1..text.len() {
         let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
         let (out, refused) = through(&needles, true, &chunks);
-        assert_eq!((String::from_utf8(out).unwrap(), refused), (expected.clone(), false), "chunks of {size}");
+        assert_eq!(
+            (String::from_utf8(out).unwrap(), refused),
+            (expected.clone(), false),
+            "chunks of {size}"
+        );
     }
 }
 
@@ -151,22 +224,55 @@ fn what_surrounds_a_reflection_stays_as_it_is() {
 fn texts_that_merely_share_short_parts_pass_unchanged() {
     let jwt = |payload: &str, signature: &str| {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        format!("{}.{}.{signature}", part(r#"{"alg":"ES256","typ":"JWT"}"#), part(payload))
+        format!(
+            "{}.{}.{signature}",
+            part(r#"{"alg":"ES256","typ":"JWT"}"#),
+            part(payload)
+        )
     };
-    let own = jwt(r#"{"iss":"https://idp.example.com/","sub":"acme","aud":"billing"}"#, "MEUCIQDx0Kq7own0signature1aaaBBBccc");
-    let other = jwt(r#"{"iss":"https://idp.example.com/","sub":"globex","aud":"billing"}"#, "MEQCIF7other2signature9zzzYYYxxxWWW");
+    let own = jwt(
+        r#"{"iss":"https://idp.example.com/","sub":"acme","aud":"billing"}"#,
+        "MEUCIQDx0Kq7own0signature1aaaBBBccc",
+    );
+    let other = jwt(
+        r#"{"iss":"https://idp.example.com/","sub":"globex","aud":"billing"}"#,
+        "MEQCIF7other2signature9zzzYYYxxxWWW",
+    );
     let cases = [
         (own.as_str(), AuthPlacement::Bearer, other.as_str()),
-        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", AuthPlacement::Bearer, "use sk_live_… or sk_live_XXXXXXXXXXXX, say sk_live_4eC39"),
-        ("sk-ant-api03-AbCdEfGhIjKlMnOpQrSt", AuthPlacement::Bearer, "keys begin with sk-ant-api03-xxxx"),
-        ("alice@example.com:correct-horse-7", AuthPlacement::Basic, "{\"email\":\"alice@example.com\",\"hint\":\"correct\"}"),
-        (SECRET, AuthPlacement::Bearer, "s3cr3t/t0k s3cr3t/t0ken+ v4l %73%33 \\u0073 &#115; s3cr3t"),
-        (SECRET, AuthPlacement::Bearer, "100% & more; a\\b \\u00e9 &amp; &#8364; C:\\temp\\new &unknown; %zz"),
+        (
+            "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+            AuthPlacement::Bearer,
+            "use sk_live_… or sk_live_XXXXXXXXXXXX, say sk_live_4eC39",
+        ),
+        (
+            "sk-ant-api03-AbCdEfGhIjKlMnOpQrSt",
+            AuthPlacement::Bearer,
+            "keys begin with sk-ant-api03-xxxx",
+        ),
+        (
+            "alice@example.com:correct-horse-7",
+            AuthPlacement::Basic,
+            "{\"email\":\"alice@example.com\",\"hint\":\"correct\"}",
+        ),
+        (
+            SECRET,
+            AuthPlacement::Bearer,
+            "s3cr3t/t0k s3cr3t/t0ke v4l %73%33 \\u0073 &#115; s3cr3t",
+        ),
+        (
+            SECRET,
+            AuthPlacement::Bearer,
+            "100% & more; a\\b \\u00e9 &amp; &#8364; C:\\temp\\new &unknown; %zz",
+        ),
     ];
     for (secret, auth, text) in cases {
         let needles = needles(secret, &auth);
         let (out, refused) = through(&needles, true, &[text.as_bytes()]);
-        assert_eq!((String::from_utf8(out).unwrap(), refused), (text.to_owned(), false));
+        assert_eq!(
+            (String::from_utf8(out).unwrap(), refused),
+            (text.to_owned(), false)
+        );
     }
     let needles = needles(&own, &AuthPlacement::Bearer);
     let (out, _) = through(&needles, true, &[own.as_bytes()]);
@@ -177,7 +283,12 @@ fn texts_that_merely_share_short_parts_pass_unchanged() {
 fn a_basic_credential_is_found_whole_encoded_and_by_its_password() {
     let needles = needles("alice:correct-horse-7", &AuthPlacement::Basic);
     let wire = STANDARD.encode("alice:correct-horse-7");
-    for text in ["alice:correct-horse-7", &wire, "correct-horse-7", &URL_SAFE_NO_PAD.encode("xcorrect-horse-7y")] {
+    for text in [
+        "alice:correct-horse-7",
+        &wire,
+        "correct-horse-7",
+        &URL_SAFE_NO_PAD.encode("xcorrect-horse-7y"),
+    ] {
         let (out, refused) = through(&needles, true, &[text.as_bytes()]);
         assert!(refused || contains(&out, REDACTED.as_bytes()), "{text}");
     }
@@ -185,11 +296,17 @@ fn a_basic_credential_is_found_whole_encoded_and_by_its_password() {
 
 #[test]
 fn a_long_token_is_found_in_every_spelling_too() {
-    let long: String = (0..3_000_u32).map(|at| char::from(b'A' + (at.wrapping_mul(2_654_435_761) >> 16) as u8 % 26)).collect();
+    let long: String = (0..3_000_u32)
+        .map(|at| char::from(b'A' + (at.wrapping_mul(2_654_435_761) >> 16) as u8 % 26))
+        .collect();
     let needles = needles(&long, &AuthPlacement::Bearer);
     for (name, spelt) in encodings(&long) {
         let (out, refused) = through(&needles, true, &[&spelt]);
-        assert!(refused || (contains(&out, REDACTED.as_bytes()) && out.len() < 2_600), "{name}: {} bytes came out", out.len());
+        assert!(
+            refused || (contains(&out, REDACTED.as_bytes()) && out.len() < 2_600),
+            "{name}: {} bytes came out",
+            out.len()
+        );
     }
 }
 
@@ -199,15 +316,27 @@ fn a_stream_holds_back_only_what_may_become_the_secret() {
     let mut scrubber = Scrubber::new(&needles.secret, true);
     let event = Bytes::from_static(b"data: {\"delta\":\"hello\"}\n\n");
     assert_eq!(scrubber.push(event.clone()).unwrap(), event);
-    assert_eq!(scrubber.push(Bytes::from_static(b"data: s3cr")).unwrap(), &b"data: "[..]);
-    assert_eq!(scrubber.push(Bytes::from_static(b"ecy\n\n")).unwrap(), &b"s3crecy\n\n"[..]);
+    assert_eq!(
+        scrubber.push(Bytes::from_static(b"data: s3cr")).unwrap(),
+        &b"data: "[..]
+    );
+    assert_eq!(
+        scrubber.push(Bytes::from_static(b"ecy\n\n")).unwrap(),
+        &b"s3crecy\n\n"[..]
+    );
     assert!(needles.secret.longest() < 256);
 }
 
-async fn echo(head: &str, body: &str) -> Result<toolhost_egress::GuestResponse, toolhost_egress::EgressFailure> {
+async fn echo(
+    head: &str,
+    body: &str,
+) -> Result<toolhost_egress::GuestResponse, toolhost_egress::EgressFailure> {
     let upstream = Upstream::saying(head, body).await;
     let house = house();
-    let result = house.egress.send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices")).await;
+    let result = house
+        .egress
+        .send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+        .await;
     let outcomes = house.recorder.outcomes();
     assert!(outcomes.len() == 1 && outcomes[0].reflections > 0, "{outcomes:?}");
     assert!(!house.recorder.text().contains(ACME));
@@ -217,18 +346,31 @@ async fn echo(head: &str, body: &str) -> Result<toolhost_egress::GuestResponse, 
 #[tokio::test]
 async fn an_echo_in_body_and_headers_is_redacted_and_counted() {
     let head = format!("200 OK\r\ncontent-type: application/json\r\netag: \"{ACME}\"\r\nx-echo: {ACME}");
-    let response = echo(&head, &format!("{{\"authorization\":\"Bearer {ACME}\"}}")).await.unwrap();
+    let response = echo(&head, &format!("{{\"authorization\":\"Bearer {ACME}\"}}"))
+        .await
+        .unwrap();
     assert_eq!(response.body, &br#"{"authorization":"Bearer [redacted]"}"#[..]);
-    let headers = [("content-type", "application/json"), ("etag", "\"[redacted]\""), ("content-length", "37")];
-    assert_eq!(response.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let headers = [
+        ("content-type", "application/json"),
+        ("etag", "\"[redacted]\""),
+        ("content-length", "37"),
+    ];
+    assert_eq!(
+        response.headers,
+        headers.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
 }
 
 #[tokio::test]
 async fn an_echo_that_cannot_be_redacted_withholds_the_response() {
-    let failure = echo("200 OK\r\ncontent-type: application/pdf", ACME).await.unwrap_err();
+    let failure = echo("200 OK\r\ncontent-type: application/pdf", ACME)
+        .await
+        .unwrap_err();
     assert_eq!((failure.code, failure.sent), (EgressCode::Reflected, true));
     let spaced: String = ACME.chars().flat_map(|c| [c, ' ']).collect();
-    let failure = echo("200 OK\r\ncontent-type: text/plain", &spaced).await.unwrap_err();
+    let failure = echo("200 OK\r\ncontent-type: text/plain", &spaced)
+        .await
+        .unwrap_err();
     assert_eq!(failure.code, EgressCode::Reflected);
 }
 
@@ -240,7 +382,11 @@ async fn an_echo_in_trailers_is_dropped_and_counted() {
     ];
     let upstream = Upstream::answering(pieces).await;
     let house = house();
-    let response = house.egress.send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices")).await.unwrap();
+    let response = house
+        .egress
+        .send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+        .await
+        .unwrap();
     assert_eq!(response.body, &b"ok"[..]);
     assert!(response.headers.iter().all(|(name, _)| name != "etag"));
     assert_eq!(house.recorder.outcomes()[0].reflections, 1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{AuthError, Tenancy};
@@ -60,8 +60,12 @@ pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, mut request: R
 
 /// RFC 6750 section 3 with the `resource_metadata` of RFC 9728 section 5.1, and a problem document as body.
 fn refusal(error: &AuthError, metadata_url: &str) -> Response {
-    let mut response = problem_with(error.status(), &error.public());
-    if let Ok(challenge) = HeaderValue::from_str(&error.challenge(metadata_url)) {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = problem_with(status, &error.public());
+    // A host that cannot check a token now has nothing to ask of its client.
+    if status != StatusCode::SERVICE_UNAVAILABLE
+        && let Ok(challenge) = HeaderValue::from_str(&error.challenge(metadata_url))
+    {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response

@@ -129,7 +129,8 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
 }
 
 fn authority(text: &str) -> Option<(String, Option<u16>)> {
-    if text.contains('@') {
+    // A name or an address, and a port; what else a URI allows there is no host of ours.
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')) {
         return None;
     }
     let authority: Authority = text.parse().ok()?;

@@ -49,7 +49,7 @@ async fn a_rebound_name_or_a_foreign_page_reaches_no_route() {
 async fn what_needs_a_token_says_where_to_get_one() {
     let host = host();
     for (method, path) in &ROUTES[..5] {
-        for bad in [None, Some("not-a-token"), Some("")] {
+        for bad in [None, Some("not-a-token")] {
             let answer = host.send(request(method, path, bad).body(Body::empty()).unwrap()).await;
             assert_eq!(answer.status, 401, "{method} {path}");
             let challenge = answer.headers["www-authenticate"].to_str().unwrap();

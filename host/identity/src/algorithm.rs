@@ -30,7 +30,14 @@ pub(crate) enum KeyKind {
 impl Algorithm {
     /// Every algorithm.
     pub const ALL: [Self; 9] = [
-        Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
         Self::EdDsa,
     ];
 
@@ -97,7 +104,10 @@ mod tests {
 
     #[test]
     fn none_hmac_and_other_spellings_are_no_algorithms() {
-        for name in ["none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ", "ES512", "EDDSA"] {
+        for name in [
+            "none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ", "ES512",
+            "EDDSA",
+        ] {
             assert_eq!(Algorithm::parse(name), None, "{name:?}");
         }
         for algorithm in Algorithm::ALL {

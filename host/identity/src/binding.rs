@@ -55,7 +55,11 @@ impl Binding {
     pub fn home(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
         let key = principal.tenant_key().ok_or(BindingError::TenantRequired)?;
         let tenant = directory.tenant(key).ok_or(BindingError::TenantUnavailable)?;
-        Ok(Self { principal, home: tenant.clone(), tenant })
+        Ok(Self {
+            principal,
+            home: tenant.clone(),
+            tenant,
+        })
     }
 
     /// Who calls.
@@ -106,9 +110,21 @@ mod tests {
     #[test]
     fn no_claim_and_an_unknown_claim_give_no_binding() {
         let directory = StaticDirectory::new([(TenantId::parse("acme").unwrap(), vec![])]).unwrap();
-        assert_eq!(Binding::home(principal(None), &directory).unwrap_err(), BindingError::TenantRequired);
-        assert_eq!(Binding::home(principal(Some("other")), &directory).unwrap_err(), BindingError::TenantUnavailable);
-        assert_eq!(Binding::home(principal(Some("acme")), &directory).unwrap().tenant().as_str(), "acme");
+        assert_eq!(
+            Binding::home(principal(None), &directory).unwrap_err(),
+            BindingError::TenantRequired
+        );
+        assert_eq!(
+            Binding::home(principal(Some("other")), &directory).unwrap_err(),
+            BindingError::TenantUnavailable
+        );
+        assert_eq!(
+            Binding::home(principal(Some("acme")), &directory)
+                .unwrap()
+                .tenant()
+                .as_str(),
+            "acme"
+        );
     }
 
     #[test]

@@ -11,11 +11,15 @@ use crate::{IssuerRules, PrincipalKind, Role, TokenError, Unverified};
 const MAX_TENANT_CLAIM: usize = 128;
 
 /// The tenant claim as it is; `None` where the token has none. It is never made from anything else (E3).
-pub(crate) fn tenant_key(token: &Unverified<'_>, rules: &IssuerRules) -> Result<Option<Arc<str>>, TokenError> {
+pub(crate) fn tenant_key(
+    token: &Unverified<'_>,
+    rules: &IssuerRules,
+) -> Result<Option<Arc<str>>, TokenError> {
     match rules.tenant_claim.of(&token.claims) {
         None => Ok(None),
         Some(Value::String(key))
-            if (1..=MAX_TENANT_CLAIM).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
+            if (1..=MAX_TENANT_CLAIM).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
         {
             Ok(Some(key.as_str().into()))
         }
@@ -26,14 +30,20 @@ pub(crate) fn tenant_key(token: &Unverified<'_>, rules: &IssuerRules) -> Result<
 /// The widest role that the token has and its issuer may grant. Anything else is [`Role::Admin`], which reaches its own
 /// tenant alone.
 pub(crate) fn role(token: &Unverified<'_>, rules: &IssuerRules) -> Role {
-    let claimed = match rules.role_claim.as_ref().and_then(|claim| claim.of(&token.claims)) {
+    let claimed = match rules
+        .role_claim
+        .as_ref()
+        .and_then(|claim| claim.of(&token.claims))
+    {
         Some(Value::String(name)) => vec![name.as_str()],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
     [Role::Superadmin, Role::Owner]
         .into_iter()
-        .find(|role| rules.may_grant.contains(role) && claimed.iter().any(|name| Role::parse(name) == Some(*role)))
+        .find(|role| {
+            rules.may_grant.contains(role) && claimed.iter().any(|name| Role::parse(name) == Some(*role))
+        })
         .unwrap_or(Role::Admin)
 }
 
@@ -79,7 +89,10 @@ pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, T
 pub(crate) fn kind(token: &Unverified<'_>, rules: &IssuerRules, subject: &str) -> PrincipalKind {
     let text = |name: &str| token.claims.get(name).and_then(Value::as_str);
     let configured = rules.machine.as_ref().is_some_and(|rule| {
-        rule.claim.of(&token.claims).and_then(Value::as_str).is_some_and(|value| value == rule.equals)
+        rule.claim
+            .of(&token.claims)
+            .and_then(Value::as_str)
+            .is_some_and(|value| value == rule.equals)
     });
     // Auth0 has `gty` and `…@clients`; RFC 9068 section 2.2 says that `sub` is the client where no person takes part.
     let machine = configured
@@ -87,10 +100,17 @@ pub(crate) fn kind(token: &Unverified<'_>, rules: &IssuerRules, subject: &str) -
         || subject.ends_with("@clients")
         || text("client_id") == Some(subject)
         || text("azp") == Some(subject);
-    if machine { PrincipalKind::Machine } else { PrincipalKind::User }
+    if machine {
+        PrincipalKind::Machine
+    } else {
+        PrincipalKind::User
+    }
 }
 
 /// RFC 6749 section 3.3: visible ASCII without `"` and `\`.
 fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }

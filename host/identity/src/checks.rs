@@ -37,7 +37,10 @@ pub(crate) fn kind_of_token(token: &Unverified<'_>, rules: &IssuerRules) -> Resu
     if !accepted {
         return Err(TokenError::Type);
     }
-    if ["nonce", "at_hash", "c_hash"].iter().any(|claim| token.claims.contains_key(*claim)) {
+    if ["nonce", "at_hash", "c_hash"]
+        .iter()
+        .any(|claim| token.claims.contains_key(*claim))
+    {
         return Err(TokenError::IdToken);
     }
     Ok(())
@@ -55,19 +58,35 @@ pub(crate) fn algorithm(token: &Unverified<'_>, rules: &IssuerRules) -> Result<A
 }
 
 /// The signature, by the one key of this issuer that fits `kid` and algorithm.
-pub(crate) fn signature(token: &Unverified<'_>, algorithm: Algorithm, keys: &KeySet) -> Result<(), TokenError> {
+pub(crate) fn signature(
+    token: &Unverified<'_>,
+    algorithm: Algorithm,
+    keys: &KeySet,
+) -> Result<(), TokenError> {
     let key = keys.select(token.key_id()?, algorithm)?;
-    if key.verifies(algorithm, token.message, token.signature) { Ok(()) } else { Err(TokenError::Signature) }
+    if key.verifies(algorithm, token.message, token.signature) {
+        Ok(())
+    } else {
+        Err(TokenError::Signature)
+    }
 }
 
 /// `iss`, byte for byte.
 pub(crate) fn issuer(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
-    if token.issuer()? == rules.issuer { Ok(()) } else { Err(TokenError::Issuer) }
+    if token.issuer()? == rules.issuer {
+        Ok(())
+    } else {
+        Err(TokenError::Issuer)
+    }
 }
 
 /// `aud`: a string or a list of strings, one of them ours byte for byte (T16).
 pub(crate) fn audience(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
-    let ours = |value: &Value| value.as_str().is_some_and(|text| rules.audience.iter().any(|aud| aud == text));
+    let ours = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| rules.audience.iter().any(|aud| aud == text))
+    };
     let found = match token.claims.get("aud") {
         Some(Value::String(_)) => token.claims.get("aud").is_some_and(ours),
         Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(ours),
@@ -78,13 +97,19 @@ pub(crate) fn audience(token: &Unverified<'_>, rules: &IssuerRules) -> Result<()
 
 /// `exp`, `nbf` and `iat` against `now`, in Unix seconds; gives `exp` (T26).
 pub(crate) fn times(token: &Unverified<'_>, now: u64) -> Result<u64, TokenError> {
-    let expires_at = token.claims.get("exp").and_then(seconds).ok_or(TokenError::Missing("exp"))?;
+    let expires_at = token
+        .claims
+        .get("exp")
+        .and_then(seconds)
+        .ok_or(TokenError::Missing("exp"))?;
     if now >= expires_at.saturating_add(LEEWAY_SECONDS) {
         return Err(TokenError::Expired);
     }
     let latest = now.saturating_add(LEEWAY_SECONDS);
     for (name, error) in [("nbf", TokenError::NotYet), ("iat", TokenError::IssuedAhead)] {
-        let Some(value) = token.claims.get(name) else { continue };
+        let Some(value) = token.claims.get(name) else {
+            continue;
+        };
         if seconds(value).ok_or(TokenError::Form(name))? > latest {
             return Err(error);
         }
@@ -94,13 +119,25 @@ pub(crate) fn times(token: &Unverified<'_>, now: u64) -> Result<u64, TokenError>
 
 /// `sub`: a text that a log can carry.
 pub(crate) fn subject<'a>(token: &'a Unverified<'_>) -> Result<&'a str, TokenError> {
-    let subject = token.claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Missing("sub"))?;
-    if is_name(subject) { Ok(subject) } else { Err(TokenError::Form("sub")) }
+    let subject = token
+        .claims
+        .get("sub")
+        .and_then(Value::as_str)
+        .ok_or(TokenError::Missing("sub"))?;
+    if is_name(subject) {
+        Ok(subject)
+    } else {
+        Err(TokenError::Form("sub"))
+    }
 }
 
 /// Every scope that the issuer's tokens must have.
 pub(crate) fn scopes(scopes: &[String], rules: &IssuerRules) -> Result<(), TokenError> {
-    if rules.scopes.iter().all(|needed| scopes.contains(needed)) { Ok(()) } else { Err(TokenError::Scope) }
+    if rules.scopes.iter().all(|needed| scopes.contains(needed)) {
+        Ok(())
+    } else {
+        Err(TokenError::Scope)
+    }
 }
 
 pub(crate) fn is_name(text: &str) -> bool {
@@ -114,8 +151,14 @@ fn seconds(value: &Value) -> Option<u64> {
     let whole = match value.as_u64() {
         Some(whole) => whole,
         None => {
-            let number = value.as_f64().filter(|number| (0.0..=LATEST as f64).contains(number))?;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+            let number = value
+                .as_f64()
+                .filter(|number| (0.0..=LATEST as f64).contains(number))?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the range was checked"
+            )]
             let whole = number as u64;
             whole
         }

@@ -53,7 +53,11 @@ impl StaticDirectory {
                 }
                 match by_key.insert(key.to_owned(), tenant.clone()) {
                     Some(first) if first != tenant => {
-                        return Err(StaticDirectoryError::Twice { key: key.to_owned(), first, second: tenant });
+                        return Err(StaticDirectoryError::Twice {
+                            key: key.to_owned(),
+                            first,
+                            second: tenant,
+                        });
                     }
                     _ => {}
                 }
@@ -80,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_key_means_its_tenant_and_an_unknown_one_means_none() {
-        let directory = StaticDirectory::new([(id("acme"), vec!["org_AbC"]), (id("globex"), vec![])]).unwrap();
+        let directory =
+            StaticDirectory::new([(id("acme"), vec!["org_AbC"]), (id("globex"), vec![])]).unwrap();
         assert_eq!(directory.tenant("org_AbC"), Some(id("acme")));
         assert_eq!(directory.tenant("globex"), Some(id("globex")));
         for unknown in ["", "org_abc", "ACME", "acme ", "initech", "default"] {
@@ -91,9 +96,18 @@ mod tests {
     #[test]
     fn one_key_for_two_tenants_is_refused() {
         let both = [(id("acme"), vec!["org"]), (id("globex"), vec!["org"])];
-        assert!(matches!(StaticDirectory::new(both), Err(StaticDirectoryError::Twice { .. })));
+        assert!(matches!(
+            StaticDirectory::new(both),
+            Err(StaticDirectoryError::Twice { .. })
+        ));
         let shadow = [(id("acme"), vec!["globex"]), (id("globex"), vec![])];
-        assert!(matches!(StaticDirectory::new(shadow), Err(StaticDirectoryError::Twice { .. })));
-        assert!(matches!(StaticDirectory::new([(id("acme"), vec!["a b"])]), Err(StaticDirectoryError::Key(_))));
+        assert!(matches!(
+            StaticDirectory::new(shadow),
+            Err(StaticDirectoryError::Twice { .. })
+        ));
+        assert!(matches!(
+            StaticDirectory::new([(id("acme"), vec!["a b"])]),
+            Err(StaticDirectoryError::Key(_))
+        ));
     }
 }

@@ -18,7 +18,9 @@ pub struct NotStrict;
 /// The text is no such object.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(MAX_DEPTH).deserialize(&mut reader).map_err(|_| NotStrict)?;
+    let value = Strict(MAX_DEPTH)
+        .deserialize(&mut reader)
+        .map_err(|_| NotStrict)?;
     reader.end().map_err(|_| NotStrict)?;
     match value {
         Value::Object(map) => Ok(map),
@@ -32,7 +34,10 @@ struct Strict(u8);
 
 impl Strict {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested too deep"))
+        self.0
+            .checked_sub(1)
+            .map(Self)
+            .ok_or_else(|| E::custom("nested too deep"))
     }
 }
 
@@ -68,7 +73,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -108,7 +115,11 @@ mod tests {
     #[test]
     fn a_member_twice_is_refused_at_any_depth() {
         assert!(object(br#"{"a":{"b":[{"c":1,"d":2}]}}"#).is_ok());
-        for text in [r#"{"a":1,"a":1}"#, r#"{"a":{"b":[{"c":1,"c":2}]}}"#, r#"{"a":1,"\u0061":2}"#] {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":[{"c":1,"c":2}]}}"#,
+            r#"{"a":1,"\u0061":2}"#,
+        ] {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
     }
@@ -119,7 +130,16 @@ mod tests {
         assert!(object(nested(15).as_bytes()).is_ok());
         assert!(object(nested(16).as_bytes()).is_err());
         assert!(object(nested(8_000).as_bytes()).is_err());
-        for text in ["{} {}", "{}x", "[]", "1", "", "{\"a\":1e400}", "{\"a\":\"\\ud800\"}", "{'a':1}"] {
+        for text in [
+            "{} {}",
+            "{}x",
+            "[]",
+            "1",
+            "",
+            "{\"a\":1e400}",
+            "{\"a\":\"\\ud800\"}",
+            "{'a':1}",
+        ] {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
         assert!(object(b"{\"a\":\"\xff\"}").is_err());

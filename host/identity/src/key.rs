@@ -77,7 +77,9 @@ impl VerifyingKey {
         let only = match text(jwk, "alg")? {
             None => None,
             Some(name) => Some(
-                Algorithm::parse(name).filter(|alg| alg.key_kind() == kind).ok_or(SkipReason::Algorithm)?,
+                Algorithm::parse(name)
+                    .filter(|alg| alg.key_kind() == kind)
+                    .ok_or(SkipReason::Algorithm)?,
             ),
         };
         Ok((kid.map(str::to_owned), Self { kind, only, key }))
@@ -93,7 +95,9 @@ impl VerifyingKey {
         if !self.fits(algorithm) {
             return false;
         }
-        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
+            return false;
+        };
         let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
         (provider.verifier_factory)(&algorithm.jose(), &self.key)
             .is_ok_and(|verifier| verifier.verify(message.as_bytes(), &signature).is_ok())
@@ -102,7 +106,10 @@ impl VerifyingKey {
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyingKey").field("kind", &self.kind).field("only", &self.only).finish_non_exhaustive()
+        f.debug_struct("VerifyingKey")
+            .field("kind", &self.kind)
+            .field("only", &self.only)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +122,9 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, 
 }
 
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, SkipReason> {
-    URL_SAFE_NO_PAD.decode(text(jwk, name)?.ok_or(SkipReason::Form)?).map_err(|_| SkipReason::Form)
+    URL_SAFE_NO_PAD
+        .decode(text(jwk, name)?.ok_or(SkipReason::Form)?)
+        .map_err(|_| SkipReason::Form)
 }
 
 /// RFC 7517 sections 4.2 and 4.3.
@@ -133,9 +142,12 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> {
 
 fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, SkipReason> {
     let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-    let significant = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().skip_while(|&byte| byte == 0).collect() };
+    let significant =
+        |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().skip_while(|&byte| byte == 0).collect() };
     let (n, e) = (significant(&n), significant(&e));
-    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    let bits = n
+        .first()
+        .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     let odd = e.last().is_some_and(|last| last % 2 == 1);
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) || !odd || e.len() > MAX_EXPONENT_BYTES || e == [1] {
         return Err(SkipReason::Rsa);

@@ -46,7 +46,10 @@ impl KeySet {
             return Err(KeySetError::TooLarge);
         }
         let document = json::object(bytes).map_err(|_| KeySetError::Form)?;
-        let keys = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::Form)?;
+        let keys = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or(KeySetError::Form)?;
         if keys.len() > MAX_KEYS {
             return Err(KeySetError::TooMany);
         }
@@ -83,14 +86,20 @@ impl KeySet {
     }
 
     /// The one key that can have made the signature. Without a `kid` the set must have exactly one that fits.
-    pub(crate) fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, TokenError> {
+    pub(crate) fn select(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<&VerifyingKey, TokenError> {
         let named = kid.map(|kid| self.by_id.get(kid).map(Vec::as_slice).unwrap_or_default());
         let all = || self.by_id.values().flatten().chain(&self.nameless);
         let mut fitting: Box<dyn Iterator<Item = &VerifyingKey>> = match named {
             Some(keys) => Box::new(keys.iter()),
             None => Box::new(all()),
         };
-        let first = fitting.find(|key| key.fits(algorithm)).ok_or(TokenError::UnknownKey)?;
+        let first = fitting
+            .find(|key| key.fits(algorithm))
+            .ok_or(TokenError::UnknownKey)?;
         match fitting.find(|key| key.fits(algorithm)) {
             Some(_) => Err(TokenError::AmbiguousKey),
             None => Ok(first),

@@ -33,7 +33,8 @@ impl ClaimPointer {
     /// The value it points to. Arrays are not entered: a place in a list is not a name.
     pub(crate) fn of<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
-        rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
+        rest.iter()
+            .try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
     }
 }
 
@@ -50,7 +51,12 @@ mod tests {
     fn a_pointer_names_members_and_nothing_else() {
         let claims = serde_json::json!({"a": {"b": 1}, "x/y": {"~": 2}, "list": ["t"]});
         let claims = claims.as_object().unwrap();
-        let of = |text| ClaimPointer::parse(text).unwrap().of(claims).and_then(serde_json::Value::as_u64);
+        let of = |text| {
+            ClaimPointer::parse(text)
+                .unwrap()
+                .of(claims)
+                .and_then(serde_json::Value::as_u64)
+        };
         assert_eq!(of("/a/b"), Some(1));
         assert_eq!(of("/x~1y/~0"), Some(2));
         assert!(ClaimPointer::parse("/list/0").unwrap().of(claims).is_none());

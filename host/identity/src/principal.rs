@@ -50,7 +50,9 @@ impl Role {
     /// The role of this name, whatever the case: `admin`, `owner` or `superadmin`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Admin, Self::Owner, Self::Superadmin].into_iter().find(|role| role.as_str().eq_ignore_ascii_case(name))
+        [Self::Admin, Self::Owner, Self::Superadmin]
+            .into_iter()
+            .find(|role| role.as_str().eq_ignore_ascii_case(name))
     }
 
     /// `admin`, `owner` or `superadmin`.
@@ -179,7 +181,10 @@ impl LoopbackOnly {
     /// The proof, where every address is a loopback one. No address at all (stdio) is as good.
     #[must_use]
     pub fn of(listeners: &[SocketAddr]) -> Option<Self> {
-        listeners.iter().all(|address| address.ip().is_loopback()).then_some(Self(()))
+        listeners
+            .iter()
+            .all(|address| address.ip().is_loopback())
+            .then_some(Self(()))
     }
 }
 
@@ -189,7 +194,8 @@ mod tests {
 
     #[test]
     fn one_listener_that_others_can_reach_is_enough_to_refuse() {
-        let of = |list: &[&str]| LoopbackOnly::of(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>());
+        let of =
+            |list: &[&str]| LoopbackOnly::of(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>());
         assert!(of(&["127.0.0.1:1", "[::1]:1"]).is_some() && of(&[]).is_some());
         for open in ["0.0.0.0:1", "[::]:1", "192.168.1.1:1", "[::ffff:10.0.0.1]:1"] {
             assert!(of(&["127.0.0.1:1", open]).is_none(), "{open}");

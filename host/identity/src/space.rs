@@ -28,7 +28,12 @@ impl OwnerId {
     pub(crate) fn of(principal: &Principal, home: &TenantId) -> Self {
         let mut digest = Sha256::new();
         let client = principal.client();
-        for part in [Some(principal.issuer()), Some(principal.subject()), client, Some(home.as_str())] {
+        for part in [
+            Some(principal.issuer()),
+            Some(principal.subject()),
+            client,
+            Some(home.as_str()),
+        ] {
             match part {
                 None => digest.update([0]),
                 Some(text) => {

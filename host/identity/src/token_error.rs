@@ -65,7 +65,9 @@ pub enum TokenError {
     #[error("the token was issued in the future (iat)")]
     IssuedAhead,
     /// The tenant claim is there, and is not a string of 1 to 128 visible ASCII characters.
-    #[error("the token's tenant claim is not a string of 1 to 128 visible ASCII characters (issuers.tenant_claim)")]
+    #[error(
+        "the token's tenant claim is not a string of 1 to 128 visible ASCII characters (issuers.tenant_claim)"
+    )]
     TenantClaim,
     /// A scope that the issuer's tokens must have is missing.
     #[error("the token lacks a required scope (issuers.scopes)")]

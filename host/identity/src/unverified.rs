@@ -33,7 +33,10 @@ impl<'a> Unverified<'a> {
         }
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Parts)?;
         let (header, claims) = message.split_once('.').ok_or(TokenError::Parts)?;
-        if [header, claims, signature].iter().any(|part| part.is_empty() || part.contains('.')) {
+        if [header, claims, signature]
+            .iter()
+            .any(|part| part.is_empty() || part.contains('.'))
+        {
             return Err(TokenError::Parts);
         }
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Parts);
@@ -50,7 +53,10 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// There is none, or it is not a string.
     pub fn issuer(&self) -> Result<&str, TokenError> {
-        self.claims.get("iss").and_then(Value::as_str).ok_or(TokenError::Missing("iss"))
+        self.claims
+            .get("iss")
+            .and_then(Value::as_str)
+            .ok_or(TokenError::Missing("iss"))
     }
 
     /// `kid`.

@@ -7,8 +7,8 @@ mod support;
 use serde_json::{Value, json};
 use support::{AUDIENCE, ES256, ISSUER, NOW, check, check_claims, claims, key_set, rules, with};
 use toolhost_identity::{
-    AcceptedType, Binding, ClaimPointer, MachineClaim, Principal, PrincipalKind, Role, StaticDirectory, TenantId,
-    TokenError, Unverified, examine,
+    AcceptedType, Binding, ClaimPointer, MachineClaim, Principal, PrincipalKind, Role, StaticDirectory,
+    TenantId, TokenError, Unverified, examine,
 };
 
 fn error(claims: &Value) -> Option<TokenError> {
@@ -32,7 +32,12 @@ fn each_required_claim_is_required() {
 
 #[test]
 fn the_issuer_is_compared_byte_for_byte() {
-    for iss in ["https://idp.example/", "HTTPS://idp.example", "https://idp.example\u{0}", "https://other.example"] {
+    for iss in [
+        "https://idp.example/",
+        "HTTPS://idp.example",
+        "https://idp.example\u{0}",
+        "https://other.example",
+    ] {
         assert_eq!(error(&with("iss", json!(iss))), Some(TokenError::Issuer), "{iss}");
     }
     for iss in [json!([ISSUER]), json!(1), json!({"a": ISSUER})] {
@@ -42,13 +47,34 @@ fn the_issuer_is_compared_byte_for_byte() {
 
 #[test]
 fn t16_a_token_for_another_audience_is_refused() {
-    for aud in [json!("https://other.example"), json!(["https://other.example"]), json!(format!("{AUDIENCE}/")), json!([])] {
-        assert_eq!(error(&with("aud", aud.clone())), Some(TokenError::Audience), "{aud}");
+    for aud in [
+        json!("https://other.example"),
+        json!(["https://other.example"]),
+        json!(format!("{AUDIENCE}/")),
+        json!([]),
+    ] {
+        assert_eq!(
+            error(&with("aud", aud.clone())),
+            Some(TokenError::Audience),
+            "{aud}"
+        );
     }
-    for aud in [json!(1), json!({"aud": AUDIENCE}), json!([AUDIENCE, 1]), json!([[AUDIENCE]])] {
-        assert_eq!(error(&with("aud", aud.clone())), Some(TokenError::Missing("aud")), "{aud}");
+    for aud in [
+        json!(1),
+        json!({"aud": AUDIENCE}),
+        json!([AUDIENCE, 1]),
+        json!([[AUDIENCE]]),
+    ] {
+        assert_eq!(
+            error(&with("aud", aud.clone())),
+            Some(TokenError::Missing("aud")),
+            "{aud}"
+        );
     }
-    assert_eq!(error(&with("aud", json!(["https://other.example", AUDIENCE]))), None);
+    assert_eq!(
+        error(&with("aud", json!(["https://other.example", AUDIENCE]))),
+        None
+    );
 }
 
 #[test]
@@ -70,10 +96,29 @@ fn t26_an_expired_or_future_token_is_refused_with_thirty_seconds_to_spare() {
 
 #[test]
 fn t26_a_time_that_is_no_time_is_refused() {
-    for value in [json!("1900000000"), json!(-1), json!(1e300), json!(u64::MAX), json!(true), json!([NOW])] {
-        assert_eq!(error(&with("exp", value.clone())), Some(TokenError::Missing("exp")), "{value}");
-        assert_eq!(error(&with("nbf", value.clone())), Some(TokenError::Form("nbf")), "{value}");
-        assert_eq!(error(&with("iat", value.clone())), Some(TokenError::Form("iat")), "{value}");
+    for value in [
+        json!("1900000000"),
+        json!(-1),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(true),
+        json!([NOW]),
+    ] {
+        assert_eq!(
+            error(&with("exp", value.clone())),
+            Some(TokenError::Missing("exp")),
+            "{value}"
+        );
+        assert_eq!(
+            error(&with("nbf", value.clone())),
+            Some(TokenError::Form("nbf")),
+            "{value}"
+        );
+        assert_eq!(
+            error(&with("iat", value.clone())),
+            Some(TokenError::Form("iat")),
+            "{value}"
+        );
     }
 }
 
@@ -81,7 +126,12 @@ fn t26_a_time_that_is_no_time_is_refused() {
 fn t24_doubled_claims_and_deep_claims_are_refused() {
     let text = claims().to_string();
     let keys = key_set(&[ES256.jwk("k")]);
-    let deep = format!(r#"{{"x":{}{},{}"#, "[".repeat(3_000), "]".repeat(3_000), &text[1..]);
+    let deep = format!(
+        r#"{{"x":{}{},{}"#,
+        "[".repeat(3_000),
+        "]".repeat(3_000),
+        &text[1..]
+    );
     for doubled in [
         format!(r#"{{"tenantId":"globex",{}"#, &text[1..]),
         format!(r#"{{"aud":"https://other.example",{}"#, &text[1..]),
@@ -90,22 +140,41 @@ fn t24_doubled_claims_and_deep_claims_are_refused() {
         format!("{text}x"),
     ] {
         let token = ES256.sign_text(r#"{"alg":"ES256","kid":"k"}"#, &doubled);
-        assert_eq!(check(&token, &rules(), &keys), Err(TokenError::Claims), "{doubled:.60}");
+        assert_eq!(
+            check(&token, &rules(), &keys),
+            Err(TokenError::Claims),
+            "{doubled:.60}"
+        );
     }
 }
 
 #[test]
 fn e3_a_tenant_claim_is_a_string_of_visible_characters() {
     for bad in [
-        json!(7), json!(["acme"]), json!({"id": "acme"}), json!(true), json!(""), json!("acme\u{0}"), json!("ac me"),
-        json!("acme\n"), json!("żółw"), json!("x".repeat(129)),
+        json!(7),
+        json!(["acme"]),
+        json!({"id": "acme"}),
+        json!(true),
+        json!(""),
+        json!("acme\u{0}"),
+        json!("ac me"),
+        json!("acme\n"),
+        json!("żółw"),
+        json!("x".repeat(129)),
     ] {
-        assert_eq!(error(&with("tenantId", bad.clone())), Some(TokenError::TenantClaim), "{bad}");
+        assert_eq!(
+            error(&with("tenantId", bad.clone())),
+            Some(TokenError::TenantClaim),
+            "{bad}"
+        );
     }
     let mut null = claims();
     null["tenantId"] = Value::Null;
     assert_eq!(error(&null), Some(TokenError::TenantClaim));
-    assert_eq!(caller(&with("tenantId", json!("org_AbC"))).tenant_key(), Some("org_AbC"));
+    assert_eq!(
+        caller(&with("tenantId", json!("org_AbC"))).tenant_key(),
+        Some("org_AbC")
+    );
     assert_eq!(caller(&with("tenantId", Value::Null)).tenant_key(), None);
 }
 
@@ -119,7 +188,10 @@ fn e3_the_tenant_comes_from_the_configured_claim_alone() {
     let mut nested = rules();
     nested.tenant_claim = ClaimPointer::parse("/https:~1~1idp.example~1org/id").unwrap();
     let claims = with("https://idp.example/org", json!({"id": "globex"}));
-    assert_eq!(check_claims(&claims, &nested).unwrap().tenant_key(), Some("globex"));
+    assert_eq!(
+        check_claims(&claims, &nested).unwrap().tenant_key(),
+        Some("globex")
+    );
 }
 
 #[test]
@@ -130,17 +202,33 @@ fn n2_a_role_is_believed_as_far_as_the_issuer_may_grant_it() {
         check_claims(&with("role", value), &rules).unwrap().role()
     };
     assert_eq!(role(json!("SUPERADMIN"), &[]), Role::Admin);
-    assert_eq!(role(json!("superadmin"), &[Role::Admin, Role::Owner]), Role::Admin);
+    assert_eq!(
+        role(json!("superadmin"), &[Role::Admin, Role::Owner]),
+        Role::Admin
+    );
     assert_eq!(role(json!("OWNER"), &[Role::Owner]), Role::Owner);
-    assert_eq!(role(json!(["viewer", "superadmin", "owner"]), &[Role::Owner]), Role::Owner);
+    assert_eq!(
+        role(json!(["viewer", "superadmin", "owner"]), &[Role::Owner]),
+        Role::Owner
+    );
     assert_eq!(role(json!("superadmin"), &[Role::Superadmin]), Role::Superadmin);
-    for odd in [json!("owner "), json!(2), json!({"owner": true}), json!([["owner"]])] {
+    for odd in [
+        json!("owner "),
+        json!(2),
+        json!({"owner": true}),
+        json!([["owner"]]),
+    ] {
         assert_eq!(role(odd, &[Role::Owner, Role::Superadmin]), Role::Admin);
     }
     let mut unasked = rules();
     unasked.role_claim = None;
     unasked.may_grant = vec![Role::Superadmin];
-    assert_eq!(check_claims(&with("role", json!("superadmin")), &unasked).unwrap().role(), Role::Admin);
+    assert_eq!(
+        check_claims(&with("role", json!("superadmin")), &unasked)
+            .unwrap()
+            .role(),
+        Role::Admin
+    );
 }
 
 #[test]
@@ -149,9 +237,26 @@ fn an_id_token_is_no_access_token() {
         assert_eq!(error(&with(claim, json!("x"))), Some(TokenError::IdToken));
     }
     let keys = key_set(&[ES256.jwk("k")]);
-    let typed = |typ: Value| ES256.sign_text(&json!({"alg": "ES256", "kid": "k", "typ": typ}).to_string(), &claims().to_string());
-    for typ in [json!("id_token"), json!("logout+jwt"), json!("dpop+jwt"), json!("secevent+jwt"), json!(""), json!(1), json!(null)] {
-        assert_eq!(check(&typed(typ.clone()), &rules(), &keys), Err(TokenError::Type), "{typ}");
+    let typed = |typ: Value| {
+        ES256.sign_text(
+            &json!({"alg": "ES256", "kid": "k", "typ": typ}).to_string(),
+            &claims().to_string(),
+        )
+    };
+    for typ in [
+        json!("id_token"),
+        json!("logout+jwt"),
+        json!("dpop+jwt"),
+        json!("secevent+jwt"),
+        json!(""),
+        json!(1),
+        json!(null),
+    ] {
+        assert_eq!(
+            check(&typed(typ.clone()), &rules(), &keys),
+            Err(TokenError::Type),
+            "{typ}"
+        );
     }
     for typ in ["JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"] {
         assert!(check(&typed(json!(typ)), &rules(), &keys).is_ok(), "{typ}");
@@ -177,9 +282,20 @@ fn each_sign_of_a_machine_is_enough() {
     assert_eq!(kind("client_id", json!("app")), PrincipalKind::User);
     let mut configured = rules();
     let claim = ClaimPointer::parse("/kind").unwrap();
-    configured.machine = Some(MachineClaim { claim, equals: "service".into() });
-    assert_eq!(check_claims(&with("kind", json!("service")), &configured).unwrap().kind(), PrincipalKind::Machine);
-    assert_eq!(check_claims(&claims(), &configured).unwrap().kind(), PrincipalKind::User);
+    configured.machine = Some(MachineClaim {
+        claim,
+        equals: "service".into(),
+    });
+    assert_eq!(
+        check_claims(&with("kind", json!("service")), &configured)
+            .unwrap()
+            .kind(),
+        PrincipalKind::Machine
+    );
+    assert_eq!(
+        check_claims(&claims(), &configured).unwrap().kind(),
+        PrincipalKind::User
+    );
 }
 
 #[test]
@@ -189,11 +305,19 @@ fn client_and_scopes_are_read_from_where_issuers_put_them() {
     assert_eq!(caller(&both).client(), Some("first"));
     assert_eq!(caller(&with("azp", json!("second"))).client(), Some("second"));
     assert_eq!(caller(&claims()).client(), None);
-    assert_eq!(error(&with("client_id", json!(1))), Some(TokenError::Form("client_id")));
+    assert_eq!(
+        error(&with("client_id", json!(1))),
+        Some(TokenError::Form("client_id"))
+    );
     assert_eq!(caller(&with("scope", json!("b  a b"))).scopes(), ["a", "b"]);
     assert_eq!(caller(&with("scp", json!(["a", "b"]))).scopes(), ["a", "b"]);
     assert_eq!(caller(&with("scp", json!("a b"))).scopes(), ["a", "b"]);
-    for (name, bad) in [("scope", json!(["a"])), ("scope", json!(1)), ("scp", json!([1])), ("scp", json!(["a b"]))] {
+    for (name, bad) in [
+        ("scope", json!(["a"])),
+        ("scope", json!(1)),
+        ("scp", json!([1])),
+        ("scp", json!(["a b"])),
+    ] {
         assert_eq!(error(&with(name, bad)), Some(TokenError::Form(name)));
     }
 }
@@ -203,14 +327,25 @@ fn a_required_scope_is_required_and_asked_for_last() {
     let mut needs = rules();
     needs.scopes = vec!["tools".into()];
     assert_eq!(check_claims(&claims(), &needs), Err(TokenError::Scope));
-    assert_eq!(check_claims(&with("scope", json!("tools2 TOOLS")), &needs), Err(TokenError::Scope));
+    assert_eq!(
+        check_claims(&with("scope", json!("tools2 TOOLS")), &needs),
+        Err(TokenError::Scope)
+    );
     assert!(check_claims(&with("scope", json!("x tools")), &needs).is_ok());
-    assert_eq!(check_claims(&with("exp", json!(1)), &needs), Err(TokenError::Expired));
+    assert_eq!(
+        check_claims(&with("exp", json!(1)), &needs),
+        Err(TokenError::Expired)
+    );
 }
 
 #[test]
 fn a_subject_fits_in_a_log() {
-    for sub in [json!(""), json!("a\nb"), json!("a\u{1b}[31m"), json!("x".repeat(1025))] {
+    for sub in [
+        json!(""),
+        json!("a\nb"),
+        json!("a\u{1b}[31m"),
+        json!("x".repeat(1025)),
+    ] {
         assert_eq!(error(&with("sub", sub)), Some(TokenError::Form("sub")));
     }
 }
@@ -233,14 +368,30 @@ fn an_examination_names_every_check_that_fails() {
     let mut bad = with("exp", json!(1));
     bad["aud"] = json!("elsewhere");
     let token = ES256.sign("k", &bad);
-    let findings = examine(&Unverified::parse(&token).unwrap(), &rules(), Some(&key_set(&[ES256.jwk("k")])), NOW);
-    let failed: Vec<_> = findings.iter().filter(|(_, result)| result.is_err()).map(|(name, _)| *name).collect();
+    let findings = examine(
+        &Unverified::parse(&token).unwrap(),
+        &rules(),
+        Some(&key_set(&[ES256.jwk("k")])),
+        NOW,
+    );
+    let failed: Vec<_> = findings
+        .iter()
+        .filter(|(_, result)| result.is_err())
+        .map(|(name, _)| *name)
+        .collect();
     assert_eq!(failed, ["times", "audience"]);
-    assert!(findings.iter().any(|(name, result)| *name == "signature" && result.is_ok()));
+    assert!(
+        findings
+            .iter()
+            .any(|(name, result)| *name == "signature" && result.is_ok())
+    );
 }
 
 #[test]
 fn a_token_does_not_print_itself() {
     let token = ES256.sign("k", &claims());
-    assert_eq!(format!("{:?}", Unverified::parse(&token).unwrap()), "Unverified { .. }");
+    assert_eq!(
+        format!("{:?}", Unverified::parse(&token).unwrap()),
+        "Unverified { .. }"
+    );
 }

@@ -13,7 +13,10 @@ fn each_algorithm_with_its_own_kind_of_key_is_believed() {
     for key in [&*RSA, &*ES256, &*ES384, &*ED25519] {
         let keys = key_set(&[key.jwk("k")]);
         let principal = check(&key.sign("k", &claims()), &rules(), &keys).unwrap();
-        assert_eq!((principal.issuer(), principal.subject(), principal.tenant_key()), (ISSUER, "user-1", Some("acme")));
+        assert_eq!(
+            (principal.issuer(), principal.subject(), principal.tenant_key()),
+            (ISSUER, "user-1", Some("acme"))
+        );
     }
 }
 
@@ -21,25 +24,52 @@ fn each_algorithm_with_its_own_kind_of_key_is_believed() {
 fn t21_a_token_without_a_signature_is_refused_however_none_is_spelt() {
     let keys = key_set(&[ES256.jwk("k")]);
     for name in ["none", "None", "NONE", "nOnE", "", "null"] {
-        let body = format!("{}.{}", encode(json!({"alg": name, "kid": "k"}).to_string()), encode(claims().to_string()));
-        assert_eq!(check(&format!("{body}."), &rules(), &keys), Err(TokenError::Parts), "{name}");
-        assert_eq!(check(&format!("{body}.AAAA"), &rules(), &keys), Err(TokenError::Algorithm), "{name}");
+        let body = format!(
+            "{}.{}",
+            encode(json!({"alg": name, "kid": "k"}).to_string()),
+            encode(claims().to_string())
+        );
+        assert_eq!(
+            check(&format!("{body}."), &rules(), &keys),
+            Err(TokenError::Parts),
+            "{name}"
+        );
+        assert_eq!(
+            check(&format!("{body}.AAAA"), &rules(), &keys),
+            Err(TokenError::Algorithm),
+            "{name}"
+        );
     }
     let good = ES256.sign("k", &claims());
     let stripped = good.rsplit_once('.').unwrap().0;
-    assert_eq!(check(&format!("{stripped}."), &rules(), &keys), Err(TokenError::Parts));
+    assert_eq!(
+        check(&format!("{stripped}."), &rules(), &keys),
+        Err(TokenError::Parts)
+    );
     assert_eq!(check(stripped, &rules(), &keys), Err(TokenError::Parts));
     for signature in ["AA", "A", "====", &"A".repeat(86)] {
-        assert_eq!(check(&format!("{stripped}.{signature}"), &rules(), &keys), Err(TokenError::Signature));
+        assert_eq!(
+            check(&format!("{stripped}.{signature}"), &rules(), &keys),
+            Err(TokenError::Signature)
+        );
     }
 }
 
 #[test]
 fn t21_an_alg_that_is_missing_or_no_text_is_refused() {
     let keys = key_set(&[ES256.jwk("k")]);
-    for header in [r#"{"kid":"k"}"#, r#"{"alg":null}"#, r#"{"alg":["ES256"]}"#, r#"{"alg":1}"#] {
+    for header in [
+        r#"{"kid":"k"}"#,
+        r#"{"alg":null}"#,
+        r#"{"alg":["ES256"]}"#,
+        r#"{"alg":1}"#,
+    ] {
         let token = ES256.sign_text(header, &claims().to_string());
-        assert_eq!(check(&token, &rules(), &keys), Err(TokenError::Algorithm), "{header}");
+        assert_eq!(
+            check(&token, &rules(), &keys),
+            Err(TokenError::Algorithm),
+            "{header}"
+        );
     }
 }
 
@@ -49,11 +79,17 @@ fn t22_the_public_key_is_no_hmac_secret() {
     let keys = key_set(&[RSA.jwk("k")]);
     let jwk = RSA.jwk("k");
     for secret in [jwk.to_string(), jwk["n"].as_str().unwrap().to_owned()] {
-        let message =
-            format!("{}.{}", encode(r#"{"alg":"HS256","typ":"JWT","kid":"k"}"#), encode(claims().to_string()));
+        let message = format!(
+            "{}.{}",
+            encode(r#"{"alg":"HS256","typ":"JWT","kid":"k"}"#),
+            encode(claims().to_string())
+        );
         let secret = EncodingKey::from_secret(secret.as_bytes());
         let signature = sign(message.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256).unwrap();
-        assert_eq!(check(&format!("{message}.{signature}"), &rules(), &keys), Err(TokenError::Algorithm));
+        assert_eq!(
+            check(&format!("{message}.{signature}"), &rules(), &keys),
+            Err(TokenError::Algorithm)
+        );
     }
 }
 
@@ -70,28 +106,67 @@ fn an_algorithm_that_the_issuer_is_not_configured_for_is_refused() {
     let mut only_rsa = rules();
     only_rsa.algorithms = vec![Algorithm::Rs256];
     let keys = key_set(&[ES256.jwk("k"), RSA.jwk("r")]);
-    assert_eq!(check(&ES256.sign("k", &claims()), &only_rsa, &keys), Err(TokenError::Algorithm));
+    assert_eq!(
+        check(&ES256.sign("k", &claims()), &only_rsa, &keys),
+        Err(TokenError::Algorithm)
+    );
     assert!(check(&RSA.sign("r", &claims()), &only_rsa, &keys).is_ok());
 }
 
 #[test]
 fn a_key_verifies_no_other_kind_of_algorithm() {
-    let keys = key_set(&[RSA.jwk("rsa"), ES256.jwk("p256"), ES384.jwk("p384"), ED25519.jwk("ed")]);
-    for (key, kid) in [(&*RSA, "p256"), (&*ES256, "p384"), (&*ES384, "ed"), (&*ED25519, "rsa"), (&*ES384, "p256")] {
-        assert_eq!(check(&key.sign(kid, &claims()), &rules(), &keys), Err(TokenError::UnknownKey), "{kid}");
+    let keys = key_set(&[
+        RSA.jwk("rsa"),
+        ES256.jwk("p256"),
+        ES384.jwk("p384"),
+        ED25519.jwk("ed"),
+    ]);
+    for (key, kid) in [
+        (&*RSA, "p256"),
+        (&*ES256, "p384"),
+        (&*ES384, "ed"),
+        (&*ED25519, "rsa"),
+        (&*ES384, "p256"),
+    ] {
+        assert_eq!(
+            check(&key.sign(kid, &claims()), &rules(), &keys),
+            Err(TokenError::UnknownKey),
+            "{kid}"
+        );
     }
     let mut bound = RSA.jwk("rsa");
     bound["alg"] = json!("PS256");
-    assert_eq!(check(&RSA.sign("rsa", &claims()), &rules(), &key_set(&[bound])), Err(TokenError::UnknownKey));
+    assert_eq!(
+        check(&RSA.sign("rsa", &claims()), &rules(), &key_set(&[bound])),
+        Err(TokenError::UnknownKey)
+    );
 }
 
 #[test]
 fn t23_a_kid_is_a_key_of_its_own_issuers_map_and_nothing_else() {
     let keys = key_set(&[ES256.jwk("k")]);
-    for kid in ["../../dev/null", "' OR 1=1 --", "https://evil.example/jwks", "/proc/self/environ", "K", "k ", "k\0"] {
-        assert_eq!(check(&ES256.sign(kid, &claims()), &rules(), &keys), Err(TokenError::UnknownKey), "{kid}");
+    for kid in [
+        "../../dev/null",
+        "' OR 1=1 --",
+        "https://evil.example/jwks",
+        "/proc/self/environ",
+        "K",
+        "k ",
+        "k\0",
+    ] {
+        assert_eq!(
+            check(&ES256.sign(kid, &claims()), &rules(), &keys),
+            Err(TokenError::UnknownKey),
+            "{kid}"
+        );
     }
-    for kid in [json!(""), json!("x".repeat(257)), json!(1), json!(["k"]), json!(null)] {
+    for kid in [
+        json!(""),
+        json!("x".repeat(257)),
+        json!(1),
+        json!(["k"]),
+        json!(null),
+    ] {
         let header = json!({"alg": "ES256", "kid": kid}).to_string();
         let token = ES256.sign_text(&header, &claims().to_string());
         assert_eq!(check(&token, &rules(), &keys), Err(TokenError::KeyId), "{kid}");
@@ -105,9 +180,15 @@ fn t23_a_token_without_a_kid_needs_an_issuer_with_one_fitting_key() {
     assert!(check(&token, &rules(), &key_set(&[ES256.jwk("k"), RSA.jwk("r")])).is_ok());
     let two = key_set(&[ES256.jwk("k"), other.jwk("o")]);
     assert_eq!(check(&token, &rules(), &two), Err(TokenError::AmbiguousKey));
-    assert_eq!(check(&token, &rules(), &key_set(&[RSA.jwk("r")])), Err(TokenError::UnknownKey));
+    assert_eq!(
+        check(&token, &rules(), &key_set(&[RSA.jwk("r")])),
+        Err(TokenError::UnknownKey)
+    );
     let doubled = key_set(&[other.jwk("k"), ES256.jwk("k")]);
-    assert_eq!(check(&ES256.sign("k", &claims()), &rules(), &doubled), Err(TokenError::AmbiguousKey));
+    assert_eq!(
+        check(&ES256.sign("k", &claims()), &rules(), &doubled),
+        Err(TokenError::AmbiguousKey)
+    );
 }
 
 #[test]
@@ -147,7 +228,11 @@ fn t24_a_header_that_brings_a_key_or_asks_for_an_extension_is_refused() {
 #[test]
 fn t24_the_header_is_read_strictly() {
     let keys = key_set(&[ES256.jwk("k")]);
-    let nested = format!(r#"{{"alg":"ES256","kid":"k","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    let nested = format!(
+        r#"{{"alg":"ES256","kid":"k","x":{}{}}}"#,
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
     for header in [
         r#"{"alg":"none","alg":"ES256","kid":"k"}"#,
         r#"{"alg":"ES256","kid":"x","kid":"k"}"#,
@@ -158,7 +243,11 @@ fn t24_the_header_is_read_strictly() {
         &nested,
     ] {
         let token = ES256.sign_text(header, &claims().to_string());
-        let expected = if header.is_empty() { TokenError::Parts } else { TokenError::Header };
+        let expected = if header.is_empty() {
+            TokenError::Parts
+        } else {
+            TokenError::Header
+        };
         assert_eq!(check(&token, &rules(), &keys), Err(expected), "{:.60}", header);
     }
 }
@@ -171,7 +260,18 @@ fn t24_size_and_parts_are_checked_before_anything_is_decoded() {
     let good = ES256.sign("k", &claims());
     assert_eq!(parse(&format!("{good}.x")), TokenError::Parts);
     assert_eq!(parse(&format!("{good}.x.y")), TokenError::Parts);
-    for token in ["", ".", "..", "...", "a.b", "a..c", ".b.c", "a.b.c d", "e30=.e30.AAAA", "e30.e3+/.AAAA"] {
+    for token in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b",
+        "a..c",
+        ".b.c",
+        "a.b.c d",
+        "e30=.e30.AAAA",
+        "e30.e3+/.AAAA",
+    ] {
         assert!(Unverified::parse(token).is_err(), "{token:?}");
     }
 }
@@ -210,11 +310,20 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
         (changed(ec(), "kty", json!("AKP")), SkipReason::Kind),
         (changed(ec(), "kid", json!(7)), SkipReason::Form),
         (changed(ec(), "kid", json!("x".repeat(257))), SkipReason::Form),
-        (changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 128]))), SkipReason::Rsa),
-        (changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 1025]))), SkipReason::Rsa),
+        (
+            changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 128]))),
+            SkipReason::Rsa,
+        ),
+        (
+            changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 1025]))),
+            SkipReason::Rsa,
+        ),
         (changed(RSA.jwk("k"), "e", json!(encode([1]))), SkipReason::Rsa),
         (changed(RSA.jwk("k"), "e", json!(encode([2]))), SkipReason::Rsa),
-        (changed(ED25519.jwk("k"), "x", json!(encode([1_u8; 31]))), SkipReason::Point),
+        (
+            changed(ED25519.jwk("k"), "x", json!(encode([1_u8; 31]))),
+            SkipReason::Point,
+        ),
         (json!("no object"), SkipReason::Form),
     ] {
         let set = key_set(&[key.clone(), ES384.jwk("other")]);

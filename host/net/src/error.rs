@@ -127,10 +127,11 @@ pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> NetErrorKind {
         if let Some(failure) = error.downcast_ref::<rustls::Error>() {
             return NetErrorKind::Tls(tls_failure(failure));
         }
-        if let Some(failure) = error.downcast_ref::<hyper::Error>() {
-            if failure.is_incomplete_message() || failure.is_closed() || failure.is_canceled() {
-                kind = NetErrorKind::Closed;
-            }
+        let hyper = error.downcast_ref::<hyper::Error>();
+        if hyper
+            .is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+        {
+            kind = NetErrorKind::Closed;
         }
         next = match error.downcast_ref::<io::Error>() {
             Some(io) => {

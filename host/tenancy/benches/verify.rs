@@ -11,7 +11,9 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use toolhost_identity::{KeySet, StaticDirectory, TenantId, Unverified, verify};
-use toolhost_tenancy::{Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, SystemClock, Tenancy};
+use toolhost_tenancy::{
+    Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, SystemClock, Tenancy,
+};
 
 const ISSUER: &str = "https://idp.example";
 const AUDIENCE: &str = "https://tools.example/mcp";
@@ -45,7 +47,10 @@ fn token_and_keys(algorithm: Algorithm) -> (String, String) {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "iat": now, "exp": now + 3_600, "tenantId": "acme",
         "scope": "tools read write", "client_id": "app",
     });
-    let header = Header { kid: Some("k".into()), ..Header::new(algorithm) };
+    let header = Header {
+        kid: Some("k".into()),
+        ..Header::new(algorithm)
+    };
     let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
     let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
     jwk.as_object_mut().unwrap().insert("kid".into(), json!("k"));
@@ -53,17 +58,25 @@ fn token_and_keys(algorithm: Algorithm) -> (String, String) {
 }
 
 fn config() -> IssuerConfig {
-    IssuerConfig::new(ISSUER, AUDIENCE, KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap()))
+    IssuerConfig::new(
+        ISSUER,
+        AUDIENCE,
+        KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap()),
+    )
 }
 
 fn bench(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (token, keys) = token_and_keys(Algorithm::ES256);
     let directory = StaticDirectory::new([(TenantId::parse("acme").unwrap(), vec![])]).unwrap();
     let tenancy = Tenancy::new(vec![config()], Arc::new(directory), None, Arc::new(Served(keys))).unwrap();
     runtime.block_on(tenancy.start());
     c.bench_function("verify/cached", |b| {
-        b.to_async(&runtime).iter(|| async { tenancy.authenticate_token(&token).await.unwrap() });
+        b.to_async(&runtime)
+            .iter(|| async { tenancy.authenticate_token(&token).await.unwrap() });
     });
     let rules = config().rules().unwrap();
     for algorithm in [Algorithm::ES256, Algorithm::RS256] {

@@ -18,7 +18,9 @@ pub(crate) enum Credentials<'a> {
 /// kin included.
 pub(crate) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Credentials::None };
+    let Some(value) = values.next() else {
+        return Credentials::None;
+    };
     if values.next().is_some() {
         return Credentials::Malformed("there is more than one authorization header");
     }
@@ -67,14 +69,39 @@ mod tests {
         for good in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c"] {
             assert_eq!(of(&mut headers, &[good]), Credentials::Bearer("a.b.c"), "{good}");
         }
-        for other in ["Basic dTpw", "Digest x=y", "", "Bearerx a.b.c", "a.b.c", "Bearer,a"] {
+        for other in [
+            "Basic dTpw",
+            "Digest x=y",
+            "",
+            "Bearerx a.b.c",
+            "a.b.c",
+            "Bearer,a",
+        ] {
             assert_eq!(of(&mut headers, &[other]), Credentials::OtherScheme, "{other}");
         }
-        for bad in ["Bearer", "Bearer ", "Bearer a b", "Bearer a,Bearer b", "Bearer \"a\"", "Bearer ==", "Bearer ż"] {
-            assert!(matches!(of(&mut headers, &[bad]), Credentials::Malformed(_)), "{bad}");
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Bearer a,Bearer b",
+            "Bearer \"a\"",
+            "Bearer ==",
+            "Bearer ż",
+        ] {
+            assert!(
+                matches!(of(&mut headers, &[bad]), Credentials::Malformed(_)),
+                "{bad}"
+            );
         }
-        for two in [["Bearer a", "Bearer a"], ["Bearer a", "Basic b"], ["", "Bearer a"]] {
-            assert!(matches!(of(&mut headers, &two), Credentials::Malformed(_)), "{two:?}");
+        for two in [
+            ["Bearer a", "Bearer a"],
+            ["Bearer a", "Basic b"],
+            ["", "Bearer a"],
+        ] {
+            assert!(
+                matches!(of(&mut headers, &two), Credentials::Malformed(_)),
+                "{two:?}"
+            );
         }
     }
 }

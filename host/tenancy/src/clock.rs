@@ -23,7 +23,9 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     /// A clock before 1970 is broken, and then every token has expired.
     fn unix(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(u64::MAX, |since| since.as_secs())
     }
 
     fn elapsed(&self) -> u64 {

@@ -101,7 +101,8 @@ impl IssuerConfig {
     pub fn rules(&self) -> Result<IssuerRules, ConfigError> {
         let name = || self.issuer.clone();
         let url = Url::parse(&self.issuer).map_err(|_| ConfigError::Issuer(name()))?;
-        if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some() {
+        if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some()
+        {
             return Err(ConfigError::Issuer(name()));
         }
         if matches!(&self.keys, KeySource::Url(keys) if !self.permits_scheme(keys)) {
@@ -117,14 +118,21 @@ impl IssuerConfig {
             ClaimPointer::parse(text).map_err(|_| ConfigError::Pointer { key, issuer: name() })
         };
         let machine = |(claim, equals): &(String, String)| {
-            Ok(MachineClaim { claim: pointer("machine_claim", claim)?, equals: equals.clone() })
+            Ok(MachineClaim {
+                claim: pointer("machine_claim", claim)?,
+                equals: equals.clone(),
+            })
         };
         Ok(IssuerRules {
             issuer: name(),
             audience: self.audience.clone(),
             algorithms: self.algorithms.clone(),
             tenant_claim: pointer("tenant_claim", &self.tenant_claim)?,
-            role_claim: self.role_claim.as_deref().map(|text| pointer("role_claim", text)).transpose()?,
+            role_claim: self
+                .role_claim
+                .as_deref()
+                .map(|text| pointer("role_claim", text))
+                .transpose()?,
             may_grant: self.may_grant.clone(),
             machine: self.machine.as_ref().map(machine).transpose()?,
             scopes: self.scopes.clone(),

@@ -62,7 +62,11 @@ impl AuthError {
             Self::TenantRequired | Self::TenantUnavailable | Self::KeysUnavailable => (None, None),
         };
         if let Some(error) = error {
-            let _ = write!(value, ", error=\"{error}\", error_description=\"{}\"", quotable(&self.to_string()));
+            let _ = write!(
+                value,
+                ", error=\"{error}\", error_description=\"{}\"",
+                quotable(&self.to_string())
+            );
         }
         if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
             let _ = write!(value, ", scope=\"{}\"", quotable(&scopes.join(" ")));
@@ -96,7 +100,9 @@ impl From<BindingError> for AuthError {
 
 /// The characters that RFC 6750 section 3 allows inside quotes.
 fn quotable(text: &str) -> String {
-    text.chars().filter(|&c| matches!(c, ' '..='~') && c != '"' && c != '\\').collect()
+    text.chars()
+        .filter(|&c| matches!(c, ' '..='~') && c != '"' && c != '\\')
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,9 +116,25 @@ mod tests {
     fn each_failure_has_the_status_and_challenge_of_rfc_6750() {
         let scopes: std::sync::Arc<[String]> = std::sync::Arc::new(["a".to_owned(), "b".to_owned()]);
         for (error, status, rest) in [
-            (AuthError::MissingToken { scopes: scopes.clone() }, 401, ", scope=\"a b\""),
-            (AuthError::MissingToken { scopes: std::sync::Arc::new([]) }, 401, ""),
-            (AuthError::Malformed("x"), 400, ", error=\"invalid_request\", error_description=\"x\""),
+            (
+                AuthError::MissingToken {
+                    scopes: scopes.clone(),
+                },
+                401,
+                ", scope=\"a b\"",
+            ),
+            (
+                AuthError::MissingToken {
+                    scopes: std::sync::Arc::new([]),
+                },
+                401,
+                "",
+            ),
+            (
+                AuthError::Malformed("x"),
+                400,
+                ", error=\"invalid_request\", error_description=\"x\"",
+            ),
             (
                 AuthError::InvalidToken(TokenError::Expired),
                 401,
@@ -129,7 +151,10 @@ mod tests {
         ] {
             assert_eq!(error.status(), status);
             assert_eq!(error.public().code.http_status(), status);
-            assert_eq!(error.challenge(URL), format!("Bearer resource_metadata=\"{URL}\"{rest}"));
+            assert_eq!(
+                error.challenge(URL),
+                format!("Bearer resource_metadata=\"{URL}\"{rest}")
+            );
         }
     }
 

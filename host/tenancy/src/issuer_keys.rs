@@ -100,7 +100,11 @@ impl IssuerKeys {
 
     /// Whether the issuer may be asked again.
     fn due(&self) -> bool {
-        let interval = if self.loaded.load().is_some() { REFETCH_INTERVAL } else { FIRST_RETRY_INTERVAL };
+        let interval = if self.loaded.load().is_some() {
+            REFETCH_INTERVAL
+        } else {
+            FIRST_RETRY_INTERVAL
+        };
         match self.attempted_at.load(Ordering::Acquire).checked_sub(1) {
             None => true,
             Some(at) => self.clock.elapsed().saturating_sub(at) >= interval,
@@ -154,13 +158,21 @@ impl IssuerKeys {
         }
         let before = self.loaded.load_full();
         let loaded = match &before {
-            Some(same) if same.digest == digest => {
-                Loaded { keys: Arc::clone(&same.keys), generation: same.generation, digest, fetched_at: now }
-            }
+            Some(same) if same.digest == digest => Loaded {
+                keys: Arc::clone(&same.keys),
+                generation: same.generation,
+                digest,
+                fetched_at: now,
+            },
             _ => {
                 tracing::info!(issuer = %self.config.issuer, keys = keys.len(), "the issuer's keys are loaded");
                 let generation = before.map_or(1, |before| before.generation + 1);
-                Loaded { keys: Arc::new(keys), generation, digest, fetched_at: now }
+                Loaded {
+                    keys: Arc::new(keys),
+                    generation,
+                    digest,
+                    fetched_at: now,
+                }
             }
         };
         self.loaded.store(Some(Arc::new(loaded)));

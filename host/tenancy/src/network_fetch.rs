@@ -22,8 +22,10 @@ impl NetworkFetch {
 impl KeyFetch for NetworkFetch {
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<Bytes, FetchError>> {
         Box::pin(async move {
-            let policy =
-                AddressPolicy { allow_loopback: request.allow_loopback, allow_private: request.allow_private };
+            let policy = AddressPolicy {
+                allow_loopback: request.allow_loopback,
+                allow_private: request.allow_private,
+            };
             let deadline = Instant::now() + request.deadline;
             self.0
                 .fetch(&request.url, request.cap, deadline, &policy, request.allow_http)

@@ -56,7 +56,10 @@ impl SessionOwners {
     /// The same, by another clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { sessions: Mutex::default(), clock }
+        Self {
+            sessions: Mutex::default(),
+            clock,
+        }
     }
 
     /// Gives a session that the host has just made to its owner.

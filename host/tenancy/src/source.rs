@@ -21,7 +21,10 @@ pub(crate) enum LoadError {
     #[error("{url}: {error}")]
     Fetch { url: Url, error: FetchError },
     #[error("issuers.jwks_file {path:?}: {error}")]
-    File { path: std::path::PathBuf, error: std::io::Error },
+    File {
+        path: std::path::PathBuf,
+        error: std::io::Error,
+    },
     #[error("{0} is not a json object with each member once")]
     Metadata(Url),
     #[error("{0} names another issuer than the configuration")]
@@ -42,7 +45,10 @@ pub(crate) async fn key_set_bytes(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -
             let url = discover(issuer, fetch).await?;
             get(issuer, fetch, &url, MAX_KEY_SET_BYTES).await
         }
-        KeySource::File(path) => read(path).await.map_err(|error| LoadError::File { path: path.clone(), error }),
+        KeySource::File(path) => read(path).await.map_err(|error| LoadError::File {
+            path: path.clone(),
+            error,
+        }),
     }
 }
 
@@ -55,7 +61,10 @@ async fn get(issuer: &IssuerConfig, fetch: &dyn KeyFetch, url: &Url, cap: usize)
         allow_loopback: issuer.allow_loopback,
         allow_private: issuer.allow_private,
     };
-    let failed = |error| LoadError::Fetch { url: url.clone(), error };
+    let failed = |error| LoadError::Fetch {
+        url: url.clone(),
+        error,
+    };
     match tokio::time::timeout(FETCH_DEADLINE, fetch.fetch(request)).await {
         Ok(result) => result.map_err(failed),
         Err(_) => Err(failed(FetchError("no answer in time".into()))),
@@ -66,7 +75,11 @@ async fn read(path: &std::path::Path) -> std::io::Result<Bytes> {
     use tokio::io::AsyncReadExt as _;
     let mut bytes = Vec::new();
     let cap = MAX_KEY_SET_BYTES as u64 + 1;
-    tokio::fs::File::open(path).await?.take(cap).read_to_end(&mut bytes).await?;
+    tokio::fs::File::open(path)
+        .await?
+        .take(cap)
+        .read_to_end(&mut bytes)
+        .await?;
     Ok(bytes.into())
 }
 
@@ -74,7 +87,9 @@ async fn read(path: &std::path::Path) -> std::io::Result<Bytes> {
 /// serves it must not choose the keys (RFC 8414 section 3.3, mix-up).
 async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, LoadError> {
     for url in metadata_urls(&issuer.issuer) {
-        let Ok(bytes) = get(issuer, fetch, &url, MAX_METADATA_BYTES).await else { continue };
+        let Ok(bytes) = get(issuer, fetch, &url, MAX_METADATA_BYTES).await else {
+            continue;
+        };
         let metadata = strict_object(&bytes).map_err(|_| LoadError::Metadata(url.clone()))?;
         if metadata.get("issuer").and_then(Value::as_str) != Some(&issuer.issuer) {
             return Err(LoadError::Issuer(url));
@@ -92,7 +107,9 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
 /// In the order of the MCP authorization specification: RFC 8414 section 3.1, its section 5, OpenID Connect Discovery
 /// section 4.1.
 fn metadata_urls(issuer: &str) -> Vec<Url> {
-    let Ok(base) = Url::parse(issuer) else { return vec![] };
+    let Ok(base) = Url::parse(issuer) else {
+        return vec![];
+    };
     let path = base.path().trim_end_matches('/');
     let mut paths = vec![
         format!("/.well-known/oauth-authorization-server{path}"),
@@ -116,7 +133,12 @@ mod tests {
 
     #[test]
     fn metadata_is_looked_for_where_the_standards_put_it() {
-        let of = |issuer| metadata_urls(issuer).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let of = |issuer| {
+            metadata_urls(issuer)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             of("https://idp.example/"),
             [

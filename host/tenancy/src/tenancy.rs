@@ -49,7 +49,13 @@ impl Tenancy {
         development: Option<Principal>,
         fetch: Arc<dyn KeyFetch>,
     ) -> Result<Self, ConfigError> {
-        Self::with_clock(issuers, directory, development, fetch, Arc::new(SystemClock::default()))
+        Self::with_clock(
+            issuers,
+            directory,
+            development,
+            fetch,
+            Arc::new(SystemClock::default()),
+        )
     }
 
     /// The same, by another clock.
@@ -72,7 +78,10 @@ impl Tenancy {
                 return Err(ConfigError::Twice(config.issuer));
             }
             scopes.extend(rules.scopes.iter().cloned());
-            issuers.push(Issuer { rules, keys: IssuerKeys::new(config, Arc::clone(&fetch), Arc::clone(&clock)) });
+            issuers.push(Issuer {
+                rules,
+                keys: IssuerKeys::new(config, Arc::clone(&fetch), Arc::clone(&clock)),
+            });
         }
         scopes.sort_unstable();
         scopes.dedup();
@@ -104,7 +113,11 @@ impl Tenancy {
     #[must_use]
     pub fn issuers_without_keys(&self) -> Vec<&str> {
         let lacks = |issuer: &&Issuer| issuer.keys.usable().is_none();
-        self.issuers.iter().filter(lacks).map(|issuer| issuer.rules.issuer.as_str()).collect()
+        self.issuers
+            .iter()
+            .filter(lacks)
+            .map(|issuer| issuer.rules.issuer.as_str())
+            .collect()
     }
 
     /// The caller of a request, by its one `Authorization` header.
@@ -151,7 +164,10 @@ impl Tenancy {
     /// # Errors
     /// There is none.
     pub fn development(&self) -> Result<Authenticated, AuthError> {
-        self.development.as_ref().map_or_else(|| Err(self.missing()), |principal| self.bind(Arc::clone(principal)))
+        self.development.as_ref().map_or_else(
+            || Err(self.missing()),
+            |principal| self.bind(Arc::clone(principal)),
+        )
     }
 
     /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2). Members without a value
@@ -159,7 +175,11 @@ impl Tenancy {
     #[must_use]
     pub fn resource_metadata(&self, resource: &Url) -> Value {
         let mut document = json!({ "resource": resource.as_str(), "bearer_methods_supported": ["header"] });
-        let issuers: Vec<_> = self.issuers.iter().map(|issuer| issuer.rules.issuer.as_str()).collect();
+        let issuers: Vec<_> = self
+            .issuers
+            .iter()
+            .map(|issuer| issuer.rules.issuer.as_str())
+            .collect();
         if let Some(members) = document.as_object_mut() {
             if !issuers.is_empty() {
                 members.insert("authorization_servers".into(), json!(issuers));
@@ -177,8 +197,14 @@ impl Tenancy {
         if self.clock.unix() >= verified.principal.expires_at() {
             return false;
         }
-        let Some(issuer) = self.issuers.get(verified.issuer) else { return false };
-        issuer.keys.current().await.is_ok_and(|loaded| loaded.generation == verified.generation)
+        let Some(issuer) = self.issuers.get(verified.issuer) else {
+            return false;
+        };
+        issuer
+            .keys
+            .current()
+            .await
+            .is_ok_and(|loaded| loaded.generation == verified.generation)
     }
 
     async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
@@ -194,19 +220,27 @@ impl Tenancy {
             loaded = newer;
         }
         match result {
-            Ok(principal) => {
-                Ok(Verified { principal: Arc::new(principal), issuer: place, generation: loaded.generation })
-            }
-            Err(TokenError::Scope) => Err(AuthError::InsufficientScope { scopes: rules.scopes.as_slice().into() }),
+            Ok(principal) => Ok(Verified {
+                principal: Arc::new(principal),
+                issuer: place,
+                generation: loaded.generation,
+            }),
+            Err(TokenError::Scope) => Err(AuthError::InsufficientScope {
+                scopes: rules.scopes.as_slice().into(),
+            }),
             Err(error) => Err(error.into()),
         }
     }
 
     fn bind(&self, principal: Arc<Principal>) -> Result<Authenticated, AuthError> {
-        Ok(Authenticated { binding: Binding::home(principal, self.directory.as_ref())? })
+        Ok(Authenticated {
+            binding: Binding::home(principal, self.directory.as_ref())?,
+        })
     }
 
     fn missing(&self) -> AuthError {
-        AuthError::MissingToken { scopes: Arc::clone(&self.scopes) }
+        AuthError::MissingToken {
+            scopes: Arc::clone(&self.scopes),
+        }
     }
 }

@@ -17,10 +17,22 @@ use toolhost_tenancy::{AuthError, ConfigError, KeySource, Tenancy};
 async fn a_token_is_bound_to_its_own_tenant() {
     let world = World::new();
     assert_eq!(world.tenant(&world.token()).await.as_deref(), Ok("acme"));
-    let mapped = MintRequest { tenant: Some("org_AbC".into()), ..world.request() };
-    assert_eq!(world.tenant(&world.mint(&world.key, &mapped)).await.as_deref(), Ok("acme"));
-    let other = MintRequest { tenant: Some("globex".into()), ..world.request() };
-    assert_eq!(world.tenant(&world.mint(&world.key, &other)).await.as_deref(), Ok("globex"));
+    let mapped = MintRequest {
+        tenant: Some("org_AbC".into()),
+        ..world.request()
+    };
+    assert_eq!(
+        world.tenant(&world.mint(&world.key, &mapped)).await.as_deref(),
+        Ok("acme")
+    );
+    let other = MintRequest {
+        tenant: Some("globex".into()),
+        ..world.request()
+    };
+    assert_eq!(
+        world.tenant(&world.mint(&world.key, &other)).await.as_deref(),
+        Ok("globex")
+    );
 }
 
 #[tokio::test]
@@ -41,7 +53,13 @@ async fn each_way_to_send_no_good_token_has_its_answer() {
         assert_eq!(error.status(), status, "{values:?}");
     }
     assert!(world.tenancy.authenticate(&headers(&[&bearer])).await.is_ok());
-    assert!(world.tenancy.authenticate(&headers(&[&bearer.replace("Bearer", "bEARER")])).await.is_ok());
+    assert!(
+        world
+            .tenancy
+            .authenticate(&headers(&[&bearer.replace("Bearer", "bEARER")]))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -49,13 +67,32 @@ async fn a_missing_scope_is_403_and_names_it() {
     let mut issuer = config(ISSUER);
     issuer.scopes = vec!["tools".into()];
     let world = World::of(vec![issuer]);
-    let error = world.tenancy.authenticate_token(&world.token()).await.unwrap_err();
+    let error = world
+        .tenancy
+        .authenticate_token(&world.token())
+        .await
+        .unwrap_err();
     assert_eq!((error.status(), error.public().code), (403, ErrorCode::Forbidden));
     assert!(error.challenge("https://x/").ends_with("scope=\"tools\""));
-    assert!(error.challenge("https://x/").contains("error=\"insufficient_scope\""));
-    let missing = world.tenancy.authenticate(&headers(&[])).await.unwrap_err().challenge("https://x/");
-    assert_eq!(missing, "Bearer resource_metadata=\"https://x/\", scope=\"tools\"");
-    let scoped = MintRequest { scopes: vec!["tools".into()], ..world.request() };
+    assert!(
+        error
+            .challenge("https://x/")
+            .contains("error=\"insufficient_scope\"")
+    );
+    let missing = world
+        .tenancy
+        .authenticate(&headers(&[]))
+        .await
+        .unwrap_err()
+        .challenge("https://x/");
+    assert_eq!(
+        missing,
+        "Bearer resource_metadata=\"https://x/\", scope=\"tools\""
+    );
+    let scoped = MintRequest {
+        scopes: vec!["tools".into()],
+        ..world.request()
+    };
     assert!(world.tenant(&world.mint(&world.key, &scoped)).await.is_ok());
 }
 
@@ -63,16 +100,29 @@ async fn a_missing_scope_is_403_and_names_it() {
 async fn n21_an_unknown_tenant_and_no_tenant_get_nothing_in_its_place() {
     let world = World::new();
     let of = |tenant: Option<&str>| {
-        world.mint(&world.key, &MintRequest { tenant: tenant.map(Into::into), ..world.request() })
+        world.mint(
+            &world.key,
+            &MintRequest {
+                tenant: tenant.map(Into::into),
+                ..world.request()
+            },
+        )
     };
     let error = async |token: String| world.tenancy.authenticate_token(&token).await.unwrap_err();
     assert_eq!(error(of(None)).await, AuthError::TenantRequired);
     let unknown = error(of(Some("initech"))).await;
     assert_eq!(unknown, AuthError::TenantUnavailable);
-    assert_eq!((unknown.status(), unknown.public().code), (403, ErrorCode::TenantUnavailable));
+    assert_eq!(
+        (unknown.status(), unknown.public().code),
+        (403, ErrorCode::TenantUnavailable)
+    );
     for name in ["default", "system", "admin", "ACME", "org_abc", "acme."] {
         let other = error(of(Some(name))).await;
-        assert_eq!((other.public(), other.challenge("x")), (unknown.public(), unknown.challenge("x")), "{name}");
+        assert_eq!(
+            (other.public(), other.challenge("x")),
+            (unknown.public(), unknown.challenge("x")),
+            "{name}"
+        );
     }
 }
 
@@ -80,35 +130,83 @@ async fn n21_an_unknown_tenant_and_no_tenant_get_nothing_in_its_place() {
 async fn e3_no_header_names_a_tenant() {
     let world = World::new();
     let mut headers = headers(&[&format!("Bearer {}", world.token())]);
-    for name in ["x-tenant", "x-tenant-id", "snc-tenant", "x-forwarded-for", "x-org-id"] {
+    for name in [
+        "x-tenant",
+        "x-tenant-id",
+        "snc-tenant",
+        "x-forwarded-for",
+        "x-org-id",
+    ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("globex"));
     }
-    assert_eq!(world.tenancy.authenticate(&headers).await.unwrap().binding.tenant().as_str(), "acme");
+    assert_eq!(
+        world
+            .tenancy
+            .authenticate(&headers)
+            .await
+            .unwrap()
+            .binding
+            .tenant()
+            .as_str(),
+        "acme"
+    );
 }
 
 fn with_development(world: &World) -> Tenancy {
     let proof = LoopbackOnly::of(&["127.0.0.1:1".parse().unwrap()]).unwrap();
     let principal = Principal::development(&TenantId::parse("acme").unwrap(), proof);
-    Tenancy::with_clock(vec![config(ISSUER)], directory(), Some(principal), world.net.clone(), world.clock.clone())
-        .unwrap()
+    Tenancy::with_clock(
+        vec![config(ISSUER)],
+        directory(),
+        Some(principal),
+        world.net.clone(),
+        world.clock.clone(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
 async fn a6_the_development_principal_stands_in_only_where_no_header_is() {
     let world = World::new();
     let tenancy = with_development(&world);
-    assert_eq!(tenancy.authenticate(&headers(&[])).await.unwrap().binding.tenant().as_str(), "acme");
-    assert_eq!(tenancy.development().unwrap().binding.principal().issuer(), "development");
+    assert_eq!(
+        tenancy
+            .authenticate(&headers(&[]))
+            .await
+            .unwrap()
+            .binding
+            .tenant()
+            .as_str(),
+        "acme"
+    );
+    assert_eq!(
+        tenancy.development().unwrap().binding.principal().issuer(),
+        "development"
+    );
     let expired = {
         let token = world.token();
         world.clock.pass(4_000);
         token
     };
-    for value in ["", "Bearer", "Bearer x", "Basic dTpw", "bearer a.b.c", &format!("Bearer {expired}")] {
+    for value in [
+        "",
+        "Bearer",
+        "Bearer x",
+        "Basic dTpw",
+        "bearer a.b.c",
+        &format!("Bearer {expired}"),
+    ] {
         let error = tenancy.authenticate(&headers(&[value])).await.unwrap_err();
         assert!(matches!(error.status(), 400 | 401), "{value:?} {error:?}");
     }
-    assert_eq!(tenancy.authenticate(&headers(&["", ""])).await.unwrap_err().status(), 400);
+    assert_eq!(
+        tenancy
+            .authenticate(&headers(&["", ""]))
+            .await
+            .unwrap_err()
+            .status(),
+        400
+    );
 }
 
 #[tokio::test]
@@ -116,9 +214,15 @@ async fn a6_a_forwarded_loopback_address_gives_nothing() {
     let world = World::new();
     let mut headers = headers(&[]);
     for name in ["x-forwarded-for", "forwarded", "x-real-ip", "host"] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("127.0.0.1"));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static("127.0.0.1"),
+        );
     }
-    assert_eq!(world.tenancy.authenticate(&headers).await.unwrap_err().status(), 401);
+    assert_eq!(
+        world.tenancy.authenticate(&headers).await.unwrap_err().status(),
+        401
+    );
     assert_eq!(world.tenancy.development().unwrap_err().status(), 401);
 }
 
@@ -127,12 +231,20 @@ async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
     let world = World::of(vec![config(ISSUER), config(OTHER)]);
     let theirs = dev_key();
     world.net.serve_keys(&jwks_url(OTHER), &[&theirs]);
-    let at = |issuer: &str| MintRequest { issuer: issuer.into(), ..world.request() };
+    let at = |issuer: &str| MintRequest {
+        issuer: issuer.into(),
+        ..world.request()
+    };
     assert!(world.tenant(&world.mint(&world.key, &at(ISSUER))).await.is_ok());
     assert!(world.tenant(&world.mint(&theirs, &at(OTHER))).await.is_ok());
     assert_eq!(world.tenant(&world.mint(&theirs, &at(ISSUER))).await, Err(401));
     assert_eq!(world.tenant(&world.mint(&world.key, &at(OTHER))).await, Err(401));
-    assert_eq!(world.tenant(&world.mint(&world.key, &at("https://evil.example"))).await, Err(401));
+    assert_eq!(
+        world
+            .tenant(&world.mint(&world.key, &at("https://evil.example")))
+            .await,
+        Err(401)
+    );
 }
 
 #[tokio::test]
@@ -140,8 +252,20 @@ async fn the_same_subject_at_two_issuers_is_two_owners() {
     let world = World::of(vec![config(ISSUER), config(OTHER)]);
     world.net.serve_keys(&jwks_url(OTHER), &[&world.key]);
     let owner = async |issuer: &str| {
-        let token = world.mint(&world.key, &MintRequest { issuer: issuer.into(), ..world.request() });
-        world.tenancy.authenticate_token(&token).await.unwrap().binding.owner()
+        let token = world.mint(
+            &world.key,
+            &MintRequest {
+                issuer: issuer.into(),
+                ..world.request()
+            },
+        );
+        world
+            .tenancy
+            .authenticate_token(&token)
+            .await
+            .unwrap()
+            .binding
+            .owner()
     };
     assert_eq!(owner(ISSUER).await, owner(ISSUER).await);
     assert_ne!(owner(ISSUER).await, owner(OTHER).await);
@@ -150,8 +274,15 @@ async fn the_same_subject_at_two_issuers_is_two_owners() {
 #[tokio::test]
 async fn t16_a_token_for_another_resource_is_401() {
     let world = World::new();
-    let other = MintRequest { audience: format!("{AUDIENCE}/"), ..world.request() };
-    let error = world.tenancy.authenticate_token(&world.mint(&world.key, &other)).await.unwrap_err();
+    let other = MintRequest {
+        audience: format!("{AUDIENCE}/"),
+        ..world.request()
+    };
+    let error = world
+        .tenancy
+        .authenticate_token(&world.mint(&world.key, &other))
+        .await
+        .unwrap_err();
     assert_eq!(error, AuthError::InvalidToken(TokenError::Audience));
 }
 
@@ -194,10 +325,27 @@ fn a_wrong_configuration_is_refused_by_name() {
         issuer.keys = KeySource::Url("http://idp.example/jwks".parse().unwrap());
     };
     assert!(matches!(refused(url), ConfigError::KeysUrl(_)));
-    assert!(matches!(refused(|issuer| issuer.audience = vec![]), ConfigError::Audience(_)));
-    assert!(matches!(refused(|issuer| issuer.audience = vec!["".into()]), ConfigError::Audience(_)));
-    assert!(matches!(refused(|issuer| issuer.algorithms = vec![]), ConfigError::Algorithms(_)));
-    assert!(matches!(refused(|issuer| issuer.tenant_claim = "tenantId".into()), ConfigError::Pointer { .. }));
-    let twice = Tenancy::new(vec![config(ISSUER), config(ISSUER)], directory(), None, net.clone());
+    assert!(matches!(
+        refused(|issuer| issuer.audience = vec![]),
+        ConfigError::Audience(_)
+    ));
+    assert!(matches!(
+        refused(|issuer| issuer.audience = vec!["".into()]),
+        ConfigError::Audience(_)
+    ));
+    assert!(matches!(
+        refused(|issuer| issuer.algorithms = vec![]),
+        ConfigError::Algorithms(_)
+    ));
+    assert!(matches!(
+        refused(|issuer| issuer.tenant_claim = "tenantId".into()),
+        ConfigError::Pointer { .. }
+    ));
+    let twice = Tenancy::new(
+        vec![config(ISSUER), config(ISSUER)],
+        directory(),
+        None,
+        net.clone(),
+    );
     assert!(matches!(twice.unwrap_err(), ConfigError::Twice(_)));
 }

@@ -25,28 +25,56 @@ async fn a_minted_token_says_what_was_asked_for() {
         kind: PrincipalKind::Machine,
         ..world.request()
     };
-    let caller = world.tenancy.authenticate_token(&world.mint(&world.key, &request)).await.unwrap();
+    let caller = world
+        .tenancy
+        .authenticate_token(&world.mint(&world.key, &request))
+        .await
+        .unwrap();
     let principal = caller.binding.principal();
-    assert_eq!((principal.kind(), principal.role()), (PrincipalKind::Machine, Role::Owner));
-    assert_eq!((principal.client(), principal.scopes()), (Some("robot"), &["a".to_owned(), "b".to_owned()][..]));
+    assert_eq!(
+        (principal.kind(), principal.role()),
+        (PrincipalKind::Machine, Role::Owner)
+    );
+    assert_eq!(
+        (principal.client(), principal.scopes()),
+        (Some("robot"), &["a".to_owned(), "b".to_owned()][..])
+    );
     assert_eq!(principal.expires_at(), START + 3_600);
 }
 
 #[test]
 fn a_minted_token_never_outlives_a_day_or_replaces_a_claim() {
     let key = dev_key();
-    let request = MintRequest { tenant: Some("acme".into()), ..MintRequest::new(ISSUER, AUDIENCE, "user-1") };
+    let request = MintRequest {
+        tenant: Some("acme".into()),
+        ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
+    };
     let mint = |change: fn(&mut MintRequest)| {
         let mut request = request.clone();
         change(&mut request);
         key.mint(&request, START)
     };
-    assert!(matches!(mint(|request| request.ttl = Duration::ZERO), Err(DevKeyError::Ttl)));
-    assert!(matches!(mint(|request| request.ttl = Duration::from_secs(86_401)), Err(DevKeyError::Ttl)));
-    assert!(matches!(mint(|request| request.ttl = Duration::MAX), Err(DevKeyError::Ttl)));
+    assert!(matches!(
+        mint(|request| request.ttl = Duration::ZERO),
+        Err(DevKeyError::Ttl)
+    ));
+    assert!(matches!(
+        mint(|request| request.ttl = Duration::from_secs(86_401)),
+        Err(DevKeyError::Ttl)
+    ));
+    assert!(matches!(
+        mint(|request| request.ttl = Duration::MAX),
+        Err(DevKeyError::Ttl)
+    ));
     for claim in ["/iss", "/sub/x", "tenantId", ""] {
-        let request = MintRequest { tenant_claim: claim.into(), ..request.clone() };
-        assert!(matches!(key.mint(&request, START), Err(DevKeyError::Claim)), "{claim}");
+        let request = MintRequest {
+            tenant_claim: claim.into(),
+            ..request.clone()
+        };
+        assert!(
+            matches!(key.mint(&request, START), Err(DevKeyError::Claim)),
+            "{claim}"
+        );
     }
 }
 
@@ -57,8 +85,14 @@ fn the_private_key_is_for_its_owner_alone_and_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let (private, public) = (dir.path().join("key.pem"), dir.path().join("jwks.json"));
     let key = DevKey::generate(&private, &public).unwrap();
-    assert_eq!(std::fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(matches!(DevKey::generate(&private, &public), Err(DevKeyError::Io { .. })));
+    assert_eq!(
+        std::fs::metadata(&private).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(matches!(
+        DevKey::generate(&private, &public),
+        Err(DevKeyError::Io { .. })
+    ));
     assert_eq!(DevKey::load(&private).unwrap().jwk(), key.jwk());
     let set = std::fs::read(&public).unwrap();
     assert_eq!(KeySet::parse(&set).unwrap().len(), 1);
@@ -66,7 +100,11 @@ fn the_private_key_is_for_its_owner_alone_and_is_never_overwritten() {
     std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(matches!(DevKey::load(&private), Err(DevKeyError::Open(_))));
     std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600)).unwrap();
-    for junk in ["", "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----", "\0"] {
+    for junk in [
+        "",
+        "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----",
+        "\0",
+    ] {
         std::fs::write(&private, junk).unwrap();
         assert!(matches!(DevKey::load(&private), Err(DevKeyError::Form(_))));
     }
@@ -79,20 +117,42 @@ fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
     let keys = KeySet::parse(serde_json::json!({"keys": [key.jwk()]}).to_string().as_bytes()).unwrap();
     let rules = config(ISSUER).rules().unwrap();
     let issuers = [(config(OTHER).rules().unwrap(), None), (rules, Some(keys))];
-    let request = MintRequest { tenant: Some("acme".into()), ..MintRequest::new(ISSUER, "elsewhere", "user-1") };
+    let request = MintRequest {
+        tenant: Some("acme".into()),
+        ..MintRequest::new(ISSUER, "elsewhere", "user-1")
+    };
     let token = key.mint(&request, START).unwrap();
     let inspection = inspect(&token, &issuers, START + 7_200).unwrap();
-    let failed: Vec<_> =
-        inspection.checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name).collect();
+    let failed: Vec<_> = inspection
+        .checks
+        .iter()
+        .filter(|check| check.failure.is_some())
+        .map(|check| check.name)
+        .collect();
     assert_eq!(failed, ["times", "audience"]);
     assert!(!inspection.would_pass());
     assert_eq!(inspection.claims["sub"], "user-1");
     let shown = format!("{} {inspection:?}", serde_json::to_string(&inspection).unwrap());
     assert!(!shown.contains(token.rsplit_once('.').unwrap().1));
     let stranger = inspect(&dev_key().mint(&request, START).unwrap(), &issuers, START).unwrap();
-    assert!(stranger.checks.iter().any(|check| check.name == "signature" && check.failure.is_some()));
-    let unknown = MintRequest { issuer: "https://evil.example".into(), ..request };
+    assert!(
+        stranger
+            .checks
+            .iter()
+            .any(|check| check.name == "signature" && check.failure.is_some())
+    );
+    let unknown = MintRequest {
+        issuer: "https://evil.example".into(),
+        ..request
+    };
     let unknown = inspect(&key.mint(&unknown, START).unwrap(), &issuers, START).unwrap();
-    assert_eq!((unknown.issuer.as_deref(), unknown.checks[0].name, unknown.would_pass()), (None, "issuer", false));
+    assert_eq!(
+        (
+            unknown.issuer.as_deref(),
+            unknown.checks[0].name,
+            unknown.would_pass()
+        ),
+        (None, "issuer", false)
+    );
     assert!(inspect("nonsense", &issuers, START).is_err());
 }

@@ -12,7 +12,10 @@ use toolhost_tenancy::{KEY_SET_MAX_AGE, KEY_SET_MAX_STALE, KeySource, REFETCH_IN
 
 /// A person's token that outlives every wait of a test.
 fn long(world: &World) -> MintRequest {
-    MintRequest { ttl: Duration::from_secs(24 * 60 * 60), ..world.request() }
+    MintRequest {
+        ttl: Duration::from_secs(24 * 60 * 60),
+        ..world.request()
+    }
 }
 
 /// Lets what was started beside a call end.
@@ -28,7 +31,15 @@ async fn keys_are_fetched_once_for_many_tokens_at_once() {
     let world = World::new();
     *world.net.delay.lock().unwrap() = Duration::from_millis(20);
     let tokens: Vec<_> = (0..50)
-        .map(|n| world.mint(&world.key, &MintRequest { subject: format!("user-{n}"), ..world.request() }))
+        .map(|n| {
+            world.mint(
+                &world.key,
+                &MintRequest {
+                    subject: format!("user-{n}"),
+                    ..world.request()
+                },
+            )
+        })
         .collect();
     let results = futures::future::join_all(tokens.iter().map(|token| world.tenant(token))).await;
     assert!(results.iter().all(Result::is_ok));
@@ -52,11 +63,17 @@ async fn t25_made_up_kids_cost_one_fetch_a_minute() {
     assert!(world.tenant(&world.token()).await.is_ok());
     world.clock.pass(REFETCH_INTERVAL - 1);
     let stranger = dev_key();
-    assert_eq!(world.tenant(&world.mint(&stranger, &world.request())).await, Err(401));
+    assert_eq!(
+        world.tenant(&world.mint(&stranger, &world.request())).await,
+        Err(401)
+    );
     assert_eq!(world.net.count(), 1);
     world.clock.pass(1);
     for _ in 0..20 {
-        assert_eq!(world.tenant(&world.mint(&dev_key(), &world.request())).await, Err(401));
+        assert_eq!(
+            world.tenant(&world.mint(&dev_key(), &world.request())).await,
+            Err(401)
+        );
     }
     assert_eq!(world.net.count(), 2);
     assert!(world.tenant(&world.token()).await.is_ok());
@@ -69,7 +86,10 @@ async fn t25_a_removed_key_ends_new_and_cached_tokens_within_fifteen_minutes() {
     assert!(world.tenant(&token).await.is_ok());
     world.net.serve_keys(&jwks_url(ISSUER), &[&dev_key()]);
     world.clock.pass(KEY_SET_MAX_AGE - 1);
-    assert!(world.tenant(&token).await.is_ok(), "the keys are renewed beside this call");
+    assert!(
+        world.tenant(&token).await.is_ok(),
+        "the keys are renewed beside this call"
+    );
     world.clock.pass(1);
     assert_eq!(world.tenant(&token).await, Err(401));
     assert_eq!(world.tenant(&world.token()).await, Err(401));
@@ -100,7 +120,10 @@ async fn the_same_keys_fetched_again_keep_cached_tokens_and_no_call_waits() {
 #[tokio::test]
 async fn t25_keys_are_served_stale_for_a_day_and_no_longer() {
     let world = World::new();
-    let ttl = MintRequest { ttl: Duration::from_secs(24 * 60 * 60), ..world.request() };
+    let ttl = MintRequest {
+        ttl: Duration::from_secs(24 * 60 * 60),
+        ..world.request()
+    };
     assert!(world.tenant(&world.token()).await.is_ok());
     world.net.down(&jwks_url(ISSUER));
     world.clock.pass(KEY_SET_MAX_STALE / 2);
@@ -111,7 +134,11 @@ async fn t25_keys_are_served_stale_for_a_day_and_no_longer() {
     assert!(world.tenant(&token).await.is_ok());
     settle().await;
     world.clock.pass(1);
-    assert_eq!(world.tenant(&token).await, Err(503), "a cached token ends with its keys");
+    assert_eq!(
+        world.tenant(&token).await,
+        Err(503),
+        "a cached token ends with its keys"
+    );
     assert_eq!(world.tenant(&world.token()).await, Err(503));
     assert!(!world.tenancy.ready());
     world.net.serve_keys(&jwks_url(ISSUER), &[&world.key]);
@@ -123,7 +150,12 @@ async fn t25_keys_are_served_stale_for_a_day_and_no_longer() {
 async fn t25_a_poisoned_set_does_not_replace_a_good_one() {
     let world = World::new();
     assert!(world.tenant(&world.token()).await.is_ok());
-    for poison in ["<html>", "{\"keys\":[]}", "{\"keys\":[],\"keys\":[]}", &"x".repeat(300_000)] {
+    for poison in [
+        "<html>",
+        "{\"keys\":[]}",
+        "{\"keys\":[],\"keys\":[]}",
+        &"x".repeat(300_000),
+    ] {
         world.net.serve(&jwks_url(ISSUER), poison);
         world.clock.pass(KEY_SET_MAX_AGE);
         assert!(world.tenant(&world.token()).await.is_ok());
@@ -138,7 +170,10 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
     assert!(world.tenancy.ready());
     assert_eq!(world.tenancy.issuers_without_keys(), [OTHER]);
     assert!(world.tenant(&world.token()).await.is_ok());
-    let theirs = MintRequest { issuer: OTHER.into(), ..world.request() };
+    let theirs = MintRequest {
+        issuer: OTHER.into(),
+        ..world.request()
+    };
     assert_eq!(world.tenant(&world.mint(&world.key, &theirs)).await, Err(503));
     world.net.serve_keys(&jwks_url(OTHER), &[&world.key]);
     world.clock.pass(5);
@@ -150,7 +185,13 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
 async fn an_issuer_that_hangs_does_not_hold_up_anothers_callers() {
     let world = World::of(vec![config(ISSUER), config(OTHER)]);
     world.net.hang(&jwks_url(OTHER));
-    let theirs = world.mint(&world.key, &MintRequest { issuer: OTHER.into(), ..world.request() });
+    let theirs = world.mint(
+        &world.key,
+        &MintRequest {
+            issuer: OTHER.into(),
+            ..world.request()
+        },
+    );
     let hanging = tokio::spawn({
         let tenancy = world.tenancy.clone();
         async move { tenancy.authenticate_token(&theirs).await.map(drop) }
@@ -176,11 +217,17 @@ async fn a_caller_that_goes_away_does_not_cost_the_others_their_keys() {
 #[tokio::test]
 async fn t26_a_cached_token_ends_when_it_expires() {
     let world = World::new();
-    let short = MintRequest { ttl: Duration::from_secs(60), ..world.request() };
+    let short = MintRequest {
+        ttl: Duration::from_secs(60),
+        ..world.request()
+    };
     let token = world.mint(&world.key, &short);
     assert!(world.tenant(&token).await.is_ok());
     world.clock.pass(60 + 29);
-    assert!(world.tenant(&token).await.is_ok(), "the leeway is for it as for any other");
+    assert!(
+        world.tenant(&token).await.is_ok(),
+        "the leeway is for it as for any other"
+    );
     world.clock.pass(1);
     assert_eq!(world.tenant(&token).await, Err(401));
 }
@@ -191,12 +238,30 @@ async fn discovery_takes_keys_only_from_the_issuer_it_asked_for() {
     let mut issuer = config(ISSUER);
     issuer.keys = KeySource::Discovery;
     for (document, works) in [
-        (format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#), true),
-        (format!(r#"{{"issuer":"{ISSUER}/","jwks_uri":"{ISSUER}/jwks"}}"#), false),
-        (format!(r#"{{"issuer":"{OTHER}","jwks_uri":"{ISSUER}/jwks"}}"#), false),
-        (format!(r#"{{"issuer":"{OTHER}","issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#), false),
-        (format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"http://idp.example/jwks"}}"#), false),
-        (format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"file:///etc/passwd"}}"#), false),
+        (
+            format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#),
+            true,
+        ),
+        (
+            format!(r#"{{"issuer":"{ISSUER}/","jwks_uri":"{ISSUER}/jwks"}}"#),
+            false,
+        ),
+        (
+            format!(r#"{{"issuer":"{OTHER}","jwks_uri":"{ISSUER}/jwks"}}"#),
+            false,
+        ),
+        (
+            format!(r#"{{"issuer":"{OTHER}","issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#),
+            false,
+        ),
+        (
+            format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"http://idp.example/jwks"}}"#),
+            false,
+        ),
+        (
+            format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"file:///etc/passwd"}}"#),
+            false,
+        ),
         (format!(r#"{{"issuer":"{ISSUER}"}}"#), false),
         (format!(r#"{{"jwks_uri":"{ISSUER}/jwks"}}"#), false),
     ] {

@@ -24,7 +24,9 @@ async fn serve(pages: impl Fn(&str, SocketAddr) -> String + Send + Sync + 'stati
             let mut request = vec![0; 8192];
             let mut length = 0;
             while !request[..length].ends_with(b"\r\n\r\n") {
-                let Ok(read @ 1..) = stream.read(&mut request[length..]).await else { break };
+                let Ok(read @ 1..) = stream.read(&mut request[length..]).await else {
+                    break;
+                };
                 length += read;
             }
             let text = String::from_utf8_lossy(&request[..length]).into_owned();
@@ -37,22 +39,37 @@ async fn serve(pages: impl Fn(&str, SocketAddr) -> String + Send + Sync + 'stati
 }
 
 fn page(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn local(issuer: &str, keys: KeySource) -> IssuerConfig {
-    IssuerConfig { allow_http: true, allow_loopback: true, ..IssuerConfig::new(issuer, AUDIENCE, keys) }
+    IssuerConfig {
+        allow_http: true,
+        allow_loopback: true,
+        ..IssuerConfig::new(issuer, AUDIENCE, keys)
+    }
 }
 
 async fn status(config: IssuerConfig, key: &DevKey) -> Result<String, u16> {
-    let request = MintRequest { tenant: Some("acme".into()), ..MintRequest::new(&config.issuer, AUDIENCE, "user-1") };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let request = MintRequest {
+        tenant: Some("acme".into()),
+        ..MintRequest::new(&config.issuer, AUDIENCE, "user-1")
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let token = key.mint(&request, now).unwrap();
     let fetch = Arc::new(NetworkFetch::new(Arc::new(Network::system().unwrap())));
     let tenancy = Tenancy::new(vec![config], directory(), None, fetch).unwrap();
     tenancy.start().await;
     let result = tenancy.authenticate_token(&token).await;
-    result.map(|caller| caller.binding.tenant().to_string()).map_err(|error| error.status())
+    result
+        .map(|caller| caller.binding.tenant().to_string())
+        .map_err(|error| error.status())
 }
 
 #[tokio::test]
@@ -60,20 +77,33 @@ async fn keys_come_by_discovery_and_by_url() {
     let key = dev_key();
     let set = json!({"keys": [key.jwk()]}).to_string();
     let address = serve(move |path, address| match path {
-        "/.well-known/openid-configuration" => {
-            page(&json!({"issuer": format!("http://{address}"), "jwks_uri": format!("http://{address}/jwks")}).to_string())
-        }
+        "/.well-known/openid-configuration" => page(
+            &json!({"issuer": format!("http://{address}"), "jwks_uri": format!("http://{address}/jwks")})
+                .to_string(),
+        ),
         "/jwks" => page(&set),
         _ => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".into(),
     })
     .await;
     let issuer = format!("http://{address}");
-    assert_eq!(status(local(&issuer, KeySource::Discovery), &key).await.as_deref(), Ok("acme"));
+    assert_eq!(
+        status(local(&issuer, KeySource::Discovery), &key)
+            .await
+            .as_deref(),
+        Ok("acme")
+    );
     let url = KeySource::Url(format!("{issuer}/jwks").parse().unwrap());
-    assert_eq!(status(local(&issuer, url.clone()), &key).await.as_deref(), Ok("acme"));
+    assert_eq!(
+        status(local(&issuer, url.clone()), &key).await.as_deref(),
+        Ok("acme")
+    );
     let mut closed = local(&issuer, url);
     closed.allow_loopback = false;
-    assert_eq!(status(closed, &key).await, Err(503), "loopback is for those that say so");
+    assert_eq!(
+        status(closed, &key).await,
+        Err(503),
+        "loopback is for those that say so"
+    );
 }
 
 #[tokio::test]
@@ -90,8 +120,20 @@ async fn a_redirect_an_endless_body_and_a_bad_status_give_no_keys() {
     })
     .await;
     let issuer = format!("http://{address}");
-    for (path, expected) in [("/moved", Err(503)), ("/huge", Err(503)), ("/error", Err(503)), ("/jwks", Ok("acme"))] {
+    for (path, expected) in [
+        ("/moved", Err(503)),
+        ("/huge", Err(503)),
+        ("/error", Err(503)),
+        ("/jwks", Ok("acme")),
+    ] {
         let url = KeySource::Url(format!("{issuer}{path}").parse().unwrap());
-        assert_eq!(status(local(&issuer, url), &key).await.as_deref().map_err(|status| *status), expected, "{path}");
+        assert_eq!(
+            status(local(&issuer, url), &key)
+                .await
+                .as_deref()
+                .map_err(|status| *status),
+            expected,
+            "{path}"
+        );
     }
 }

@@ -14,7 +14,11 @@ use toolhost_tenancy::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, Sessi
 async fn owner(world: &World, change: impl FnOnce(&mut MintRequest)) -> OwnerId {
     let mut request = world.request();
     change(&mut request);
-    let caller = world.tenancy.authenticate_token(&world.mint(&world.key, &request)).await.unwrap();
+    let caller = world
+        .tenancy
+        .authenticate_token(&world.mint(&world.key, &request))
+        .await
+        .unwrap();
     caller.binding.owner()
 }
 

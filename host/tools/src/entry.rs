@@ -51,7 +51,10 @@ pub struct ToolEntry {
 
 impl ToolEntry {
     /// Takes what a plugin says of a tool, and refuses what could mislead a client.
-    pub(crate) fn new(plugin: &PluginName, tool: contract::Tool) -> Result<Self, CatalogueError> {
+    ///
+    /// # Errors
+    /// Its name, a schema or what it says of itself is not acceptable.
+    pub fn new(plugin: &PluginName, tool: contract::Tool) -> Result<Self, CatalogueError> {
         let refuse = |why: String| CatalogueError::Tool {
             plugin: plugin.clone(),
             tool: tool.name.chars().take(64).collect(),

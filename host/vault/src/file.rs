@@ -133,3 +133,28 @@ fn unreadable(error: io::Error) -> SourceProblem {
         kind => SourceProblem::Unreadable(kind),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+
+    use super::{SecretFile, Stamp};
+
+    #[test]
+    fn a_stamp_proves_nothing_until_the_file_has_settled() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        std::fs::write(&path, "tok_0123456789").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(SecretFile::new(path.clone()).read().unwrap().stamp.is_none());
+
+        let stamp = Stamp::of(&std::fs::metadata(&path).unwrap());
+        let later = |seconds| SystemTime::now() + Duration::from_secs(seconds);
+        assert!(!stamp.is_settled(later(0)) && stamp.is_settled(later(3)));
+        assert!(
+            !stamp.is_settled(SystemTime::UNIX_EPOCH),
+            "a clock that was set back proves nothing"
+        );
+    }
+}

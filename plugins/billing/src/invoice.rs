@@ -37,7 +37,9 @@ impl TryFrom<String> for InvoiceId {
     type Error = &'static str;
 
     fn try_from(id: String) -> Result<Self, Self::Error> {
-        let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let plain = id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if plain && (1..=MAX_ID).contains(&id.len()) {
             return Ok(Self(id));
         }

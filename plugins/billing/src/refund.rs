@@ -32,7 +32,10 @@ struct Body {
 /// The idempotency key is made of what is asked for. A model that calls again because it did not see the first answer
 /// then pays once, and to pay the same sum back twice takes a person.
 pub(crate) fn create_refund(arguments: CreateRefund, _: &Call) -> Result<Json<Refund>, Failure> {
-    let CreateRefund { invoice_id, amount_cents } = arguments;
+    let CreateRefund {
+        invoice_id,
+        amount_cents,
+    } = arguments;
     let refund = Http::connection("billing")
         .post("/v1/invoices/{invoice_id}/refunds")
         .param("invoice_id", &invoice_id)

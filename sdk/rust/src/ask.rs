@@ -27,7 +27,10 @@ impl Ask {
     /// `id` is unique within these questions. Never ask for a password or a key: the client may show or keep it.
     pub fn elicit<T: JsonSchema>(self, id: &str, message: &str) -> Self {
         let form = schema::of_form::<T>();
-        self.elicit_with(id, json!({ "mode": "form", "message": message, "requestedSchema": form.as_value() }))
+        self.elicit_with(
+            id,
+            json!({ "mode": "form", "message": message, "requestedSchema": form.as_value() }),
+        )
     }
 
     /// A question to the person, with the parameters of MCP's `elicitation/create` spelt out.
@@ -50,7 +53,9 @@ impl Ask {
     pub fn state(mut self, state: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(state) {
             Ok(bytes) => self.state = bytes,
-            Err(error) => self.mistake = Some(Failure::failed(format!("the state has no JSON form: {error}"))),
+            Err(error) => {
+                self.mistake = Some(Failure::failed(format!("the state has no JSON form: {error}")))
+            }
         }
         self
     }

@@ -15,7 +15,11 @@ use crate::Plugin;
 pub fn schemas(plugin: &Plugin) -> Result<(), Box<dyn std::error::Error>> {
     let mut text = String::from("&[\n");
     for tool in plugin.describe()? {
-        writeln!(text, "    ({:?}, {:?}, {:?}),", tool.name, tool.input_schema, tool.output_schema)?;
+        writeln!(
+            text,
+            "    ({:?}, {:?}, {:?}),",
+            tool.name, tool.input_schema, tool.output_schema
+        )?;
     }
     text.push(']');
     let directory = std::env::var("OUT_DIR")?;

@@ -34,7 +34,9 @@ impl Call {
     /// # Errors
     /// `invalid-arguments` when an accepted answer is not of this type.
     pub fn answer<T: DeserializeOwned>(&self, id: &str) -> Result<Option<Answer<T>>, Failure> {
-        let Some(answer) = self.answers.iter().find(|answer| answer.id == id) else { return Ok(None) };
+        let Some(answer) = self.answers.iter().find(|answer| answer.id == id) else {
+            return Ok(None);
+        };
         Ok(Some(match answer.action.as_str() {
             "accept" => {
                 let content = answer.content.as_deref().unwrap_or("{}");
@@ -53,13 +55,17 @@ impl Call {
     /// # Errors
     /// `invalid-arguments` when the answer is not a message with text.
     pub fn sampled(&self, id: &str) -> Result<Option<String>, Failure> {
-        let Some(Answer::Accepted(message)) = self.answer::<Value>(id)? else { return Ok(None) };
+        let Some(Answer::Accepted(message)) = self.answer::<Value>(id)? else {
+            return Ok(None);
+        };
         // One block, or from protocol 2025-11-25 on a list of them.
         let content = message.get("content");
         let block = content.and_then(|content| content.get(0)).or(content);
         match block.and_then(|block| block.get("text")).and_then(Value::as_str) {
             Some(text) => Ok(Some(text.to_owned())),
-            None => Err(Failure::invalid_arguments(format!("the answer to {id:?} has no text"))),
+            None => Err(Failure::invalid_arguments(format!(
+                "the answer to {id:?} has no text"
+            ))),
         }
     }
 

@@ -43,7 +43,10 @@ impl Exchange {
     /// # Errors
     /// When the request failed.
     pub fn try_head(&self) -> Result<Option<Head>, HttpError> {
-        Ok(self.handle.head()?.map(|head| Head { status: head.status, headers: head.headers }))
+        Ok(self.handle.head()?.map(|head| Head {
+            status: head.status,
+            headers: head.headers,
+        }))
     }
 
     /// Up to `max` bytes of the body, waiting for the first one; `None` at its end.
@@ -81,6 +84,10 @@ impl Exchange {
         while let Some(chunk) = self.read(CHUNK)? {
             body.extend_from_slice(&chunk);
         }
-        Ok(Response { status, headers, body })
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
     }
 }

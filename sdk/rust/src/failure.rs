@@ -19,7 +19,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with a code and one sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: None }
+        Self {
+            code,
+            message: message.into(),
+            detail: None,
+        }
     }
 
     /// The arguments are not what the tool takes.
@@ -62,13 +66,21 @@ impl From<HttpError> for Failure {
             code => Code::from(code),
         };
         let detail = error.sent.then(|| r#"{"sent":true}"#.to_owned());
-        Self { code, message: error.message, detail }
+        Self {
+            code,
+            message: error.message,
+            detail,
+        }
     }
 }
 
 impl From<types::Failure> for Failure {
     fn from(failure: types::Failure) -> Self {
-        Self { code: Code::from(failure.code.as_str()), message: failure.message, detail: failure.detail }
+        Self {
+            code: Code::from(failure.code.as_str()),
+            message: failure.message,
+            detail: failure.detail,
+        }
     }
 }
 

@@ -11,8 +11,16 @@ pub(crate) fn send(request: &wire::Request) -> Result<wire::Response, wire::Http
 
 pub(crate) fn start(request: &wire::Request) -> Result<Exchange, wire::HttpFailure> {
     let answer = testing::answer(request)?;
-    let head = wire::ResponseHead { status: answer.status, headers: answer.headers, meta: Vec::new() };
-    Ok(Exchange { head, head_asked: Cell::new(false), body: RefCell::new(answer.body) })
+    let head = wire::ResponseHead {
+        status: answer.status,
+        headers: answer.headers,
+        meta: Vec::new(),
+    };
+    Ok(Exchange {
+        head,
+        head_asked: Cell::new(false),
+        body: RefCell::new(answer.body),
+    })
 }
 
 /// An answer that is all there, but says at the first question that it is not, as a real one would.
@@ -79,13 +87,21 @@ pub(crate) mod kv {
 
     pub(crate) fn get(scope: &str, key: &str) -> Result<Option<Entry>, Failure> {
         check(scope, key)?;
-        Ok(testing::with(|state| state.kv.get(&(scope.to_owned(), key.to_owned())).cloned()))
+        Ok(testing::with(|state| {
+            state.kv.get(&(scope.to_owned(), key.to_owned())).cloned()
+        }))
     }
 
     pub(crate) fn put(scope: &str, key: &str, value: &[u8]) -> Result<u64, Failure> {
         check(scope, key)?;
         Ok(testing::with(|state| {
-            let known = state.kv.entry((scope.to_owned(), key.to_owned())).or_insert(Entry { value: vec![], version: 0 });
+            let known = state
+                .kv
+                .entry((scope.to_owned(), key.to_owned()))
+                .or_insert(Entry {
+                    value: vec![],
+                    version: 0,
+                });
             known.value = value.to_vec();
             known.version += 1;
             known.version
@@ -94,10 +110,17 @@ pub(crate) mod kv {
 
     pub(crate) fn delete(scope: &str, key: &str) -> Result<bool, Failure> {
         check(scope, key)?;
-        Ok(testing::with(|state| state.kv.remove(&(scope.to_owned(), key.to_owned())).is_some()))
+        Ok(testing::with(|state| {
+            state.kv.remove(&(scope.to_owned(), key.to_owned())).is_some()
+        }))
     }
 
-    pub(crate) fn list_keys(scope: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page, Failure> {
+    pub(crate) fn list_keys(
+        scope: &str,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page, Failure> {
         check(scope, "-")?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(testing::with(|state| {
@@ -115,7 +138,12 @@ pub(crate) mod kv {
         }))
     }
 
-    pub(crate) fn compare_and_set(scope: &str, key: &str, expected: Option<u64>, value: &[u8]) -> Result<u64, Failure> {
+    pub(crate) fn compare_and_set(
+        scope: &str,
+        key: &str,
+        expected: Option<u64>,
+        value: &[u8],
+    ) -> Result<u64, Failure> {
         if get(scope, key)?.map(|entry| entry.version) == expected {
             return put(scope, key, value);
         }
@@ -124,7 +152,10 @@ pub(crate) mod kv {
 
     fn check(scope: &str, key: &str) -> Result<(), Failure> {
         if !matches!(scope, "shared" | "personal") || key.is_empty() || key.len() > 512 {
-            return Err(crate::Failure::invalid_arguments("the scope is unknown or the key is not 1 to 512 bytes").into());
+            return Err(crate::Failure::invalid_arguments(
+                "the scope is unknown or the key is not 1 to 512 bytes",
+            )
+            .into());
         }
         Ok(())
     }

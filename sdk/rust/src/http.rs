@@ -113,7 +113,10 @@ impl Request {
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => self.header("content-type", "application/json").body(body),
-            Err(error) => Self { mistake: Some(HttpError::invalid_request(error.to_string())), ..self },
+            Err(error) => Self {
+                mistake: Some(HttpError::invalid_request(error.to_string())),
+                ..self
+            },
         }
     }
 
@@ -126,7 +129,11 @@ impl Request {
             return Err(mistake);
         }
         let response = host::send(&self.wire)?;
-        Ok(Response { status: response.status, headers: response.headers, body: response.body })
+        Ok(Response {
+            status: response.status,
+            headers: response.headers,
+            body: response.body,
+        })
     }
 
     /// Begins it and returns at once: to read an answer in parts, or to wait for several with [`crate::join`].
@@ -162,7 +169,10 @@ impl Response {
     /// The first header field of this name, in whatever case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The answer itself if its status is 2xx.
@@ -173,7 +183,10 @@ impl Response {
         if self.is_success() {
             return Ok(self);
         }
-        Err(HttpError::upstream(format!("the upstream answered with status {}", self.status), Some(self.status)))
+        Err(HttpError::upstream(
+            format!("the upstream answered with status {}", self.status),
+            Some(self.status),
+        ))
     }
 
     /// Reads the JSON body of a 2xx answer.

@@ -17,11 +17,21 @@ pub struct HttpError {
 
 impl HttpError {
     pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
-        Self { code: HttpCode::InvalidRequest, message: message.into(), sent: false, status: None }
+        Self {
+            code: HttpCode::InvalidRequest,
+            message: message.into(),
+            sent: false,
+            status: None,
+        }
     }
 
     pub(crate) fn upstream(message: impl Into<String>, status: Option<u16>) -> Self {
-        Self { code: HttpCode::Upstream, message: message.into(), sent: true, status }
+        Self {
+            code: HttpCode::Upstream,
+            message: message.into(),
+            sent: true,
+            status,
+        }
     }
 }
 
@@ -36,6 +46,11 @@ impl std::error::Error for HttpError {}
 impl From<wire::HttpFailure> for HttpError {
     fn from(failure: wire::HttpFailure) -> Self {
         let code = HttpCode::from(failure.code.as_str());
-        Self { code, message: failure.message, sent: failure.sent, status: None }
+        Self {
+            code,
+            message: failure.message,
+            sent: failure.sent,
+            status: None,
+        }
     }
 }

@@ -28,7 +28,10 @@ pub fn join(exchanges: Vec<Exchange>) -> Vec<Result<Response, HttpError>> {
         }
         let pollables: Vec<&host::Pollable> = waiting.iter().map(|(_, pollable)| pollable).collect();
         for ready in host::poll(&pollables) {
-            let at = usize::try_from(ready).ok().and_then(|ready| waiting.get(ready)).map(|(at, _)| *at);
+            let at = usize::try_from(ready)
+                .ok()
+                .and_then(|ready| waiting.get(ready))
+                .map(|(at, _)| *at);
             if let Some(slot) = at.and_then(|at| slots.get_mut(at)) {
                 slot.step();
             }
@@ -47,7 +50,12 @@ struct Slot {
 
 impl Slot {
     const fn new(exchange: Exchange) -> Self {
-        Self { exchange: Some(exchange), head: None, body: Vec::new(), error: None }
+        Self {
+            exchange: Some(exchange),
+            head: None,
+            body: Vec::new(),
+            error: None,
+        }
     }
 
     fn step(&mut self) {
@@ -78,7 +86,11 @@ impl Slot {
 
     fn finish(self) -> Result<Response, HttpError> {
         match (self.error, self.head) {
-            (None, Some(head)) => Ok(Response { status: head.status, headers: head.headers, body: self.body }),
+            (None, Some(head)) => Ok(Response {
+                status: head.status,
+                headers: head.headers,
+                body: self.body,
+            }),
             (Some(error), _) => Err(error),
             (None, None) => Err(HttpError::upstream("the answer has no head", None)),
         }

@@ -24,7 +24,8 @@ impl Entry {
     /// # Errors
     /// When it is not such JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.value).map_err(|error| Failure::failed(format!("a kept value is damaged: {error}")))
+        serde_json::from_slice(&self.value)
+            .map_err(|error| Failure::failed(format!("a kept value is damaged: {error}")))
     }
 }
 
@@ -56,7 +57,10 @@ impl Kv {
     /// `invalid-arguments`, `limit` or `failed`.
     pub fn get(self, key: &str) -> Result<Option<Entry>, Failure> {
         let entry = host::kv::get(self.scope, key)?;
-        Ok(entry.map(|entry| Entry { value: entry.value, version: entry.version }))
+        Ok(entry.map(|entry| Entry {
+            value: entry.value,
+            version: entry.version,
+        }))
     }
 
     /// Writes a value (at most 256 KiB); returns the new version.
@@ -90,7 +94,10 @@ impl Kv {
     /// `invalid-arguments`, `limit` or `failed`.
     pub fn list(self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Keys, Failure> {
         let page = host::kv::list_keys(self.scope, prefix, cursor, limit)?;
-        Ok(Keys { keys: page.keys, cursor: page.cursor })
+        Ok(Keys {
+            keys: page.keys,
+            cursor: page.cursor,
+        })
     }
 
     /// Writes only when the key's version is `expected` (`None`: when there is no such key); returns the new version.

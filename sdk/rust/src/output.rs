@@ -91,8 +91,14 @@ impl Output {
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn from_wire(output: wire::Output) -> Self {
         Self {
-            content: output.content.into_iter().filter_map(Content::from_wire).collect(),
-            structured: output.structured.and_then(|text| serde_json::from_str(&text).ok()),
+            content: output
+                .content
+                .into_iter()
+                .filter_map(Content::from_wire)
+                .collect(),
+            structured: output
+                .structured
+                .and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }
@@ -109,36 +115,78 @@ impl Content {
             meta: Vec::new(),
         };
         match self {
-            Self::Text(text) => wire::Content { text: Some(text), ..block("text") },
-            Self::Image { data, mime_type } => {
-                wire::Content { data: Some(data), mime_type: Some(mime_type), ..block("image") }
-            }
-            Self::Audio { data, mime_type } => {
-                wire::Content { data: Some(data), mime_type: Some(mime_type), ..block("audio") }
-            }
-            Self::ResourceLink { uri, name, mime_type } => {
-                wire::Content { uri: Some(uri), name: Some(name), mime_type, ..block("resource-link") }
-            }
-            Self::TextResource { uri, mime_type, text } => {
-                wire::Content { uri: Some(uri), text: Some(text), mime_type, ..block("resource") }
-            }
-            Self::BlobResource { uri, mime_type, data } => {
-                wire::Content { uri: Some(uri), data: Some(data), mime_type, ..block("resource") }
-            }
+            Self::Text(text) => wire::Content {
+                text: Some(text),
+                ..block("text")
+            },
+            Self::Image { data, mime_type } => wire::Content {
+                data: Some(data),
+                mime_type: Some(mime_type),
+                ..block("image")
+            },
+            Self::Audio { data, mime_type } => wire::Content {
+                data: Some(data),
+                mime_type: Some(mime_type),
+                ..block("audio")
+            },
+            Self::ResourceLink { uri, name, mime_type } => wire::Content {
+                uri: Some(uri),
+                name: Some(name),
+                mime_type,
+                ..block("resource-link")
+            },
+            Self::TextResource { uri, mime_type, text } => wire::Content {
+                uri: Some(uri),
+                text: Some(text),
+                mime_type,
+                ..block("resource")
+            },
+            Self::BlobResource { uri, mime_type, data } => wire::Content {
+                uri: Some(uri),
+                data: Some(data),
+                mime_type,
+                ..block("resource")
+            },
         }
     }
 
     #[cfg(not(target_family = "wasm"))]
     fn from_wire(block: wire::Content) -> Option<Self> {
-        let wire::Content { kind, text, data, mime_type, uri, name, .. } = block;
+        let wire::Content {
+            kind,
+            text,
+            data,
+            mime_type,
+            uri,
+            name,
+            ..
+        } = block;
         Some(match kind.as_str() {
             "text" => Self::Text(text?),
-            "image" => Self::Image { data: data?, mime_type: mime_type? },
-            "audio" => Self::Audio { data: data?, mime_type: mime_type? },
-            "resource-link" => Self::ResourceLink { uri: uri?, name: name?, mime_type },
+            "image" => Self::Image {
+                data: data?,
+                mime_type: mime_type?,
+            },
+            "audio" => Self::Audio {
+                data: data?,
+                mime_type: mime_type?,
+            },
+            "resource-link" => Self::ResourceLink {
+                uri: uri?,
+                name: name?,
+                mime_type,
+            },
             "resource" => match (text, data) {
-                (Some(text), None) => Self::TextResource { uri: uri?, mime_type, text },
-                (None, Some(data)) => Self::BlobResource { uri: uri?, mime_type, data },
+                (Some(text), None) => Self::TextResource {
+                    uri: uri?,
+                    mime_type,
+                    text,
+                },
+                (None, Some(data)) => Self::BlobResource {
+                    uri: uri?,
+                    mime_type,
+                    data,
+                },
                 _ => return None,
             },
             _ => return None,

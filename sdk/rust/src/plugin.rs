@@ -60,9 +60,17 @@ impl Plugin {
     /// The tool's failure, or `invalid-arguments` when there is no such tool or its arguments do not fit.
     pub fn invoke(&self, invocation: wire::Invocation) -> Result<wire::Outcome, Failure> {
         let Some(tool) = self.tools.iter().find(|tool| tool.name == invocation.name) else {
-            return Err(Failure::new(Code::InvalidArguments, format!("there is no tool {:?}", invocation.name)));
+            return Err(Failure::new(
+                Code::InvalidArguments,
+                format!("there is no tool {:?}", invocation.name),
+            ));
         };
-        let wire::Invocation { arguments, answers, state, .. } = invocation;
+        let wire::Invocation {
+            arguments,
+            answers,
+            state,
+            ..
+        } = invocation;
         tool.run(&arguments, &Call::new(tool.name, answers, state))
     }
 }

@@ -31,7 +31,11 @@ impl<T: Serialize + JsonSchema> Reply for Json<T> {
         let text = serde_json::to_string(&self.0)
             .map_err(|error| Failure::failed(format!("the result has no JSON form: {error}")))?;
         let block = Content::Text(text.clone()).into_wire();
-        Ok(wire::Outcome::Complete(wire::Output { content: vec![block], structured: Some(text), meta: Vec::new() }))
+        Ok(wire::Outcome::Complete(wire::Output {
+            content: vec![block],
+            structured: Some(text),
+            meta: Vec::new(),
+        }))
     }
 }
 

@@ -8,12 +8,22 @@ use serde_json::Value;
 /// The schema of a tool's arguments: always an object, and closed. A member that no field stands for is refused by the
 /// host even where the struct has no `deny_unknown_fields`, unless the struct itself collects the rest (`flatten`).
 pub(crate) fn of_arguments<T: JsonSchema>() -> Schema {
-    let mut schema = settings().for_deserialize().into_generator().into_root_schema_for::<T>();
+    let mut schema = settings()
+        .for_deserialize()
+        .into_generator()
+        .into_root_schema_for::<T>();
     schema.remove("title");
     if schema.get("type").is_none() {
         schema.insert("type".to_owned(), Value::from("object"));
     }
-    let composed = ["oneOf", "anyOf", "allOf", "$ref", "additionalProperties", "unevaluatedProperties"];
+    let composed = [
+        "oneOf",
+        "anyOf",
+        "allOf",
+        "$ref",
+        "additionalProperties",
+        "unevaluatedProperties",
+    ];
     if is_object(&schema) && composed.iter().all(|key| schema.get(*key).is_none()) {
         schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
@@ -22,7 +32,10 @@ pub(crate) fn of_arguments<T: JsonSchema>() -> Schema {
 
 /// The schema of a structured result.
 pub(crate) fn of_result<T: JsonSchema>() -> Schema {
-    let mut schema = settings().for_serialize().into_generator().into_root_schema_for::<T>();
+    let mut schema = settings()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>();
     schema.remove("title");
     schema
 }
@@ -35,7 +48,11 @@ pub(crate) fn of_form<T: JsonSchema>() -> Schema {
     }
     // A form has no null: a field that may be missing is simply not required.
     let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
-    for kind in fields.into_iter().flat_map(|fields| fields.values_mut()).filter_map(|field| field.get_mut("type")) {
+    for kind in fields
+        .into_iter()
+        .flat_map(|fields| fields.values_mut())
+        .filter_map(|field| field.get_mut("type"))
+    {
         if let Value::Array(kinds) = kind {
             kinds.retain(|kind| kind != "null");
             if let [only] = &kinds[..] {

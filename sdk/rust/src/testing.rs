@@ -60,12 +60,24 @@ pub(crate) fn answer(request: &SentRequest) -> Result<wire::Response, wire::Http
         meta: Vec::new(),
     };
     let Some(mut answering) = with(|state| state.answering.take()) else {
-        return Err(fail(failing(HttpCode::Denied, "no connection is granted: use testing::Host::answering")));
+        return Err(fail(failing(
+            HttpCode::Denied,
+            "no connection is granted: use testing::Host::answering",
+        )));
     };
     let answer = answering(request);
     with(|state| state.answering = Some(answering));
-    let Response { status, headers, body } = answer.map_err(fail)?;
-    Ok(wire::Response { status, headers, body, meta: Vec::new() })
+    let Response {
+        status,
+        headers,
+        body,
+    } = answer.map_err(fail)?;
+    Ok(wire::Response {
+        status,
+        headers,
+        body,
+        meta: Vec::new(),
+    })
 }
 
 /// The pretended host of this thread. A new one begins with nothing; dropping it forgets everything.
@@ -94,7 +106,10 @@ impl Host {
 
     /// Answers every request of the plugin.
     #[must_use]
-    pub fn answering(self, answer: impl FnMut(&SentRequest) -> Result<Response, HttpError> + 'static) -> Self {
+    pub fn answering(
+        self,
+        answer: impl FnMut(&SentRequest) -> Result<Response, HttpError> + 'static,
+    ) -> Self {
         with(|state| state.answering = Some(Box::new(answer)));
         self
     }
@@ -192,11 +207,20 @@ impl Returned {
 /// When the value has no JSON form.
 pub fn json(status: u16, body: &impl serde::Serialize) -> Result<Response, HttpError> {
     let body = serde_json::to_vec(body).map_err(|error| failing(HttpCode::Upstream, &error.to_string()))?;
-    Ok(Response { status, headers: vec![("content-type".into(), "application/json".into())], body })
+    Ok(Response {
+        status,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body,
+    })
 }
 
 /// A request that gets no answer.
 #[must_use]
 pub fn failing(code: HttpCode, message: &str) -> HttpError {
-    HttpError { code, message: message.to_owned(), sent: false, status: None }
+    HttpError {
+        code,
+        message: message.to_owned(),
+        sent: false,
+        status: None,
+    }
 }

@@ -28,7 +28,11 @@ pub struct Tool {
 
 impl std::fmt::Debug for Tool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Tool").field("name", &self.name).field("effects", &self.effects).finish_non_exhaustive()
+        formatter
+            .debug_struct("Tool")
+            .field("name", &self.name)
+            .field("effects", &self.effects)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,14 +69,20 @@ impl Tool {
             name,
             title: None,
             description: "",
-            effects: wire::Effects { read_only: false, destructive: true, idempotent: false, open_world: false },
+            effects: wire::Effects {
+                read_only: false,
+                destructive: true,
+                idempotent: false,
+                open_world: false,
+            },
             requires: Vec::new(),
             cache: None,
             #[cfg(not(feature = "built-schemas"))]
             schemas: || (schema::of_arguments::<A>(), R::schema()),
             run: Box::new(move |arguments, call| {
-                let arguments = serde_json::from_slice(arguments.as_bytes())
-                    .map_err(|error| Failure::invalid_arguments(format!("the arguments do not fit: {error}")))?;
+                let arguments = serde_json::from_slice(arguments.as_bytes()).map_err(|error| {
+                    Failure::invalid_arguments(format!("the arguments do not fit: {error}"))
+                })?;
                 function(arguments, call)?.into_wire()
             }),
         }
@@ -160,7 +170,10 @@ impl Tool {
         if output.as_ref().is_some_and(|output| !schema::is_object(output)) {
             return refuse("its result is not a struct, and MCP wants an object: wrap it in one");
         }
-        Ok((input.as_value().to_string(), output.map(|output| output.as_value().to_string())))
+        Ok((
+            input.as_value().to_string(),
+            output.map(|output| output.as_value().to_string()),
+        ))
     }
 
     pub(crate) fn describe(&self, input_schema: String, output_schema: Option<String>) -> wire::Tool {
@@ -171,7 +184,11 @@ impl Tool {
             input_schema,
             output_schema,
             effects: self.effects,
-            requires: self.requires.iter().map(|ability| ability.as_str().to_owned()).collect(),
+            requires: self
+                .requires
+                .iter()
+                .map(|ability| ability.as_str().to_owned())
+                .collect(),
             cache: self.cache.map(|(ttl, scope)| wire::Cache {
                 ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
                 scope: scope.as_str().to_owned(),

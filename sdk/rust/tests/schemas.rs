@@ -108,7 +108,10 @@ fn a_struct_that_collects_the_rest_stays_open() {
 fn a_result_has_the_schema_of_its_type_and_blocks_have_none() {
     let described = Plugin::new().tool(tool(paged)).describe().unwrap();
     let schema: Value = serde_json::from_str(described[0].output_schema.as_deref().unwrap()).unwrap();
-    assert_eq!((&schema["type"], &schema["required"]), (&json!("object"), &json!(["invoices"])));
+    assert_eq!(
+        (&schema["type"], &schema["required"]),
+        (&json!("object"), &json!(["invoices"]))
+    );
 
     fn blocks(_: Open, _: &Call) -> Result<Output, Failure> {
         Ok(Output::default())
@@ -116,8 +119,15 @@ fn a_result_has_the_schema_of_its_type_and_blocks_have_none() {
     fn asking(_: Open, _: &Call) -> Result<Outcome<Json<Page>>, Failure> {
         Ok(Outcome::Complete(Json(Page { invoices: Vec::new() })))
     }
-    assert_eq!(Plugin::new().tool(tool(blocks)).describe().unwrap()[0].output_schema, None);
-    assert!(Plugin::new().tool(tool(asking)).describe().unwrap()[0].output_schema.is_some());
+    assert_eq!(
+        Plugin::new().tool(tool(blocks)).describe().unwrap()[0].output_schema,
+        None
+    );
+    assert!(
+        Plugin::new().tool(tool(asking)).describe().unwrap()[0]
+            .output_schema
+            .is_some()
+    );
 }
 
 #[test]
@@ -138,19 +148,31 @@ fn what_mcp_does_not_take_is_said_when_the_plugin_is_described() {
 fn a_tool_of_which_nothing_is_said_counts_as_destructive() {
     let effects = |tool: Tool| {
         let effects = Plugin::new().tool(tool).describe().unwrap()[0].effects;
-        (effects.read_only, effects.destructive, effects.idempotent, effects.open_world)
+        (
+            effects.read_only,
+            effects.destructive,
+            effects.idempotent,
+            effects.open_world,
+        )
     };
     assert_eq!(effects(tool(paged)), (false, true, false, false));
     assert_eq!(effects(tool(paged).read_only()), (true, false, true, false));
-    assert_eq!(effects(tool(paged).additive().idempotent().open_world()), (false, false, true, true));
-    assert_eq!(effects(tool(paged).read_only().destructive()), (false, true, true, false));
+    assert_eq!(
+        effects(tool(paged).additive().idempotent().open_world()),
+        (false, false, true, true)
+    );
+    assert_eq!(
+        effects(tool(paged).read_only().destructive()),
+        (false, true, true, false)
+    );
 }
 
 #[test]
 fn abilities_and_cache_reach_the_host() {
-    let tool = tool(paged)
-        .requires(Ability::Elicitation)
-        .cache(std::time::Duration::from_secs(5), toolhost_sdk::CacheScope::Personal);
+    let tool = tool(paged).requires(Ability::Elicitation).cache(
+        std::time::Duration::from_secs(5),
+        toolhost_sdk::CacheScope::Personal,
+    );
     let described = Plugin::new().tool(tool).describe().unwrap();
     assert_eq!(described[0].requires, ["elicitation"]);
     let cache = described[0].cache.as_ref().unwrap();

@@ -41,15 +41,28 @@ impl Answer {
     }
 
     pub(super) fn text(&self) -> String {
-        self.raw["content"][0]["text"].as_str().unwrap_or_default().to_owned()
+        self.raw["content"][0]["text"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
 impl Client {
     pub(super) fn new(url: &str, token: String) -> Self {
         // A proxy of the environment is not to see the demo's tokens.
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap_or_default();
-        Self { http, url: url.to_owned(), token, session: None, next: 1 }
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()
+            .unwrap_or_default();
+        Self {
+            http,
+            url: url.to_owned(),
+            token,
+            session: None,
+            next: 1,
+        }
     }
 
     /// The session that the host gave.
@@ -69,20 +82,43 @@ impl Client {
             "clientInfo": { "name": "demo", "version": env!("CARGO_PKG_VERSION") },
         });
         let response = self.post("initialize", parameters, true).await?;
-        ensure!(response.status() == 200, "initialize was answered with {}", response.status());
-        let session = response.headers().get(SESSION).and_then(|value| value.to_str().ok());
+        ensure!(
+            response.status() == 200,
+            "initialize was answered with {}",
+            response.status()
+        );
+        let session = response
+            .headers()
+            .get(SESSION)
+            .and_then(|value| value.to_str().ok());
         self.session = session.map(str::to_owned);
         self.result(response).await?;
         let response = self.post("notifications/initialized", json!({}), false).await?;
-        ensure!(response.status().is_success(), "the session does not begin: {}", response.status());
+        ensure!(
+            response.status().is_success(),
+            "the session does not begin: {}",
+            response.status()
+        );
         Ok(())
     }
 
     /// `tools/call`.
     pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
-        let response = self.post("tools/call", json!({ "name": tool, "arguments": arguments }), true).await?;
-        ensure!(response.status() == 200, "{tool} was answered with {}", response.status());
-        Ok(Answer { raw: self.result(response).await? })
+        let response = self
+            .post(
+                "tools/call",
+                json!({ "name": tool, "arguments": arguments }),
+                true,
+            )
+            .await?;
+        ensure!(
+            response.status() == 200,
+            "{tool} was answered with {}",
+            response.status()
+        );
+        Ok(Answer {
+            raw: self.result(response).await?,
+        })
     }
 
     /// Only the HTTP status of a request.
@@ -90,7 +126,12 @@ impl Client {
         Ok(self.post(method, json!({}), true).await?.status().as_u16())
     }
 
-    async fn post(&mut self, method: &str, parameters: Value, wants_answer: bool) -> anyhow::Result<Response> {
+    async fn post(
+        &mut self,
+        method: &str,
+        parameters: Value,
+        wants_answer: bool,
+    ) -> anyhow::Result<Response> {
         let mut body = json!({ "jsonrpc": "2.0", "method": method, "params": parameters });
         if wants_answer {
             body["id"] = json!(self.next);
@@ -108,20 +149,31 @@ impl Client {
         if let Some(session) = &self.session {
             request = request.header(SESSION, session);
         }
-        request.send().await.with_context(|| format!("{method} was not answered"))
+        request
+            .send()
+            .await
+            .with_context(|| format!("{method} was not answered"))
     }
 
     /// The answer of the last request, which comes as JSON or as an event of a stream.
     async fn result(&self, mut response: Response) -> anyhow::Result<Value> {
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
-            return self.take(&response.bytes().await?)?.context("the answer is of another request");
+            return self
+                .take(&response.bytes().await?)?
+                .context("the answer is of another request");
         }
         let mut text = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             text.extend_from_slice(&chunk);
             for line in text.split(|&byte| byte == b'\n') {
-                let Some(data) = line.strip_prefix(b"data:") else { continue };
+                let Some(data) = line.strip_prefix(b"data:") else {
+                    continue;
+                };
                 // One that is not whole yet, or is a notification, is passed over.
                 if let Ok(Some(result)) = self.take(data.trim_ascii()) {
                     return Ok(result);

@@ -21,7 +21,9 @@ impl Process {
     /// Starts it and waits for its first line on stdout.
     pub(super) fn start(name: &'static str, command: &mut Command) -> anyhow::Result<(Self, String)> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
         let stdout = child.stdout.take();
         let mut process = Self { name, child };
         let stdout = stdout.with_context(|| format!("{name} has no stdout"))?;
@@ -41,7 +43,9 @@ impl Process {
     pub(super) fn stop(mut self) -> anyhow::Result<ExitStatus> {
         // Through the shell's own kill: the standard library only has SIGKILL.
         let id = self.child.id().to_string();
-        Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status()?;
+        Command::new("sh")
+            .args(["-c", "kill -TERM \"$1\"", "sh", &id])
+            .status()?;
         let end = Instant::now() + STOPS;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait()? {

@@ -39,14 +39,20 @@ impl Scene {
         let place = directory.path();
         let record = place.join("wire.jsonl");
         let mut upstream = Command::new(built(root, "billing-upstream"));
-        upstream.args(["--listen", "127.0.0.1:0", "--record"]).arg(&record);
+        upstream
+            .args(["--listen", "127.0.0.1:0", "--record"])
+            .arg(&record);
         for tenant in TENANTS {
             let secret = place.join(format!("{tenant}.secret"));
             write_secret(&secret, &random_token()?)?;
-            upstream.arg("--account").arg(format!("{tenant}=@{}", secret.display()));
+            upstream
+                .arg("--account")
+                .arg(format!("{tenant}=@{}", secret.display()));
         }
         let (upstream, line) = Process::start("billing-upstream", &mut upstream)?;
-        let upstream_url = line.strip_prefix("listening on ").context("billing-upstream did not say where it is")?;
+        let upstream_url = line
+            .strip_prefix("listening on ")
+            .context("billing-upstream did not say where it is")?;
         let upstream_url = upstream_url.to_owned();
 
         let host_program = built(root, "host");
@@ -60,7 +66,15 @@ impl Scene {
         let mut command = Command::new(&host_program);
         // The cache of compiled plugins stays between demos, so that only the first one compiles.
         command
-            .args(["run", "--yes", "--listen", "127.0.0.1:0", "--output", "json", "--config"])
+            .args([
+                "run",
+                "--yes",
+                "--listen",
+                "127.0.0.1:0",
+                "--output",
+                "json",
+                "--config",
+            ])
             .arg(place.join("host.toml"))
             .arg("--cache-dir")
             .arg(target(root).join("demo-cache"))
@@ -68,18 +82,42 @@ impl Scene {
             .env_remove("DEV_TENANT_NAME");
         let (host, line) = Process::start("host", &mut command)?;
         let ready: Value = serde_json::from_str(&line).context("the host did not say where it is")?;
-        let listen = ready["listen"].as_str().context("the host did not say where it listens")?;
+        let listen = ready["listen"]
+            .as_str()
+            .context("the host did not say where it listens")?;
         let host_url = format!("http://{listen}/mcp");
-        Ok(Self { upstream_url, host_url, record, directory, host_program, host, upstream })
+        Ok(Self {
+            upstream_url,
+            host_url,
+            record,
+            directory,
+            host_program,
+            host,
+            upstream,
+        })
     }
 
     /// A caller's token, minted with the development key.
     pub(super) fn token(&self, tenant: &str) -> anyhow::Result<String> {
         let output = Command::new(&self.host_program)
-            .args(["token", "mint", "--audience", AUDIENCE, "--issuer", ISSUER, "--tenant", tenant, "--keys"])
+            .args([
+                "token",
+                "mint",
+                "--audience",
+                AUDIENCE,
+                "--issuer",
+                ISSUER,
+                "--tenant",
+                tenant,
+                "--keys",
+            ])
             .arg(self.directory.path().join("keys"))
             .output()?;
-        ensure!(output.status.success(), "no token: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "no token: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
@@ -93,13 +131,18 @@ impl Scene {
     /// No secret of anybody is in a text.
     pub(super) fn check_no_secret(&self, text: &str) -> anyhow::Result<()> {
         for tenant in TENANTS {
-            ensure!(!text.contains(&self.secret(tenant)?), "an answer held {tenant}'s secret");
+            ensure!(
+                !text.contains(&self.secret(tenant)?),
+                "an answer held {tenant}'s secret"
+            );
         }
         Ok(())
     }
 
     fn secret(&self, tenant: &str) -> anyhow::Result<String> {
-        Ok(std::fs::read_to_string(self.directory.path().join(format!("{tenant}.secret")))?)
+        Ok(std::fs::read_to_string(
+            self.directory.path().join(format!("{tenant}.secret")),
+        )?)
     }
 
     /// Stops both; the host must say that it went well.
@@ -112,7 +155,9 @@ impl Scene {
 }
 
 fn configuration(plugin: &Path, upstream: &str) -> anyhow::Result<String> {
-    let plugin = plugin.to_str().context("the target directory's name is not UTF-8")?;
+    let plugin = plugin
+        .to_str()
+        .context("the target directory's name is not UTF-8")?;
     let tenants: String = TENANTS
         .iter()
         .map(|tenant| {
@@ -144,7 +189,11 @@ tenant_claim = "/tenantId"
 
 /// Only its owner may read it, or the host refuses it.
 fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     Ok(file.write_all(secret.as_bytes())?)
 }
 

@@ -16,7 +16,13 @@ pub(super) struct Request {
 impl Request {
     /// For people.
     pub(super) fn line(&self) -> String {
-        let Self { method, target, account, authorization, status } = self;
+        let Self {
+            method,
+            target,
+            account,
+            authorization,
+            status,
+        } = self;
         format!("{method} {target}  authorization: {authorization}  x-account-id: {account}  -> {status}")
     }
 }

@@ -20,7 +20,10 @@ pub(crate) fn read(bytes: &[u8], manifest_section: &str) -> anyhow::Result<Compo
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.context("not a component")? {
             Payload::Version { encoding, .. } => {
-                anyhow::ensure!(depth > 0 || encoding == Encoding::Component, "a core module, not a component");
+                anyhow::ensure!(
+                    depth > 0 || encoding == Encoding::Component,
+                    "a core module, not a component"
+                );
                 depth += 1;
             }
             Payload::End(_) => depth = depth.saturating_sub(1),

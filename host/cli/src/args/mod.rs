@@ -271,8 +271,14 @@ mod tests {
 
     #[test]
     fn every_verb_shows_an_example() {
-        for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "token") {
-            let help = verb.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        for verb in Cli::command()
+            .get_subcommands()
+            .filter(|verb| verb.get_name() != "token")
+        {
+            let help = verb
+                .get_after_long_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(help.contains("Example"), "{}", verb.get_name());
         }
     }

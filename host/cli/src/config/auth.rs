@@ -10,7 +10,11 @@ use super::source::Source;
 /// The placements this host has.
 const KINDS: &str = "bearer, basic, header, query, body, none";
 
-pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> Result<AuthPlacement, ConfigError> {
+pub(super) fn placement(
+    source: &Source<'_>,
+    at: &str,
+    auth: Spanned<Auth>,
+) -> Result<AuthPlacement, ConfigError> {
     let whole = Spanned::new(auth.span(), ());
     let auth = auth.into_inner();
     let key = |member: &str| format!("{at}.auth.{member}");
@@ -26,9 +30,12 @@ pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> R
         }
         _ => return Err(source.at(&auth.kind, key("type"), format!("{kind:?} is not one of {KINDS}"))),
     };
-    for (member, value) in
-        [("name", &auth.name), ("prefix", &auth.prefix), ("key", &auth.key), ("pointer", &auth.pointer)]
-    {
+    for (member, value) in [
+        ("name", &auth.name),
+        ("prefix", &auth.prefix),
+        ("key", &auth.key),
+        ("pointer", &auth.pointer),
+    ] {
         if let Some(value) = value
             && !needed.contains(&member)
         {
@@ -47,7 +54,11 @@ pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> R
                 .map_err(|_| source.at(&name, key("name"), "is not a header name (RFC 9110 section 5.1)"))?;
             let prefix = auth.prefix.map_or_else(String::new, Spanned::into_inner);
             if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
-                return Err(source.at(&whole, key("prefix"), "has a character that a header value cannot have"));
+                return Err(source.at(
+                    &whole,
+                    key("prefix"),
+                    "has a character that a header value cannot have",
+                ));
             }
             Ok(AuthPlacement::Header { name: header, prefix })
         }
@@ -56,7 +67,9 @@ pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> R
             if name.get_ref().is_empty() {
                 return Err(source.at(&name, key("key"), "is empty"));
             }
-            Ok(AuthPlacement::Query { key: name.into_inner() })
+            Ok(AuthPlacement::Query {
+                key: name.into_inner(),
+            })
         }
         "body" => {
             let pointer = need("pointer", auth.pointer)?;
@@ -65,7 +78,9 @@ pub(super) fn placement(source: &Source<'_>, at: &str, auth: Spanned<Auth>) -> R
                 let why = "is not a JSON pointer to a member (RFC 6901), such as /auth/api_key";
                 return Err(source.at(&pointer, key("pointer"), why));
             }
-            Ok(AuthPlacement::Body { pointer: pointer.into_inner() })
+            Ok(AuthPlacement::Body {
+                pointer: pointer.into_inner(),
+            })
         }
         _ => Ok(AuthPlacement::None),
     }

@@ -25,7 +25,8 @@ pub(super) fn connection(
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
     if let Some(provide) = &raw.provide {
-        let why = "is not supported by this version: remove it, the plugin gets the arguments that its caller gave";
+        let why =
+            "is not supported by this version: remove it, the plugin gets the arguments that its caller gave";
         return Err(source.at(provide, format!("{at}.provide"), why));
     }
     let base = Url::parse(raw.base.get_ref())
@@ -33,7 +34,8 @@ pub(super) fn connection(
         .and_then(|url| check_base(&url).map(|()| url))
         .map_err(|why| source.at(&raw.base, format!("{at}.base"), why))?;
     if base.scheme() == "http" && !raw.allow_http {
-        let why = format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
+        let why =
+            format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
         return Err(source.at(&raw.base, format!("{at}.base"), why));
     }
     if loopback(&base) && !raw.allow_loopback {
@@ -49,7 +51,8 @@ pub(super) fn connection(
         let key = format!("{at}.headers.{}", header.get_ref());
         let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
             .map_err(|_| source.at(&header, &key, "is not a header name (RFC 9110 section 5.1)"))?;
-        let template = HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        let template =
+            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
         headers.push((parsed, template));
     }
     let mut response_headers = Vec::with_capacity(raw.response_headers.len());
@@ -72,7 +75,10 @@ pub(super) fn connection(
         allow_http: raw.allow_http,
         allow_loopback: raw.allow_loopback,
         allow_private: raw.allow_private,
-        ca: raw.ca_file.map(|file| certificates(source, &at, &file)).transpose()?,
+        ca: raw
+            .ca_file
+            .map(|file| certificates(source, &at, &file))
+            .transpose()?,
     };
     // Its message names the key itself.
     toolhost_egress::check_connection(&connection).map_err(|why| source.at(&whole, "", why))?;
@@ -85,7 +91,9 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
         return Err(format!("{}: is neither https nor http", base.scheme()));
     }
     if !base.username().is_empty() || base.password().is_some() {
-        return Err("has a user or password; a credential is given with [credentials] or --credential".into());
+        return Err(
+            "has a user or password; a credential is given with [credentials] or --credential".into(),
+        );
     }
     if base.query().is_some() || base.fragment().is_some() {
         return Err("has a query or a fragment".into());
@@ -107,21 +115,37 @@ pub(crate) fn loopback(base: &Url) -> bool {
 }
 
 fn provider(source: &Source<'_>, at: &str, name: Option<Spanned<String>>) -> Result<String, ConfigError> {
-    let Some(name) = name else { return Ok("static".into()) };
+    let Some(name) = name else {
+        return Ok("static".into());
+    };
     let key = format!("{at}.credentials");
     match name.get_ref().as_str() {
         known if PROVIDERS.contains(&known) => Ok(name.into_inner()),
-        later @ ("vault" | "broker" | "authority") => {
-            Err(source.at(&name, key, format!("{later:?} is not supported by this version; use file or env")))
-        }
-        other => Err(source.at(&name, key, format!("{other:?} is not one of {}", PROVIDERS.join(", ")))),
+        later @ ("vault" | "broker" | "authority") => Err(source.at(
+            &name,
+            key,
+            format!("{later:?} is not supported by this version; use file or env"),
+        )),
+        other => Err(source.at(
+            &name,
+            key,
+            format!("{other:?} is not one of {}", PROVIDERS.join(", ")),
+        )),
     }
 }
 
 fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {
     let path = source.beside(file.get_ref());
-    let refuse = |why: String| source.at(file, format!("{at}.ca_file"), format!("{}: {why}", path.display()));
-    let size = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
+    let refuse = |why: String| {
+        source.at(
+            file,
+            format!("{at}.ca_file"),
+            format!("{}: {why}", path.display()),
+        )
+    };
+    let size = std::fs::metadata(&path)
+        .map_err(|error| refuse(error.to_string()))?
+        .len();
     if size > MAX_CA {
         return Err(refuse("is larger than 1 MiB".into()));
     }

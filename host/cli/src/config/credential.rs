@@ -38,7 +38,10 @@ pub(super) fn credentials(
     };
     if let Some(what) = unused {
         let owner = if own { "user" } else { "tenant" };
-        let why = format!("{what} while connections.{}.credential_of = {owner:?}", connection.name);
+        let why = format!(
+            "{what} while connections.{}.credential_of = {owner:?}",
+            connection.name
+        );
         return Err(source.at(&whole, at, why));
     }
     if of_users {
@@ -55,7 +58,10 @@ pub(super) fn credentials(
                     attributes: user.attributes,
                     expires_at: user.expires_at,
                 };
-                let id = UserId { issuer: user.issuer.into(), subject: user.subject.into() };
+                let id = UserId {
+                    issuer: user.issuer.into(),
+                    subject: user.subject.into(),
+                };
                 one(source, &at, &whole, tenant, connection, Some(id), entry)
             })
             .collect();
@@ -86,8 +92,10 @@ fn one(
         (None, None) => return Err(source.at(whole, at, "needs file = or env =")),
     };
     if connection.credentials != "static" && connection.credentials != kind {
-        let why =
-            format!("has {kind} =, but connections.{}.credentials = {:?}", connection.name, connection.credentials);
+        let why = format!(
+            "has {kind} =, but connections.{}.credentials = {:?}",
+            connection.name, connection.credentials
+        );
         return Err(source.at(whole, at, why));
     }
     let mut attributes = entry.attributes;
@@ -98,7 +106,10 @@ fn one(
         return Err(source.at(whole, format!("{at}.external_tenant_id"), why));
     }
     let fits = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     };
     for (name, value) in &attributes {
         let key = format!("{at}.attributes.{name}");
@@ -109,11 +120,21 @@ fn one(
             return Err(source.at(whole, key, "is not visible ASCII without spaces"));
         }
     }
-    let needed = connection.headers.iter().flat_map(|(_, template)| template.attributes());
+    let needed = connection
+        .headers
+        .iter()
+        .flat_map(|(_, template)| template.attributes());
     for name in needed {
         if !attributes.contains_key(name) {
-            let why = format!("is needed: connections.{}.headers uses {{{name}}}", connection.name);
-            let key = if name == "external_tenant_id" { format!("{at}.{name}") } else { format!("{at}.attributes.{name}") };
+            let why = format!(
+                "is needed: connections.{}.headers uses {{{name}}}",
+                connection.name
+            );
+            let key = if name == "external_tenant_id" {
+                format!("{at}.{name}")
+            } else {
+                format!("{at}.attributes.{name}")
+            };
             return Err(source.at(whole, key, why));
         }
     }

@@ -11,9 +11,18 @@ pub(crate) enum ConfigError {
     NotText { path: PathBuf },
     /// Anything that has a place in the file.
     #[error("{}, line {line}: {}{why}", path.display(), prefix(key))]
-    At { path: PathBuf, line: usize, key: String, why: String },
+    At {
+        path: PathBuf,
+        line: usize,
+        key: String,
+        why: String,
+    },
 }
 
 fn prefix(key: &str) -> String {
-    if key.is_empty() { String::new() } else { format!("{key}: ") }
+    if key.is_empty() {
+        String::new()
+    } else {
+        format!("{key}: ")
+    }
 }

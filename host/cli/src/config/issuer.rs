@@ -8,7 +8,11 @@ use url::Url;
 use super::source::Source;
 use super::{ConfigError, connection, file};
 
-pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Result<IssuerConfig, ConfigError> {
+pub(super) fn issuer(
+    source: &Source<'_>,
+    index: usize,
+    raw: file::Issuer,
+) -> Result<IssuerConfig, ConfigError> {
     let key = |member: &str| format!("issuers[{index}].{member}");
     let claim = |member: &str, text: &Spanned<String>| match ClaimPointer::parse(text.get_ref()) {
         Ok(_) => Ok(text.get_ref().clone()),
@@ -20,7 +24,11 @@ pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Re
         file::Audience::Several(several) => several,
     };
     if audience.is_empty() || audience.iter().any(String::is_empty) {
-        return Err(source.at(&raw.issuer, key("audience"), "is empty; it must be what the tokens carry as aud"));
+        return Err(source.at(
+            &raw.issuer,
+            key("audience"),
+            "is empty; it must be what the tokens carry as aud",
+        ));
     }
     let algorithms = match raw.algorithms {
         None => Algorithm::USUAL.to_vec(),
@@ -28,7 +36,11 @@ pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Re
             let one = |name: &Spanned<String>| {
                 Algorithm::parse(name.get_ref()).ok_or_else(|| {
                     let valid = Algorithm::ALL.map(Algorithm::as_str).join(", ");
-                    source.at(name, key("algorithms"), format!("{:?} is not one of {valid}", name.get_ref()))
+                    source.at(
+                        name,
+                        key("algorithms"),
+                        format!("{:?} is not one of {valid}", name.get_ref()),
+                    )
                 })
             };
             names.iter().map(one).collect::<Result<_, _>>()?
@@ -38,14 +50,20 @@ pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Re
         "admin" => Ok(Role::Admin),
         "owner" => Ok(Role::Owner),
         "superadmin" => Ok(Role::Superadmin),
-        other => Err(source.at(name, key("may_grant"), format!("{other:?} is not one of admin, owner, superadmin"))),
+        other => Err(source.at(
+            name,
+            key("may_grant"),
+            format!("{other:?} is not one of admin, owner, superadmin"),
+        )),
     };
     let typ = match &raw.typ {
         None => AcceptedType::Usual,
         Some(text) => match text.get_ref().as_str() {
             "usual" => AcceptedType::Usual,
             "at+jwt" => AcceptedType::AccessTokenOnly,
-            other => return Err(source.at(text, key("typ"), format!("{other:?} is not one of usual, at+jwt"))),
+            other => {
+                return Err(source.at(text, key("typ"), format!("{other:?} is not one of usual, at+jwt")));
+            }
         },
     };
     let machine = match &raw.machine {
@@ -58,7 +76,11 @@ pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Re
         keys,
         algorithms,
         tenant_claim: claim("tenant_claim", &raw.tenant_claim)?,
-        role_claim: raw.role_claim.as_ref().map(|text| claim("role_claim", text)).transpose()?,
+        role_claim: raw
+            .role_claim
+            .as_ref()
+            .map(|text| claim("role_claim", text))
+            .transpose()?,
         may_grant: raw.may_grant.iter().map(role).collect::<Result<_, _>>()?,
         machine,
         scopes: raw.scopes,
@@ -67,14 +89,22 @@ pub(super) fn issuer(source: &Source<'_>, index: usize, raw: file::Issuer) -> Re
         allow_loopback: raw.allow_loopback,
         allow_private: raw.allow_private,
     };
-    config.rules().map_err(|why| source.at(&raw.issuer, key("issuer"), why))?;
+    config
+        .rules()
+        .map_err(|why| source.at(&raw.issuer, key("issuer"), why))?;
     Ok(config)
 }
 
 /// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
 fn keys(source: &Source<'_>, index: usize, raw: &file::Issuer) -> Result<KeySource, ConfigError> {
     let key = |member: &str| format!("issuers[{index}].{member}");
-    let issuer = web_address(source, &key("issuer"), &raw.issuer, raw.allow_http, raw.allow_loopback);
+    let issuer = web_address(
+        source,
+        &key("issuer"),
+        &raw.issuer,
+        raw.allow_http,
+        raw.allow_loopback,
+    );
     let discovery = raw.discovery.as_ref().filter(|wanted| *wanted.get_ref());
     match (&raw.jwks_url, &raw.jwks_file, discovery) {
         (Some(url), None, None) => {
@@ -83,10 +113,16 @@ fn keys(source: &Source<'_>, index: usize, raw: &file::Issuer) -> Result<KeySour
         (None, Some(file), None) => Ok(KeySource::File(source.beside(file.get_ref()))),
         // The document is fetched below the issuer, so that has to be a place.
         (None, None, Some(_)) => issuer.map(|_| KeySource::Discovery),
-        (None, None, None) => {
-            Err(source.at(&raw.issuer, key("jwks_url"), "one of jwks_url, jwks_file and discovery = true is needed"))
-        }
-        _ => Err(source.at(&raw.issuer, key("jwks_url"), "keep one of jwks_url, jwks_file and discovery = true")),
+        (None, None, None) => Err(source.at(
+            &raw.issuer,
+            key("jwks_url"),
+            "one of jwks_url, jwks_file and discovery = true is needed",
+        )),
+        _ => Err(source.at(
+            &raw.issuer,
+            key("jwks_url"),
+            "keep one of jwks_url, jwks_file and discovery = true",
+        )),
     }
 }
 
@@ -100,10 +136,18 @@ fn web_address(
     let url = Url::parse(text.get_ref()).map_err(|why| source.at(text, key, why))?;
     connection::check_base(&url).map_err(|why| source.at(text, key, why))?;
     if url.scheme() == "http" && !allow_http {
-        return Err(source.at(text, key, "http:// can be read and changed on its way; set allow_http = true if that is meant"));
+        return Err(source.at(
+            text,
+            key,
+            "http:// can be read and changed on its way; set allow_http = true if that is meant",
+        ));
     }
     if connection::loopback(&url) && !allow_loopback {
-        return Err(source.at(text, key, "is this machine; set allow_loopback = true if that is meant"));
+        return Err(source.at(
+            text,
+            key,
+            "is this machine; set allow_loopback = true if that is meant",
+        ));
     }
     Ok(url)
 }

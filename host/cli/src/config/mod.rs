@@ -85,6 +85,8 @@ impl Default for Server {
 impl Config {
     /// Whether a tenant, or a user of it, has a credential for a connection.
     pub(crate) fn has_credential(&self, tenant: &TenantId, connection: &ConnectionName) -> bool {
-        self.credentials.iter().any(|known| known.tenant == *tenant && known.connection == *connection)
+        self.credentials
+            .iter()
+            .any(|known| known.tenant == *tenant && known.connection == *connection)
     }
 }

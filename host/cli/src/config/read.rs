@@ -19,13 +19,21 @@ const MAX_FILE: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read, or the first thing in it that is wrong, with line and key.
 pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
     if bytes > MAX_FILE {
-        return Err(ConfigError::TooLarge { path: path.to_owned(), bytes });
+        return Err(ConfigError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+        });
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText { path: path.to_owned() })?;
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText {
+        path: path.to_owned(),
+    })?;
     parse(path, &text)
 }
 
@@ -50,7 +58,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     for (name, by_connection) in raw.credentials {
         let id = tenant(&source, "credentials", &name)?;
         if !tenants.contains_key(&id) {
-            return Err(source.at(&name, format!("credentials.{id}"), format!("there is no [tenants.{id}]")));
+            return Err(source.at(
+                &name,
+                format!("credentials.{id}"),
+                format!("there is no [tenants.{id}]"),
+            ));
         }
         for (connection, raw) in by_connection {
             let Some(known) = connections.get(&connection) else {
@@ -76,7 +88,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         path: Some(path.to_owned()),
         server: server::server(&source, raw.server)?,
         limits,
-        plugins: raw.plugins.into_iter().map(|(name, plugin)| (name, source.beside(&plugin.file))).collect(),
+        plugins: raw
+            .plugins
+            .into_iter()
+            .map(|(name, plugin)| (name, source.beside(&plugin.file)))
+            .collect(),
         connections,
         issuers,
         tenants,

@@ -26,7 +26,9 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
     let slots = match raw.slots {
         None => defaults.slots,
         Some(slots) if (1..=MAX_SLOTS).contains(slots.get_ref()) => slots.into_inner(),
-        Some(slots) => return Err(source.at(&slots, "server.slots", format!("is not from 1 to {MAX_SLOTS}"))),
+        Some(slots) => {
+            return Err(source.at(&slots, "server.slots", format!("is not from 1 to {MAX_SLOTS}")));
+        }
     };
     Ok(Server {
         listen: address(source, "server.listen", raw.listen)?.unwrap_or(defaults.listen),
@@ -47,7 +49,11 @@ fn address(
     let Some(text) = text else { return Ok(None) };
     match text.get_ref().parse() {
         Ok(address) => Ok(Some(address)),
-        Err(_) => Err(source.at(&text, key, "is not an address and a port, such as 127.0.0.1:8080 or [::1]:8080")),
+        Err(_) => Err(source.at(
+            &text,
+            key,
+            "is not an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        )),
     }
 }
 

@@ -16,7 +16,12 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// An error about a value that was read.
-    pub(super) fn at<T>(&self, value: &Spanned<T>, key: impl Into<String>, why: impl std::fmt::Display) -> ConfigError {
+    pub(super) fn at<T>(
+        &self,
+        value: &Spanned<T>,
+        key: impl Into<String>,
+        why: impl std::fmt::Display,
+    ) -> ConfigError {
         self.error(value.span().start, key.into(), why.to_string())
     }
 
@@ -24,7 +29,9 @@ impl Source<'_> {
     pub(super) fn beside(&self, path: &str) -> PathBuf {
         let path = Path::new(path);
         match self.path.parent() {
-            Some(directory) if path.is_relative() && !directory.as_os_str().is_empty() => directory.join(path),
+            Some(directory) if path.is_relative() && !directory.as_os_str().is_empty() => {
+                directory.join(path)
+            }
             _ => path.to_owned(),
         }
     }
@@ -34,7 +41,13 @@ impl Source<'_> {
         let offset = error.span().map_or(0, |span| span.start);
         let message = error.message();
         let within = table_of(error);
-        let join = |name: &str| if within.is_empty() { name.to_owned() } else { format!("{within}.{name}") };
+        let join = |name: &str| {
+            if within.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{within}.{name}")
+            }
+        };
         if let Some((key, valid)) = unknown(message, "unknown field `") {
             let why = match nearest(key, &valid) {
                 Some(near) => format!("unknown key, did you mean {near}?"),
@@ -43,8 +56,13 @@ impl Source<'_> {
             return self.error(offset, join(key), why);
         }
         if let Some((value, valid)) = unknown(message, "unknown variant `") {
-            let near = nearest(value, &valid).map_or(String::new(), |near| format!(" (did you mean {near}?)"));
-            return self.error(offset, within, format!("{value:?} is not one of {}{near}", valid.join(", ")));
+            let near =
+                nearest(value, &valid).map_or(String::new(), |near| format!(" (did you mean {near}?)"));
+            return self.error(
+                offset,
+                within,
+                format!("{value:?} is not one of {}{near}", valid.join(", ")),
+            );
         }
         self.error(offset, within, message.trim().replace('\n', " "))
     }
@@ -52,7 +70,12 @@ impl Source<'_> {
     fn error(&self, offset: usize, key: String, why: String) -> ConfigError {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        ConfigError::At { path: self.path.to_owned(), line, key, why }
+        ConfigError::At {
+            path: self.path.to_owned(),
+            line,
+            key,
+            why,
+        }
     }
 }
 
@@ -60,7 +83,10 @@ impl Source<'_> {
 fn table_of(error: &toml::de::Error) -> String {
     let text = error.to_string();
     let last = text.trim_end().lines().last().unwrap_or_default();
-    last.strip_prefix("in `").and_then(|rest| rest.strip_suffix('`')).unwrap_or_default().to_owned()
+    last.strip_prefix("in `")
+        .and_then(|rest| rest.strip_suffix('`'))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Takes apart serde's "unknown field `x`, expected one of `a`, `b`".

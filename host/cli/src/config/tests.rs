@@ -47,7 +47,14 @@ fn refused(from: &str, to: &str) -> String {
 fn a_whole_configuration_is_read() {
     let config = read(GOOD).unwrap();
     assert_eq!(config.server.listen.port(), 9000);
-    assert_eq!((config.connections.len(), config.issuers.len(), config.tenants.len()), (1, 1, 1));
+    assert_eq!(
+        (
+            config.connections.len(),
+            config.issuers.len(),
+            config.tenants.len()
+        ),
+        (1, 1, 1)
+    );
     let credential = config.credentials.first().unwrap();
     assert_eq!(credential.attributes["external_tenant_id"], "acct_1");
     assert_eq!(credential.expires_at, Some(1_896_048_000));
@@ -56,7 +63,10 @@ fn a_whole_configuration_is_read() {
 #[test]
 fn relative_paths_begin_beside_the_file() {
     let config = read(GOOD).unwrap();
-    assert_eq!(config.plugins.values().next().unwrap(), Path::new("conf/billing.wasm"));
+    assert_eq!(
+        config.plugins.values().next().unwrap(),
+        Path::new("conf/billing.wasm")
+    );
     let credential = config.credentials.first().unwrap();
     assert_eq!(credential.source, Source::File("conf/secrets/acme".into()));
 }
@@ -64,16 +74,25 @@ fn relative_paths_begin_beside_the_file() {
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
     let error = refused("public_url", "public_ulr");
-    assert_eq!(error, "conf/host.toml, line 4: server.public_ulr: unknown key, did you mean public_url?");
+    assert_eq!(
+        error,
+        "conf/host.toml, line 4: server.public_ulr: unknown key, did you mean public_url?"
+    );
     let error = refused("tenant_claim", "tennant_claim");
-    assert!(error.contains("line 18") && error.contains("did you mean tenant_claim?"), "{error}");
+    assert!(
+        error.contains("line 18") && error.contains("did you mean tenant_claim?"),
+        "{error}"
+    );
     assert!(refused("[tenants.acme]", "[tenant.acme]").contains("did you mean tenants?"));
 }
 
 #[test]
 fn what_is_not_supported_is_said_and_not_ignored() {
     for (from, to) in [
-        ("headers = {", "provide = { account_id = \"{external_tenant_id}\" }\nheaders = {"),
+        (
+            "headers = {",
+            "provide = { account_id = \"{external_tenant_id}\" }\nheaders = {",
+        ),
         ("headers = {", "credentials = \"vault\"\nheaders = {"),
         ("\"bearer\"", "\"token-exchange\""),
         ("https://billing.example.com", "https://{site}.example.com"),
@@ -87,7 +106,10 @@ fn what_is_not_supported_is_said_and_not_ignored() {
 fn a_header_that_auth_also_writes_is_refused_in_any_case() {
     for header in ["authorization", "aUtHoRiZaTiOn"] {
         let error = refused("x-account-id", header);
-        assert!(error.contains("line 9") && error.to_lowercase().contains("authorization"), "{error}");
+        assert!(
+            error.contains("line 9") && error.to_lowercase().contains("authorization"),
+            "{error}"
+        );
     }
 }
 
@@ -95,23 +117,50 @@ fn a_header_that_auth_also_writes_is_refused_in_any_case() {
 fn http_and_loopback_need_the_operators_word() {
     let error = refused("https://billing.example.com", "http://billing.example.com");
     assert!(error.contains("allow_http"), "{error}");
-    for base in ["https://127.0.0.1", "https://[::1]", "https://localhost:1", "https://x.localhost"] {
-        assert!(refused("https://billing.example.com", base).contains("allow_loopback"), "{base}");
+    for base in [
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://localhost:1",
+        "https://x.localhost",
+    ] {
+        assert!(
+            refused("https://billing.example.com", base).contains("allow_loopback"),
+            "{base}"
+        );
     }
-    assert!(refused("https://idp.example.com/jwks.json", "http://idp.example.com/jwks.json").contains("allow_http"));
+    assert!(
+        refused(
+            "https://idp.example.com/jwks.json",
+            "http://idp.example.com/jwks.json"
+        )
+        .contains("allow_http")
+    );
 }
 
 #[test]
 fn a_base_that_carries_more_than_a_place_is_refused() {
-    for base in ["ftp://x", "https://u:p@x.example", "https://x.example?a=b", "https://x.example#f", "nonsense", ""] {
-        assert!(refused("https://billing.example.com", base).contains("connections.billing.base"), "{base}");
+    for base in [
+        "ftp://x",
+        "https://u:p@x.example",
+        "https://x.example?a=b",
+        "https://x.example#f",
+        "nonsense",
+        "",
+    ] {
+        assert!(
+            refused("https://billing.example.com", base).contains("connections.billing.base"),
+            "{base}"
+        );
     }
 }
 
 #[test]
 fn a_header_template_reaches_neither_arguments_nor_environment() {
     for template in ["{args.limit}", "{env:HOME}", "{$HOME}"] {
-        assert!(refused("{external_tenant_id}", template).contains("connections.billing.headers"), "{template}");
+        assert!(
+            refused("{external_tenant_id}", template).contains("connections.billing.headers"),
+            "{template}"
+        );
     }
 }
 
@@ -146,8 +195,13 @@ fn an_issuer_has_exactly_one_source_of_keys() {
 
 #[test]
 fn a_credential_for_an_unknown_tenant_or_connection_is_refused() {
-    assert!(refused("[credentials.acme.billing]", "[credentials.globex.billing]").contains("no [tenants.globex]"));
-    assert!(refused("[credentials.acme.billing]", "[credentials.acme.stripe]").contains("no [connections.stripe]"));
+    assert!(
+        refused("[credentials.acme.billing]", "[credentials.globex.billing]").contains("no [tenants.globex]")
+    );
+    assert!(
+        refused("[credentials.acme.billing]", "[credentials.acme.stripe]")
+            .contains("no [connections.stripe]")
+    );
     assert!(refused("file = \"secrets/acme\"", "file = \"a\"\nenv = \"B\"").contains("both file and env"));
     assert!(refused("file = \"secrets/acme\"", "").contains("needs file = or env ="));
     assert!(refused("2030-01-31T00:00:00Z", "2030-01-31T00:00:00").contains("with an offset"));
@@ -164,18 +218,27 @@ fn a_credential_that_would_never_be_used_is_refused() {
 #[test]
 fn a_secret_cannot_stand_in_the_file() {
     let error = refused("file = \"secrets/acme\"", "secret = \"tok_live\"");
-    assert!(error.contains("unknown key") && !error.contains("tok_live"), "{error}");
+    assert!(
+        error.contains("unknown key") && !error.contains("tok_live"),
+        "{error}"
+    );
 }
 
 #[test]
 fn reserved_and_malformed_tenants_are_refused() {
     for tenant in ["default", "admin", "Acme", "a_b"] {
-        assert!(refused("[tenants.acme]", &format!("[tenants.{tenant}]")).contains("tenants."), "{tenant}");
+        assert!(
+            refused("[tenants.acme]", &format!("[tenants.{tenant}]")).contains("tenants."),
+            "{tenant}"
+        );
     }
 }
 
 #[test]
 fn a_limit_out_of_range_names_its_key_and_range() {
     let error = refused("[tenants.acme]", "[limits]\nwall_ms = 0\n[tenants.acme]");
-    assert!(error.contains("limits.wall_ms") && error.contains("600000"), "{error}");
+    assert!(
+        error.contains("limits.wall_ms") && error.contains("600000"),
+        "{error}"
+    );
 }

@@ -27,14 +27,20 @@ pub(crate) fn approve(
     answerer: Answerer<'_>,
     audit: &dyn Sink,
 ) -> anyhow::Result<()> {
-    let open: Vec<&Asked> = asked.iter().filter(|asked| lock.granted(&asked.name) != Some(asked)).collect();
+    let open: Vec<&Asked> = asked
+        .iter()
+        .filter(|asked| lock.granted(&asked.name) != Some(asked))
+        .collect();
     let by = match (&answerer, open.is_empty()) {
         (_, true) => "host.lock",
         (Answerer::Yes, _) => "--yes",
         _ => "terminal",
     };
     if !open.is_empty() {
-        let text: String = open.iter().map(|asked| describe(asked, lock.granted(&asked.name))).collect();
+        let text: String = open
+            .iter()
+            .map(|asked| describe(asked, lock.granted(&asked.name)))
+            .collect();
         match answerer {
             Answerer::Yes => tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}"),
             Answerer::Person(ask) => {
@@ -43,7 +49,11 @@ pub(crate) fn approve(
                 }
             }
             Answerer::Nobody => {
-                let names = open.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>().join(", ");
+                let names = open
+                    .iter()
+                    .map(|asked| asked.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 return Err(Failure::refused(format!(
                     "{text}this is not granted to {names} yet: run it once on a terminal and answer the question, or pass --yes"
                 ))
@@ -52,7 +62,11 @@ pub(crate) fn approve(
         }
     }
     for asked in asked {
-        let event = GrantApproved { plugin: asked.name.clone(), digest: asked.digest.clone(), by };
+        let event = GrantApproved {
+            plugin: asked.name.clone(),
+            digest: asked.digest.clone(),
+            by,
+        };
         audit.record(&Event::GrantApproved(event))?;
     }
     if !open.is_empty() {
@@ -67,8 +81,17 @@ pub(crate) fn approve(
 fn describe(asked: &Asked, before: Option<&Asked>) -> String {
     let mut text = String::new();
     let _ = match before {
-        None => writeln!(text, "plugin {} {} asks for:", printable(&asked.name), printable(&asked.version)),
-        Some(_) => writeln!(text, "plugin {} changed since it was granted:", printable(&asked.name)),
+        None => writeln!(
+            text,
+            "plugin {} {} asks for:",
+            printable(&asked.name),
+            printable(&asked.version)
+        ),
+        Some(_) => writeln!(
+            text,
+            "plugin {} changed since it was granted:",
+            printable(&asked.name)
+        ),
     };
     let lines = match before {
         Some(before) => diff(before, asked),
@@ -85,7 +108,12 @@ fn whole(asked: &Asked) -> Vec<String> {
     for (name, connection) in &asked.connections {
         lines.push(format!("connection {name} (callers: {})", connection.principal));
         lines.extend(connection.allow.iter().map(|endpoint| format!("    {endpoint}")));
-        lines.extend(connection.base.iter().map(|base| format!("    written against {base}")));
+        lines.extend(
+            connection
+                .base
+                .iter()
+                .map(|base| format!("    written against {base}")),
+        );
     }
     if asked.connections.is_empty() {
         lines.push("no connection: it reaches nothing outside".to_owned());
@@ -109,8 +137,15 @@ mod tests {
     const MANIFEST: &str = "[plugin]\nname='billing'\nversion='1'\n[[connection]]\nname='billing'\n[[connection.allow]]\nmethod='GET'\npath='/v1/invoices'\nquery=['limit']\n";
 
     fn asked(manifest: &str, digest: &str, schema: &str) -> Asked {
-        let tools = BTreeMap::from([("list_invoices".to_owned(), serde_json::json!({ "schema": schema }))]);
-        Asked::of(&Manifest::parse(manifest.as_bytes()).unwrap(), digest.into(), &tools)
+        let tools = BTreeMap::from([(
+            "list_invoices".to_owned(),
+            serde_json::json!({ "schema": schema }),
+        )]);
+        Asked::of(
+            &Manifest::parse(manifest.as_bytes()).unwrap(),
+            digest.into(),
+            &tools,
+        )
     }
 
     /// What a person was shown, if somebody was asked at all.
@@ -120,7 +155,13 @@ mod tests {
             seen = Some(text.to_owned());
             Ok(says)
         };
-        let granted = approve(std::slice::from_ref(asked), lock, Answerer::Person(&mut person), &LogSink).is_ok();
+        let granted = approve(
+            std::slice::from_ref(asked),
+            lock,
+            Answerer::Person(&mut person),
+            &LogSink,
+        )
+        .is_ok();
         (seen, granted)
     }
 
@@ -139,7 +180,14 @@ mod tests {
     fn a_no_serves_nothing_and_keeps_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.lock");
-        assert!(!shown(&asked(MANIFEST, "aa", "x"), &mut Lock::read(&path).unwrap(), false).1);
+        assert!(
+            !shown(
+                &asked(MANIFEST, "aa", "x"),
+                &mut Lock::read(&path).unwrap(),
+                false
+            )
+            .1
+        );
         assert!(!path.exists());
     }
 
@@ -147,8 +195,17 @@ mod tests {
     fn nobody_to_ask_refuses_with_the_way_to_grant() {
         let directory = tempfile::tempdir().unwrap();
         let mut lock = Lock::read(&directory.path().join("host.lock")).unwrap();
-        let error = approve(&[asked(MANIFEST, "aa", "x")], &mut lock, Answerer::Nobody, &LogSink).unwrap_err();
-        assert!(error.to_string().contains("--yes") && error.to_string().contains("GET /v1/invoices"), "{error}");
+        let error = approve(
+            &[asked(MANIFEST, "aa", "x")],
+            &mut lock,
+            Answerer::Nobody,
+            &LogSink,
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("--yes") && error.to_string().contains("GET /v1/invoices"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -161,15 +218,41 @@ mod tests {
         for (plugin, says) in [
             (asked(MANIFEST, "bb", "x"), "~ digest aa -> bb"),
             (asked(MANIFEST, "aa", "y"), "~ tool list_invoices"),
-            (asked(&wider, "aa", "x"), "+ billing: GET /v1/invoices query:expand,limit"),
-            (asked(&MANIFEST.replace("version='1'", "version='1'\ndescription='new'"), "aa", "x"), "~ manifest"),
-            (asked(&MANIFEST.replace("name='billing'\n[[conn", "name='billing'\nprincipal='any'\n[[conn"), "aa", "x"), "callers user -> any"),
+            (
+                asked(&wider, "aa", "x"),
+                "+ billing: GET /v1/invoices query:expand,limit",
+            ),
+            (
+                asked(
+                    &MANIFEST.replace("version='1'", "version='1'\ndescription='new'"),
+                    "aa",
+                    "x",
+                ),
+                "~ manifest",
+            ),
+            (
+                asked(
+                    &MANIFEST.replace(
+                        "name='billing'\n[[conn",
+                        "name='billing'\nprincipal='any'\n[[conn",
+                    ),
+                    "aa",
+                    "x",
+                ),
+                "callers user -> any",
+            ),
         ] {
             let mut lock = Lock::read(&path).unwrap();
             let (text, granted) = shown(&plugin, &mut lock, false);
-            assert!(!granted && text.as_deref().is_some_and(|text| text.contains(says)), "{says}: {text:?}");
+            assert!(
+                !granted && text.as_deref().is_some_and(|text| text.contains(says)),
+                "{says}: {text:?}"
+            );
             let mut lock = Lock::read(&path).unwrap();
-            assert!(approve(&[plugin], &mut lock, Answerer::Nobody, &LogSink).is_err(), "{says}");
+            assert!(
+                approve(&[plugin], &mut lock, Answerer::Nobody, &LogSink).is_err(),
+                "{says}"
+            );
         }
     }
 
@@ -177,9 +260,17 @@ mod tests {
     fn a_lock_that_does_not_read_grants_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.lock");
-        for text in ["nonsense", "version = 2\n", "version = 1\n[[plugin]]\nname = 'billing'\n", "version = 1\nother = 1\n"] {
+        for text in [
+            "nonsense",
+            "version = 2\n",
+            "version = 1\n[[plugin]]\nname = 'billing'\n",
+            "version = 1\nother = 1\n",
+        ] {
             std::fs::write(&path, text).unwrap();
-            assert!(Lock::read(&path).unwrap_err().to_string().contains("host.lock"), "{text}");
+            assert!(
+                Lock::read(&path).unwrap_err().to_string().contains("host.lock"),
+                "{text}"
+            );
         }
     }
 }

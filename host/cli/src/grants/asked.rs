@@ -38,7 +38,11 @@ pub(crate) struct AskedConnection {
 
 impl Asked {
     /// What a plugin asks for. `tools` has each tool's name with all that a model sees of it.
-    pub(crate) fn of(manifest: &Manifest, digest: String, tools: &BTreeMap<String, serde_json::Value>) -> Self {
+    pub(crate) fn of(
+        manifest: &Manifest,
+        digest: String,
+        tools: &BTreeMap<String, serde_json::Value>,
+    ) -> Self {
         let connections: BTreeMap<_, _> = manifest
             .connections
             .iter()
@@ -46,7 +50,11 @@ impl Asked {
                 let mut allow: Vec<String> = request.allow.iter().map(line).collect();
                 allow.sort();
                 let base = request.base.as_ref().map(ToString::to_string);
-                let asked = AskedConnection { principal: principal(request.principal).to_owned(), allow, base };
+                let asked = AskedConnection {
+                    principal: principal(request.principal).to_owned(),
+                    allow,
+                    base,
+                };
                 (request.name.to_string(), asked)
             })
             .collect();
@@ -61,7 +69,10 @@ impl Asked {
             digest,
             manifest: sha256(whole.to_string().as_bytes()),
             // A `Value`'s objects are sorted by key, so equal tools give equal texts.
-            tools: tools.iter().map(|(name, tool)| (name.clone(), sha256(tool.to_string().as_bytes()))).collect(),
+            tools: tools
+                .iter()
+                .map(|(name, tool)| (name.clone(), sha256(tool.to_string().as_bytes())))
+                .collect(),
             limits,
             connections,
         }
@@ -93,7 +104,10 @@ fn line(endpoint: &Endpoint) -> String {
 fn limits(patch: &LimitsPatch) -> BTreeMap<String, u64> {
     let given = serde_json::to_value(patch).unwrap_or_default();
     let value = |limit: &Limit| given.get(limit.key()).and_then(serde_json::Value::as_u64);
-    Limit::ALL.iter().filter_map(|limit| Some((limit.key().to_owned(), value(limit)?))).collect()
+    Limit::ALL
+        .iter()
+        .filter_map(|limit| Some((limit.key().to_owned(), value(limit)?)))
+        .collect()
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -9,7 +9,11 @@ pub(super) fn diff(before: &Asked, now: &Asked) -> Vec<String> {
         lines.push(format!("~ version {} -> {}", before.version, now.version));
     }
     if before.digest != now.digest {
-        lines.push(format!("~ digest {} -> {}", short(&before.digest), short(&now.digest)));
+        lines.push(format!(
+            "~ digest {} -> {}",
+            short(&before.digest),
+            short(&now.digest)
+        ));
     }
     let names: BTreeSet<_> = before.connections.keys().chain(now.connections.keys()).collect();
     for name in names {
@@ -21,7 +25,10 @@ pub(super) fn diff(before: &Asked, now: &Asked) -> Vec<String> {
             }
             (Some(old), Some(new)) => {
                 if old.principal != new.principal {
-                    lines.push(format!("~ {name}: callers {} -> {}", old.principal, new.principal));
+                    lines.push(format!(
+                        "~ {name}: callers {} -> {}",
+                        old.principal, new.principal
+                    ));
                 }
                 if old.base != new.base {
                     lines.push(format!("~ {name}: base in the plugin's own URLs"));

@@ -37,20 +37,33 @@ impl Lock {
     /// It is there and cannot be read, or is not what this host writes. Then nothing counts as granted.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let refuse = |why: String| {
-            Failure::usage(format!("{}: {why}; remove it to be asked again, or name another with --lock", path.display()))
+            Failure::usage(format!(
+                "{}: {why}; remove it to be asked again, or name another with --lock",
+                path.display()
+            ))
         };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { path: path.to_owned(), plugins: Vec::new() });
+                return Ok(Self {
+                    path: path.to_owned(),
+                    plugins: Vec::new(),
+                });
             }
             Err(error) => return Err(refuse(format!("cannot be read: {error}")).into()),
         };
         let file: File = toml::from_str(&text).map_err(|error| refuse(error.message().replace('\n', " ")))?;
         if file.version != VERSION {
-            return Err(refuse(format!("has version {}, and this host reads {VERSION}", file.version)).into());
+            return Err(refuse(format!(
+                "has version {}, and this host reads {VERSION}",
+                file.version
+            ))
+            .into());
         }
-        Ok(Self { path: path.to_owned(), plugins: file.plugins })
+        Ok(Self {
+            path: path.to_owned(),
+            plugins: file.plugins,
+        })
     }
 
     /// The file's path.
@@ -75,7 +88,10 @@ impl Lock {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn write(&self) -> anyhow::Result<()> {
-        let body = toml::to_string(&File { version: VERSION, plugins: self.plugins.clone() })?;
+        let body = toml::to_string(&File {
+            version: VERSION,
+            plugins: self.plugins.clone(),
+        })?;
         let partial = self.path.with_extension(format!("lock.{}", std::process::id()));
         let write = || -> std::io::Result<()> {
             let mut file = std::fs::File::create(&partial)?;
@@ -89,6 +105,11 @@ impl Lock {
             // The half-written file is of no use to anybody.
             let _ = std::fs::remove_file(&partial);
         }
-        result.with_context(|| format!("{}: cannot be written; name another place with --lock", self.path.display()))
+        result.with_context(|| {
+            format!(
+                "{}: cannot be written; name another place with --lock",
+                self.path.display()
+            )
+        })
     }
 }

@@ -23,11 +23,19 @@ struct Built {
 
 impl Show for Built {
     fn text(&self) -> String {
-        format!("{} is plugin {} {}, sha256 {}", self.file, self.plugin, self.version, self.digest)
+        format!(
+            "{} is plugin {} {}, sha256 {}",
+            self.file, self.plugin, self.version, self.digest
+        )
     }
 
     fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
-        let row = vec![self.file.clone(), self.plugin.clone(), self.version.clone(), self.digest.clone()];
+        let row = vec![
+            self.file.clone(),
+            self.plugin.clone(),
+            self.version.clone(),
+            self.digest.clone(),
+        ];
         (vec!["file", "plugin", "version", "sha256"], vec![row])
     }
 }

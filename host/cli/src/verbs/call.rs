@@ -21,13 +21,24 @@ const SLOTS: u32 = 1;
 pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let setup = Setup::gather(&args.wiring)?;
     if args.token.is_some() && setup.dev_tenant.is_some() {
-        return Err(Failure::usage("--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one").into());
+        return Err(Failure::usage(
+            "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
+        )
+        .into());
     }
     let arguments = arguments(&args.args, setup.config.limits.arguments_bytes)?;
     let files = wiring::plugin_files(&setup)?;
-    let door = Door::One { token: args.token.is_some() };
-    missing::check(&setup, &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(), door)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let door = Door::One {
+        token: args.token.is_some(),
+    };
+    missing::check(
+        &setup,
+        &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(),
+        door,
+    )?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(async {
         let network = wiring::network()?;
         let tenancy = wiring::tenancy(&setup, &[], &network)?;
@@ -37,10 +48,17 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
         let cache = Some(setup.cache_dir.clone());
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress))?;
-        let answerer = if setup.yes { Answerer::Yes } else { Answerer::Nobody };
+        let answerer = if setup.yes {
+            Answerer::Yes
+        } else {
+            Answerer::Nobody
+        };
         let tools = wiring::serve_plugins(&setup, files, &sandbox, egress, audit, answerer).await?;
         let cancel = CancellationToken::new();
-        let options = CallOptions { cancel: cancel.clone(), ..CallOptions::default() };
+        let options = CallOptions {
+            cancel: cancel.clone(),
+            ..CallOptions::default()
+        };
         let call = tools.call(&binding, &args.tool, ModelArgs::new(arguments), options);
         tokio::pin!(call);
         tokio::select! {
@@ -55,7 +73,11 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         CallOutcome::Complete(result) => output::show(format, &Answer::of(result)),
         CallOutcome::InputRequired(_) => {
             let message = "the tool asks for input, which host call cannot give; use an MCP client";
-            Err(Failure { exit: Exit::Failed, message: message.into() }.into())
+            Err(Failure {
+                exit: Exit::Failed,
+                message: message.into(),
+            }
+            .into())
         }
     }
 }
@@ -64,7 +86,10 @@ fn arguments(text: &str, most: u64) -> Result<Map<String, Value>, Failure> {
     let json = match (text, text.strip_prefix('@')) {
         ("-", _) => {
             let mut json = Vec::new();
-            let read = std::io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut json);
+            let read = std::io::stdin()
+                .lock()
+                .take(most.saturating_add(1))
+                .read_to_end(&mut json);
             read.map_err(|error| Failure::usage(format!("--args -: {error}")))?;
             json
         }
@@ -89,7 +114,11 @@ impl Answer {
     fn of(output: ToolOutput) -> Self {
         let lines = output.content.iter().map(line).collect();
         let content = output.content.iter().map(block).collect();
-        Self { content, structured: output.structured, lines }
+        Self {
+            content,
+            structured: output.structured,
+            lines,
+        }
     }
 }
 
@@ -103,10 +132,15 @@ impl Show for Answer {
 
     fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
         let rows = match &self.structured {
-            Some(Value::Object(members)) => {
-                members.iter().map(|(name, value)| vec![printable(name), cell(value)]).collect()
-            }
-            _ => self.lines.iter().map(|line| vec![String::new(), line.clone()]).collect(),
+            Some(Value::Object(members)) => members
+                .iter()
+                .map(|(name, value)| vec![printable(name), cell(value)])
+                .collect(),
+            _ => self
+                .lines
+                .iter()
+                .map(|line| vec![String::new(), line.clone()])
+                .collect(),
         };
         (vec!["member", "value"], rows)
     }
@@ -115,7 +149,11 @@ impl Show for Answer {
 fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => text.lines().map(printable).collect::<Vec<_>>().join("\n"),
-        Value::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Value::Array(items) => items
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
         other => other.to_string(),
     }
 }
@@ -137,8 +175,12 @@ fn block(content: &Content) -> Value {
     let encode = |data: &[u8]| base64::engine::general_purpose::STANDARD.encode(data);
     match content {
         Content::Text(text) => json!({ "type": "text", "text": text }),
-        Content::Image { data, mime_type } => json!({ "type": "image", "data": encode(data), "mimeType": mime_type }),
-        Content::Audio { data, mime_type } => json!({ "type": "audio", "data": encode(data), "mimeType": mime_type }),
+        Content::Image { data, mime_type } => {
+            json!({ "type": "image", "data": encode(data), "mimeType": mime_type })
+        }
+        Content::Audio { data, mime_type } => {
+            json!({ "type": "audio", "data": encode(data), "mimeType": mime_type })
+        }
         Content::ResourceLink { uri, name, mime_type } => {
             json!({ "type": "resource_link", "uri": uri, "name": name, "mimeType": mime_type })
         }

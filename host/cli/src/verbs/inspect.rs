@@ -54,10 +54,22 @@ impl Show for Report {
         list("exports", &self.exports, &mut lines);
         list("imports", &self.imports, &mut lines);
         if let Some(asks) = &self.asks {
-            lines.push(format!("plugin    {} {}", printable(&asks.name), printable(&asks.version)));
+            lines.push(format!(
+                "plugin    {} {}",
+                printable(&asks.name),
+                printable(&asks.version)
+            ));
             for (name, connection) in &asks.connections {
-                lines.push(format!("asks for  connection {name} (callers: {})", connection.principal));
-                lines.extend(connection.allow.iter().map(|endpoint| format!("            {}", printable(endpoint))));
+                lines.push(format!(
+                    "asks for  connection {name} (callers: {})",
+                    connection.principal
+                ));
+                lines.extend(
+                    connection
+                        .allow
+                        .iter()
+                        .map(|endpoint| format!("            {}", printable(endpoint))),
+                );
             }
             for (limit, value) in &asks.limits {
                 lines.push(format!("limit     {limit} = {value}"));
@@ -69,13 +81,20 @@ impl Show for Report {
                 (false, true) => " (destructive)",
                 (false, false) => "",
             };
-            lines.push(format!("tool      {}{effect}: {}", printable(&tool.name), printable(&tool.description)));
+            lines.push(format!(
+                "tool      {}{effect}: {}",
+                printable(&tool.name),
+                printable(&tool.description)
+            ));
         }
         if self.runs {
             lines.push("verdict   this host would run it".to_owned());
         }
         for why in &self.why_not {
-            lines.push(format!("verdict   this host would not run it: {}", printable(why)));
+            lines.push(format!(
+                "verdict   this host would not run it: {}",
+                printable(why)
+            ));
         }
         lines.join("\n")
     }
@@ -102,7 +121,10 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     if why_not.is_empty() {
         match describe(args, &file) {
             Ok(list) => {
-                described = list.iter().map(|tool| (tool.name.clone(), wiring::whole(tool))).collect();
+                described = list
+                    .iter()
+                    .map(|tool| (tool.name.clone(), wiring::whole(tool)))
+                    .collect();
                 tools = list.iter().map(report).collect();
             }
             Err(error) => why_not.push(format!("{error:#}")),
@@ -122,7 +144,11 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         why_not,
     };
     output::show(format, &report)?;
-    if report.runs { Ok(()) } else { Err(Failure::plugin(format!("{}: this host would not run it", report.file)).into()) }
+    if report.runs {
+        Ok(())
+    } else {
+        Err(Failure::plugin(format!("{}: this host would not run it", report.file)).into())
+    }
 }
 
 fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
@@ -137,7 +163,9 @@ fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
 
 fn describe(args: &InspectArgs, file: &[u8]) -> anyhow::Result<Vec<toolhost_sandbox::contract::Tool>> {
     let cache = args.cache_dir.clone().map_or_else(default_cache_dir, Ok)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let audit = Arc::new(toolhost_audit::LogSink);
         let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;

@@ -1,6 +1,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -28,11 +29,11 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     let started = Instant::now();
     let setup = Setup::gather(&args.wiring)?;
     if args.token.is_some() && setup.dev_tenant.is_some() {
-        return Err(Failure::usage("--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one").into());
+        return Err(Failure::usage(
+            "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
+        )
+        .into());
     }
-    let files = wiring::plugin_files(&setup)?;
-    let door = if args.stdio { Door::One { token: args.token.is_some() } } else { Door::Http };
-    missing::check(&setup, &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(), door)?;
     let doors = Doors {
         listen: args.listen.unwrap_or(setup.config.server.listen),
         metrics: args.metrics_listen.or(setup.config.server.metrics_listen),
@@ -40,7 +41,23 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     if !args.stdio {
         wiring::check_addresses(&setup, doors)?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("door").enable_all().build()?;
+    let files = wiring::plugin_files(&setup)?;
+    let door = if args.stdio {
+        Door::One {
+            token: args.token.is_some(),
+        }
+    } else {
+        Door::Http
+    };
+    missing::check(
+        &setup,
+        &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(),
+        door,
+    )?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("door")
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         if args.stdio {
             over_stdio(args, &setup, files).await
@@ -64,10 +81,16 @@ async fn over_http(
         None => None,
         Some(address) => Some(wiring::bind("--metrics-listen", address).await?),
     };
-    let metrics_local = metrics.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
-    let shutdown = wiring::shutdown_signal()?;
+    let metrics_local = metrics
+        .as_ref()
+        .map(tokio::net::TcpListener::local_addr)
+        .transpose()?;
+    let asking = Arc::new(AtomicBool::new(false));
+    let shutdown = wiring::shutdown_signal(Arc::clone(&asking))?;
     if let Some(listener) = metrics {
-        let handle = PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+        let handle = PrometheusBuilder::new()
+            .install_recorder()
+            .context("metrics cannot be recorded")?;
         tokio::spawn(serve_metrics(listener, handle, shutdown.clone()));
     }
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
@@ -76,7 +99,7 @@ async fn over_http(
     banner(setup, Some(local));
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, files, network, true) => served?,
+        served = rooms(setup, files, network, Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let public_url = wiring::public_url(setup, local)?;
@@ -92,13 +115,15 @@ async fn over_http(
     let gateway = Gateway::new(tools, tenancy, config);
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
     announce(format, public_url.as_str(), local, metrics_local)?;
-    gateway.serve(listener, shutdown, setup.config.server.grace).await?;
+    gateway
+        .serve(listener, shutdown, setup.config.server.grace)
+        .await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> anyhow::Result<()> {
-    let shutdown = wiring::shutdown_signal()?;
+    let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)))?;
     let network = wiring::network()?;
     let tenancy = wiring::tenancy(setup, &[], &network)?;
     banner(setup, None);
@@ -110,18 +135,21 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         }
     };
     // A token that is refused at every call is better refused now.
-    caller.binding().await.map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let (tools, _sandbox) = rooms(setup, files, network, false).await?;
+    caller
+        .binding()
+        .await
+        .map_err(|error| Failure::auth(format!("--token: {error}")))?;
+    let (tools, _sandbox) = rooms(setup, files, network, None).await?;
     serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown).await?;
     Ok(())
 }
 
-/// `may_ask` is false where stdin belongs to the protocol.
+/// There is no `asking` where stdin belongs to the protocol.
 async fn rooms(
     setup: &Setup,
     files: Vec<PluginFile>,
     network: Arc<Network>,
-    may_ask: bool,
+    asking: Option<&AtomicBool>,
 ) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
     let audit = wiring::audit(setup.config.audit.as_deref())?;
     let (credentials, problems) = wiring::provider(setup)?;
@@ -132,10 +160,16 @@ async fn rooms(
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
     let sandbox = wiring::sandbox(limits, slots, Some(setup.cache_dir.clone()), Arc::clone(&egress))?;
-    let mut person = ask;
+    let mut person = |text: &str| {
+        let set = |value| asking.iter().for_each(|asking| asking.store(value, Ordering::Release));
+        set(true);
+        let answer = ask(text);
+        set(false);
+        answer
+    };
     let answerer = if setup.yes {
         Answerer::Yes
-    } else if may_ask && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+    } else if asking.is_some() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         Answerer::Person(&mut person)
     } else {
         Answerer::Nobody
@@ -177,8 +211,11 @@ fn announce(
 ) -> anyhow::Result<()> {
     match format {
         OutputFormat::Json => output::line(
-            &serde_json::json!({ "ready": true, "url": url, "listen": local, "metrics": metrics }).to_string(),
+            &serde_json::json!({ "ready": true, "url": url, "listen": local, "metrics": metrics })
+                .to_string(),
         ),
-        OutputFormat::Text | OutputFormat::Table => output::line(&format!("serving MCP at {url} (listening on {local})")),
+        OutputFormat::Text | OutputFormat::Table => {
+            output::line(&format!("serving MCP at {url} (listening on {local})"))
+        }
     }
 }

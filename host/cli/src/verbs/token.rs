@@ -9,9 +9,9 @@ use toolhost_tenancy::{IssuerConfig, KeySource};
 use crate::args::{MintArgs, OutputFormat, TokenCommand, TokenInspectArgs};
 use crate::exit::Failure;
 use crate::output::{self, Show, printable};
+use crate::secret_ref;
 use crate::setup::read_config;
 use crate::wiring::read_capped;
-use crate::secret_ref;
 
 const PRIVATE: &str = "dev-key.pem";
 const PUBLIC: &str = "jwks.json";
@@ -40,7 +40,10 @@ impl Show for Minted {
     }
 
     fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
-        (vec!["token", "expires_at"], vec![vec![self.token.clone(), self.expires_at.to_string()]])
+        (
+            vec!["token", "expires_at"],
+            vec![vec![self.token.clone(), self.expires_at.to_string()]],
+        )
     }
 }
 
@@ -66,12 +69,22 @@ fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
         role_claim: args.role_claim.clone(),
         scopes: args.scopes.clone(),
         client: args.client.clone(),
-        kind: if args.machine { PrincipalKind::Machine } else { PrincipalKind::User },
+        kind: if args.machine {
+            PrincipalKind::Machine
+        } else {
+            PrincipalKind::User
+        },
         ttl: Duration::from_secs(args.ttl),
         ..MintRequest::new(&args.issuer, &args.audience, &args.subject)
     };
     let token = key.mint(&request, now).map_err(fail)?;
-    output::show(format, &Minted { token, expires_at: now.saturating_add(args.ttl) })
+    output::show(
+        format,
+        &Minted {
+            token,
+            expires_at: now.saturating_add(args.ttl),
+        },
+    )
 }
 
 #[derive(Serialize)]
@@ -81,7 +94,11 @@ impl Show for Looked {
     fn text(&self) -> String {
         let mut lines = Vec::new();
         for (part, members) in [("header", &self.0.header), ("claim", &self.0.claims)] {
-            lines.extend(members.iter().map(|(name, value)| format!("{part:<7} {} = {value}", printable(name))));
+            lines.extend(
+                members
+                    .iter()
+                    .map(|(name, value)| format!("{part:<7} {} = {value}", printable(name))),
+            );
         }
         for check in &self.0.checks {
             let result = check.failure.as_deref().unwrap_or("ok");
@@ -103,21 +120,33 @@ fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
     let token = secret_ref::token(&secret_ref::parse("the token", &args.token)?)?;
     let text = std::str::from_utf8(token.expose()).unwrap_or_default();
     let config = read_config(args.config.as_deref())?;
-    let issuers = config.issuers.iter().map(rules).collect::<anyhow::Result<Vec<_>>>()?;
+    let issuers = config
+        .issuers
+        .iter()
+        .map(rules)
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let inspection = inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
+    let inspection =
+        inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
     let failed = !issuers.is_empty() && !inspection.would_pass();
     output::show(format, &Looked(inspection))?;
-    if failed { Err(Failure::auth("this host would refuse the token").into()) } else { Ok(()) }
+    if failed {
+        Err(Failure::auth("this host would refuse the token").into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Keys that are in a file are at hand; others would have to be fetched, and looking at a token sends nothing.
 fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)> {
-    let rules = issuer.rules().map_err(|error| Failure::usage(error.to_string()))?;
+    let rules = issuer
+        .rules()
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let keys = match &issuer.keys {
         KeySource::File(path) => {
             let bytes = read_capped(path, MAX_KEY_SET)?;
-            let keys = KeySet::parse(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            let keys = KeySet::parse(&bytes)
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             Some(keys)
         }
         KeySource::Url(_) | KeySource::Discovery => None,

@@ -22,15 +22,23 @@ pub(crate) fn tenancy(
     network: &Arc<Network>,
 ) -> anyhow::Result<Arc<Tenancy>> {
     let config = &setup.config;
-    let listed = config.tenants.iter().map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
-    let developing = setup.dev_tenant.iter().filter(|tenant| !config.tenants.contains_key(tenant));
+    let listed = config
+        .tenants
+        .iter()
+        .map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
+    let developing = setup
+        .dev_tenant
+        .iter()
+        .filter(|tenant| !config.tenants.contains_key(tenant));
     let tenants = listed.chain(developing.map(|tenant| (tenant.clone(), Vec::new())));
-    let directory = StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
+    let directory =
+        StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
     let development = match &setup.dev_tenant {
         None => None,
         Some(tenant) => {
-            let proof = LoopbackOnly::of(listeners)
-                .ok_or_else(|| Failure::usage("--dev-tenant needs every listener on loopback: change --listen"))?;
+            let proof = LoopbackOnly::of(listeners).ok_or_else(|| {
+                Failure::usage("--dev-tenant needs every listener on loopback: change --listen")
+            })?;
             Some(Principal::development(tenant, proof))
         }
     };
@@ -42,7 +50,10 @@ pub(crate) fn tenancy(
     tokio::spawn(async move {
         starting.start().await;
         for issuer in starting.issuers_without_keys() {
-            tracing::warn!(issuer, "its keys are not there yet; its tokens are refused until they are");
+            tracing::warn!(
+                issuer,
+                "its keys are not there yet; its tokens are refused until they are"
+            );
         }
     });
     Ok(tenancy)

@@ -31,10 +31,19 @@ pub(crate) fn provider(setup: &Setup) -> Result<(Providers, Vec<String>), Failur
         return Err(Failure::refused(problems.join("; ")));
     }
     let provider: Arc<dyn CredentialProvider> = Arc::new(provider);
-    Ok((NAMES.map(|name| (name.to_owned(), Arc::clone(&provider))).into_iter().collect(), problems))
+    Ok((
+        NAMES
+            .map(|name| (name.to_owned(), Arc::clone(&provider)))
+            .into_iter()
+            .collect(),
+        problems,
+    ))
 }
 
 /// Calls that need it are refused as not connected; the rest goes on.
 fn sentence(problem: &Problem) -> String {
-    format!("credential {} from {}: {}", problem.key, problem.source, problem.reason)
+    format!(
+        "credential {} from {}: {}",
+        problem.key, problem.source, problem.reason
+    )
 }

@@ -38,7 +38,10 @@ pub(crate) fn plugin_files(setup: &Setup) -> Result<Vec<PluginFile>, Failure> {
                 file.manifest.name
             )));
         }
-        if let Some(other) = files.iter().find(|other| other.manifest.name == file.manifest.name) {
+        if let Some(other) = files
+            .iter()
+            .find(|other| other.manifest.name == file.manifest.name)
+        {
             return Err(Failure::usage(format!(
                 "plugin {} is named twice: {} and {}",
                 file.manifest.name,
@@ -59,10 +62,15 @@ fn plugin_file(path: &Path, limits: &Limits) -> Result<PluginFile, Failure> {
         return Err(refuse(&found.obstacles.join("; ")));
     }
     match found.manifest {
-        Ok(Some(manifest)) => {
-            Ok(PluginFile { path: path.to_owned(), bytes, digest: found.digest.to_string(), manifest })
-        }
-        Ok(None) => Err(refuse("it carries no manifest; put one in with host build --manifest")),
+        Ok(Some(manifest)) => Ok(PluginFile {
+            path: path.to_owned(),
+            bytes,
+            digest: found.digest.to_string(),
+            manifest,
+        }),
+        Ok(None) => Err(refuse(
+            "it carries no manifest; put one in with host build --manifest",
+        )),
         Err(error) => Err(refuse(&error.to_string())),
     }
 }
@@ -79,7 +87,9 @@ pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
         return Err(Failure::usage(format!("{}: it is a directory", path.display())));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or_default());
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
     if bytes.len() as u64 > most {
         return Err(Failure::plugin(format!(
             "{}: it has more than {most} bytes, the most that [limits] component_bytes allows",
@@ -99,7 +109,12 @@ mod tests {
         let path = directory.path().join("f");
         std::fs::write(&path, [0; 10]).unwrap();
         assert_eq!(read_capped(&path, 10).unwrap().len(), 10);
-        assert!(read_capped(&path, 9).unwrap_err().message.contains("component_bytes"));
+        assert!(
+            read_capped(&path, 9)
+                .unwrap_err()
+                .message
+                .contains("component_bytes")
+        );
         assert!(read_capped(directory.path(), 9).is_err());
         // It never ends.
         assert!(read_capped(std::path::Path::new("/dev/zero"), 9).is_err());

@@ -59,7 +59,9 @@ pub(crate) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
             ErrorKind::AddrNotAvailable => "the address is not one of this machine".to_owned(),
             _ => error.to_string(),
         };
-        Failure::usage(format!("{address} cannot be listened on: {why}; choose another with {flag}"))
+        Failure::usage(format!(
+            "{address} cannot be listened on: {why}; choose another with {flag}"
+        ))
     })
 }
 
@@ -93,7 +95,10 @@ mod tests {
             lock: PathBuf::new(),
             cache_dir: PathBuf::new(),
         };
-        let doors = Doors { listen: listen.parse().unwrap(), metrics: metrics.map(|text| text.parse().unwrap()) };
+        let doors = Doors {
+            listen: listen.parse().unwrap(),
+            metrics: metrics.map(|text| text.parse().unwrap()),
+        };
         check_addresses(&setup, doors).map_err(|failure| failure.message)
     }
 
@@ -101,25 +106,43 @@ mod tests {
     fn a_development_tenant_needs_every_listener_on_loopback() {
         assert!(check(true, "127.0.0.1:0", Some("[::1]:0")).is_ok());
         for listen in ["0.0.0.0:0", "[::]:0", "192.168.1.1:1"] {
-            assert!(check(true, listen, None).unwrap_err().contains("--dev-tenant"), "{listen}");
+            assert!(
+                check(true, listen, None).unwrap_err().contains("--dev-tenant"),
+                "{listen}"
+            );
         }
-        assert!(check(true, "127.0.0.1:0", Some("0.0.0.0:0")).unwrap_err().contains("--dev-tenant"));
+        assert!(
+            check(true, "127.0.0.1:0", Some("0.0.0.0:0"))
+                .unwrap_err()
+                .contains("--dev-tenant")
+        );
     }
 
     #[test]
     fn metrics_are_for_this_machine_alone() {
-        assert!(check(false, "127.0.0.1:0", Some("0.0.0.0:9")).unwrap_err().contains("--metrics-listen"));
+        assert!(
+            check(false, "127.0.0.1:0", Some("0.0.0.0:9"))
+                .unwrap_err()
+                .contains("--metrics-listen")
+        );
     }
 
     #[test]
     fn a_public_listener_must_be_told_its_url() {
-        assert!(check(false, "0.0.0.0:8080", None).unwrap_err().contains("public_url"));
+        assert!(
+            check(false, "0.0.0.0:8080", None)
+                .unwrap_err()
+                .contains("public_url")
+        );
     }
 
     #[tokio::test]
     async fn a_busy_port_names_the_flag() {
         let taken = bind("--listen", "127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let error = bind("--listen", taken.local_addr().unwrap()).await.unwrap_err().message;
+        let error = bind("--listen", taken.local_addr().unwrap())
+            .await
+            .unwrap_err()
+            .message;
         assert!(error.contains("in use") && error.contains("--listen"), "{error}");
     }
 }

@@ -63,8 +63,17 @@ pub(crate) fn sandbox(
     egress: Arc<Egress>,
 ) -> anyhow::Result<Sandbox> {
     let program = std::env::current_exe()?;
-    let compiler = Compiler::Worker { program, arguments: vec![COMPILE_WORKER.into()] };
-    let settings = SandboxSettings { slots, limits, cache, compiler, threads: None };
+    let compiler = Compiler::Worker {
+        program,
+        arguments: vec![COMPILE_WORKER.into()],
+    };
+    let settings = SandboxSettings {
+        slots,
+        limits,
+        cache,
+        compiler,
+        threads: None,
+    };
     Sandbox::new(settings, egress, Arc::new(MemoryKv::default())).map_err(|error| match error {
         SandboxError::Cache(_) => Failure::usage(error.to_string()).into(),
         other => other.into(),
@@ -95,7 +104,9 @@ pub(crate) async fn serve_plugins(
     }
     let mut lock = Lock::read(&setup.lock)?;
     approve(&asked, &mut lock, answerer, audit.as_ref())?;
-    let catalogue = Catalogue::build(granted, 1).await.map_err(|error| Failure::plugin(error.to_string()))?;
+    let catalogue = Catalogue::build(granted, 1)
+        .await
+        .map_err(|error| Failure::plugin(error.to_string()))?;
     Ok(Arc::new(Tools::new(catalogue, egress, audit)?))
 }
 
@@ -104,7 +115,13 @@ async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, BTreeMap<
     let _progress = Progress::start(format!("compiling {}", file.path.display()));
     let plugin = sandbox.load(&file.bytes).await.map_err(refuse)?;
     let tools = plugin.describe().await.map_err(refuse)?;
-    Ok((plugin, tools.iter().map(|tool| (tool.name.clone(), whole(tool))).collect()))
+    Ok((
+        plugin,
+        tools
+            .iter()
+            .map(|tool| (tool.name.clone(), whole(tool)))
+            .collect(),
+    ))
 }
 
 /// Everything of a tool that a model or a client sees, and so everything that a yes is given to.

@@ -34,12 +34,23 @@ impl CacheKey {
     ) -> Self {
         let mut digest = Sha256::new();
         digest.update(version.to_be_bytes());
-        digest.update([u8::from(matches!(connection.auth, AuthPlacement::Basic)), u8::from(secret.is_some())]);
-        for part in secret.map(Secret::expose).into_iter().chain(attached.iter().map(String::as_bytes)) {
+        digest.update([
+            u8::from(matches!(connection.auth, AuthPlacement::Basic)),
+            u8::from(secret.is_some()),
+        ]);
+        for part in secret
+            .map(Secret::expose)
+            .into_iter()
+            .chain(attached.iter().map(String::as_bytes))
+        {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        Self { tenant: tenant.clone(), connection: connection.name.clone(), digest: digest.finalize().into() }
+        Self {
+            tenant: tenant.clone(),
+            connection: connection.name.clone(),
+            digest: digest.finalize().into(),
+        }
     }
 }
 
@@ -49,8 +60,15 @@ pub struct NeedleCache(Cache<CacheKey, Arc<Needles>>);
 
 impl Default for NeedleCache {
     fn default() -> Self {
-        let weigher = |_: &CacheKey, needles: &Arc<Needles>| u32::try_from(needles.memory()).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(MAX_MEMORY).weigher(weigher).time_to_idle(IDLE).build())
+        let weigher =
+            |_: &CacheKey, needles: &Arc<Needles>| u32::try_from(needles.memory()).unwrap_or(u32::MAX);
+        Self(
+            Cache::builder()
+                .max_capacity(MAX_MEMORY)
+                .weigher(weigher)
+                .time_to_idle(IDLE)
+                .build(),
+        )
     }
 }
 

@@ -29,8 +29,14 @@ pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = base64_everywhere(part);
     forms.extend([hex(part, false), hex(part, true), reversed(part), rot13(part)]);
     // Base64 of the base64: a proxy that wraps what a server has wrapped.
-    forms.extend(aligned_base64(STANDARD_NO_PAD.encode(part).as_bytes(), &STANDARD_NO_PAD));
-    forms.extend(aligned_base64(base64::engine::general_purpose::STANDARD.encode(part).as_bytes(), &STANDARD_NO_PAD));
+    forms.extend(aligned_base64(
+        STANDARD_NO_PAD.encode(part).as_bytes(),
+        &STANDARD_NO_PAD,
+    ));
+    forms.extend(aligned_base64(
+        base64::engine::general_purpose::STANDARD.encode(part).as_bytes(),
+        &STANDARD_NO_PAD,
+    ));
     forms
 }
 
@@ -56,7 +62,11 @@ fn aligned_base64(part: &[u8], engine: &impl base64::Engine) -> Vec<Vec<u8>> {
 }
 
 fn digits(upper: bool) -> &'static [u8; 16] {
-    if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" }
+    if upper {
+        b"0123456789ABCDEF"
+    } else {
+        b"0123456789abcdef"
+    }
 }
 
 fn push_hex(into: &mut Vec<u8>, byte: u8, upper: bool) {
@@ -143,7 +153,13 @@ pub(crate) fn utf16(part: &[u8], order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     let mut units = [0; 2];
     characters(part)
         .into_iter()
-        .flat_map(|character| character.encode_utf16(&mut units).iter().flat_map(|unit| order(*unit)).collect::<Vec<_>>())
+        .flat_map(|character| {
+            character
+                .encode_utf16(&mut units)
+                .iter()
+                .flat_map(|unit| order(*unit))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -160,7 +176,9 @@ mod tests {
         for before in ["", "x", "xy", "xyz", "\u{7f}\u{7f}", "user:"] {
             for after in ["", "\0", "zz", "\u{7f}abc"] {
                 let text = STANDARD.encode(format!("{before}s3cr3t/t0ken+value=={after}"));
-                let found = needles.iter().any(|needle| text.contains(std::str::from_utf8(needle).unwrap()));
+                let found = needles
+                    .iter()
+                    .any(|needle| text.contains(std::str::from_utf8(needle).unwrap()));
                 assert!(found, "{before:?} {after:?}");
             }
         }
@@ -177,6 +195,10 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_have_their_forms_too() {
-        assert!(all(&[0xff, 0xfe, 0x00, 0x80, 0x81, 0x82, 0x83, 0x84]).iter().all(|form| !form.is_empty()));
+        assert!(
+            all(&[0xff, 0xfe, 0x00, 0x80, 0x81, 0x82, 0x83, 0x84])
+                .iter()
+                .all(|form| !form.is_empty())
+        );
     }
 }

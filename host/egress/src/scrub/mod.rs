@@ -14,8 +14,8 @@ mod normalise;
 pub(crate) mod parts;
 mod scrubber;
 
-pub use cache::NeedleCache;
 pub(crate) use cache::CacheKey;
+pub use cache::NeedleCache;
 pub use needles::{NeedleSet, Needles};
 pub(crate) use normalise::Normaliser;
 pub use scrubber::{REDACTED, Reflected, Scrubber};

@@ -61,7 +61,10 @@ pub(super) struct Matcher {
 impl Matcher {
     fn build(needles: &BTreeMap<Vec<u8>, bool>, with_depths: bool) -> Result<Self, BuildError> {
         // The contiguous form: a tenth of the memory of a DFA at half its speed, and there is one for each credential.
-        let nfa = NFA::builder().match_kind(MatchKind::Standard).prefilter(false).build(needles.keys())?;
+        let nfa = NFA::builder()
+            .match_kind(MatchKind::Standard)
+            .prefilter(false)
+            .build(needles.keys())?;
         let start = nfa.start_state(Anchored::No).unwrap_or_default();
         let mut depths = BTreeMap::from([(start, 0)]);
         for needle in needles.keys().filter(|_| with_depths) {
@@ -71,7 +74,12 @@ impl Matcher {
                 depths.insert(state, depth);
             }
         }
-        Ok(Self { nfa, start, refuse: needles.values().copied().collect(), depths: depths.into_iter().collect() })
+        Ok(Self {
+            nfa,
+            start,
+            refuse: needles.values().copied().collect(),
+            depths: depths.into_iter().collect(),
+        })
     }
 
     pub(super) fn start(&self) -> StateID {
@@ -90,7 +98,10 @@ impl Matcher {
 
     /// The longest needle that ends here, and whether any that ends here refuses.
     pub(super) fn hit(&self, state: StateID) -> Hit {
-        let mut hit = Hit { length: 0, refuse: false };
+        let mut hit = Hit {
+            length: 0,
+            refuse: false,
+        };
         for index in 0..self.nfa.match_len(state) {
             let pattern = self.nfa.match_pattern(state, index);
             hit.length = hit.length.max(self.nfa.pattern_len(pattern));
@@ -102,7 +113,9 @@ impl Matcher {
     /// How many of the last bytes may be the beginning of a needle.
     pub(super) fn depth(&self, state: StateID) -> usize {
         let at = self.depths.binary_search_by_key(&state, |(state, _)| *state);
-        at.ok().and_then(|at| self.depths.get(at)).map_or(self.nfa.max_pattern_len(), |(_, depth)| *depth as usize)
+        at.ok()
+            .and_then(|at| self.depths.get(at))
+            .map_or(self.nfa.max_pattern_len(), |(_, depth)| *depth as usize)
     }
 
     fn memory(&self) -> usize {
@@ -122,7 +135,10 @@ impl NeedleSet {
                 add(&mut folded, needle, true);
             }
         }
-        Ok(Self { raw: Matcher::build(&raw, true)?, folded: Matcher::build(&folded, false)? })
+        Ok(Self {
+            raw: Matcher::build(&raw, true)?,
+            folded: Matcher::build(&folded, false)?,
+        })
     }
 
     /// How many needles are searched for in the text as it is.
@@ -140,20 +156,29 @@ impl NeedleSet {
     /// The longest needle, in bytes: the most that a stream holds back.
     #[must_use]
     pub fn longest(&self) -> usize {
-        if self.is_empty() { 0 } else { self.raw.nfa.max_pattern_len() }
+        if self.is_empty() {
+            0
+        } else {
+            self.raw.nfa.max_pattern_len()
+        }
     }
 }
 
 impl std::fmt::Debug for NeedleSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NeedleSet").field("needles", &self.len()).finish_non_exhaustive()
+        f.debug_struct("NeedleSet")
+            .field("needles", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
 fn add(needles: &mut BTreeMap<Vec<u8>, bool>, needle: Vec<u8>, refuse: bool) {
     if needle.len() >= MIN_NEEDLE {
         // One spelling that replaces is enough: the whole of it is known.
-        needles.entry(needle).and_modify(|old| *old &= refuse).or_insert(refuse);
+        needles
+            .entry(needle)
+            .and_modify(|old| *old &= refuse)
+            .or_insert(refuse);
     }
 }
 
@@ -161,13 +186,26 @@ fn spellings(part: &Part) -> Vec<(Vec<u8>, bool)> {
     let whole = part.bytes.as_slice();
     let mut list = vec![(whole.to_vec(), false)];
     if part.spelling == Spelling::Plain {
-        list.extend(encodings::base64_everywhere(whole).into_iter().map(|form| (form, false)));
+        list.extend(
+            encodings::base64_everywhere(whole)
+                .into_iter()
+                .map(|form| (form, false)),
+        );
         return list;
     }
-    match whole.len().checked_sub(WINDOW).filter(|cut| *cut > 0).and_then(|cut| whole.get(cut..)) {
+    match whole
+        .len()
+        .checked_sub(WINDOW)
+        .filter(|cut| *cut > 0)
+        .and_then(|cut| whole.get(cut..))
+    {
         None => list.extend(encodings::all(whole).into_iter().map(|form| (form, false))),
         Some(tail) => {
-            list.extend(encodings::base64_everywhere(whole).into_iter().map(|form| (form, false)));
+            list.extend(
+                encodings::base64_everywhere(whole)
+                    .into_iter()
+                    .map(|form| (form, false)),
+            );
             list.extend(encodings::all(tail).into_iter().map(|form| (form, true)));
         }
     }
@@ -182,11 +220,16 @@ fn folded_spellings(part: &Part) -> Vec<Vec<u8>> {
         list.extend(encodings::compact(part.bytes.get(from..).unwrap_or_default()));
         list.extend(pieces(part));
     }
-    list.into_iter().map(|needle| normalised(&needle)).filter(|needle| needle.len() >= PIECE.min(part.bytes.len())).collect()
+    list.into_iter()
+        .map(|needle| normalised(&needle))
+        .filter(|needle| needle.len() >= PIECE.min(part.bytes.len()))
+        .collect()
 }
 
 fn pieces(part: &Part) -> Vec<Vec<u8>> {
-    let Spelling::Pieces(from) = part.spelling else { return Vec::new() };
+    let Spelling::Pieces(from) = part.spelling else {
+        return Vec::new();
+    };
     let unshared = part.bytes.get(from..).unwrap_or_default();
     let step = unshared.len().div_ceil(MAX_PIECES).max(1);
     let is_filler = |piece: &[u8]| {
@@ -195,7 +238,12 @@ fn pieces(part: &Part) -> Vec<Vec<u8>> {
         seen.dedup();
         seen.len() < MIN_DISTINCT
     };
-    unshared.windows(PIECE).step_by(step).filter(|piece| !is_filler(piece)).map(<[u8]>::to_vec).collect()
+    unshared
+        .windows(PIECE)
+        .step_by(step)
+        .filter(|piece| !is_filler(piece))
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// What one credential, attached in one way, makes needles of.
@@ -214,21 +262,40 @@ impl Needles {
     ///
     /// # Errors
     /// The automaton would be larger than the crate allows; a bound on the secret's length comes before that.
-    pub fn build(secret: Option<&Secret>, auth: &AuthPlacement, attached: &[String]) -> Result<Self, BuildError> {
-        let parts = secret.map(|secret| parts::of(secret.expose(), auth)).unwrap_or_default();
+    pub fn build(
+        secret: Option<&Secret>,
+        auth: &AuthPlacement,
+        attached: &[String],
+    ) -> Result<Self, BuildError> {
+        let parts = secret
+            .map(|secret| parts::of(secret.expose(), auth))
+            .unwrap_or_default();
         let (long, short): (Vec<_>, Vec<_>) = attached.iter().partition(|value| value.len() >= MIN_ATTACHED);
-        let long: Vec<Part> =
-            long.iter().map(|value| Part { bytes: value.as_bytes().to_vec(), spelling: Spelling::Encoded }).collect();
+        let long: Vec<Part> = long
+            .iter()
+            .map(|value| Part {
+                bytes: value.as_bytes().to_vec(),
+                spelling: Spelling::Encoded,
+            })
+            .collect();
         Ok(Self {
             secret: NeedleSet::of(&parts)?,
             attached: NeedleSet::of(&long)?,
-            short: short.into_iter().filter(|value| !value.is_empty()).cloned().map(Secret::from).collect(),
+            short: short
+                .into_iter()
+                .filter(|value| !value.is_empty())
+                .cloned()
+                .map(Secret::from)
+                .collect(),
         })
     }
 
     /// An estimate in bytes, for the cache's bound.
     pub(super) fn memory(&self) -> usize {
-        [&self.secret, &self.attached].iter().map(|set| set.raw.memory() + set.folded.memory()).sum()
+        [&self.secret, &self.attached]
+            .iter()
+            .map(|set| set.raw.memory() + set.folded.memory())
+            .sum()
     }
 
     /// Whether a header value is one of the attached values that are too short to be looked for within a text.
@@ -250,15 +317,25 @@ mod tests {
     #[test]
     fn a_token_of_28_bytes_makes_some_dozens_of_needles() {
         let needles = needles(b"tok/live+0123456789abcdefg==");
-        assert!((33..=64).contains(&needles.secret.len()), "{}", needles.secret.len());
+        assert!(
+            (33..=64).contains(&needles.secret.len()),
+            "{}",
+            needles.secret.len()
+        );
         assert_eq!(needles.secret.longest(), 6 * 28);
     }
 
     #[test]
     fn the_longest_secret_makes_a_bounded_number_of_needles_and_bytes() {
-        let long: Vec<u8> = (0..8_192_u32).map(|at| b'!' + (at.wrapping_mul(2_654_435_761) >> 13) as u8 % 90).collect();
+        let long: Vec<u8> = (0..8_192_u32)
+            .map(|at| b'!' + (at.wrapping_mul(2_654_435_761) >> 13) as u8 % 90)
+            .collect();
         let needles = needles(&long);
-        assert!(needles.secret.len() <= MAX_PIECES + 48, "{}", needles.secret.len());
+        assert!(
+            needles.secret.len() <= MAX_PIECES + 48,
+            "{}",
+            needles.secret.len()
+        );
         assert!(needles.memory() < 8 << 20, "{} bytes", needles.memory());
         assert!(needles.secret.longest() <= (8_192 * 4_usize).div_ceil(3).max(6 * WINDOW));
     }
@@ -266,7 +343,11 @@ mod tests {
     #[test]
     fn filler_is_no_piece() {
         let needles = needles(b"000000000000000000000000a1b2c3");
-        let state = b"0000000000000000".iter().fold(needles.secret.raw.start(), |state, byte| needles.secret.raw.step(state, *byte));
+        let state = b"0000000000000000"
+            .iter()
+            .fold(needles.secret.raw.start(), |state, byte| {
+                needles.secret.raw.step(state, *byte)
+            });
         assert!(!needles.secret.raw.is_match(state));
     }
 

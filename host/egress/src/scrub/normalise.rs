@@ -3,12 +3,43 @@ const MAX_ESCAPE: usize = 12;
 
 /// Names of characters that appear in credentials (HTML, section 13.5).
 const NAMED: &[(&[u8], u8)] = &[
-    (b"amp", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"quot", b'"'), (b"apos", b'\''), (b"sol", b'/'), (b"bsol", b'\\'),
-    (b"plus", b'+'), (b"equals", b'='), (b"lowbar", b'_'), (b"hyphen", b'-'), (b"dash", b'-'), (b"period", b'.'),
-    (b"colon", b':'), (b"semi", b';'), (b"comma", b','), (b"num", b'#'), (b"percnt", b'%'), (b"excl", b'!'),
-    (b"quest", b'?'), (b"dollar", b'$'), (b"ast", b'*'), (b"lpar", b'('), (b"rpar", b')'), (b"commat", b'@'),
-    (b"verbar", b'|'), (b"grave", b'`'), (b"Hat", b'^'), (b"lsqb", b'['), (b"rsqb", b']'), (b"lcub", b'{'),
-    (b"rcub", b'}'), (b"Tab", b'\t'), (b"NewLine", b'\n'), (b"nbsp", b' '), (b"ZeroWidthSpace", b' '), (b"shy", b' '),
+    (b"amp", b'&'),
+    (b"lt", b'<'),
+    (b"gt", b'>'),
+    (b"quot", b'"'),
+    (b"apos", b'\''),
+    (b"sol", b'/'),
+    (b"bsol", b'\\'),
+    (b"plus", b'+'),
+    (b"equals", b'='),
+    (b"lowbar", b'_'),
+    (b"hyphen", b'-'),
+    (b"dash", b'-'),
+    (b"period", b'.'),
+    (b"colon", b':'),
+    (b"semi", b';'),
+    (b"comma", b','),
+    (b"num", b'#'),
+    (b"percnt", b'%'),
+    (b"excl", b'!'),
+    (b"quest", b'?'),
+    (b"dollar", b'$'),
+    (b"ast", b'*'),
+    (b"lpar", b'('),
+    (b"rpar", b')'),
+    (b"commat", b'@'),
+    (b"verbar", b'|'),
+    (b"grave", b'`'),
+    (b"Hat", b'^'),
+    (b"lsqb", b'['),
+    (b"rsqb", b']'),
+    (b"lcub", b'{'),
+    (b"rcub", b'}'),
+    (b"Tab", b'\t'),
+    (b"NewLine", b'\n'),
+    (b"nbsp", b' '),
+    (b"ZeroWidthSpace", b' '),
+    (b"shy", b' '),
 ];
 
 /// One pass over a text, in chunks of any size: whitespace, NUL and backslashes are dropped; percent-encoding, JSON and
@@ -98,7 +129,11 @@ fn plain(byte: u8, emit: &mut impl FnMut(u8)) {
 
 /// Characters that show as nothing.
 fn is_dropped(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\\' | '\0' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+    character.is_whitespace()
+        || matches!(
+            character,
+            '\\' | '\0' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
+        )
 }
 
 fn read(text: &[u8]) -> Escape {
@@ -108,7 +143,9 @@ fn read(text: &[u8]) -> Escape {
             Some(code) => u8::try_from(code).map_or(Escape::None, Escape::Byte),
             None => open(digits, 2),
         },
-        [b'\\', b'u', b'{', digits @ .., b'}'] => number(digits, 16).map_or(Escape::None, |code| Escape::Is(code, true)),
+        [b'\\', b'u', b'{', digits @ .., b'}'] => {
+            number(digits, 16).map_or(Escape::None, |code| Escape::Is(code, true))
+        }
         [b'\\', b'u', b'{', digits @ ..] => open(digits, 6),
         [b'\\', b'u', digits @ ..] => match fixed(digits, 4) {
             Some(code) => Escape::Is(code, true),
@@ -123,7 +160,9 @@ fn read(text: &[u8]) -> Escape {
             .iter()
             .find(|(known, _)| *known == name)
             .map_or(Escape::None, |(_, byte)| Escape::Is(u32::from(*byte), true)),
-        [b'&', name @ ..] if name.iter().all(u8::is_ascii_alphabetic) && name.len() + 1 < MAX_ESCAPE => Escape::Open,
+        [b'&', name @ ..] if name.iter().all(u8::is_ascii_alphabetic) && name.len() + 1 < MAX_ESCAPE => {
+            Escape::Open
+        }
         _ => Escape::None,
     }
 }
@@ -132,7 +171,11 @@ fn read(text: &[u8]) -> Escape {
 fn reference(digits: &[u8], last: u8, radix: u32) -> Escape {
     let is_digit = char::from(last).is_digit(radix);
     if is_digit && digits.len() + 3 < MAX_ESCAPE {
-        return if digits.iter().all(|byte| char::from(*byte).is_digit(radix)) { Escape::Open } else { Escape::None };
+        return if digits.iter().all(|byte| char::from(*byte).is_digit(radix)) {
+            Escape::Open
+        } else {
+            Escape::None
+        };
     }
     if is_digit {
         return Escape::None;
@@ -141,7 +184,9 @@ fn reference(digits: &[u8], last: u8, radix: u32) -> Escape {
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| !text.starts_with('+'))?;
     u32::from_str_radix(text, radix).ok()
 }
 
@@ -150,7 +195,8 @@ fn fixed(digits: &[u8], count: usize) -> Option<u32> {
 }
 
 fn open(digits: &[u8], most: usize) -> Escape {
-    if digits.len() <= most && digits.iter().all(u8::is_ascii_hexdigit) && (digits.len() < most || most == 6) {
+    if digits.len() <= most && digits.iter().all(u8::is_ascii_hexdigit) && (digits.len() < most || most == 6)
+    {
         Escape::Open
     } else {
         Escape::None
@@ -182,9 +228,24 @@ mod tests {
     #[test]
     fn common_escapes_are_decoded_and_gaps_dropped() {
         for spelt in [
-            "ab/c", "a b\n/\tc", "a\\b\\/c", "%61b%2fc", "a%62%2Fc", "\\u0061b\\u002Fc", "&#97;b&#x2f;c", "ab&sol;c",
-            "&#x61;&#98;/c", "a\\x62/c", "\\u{61}b/c", "a\\nb\\r/c", "&#97b&#47c", "a&nbsp;b/c", "a%00b/c", "a&shy;b/c",
-            "a\\u200bb/c", "a&#00098;/c",
+            "ab/c",
+            "a b\n/\tc",
+            "a\\b\\/c",
+            "%61b%2fc",
+            "a%62%2Fc",
+            "\\u0061b\\u002Fc",
+            "&#97;b&#x2f;c",
+            "ab&sol;c",
+            "&#x61;&#98;/c",
+            "a\\x62/c",
+            "\\u{61}b/c",
+            "a\\nb\\r/c",
+            "&#97b&#47c",
+            "a&nbsp;b/c",
+            "a%00b/c",
+            "a&shy;b/c",
+            "a\\u200bb/c",
+            "a&#00098;/c",
         ] {
             assert_eq!(text(spelt), "ab/c", "{spelt}");
         }
@@ -192,7 +253,18 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stands_for_itself() {
-        for plain in ["100%", "a%zz", "a&b=c", "&unknown;", "%%41", "&#;", "&#x;", "R&D", "&&amp", "&#99999999999;"] {
+        for plain in [
+            "100%",
+            "a%zz",
+            "a&b=c",
+            "&unknown;",
+            "%%41",
+            "&#;",
+            "&#x;",
+            "R&D",
+            "&&amp",
+            "&#99999999999;",
+        ] {
             let kept = plain.replace("%%41", "%A");
             assert_eq!(text(plain), kept, "{plain}");
         }

@@ -30,8 +30,14 @@ pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
         return token(secret);
     }
     let mut parts = vec![
-        Part { bytes: secret.to_vec(), spelling: Spelling::Encoded },
-        Part { bytes: STANDARD.encode(secret).into_bytes(), spelling: Spelling::Encoded },
+        Part {
+            bytes: secret.to_vec(),
+            spelling: Spelling::Encoded,
+        },
+        Part {
+            bytes: STANDARD.encode(secret).into_bytes(),
+            spelling: Spelling::Encoded,
+        },
     ];
     let colon = secret.iter().position(|&byte| byte == b':');
     let (user, password) = secret.split_at(colon.unwrap_or(0));
@@ -48,15 +54,27 @@ pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
 fn token(secret: &[u8]) -> Vec<Part> {
     let Some((payload, signature)) = jwt(secret) else {
         let spelling = Spelling::Pieces(shared_prefix(secret));
-        return vec![Part { bytes: secret.to_vec(), spelling }];
+        return vec![Part {
+            bytes: secret.to_vec(),
+            spelling,
+        }];
     };
     // The header is the same in every token of an issuer, and so is the start of the payload (`iss`, `aud`): another
     // token in a response is not a reflection of this one. What only this token has is its signature, and the payload
     // as a whole.
     vec![
-        Part { bytes: secret.to_vec(), spelling: Spelling::Plain },
-        Part { bytes: payload.to_vec(), spelling: Spelling::Plain },
-        Part { bytes: signature.to_vec(), spelling: Spelling::Pieces(0) },
+        Part {
+            bytes: secret.to_vec(),
+            spelling: Spelling::Plain,
+        },
+        Part {
+            bytes: payload.to_vec(),
+            spelling: Spelling::Plain,
+        },
+        Part {
+            bytes: signature.to_vec(),
+            spelling: Spelling::Pieces(0),
+        },
     ]
 }
 
@@ -81,11 +99,18 @@ const MIN_UNSHARED: usize = 16;
 /// Where the part of a token begins that only this token has: behind short lower-case words that end in `_` or `-`.
 /// Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's secret.
 fn shared_prefix(secret: &[u8]) -> usize {
-    let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let is_word =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
     let longest = MAX_SHARED.min(secret.len().saturating_sub(MIN_UNSHARED));
-    let run = secret.iter().take(longest).take_while(|byte| is_word(byte)).count();
+    let run = secret
+        .iter()
+        .take(longest)
+        .take_while(|byte| is_word(byte))
+        .count();
     let head = secret.get(..run).unwrap_or_default();
-    head.iter().rposition(|byte| matches!(byte, b'_' | b'-')).map_or(0, |at| at + 1)
+    head.iter()
+        .rposition(|byte| matches!(byte, b'_' | b'-'))
+        .map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -99,14 +124,22 @@ mod tests {
     #[test]
     fn the_header_of_a_jwt_is_no_part() {
         let parts = of(JWT, &AuthPlacement::Bearer);
-        assert!(parts.iter().all(|part| part.bytes == JWT || !part.bytes.starts_with(b"eyJhbGci")));
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.bytes == JWT || !part.bytes.starts_with(b"eyJhbGci"))
+        );
         assert_eq!(parts[2].spelling, Spelling::Pieces(0));
         assert!(parts[0].spelling == Spelling::Plain && parts[1].spelling == Spelling::Plain);
     }
 
     #[test]
     fn what_only_looks_like_a_jwt_is_searched_for_whole() {
-        for text in [&b"eyJhbGci.eyJpc3MiOiJ4In0.c2lnbmF0dXJlLW9mLXRo"[..], b"a.b.c", b"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0."] {
+        for text in [
+            &b"eyJhbGci.eyJpc3MiOiJ4In0.c2lnbmF0dXJlLW9mLXRo"[..],
+            b"a.b.c",
+            b"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.",
+        ] {
             assert_eq!(of(text, &AuthPlacement::Bearer).len(), 1);
         }
     }
@@ -115,7 +148,12 @@ mod tests {
     fn basic_covers_both_parts_as_one_and_what_goes_on_the_wire() {
         let parts = of(b"alice:s3cr3t-pass", &AuthPlacement::Basic);
         let has = |bytes: &[u8]| parts.iter().any(|part| part.bytes == bytes);
-        assert!(has(b"alice:s3cr3t-pass") && has(b"YWxpY2U6czNjcjN0LXBhc3M=") && has(b"s3cr3t-pass") && !has(b"alice"));
+        assert!(
+            has(b"alice:s3cr3t-pass")
+                && has(b"YWxpY2U6czNjcjN0LXBhc3M=")
+                && has(b"s3cr3t-pass")
+                && !has(b"alice")
+        );
         let key = of(b"sk_live_0123456789:", &AuthPlacement::Basic);
         assert!(key.iter().any(|part| part.bytes == b"sk_live_0123456789"));
     }

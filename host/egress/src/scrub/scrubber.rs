@@ -89,7 +89,10 @@ impl State {
         })
     }
 
-    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<Bytes, Reflected>) -> Result<Bytes, Reflected> {
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Bytes, Reflected>,
+    ) -> Result<Bytes, Reflected> {
         if self.refused {
             return Err(Reflected);
         }
@@ -161,7 +164,10 @@ impl State {
     fn replace(&mut self, clear: &[u8], from: u64) -> Bytes {
         let limit = self.base;
         let slice = |start: u64, end: u64| {
-            let (start, end) = (start.saturating_sub(from) as usize, end.saturating_sub(from) as usize);
+            let (start, end) = (
+                start.saturating_sub(from) as usize,
+                end.saturating_sub(from) as usize,
+            );
             clear.get(start..end).unwrap_or_default()
         };
         let mut out = BytesMut::with_capacity(clear.len() + REDACTED.len());
@@ -213,7 +219,10 @@ impl<'n> Scrubber<'n> {
     /// Begins a text. `is_text`: a hit can be replaced without breaking what the bytes mean.
     #[must_use]
     pub fn new(set: &'n NeedleSet, is_text: bool) -> Self {
-        Self { set, state: State::new(set, is_text) }
+        Self {
+            set,
+            state: State::new(set, is_text),
+        }
     }
 
     /// Takes a chunk and hands on what is certain.

@@ -36,7 +36,10 @@ pub struct AttachedHeaders {
 ///
 /// # Errors
 /// `not-connected`: the credential lacks an attribute, or one has a character that no header may have.
-pub fn fill_headers(connection: &Connection, credential: Option<&Credential>) -> Result<AttachedHeaders, EgressFailure> {
+pub fn fill_headers(
+    connection: &Connection,
+    credential: Option<&Credential>,
+) -> Result<AttachedHeaders, EgressFailure> {
     let mut attached = AttachedHeaders::default();
     for (name, template) in &connection.headers {
         let lookup = |attribute: &str| credential?.attributes.get(attribute).cloned();
@@ -67,7 +70,10 @@ pub fn fill_headers(connection: &Connection, credential: Option<&Credential>) ->
 /// # Errors
 /// `not-connected` where the secret does not fit its place; `invalid-request` where the guest's body has no room for
 /// it; `limit` where the body gets too long.
-#[expect(clippy::too_many_arguments, reason = "all that a request is made of, each from another step")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that a request is made of, each from another step"
+)]
 pub fn attach(
     call: &EgressCall,
     connection: &Connection,
@@ -85,7 +91,11 @@ pub fn attach(
         (AuthPlacement::None, _) => {}
         (_, None) => return Err(unusable(connection)),
         (AuthPlacement::Bearer, Some(secret)) => {
-            put(&mut headers, &header::AUTHORIZATION, sensitive(connection, b"Bearer ", secret.expose())?)?;
+            put(
+                &mut headers,
+                &header::AUTHORIZATION,
+                sensitive(connection, b"Bearer ", secret.expose())?,
+            )?;
         }
         (AuthPlacement::Basic, Some(secret)) => {
             if !secret.expose().contains(&b':') {
@@ -93,10 +103,18 @@ pub fn attach(
                 return Err(unusable(connection));
             }
             let encoded = Secret::from(STANDARD.encode(secret.expose()));
-            put(&mut headers, &header::AUTHORIZATION, sensitive(connection, b"Basic ", encoded.expose())?)?;
+            put(
+                &mut headers,
+                &header::AUTHORIZATION,
+                sensitive(connection, b"Basic ", encoded.expose())?,
+            )?;
         }
         (AuthPlacement::Header { name, prefix }, Some(secret)) => {
-            put(&mut headers, name, sensitive(connection, prefix.as_bytes(), secret.expose())?)?;
+            put(
+                &mut headers,
+                name,
+                sensitive(connection, prefix.as_bytes(), secret.expose())?,
+            )?;
         }
         (AuthPlacement::Query { key }, Some(secret)) => {
             let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
@@ -112,8 +130,14 @@ pub fn attach(
     for (name, value) in &attached.fields {
         put(&mut headers, name, value.clone())?;
     }
-    put(&mut headers, &header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
-    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    put(
+        &mut headers,
+        &header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    )?;
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(USER_AGENT));
     let uri = Uri::try_from(place.expose()).map_err(|_| EgressFailure::denied("the URL cannot be sent"))?;
     let method = http::Method::from_bytes(endpoint.method.as_str().as_bytes());
     let mut request = Request::new(Body::new(body));
@@ -124,7 +148,10 @@ pub fn attach(
 }
 
 fn unusable(connection: &Connection) -> EgressFailure {
-    EgressFailure::new(EgressCode::NotConnected, format!("connection {} has no usable credential", connection.name))
+    EgressFailure::new(
+        EgressCode::NotConnected,
+        format!("connection {} has no usable credential", connection.name),
+    )
 }
 
 fn sensitive(connection: &Connection, prefix: &[u8], secret: &[u8]) -> Result<HeaderValue, EgressFailure> {
@@ -144,7 +171,9 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result
             place.insert(value);
             Ok(())
         }
-        header::Entry::Occupied(_) => Err(EgressFailure::denied(format!("header {name} is set by the host alone"))),
+        header::Entry::Occupied(_) => Err(EgressFailure::denied(format!(
+            "header {name} is set by the host alone"
+        ))),
     }
 }
 
@@ -164,7 +193,10 @@ fn into_body(
         .and_then(|value| value.split(';').next())
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
     let refuse = || {
-        let text = format!("connection {} needs a JSON object as body (application/json) with room for its credential", connection.name);
+        let text = format!(
+            "connection {} needs a JSON object as body (application/json) with room for its credential",
+            connection.name
+        );
         EgressFailure::invalid(text)
     };
     let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
@@ -180,8 +212,11 @@ fn into_body(
 
 /// The keys of a JSON Pointer (RFC 6901), none of them empty.
 pub(crate) fn pointer_keys(pointer: &str) -> Option<Vec<String>> {
-    let keys: Vec<String> =
-        pointer.strip_prefix('/')?.split('/').map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+    let keys: Vec<String> = pointer
+        .strip_prefix('/')?
+        .split('/')
+        .map(|key| key.replace("~1", "/").replace("~0", "~"))
+        .collect();
     (keys.len() <= MAX_POINTER && keys.iter().all(|key| !key.is_empty())).then_some(keys)
 }
 
@@ -212,33 +247,68 @@ mod tests {
 
     type Made = Result<http::Request<toolhost_net::Body>, EgressFailure>;
 
-    fn make(secret: &str, headers: HeaderMap, body: Option<&str>, change: impl FnOnce(&mut Connection)) -> Made {
+    fn make(
+        secret: &str,
+        headers: HeaderMap,
+        body: Option<&str>,
+        change: impl FnOnce(&mut Connection),
+    ) -> Made {
         let grant = granted("https://h.example", change);
         let call = call(grant_of("billing", "https://h.example", |_| {}));
         let credential = credential(secret);
         let attached = fill_headers(&grant.connection, Some(&credential))?;
         let url = url::Url::parse("https://h.example/v1/invoices?limit=1").unwrap();
         let body = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
-        attach(&call, &grant.connection, &grant.endpoints[0], Some(&credential), &attached, &url, headers, body)
+        attach(
+            &call,
+            &grant.connection,
+            &grant.endpoints[0],
+            Some(&credential),
+            &attached,
+            &url,
+            headers,
+            body,
+        )
     }
 
     fn json() -> HeaderMap {
-        HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))])
+        HeaderMap::from_iter([(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        )])
     }
 
     #[test]
     fn each_placement_writes_where_it_says_and_marks_it_sensitive() {
         let made = make("tok/en+1", HeaderMap::new(), None, |_| {}).unwrap();
         assert_eq!(made.headers()["authorization"], "Bearer tok/en+1");
-        assert!(made.headers()["authorization"].is_sensitive() && made.headers()["accept-encoding"] == "identity");
-        let made = make("user:password", HeaderMap::new(), None, |c| c.auth = AuthPlacement::Basic).unwrap();
+        assert!(
+            made.headers()["authorization"].is_sensitive() && made.headers()["accept-encoding"] == "identity"
+        );
+        let made = make("user:password", HeaderMap::new(), None, |c| {
+            c.auth = AuthPlacement::Basic
+        })
+        .unwrap();
         assert_eq!(made.headers()["authorization"], "Basic dXNlcjpwYXNzd29yZA==");
         let name = HeaderName::from_static("x-api-key");
-        let header = AuthPlacement::Header { name, prefix: "Token ".into() };
+        let header = AuthPlacement::Header {
+            name,
+            prefix: "Token ".into(),
+        };
         let made = make("tok/en+1", HeaderMap::new(), None, |c| c.auth = header).unwrap();
-        assert!(made.headers()["x-api-key"] == "Token tok/en+1" && made.headers()["x-api-key"].is_sensitive());
-        let made = make("tok/en+1&", HeaderMap::new(), None, |c| c.auth = AuthPlacement::Query { key: "api key".into() }).unwrap();
-        assert_eq!(made.uri(), "https://h.example/v1/invoices?limit=1&api%20key=tok%2Fen%2B1%26");
+        assert!(
+            made.headers()["x-api-key"] == "Token tok/en+1" && made.headers()["x-api-key"].is_sensitive()
+        );
+        let made = make("tok/en+1&", HeaderMap::new(), None, |c| {
+            c.auth = AuthPlacement::Query {
+                key: "api key".into(),
+            }
+        })
+        .unwrap();
+        assert_eq!(
+            made.uri(),
+            "https://h.example/v1/invoices?limit=1&api%20key=tok%2Fen%2B1%26"
+        );
     }
 
     #[tokio::test]
@@ -247,26 +317,59 @@ mod tests {
         let body = r#"{"n": 12345678901234567890123.0, "auth": {"x":1}}"#;
         let made = make("tok\"en+1", json(), Some(body), |c| c.auth = pointer("/auth/key")).unwrap();
         let sent = made.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(&sent[..], br#"{"auth":{"key":"tok\"en+1","x":1},"n":12345678901234567890123.0}"#);
-        for (body, at) in [(r#"{"auth":{"key":1}}"#, "/auth/key"), ("{}", "/auth/key"), ("[1]", "/0"), ("", "/key"), ("{\"a\":1}", "/a/b")] {
+        assert_eq!(
+            &sent[..],
+            br#"{"auth":{"key":"tok\"en+1","x":1},"n":12345678901234567890123.0}"#
+        );
+        for (body, at) in [
+            (r#"{"auth":{"key":1}}"#, "/auth/key"),
+            ("{}", "/auth/key"),
+            ("[1]", "/0"),
+            ("", "/key"),
+            ("{\"a\":1}", "/a/b"),
+        ] {
             let made = make("tok/en+1", json(), Some(body), |c| c.auth = pointer(at));
-            assert_eq!(made.map(|_| ()).unwrap_err().code, EgressCode::InvalidRequest, "{body} {at}");
+            assert_eq!(
+                made.map(|_| ()).unwrap_err().code,
+                EgressCode::InvalidRequest,
+                "{body} {at}"
+            );
         }
-        assert!(make("tok/en+1", HeaderMap::new(), Some("{}"), |c| c.auth = pointer("/key")).is_err());
+        assert!(
+            make("tok/en+1", HeaderMap::new(), Some("{}"), |c| c.auth =
+                pointer("/key"))
+            .is_err()
+        );
     }
 
     #[test]
     fn a_taken_place_is_an_error_and_not_overwritten() {
-        let taken = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer guest"))]);
-        assert_eq!(make("tok/en+1", taken, None, |_| {}).map(|_| ()).unwrap_err().code, EgressCode::Denied);
+        let taken = HeaderMap::from_iter([(
+            http::header::AUTHORIZATION,
+            HeaderValue::from_static("Bearer guest"),
+        )]);
+        assert_eq!(
+            make("tok/en+1", taken, None, |_| {})
+                .map(|_| ())
+                .unwrap_err()
+                .code,
+            EgressCode::Denied
+        );
     }
 
     #[test]
     fn a_secret_that_would_break_a_header_is_not_sent() {
         for secret in ["tok\r\nX: y", "tok\0enenen", "tokż", " token-1", "no-colon-here"] {
             let made = make(secret, HeaderMap::new(), None, |c| {
-                if secret == "no-colon-here" { c.auth = AuthPlacement::Basic }
-                if secret == " token-1" { c.auth = AuthPlacement::Header { name: HeaderName::from_static("x-k"), prefix: String::new() } }
+                if secret == "no-colon-here" {
+                    c.auth = AuthPlacement::Basic
+                }
+                if secret == " token-1" {
+                    c.auth = AuthPlacement::Header {
+                        name: HeaderName::from_static("x-k"),
+                        prefix: String::new(),
+                    }
+                }
             });
             let failure = made.map(|_| ()).unwrap_err();
             assert_eq!(failure.code, EgressCode::NotConnected, "{secret:?}");
@@ -278,10 +381,21 @@ mod tests {
     fn attributes_fill_headers_and_a_missing_one_stops_the_request() {
         let with = |text: &str| {
             let template = HeaderTemplate::parse(text).unwrap();
-            make("tok/en+1", HeaderMap::new(), None, |c| c.headers = vec![(HeaderName::from_static("x-account-id"), template)])
+            make("tok/en+1", HeaderMap::new(), None, |c| {
+                c.headers = vec![(HeaderName::from_static("x-account-id"), template)]
+            })
         };
-        assert_eq!(with("acct-{external_tenant_id}").unwrap().headers()["x-account-id"], "acct-ext-acme-7");
-        assert_eq!(with("{region}").map(|_| ()).unwrap_err().code, EgressCode::NotConnected);
-        assert_eq!(with("{broken}").map(|_| ()).unwrap_err().code, EgressCode::NotConnected);
+        assert_eq!(
+            with("acct-{external_tenant_id}").unwrap().headers()["x-account-id"],
+            "acct-ext-acme-7"
+        );
+        assert_eq!(
+            with("{region}").map(|_| ()).unwrap_err().code,
+            EgressCode::NotConnected
+        );
+        assert_eq!(
+            with("{broken}").map(|_| ()).unwrap_err().code,
+            EgressCode::NotConnected
+        );
     }
 }

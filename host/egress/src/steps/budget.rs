@@ -7,7 +7,11 @@ use crate::{EgressCall, EgressCode, EgressFailure};
 /// `limit`, naming `http_calls` or `request_bytes`.
 pub fn budget(call: &EgressCall, body_bytes: usize) -> Result<(), EgressFailure> {
     let limit = |text| EgressFailure::new(EgressCode::Limit, text);
-    call.take_request().map_err(|most| limit(format!("more than {most} requests in one call (limits.http_calls)")))?;
+    call.take_request().map_err(|most| {
+        limit(format!(
+            "more than {most} requests in one call (limits.http_calls)"
+        ))
+    })?;
     body_within(call, body_bytes)
 }
 
@@ -20,7 +24,10 @@ pub(crate) fn body_within(call: &EgressCall, body_bytes: usize) -> Result<(), Eg
     if u64::try_from(body_bytes).is_ok_and(|bytes| bytes <= most) {
         return Ok(());
     }
-    Err(EgressFailure::new(EgressCode::Limit, format!("the request body is longer than {most} bytes (limits.request_bytes)")))
+    Err(EgressFailure::new(
+        EgressCode::Limit,
+        format!("the request body is longer than {most} bytes (limits.request_bytes)"),
+    ))
 }
 
 #[cfg(test)]
@@ -44,8 +51,9 @@ mod tests {
     fn many_at_once_take_exactly_the_budget() {
         let call = call(grant_of("billing", "https://billing.example.com", |_| {}));
         let taken: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| (0..50).filter(|_| budget(&call, 0).is_ok()).count())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..50).filter(|_| budget(&call, 0).is_ok()).count()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(taken as u64, call.grant().limits.http_calls);
@@ -57,6 +65,11 @@ mod tests {
         grant.limits.request_bytes = 10;
         let call = call(grant);
         assert!(budget(&call, 10).is_ok());
-        assert!(budget(&call, 11).unwrap_err().message.contains("limits.request_bytes"));
+        assert!(
+            budget(&call, 11)
+                .unwrap_err()
+                .message
+                .contains("limits.request_bytes")
+        );
     }
 }

@@ -4,7 +4,11 @@ use toolhost_policy::{Connection, Endpoint};
 use crate::{EgressFailure, GuestRequest};
 
 /// RFC 3986 section 2.3: everything but the unreserved characters is encoded, so that a value cannot end its pair.
-pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Servers refuse longer request lines; 8 KiB is the usual bound.
 const MAX_URL: usize = 8 << 10;
@@ -14,9 +18,19 @@ const MAX_URL: usize = 8 << 10;
 ///
 /// # Errors
 /// `invalid-request`: a path value that is missing, unknown or would leave its place, or too long a URL.
-pub fn build_url(connection: &Connection, endpoint: &Endpoint, request: &GuestRequest) -> Result<String, EgressFailure> {
-    let values = request.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let path = endpoint.path.build(values).map_err(|error| EgressFailure::invalid(error.to_string()))?;
+pub fn build_url(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    request: &GuestRequest,
+) -> Result<String, EgressFailure> {
+    let values = request
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let path = endpoint
+        .path
+        .build(values)
+        .map_err(|error| EgressFailure::invalid(error.to_string()))?;
     let mut url = connection.base.origin().ascii_serialization();
     url.push_str(prefix(&connection.base));
     url.push_str(&path);
@@ -30,7 +44,9 @@ pub fn build_url(connection: &Connection, endpoint: &Endpoint, request: &GuestRe
         }
     }
     if url.len() > MAX_URL {
-        return Err(EgressFailure::invalid(format!("the URL is longer than {MAX_URL} bytes")));
+        return Err(EgressFailure::invalid(format!(
+            "the URL is longer than {MAX_URL} bytes"
+        )));
     }
     Ok(url)
 }
@@ -47,7 +63,12 @@ mod tests {
     use crate::steps::endpoint;
     use crate::testing::{get, granted};
 
-    fn build(base: &str, parameters: &[(&str, &str)], path: &str, query: &[(&str, &str)]) -> Result<String, String> {
+    fn build(
+        base: &str,
+        parameters: &[(&str, &str)],
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<String, String> {
         let own = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
         let grant = granted(base, |_| {});
         let mut request = get(path);
@@ -59,16 +80,34 @@ mod tests {
 
     #[test]
     fn the_base_path_is_kept_and_every_value_encoded() {
-        let url = build("https://h.example/api/", &[("id", "a b?c")], "/v1/invoices/{id}", &[]);
+        let url = build(
+            "https://h.example/api/",
+            &[("id", "a b?c")],
+            "/v1/invoices/{id}",
+            &[],
+        );
         assert_eq!(url.unwrap(), "https://h.example/api/v1/invoices/a%20b%3Fc");
-        let url = build("https://h.example:8443", &[], "/v1/invoices", &[("limit", "1&admin=1#x"), ("limit", "ż+ ")]);
-        assert_eq!(url.unwrap(), "https://h.example:8443/v1/invoices?limit=1%26admin%3D1%23x&limit=%C5%BC%2B%20");
+        let url = build(
+            "https://h.example:8443",
+            &[],
+            "/v1/invoices",
+            &[("limit", "1&admin=1#x"), ("limit", "ż+ ")],
+        );
+        assert_eq!(
+            url.unwrap(),
+            "https://h.example:8443/v1/invoices?limit=1%26admin%3D1%23x&limit=%C5%BC%2B%20"
+        );
     }
 
     #[test]
     fn a_value_that_leaves_its_place_is_refused() {
-        for value in ["..", ".", "", "a/b", "a%2fb", "..%2f..", "a\\b", "a\0b", "a\r\nb", "%2e%2e"] {
-            assert!(build("https://h.example", &[("id", value)], "/v1/invoices/{id}", &[]).is_err(), "{value:?}");
+        for value in [
+            "..", ".", "", "a/b", "a%2fb", "..%2f..", "a\\b", "a\0b", "a\r\nb", "%2e%2e",
+        ] {
+            assert!(
+                build("https://h.example", &[("id", value)], "/v1/invoices/{id}", &[]).is_err(),
+                "{value:?}"
+            );
         }
         assert!(build("https://h.example", &[], "/v1/invoices/{id}", &[]).is_err());
         assert!(build("https://h.example", &[("x", "1")], "/v1/invoices", &[]).is_err());

@@ -32,7 +32,9 @@ fn scheme(connection: &Connection, url: &Url) -> Result<(), EgressFailure> {
         "http" if connection.allow_http => Ok(()),
         _ => {
             let name = &connection.name;
-            Err(EgressFailure::denied(format!("connection {name} takes https only (connections.{name}.allow_http)")))
+            Err(EgressFailure::denied(format!(
+                "connection {name} takes https only (connections.{name}.allow_http)"
+            )))
         }
     }
 }
@@ -43,10 +45,17 @@ pub(crate) fn path(path: &str) -> Result<(), &'static str> {
         return Err("holds a backslash");
     }
     let lower = path.to_ascii_lowercase();
-    if ["%2f", "%5c", "%2e", "%00", "%0a", "%0d"].iter().any(|encoded| lower.contains(encoded)) {
+    if ["%2f", "%5c", "%2e", "%00", "%0a", "%0d"]
+        .iter()
+        .any(|encoded| lower.contains(encoded))
+    {
         return Err("holds an encoded separator, dot or control character");
     }
-    let mut segments = path.strip_prefix('/').ok_or("has no absolute path")?.split('/').peekable();
+    let mut segments = path
+        .strip_prefix('/')
+        .ok_or("has no absolute path")?
+        .split('/')
+        .peekable();
     while let Some(segment) = segments.next() {
         if segment == "." || segment == ".." {
             return Err("holds a . or .. segment");
@@ -69,22 +78,54 @@ mod tests {
         let grant = granted("https://h.example", |_| {});
         assert!(canonicalise(&grant.connection, "https://h.example/v1/a?limit=1").is_ok());
         for text in [
-            "https://h.example/v1/../admin", "https://h.example/v1/%2e%2e/admin", "https://h.example/v1/%2E./admin",
-            "https://h.example/a%2fb", "https://h.example/a%5Cb", "https://h.example\\admin", "https://h.example/a\\b",
-            "https://user@h.example/", "https://user:p@h.example/", "https://h.example/#x", "https://h.example//evil",
-            "https://h.example/a//b", "https://H.example/", "https://h.example:443/", "https://h.example", "/v1/a",
-            "https://h.example/a\tb", "https://h.example/a\nb", " https://h.example/", "https://0x7f000001/",
-            "https://127.1/", "https://2130706433/", "https://0177.0.0.1/", "https://ｈ.example/", "https://h.example/a%00",
-            "file:///etc/passwd", "ftp://h.example/", "javascript:alert(1)", "https:///h.example/", "https://h.example/%0d%0aX",
+            "https://h.example/v1/../admin",
+            "https://h.example/v1/%2e%2e/admin",
+            "https://h.example/v1/%2E./admin",
+            "https://h.example/a%2fb",
+            "https://h.example/a%5Cb",
+            "https://h.example\\admin",
+            "https://h.example/a\\b",
+            "https://user@h.example/",
+            "https://user:p@h.example/",
+            "https://h.example/#x",
+            "https://h.example//evil",
+            "https://h.example/a//b",
+            "https://H.example/",
+            "https://h.example:443/",
+            "https://h.example",
+            "/v1/a",
+            "https://h.example/a\tb",
+            "https://h.example/a\nb",
+            " https://h.example/",
+            "https://0x7f000001/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://ｈ.example/",
+            "https://h.example/a%00",
+            "file:///etc/passwd",
+            "ftp://h.example/",
+            "javascript:alert(1)",
+            "https:///h.example/",
+            "https://h.example/%0d%0aX",
         ] {
-            assert_eq!(canonicalise(&grant.connection, text).map_err(|f| f.code), Err(EgressCode::Denied), "{text:?}");
+            assert_eq!(
+                canonicalise(&grant.connection, text).map_err(|f| f.code),
+                Err(EgressCode::Denied),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn plain_http_needs_the_operators_word() {
         let mut grant = granted("http://h.example", |_| {});
-        assert!(canonicalise(&grant.connection, "http://h.example/v1").unwrap_err().message.contains("allow_http"));
+        assert!(
+            canonicalise(&grant.connection, "http://h.example/v1")
+                .unwrap_err()
+                .message
+                .contains("allow_http")
+        );
         grant = granted("http://h.example", |connection| connection.allow_http = true);
         assert!(canonicalise(&grant.connection, "http://h.example/v1").is_ok());
     }

@@ -12,7 +12,12 @@ pub fn connection<'c>(call: &'c EgressCall, name: &str) -> Result<&'c Connection
     ConnectionName::parse(name)
         .ok()
         .and_then(|name| call.grant().connections.get(&name))
-        .ok_or_else(|| EgressFailure::denied(format!("connection {} is not granted to this plugin", quoted(name))))
+        .ok_or_else(|| {
+            EgressFailure::denied(format!(
+                "connection {} is not granted to this plugin",
+                quoted(name)
+            ))
+        })
 }
 
 #[cfg(test)]
@@ -25,8 +30,20 @@ mod tests {
     fn only_a_granted_connection_exists() {
         let call = call(grant_of("billing", "https://billing.example.com", |_| {}));
         assert!(connection(&call, "billing").is_ok());
-        for name in ["", "crm", "Billing", "billing ", "billing/../crm", "b\0", "https://billing.example.com"] {
-            assert_eq!(connection(&call, name).unwrap_err().code, EgressCode::Denied, "{name:?}");
+        for name in [
+            "",
+            "crm",
+            "Billing",
+            "billing ",
+            "billing/../crm",
+            "b\0",
+            "https://billing.example.com",
+        ] {
+            assert_eq!(
+                connection(&call, name).unwrap_err().code,
+                EgressCode::Denied,
+                "{name:?}"
+            );
         }
     }
 }

@@ -31,13 +31,22 @@ pub async fn credential(
     }
     let refuse = |reason: &dyn std::fmt::Display| {
         tracing::debug!(connection = %connection.name, call = call.id(), %reason, "no usable credential");
-        EgressFailure::new(EgressCode::NotConnected, format!("connection {} has no usable credential", connection.name))
+        EgressFailure::new(
+            EgressCode::NotConnected,
+            format!("connection {} has no usable credential", connection.name),
+        )
     };
-    let provider = provider.ok_or_else(|| refuse(&format_args!("no provider {:?}", connection.credentials)))?;
+    let provider =
+        provider.ok_or_else(|| refuse(&format_args!("no provider {:?}", connection.credentials)))?;
     let key = CredentialKey::of(call.binding(), connection);
-    let end = Instant::now().checked_add(LOOKUP_DEADLINE).unwrap_or(call.deadline()).min(call.deadline());
+    let end = Instant::now()
+        .checked_add(LOOKUP_DEADLINE)
+        .unwrap_or(call.deadline())
+        .min(call.deadline());
     let found = tokio::time::timeout_at(end.into(), provider.get(&key)).await;
-    let credential = found.map_err(|_| refuse(&"the provider did not answer in time"))?.map_err(|error| refuse(&error))?;
+    let credential = found
+        .map_err(|_| refuse(&"the provider did not answer in time"))?
+        .map_err(|error| refuse(&error))?;
     check(&credential, connection).map_err(|reason| refuse(&reason))?;
     Ok(Some(credential))
 }
@@ -45,11 +54,16 @@ pub async fn credential(
 /// Whether anything of a credential goes on the wire.
 fn needs_credential(connection: &Connection) -> bool {
     !matches!(connection.auth, AuthPlacement::None)
-        || connection.headers.iter().any(|(_, template)| template.attributes().next().is_some())
+        || connection
+            .headers
+            .iter()
+            .any(|(_, template)| template.attributes().next().is_some())
 }
 
 fn check(credential: &Credential, connection: &Connection) -> Result<(), &'static str> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(u64::MAX, |now| now.as_secs());
     if credential.expires_at.is_some_and(|end| end <= now) {
         return Err("it has expired");
     }
@@ -68,18 +82,27 @@ fn check(credential: &Credential, connection: &Connection) -> Result<(), &'stati
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate};
     use toolhost_vault::Credential;
 
     use super::credential;
-    use crate::testing::{Provider, call, connection, grant_of};
+    use crate::testing::{Provider, call, call_for, connection, grant_of};
     use crate::{EgressCode, EgressFailure};
 
-    async fn get(provider: &Provider, change: impl FnOnce(&mut Connection)) -> Result<Option<Arc<Credential>>, EgressFailure> {
+    async fn get(
+        provider: &Provider,
+        change: impl FnOnce(&mut Connection),
+    ) -> Result<Option<Arc<Credential>>, EgressFailure> {
         let mut connection = connection("billing", "https://billing.example.com");
         change(&mut connection);
-        credential(Some(provider), &call(grant_of("billing", "https://billing.example.com", |_| {})), &connection).await
+        credential(
+            Some(provider),
+            &call(grant_of("billing", "https://billing.example.com", |_| {})),
+            &connection,
+        )
+        .await
     }
 
     #[tokio::test]
@@ -92,14 +115,31 @@ mod tests {
     #[tokio::test]
     async fn no_tenant_gets_anothers_or_a_default() {
         let provider = Provider::of(&[("globex", "secret-of-globex"), ("default", "secret-of-default")]);
-        assert_eq!(get(&provider, |_| {}).await.unwrap_err().code, EgressCode::NotConnected);
-        let none = credential(None, &call(grant_of("b", "https://h.example", |_| {})), &connection("b", "https://h.example"));
-        assert_eq!(none.await.unwrap_err().code, EgressCode::NotConnected);
+        assert_eq!(
+            get(&provider, |_| {}).await.unwrap_err().code,
+            EgressCode::NotConnected
+        );
+        let (call, connection) = (
+            call(grant_of("b", "https://h.example", |_| {})),
+            connection("b", "https://h.example"),
+        );
+        assert_eq!(
+            credential(None, &call, &connection).await.unwrap_err().code,
+            EgressCode::NotConnected
+        );
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_provider_that_hangs_ends_in_not_connected() {
-        let failure = get(&Provider::hanging(), |_| {}).await.unwrap_err();
+        let (provider, connection) = (
+            Provider::hanging(),
+            connection("billing", "https://billing.example.com"),
+        );
+        let call = call_for(
+            grant_of("billing", "https://billing.example.com", |_| {}),
+            Duration::from_millis(20),
+        );
+        let failure = credential(Some(&provider), &call, &connection).await.unwrap_err();
         assert_eq!((failure.code, failure.sent), (EgressCode::NotConnected, false));
     }
 
@@ -110,20 +150,31 @@ mod tests {
             Provider::of(&[("acme", "short")]),
             Provider::of(&[("acme", &"x".repeat(9_000))]),
         ] {
-            assert_eq!(get(&provider, |_| {}).await.unwrap_err().code, EgressCode::NotConnected);
+            assert_eq!(
+                get(&provider, |_| {}).await.unwrap_err().code,
+                EgressCode::NotConnected
+            );
         }
     }
 
     #[tokio::test]
     async fn a_connection_that_attaches_nothing_asks_nobody() {
         let provider = Provider::of(&[]);
-        assert!(get(&provider, |connection| connection.auth = AuthPlacement::None).await.unwrap().is_none());
+        assert!(
+            get(&provider, |connection| connection.auth = AuthPlacement::None)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(provider.asked(), 0);
         let with_attribute = |connection: &mut Connection| {
             connection.auth = AuthPlacement::None;
             let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
             connection.headers = vec![(http::HeaderName::from_static("x-account-id"), template)];
         };
-        assert_eq!(get(&provider, with_attribute).await.unwrap_err().code, EgressCode::NotConnected);
+        assert_eq!(
+            get(&provider, with_attribute).await.unwrap_err().code,
+            EgressCode::NotConnected
+        );
     }
 }

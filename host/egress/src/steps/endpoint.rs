@@ -11,9 +11,16 @@ const MAX_QUERY_PAIRS: usize = 128;
 ///
 /// # Errors
 /// `denied`, naming what is not granted; `invalid-request` for what is no method at all.
-pub fn endpoint<'g>(grant: &'g ConnectionGrant, request: &GuestRequest) -> Result<&'g Endpoint, EgressFailure> {
-    let method = Method::parse(&request.method)
-        .ok_or_else(|| EgressFailure::invalid(format!("{} is not a method that can be granted", quoted(&request.method))))?;
+pub fn endpoint<'g>(
+    grant: &'g ConnectionGrant,
+    request: &GuestRequest,
+) -> Result<&'g Endpoint, EgressFailure> {
+    let method = Method::parse(&request.method).ok_or_else(|| {
+        EgressFailure::invalid(format!(
+            "{} is not a method that can be granted",
+            quoted(&request.method)
+        ))
+    })?;
     let endpoint = grant
         .endpoints
         .iter()
@@ -23,7 +30,9 @@ pub fn endpoint<'g>(grant: &'g ConnectionGrant, request: &GuestRequest) -> Resul
             EgressFailure::denied(Refusal::NoEndpoint(method.to_string(), path).to_string())
         })?;
     if request.query.len() > MAX_QUERY_PAIRS {
-        return Err(EgressFailure::invalid(format!("more than {MAX_QUERY_PAIRS} query pairs")));
+        return Err(EgressFailure::invalid(format!(
+            "more than {MAX_QUERY_PAIRS} query pairs"
+        )));
     }
     for (key, _) in &request.query {
         query_key(grant, endpoint, key)?;
@@ -31,20 +40,29 @@ pub fn endpoint<'g>(grant: &'g ConnectionGrant, request: &GuestRequest) -> Resul
     for (name, _) in &request.headers {
         if !endpoint.allows_header(&name.to_ascii_lowercase()) {
             let name = name.chars().take(80).collect();
-            return Err(EgressFailure::denied(Refusal::Header(name, endpoint.to_string()).to_string()));
+            return Err(EgressFailure::denied(
+                Refusal::Header(name, endpoint.to_string()).to_string(),
+            ));
         }
     }
     Ok(endpoint)
 }
 
 /// Whether a guest may set this query key: granted, and not the one that the credential goes into.
-pub(super) fn query_key(grant: &ConnectionGrant, endpoint: &Endpoint, key: &str) -> Result<(), EgressFailure> {
-    let is_credential = matches!(&grant.connection.auth, AuthPlacement::Query { key: own } if own.eq_ignore_ascii_case(key));
+pub(super) fn query_key(
+    grant: &ConnectionGrant,
+    endpoint: &Endpoint,
+    key: &str,
+) -> Result<(), EgressFailure> {
+    let is_credential =
+        matches!(&grant.connection.auth, AuthPlacement::Query { key: own } if own.eq_ignore_ascii_case(key));
     if endpoint.allows_query(key) && !is_credential {
         return Ok(());
     }
     let key = key.chars().take(80).collect();
-    Err(EgressFailure::denied(Refusal::Query(key, endpoint.to_string()).to_string()))
+    Err(EgressFailure::denied(
+        Refusal::Query(key, endpoint.to_string()).to_string(),
+    ))
 }
 
 #[cfg(test)]
@@ -59,8 +77,19 @@ mod tests {
     fn method_and_template_are_compared_byte_by_byte() {
         let grant = granted("https://billing.example.com", |_| {});
         assert!(endpoint(&grant, &get("/v1/invoices/{id}")).is_ok());
-        for path in ["/v1/invoices/in_7", "/v1/invoices/{ID}", "/V1/invoices/{id}", "/v1/invoices/{id}/", "/v1/admin", ""] {
-            assert_eq!(endpoint(&grant, &get(path)).unwrap_err().code, EgressCode::Denied, "{path}");
+        for path in [
+            "/v1/invoices/in_7",
+            "/v1/invoices/{ID}",
+            "/V1/invoices/{id}",
+            "/v1/invoices/{id}/",
+            "/v1/admin",
+            "",
+        ] {
+            assert_eq!(
+                endpoint(&grant, &get(path)).unwrap_err().code,
+                EgressCode::Denied,
+                "{path}"
+            );
         }
         for method in ["DELETE", "PUT"] {
             let mut request = get("/v1/invoices");
@@ -70,7 +99,11 @@ mod tests {
         for method in ["CONNECT", "TRACE", "get", "GET ", "GET\r\nX: y", "PRI", ""] {
             let mut request = get("/v1/invoices");
             request.method = method.into();
-            assert_eq!(endpoint(&grant, &request).unwrap_err().code, EgressCode::InvalidRequest, "{method:?}");
+            assert_eq!(
+                endpoint(&grant, &request).unwrap_err().code,
+                EgressCode::InvalidRequest,
+                "{method:?}"
+            );
         }
     }
 
@@ -84,13 +117,19 @@ mod tests {
             endpoint(&grant, &request).map(|_| ())
         };
         assert!(with("limit", "Accept").is_ok());
-        assert!(with("Limit", "Accept").is_err() && with("admin", "Accept").is_err() && with("limit&admin", "Accept").is_err());
+        assert!(
+            with("Limit", "Accept").is_err()
+                && with("admin", "Accept").is_err()
+                && with("limit&admin", "Accept").is_err()
+        );
         assert!(with("limit", "X-Debug").is_err());
     }
 
     #[test]
     fn the_key_of_the_credential_is_never_the_guests_whatever_was_granted() {
-        let grant = granted("https://billing.example.com", |c| c.auth = AuthPlacement::Query { key: "limit".into() });
+        let grant = granted("https://billing.example.com", |c| {
+            c.auth = AuthPlacement::Query { key: "limit".into() }
+        });
         for key in ["limit", "LIMIT"] {
             let mut request = get("/v1/invoices");
             request.query.push((key.into(), "1".into()));

@@ -7,10 +7,31 @@ use crate::{EgressCode, EgressFailure};
 /// Names that a guest never sets, whatever was granted: what proves an identity, what frames a message, what a proxy
 /// trusts, and what would make a request another one than was matched.
 const PROTECTED: &[&str] = &[
-    "accept-encoding", "authorization", "connection", "content-length", "cookie", "cookie2", "expect", "forwarded", "host",
-    "http2-settings", "keep-alive", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via",
-    "x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url", "x-real-ip",
-    "true-client-ip", "cf-connecting-ip",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-real-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
 ];
 
 /// Beginnings of such names.
@@ -45,18 +66,32 @@ pub fn guest_headers(
     let mut headers = HeaderMap::with_capacity(fields.len() + 4);
     for (name, value) in fields {
         if (name.len() + value.len()) as u64 > limits.header_bytes {
-            let text = format!("header {} is longer than {} bytes (limits.header_bytes)", quoted(name), limits.header_bytes);
+            let text = format!(
+                "header {} is longer than {} bytes (limits.header_bytes)",
+                quoted(name),
+                limits.header_bytes
+            );
             return Err(EgressFailure::new(EgressCode::Limit, text));
         }
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quoted(name))))?;
         if is_protected(connection, parsed.as_str()) {
-            return Err(EgressFailure::denied(format!("header {} is set by the host alone", quoted(name))));
+            return Err(EgressFailure::denied(format!(
+                "header {} is set by the host alone",
+                quoted(name)
+            )));
         }
-        let value = visible(value)
-            .ok_or_else(|| EgressFailure::invalid(format!("the value of header {} is not visible ASCII", quoted(name))))?;
+        let value = visible(value).ok_or_else(|| {
+            EgressFailure::invalid(format!(
+                "the value of header {} is not visible ASCII",
+                quoted(name)
+            ))
+        })?;
         if headers.insert(parsed, value).is_some() {
-            return Err(EgressFailure::invalid(format!("header {} is there twice", quoted(name))));
+            return Err(EgressFailure::invalid(format!(
+                "header {} is there twice",
+                quoted(name)
+            )));
         }
     }
     Ok(headers)
@@ -64,7 +99,8 @@ pub fn guest_headers(
 
 /// A value of visible ASCII and spaces, with neither at an end: no CR, LF, NUL, tab or byte above 0x7e.
 pub(crate) fn visible(value: &str) -> Option<HeaderValue> {
-    let fits = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && value.trim_matches(' ').len() == value.len();
+    let fits =
+        value.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && value.trim_matches(' ').len() == value.len();
     fits.then(|| HeaderValue::from_str(value).ok()).flatten()
 }
 
@@ -79,25 +115,59 @@ mod tests {
 
     fn code(fields: &[(&str, &str)]) -> Result<usize, EgressCode> {
         let grant = granted("https://h.example", |connection| {
-            connection.auth = AuthPlacement::Header { name: HeaderName::from_static("x-api-key"), prefix: String::new() };
-            connection.headers =
-                vec![(HeaderName::from_static("x-account-id"), HeaderTemplate::parse("{external_tenant_id}").unwrap())];
+            connection.auth = AuthPlacement::Header {
+                name: HeaderName::from_static("x-api-key"),
+                prefix: String::new(),
+            };
+            connection.headers = vec![(
+                HeaderName::from_static("x-account-id"),
+                HeaderTemplate::parse("{external_tenant_id}").unwrap(),
+            )];
         });
-        let fields: Vec<_> = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        guest_headers(&grant.connection, &Limits::default(), &fields).map(|map| map.len()).map_err(|failure| failure.code)
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        guest_headers(&grant.connection, &Limits::default(), &fields)
+            .map(|map| map.len())
+            .map_err(|failure| failure.code)
     }
 
     #[test]
     fn protected_names_are_refused_in_any_case() {
         for name in [
-            "Authorization", "aUtHoRiZaTiOn", "Cookie", "Proxy-Authorization", "proxy-connection", "Host", "Content-Length",
-            "Transfer-Encoding", "Connection", "TE", "Trailer", "Upgrade", "Expect", "X-Forwarded-For", "x-forwarded-host",
-            "Forwarded", "Via", "Mcp-Session-Id", "HTTP2-Settings", "Accept-Encoding", "X-API-Key", "X-Account-Id",
-            "X-HTTP-Method-Override", "X-Original-URL", "keep-alive",
+            "Authorization",
+            "aUtHoRiZaTiOn",
+            "Cookie",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Trailer",
+            "Upgrade",
+            "Expect",
+            "X-Forwarded-For",
+            "x-forwarded-host",
+            "Forwarded",
+            "Via",
+            "Mcp-Session-Id",
+            "HTTP2-Settings",
+            "Accept-Encoding",
+            "X-API-Key",
+            "X-Account-Id",
+            "X-HTTP-Method-Override",
+            "X-Original-URL",
+            "keep-alive",
         ] {
             assert_eq!(code(&[(name, "x")]), Err(EgressCode::Denied), "{name}");
         }
-        assert_eq!(code(&[("Accept", "application/json"), ("If-Match", "\"1\"")]), Ok(2));
+        assert_eq!(
+            code(&[("Accept", "application/json"), ("If-Match", "\"1\"")]),
+            Ok(2)
+        );
     }
 
     #[test]
@@ -105,14 +175,31 @@ mod tests {
         for name in ["", "a b", "a:b", "a\r\nb", "a\0", ":path", "ż", "a\n"] {
             assert_eq!(code(&[(name, "x")]), Err(EgressCode::InvalidRequest), "{name:?}");
         }
-        for value in ["a\r\nx: y", "a\n b", "a\0", "ż", "\u{7f}", "a\tb", " a", "a ", "\u{85}"] {
-            assert_eq!(code(&[("accept", value)]), Err(EgressCode::InvalidRequest), "{value:?}");
+        for value in [
+            "a\r\nx: y",
+            "a\n b",
+            "a\0",
+            "ż",
+            "\u{7f}",
+            "a\tb",
+            " a",
+            "a ",
+            "\u{85}",
+        ] {
+            assert_eq!(
+                code(&[("accept", value)]),
+                Err(EgressCode::InvalidRequest),
+                "{value:?}"
+            );
         }
     }
 
     #[test]
     fn a_name_twice_is_an_error_and_not_an_overwrite() {
-        assert_eq!(code(&[("accept", "a"), ("ACCEPT", "b")]), Err(EgressCode::InvalidRequest));
+        assert_eq!(
+            code(&[("accept", "a"), ("ACCEPT", "b")]),
+            Err(EgressCode::InvalidRequest)
+        );
     }
 
     #[test]

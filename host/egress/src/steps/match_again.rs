@@ -13,7 +13,11 @@ use crate::EgressFailure;
 /// `denied`.
 pub fn match_again(grant: &ConnectionGrant, endpoint: &Endpoint, url: &Url) -> Result<(), EgressFailure> {
     let base = &grant.connection.base;
-    let refuse = |what: &str| EgressFailure::denied(format!("the final URL has another {what} than {endpoint} was granted"));
+    let refuse = |what: &str| {
+        EgressFailure::denied(format!(
+            "the final URL has another {what} than {endpoint} was granted"
+        ))
+    };
     if url.origin() != base.origin() || !url.origin().is_tuple() {
         return Err(refuse("origin"));
     }
@@ -23,7 +27,9 @@ pub fn match_again(grant: &ConnectionGrant, endpoint: &Endpoint, url: &Url) -> R
     }
     for pair in url.query().into_iter().flat_map(|query| query.split('&')) {
         let key = pair.split_once('=').map_or(pair, |(key, _)| key);
-        let key = percent_decode_str(key).decode_utf8().map_err(|_| refuse("query"))?;
+        let key = percent_decode_str(key)
+            .decode_utf8()
+            .map_err(|_| refuse("query"))?;
         query_key(grant, endpoint, &key)?;
     }
     Ok(())
@@ -42,13 +48,23 @@ mod tests {
         let grant = granted("https://h.example/api", |_| {});
         let endpoint = endpoint(&grant, &get("/v1/invoices/{id}")).unwrap();
         let matches = |url: &str| match_again(&grant, endpoint, &Url::parse(url).unwrap()).is_ok();
-        assert!(matches("https://h.example/api/v1/invoices/in_7") && matches("https://h.example/api/v1/invoices/a%20b"));
+        assert!(
+            matches("https://h.example/api/v1/invoices/in_7")
+                && matches("https://h.example/api/v1/invoices/a%20b")
+        );
         for url in [
-            "http://h.example/api/v1/invoices/in_7", "https://h.example:8443/api/v1/invoices/in_7",
-            "https://evil.example/api/v1/invoices/in_7", "https://h.example/v1/invoices/in_7",
-            "https://h.example/apiv1/invoices/in_7", "https://h.example/api/v1/invoices", "https://h.example/api/v1/invoices/a/b",
-            "https://h.example/api/v1/invoices/in_7?admin=1", "https://h.example/api/v1/invoices/in_7?",
-            "https://h.example/api/v1/invoices/in_7?a%ff=1", "https://h.example/api/v1/invoices/a;b", "data:text/plain,x",
+            "http://h.example/api/v1/invoices/in_7",
+            "https://h.example:8443/api/v1/invoices/in_7",
+            "https://evil.example/api/v1/invoices/in_7",
+            "https://h.example/v1/invoices/in_7",
+            "https://h.example/apiv1/invoices/in_7",
+            "https://h.example/api/v1/invoices",
+            "https://h.example/api/v1/invoices/a/b",
+            "https://h.example/api/v1/invoices/in_7?admin=1",
+            "https://h.example/api/v1/invoices/in_7?",
+            "https://h.example/api/v1/invoices/in_7?a%ff=1",
+            "https://h.example/api/v1/invoices/a;b",
+            "data:text/plain,x",
         ] {
             assert!(!matches(url), "{url}");
         }

@@ -29,7 +29,8 @@ impl Outcome {
             who: Who::from(call.binding()),
             plugin: call.plugin().to_string(),
             connection: short(&request.connection),
-            method: Method::parse(&request.method).map_or_else(|| "-".to_owned(), |method| method.to_string()),
+            method: Method::parse(&request.method)
+                .map_or_else(|| "-".to_owned(), |method| method.to_string()),
             path: short(&request.path),
             address: None,
             status: None,
@@ -39,7 +40,12 @@ impl Outcome {
             reflections: 0,
             duration_us: 0,
         };
-        Self { sink, event, started: Instant::now(), is_recorded: false }
+        Self {
+            sink,
+            event,
+            started: Instant::now(),
+            is_recorded: false,
+        }
     }
 
     /// From here on bytes may have left.
@@ -94,7 +100,8 @@ impl Outcome {
         if std::mem::replace(&mut self.is_recorded, true) {
             return Ok(());
         }
-        metrics::counter!("toolhost_egress_requests_total", "outcome" => self.event.outcome.clone()).increment(1);
+        metrics::counter!("toolhost_egress_requests_total", "outcome" => self.event.outcome.clone())
+            .increment(1);
         if self.event.reflections > 0 {
             let connection = self.event.connection.clone();
             metrics::counter!("toolhost_egress_reflections_total", "connection" => connection)
@@ -127,7 +134,11 @@ mod tests {
         let mut request = get("/v1/invoices");
         request.method = "GET\r\nX".into();
         request.path = "/".repeat(10_000);
-        Outcome::begin(recorder.clone(), &call(grant_of("billing", "https://h.example", |_| {})), &request)
+        Outcome::begin(
+            recorder.clone(),
+            &call(grant_of("billing", "https://h.example", |_| {})),
+            &request,
+        )
     }
 
     #[test]
@@ -140,7 +151,9 @@ mod tests {
     #[test]
     fn a_finished_one_is_recorded_once_and_without_what_a_guest_made_up() {
         let recorder = Arc::new(Recorder::default());
-        begin(&recorder).finish(Some(&EgressFailure::denied("x")), true).unwrap();
+        begin(&recorder)
+            .finish(Some(&EgressFailure::denied("x")), true)
+            .unwrap();
         assert_eq!(recorder.outcomes(), ["denied"]);
         assert!(recorder.text().len() < 600 && !recorder.text().contains("X\""));
     }

@@ -13,7 +13,10 @@ pub fn principal(binding: &Binding, grant: &ConnectionGrant) -> Result<(), Egres
         return Ok(());
     }
     let name = &grant.connection.name;
-    Err(EgressFailure::denied(format!("connection {name} is not open to a {} caller (connections.{name}.principal)", kind.as_str())))
+    Err(EgressFailure::denied(format!(
+        "connection {name} is not open to a {} caller (connections.{name}.principal)",
+        kind.as_str()
+    )))
 }
 
 #[cfg(test)]
@@ -27,11 +30,19 @@ mod tests {
     #[test]
     fn a_person_on_a_connection_for_machines_is_refused() {
         let mut grant = granted("https://billing.example.com", |_| {});
-        for (rule, fits) in [(PrincipalRule::User, true), (PrincipalRule::Any, true), (PrincipalRule::Machine, false)] {
+        for (rule, fits) in [
+            (PrincipalRule::User, true),
+            (PrincipalRule::Any, true),
+            (PrincipalRule::Machine, false),
+        ] {
             grant.principal = rule;
             let result = principal(&binding("acme"), &grant);
             assert_eq!(result.is_ok(), fits, "{rule:?}");
-            assert!(result.err().is_none_or(|failure| failure.code == EgressCode::Denied));
+            assert!(
+                result
+                    .err()
+                    .is_none_or(|failure| failure.code == EgressCode::Denied)
+            );
         }
     }
 }

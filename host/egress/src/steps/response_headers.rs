@@ -6,10 +6,33 @@ use crate::scrub::{Needles, scrub_value};
 
 /// What a guest sees of every response: what the body is, how fresh it is, how to go on, and when to come back.
 const SHOWN: &[&str] = &[
-    "accept-ranges", "age", "allow", "cache-control", "content-disposition", "content-language", "content-range",
-    "content-type", "date", "deprecation", "etag", "expires", "last-modified", "link", "ratelimit", "request-id",
-    "retry-after", "sunset", "vary", "x-correlation-id", "x-next-page", "x-page", "x-per-page", "x-prev-page",
-    "x-request-id", "x-total-count", "x-total-pages",
+    "accept-ranges",
+    "age",
+    "allow",
+    "cache-control",
+    "content-disposition",
+    "content-language",
+    "content-range",
+    "content-type",
+    "date",
+    "deprecation",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "ratelimit",
+    "request-id",
+    "retry-after",
+    "sunset",
+    "vary",
+    "x-correlation-id",
+    "x-next-page",
+    "x-page",
+    "x-per-page",
+    "x-prev-page",
+    "x-request-id",
+    "x-total-count",
+    "x-total-pages",
 ];
 
 /// Beginnings of such names.
@@ -17,9 +40,26 @@ const SHOWN_PREFIXES: &[&str] = &["ratelimit-", "x-ratelimit-", "x-rate-limit-"]
 
 /// What a guest never sees, whatever the operator lists: what proves an identity, asks for one, or frames a message.
 const NEVER_SHOWN: &[&str] = &[
-    "alt-svc", "authentication-info", "authorization", "clear-site-data", "connection", "content-encoding",
-    "content-length", "cookie", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
-    "proxy-connection", "refresh", "set-cookie", "set-cookie2", "te", "trailer", "transfer-encoding", "upgrade",
+    "alt-svc",
+    "authentication-info",
+    "authorization",
+    "clear-site-data",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "refresh",
+    "set-cookie",
+    "set-cookie2",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
     "www-authenticate",
 ];
 
@@ -36,7 +76,9 @@ fn is_shown(connection: &Connection, status: StatusCode, name: &HeaderName) -> b
         return false;
     }
     SHOWN.contains(&name.as_str())
-        || SHOWN_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        || SHOWN_PREFIXES
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
         || connection.response_headers.contains(name)
 }
 
@@ -54,7 +96,9 @@ pub fn response_headers(
     for (name, value) in headers {
         let (scrubbed, found) = scrub_value(needles, value.as_bytes());
         reflections += found;
-        let text = scrubbed.filter(|_| is_shown(connection, status, name)).and_then(|value| String::from_utf8(value.to_vec()).ok());
+        let text = scrubbed
+            .filter(|_| is_shown(connection, status, name))
+            .and_then(|value| String::from_utf8(value.to_vec()).ok());
         if let Some(text) = text {
             shown.push((name.as_str().to_owned(), text));
         }
@@ -74,41 +118,86 @@ mod tests {
 
     fn shown(status: u16, fields: &[(&'static str, &'static str)]) -> (Vec<String>, u64) {
         let mut connection = connection("billing", "https://h.example");
-        connection.response_headers = ["x-own", "location", "set-cookie"].map(HeaderName::from_static).to_vec();
+        connection.response_headers = ["x-own", "location", "set-cookie"]
+            .map(HeaderName::from_static)
+            .to_vec();
         let secret = Secret::from("s3cr3t/t0ken+value==".to_owned());
         let attached = ["acct-12345".to_owned(), "7".to_owned()];
         let needles = Needles::build(Some(&secret), &AuthPlacement::Bearer, &attached).unwrap();
-        let headers: HeaderMap =
-            fields.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
+        let headers: HeaderMap = fields
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
         let status = StatusCode::from_u16(status).unwrap();
         let (shown, reflections) = response_headers(&connection, &needles, status, &headers, Some(3));
-        (shown.iter().map(|(name, value)| format!("{name}: {value}")).collect(), reflections)
+        (
+            shown
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect(),
+            reflections,
+        )
     }
 
     #[test]
     fn only_listed_fields_pass_and_the_length_is_the_scrubbed_one() {
-        let (fields, _) = shown(200, &[
-            ("content-type", "text/plain"), ("content-length", "999"), ("set-cookie", "a=b"), ("www-authenticate", "Bearer"),
-            ("x-internal-host", "db-7"), ("x-own", "yes"), ("x-ratelimit-remaining", "4"), ("server", "nginx"),
-            ("authorization", "x"), ("location", "/new"), ("transfer-encoding", "chunked"),
-        ]);
-        assert_eq!(fields, ["content-type: text/plain", "x-own: yes", "x-ratelimit-remaining: 4", "location: /new", "content-length: 3"]);
+        let (fields, _) = shown(
+            200,
+            &[
+                ("content-type", "text/plain"),
+                ("content-length", "999"),
+                ("set-cookie", "a=b"),
+                ("www-authenticate", "Bearer"),
+                ("x-internal-host", "db-7"),
+                ("x-own", "yes"),
+                ("x-ratelimit-remaining", "4"),
+                ("server", "nginx"),
+                ("authorization", "x"),
+                ("location", "/new"),
+                ("transfer-encoding", "chunked"),
+            ],
+        );
+        assert_eq!(
+            fields,
+            [
+                "content-type: text/plain",
+                "x-own: yes",
+                "x-ratelimit-remaining: 4",
+                "location: /new",
+                "content-length: 3"
+            ]
+        );
     }
 
     #[test]
     fn a_redirect_has_no_address() {
-        assert_eq!(shown(302, &[("location", "https://evil.example/")]).0, ["content-length: 3"]);
+        assert_eq!(
+            shown(302, &[("location", "https://evil.example/")]).0,
+            ["content-length: 3"]
+        );
     }
 
     #[test]
     fn secret_and_attached_values_are_taken_out() {
-        let (fields, reflections) = shown(200, &[
-            ("etag", "W/\"s3cr3t%2Ft0ken%2Bvalue%3D%3D\""), ("link", "</accounts/acct-12345?page=2>; rel=next"),
-            ("x-request-id", "7"), ("x-own", "s3cr3t/ t0ken +value=="), ("vary", "17"), ("x-echo", "s3cr3t/t0ken+value=="),
-        ]);
+        let (fields, reflections) = shown(
+            200,
+            &[
+                ("etag", "W/\"s3cr3t%2Ft0ken%2Bvalue%3D%3D\""),
+                ("link", "</accounts/acct-12345?page=2>; rel=next"),
+                ("x-request-id", "7"),
+                ("x-own", "s3cr3t/ t0ken +value=="),
+                ("vary", "17"),
+                ("x-echo", "s3cr3t/t0ken+value=="),
+            ],
+        );
         assert_eq!(
             fields,
-            ["etag: W/\"[redacted]\"", "link: </accounts/[redacted]?page=2>; rel=next", "vary: 17", "content-length: 3"]
+            [
+                "etag: W/\"[redacted]\"",
+                "link: </accounts/[redacted]?page=2>; rel=next",
+                "vary: 17",
+                "content-length: 3"
+            ]
         );
         assert_eq!(reflections, 3);
     }

@@ -23,10 +23,15 @@ pub fn needles(
     let secret = secret.filter(|_| !matches!(connection.auth, toolhost_policy::AuthPlacement::None));
     let version = credential.map_or(0, |credential| credential.version);
     let key = CacheKey::new(call.binding().tenant(), connection, version, secret, attached);
-    cache.get(&key, || Needles::build(secret, &connection.auth, attached)).map_err(|error| {
-        tracing::debug!(connection = %connection.name, %error, "no needles");
-        EgressFailure::new(EgressCode::NotConnected, format!("connection {} has no usable credential", connection.name))
-    })
+    cache
+        .get(&key, || Needles::build(secret, &connection.auth, attached))
+        .map_err(|error| {
+            tracing::debug!(connection = %connection.name, %error, "no needles");
+            EgressFailure::new(
+                EgressCode::NotConnected,
+                format!("connection {} has no usable credential", connection.name),
+            )
+        })
 }
 
 /// Scrubs a whole body. Returns it with the number of reflections, which counts where the body is withheld, too.
@@ -58,7 +63,9 @@ pub(crate) fn error_text(needles: &Needles, mut failure: EgressFailure) -> Egres
 /// What has no type, two of them, or one that is not known here is no text.
 pub(crate) fn is_text(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (types.next(), types.next()) else { return false };
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
     let Ok(value) = value.to_str() else { return false };
     let value = value.to_ascii_lowercase();
     let media = value.split(';').next().unwrap_or_default().trim();
@@ -68,9 +75,17 @@ pub(crate) fn is_text(headers: &HeaderMap) -> bool {
         || media.ends_with("+xml")
         || matches!(
             media,
-            "application/json" | "application/xml" | "application/javascript" | "application/x-www-form-urlencoded"
-                | "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/yaml"
-                | "application/x-yaml" | "application/toml" | "application/graphql"
+            "application/json"
+                | "application/xml"
+                | "application/javascript"
+                | "application/x-www-form-urlencoded"
+                | "application/x-ndjson"
+                | "application/ndjson"
+                | "application/jsonl"
+                | "application/yaml"
+                | "application/x-yaml"
+                | "application/toml"
+                | "application/graphql"
         );
     is_known && !is_wide
 }
@@ -90,15 +105,28 @@ mod tests {
 
     fn needles() -> Needles {
         let secret = Secret::from("s3cr3t/t0ken+value==".to_owned());
-        Needles::build(Some(&secret), &AuthPlacement::Bearer, &["acct-12345".to_owned(), "7".to_owned()]).unwrap()
+        Needles::build(
+            Some(&secret),
+            &AuthPlacement::Bearer,
+            &["acct-12345".to_owned(), "7".to_owned()],
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_text_is_redacted_and_anything_else_withheld() {
         let body = || bytes::Bytes::from_static(br#"{"you_sent":"Bearer s3cr3t/t0ken+value=="}"#);
         let (scrubbed, count) = scrub(&needles(), &typed("application/json"), body());
-        assert_eq!((scrubbed.unwrap(), count), ((br#"{"you_sent":"Bearer [redacted]"}"#[..]).into(), 1));
-        for headers in [typed("application/octet-stream"), typed("image/png"), HeaderMap::new(), typed("text/plain; charset=UTF-16")] {
+        assert_eq!(
+            (scrubbed.unwrap(), count),
+            ((br#"{"you_sent":"Bearer [redacted]"}"#[..]).into(), 1)
+        );
+        for headers in [
+            typed("application/octet-stream"),
+            typed("image/png"),
+            HeaderMap::new(),
+            typed("text/plain; charset=UTF-16"),
+        ] {
             let (scrubbed, count) = scrub(&needles(), &headers, body());
             assert_eq!((scrubbed.unwrap_err().code, count), (EgressCode::Reflected, 1));
         }
@@ -107,14 +135,20 @@ mod tests {
     #[test]
     fn two_types_are_no_text() {
         let mut two = typed("text/plain");
-        two.append(http::header::CONTENT_TYPE, http::HeaderValue::from_static("image/png"));
+        two.append(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("image/png"),
+        );
         assert!(!is_text(&two) && is_text(&typed("application/problem+json; charset=utf-8")));
     }
 
     #[test]
     fn an_error_text_loses_secret_and_attached_values() {
         let failure = EgressFailure::denied("no s3cr3t/t0ken+value== for acct-12345");
-        assert_eq!(error_text(&needles(), failure).message, "no [redacted] for [redacted]");
+        assert_eq!(
+            error_text(&needles(), failure).message,
+            "no [redacted] for [redacted]"
+        );
         let failure = EgressFailure::denied("no s3cr3t /t0ken+va lue==");
         assert_eq!(error_text(&needles(), failure).message, "the request failed");
     }

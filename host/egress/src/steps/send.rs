@@ -21,7 +21,10 @@ pub async fn send(
     approved: &Approved,
 ) -> Result<Response<Incoming>, EgressFailure> {
     let key = ClientKey::tenant(call.binding().tenant().as_str(), connection.name.as_str(), url);
-    let timeouts = Timeouts { first_byte: call.grant().limits.first_byte(), deadline: call.deadline() };
+    let timeouts = Timeouts {
+        first_byte: call.grant().limits.first_byte(),
+        deadline: call.deadline(),
+    };
     let sent = match network.client(key, tls) {
         Ok(client) => client.send(request, approved, timeouts).await,
         Err(error) => Err(error),
@@ -34,19 +37,43 @@ pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetErr
     tracing::debug!(connection = %connection.name, call = call.id(), %error, sent = error.sent, "a request failed");
     let name = &connection.name;
     let (code, message) = match error.kind {
-        NetErrorKind::Host(_) | NetErrorKind::Address(_) | NetErrorKind::UserInfo | NetErrorKind::Scheme => {
-            (EgressCode::Denied, format!("connection {name} leads to a place that is not allowed"))
-        }
-        NetErrorKind::Mismatch | NetErrorKind::Peer => {
-            (EgressCode::Denied, format!("connection {name} leads to another place than was approved"))
-        }
-        NetErrorKind::ConnectTimeout => (EgressCode::Timeout, format!("connection {name} could not be reached in time")),
-        NetErrorKind::Timeout => (EgressCode::Timeout, format!("connection {name} did not answer in time")),
+        NetErrorKind::Host(_) | NetErrorKind::Address(_) | NetErrorKind::UserInfo | NetErrorKind::Scheme => (
+            EgressCode::Denied,
+            format!("connection {name} leads to a place that is not allowed"),
+        ),
+        NetErrorKind::Mismatch | NetErrorKind::Peer => (
+            EgressCode::Denied,
+            format!("connection {name} leads to another place than was approved"),
+        ),
+        NetErrorKind::ConnectTimeout => (
+            EgressCode::Timeout,
+            format!("connection {name} could not be reached in time"),
+        ),
+        NetErrorKind::Timeout => (
+            EgressCode::Timeout,
+            format!("connection {name} did not answer in time"),
+        ),
         NetErrorKind::Tls(_) => (EgressCode::Upstream, format!("TLS with connection {name} failed")),
-        NetErrorKind::Upgrade => (EgressCode::Upstream, format!("connection {name} tried to switch protocols")),
-        NetErrorKind::Closed => (EgressCode::Upstream, format!("connection {name} closed before its answer was complete")),
-        NetErrorKind::Protocol => (EgressCode::Upstream, format!("connection {name} did not answer in HTTP")),
-        _ => (EgressCode::Upstream, format!("connection {name} could not be reached")),
+        NetErrorKind::Upgrade => (
+            EgressCode::Upstream,
+            format!("connection {name} tried to switch protocols"),
+        ),
+        NetErrorKind::Closed => (
+            EgressCode::Upstream,
+            format!("connection {name} closed before its answer was complete"),
+        ),
+        NetErrorKind::Protocol => (
+            EgressCode::Upstream,
+            format!("connection {name} did not answer in HTTP"),
+        ),
+        _ => (
+            EgressCode::Upstream,
+            format!("connection {name} could not be reached"),
+        ),
     };
-    EgressFailure { code, message, sent: error.sent }
+    EgressFailure {
+        code,
+        message,
+        sent: error.sent,
+    }
 }

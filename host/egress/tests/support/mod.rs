@@ -1,6 +1,12 @@
 //! An upstream that keeps every byte it gets, and an egress in front of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,8 +21,8 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits, Method,
-    PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits,
+    Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
@@ -43,13 +49,20 @@ impl Upstream {
                 tokio::spawn(serve(socket, bytes.clone(), pieces.clone()));
             }
         });
-        Self { address, received, connections }
+        Self {
+            address,
+            received,
+            connections,
+        }
     }
 
     /// A whole answer with `connection: close`.
     pub async fn saying(head: &str, body: &str) -> Self {
         let length = body.len();
-        Self::answering([format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")]).await
+        Self::answering([format!(
+            "HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )])
+        .await
     }
 
     pub fn received(&self) -> String {
@@ -87,9 +100,18 @@ async fn serve(mut socket: TcpStream, bytes: Arc<Mutex<Vec<u8>>>, pieces: Arc<[V
 
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
-    body.len() >= length.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0)
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        line.to_lowercase()
+            .strip_prefix("content-length: ")
+            .map(str::to_owned)
+    });
+    body.len()
+        >= length
+            .and_then(|length| length.parse::<usize>().ok())
+            .unwrap_or(0)
 }
 
 #[derive(Debug, Default)]
@@ -110,8 +132,16 @@ impl CredentialProvider for Provider {
             "globex" => GLOBEX,
             _ => return Err(CredentialError::NotConnected),
         };
-        let attributes = BTreeMap::from([("external_tenant_id".to_owned(), format!("ext-{}-77", key.tenant()))]);
-        Ok(Arc::new(Credential { secret: Secret::from(secret.to_owned()), attributes, expires_at: None, version: 1 }))
+        let attributes = BTreeMap::from([(
+            "external_tenant_id".to_owned(),
+            format!("ext-{}-77", key.tenant()),
+        )]);
+        Ok(Arc::new(Credential {
+            secret: Secret::from(secret.to_owned()),
+            attributes,
+            expires_at: None,
+            version: 1,
+        }))
     }
 }
 
@@ -132,7 +162,12 @@ impl Recorder {
     }
 
     pub fn intents(&self) -> usize {
-        self.events.lock().unwrap().iter().filter(|event| matches!(event, Event::EgressIntent(_))).count()
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| matches!(event, Event::EgressIntent(_)))
+            .count()
     }
 
     pub fn text(&self) -> String {
@@ -163,11 +198,17 @@ pub fn house() -> House {
 
 pub fn house_with(provider: Provider, recorder: Recorder) -> House {
     let (provider, recorder) = (Arc::new(provider), Arc::new(recorder));
-    let providers: BTreeMap<String, Arc<dyn CredentialProvider>> =
-        BTreeMap::from([("static".to_owned(), provider.clone() as Arc<dyn CredentialProvider>)]);
+    let providers: BTreeMap<String, Arc<dyn CredentialProvider>> = BTreeMap::from([(
+        "static".to_owned(),
+        provider.clone() as Arc<dyn CredentialProvider>,
+    )]);
     let network = Arc::new(Network::system().unwrap());
     let egress = Arc::new(Egress::new(network, providers, recorder.clone()).unwrap());
-    House { egress, provider, recorder }
+    House {
+        egress,
+        provider,
+        recorder,
+    }
 }
 
 impl House {
@@ -176,7 +217,10 @@ impl House {
     }
 
     pub fn call_for(&self, tenant: &str, grant: Grant, time: Duration) -> Arc<EgressCall> {
-        Arc::new(self.egress.call(binding(tenant), Arc::new(grant), 7, Instant::now() + time))
+        Arc::new(
+            self.egress
+                .call(binding(tenant), Arc::new(grant), 7, Instant::now() + time),
+        )
     }
 
     pub fn asked(&self) -> usize {
@@ -238,5 +282,10 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
 }
 
 pub fn get(path: &str) -> GuestRequest {
-    GuestRequest { connection: "billing".into(), method: "GET".into(), path: path.into(), ..GuestRequest::default() }
+    GuestRequest {
+        connection: "billing".into(),
+        method: "GET".into(),
+        path: path.into(),
+        ..GuestRequest::default()
+    }
 }

@@ -50,12 +50,9 @@ pub(crate) async fn call(
         Ok(body) => body,
         Err(error) => return error.response(),
     };
-    let arguments = match serde_json::from_slice::<CallBody>(&body) {
-        Ok(body) => ModelArgs::new(body.arguments),
-        Err(error) => {
-            let text = format!("the body is not {{\"arguments\": {{…}}}}: {error}");
-            return problem(&PublicError::new(ErrorCode::InvalidRequest, text));
-        }
+    let arguments = match arguments(&body) {
+        Ok(arguments) => arguments,
+        Err(error) => return problem(&error),
     };
     let cancel = CancellationToken::new();
     let _dropped = cancel.clone().drop_guard();
@@ -68,6 +65,19 @@ pub(crate) async fn call(
         }
         Err(error) => problem(&error),
     }
+}
+
+fn arguments(body: &[u8]) -> Result<ModelArgs, PublicError> {
+    let refused = |why: &str| {
+        let text = format!("the body is not {{\"arguments\": {{…}}}}: {why}");
+        PublicError::new(ErrorCode::InvalidRequest, text)
+    };
+    // serde would take the members of an array for those of the object.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(refused("it is no object"));
+    }
+    let body: CallBody = serde_json::from_slice(body).map_err(|error| refused(&error.to_string()))?;
+    Ok(ModelArgs::new(body.arguments))
 }
 
 fn answer(output: ToolOutput) -> Response {

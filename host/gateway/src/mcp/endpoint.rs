@@ -10,12 +10,13 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use rmcp::model::ProtocolVersion;
+use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::SessionOwners;
+use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
 use super::handler::Handler;
 use super::pages::Pages;
@@ -29,13 +30,6 @@ use crate::problem::{not_found, problem};
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const LAST_EVENT_ID: &str = "last-event-id";
-
-/// A session that nobody used for this long ends. Its client gets 404 and begins another, as the protocol has it.
-const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
-
-/// Sessions at once. One costs a task and some KiB; a client that opens them without end gets `busy`, not the host's
-/// memory.
-const MAX_SESSIONS: usize = 10_000;
 
 /// Comments on a quiet stream, so that proxies leave it open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -51,7 +45,7 @@ pub(crate) struct Mcp {
 impl Mcp {
     pub(crate) fn new(config: &GatewayConfig, stop: CancellationToken) -> Self {
         let mut sessions = LocalSessionManager::default();
-        sessions.session_config.keep_alive = Some(SESSION_IDLE);
+        sessions.session_config.keep_alive = Some(Duration::from_secs(SESSION_IDLE));
         // Host and Origin were checked before every route, by stricter rules than the transport has.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -60,7 +54,7 @@ impl Mcp {
             .with_sse_keep_alive(Some(KEEP_ALIVE))
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(stop);
-        Self { sessions: Arc::new(sessions), owners: owners(), pages: Arc::default(), config }
+        Self { sessions: Arc::new(sessions), owners: SessionOwners::new(), pages: Arc::default(), config }
     }
 }
 
@@ -68,10 +62,6 @@ impl fmt::Debug for Mcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mcp").finish_non_exhaustive()
     }
-}
-
-fn owners() -> SessionOwners {
-    SessionOwners::new()
 }
 
 /// What a request says about sessions.
@@ -120,9 +110,6 @@ pub(crate) async fn endpoint(
             parts.headers.remove(SESSION_ID);
             parts.headers.remove(LAST_EVENT_ID);
         }
-        Session::None if parts.method == Method::POST && mcp.sessions.sessions.read().await.len() >= MAX_SESSIONS => {
-            return problem(&PublicError::new(ErrorCode::Busy, "there are too many sessions; try again"));
-        }
         Session::None | Session::Own(_) => {}
     }
     let method = parts.method.clone();
@@ -145,15 +132,21 @@ pub(crate) async fn endpoint(
         match response.status() {
             // It ended by itself meanwhile, which looks as if it had never been.
             StatusCode::NOT_FOUND => {
-                mcp.owners.remove(id);
+                mcp.owners.remove(id, &owner);
                 return not_found();
             }
-            status if method == Method::DELETE && status.is_success() => mcp.owners.remove(id),
+            status if method == Method::DELETE && status.is_success() => {
+                mcp.owners.remove(id, &owner);
+            }
             _ => {}
         }
     }
-    if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
-        mcp.owners.bind(id, owner);
+    if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok())
+        && let Err(error) = mcp.owners.bind(id, owner)
+    {
+        // Nobody has seen the id yet; a session without an owner must not stay.
+        let _gone = mcp.sessions.close_session(&id.into()).await;
+        return problem(&PublicError::new(ErrorCode::Busy, error.to_string()));
     }
     if response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream")) {
         let end = end_of(Arc::clone(&doors), caller, method == Method::GET).boxed();

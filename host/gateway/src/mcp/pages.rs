@@ -74,22 +74,25 @@ mod tests {
 
     use serde_json::json;
     use toolhost_policy::PluginName;
-    use toolhost_tools::{Effects, ToolEntry, ToolPage};
+    use toolhost_sandbox::contract;
+    use toolhost_tools::{ToolEntry, ToolPage};
 
     use super::Pages;
     use crate::mcp::Era;
 
     fn page(name: &str, output: serde_json::Value) -> Arc<ToolPage> {
-        let entry = ToolEntry {
+        let tool = contract::Tool {
             name: name.into(),
             title: Some("Title".into()),
             description: "does it".into(),
-            input_schema: Arc::new(json!({"type": "object", "$defs": {"z": 1, "a": 2}}).as_object().unwrap().clone()),
-            output_schema: Some(Arc::new(output.as_object().unwrap().clone())),
-            effects: Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+            input_schema: json!({"type": "object", "additionalProperties": false}).to_string(),
+            output_schema: Some(output.to_string()),
+            effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
             requires: vec![],
-            plugin: PluginName::parse("p").unwrap(),
+            cache: None,
+            meta: vec![],
         };
+        let entry = ToolEntry::new(&PluginName::parse("p").unwrap(), tool).unwrap();
         Arc::new(ToolPage { tools: vec![Arc::new(entry)], next_cursor: Some("more".into()), revision: 1 })
     }
 

@@ -8,8 +8,9 @@ use serde_json::json;
 use toolhost_gateway::CallPath;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
+use toolhost_sandbox::contract;
 use toolhost_tools::{
-    CallOptions, CallOutcome, Content, Effects, InputRequest, InputRequired, ModelArgs, ToolEntry, ToolOutput, ToolPage,
+    CallOptions, CallOutcome, Content, InputRequest, InputRequired, ModelArgs, ToolEntry, ToolOutput, ToolPage,
 };
 
 /// A stand-in for the call path: a few tools, one of them of one tenant alone.
@@ -25,18 +26,18 @@ pub struct Fake {
 const TOOLS: &[&str] = &["whoami", "wait", "slow", "fail", "panic", "ask", "steps", "sampler"];
 
 fn entry(name: &str) -> Arc<ToolEntry> {
-    let requires = if name == "sampler" { vec!["sampling".to_owned()] } else { vec![] };
-    let schema = json!({"type": "object", "additionalProperties": true});
-    Arc::new(ToolEntry {
+    let tool = contract::Tool {
         name: name.into(),
         title: None,
         description: format!("the tool {name}"),
-        input_schema: Arc::new(schema.as_object().unwrap().clone()),
+        input_schema: json!({"type": "object", "additionalProperties": true}).to_string(),
         output_schema: None,
-        effects: Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
-        requires,
-        plugin: PluginName::parse("fake").unwrap(),
-    })
+        effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+        requires: if name == "sampler" { vec!["sampling".into()] } else { vec![] },
+        cache: None,
+        meta: vec![],
+    };
+    Arc::new(ToolEntry::new(&PluginName::parse("fake").unwrap(), tool).unwrap())
 }
 
 fn text(text: impl Into<String>) -> Result<CallOutcome, PublicError> {

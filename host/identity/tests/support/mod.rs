@@ -1,6 +1,12 @@
 //! Issuers that a test makes up: keys are generated, nothing is fetched.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::LazyLock;

@@ -73,6 +73,7 @@ impl Host for HostState {
 }
 
 /// A response that is read in parts.
+#[expect(unreachable_pub, reason = "the generated bindings name it publicly")]
 pub struct Exchange {
     state: State,
 }

@@ -6,6 +6,7 @@ mod log;
 mod progress;
 mod wasi_http;
 
+#[expect(unreachable_pub, reason = "the generated bindings name it publicly")]
 pub use http::Exchange;
 pub(crate) use wasi_http::EgressHooks;
 

@@ -73,8 +73,7 @@ async fn send(
         headers.push((name.as_str().to_owned(), value.to_owned()));
     }
     let body = collect(body, max).await?;
-    let request = egress
-        .resolve_absolute(&call, parts.method.as_str(), &url, headers, body)
+    let request = Egress::resolve_absolute(&call, parts.method.as_str(), &url, headers, body)
         .map_err(|failure| error_of(&failure))?;
     let exchange = egress.start(call, request).await.map_err(|failure| error_of(&failure))?;
     let mut response = http::Response::builder().status(exchange.head.status);

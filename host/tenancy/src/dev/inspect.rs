@@ -45,13 +45,21 @@ pub fn inspect(
 ) -> Result<Inspection, TokenError> {
     let token = Unverified::parse(token)?;
     let named = token.issuer().ok();
-    let issuer = issuers.iter().find(|(rules, _)| Some(rules.issuer.as_str()) == named);
+    let issuer = issuers
+        .iter()
+        .find(|(rules, _)| Some(rules.issuer.as_str()) == named);
     let checks = match issuer {
         Some((rules, keys)) => examine(&token, rules, keys.as_ref(), now)
             .into_iter()
-            .map(|(name, result)| Check { name, failure: result.err().map(|error| error.to_string()) })
+            .map(|(name, result)| Check {
+                name,
+                failure: result.err().map(|error| error.to_string()),
+            })
             .collect(),
-        None => vec![Check { name: "issuer", failure: Some(TokenError::Issuer.to_string()) }],
+        None => vec![Check {
+            name: "issuer",
+            failure: Some(TokenError::Issuer.to_string()),
+        }],
     };
     Ok(Inspection {
         header: token.header().clone(),

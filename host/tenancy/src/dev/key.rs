@@ -72,7 +72,10 @@ impl DevKey {
     /// # Errors
     /// The file cannot be read, can be read by others, or is no such key.
     pub fn load(private: &Path) -> Result<Self, DevKeyError> {
-        let failed = |error| DevKeyError::Io { path: private.to_owned(), error };
+        let failed = |error| DevKeyError::Io {
+            path: private.to_owned(),
+            error,
+        };
         let file = std::fs::File::open(private).map_err(failed)?;
         #[cfg(unix)]
         {
@@ -85,12 +88,17 @@ impl DevKey {
         file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
         let text = Secret::new(text);
         let secret = std::str::from_utf8(text.expose()).ok().and_then(pkcs8);
-        secret.and_then(|secret| Self::of(&secret)).ok_or_else(|| DevKeyError::Form(private.to_owned()))
+        secret
+            .and_then(|secret| Self::of(&secret))
+            .ok_or_else(|| DevKeyError::Form(private.to_owned()))
     }
 
     fn of(pkcs8: &Secret) -> Option<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose()).ok()?;
-        let mut key = Self { pair, kid: String::new() };
+        let mut key = Self {
+            pair,
+            kid: String::new(),
+        };
         key.kid = key.thumbprint();
         Some(key)
     }
@@ -112,15 +120,24 @@ impl DevKey {
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> Result<String, DevKeyError> {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
-        let signature =
-            self.pair.sign(&SystemRandom::new(), message.as_bytes()).map_err(|_| DevKeyError::Crypto)?;
-        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), message.as_bytes())
+            .map_err(|_| DevKeyError::Crypto)?;
+        Ok(format!(
+            "{message}.{}",
+            URL_SAFE_NO_PAD.encode(signature.as_ref())
+        ))
     }
 
     /// The two coordinates, after the byte that says "uncompressed".
     fn point(&self) -> (String, String) {
         let point = self.pair.public_key().as_ref();
-        let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
+        let (x, y) = point
+            .get(1..)
+            .unwrap_or_default()
+            .split_at_checked(32)
+            .unwrap_or_default();
         (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y))
     }
 
@@ -133,7 +150,9 @@ impl DevKey {
 
 impl std::fmt::Debug for DevKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DevKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("DevKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +164,10 @@ fn pkcs8(text: &str) -> Option<Secret> {
 
 /// Writes a file that must not be there yet, with its mode from the start.
 fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), DevKeyError> {
-    let failed = |error| DevKeyError::Io { path: path.to_owned(), error };
+    let failed = |error| DevKeyError::Io {
+        path: path.to_owned(),
+        error,
+    };
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -155,5 +177,8 @@ fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), DevKeyError> {
     }
     #[cfg(not(unix))]
     let _ = mode;
-    options.open(path).and_then(|mut file| file.write_all(bytes)).map_err(failed)
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(failed)
 }

@@ -84,12 +84,18 @@ impl DevKey {
         if request.kind == PrincipalKind::Machine {
             claims.insert("gty".into(), json!("client-credentials"));
         }
-        for (pointer, value) in [(&request.tenant_claim, &request.tenant), (&request.role_claim, &request.role)] {
+        for (pointer, value) in [
+            (&request.tenant_claim, &request.tenant),
+            (&request.role_claim, &request.role),
+        ] {
             if let Some(value) = value {
                 place(&mut claims, pointer, value)?;
             }
         }
-        self.sign(&json!({"alg": "ES256", "typ": "at+jwt", "kid": self.kid()}), &Value::Object(claims))
+        self.sign(
+            &json!({"alg": "ES256", "typ": "at+jwt", "kid": self.kid()}),
+            &Value::Object(claims),
+        )
     }
 }
 

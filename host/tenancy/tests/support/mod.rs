@@ -1,6 +1,12 @@
 //! An identity provider and a clock that a test moves.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::collections::HashMap;
@@ -57,7 +63,10 @@ impl FakeNet {
     }
 
     pub fn serve_keys(&self, url: &str, keys: &[&DevKey]) {
-        self.serve(url, json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()}).to_string());
+        self.serve(
+            url,
+            json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()}).to_string(),
+        );
     }
 
     pub fn down(&self, url: &str) {
@@ -85,7 +94,8 @@ impl KeyFetch for FakeNet {
             let delay = *self.delay.lock().unwrap();
             tokio::time::sleep(delay).await;
             let page = self.pages.lock().unwrap().get(&url).cloned();
-            page.map(Bytes::from).ok_or_else(|| FetchError("nobody answers".into()))
+            page.map(Bytes::from)
+                .ok_or_else(|| FetchError("nobody answers".into()))
         })
     }
 }
@@ -100,7 +110,11 @@ pub fn jwks_url(issuer: &str) -> String {
 }
 
 pub fn config(issuer: &str) -> IssuerConfig {
-    IssuerConfig::new(issuer, AUDIENCE, KeySource::Url(jwks_url(issuer).parse().unwrap()))
+    IssuerConfig::new(
+        issuer,
+        AUDIENCE,
+        KeySource::Url(jwks_url(issuer).parse().unwrap()),
+    )
 }
 
 pub fn directory() -> Arc<StaticDirectory> {
@@ -122,14 +136,26 @@ impl World {
 
     /// A host with these issuers; the first one's keys are served.
     pub fn of(configs: Vec<IssuerConfig>) -> Self {
-        let (net, clock, key) = (Arc::new(FakeNet::default()), Arc::new(TestClock::default()), dev_key());
+        let (net, clock, key) = (
+            Arc::new(FakeNet::default()),
+            Arc::new(TestClock::default()),
+            dev_key(),
+        );
         net.serve_keys(&jwks_url(&configs[0].issuer), &[&key]);
         let tenancy = Tenancy::with_clock(configs, directory(), None, net.clone(), clock.clone()).unwrap();
-        Self { net, clock, key, tenancy: Arc::new(tenancy) }
+        Self {
+            net,
+            clock,
+            key,
+            tenancy: Arc::new(tenancy),
+        }
     }
 
     pub fn request(&self) -> MintRequest {
-        MintRequest { tenant: Some("acme".into()), ..MintRequest::new(ISSUER, AUDIENCE, "user-1") }
+        MintRequest {
+            tenant: Some("acme".into()),
+            ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
+        }
     }
 
     pub fn token(&self) -> String {
@@ -143,7 +169,9 @@ impl World {
     /// The tenant that a token is bound to, or the status that its caller gets.
     pub async fn tenant(&self, token: &str) -> Result<String, u16> {
         let result = self.tenancy.authenticate_token(token).await;
-        result.map(|caller| caller.binding.tenant().to_string()).map_err(|error| error.status())
+        result
+            .map(|caller| caller.binding.tenant().to_string())
+            .map_err(|error| error.status())
     }
 }
 

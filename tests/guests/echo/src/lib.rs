@@ -27,8 +27,16 @@ fn echo_raw(arguments: Anything, _: &Call) -> Result<Output, Failure> {
 
 fn plugin() -> Plugin {
     Plugin::new()
-        .tool(Tool::new("echo", echo).description("Says the message again.").read_only())
-        .tool(Tool::new("echo_raw", echo_raw).description("Gives back its arguments as text.").read_only())
+        .tool(
+            Tool::new("echo", echo)
+                .description("Says the message again.")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("echo_raw", echo_raw)
+                .description("Gives back its arguments as text.")
+                .read_only(),
+        )
 }
 
 toolhost_sdk::export!(plugin, manifest = "plugin.toml");

@@ -11,28 +11,64 @@ use crate::{Anything, Nothing};
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
-        .tool(Tool::new("read_env", read_env).description("the environment").read_only())
-        .tool(Tool::new("read_args", read_args).description("the command line").read_only())
-        .tool(Tool::new("read_files", read_files).description("files, directories and standard input").read_only())
-        .tool(Tool::new("open_socket", open_socket).description("sockets to the address given").read_only())
+        .tool(
+            Tool::new("read_env", read_env)
+                .description("the environment")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("read_args", read_args)
+                .description("the command line")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("read_files", read_files)
+                .description("files, directories and standard input")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("open_socket", open_socket)
+                .description("sockets to the address given")
+                .read_only(),
+        )
         .tool(Tool::new("clock", clock).description("both clocks").read_only())
-        .tool(Tool::new("random", random).description("a random number").read_only())
-        .tool(Tool::new("exit", exit).description("ends the process").read_only())
+        .tool(
+            Tool::new("random", random)
+                .description("a random number")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("exit", exit)
+                .description("ends the process")
+                .read_only(),
+        )
 }
 
 fn read_env(_: Nothing, _: &Call) -> Result<Output, Failure> {
-    let variables: Vec<_> = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    let variables: Vec<_> = std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
     report(json!({ "variables": variables }))
 }
 
 fn read_args(_: Nothing, _: &Call) -> Result<Output, Failure> {
-    let arguments: Vec<_> = std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<_> = std::env::args_os()
+        .map(|text| text.to_string_lossy().into_owned())
+        .collect();
     report(json!({ "arguments": arguments }))
 }
 
 fn read_files(_: Nothing, _: &Call) -> Result<Output, Failure> {
     let mut seen = Vec::new();
-    for path in ["/", ".", "..", "/etc/passwd", "/proc/self/environ", "/tmp", "host.toml"] {
+    for path in [
+        "/",
+        ".",
+        "..",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/tmp",
+        "host.toml",
+    ] {
         if std::fs::read(path).is_ok() || std::fs::read_dir(path).is_ok() || std::fs::metadata(path).is_ok() {
             seen.push(path);
         }
@@ -43,13 +79,22 @@ fn read_files(_: Nothing, _: &Call) -> Result<Output, Failure> {
         }
     }
     let mut input = Vec::new();
-    let input = std::io::stdin().lock().take(1024).read_to_end(&mut input).map_or(0, |length| length);
+    let input = std::io::stdin()
+        .lock()
+        .take(1024)
+        .read_to_end(&mut input)
+        .map_or(0, |length| length);
     report(json!({ "seen": seen, "stdin_bytes": input }))
 }
 
 fn open_socket(arguments: Anything, _: &Call) -> Result<Output, Failure> {
-    let address = arguments.0.get("address").and_then(Value::as_str).unwrap_or("127.0.0.1:80");
-    let text = |result: std::io::Result<()>| result.map_or_else(|error| error.to_string(), |()| "opened".to_owned());
+    let address = arguments
+        .0
+        .get("address")
+        .and_then(Value::as_str)
+        .unwrap_or("127.0.0.1:80");
+    let text =
+        |result: std::io::Result<()>| result.map_or_else(|error| error.to_string(), |()| "opened".to_owned());
     report(json!({
         "tcp": text(TcpStream::connect(address).map(drop)),
         "listen": text(TcpListener::bind("127.0.0.1:0").map(drop)),

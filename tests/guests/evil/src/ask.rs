@@ -64,8 +64,15 @@ fn elicit(question: Question, call: &Call) -> Result<Outcome, Failure> {
             return Ok(Outcome::Complete(Output::text("the person said no")));
         }
         let padding = "p".repeat(question.state_bytes);
-        let kept = Kept { state: question.state, round: round + 1, padding };
-        return Ok(Ask::new().elicit::<Confirm>("confirm", &question.message).state(&kept).into());
+        let kept = Kept {
+            state: question.state,
+            round: round + 1,
+            padding,
+        };
+        return Ok(Ask::new()
+            .elicit::<Confirm>("confirm", &question.message)
+            .state(&kept)
+            .into());
     }
     let answer = call.answer::<Confirm>("confirm")?;
     let action = match &answer {
@@ -80,15 +87,22 @@ fn elicit(question: Question, call: &Call) -> Result<Outcome, Failure> {
         "state": kept.map(|kept| kept.state),
         "round": round,
     });
-    Ok(Outcome::Complete(Output::text(seen.to_string()).with_structured(seen)))
+    Ok(Outcome::Complete(
+        Output::text(seen.to_string()).with_structured(seen),
+    ))
 }
 
 fn sample(question: Question, call: &Call) -> Result<Outcome, Failure> {
     match call.sampled("thought")? {
         Some(text) => {
             let seen = json!({ "text": text, "state": call.state::<String>()? });
-            Ok(Outcome::Complete(Output::text(seen.to_string()).with_structured(seen)))
+            Ok(Outcome::Complete(
+                Output::text(seen.to_string()).with_structured(seen),
+            ))
         }
-        None => Ok(Ask::new().sample("thought", &question.message, 100).state(&question.state).into()),
+        None => Ok(Ask::new()
+            .sample("thought", &question.message, 100)
+            .state(&question.state)
+            .into()),
     }
 }

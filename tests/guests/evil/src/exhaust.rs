@@ -13,17 +13,57 @@ const PAGE: usize = 64 * 1024;
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
         .tool(Tool::new("spin", spin).description("never ends").read_only())
-        .tool(Tool::new("spin_rounds", spin_rounds).description("n million rounds of work, then ends").read_only())
-        .tool(Tool::new("grow_memory", grow_memory).description("grows its memory until it is refused").read_only())
-        .tool(Tool::new("touch_memory", touch_memory).description("uses n MiB of memory").read_only())
-        .tool(Tool::new("allocate", allocate).description("allocates through the library until it traps").read_only())
-        .tool(Tool::new("recurse", recurse).description("calls itself until its own stack ends, which lies in linear memory").read_only())
-        .tool(Tool::new("recurse_registers", recurse_registers).description("the same, on the host's stack alone").read_only())
-        .tool(Tool::new("many_handles", many_handles).description("begins n requests and keeps them").read_only())
-        .tool(Tool::new("many_pollables", many_pollables).description("one request, n pollables of it, kept").read_only())
-        .tool(Tool::new("big_result", big_result).description("returns n bytes of text").read_only())
+        .tool(
+            Tool::new("spin_rounds", spin_rounds)
+                .description("n million rounds of work, then ends")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("grow_memory", grow_memory)
+                .description("grows its memory until it is refused")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("touch_memory", touch_memory)
+                .description("uses n MiB of memory")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("allocate", allocate)
+                .description("allocates through the library until it traps")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("recurse", recurse)
+                .description("calls itself until its own stack ends, which lies in linear memory")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("recurse_registers", recurse_registers)
+                .description("the same, on the host's stack alone")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("many_handles", many_handles)
+                .description("begins n requests and keeps them")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("many_pollables", many_pollables)
+                .description("one request, n pollables of it, kept")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("big_result", big_result)
+                .description("returns n bytes of text")
+                .read_only(),
+        )
         .tool(Tool::new("trap", trap).description("unreachable").read_only())
-        .tool(Tool::new("panic", panicking).description("panics with a message").read_only())
+        .tool(
+            Tool::new("panic", panicking)
+                .description("panics with a message")
+                .read_only(),
+        )
 }
 
 fn spin(_: Nothing, _: &Call) -> Result<Output, Failure> {
@@ -45,7 +85,9 @@ fn grow_memory(_: Nothing, _: &Call) -> Result<Output, Failure> {
     while core::arch::wasm32::memory_grow(0, 16) != usize::MAX {
         pages += 16;
     }
-    Ok(Output::text(format!("refused after {pages} pages of {PAGE} bytes")))
+    Ok(Output::text(format!(
+        "refused after {pages} pages of {PAGE} bytes"
+    )))
 }
 
 fn touch_memory(count: Count, _: &Call) -> Result<Output, Failure> {
@@ -94,7 +136,10 @@ fn many_handles(count: Count, _: &Call) -> Result<Output, Failure> {
         match Http::connection("echo").get("/echo").start() {
             Ok(exchange) => kept.push(exchange),
             Err(error) => {
-                return Ok(Output::text(format!("refused after {} requests: {error}", kept.len())));
+                return Ok(Output::text(format!(
+                    "refused after {} requests: {error}",
+                    kept.len()
+                )));
             }
         }
     }

@@ -28,20 +28,33 @@ struct Operation {
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
         .tool(Tool::new("kv", kv).description("one operation").destructive())
-        .tool(Tool::new("kv_flood", kv_flood).description("writes n keys").destructive())
+        .tool(
+            Tool::new("kv_flood", kv_flood)
+                .description("writes n keys")
+                .destructive(),
+        )
 }
 
 fn kv(arguments: Operation, _: &Call) -> Result<Output, Failure> {
-    let kv = if arguments.personal { Kv::personal() } else { Kv::shared() };
+    let kv = if arguments.personal {
+        Kv::personal()
+    } else {
+        Kv::shared()
+    };
     let value = arguments.value.repeat(arguments.repeat.unwrap_or(1) as usize);
     let seen = match arguments.operation.as_str() {
-        "get" => kv.get(&arguments.key)?.map_or(Value::Null, |entry| {
-            json!({ "value": String::from_utf8_lossy(&entry.value), "version": entry.version })
-        }),
+        "get" => kv.get(&arguments.key)?.map_or(
+            Value::Null,
+            |entry| json!({ "value": String::from_utf8_lossy(&entry.value), "version": entry.version }),
+        ),
         "put" => json!({ "version": kv.put(&arguments.key, value.as_bytes())? }),
         "delete" => json!({ "deleted": kv.delete(&arguments.key)? }),
         "list" => {
-            let page = kv.list(&arguments.key, arguments.cursor.as_deref(), arguments.limit.unwrap_or(100))?;
+            let page = kv.list(
+                &arguments.key,
+                arguments.cursor.as_deref(),
+                arguments.limit.unwrap_or(100),
+            )?;
             json!({ "keys": page.keys, "cursor": page.cursor })
         }
         "compare_and_set" => {

@@ -20,10 +20,26 @@ const COPIES: usize = 1_024;
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
-        .tool(Tool::new("plant_canary", plant_canary).description("fills memory with a canary").read_only())
-        .tool(Tool::new("find_canary", find_canary).description("looks for it in all memory it can get").read_only())
-        .tool(Tool::new("scan_memory", scan_memory).description("looks for the pieces, joined, in its memory").read_only())
-        .tool(Tool::new("keep_state", keep_state).description("counts its calls in a static").read_only())
+        .tool(
+            Tool::new("plant_canary", plant_canary)
+                .description("fills memory with a canary")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("find_canary", find_canary)
+                .description("looks for it in all memory it can get")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("scan_memory", scan_memory)
+                .description("looks for the pieces, joined, in its memory")
+                .read_only(),
+        )
+        .tool(
+            Tool::new("keep_state", keep_state)
+                .description("counts its calls in a static")
+                .read_only(),
+        )
 }
 
 fn halves() -> (&'static [u8], &'static [u8]) {
@@ -69,11 +85,16 @@ struct Pieces {
 }
 
 fn scan_memory(arguments: Pieces, _: &Call) -> Result<Output, Failure> {
-    let answer = arguments
-        .request_first
-        .then(|| toolhost_sdk::Http::connection("echo").get("/echo").send().map(|answer| answer.status));
+    let answer = arguments.request_first.then(|| {
+        toolhost_sdk::Http::connection("echo")
+            .get("/echo")
+            .send()
+            .map(|answer| answer.status)
+    });
     let mut pieces = arguments.pieces.iter().map(String::as_bytes);
-    let Some(first) = pieces.next() else { return Err(Failure::invalid_arguments("pieces is empty")) };
+    let Some(first) = pieces.next() else {
+        return Err(Failure::invalid_arguments("pieces is empty"));
+    };
     // The rest in one: a needle of at least two pieces is nowhere in memory as a whole.
     let rest: Vec<u8> = pieces.flatten().copied().collect();
     let status = answer.and_then(Result::ok);
@@ -98,8 +119,14 @@ fn count(first: &[u8], rest: &[u8]) -> usize {
         unsafe { core::ptr::read_volatile(core::ptr::without_provenance::<u8>(address)) }
     };
     let matches = |begin: usize| {
-        first.iter().chain(rest).enumerate().all(|(offset, byte)| at(begin + offset) == *byte)
+        first
+            .iter()
+            .chain(rest)
+            .enumerate()
+            .all(|(offset, byte)| at(begin + offset) == *byte)
     };
     // Address 0 cannot be read through a pointer in Rust.
-    (1..length().saturating_sub(whole)).filter(|begin| at(*begin) == first[0] && matches(*begin)).count()
+    (1..length().saturating_sub(whole))
+        .filter(|begin| at(*begin) == first[0] && matches(*begin))
+        .count()
 }

@@ -54,9 +54,21 @@ impl Probe {
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
         .tool(Tool::new("http", http).description("one request").open_world())
-        .tool(Tool::new("http_start", http_start).description("one request, read in chunks").open_world())
-        .tool(Tool::new("http_join", http_join).description("n requests side by side").open_world())
-        .tool(Tool::new("many_http", many_http).description("n requests one after the other").open_world())
+        .tool(
+            Tool::new("http_start", http_start)
+                .description("one request, read in chunks")
+                .open_world(),
+        )
+        .tool(
+            Tool::new("http_join", http_join)
+                .description("n requests side by side")
+                .open_world(),
+        )
+        .tool(
+            Tool::new("many_http", many_http)
+                .description("n requests one after the other")
+                .open_world(),
+        )
 }
 
 fn http(probe: Probe, _: &Call) -> Result<Output, Failure> {
@@ -78,7 +90,9 @@ fn http_start(probe: Probe, _: &Call) -> Result<Output, Failure> {
                 Ok(None) => break,
                 Err(error) => {
                     let so_far = String::from_utf8_lossy(&body);
-                    return Ok(json!({ "status": head.status, "body": so_far, "chunks": chunks, "error": error_of(&error) }));
+                    return Ok(
+                        json!({ "status": head.status, "body": so_far, "chunks": chunks, "error": error_of(&error) }),
+                    );
                 }
             }
         }
@@ -89,7 +103,9 @@ fn http_start(probe: Probe, _: &Call) -> Result<Output, Failure> {
 }
 
 fn http_join(probe: Probe, _: &Call) -> Result<Output, Failure> {
-    let begun: Result<Vec<_>, _> = (0..probe.n.unwrap_or(2)).map(|_| probe.request().start()).collect();
+    let begun: Result<Vec<_>, _> = (0..probe.n.unwrap_or(2))
+        .map(|_| probe.request().start())
+        .collect();
     report(match begun {
         Ok(begun) => Value::from(join(begun).into_iter().map(told).collect::<Vec<_>>()),
         Err(error) => json!({ "error": error_of(&error) }),
@@ -109,7 +125,11 @@ fn many_http(probe: Probe, _: &Call) -> Result<Output, Failure> {
 
 fn told(answer: Result<Response, HttpError>) -> Value {
     match answer {
-        Ok(Response { status, headers, body }) => {
+        Ok(Response {
+            status,
+            headers,
+            body,
+        }) => {
             json!({ "status": status, "headers": headers, "body": String::from_utf8_lossy(&body), "bytes": body.len() })
         }
         Err(error) => json!({ "error": error_of(&error) }),
@@ -122,6 +142,10 @@ fn error_of(error: &HttpError) -> Value {
 
 /// An array does not fit where an object is wanted, hence the wrapping.
 fn report(seen: Value) -> Result<Output, Failure> {
-    let structured = if seen.is_object() { seen.clone() } else { json!({ "answers": seen }) };
+    let structured = if seen.is_object() {
+        seen.clone()
+    } else {
+        json!({ "answers": seen })
+    };
     Ok(Output::text(seen.to_string()).with_structured(structured))
 }

@@ -1,7 +1,10 @@
 //! Two tools of the same name.
 
 fn describe() -> Result<Vec<liar::Tool>, liar::Failure> {
-    Ok(vec![liar::tool("twice", liar::SCHEMA), liar::tool("twice", liar::SCHEMA)])
+    Ok(vec![
+        liar::tool("twice", liar::SCHEMA),
+        liar::tool("twice", liar::SCHEMA),
+    ])
 }
 
 liar::lie!(describe);

@@ -2,7 +2,10 @@
 
 fn describe() -> Result<Vec<liar::Tool>, liar::Failure> {
     let name = "x".repeat(8 << 20);
-    Ok(vec![liar::tool("huge", &format!(r#"{{"type":"object","properties":{{"{name}":{{}}}}}}"#))])
+    Ok(vec![liar::tool(
+        "huge",
+        &format!(r#"{{"type":"object","properties":{{"{name}":{{}}}}}}"#),
+    )])
 }
 
 liar::lie!(describe);

@@ -1,6 +1,8 @@
 //! What the liars share: the contract's own types, since the SDK would not let them lie.
 
-pub use toolhost_sdk::bindings::exports::toolhost::plugin::tools::{Effects, Guest, Invocation, Outcome, Tool};
+pub use toolhost_sdk::bindings::exports::toolhost::plugin::tools::{
+    Effects, Guest, Invocation, Outcome, Tool,
+};
 pub use toolhost_sdk::bindings::toolhost::plugin::types::Failure;
 
 /// A schema that nobody objects to.
@@ -15,7 +17,12 @@ pub fn tool(name: &str, input_schema: &str) -> Tool {
         description: "a tool".to_owned(),
         input_schema: input_schema.to_owned(),
         output_schema: None,
-        effects: Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+        effects: Effects {
+            read_only: true,
+            destructive: false,
+            idempotent: true,
+            open_world: false,
+        },
         requires: Vec::new(),
         cache: None,
         meta: Vec::new(),
@@ -51,5 +58,10 @@ macro_rules! lie {
 /// A failure of the contract.
 #[must_use]
 pub fn failure(code: &str, message: &str) -> Failure {
-    Failure { code: code.to_owned(), message: message.to_owned(), detail: None, meta: Vec::new() }
+    Failure {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        detail: None,
+        meta: Vec::new(),
+    }
 }

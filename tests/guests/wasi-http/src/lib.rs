@@ -57,7 +57,10 @@ fn many(arguments: Many, _: &Call) -> Result<Output, Failure> {
     let mut kept = Vec::new();
     let mut error = None;
     for _ in 0..arguments.n {
-        let parts = Fetch { url: Some(arguments.url.clone()), ..Fetch::default() };
+        let parts = Fetch {
+            url: Some(arguments.url.clone()),
+            ..Fetch::default()
+        };
         match build(&parts).and_then(|(request, _)| {
             outgoing_handler::handle(request, None).map_err(|error| format!("handle: {error:?}"))
         }) {
@@ -99,22 +102,37 @@ impl Default for Fetch {
 }
 
 fn build(parts: &Fetch) -> Result<(OutgoingRequest, Option<OutgoingBody>), String> {
-    let (scheme, rest) = match parts.url.as_deref().map(|url| url.split_once("://").unwrap_or(("", url))) {
+    let (scheme, rest) = match parts
+        .url
+        .as_deref()
+        .map(|url| url.split_once("://").unwrap_or(("", url)))
+    {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, ""),
     };
     let cut = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(cut);
     let scheme = parts.scheme.as_deref().or(scheme);
-    let authority = parts.authority.as_deref().or(parts.url.as_ref().map(|_| authority));
-    let path = parts.path_with_query.as_deref().or((!path.is_empty()).then_some(path));
+    let authority = parts
+        .authority
+        .as_deref()
+        .or(parts.url.as_ref().map(|_| authority));
+    let path = parts
+        .path_with_query
+        .as_deref()
+        .or((!path.is_empty()).then_some(path));
 
-    let headers: Vec<_> =
-        parts.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+        .collect();
     let fields = Fields::from_list(&headers).map_err(|error| format!("headers: {error:?}"))?;
     let request = OutgoingRequest::new(fields);
     let refused = |what: &'static str| move |()| format!("{what} is refused");
-    request.set_method(&method(&parts.method)).map_err(refused("method"))?;
+    request
+        .set_method(&method(&parts.method))
+        .map_err(refused("method"))?;
     let scheme = scheme.map(|scheme| match scheme {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
@@ -150,11 +168,16 @@ fn send(parts: &Fetch) -> Result<Value, String> {
         let stream = outgoing.write().map_err(|()| "body is refused".to_owned())?;
         // One `blocking-write-and-flush` takes 4,096 bytes at most.
         for chunk in text.chunks(4_096) {
-            stream.blocking_write_and_flush(chunk).map_err(|error| format!("write: {error:?}"))?;
+            stream
+                .blocking_write_and_flush(chunk)
+                .map_err(|error| format!("write: {error:?}"))?;
         }
         drop(stream);
-        let trailers: Vec<_> =
-            parts.trailers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+        let trailers: Vec<_> = parts
+            .trailers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+            .collect();
         let trailers = match trailers.is_empty() {
             true => None,
             false => Some(Fields::from_list(&trailers).map_err(|error| format!("trailers: {error:?}"))?),
@@ -176,11 +199,15 @@ fn read(response: &IncomingResponse, at_most: usize) -> Result<Value, String> {
         .into_iter()
         .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
         .collect();
-    let incoming = response.consume().map_err(|()| "the body was taken before".to_owned())?;
+    let incoming = response
+        .consume()
+        .map_err(|()| "the body was taken before".to_owned())?;
     let mut bytes = Vec::new();
     let mut error = None;
     {
-        let stream = incoming.stream().map_err(|()| "the stream was taken before".to_owned())?;
+        let stream = incoming
+            .stream()
+            .map_err(|()| "the stream was taken before".to_owned())?;
         while bytes.len() < at_most {
             match stream.blocking_read(64 * 1024) {
                 Ok(chunk) => bytes.extend(chunk),
@@ -218,7 +245,11 @@ fn method(name: &str) -> Method {
 fn plugin() -> Plugin {
     Plugin::new()
         .tool(Tool::new("fetch", fetch).description("one request").open_world())
-        .tool(Tool::new("many", many).description("n requests at once, none ended").open_world())
+        .tool(
+            Tool::new("many", many)
+                .description("n requests at once, none ended")
+                .open_world(),
+        )
 }
 
 toolhost_sdk::export!(plugin, manifest = "plugin.toml");

@@ -1,0 +1,204 @@
+mod machine;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toolhost_audit::LogSink;
+use toolhost_policy::Grant;
+use toolhost_vault::StaticProvider;
+
+use crate::args::{DoctorArgs, OutputFormat};
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::grants::Lock;
+use crate::output;
+use crate::setup::{Setup, default_cache_dir, read_config};
+use crate::wiring;
+use machine::machine;
+use report::{Report, Verdict};
+
+/// Checks everything that can be checked without serving. It changes nothing but the cache directory, which it makes.
+pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let mut report = Report { checks: Vec::new() };
+    let config = match read_config(args.config.as_deref()) {
+        Ok(config) => {
+            let from = config
+                .path
+                .as_ref()
+                .map_or("none; flags alone".to_owned(), |path| path.display().to_string());
+            report.add("configuration", Verdict::Ok, from);
+            config
+        }
+        Err(error) => {
+            report.add("configuration", Verdict::Failed, format!("{error:#}"));
+            Config::default()
+        }
+    };
+    credentials(&config, &mut report);
+    let cache = args
+        .cache_dir
+        .clone()
+        .or_else(|| config.cache_dir.clone())
+        .map_or_else(default_cache_dir, Ok);
+    let slots = config.server.slots;
+    machine(slots, &config.limits, &mut report);
+    match cache {
+        Ok(cache) => {
+            plugins(&config, &cache, &mut report);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(rooms(config, cache, &mut report));
+        }
+        Err(error) => report.add("cache", Verdict::Failed, error.to_string()),
+    }
+    output::show(format, &report)?;
+    let failed = report
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Failed)
+        .count();
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!("{failed} of {} checks failed", report.checks.len())).into())
+    }
+}
+
+fn credentials(config: &Config, report: &mut Report) {
+    match StaticProvider::new(config.credentials.iter().cloned()) {
+        Err(error) => report.add("credentials", Verdict::Failed, error.to_string()),
+        Ok(provider) => {
+            let problems = provider.problems();
+            if problems.is_empty() {
+                report.add(
+                    "credentials",
+                    Verdict::Ok,
+                    format!("{} declared, all can be read", config.credentials.len()),
+                );
+            }
+            for problem in problems {
+                let detail = format!("{} from {}: {}", problem.key, problem.source, problem.reason);
+                report.add("credentials", Verdict::Failed, detail);
+            }
+        }
+    }
+}
+
+fn plugins(config: &Config, cache: &std::path::Path, report: &mut Report) {
+    let lock = config
+        .path
+        .as_ref()
+        .and_then(|path| path.parent())
+        .map_or_else(PathBuf::new, PathBuf::from);
+    let setup_of = |name: &toolhost_policy::PluginName, path: &PathBuf| Setup {
+        config: Config {
+            plugins: [(name.clone(), path.clone())].into_iter().collect(),
+            limits: config.limits.clone(),
+            ..Config::default()
+        },
+        dev_tenant: None,
+        plugins: Vec::new(),
+        yes: false,
+        lock: lock.join("host.lock"),
+        cache_dir: cache.to_owned(),
+    };
+    let granted = Lock::read(&lock.join("host.lock"));
+    for (name, path) in &config.plugins {
+        let checked = wiring::plugin_files(&setup_of(name, path))
+            .map_err(anyhow::Error::from)
+            .and_then(|files| {
+                for file in &files {
+                    Grant::resolve(&file.manifest, &config.connections, &config.limits)?;
+                }
+                Ok(files)
+            });
+        match (checked, &granted) {
+            (Err(error), _) => report.add("plugin", Verdict::Failed, format!("{name}: {error:#}")),
+            (_, Err(error)) => report.add("plugin", Verdict::Failed, format!("{name}: {error:#}")),
+            (Ok(files), Ok(lock)) => {
+                let same = |file: &wiring::PluginFile| {
+                    lock.granted(file.manifest.name.as_str())
+                        .is_some_and(|known| known.digest == file.digest)
+                };
+                if files.iter().all(same) {
+                    report.add(
+                        "plugin",
+                        Verdict::Ok,
+                        format!("{name}: granted in {}", lock.path().display()),
+                    );
+                } else {
+                    let detail = format!("{name}: not granted as it is; host run will ask, or pass --yes");
+                    report.add("plugin", Verdict::Warning, detail);
+                }
+            }
+        }
+    }
+}
+
+/// What needs the network or the engine.
+async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
+    let network = match wiring::network() {
+        Ok(network) => network,
+        Err(error) => return report.add("TLS", Verdict::Failed, format!("{error:#}")),
+    };
+    let egress = match wiring::egress(Arc::clone(&network), wiring::no_credentials(), Arc::new(LogSink)) {
+        Ok(egress) => egress,
+        Err(error) => return report.add("TLS", Verdict::Failed, format!("{error:#}")),
+    };
+    report.add("TLS", Verdict::Ok, "roots are loaded");
+    match wiring::sandbox(
+        config.limits.clone(),
+        config.server.slots,
+        Some(cache.clone()),
+        egress,
+    ) {
+        Err(error) => report.add("sandbox", Verdict::Failed, format!("{error:#}")),
+        Ok(sandbox) => {
+            report.add("cache", Verdict::Ok, cache.display().to_string());
+            if sandbox.is_pooling() {
+                report.add(
+                    "sandbox",
+                    Verdict::Ok,
+                    format!("a pool of {} slots", config.server.slots),
+                );
+            } else {
+                let detail =
+                    "no pool of slots (address space: ulimit -v, or fewer [server] slots); calls are slower";
+                report.add("sandbox", Verdict::Warning, detail);
+            }
+        }
+    }
+    let issuers: Vec<String> = config
+        .issuers
+        .iter()
+        .map(|issuer| issuer.issuer.clone())
+        .collect();
+    let setup = Setup {
+        config,
+        dev_tenant: None,
+        plugins: Vec::new(),
+        yes: false,
+        lock: PathBuf::new(),
+        cache_dir: cache,
+    };
+    match wiring::tenancy(&setup, &[], &network) {
+        Err(error) => report.add("issuers", Verdict::Failed, format!("{error:#}")),
+        Ok(tenancy) => {
+            tenancy.start().await;
+            let without = tenancy.issuers_without_keys();
+            for issuer in &issuers {
+                if without.contains(&issuer.as_str()) {
+                    report.add(
+                        "issuer",
+                        Verdict::Failed,
+                        format!("{issuer}: its keys cannot be had; see the log above"),
+                    );
+                } else {
+                    report.add("issuer", Verdict::Ok, format!("{issuer}: its keys are there"));
+                }
+            }
+        }
+    }
+}
