@@ -60,7 +60,7 @@ async fn memory_ends_where_the_limit_says_and_the_error_names_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_without_end_is_a_trap_and_not_an_abort() {
     let rig = Rig::of("evil").build().await;
-    let error = rig.call("acme", "recurse", json!({})).await.unwrap_err();
+    let error = rig.call("acme", "recurse_registers", json!({})).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::PluginFailed);
     assert!(error.message.contains("stack"), "{error}");
     rig.call("acme", "spin_rounds", json!({"n": 1})).await.unwrap();
@@ -114,7 +114,10 @@ async fn handles_and_pollables_end_where_the_limit_says() {
         .await;
     let error = rig.call("acme", "many_pollables", json!({"n": 5_000})).await.unwrap_err();
     assert_eq!(about(&error), (ErrorCode::LimitExceeded, "handles"), "{error}");
-    let output = rig.call("acme", "many_http", json!({"n": 40})).await.unwrap();
+    let output = rig
+        .call("acme", "many_http", json!({"connection": "echo", "path": "/echo", "n": 40}))
+        .await
+        .unwrap();
     assert!(text_of(&output).contains("http_calls"), "{}", text_of(&output));
     assert!(upstream.seen().len() <= 33, "at most 32 requests and the one of many_pollables");
 }
@@ -131,7 +134,10 @@ async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
         .build()
         .await;
     let started = Instant::now();
-    let _ = rig.call("acme", "many_http", json!({"n": 1})).await;
+    let args = json!({"connection": "echo", "path": "/echo", "n": 1});
+    let error = rig.call("acme", "many_http", args).await.unwrap_err();
+    assert_eq!(about(&error), (ErrorCode::Timeout, "wall_ms"), "{error}");
+    assert_eq!(upstream.seen().len(), 1);
     assert!(started.elapsed() < Duration::from_secs(3));
     assert_eq!(rig.sandbox.free_slots(), 1);
 }

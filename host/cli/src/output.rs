@@ -28,7 +28,7 @@ pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()
             let (head, rows) = value.table();
             let mut table = Table::new();
             table
-                .load_preset(presets::UTF8_BORDERS_ONLY)
+                .load_style(presets::UTF8_BORDERS_ONLY)
                 .set_header(head)
                 .add_rows(rows);
             table.to_string()

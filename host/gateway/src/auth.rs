@@ -13,7 +13,14 @@ use crate::gateway::Doors;
 use crate::problem::{problem, problem_with};
 
 /// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
-const TOKEN_PARAMETERS: &[&str] = &["access_token", "token", "bearer", "authorization", "id_token", "api_key"];
+const TOKEN_PARAMETERS: &[&str] = &[
+    "access_token",
+    "token",
+    "bearer",
+    "authorization",
+    "id_token",
+    "api_key",
+];
 
 /// Who made this very request. It travels in the request's extensions and is never kept for another one.
 #[derive(Clone)]
@@ -36,12 +43,18 @@ impl Caller {
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("binding", &self.binding).finish_non_exhaustive()
+        f.debug_struct("Caller")
+            .field("binding", &self.binding)
+            .finish_non_exhaustive()
     }
 }
 
 /// The middleware before `/mcp` and `/api`: no valid token, no further.
-pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(
+    State(doors): State<Arc<Doors>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if carries_token(request.uri().query()) {
         let text = "a token in the query string is refused; send it in the Authorization header";
         return problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization"));
@@ -52,7 +65,10 @@ pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, mut request: R
             let presented = Arc::new(request.headers().clone());
             // What lies behind this door needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
-            request.extensions_mut().insert(Caller { binding: authenticated.binding, presented });
+            request.extensions_mut().insert(Caller {
+                binding: authenticated.binding,
+                presented,
+            });
             next.run(request).await
         }
     }
@@ -83,7 +99,13 @@ mod tests {
 
     #[test]
     fn a_token_in_the_query_is_seen_however_it_is_spelt() {
-        for query in ["access_token=x", "a=1&access_token", "ACCESS_TOKEN=x", "access%5Ftoken=x", "token=x"] {
+        for query in [
+            "access_token=x",
+            "a=1&access_token",
+            "ACCESS_TOKEN=x",
+            "access%5Ftoken=x",
+            "token=x",
+        ] {
             assert!(carries_token(Some(query)), "{query}");
         }
         assert!(!carries_token(Some("cursor=access_token")) && !carries_token(None));

@@ -63,11 +63,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_without_a_length_is_counted() {
-        let chunks = || futures::stream::iter(std::iter::repeat_n(Ok::<_, Infallible>(Bytes::from_static(b"1234")), 3));
+        let chunks = || {
+            futures::stream::iter(std::iter::repeat_n(
+                Ok::<_, Infallible>(Bytes::from_static(b"1234")),
+                3,
+            ))
+        };
         let streamed = Body::from_stream(chunks());
-        assert_eq!(read(streamed, 11, BODY_TIMEOUT).await, Err(BodyError::TooLarge(11)));
-        assert_eq!(read(Body::from_stream(chunks()), 12, BODY_TIMEOUT).await.unwrap().len(), 12);
-        assert_eq!(read(Body::from("123456"), 5, BODY_TIMEOUT).await, Err(BodyError::TooLarge(5)));
+        assert_eq!(
+            read(streamed, 11, BODY_TIMEOUT).await,
+            Err(BodyError::TooLarge(11))
+        );
+        assert_eq!(
+            read(Body::from_stream(chunks()), 12, BODY_TIMEOUT)
+                .await
+                .unwrap()
+                .len(),
+            12
+        );
+        assert_eq!(
+            read(Body::from("123456"), 5, BODY_TIMEOUT).await,
+            Err(BodyError::TooLarge(5))
+        );
     }
 
     #[tokio::test]

@@ -82,7 +82,10 @@ pub(crate) async fn call(
     let call = AssertUnwindSafe(async { path.call(binding, name, arguments, options).await });
     let outcome = call.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(tool = name, "a call panicked");
-        Err(PublicError::new(ErrorCode::Internal, "the host could not do its part; the log has the reason"))
+        Err(PublicError::new(
+            ErrorCode::Internal,
+            "the host could not do its part; the log has the reason",
+        ))
     });
     metrics::called(door, &outcome, started.elapsed());
     outcome

@@ -79,7 +79,9 @@ impl Gateway {
             config,
             stop,
         };
-        Self { doors: Arc::new(doors) }
+        Self {
+            doors: Arc::new(doors),
+        }
     }
 
     /// The switch behind `/ready`.
@@ -101,8 +103,14 @@ impl Gateway {
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .route("/api/v1/openapi.json", get(api::openapi))
-            .route("/.well-known/oauth-protected-resource", get(discovery::protected_resource))
-            .route("/.well-known/oauth-protected-resource/{*resource}", get(discovery::protected_resource));
+            .route(
+                "/.well-known/oauth-protected-resource",
+                get(discovery::protected_resource),
+            )
+            .route(
+                "/.well-known/oauth-protected-resource/{*resource}",
+                get(discovery::protected_resource),
+            );
         let admitted = Arc::new(Admitted::new(&doors.config));
         guarded
             .merge(open)
@@ -117,7 +125,9 @@ impl Gateway {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("config", &self.doors.config).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("config", &self.doors.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,12 +135,20 @@ impl fmt::Debug for Gateway {
 async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    problem(&PublicError::new(ErrorCode::Internal, "the host could not do its part; the log has the reason"))
+    problem(&PublicError::new(
+        ErrorCode::Internal,
+        "the host could not do its part; the log has the reason",
+    ))
 }

@@ -12,5 +12,9 @@ pub(crate) async fn health() -> &'static str {
 
 /// Whether calls would be served: after start-up, and until shutdown begins.
 pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> (StatusCode, &'static str) {
-    if doors.readiness.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+    if doors.readiness.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
 }

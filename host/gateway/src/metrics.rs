@@ -105,7 +105,10 @@ pub async fn serve_metrics(
 
 fn router(handle: PrometheusHandle) -> Router {
     Router::new()
-        .route("/metrics", get(async |State(handle): State<PrometheusHandle>| handle.render()))
+        .route(
+            "/metrics",
+            get(async |State(handle): State<PrometheusHandle>| handle.render()),
+        )
         .with_state(handle)
         .layer(from_fn_with_state(Arc::new(Admitted::loopback()), admit))
 }
@@ -127,7 +130,12 @@ mod tests {
                 request = request.header("origin", origin);
             }
             let router = router(PrometheusBuilder::new().build_recorder().handle());
-            router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+            router
+                .oneshot(request.body(Body::empty()).unwrap())
+                .await
+                .unwrap()
+                .status()
+                .as_u16()
         };
         assert_eq!(get("127.0.0.1:9000", None).await, 200);
         assert_eq!(get("[::1]:9000", None).await, 200);

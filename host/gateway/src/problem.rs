@@ -51,5 +51,8 @@ pub(crate) fn problem_with(status: StatusCode, error: &PublicError) -> Response 
 
 /// The one answer for what is not there and what is somebody else's.
 pub(crate) fn not_found() -> Response {
-    problem(&PublicError::new(ErrorCode::NotFound, "there is nothing here for this caller"))
+    problem(&PublicError::new(
+        ErrorCode::NotFound,
+        "there is nothing here for this caller",
+    ))
 }

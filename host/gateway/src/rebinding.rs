@@ -28,29 +28,48 @@ enum Pattern {
 impl Admitted {
     pub(crate) fn new(config: &GatewayConfig) -> Self {
         let own = config.public_url.host_str().map(|host| {
-            config.public_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+            config
+                .public_url
+                .port()
+                .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
         });
         let mut hosts = Vec::new();
         for entry in own.iter().chain(&config.allowed_hosts) {
             match authority(entry) {
                 Some(host) => hosts.push(host),
-                None => tracing::warn!(entry, "server.allowed_hosts has an entry that is no host or host:port"),
+                None => tracing::warn!(
+                    entry,
+                    "server.allowed_hosts has an entry that is no host or host:port"
+                ),
             }
         }
         let mut origins = Vec::new();
         for entry in &config.allowed_origins {
             match pattern(entry) {
                 Some(origin) => origins.push(origin),
-                None => tracing::warn!(entry, "server.allowed_origins has an entry that is no scheme://host:port"),
+                None => tracing::warn!(
+                    entry,
+                    "server.allowed_origins has an entry that is no scheme://host:port"
+                ),
             }
         }
-        Self { scheme: config.public_url.scheme().to_owned(), hosts, origins }
+        Self {
+            scheme: config.public_url.scheme().to_owned(),
+            hosts,
+            origins,
+        }
     }
 
     /// Only loopback names, and no web origin at all: for the metrics listener.
     pub(crate) fn loopback() -> Self {
-        let hosts = ["localhost", "127.0.0.1", "[::1]"].map(|host| (host.to_owned(), None)).to_vec();
-        Self { scheme: "http".into(), hosts, origins: Vec::new() }
+        let hosts = ["localhost", "127.0.0.1", "[::1]"]
+            .map(|host| (host.to_owned(), None))
+            .to_vec();
+        Self {
+            scheme: "http".into(),
+            hosts,
+            origins: Vec::new(),
+        }
     }
 
     /// Whether the request may go on.
@@ -59,22 +78,32 @@ impl Admitted {
             Err(PublicError::new(ErrorCode::Forbidden, text).about(about))
         };
         let Some(host) = host(uri, headers).filter(|host| self.serves(host)) else {
-            return refused("this host does not serve that name; add it to server.allowed_hosts", "Host");
+            return refused(
+                "this host does not serve that name; add it to server.allowed_hosts",
+                "Host",
+            );
         };
         match one(headers, &header::ORIGIN) {
             One::None => Ok(()),
             One::Value(origin) if self.trusts(origin, &host) => Ok(()),
-            _ => refused("this web origin is not let in; add it to server.allowed_origins", "Origin"),
+            _ => refused(
+                "this web origin is not let in; add it to server.allowed_origins",
+                "Origin",
+            ),
         }
     }
 
     fn serves(&self, (name, port): &(String, Option<u16>)) -> bool {
         let port = port.or_else(|| default_port(&self.scheme));
-        self.hosts.iter().any(|(known, only)| known == name && only.is_none_or(|only| Some(only) == port))
+        self.hosts
+            .iter()
+            .any(|(known, only)| known == name && only.is_none_or(|only| Some(only) == port))
     }
 
     fn trusts(&self, origin: &str, (name, port): &(String, Option<u16>)) -> bool {
-        let Some(url) = origin_url(origin) else { return false };
+        let Some(url) = origin_url(origin) else {
+            return false;
+        };
         // The page came from the very host it talks to, whose name was checked before.
         let same = url.scheme() == self.scheme
             && url.host_str() == Some(name)
@@ -130,7 +159,10 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
 
 fn authority(text: &str) -> Option<(String, Option<u16>)> {
     // A name or an address, and a port; what else a URI allows there is no host of ours.
-    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')) {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+    {
         return None;
     }
     let authority: Authority = text.parse().ok()?;
@@ -145,7 +177,8 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
 fn origin_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     // RFC 6454 section 6.2: scheme, host and port, and nothing after them.
-    let bare = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text.to_ascii_lowercase();
+    let bare = matches!(url.scheme(), "http" | "https")
+        && url.origin().ascii_serialization() == text.to_ascii_lowercase();
     bare.then_some(url)
 }
 
@@ -197,18 +230,42 @@ mod tests {
 
     #[test]
     fn only_the_names_of_this_host_are_served() {
-        let own = admitted("http://127.0.0.1:8080/mcp", &["localhost:8080", "tools.internal"], &[]);
-        for good in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "tools.internal", "tools.internal:99"] {
+        let own = admitted(
+            "http://127.0.0.1:8080/mcp",
+            &["localhost:8080", "tools.internal"],
+            &[],
+        );
+        for good in [
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "LOCALHOST:8080",
+            "tools.internal",
+            "tools.internal:99",
+        ] {
             assert!(passes(&own, &[good], &[]), "{good}");
         }
         for bad in [
-            "evil.example", "evil.example:8080", "127.0.0.1", "127.0.0.1:80", "localhost.:8080", "localhost:8080.evil.example",
-            "x@127.0.0.1:8080", "127.0.0.1:8080@evil", "127.1:8080", "0x7f000001:8080", "", "localhost:", ":8080",
+            "evil.example",
+            "evil.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "localhost.:8080",
+            "localhost:8080.evil.example",
+            "x@127.0.0.1:8080",
+            "127.0.0.1:8080@evil",
+            "127.1:8080",
+            "0x7f000001:8080",
+            "",
+            "localhost:",
+            ":8080",
         ] {
             assert!(!passes(&own, &[bad], &[]), "{bad}");
         }
         assert!(!passes(&own, &[], &[]), "no host at all");
-        assert!(!passes(&own, &["localhost:8080", "localhost:8080"], &[]), "two hosts");
+        assert!(
+            !passes(&own, &["localhost:8080", "localhost:8080"], &[]),
+            "two hosts"
+        );
     }
 
     #[test]
@@ -216,38 +273,81 @@ mod tests {
         let own = admitted("http://127.0.0.1:8080/mcp", &[], &[]);
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("127.0.0.1:8080"));
-        assert!(own.check(&Uri::from_static("http://127.0.0.1:8080/mcp"), &headers).is_ok());
-        assert!(own.check(&Uri::from_static("http://evil.example/mcp"), &headers).is_err());
+        assert!(
+            own.check(&Uri::from_static("http://127.0.0.1:8080/mcp"), &headers)
+                .is_ok()
+        );
+        assert!(
+            own.check(&Uri::from_static("http://evil.example/mcp"), &headers)
+                .is_err()
+        );
     }
 
     #[test]
     fn a_default_port_may_be_left_out() {
         let own = admitted("https://tools.example.com/mcp", &[], &[]);
-        assert!(passes(&own, &["tools.example.com"], &["https://tools.example.com"]));
+        assert!(passes(
+            &own,
+            &["tools.example.com"],
+            &["https://tools.example.com"]
+        ));
         assert!(passes(&own, &["tools.example.com:443"], &[]));
-        assert!(!passes(&own, &["tools.example.com"], &["http://tools.example.com"]), "another scheme is another origin");
+        assert!(
+            !passes(&own, &["tools.example.com"], &["http://tools.example.com"]),
+            "another scheme is another origin"
+        );
     }
 
     #[test]
     fn a_foreign_origin_is_refused_and_a_missing_one_is_no_browser() {
-        let own = admitted("http://127.0.0.1:8080/mcp", &[], &["https://app.example.com", "http://localhost:*"]);
+        let own = admitted(
+            "http://127.0.0.1:8080/mcp",
+            &[],
+            &["https://app.example.com", "http://localhost:*"],
+        );
         let host = &["127.0.0.1:8080"];
-        for good in ["http://127.0.0.1:8080", "https://app.example.com", "http://localhost:6274", "http://localhost"] {
+        for good in [
+            "http://127.0.0.1:8080",
+            "https://app.example.com",
+            "http://localhost:6274",
+            "http://localhost",
+        ] {
             assert!(passes(&own, host, &[good]), "{good}");
         }
         for bad in [
-            "null", "", "https://evil.example", "http://app.example.com", "https://app.example.com:444",
-            "https://app.example.com.evil.example", "http://127.0.0.1:8081", "http://127.0.0.1", "https://127.0.0.1:8080",
-            "http://localhost.evil.example:1", "https://app.example.com/", "https://x@app.example.com", "file://",
+            "null",
+            "",
+            "https://evil.example",
+            "http://app.example.com",
+            "https://app.example.com:444",
+            "https://app.example.com.evil.example",
+            "http://127.0.0.1:8081",
+            "http://127.0.0.1",
+            "https://127.0.0.1:8080",
+            "http://localhost.evil.example:1",
+            "https://app.example.com/",
+            "https://x@app.example.com",
+            "file://",
         ] {
             assert!(!passes(&own, host, &[bad]), "{bad}");
         }
-        assert!(!passes(&own, host, &["https://app.example.com", "https://app.example.com"]), "two origins");
+        assert!(
+            !passes(
+                &own,
+                host,
+                &["https://app.example.com", "https://app.example.com"]
+            ),
+            "two origins"
+        );
     }
 
     #[test]
     fn an_entry_that_cannot_be_read_lets_nobody_in() {
-        let own = admitted("http://127.0.0.1:8080/mcp", &["*", "http://x"], &["*", "null", "app.example.com"]);
+        let own = admitted(
+            "http://127.0.0.1:8080/mcp",
+            &["*", "http://x"],
+            &["*", "null", "app.example.com"],
+        );
         assert!(!passes(&own, &["x"], &[]) && !passes(&own, &["*"], &[]));
         assert!(!passes(&own, &["127.0.0.1:8080"], &["null"]));
     }

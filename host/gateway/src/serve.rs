@@ -22,6 +22,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEADERS: usize = 64;
 
 /// The head of a request, and what is read ahead of a body: room for the longest accepted token (16 KiB) and the rest.
+/// The last read may go past it once, so a head of twice this is surely refused.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// Open connections. Each costs up to the size of a head; a proxy before the host needs far fewer.
@@ -39,7 +40,12 @@ impl Gateway {
     ///
     /// # Errors
     /// None at present: a connection that fails is only logged.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken, grace: Duration) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        grace: Duration,
+    ) -> io::Result<()> {
         self.doors.readiness.set(true);
         let doors = Arc::clone(&self.doors);
         let drain = || {
@@ -108,7 +114,10 @@ pub(crate) async fn accept(
     drop(listener);
     drain();
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(grace_ms = grace.as_millis(), "calls were still in flight at the end of the grace period");
+        tracing::warn!(
+            grace_ms = grace.as_millis(),
+            "calls were still in flight at the end of the grace period"
+        );
     }
     stop.cancel();
 }

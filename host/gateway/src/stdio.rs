@@ -22,7 +22,10 @@ impl StdioCaller {
     /// The caller is whom the token speaks for.
     #[must_use]
     pub fn token(tenancy: Arc<Tenancy>, token: Secret) -> Self {
-        Self { tenancy, token: Some(token) }
+        Self {
+            tenancy,
+            token: Some(token),
+        }
     }
 
     /// The caller is the tenancy's development principal. Without one, every call is refused.
@@ -102,5 +105,9 @@ where
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
         Err(error) => return Err(StdioError::Handshake(error.to_string())),
     };
-    running.waiting().await.map(drop).map_err(|error| StdioError::Failed(error.to_string()))
+    running
+        .waiting()
+        .await
+        .map(drop)
+        .map_err(|error| StdioError::Failed(error.to_string()))
 }

@@ -1,5 +1,11 @@
 //! Who may knock: Host, Origin, tokens, on every route.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -28,20 +34,42 @@ async fn a_rebound_name_or_a_foreign_page_reaches_no_route() {
     let host = host_with(development());
     for (method, path) in ROUTES {
         let request = || Request::builder().method(*method).uri(*path);
-        let rebound = request().header("host", "evil.example:8080").body(Body::empty()).unwrap();
+        let rebound = request()
+            .header("host", "evil.example:8080")
+            .body(Body::empty())
+            .unwrap();
         assert_eq!(host.send(rebound).await.status, 403, "{method} {path}");
         let nameless = request().body(Body::empty()).unwrap();
         assert_eq!(host.send(nameless).await.status, 403, "{method} {path}");
         for origin in ["https://evil.example", "null", "http://127.0.0.1:8081"] {
-            let page = request().header("host", HOST).header("origin", origin).body(Body::empty()).unwrap();
+            let page = request()
+                .header("host", HOST)
+                .header("origin", origin)
+                .body(Body::empty())
+                .unwrap();
             let answer = host.send(page).await;
             assert_eq!(answer.status, 403, "{method} {path} from {origin}");
-            assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")));
+            assert!(
+                !answer
+                    .headers
+                    .keys()
+                    .any(|name| name.as_str().starts_with("access-control"))
+            );
         }
-        let own = request().header("host", HOST).header("origin", "https://app.example.com").body(Body::empty()).unwrap();
+        let own = request()
+            .header("host", HOST)
+            .header("origin", "https://app.example.com")
+            .body(Body::empty())
+            .unwrap();
         let answer = host.send(own).await;
         assert_ne!(answer.status, 403, "{method} {path}");
-        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")), "no CORS");
+        assert!(
+            !answer
+                .headers
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control")),
+            "no CORS"
+        );
     }
 }
 
@@ -50,17 +78,20 @@ async fn what_needs_a_token_says_where_to_get_one() {
     let host = host();
     for (method, path) in &ROUTES[..5] {
         for bad in [None, Some("not-a-token")] {
-            let answer = host.send(request(method, path, bad).body(Body::empty()).unwrap()).await;
+            let answer = host
+                .send(request(method, path, bad).body(Body::empty()).unwrap())
+                .await;
             assert_eq!(answer.status, 401, "{method} {path}");
             let challenge = answer.headers["www-authenticate"].to_str().unwrap();
             assert!(challenge.starts_with("Bearer"), "{challenge}");
-            let metadata = "resource_metadata=\"http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp\"";
+            let metadata =
+                "resource_metadata=\"http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp\"";
             assert!(challenge.contains(metadata), "{challenge}");
             assert_eq!(answer.headers["content-type"], "application/problem+json");
             assert_eq!(answer.json()["code"], "unauthenticated");
         }
     }
-    for (_, path) in &ROUTES[5..] {
+    for (_, path) in &ROUTES[5..11] {
         assert_ne!(host.get(path, None).await.status, 401, "{path}");
     }
 }
@@ -109,10 +140,18 @@ async fn liveness_says_nothing_and_readiness_follows_the_switch() {
 #[tokio::test]
 async fn the_metadata_stands_at_both_places() {
     let host = host();
-    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+    for path in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+    ] {
         let answer = host.get(path, None).await;
         assert_eq!(answer.json()["resource"], "http://127.0.0.1:8080/mcp", "{path}");
-        assert!(!answer.json()["authorization_servers"].as_array().unwrap().is_empty());
+        assert!(
+            !answer.json()["authorization_servers"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 
@@ -121,7 +160,12 @@ async fn a_body_that_is_too_long_is_refused_on_both_doors() {
     let host = host();
     let alice = token("acme", "alice");
     let long = "x".repeat(65 << 10);
-    let mcp = modern(&alice, "tools/call", json!({"name": "whoami", "arguments": {"x": long}}), json!({}));
+    let mcp = modern(
+        &alice,
+        "tools/call",
+        json!({"name": "whoami", "arguments": {"x": long}}),
+        json!({}),
+    );
     let api = request("POST", "/api/v1/tools/whoami/call", Some(&alice))
         .header("content-type", "application/json")
         .body(Body::from(json!({"arguments": {"x": long}}).to_string()))

@@ -1,5 +1,11 @@
 //! The HTTP API.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -19,9 +25,14 @@ fn post(token: &str, name: &str, body: &str) -> Request<Body> {
 async fn a_call_runs_as_the_caller_of_its_own_token() {
     let host = host();
     for (tenant, subject) in [("acme", "alice"), ("globex", "bob"), ("acme", "bob")] {
-        let answer = host.send(post(&token(tenant, subject), "whoami", r#"{"arguments": {}}"#)).await;
+        let answer = host
+            .send(post(&token(tenant, subject), "whoami", r#"{"arguments": {}}"#))
+            .await;
         let text = format!("{tenant}/{subject}");
-        assert_eq!(answer.json(), json!({"content": [{"type": "text", "text": text}]}));
+        assert_eq!(
+            answer.json(),
+            json!({"content": [{"type": "text", "text": text}]})
+        );
         assert_eq!(answer.headers["cache-control"], "no-store");
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     }
@@ -44,7 +55,10 @@ async fn a_member_that_nobody_knows_is_refused() {
         assert_eq!(answer.json()["code"], "invalid_request");
     }
     assert_eq!(host.send(post(&alice, "whoami", "{}")).await.status, 200);
-    assert_eq!(host.get("/api/v1/tools?tenant=globex", Some(&alice)).await.status, 400);
+    assert_eq!(
+        host.get("/api/v1/tools?tenant=globex", Some(&alice)).await.status,
+        400
+    );
     let query = request("POST", "/api/v1/tools/whoami/call?tenant=globex", Some(&alice))
         .header("content-type", "application/json");
     assert_eq!(host.send(query.body(Body::from("{}")).unwrap()).await.status, 400);
@@ -53,9 +67,16 @@ async fn a_member_that_nobody_knows_is_refused() {
 #[tokio::test]
 async fn a_form_that_any_page_could_send_is_no_call() {
     let host = host();
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "",
+    ] {
         let mut request = post(&token("acme", "alice"), "whoami", "{}");
-        request.headers_mut().insert("content-type", kind.parse().unwrap());
+        request
+            .headers_mut()
+            .insert("content-type", kind.parse().unwrap());
         assert_eq!(host.send(request).await.status, 415, "{kind}");
     }
 }
@@ -63,7 +84,12 @@ async fn a_form_that_any_page_could_send_is_no_call() {
 #[tokio::test]
 async fn anothers_tool_is_as_unknown_as_none() {
     let host = host();
-    assert_eq!(host.send(post(&token("globex", "bob"), "only_globex", "{}")).await.status, 200);
+    assert_eq!(
+        host.send(post(&token("globex", "bob"), "only_globex", "{}"))
+            .await
+            .status,
+        200
+    );
     let alice = token("acme", "alice");
     let foreign = host.send(post(&alice, "only_globex", "{}")).await;
     assert_eq!(foreign.status, 404);
@@ -82,7 +108,10 @@ async fn a_failure_is_a_problem_document_and_a_panic_is_one_failure() {
     });
     assert_eq!(answer.json(), expected);
     let panicked = host.send(post(&alice, "panic", "{}")).await;
-    assert_eq!((panicked.status.as_u16(), panicked.json()["code"].clone()), (500, json!("internal")));
+    assert_eq!(
+        (panicked.status.as_u16(), panicked.json()["code"].clone()),
+        (500, json!("internal"))
+    );
     let asked = host.send(post(&alice, "ask", "{}")).await;
     assert_eq!(asked.json()["code"], "input_unsupported");
     assert_eq!(host.send(post(&alice, "whoami", "{}")).await.status, 200);
@@ -95,8 +124,16 @@ async fn the_list_is_paged_and_each_tenants_own() {
         let (mut names, mut path) = (vec![], "/api/v1/tools".to_owned());
         loop {
             let page = host.get(&path, Some(&token(tenant, "x"))).await.json();
-            names.extend(page["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()));
-            let Some(next) = page["next_cursor"].as_str() else { return names };
+            names.extend(
+                page["tools"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|tool| tool["name"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = page["next_cursor"].as_str() else {
+                return names;
+            };
             path = format!("/api/v1/tools?cursor={next}");
         }
     };
@@ -104,7 +141,12 @@ async fn the_list_is_paged_and_each_tenants_own() {
     assert_eq!(acme.len() + 1, globex.len());
     assert!(!acme.contains(&"only_globex".to_owned()) && globex.contains(&"only_globex".to_owned()));
     assert_eq!(names("acme").await, acme, "and stays so");
-    assert_eq!(host.get("/api/v1/tools?cursor=x", Some(&token("acme", "a"))).await.status, 400);
+    assert_eq!(
+        host.get("/api/v1/tools?cursor=x", Some(&token("acme", "a")))
+            .await
+            .status,
+        400
+    );
 }
 
 #[tokio::test]

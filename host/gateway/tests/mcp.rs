@@ -1,5 +1,11 @@
 //! The MCP door, for both generations of the protocol.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -12,14 +18,32 @@ use support::{MODERN, call, host, legacy, modern, request, token};
 async fn both_generations_are_served_at_one_place() {
     let host = host();
     let alice = token("acme", "alice");
-    let discovered = host.send(modern(&alice, "server/discover", json!({}), json!({}))).await.last();
-    let versions = discovered["result"]["supportedVersions"].as_array().unwrap().clone();
-    assert!(versions.contains(&json!(MODERN)) && versions.contains(&json!("2025-11-25")), "{versions:?}");
-    let answer = host.send(modern(&alice, "tools/call", json!({"name": "whoami", "arguments": {}}), json!({}))).await;
+    let discovered = host
+        .send(modern(&alice, "server/discover", json!({}), json!({})))
+        .await
+        .last();
+    let versions = discovered["result"]["supportedVersions"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert!(
+        versions.contains(&json!(MODERN)) && versions.contains(&json!("2025-11-25")),
+        "{versions:?}"
+    );
+    let answer = host
+        .send(modern(
+            &alice,
+            "tools/call",
+            json!({"name": "whoami", "arguments": {}}),
+            json!({}),
+        ))
+        .await;
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.last()["result"]["content"][0]["text"], "acme/alice");
     let session = host.session(&alice).await;
-    let answer = host.send(legacy(&alice, Some(&session), &call(3, "whoami", json!({})))).await;
+    let answer = host
+        .send(legacy(&alice, Some(&session), &call(3, "whoami", json!({}))))
+        .await;
     assert_eq!(answer.last()["result"]["content"][0]["text"], "acme/alice");
 }
 
@@ -27,20 +51,40 @@ async fn both_generations_are_served_at_one_place() {
 async fn the_list_is_private_paged_and_each_tenants_own() {
     let host = host();
     let list = async |tenant: &str, params: Value| {
-        host.send(modern(&token(tenant, "x"), "tools/list", params, json!({}))).await.last()["result"].clone()
+        host.send(modern(&token(tenant, "x"), "tools/list", params, json!({})))
+            .await
+            .last()["result"]
+            .clone()
     };
     let names = |page: &Value| -> Vec<String> {
-        page["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+        page["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| tool["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     for _ in 0..2 {
         let first = list("acme", json!({})).await;
         assert_eq!(first["cacheScope"], "private");
         assert_eq!(first["tools"][0]["annotations"]["readOnlyHint"], true);
         let cursor = first["nextCursor"].clone();
-        let (acme, globex) = (list("acme", json!({"cursor": cursor})).await, list("globex", json!({"cursor": cursor})).await);
-        assert!(!names(&acme).contains(&"only_globex".into()) && names(&globex).contains(&"only_globex".into()));
+        let (acme, globex) = (
+            list("acme", json!({"cursor": cursor})).await,
+            list("globex", json!({"cursor": cursor})).await,
+        );
+        assert!(
+            !names(&acme).contains(&"only_globex".into()) && names(&globex).contains(&"only_globex".into())
+        );
     }
-    let bad = host.send(modern(&token("acme", "x"), "tools/list", json!({"cursor": "nonsense"}), json!({}))).await;
+    let bad = host
+        .send(modern(
+            &token("acme", "x"),
+            "tools/list",
+            json!({"cursor": "nonsense"}),
+            json!({}),
+        ))
+        .await;
     assert_eq!(bad.last()["error"]["code"], -32602);
 }
 
@@ -49,9 +93,14 @@ async fn anothers_tool_is_as_unknown_as_none() {
     let host = host();
     let of = async |tenant: &str, name: &str| {
         let params = json!({"name": name, "arguments": {}});
-        host.send(modern(&token(tenant, "x"), "tools/call", params, json!({}))).await.last()
+        host.send(modern(&token(tenant, "x"), "tools/call", params, json!({})))
+            .await
+            .last()
     };
-    assert_eq!(of("globex", "only_globex").await["result"]["content"][0]["text"], "globex only");
+    assert_eq!(
+        of("globex", "only_globex").await["result"]["content"][0]["text"],
+        "globex only"
+    );
     let (foreign, none) = (of("acme", "only_globex").await, of("acme", "nothing_else").await);
     assert_eq!(foreign["error"]["code"], -32602);
     let text = |value: &Value, name: &str| value.to_string().replace(name, "…");
@@ -64,11 +113,17 @@ async fn a_failure_is_an_answer_and_a_panic_is_one_failure() {
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
     for (name, code) in [("fail", "tool_failed"), ("panic", "internal")] {
-        let answer = host.send(legacy(&alice, Some(&session), &call(1, name, json!({})))).await.last();
+        let answer = host
+            .send(legacy(&alice, Some(&session), &call(1, name, json!({}))))
+            .await
+            .last();
         assert_eq!(answer["result"]["isError"], true);
         assert_eq!(answer["result"]["structuredContent"]["error"]["code"], code);
         let params = json!({"name": name, "arguments": {}});
-        let answer = host.send(modern(&alice, "tools/call", params, json!({}))).await.last();
+        let answer = host
+            .send(modern(&alice, "tools/call", params, json!({})))
+            .await
+            .last();
         assert_eq!(answer["result"]["structuredContent"]["error"]["code"], code);
     }
 }
@@ -82,13 +137,29 @@ async fn progress_comes_before_the_result_and_only_where_it_was_asked_for() {
     asked["params"]["_meta"] = json!({"progressToken": "p"});
     let old = host.send(legacy(&alice, Some(&session), &asked)).await.messages();
     let params = json!({"name": "steps", "arguments": {}, "_meta": {"progressToken": "p"}});
-    let new = host.send(modern(&alice, "tools/call", params, json!({}))).await.messages();
+    let new = host
+        .send(modern(&alice, "tools/call", params, json!({})))
+        .await
+        .messages();
     for messages in [old, new] {
-        let progress: Vec<_> = messages.iter().filter_map(|message| message["params"]["progress"].as_f64()).collect();
+        let progress: Vec<_> = messages
+            .iter()
+            .filter_map(|message| message["params"]["progress"].as_f64())
+            .collect();
         assert_eq!(progress, [0.0, 1.0, 2.0]);
-        assert_eq!(messages.last().unwrap()["result"]["content"][0]["text"], "stepped");
+        assert_eq!(
+            messages.last().unwrap()["result"]["content"][0]["text"],
+            "stepped"
+        );
     }
-    let silent = host.send(modern(&alice, "tools/call", json!({"name": "steps", "arguments": {}}), json!({}))).await;
+    let silent = host
+        .send(modern(
+            &alice,
+            "tools/call",
+            json!({"name": "steps", "arguments": {}}),
+            json!({}),
+        ))
+        .await;
     assert_eq!(silent.messages().len(), 1);
 }
 
@@ -98,16 +169,24 @@ async fn a_question_goes_out_sealed_and_its_answer_comes_back() {
     let alice = token("acme", "alice");
     let can = json!({"elicitation": {}});
     let ask = async |params: Value, can: Value| host.send(modern(&alice, "tools/call", params, can)).await;
-    let asked = ask(json!({"name": "ask", "arguments": {}}), can.clone()).await.last();
+    let asked = ask(json!({"name": "ask", "arguments": {}}), can.clone())
+        .await
+        .last();
     assert_eq!(asked["result"]["resultType"], "input_required");
     let state = asked["result"]["requestState"].clone();
     let answers = json!({"q": {"action": "accept", "content": {"name": "x"}}});
     let params = json!({"name": "ask", "arguments": {}, "inputResponses": answers, "requestState": state});
-    assert_eq!(ask(params, can.clone()).await.last()["result"]["content"][0]["text"], "accept:{\"name\":\"x\"}");
+    assert_eq!(
+        ask(params, can.clone()).await.last()["result"]["content"][0]["text"],
+        "accept:{\"name\":\"x\"}"
+    );
     let forged = json!({"name": "ask", "arguments": {}, "inputResponses": answers, "requestState": "forged"});
     assert_eq!(ask(forged, can).await.last()["error"]["code"], -32602);
     let cannot = ask(json!({"name": "ask", "arguments": {}}), json!({})).await;
-    assert_eq!((cannot.status.as_u16(), cannot.last()["error"]["code"].clone()), (400, json!(-32021)));
+    assert_eq!(
+        (cannot.status.as_u16(), cannot.last()["error"]["code"].clone()),
+        (400, json!(-32021))
+    );
 }
 
 #[tokio::test]
@@ -118,12 +197,27 @@ async fn a_tool_that_needs_more_than_the_client_can_do_is_not_called() {
     let answer = host.send(modern(&alice, "tools/call", params, json!({}))).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.last()["error"]["code"], -32021);
-    assert_eq!(answer.last()["error"]["data"]["requiredCapabilities"], json!({"sampling": {}}));
+    assert_eq!(
+        answer.last()["error"]["data"]["requiredCapabilities"],
+        json!({"sampling": {}})
+    );
     let session = host.session(&alice).await;
-    let answer = host.send(legacy(&alice, Some(&session), &call(1, "sampler", json!({})))).await.last();
-    assert_eq!(answer["result"]["structuredContent"]["error"]["code"], "input_unsupported");
-    let answer = host.send(legacy(&alice, Some(&session), &call(2, "ask", json!({})))).await.last();
-    assert_eq!(answer["result"]["structuredContent"]["error"]["code"], "input_unsupported");
+    let answer = host
+        .send(legacy(&alice, Some(&session), &call(1, "sampler", json!({}))))
+        .await
+        .last();
+    assert_eq!(
+        answer["result"]["structuredContent"]["error"]["code"],
+        "input_unsupported"
+    );
+    let answer = host
+        .send(legacy(&alice, Some(&session), &call(2, "ask", json!({}))))
+        .await
+        .last();
+    assert_eq!(
+        answer["result"]["structuredContent"]["error"]["code"],
+        "input_unsupported"
+    );
 }
 
 #[tokio::test]
@@ -131,17 +225,27 @@ async fn an_older_client_is_asked_on_the_open_stream() {
     let host = host();
     let alice = token("acme", "alice");
     let session = host.session_with(&alice, json!({"elicitation": {}})).await;
-    let mut stream = host.open(legacy(&alice, Some(&session), &call(9, "ask", json!({})))).await.into_body();
+    let mut stream = host
+        .open(legacy(&alice, Some(&session), &call(9, "ask", json!({}))))
+        .await
+        .into_body();
     let mut seen = String::new();
     let mut answered = false;
     while let Some(Ok(frame)) = stream.frame().await {
         seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
-        let question = seen.lines().filter_map(|line| line.strip_prefix("data:")).find(|data| data.contains("elicitation/create"));
+        let question = seen
+            .lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .find(|data| data.contains("elicitation/create"));
         if let (Some(question), false) = (question, answered) {
             answered = true;
             let id = serde_json::from_str::<Value>(question).unwrap()["id"].clone();
-            let answer = json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
-            assert_eq!(host.send(legacy(&alice, Some(&session), &answer)).await.status, 202);
+            let answer =
+                json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
+            assert_eq!(
+                host.send(legacy(&alice, Some(&session), &answer)).await.status,
+                202
+            );
         }
     }
     assert!(seen.contains(r#"accept:{\"name\":\"y\"}"#), "{seen}");
@@ -152,7 +256,12 @@ async fn a_stateless_client_that_goes_away_cancels_its_call() {
     let host = host();
     let call = tokio::spawn({
         let router = host.router.clone();
-        let request = modern(&token("acme", "a"), "tools/call", json!({"name": "wait", "arguments": {}}), json!({}));
+        let request = modern(
+            &token("acme", "a"),
+            "tools/call",
+            json!({"name": "wait", "arguments": {}}),
+            json!({}),
+        );
         async move { tower::ServiceExt::oneshot(router, request).await }
     });
     host.calls.started().await;
@@ -163,10 +272,20 @@ async fn a_stateless_client_that_goes_away_cancels_its_call() {
 #[tokio::test]
 async fn headers_and_body_of_the_stateless_protocol_agree() {
     let host = host();
-    let mut request = modern(&token("acme", "a"), "tools/call", json!({"name": "whoami", "arguments": {}}), json!({}));
-    request.headers_mut().insert("mcp-name", "only_globex".parse().unwrap());
+    let mut request = modern(
+        &token("acme", "a"),
+        "tools/call",
+        json!({"name": "whoami", "arguments": {}}),
+        json!({}),
+    );
+    request
+        .headers_mut()
+        .insert("mcp-name", "only_globex".parse().unwrap());
     let answer = host.send(request).await;
-    assert_eq!((answer.status.as_u16(), answer.last()["error"]["code"].clone()), (400, json!(-32020)));
+    assert_eq!(
+        (answer.status.as_u16(), answer.last()["error"]["code"].clone()),
+        (400, json!(-32020))
+    );
 }
 
 #[tokio::test]

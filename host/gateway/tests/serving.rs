@@ -1,5 +1,11 @@
 //! The server itself: shutdown, and clients that behave badly.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -24,7 +30,11 @@ async fn serve(host: Host, grace: Duration) -> Served {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(host.gateway.serve(listener, shutdown.clone(), grace));
-    Served { address, shutdown, running }
+    Served {
+        address,
+        shutdown,
+        running,
+    }
 }
 
 fn post(address: SocketAddr, tool: &str) -> String {
@@ -57,8 +67,15 @@ async fn calls_in_flight_finish_before_the_server_returns() {
     calls.started().await;
     served.shutdown.cancel();
     assert!(rest(stream).await.contains("slow but done"));
-    tokio::time::timeout(Duration::from_secs(5), served.running).await.expect("it returns").unwrap().unwrap();
-    assert!(TcpStream::connect(served.address).await.is_err(), "nothing more is accepted");
+    tokio::time::timeout(Duration::from_secs(5), served.running)
+        .await
+        .expect("it returns")
+        .unwrap()
+        .unwrap();
+    assert!(
+        TcpStream::connect(served.address).await.is_err(),
+        "nothing more is accepted"
+    );
 }
 
 #[tokio::test]
@@ -88,7 +105,11 @@ async fn a_quiet_stream_does_not_hold_up_a_shutdown() {
     let mut stream = say(served.address, &get).await;
     let mut head = [0; 512];
     assert!(stream.read(&mut head).await.unwrap() > 0);
-    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+    assert!(
+        head.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&head)
+    );
     let begun = Instant::now();
     served.shutdown.cancel();
     served.running.await.unwrap().unwrap();
@@ -102,27 +123,44 @@ async fn a_client_that_leaves_in_mid_call_leaves_the_rest_served() {
     let served = serve(host, Duration::from_secs(1)).await;
     drop(say(served.address, &post(served.address, "slow")).await);
     calls.started().await;
-    let answer = rest(say(served.address, &post(served.address, "whoami").replace("host:", "connection: close\r\nhost:")).await).await;
+    let answer = rest(
+        say(
+            served.address,
+            &post(served.address, "whoami").replace("host:", "connection: close\r\nhost:"),
+        )
+        .await,
+    )
+    .await;
     assert!(answer.contains("acme/alice"), "{answer}");
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_request_end_their_connection_alone() {
     let served = serve(host(), Duration::from_secs(1)).await;
-    let long = "a".repeat(100 << 10);
+    let long = "a".repeat(300 << 10);
     let many: String = (0..200).map(|i| format!("x-{i}: y\r\n")).collect();
     for bad in [
         "\u{16}\u{3}\u{1}tls?".to_owned(),
         "GET / HTTP/9.9\r\n\r\n".to_owned(),
-        format!("GET /health HTTP/1.1\r\nhost: {}\r\nx: {long}\r\n\r\n", served.address),
+        format!(
+            "GET /health HTTP/1.1\r\nhost: {}\r\nx: {long}\r\n\r\n",
+            served.address
+        ),
         format!("GET /health HTTP/1.1\r\nhost: {}\r\n{many}\r\n", served.address),
     ] {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let _reset = stream.write_all(bad.as_bytes()).await;
         let _reset = stream.shutdown().await;
         let answer = rest(stream).await;
-        assert!(!answer.contains("200 OK"), "{answer} to {}", bad.chars().take(40).collect::<String>());
+        assert!(
+            !answer.contains("200 OK"),
+            "{answer} to {}",
+            bad.chars().take(40).collect::<String>()
+        );
     }
-    let good = format!("GET /health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", served.address);
+    let good = format!(
+        "GET /health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        served.address
+    );
     assert!(rest(say(served.address, &good).await).await.contains("200 OK"));
 }

@@ -1,5 +1,11 @@
 //! Sessions of the older protocol, and whose they are.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -41,17 +47,26 @@ async fn a_session_of_another_is_as_unknown_as_one_that_never_was() {
             answers.push(host.send(with_session(method, &thief, id)).await);
         }
         assert_eq!(answers[0].status, 404, "{method}");
-        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{method}: {answers:?}");
+        assert!(
+            answers.windows(2).all(|pair| pair[0] == pair[1]),
+            "{method}: {answers:?}"
+        );
     }
     let own = host.send(with_session("POST", &alice, &id)).await;
-    assert_eq!(own.last()["result"]["content"][0]["text"], "acme/alice", "nobody ended it");
+    assert_eq!(
+        own.last()["result"]["content"][0]["text"],
+        "acme/alice",
+        "nobody ended it"
+    );
 }
 
 #[tokio::test]
 async fn an_id_that_a_client_made_up_begins_no_session() {
     let host = host();
     let alice = token("acme", "alice");
-    let answer = host.send(legacy(&alice, Some("my-own-id"), &initialize(json!({})))).await;
+    let answer = host
+        .send(legacy(&alice, Some("my-own-id"), &initialize(json!({}))))
+        .await;
     assert_eq!(answer.status, 404);
     assert!(!answer.headers.contains_key("mcp-session-id"));
     let ids = [host.session(&alice).await, host.session(&alice).await];
@@ -64,7 +79,9 @@ async fn two_session_ids_in_one_request_are_none() {
     let (alice, bob) = (token("acme", "alice"), token("acme", "bob"));
     let (own, other) = (host.session(&bob).await, host.session(&alice).await);
     let mut request = with_session("POST", &bob, &own);
-    request.headers_mut().append("mcp-session-id", other.parse().unwrap());
+    request
+        .headers_mut()
+        .append("mcp-session-id", other.parse().unwrap());
     assert_eq!(host.send(request).await.status, 404);
 }
 
@@ -77,18 +94,42 @@ async fn the_stateless_protocol_reaches_no_session() {
     let mut message = initialize(json!({}));
     message["params"]["protocolVersion"] = MODERN.into();
     let mut request = legacy(&bob, Some(&id), &message);
-    request.headers_mut().insert("mcp-protocol-version", MODERN.parse().unwrap());
+    request
+        .headers_mut()
+        .insert("mcp-protocol-version", MODERN.parse().unwrap());
     let answer = host.send(request).await;
-    assert_ne!(answer.headers.get("mcp-session-id").map(|own| own.to_str().unwrap()), Some(id.as_str()));
-    let mut request = modern(&bob, "tools/call", json!({"name": "whoami", "arguments": {}}), json!({}));
-    request.headers_mut().insert("mcp-session-id", id.parse().unwrap());
-    assert_eq!(host.send(request).await.last()["result"]["content"][0]["text"], "globex/bob");
+    assert_ne!(
+        answer
+            .headers
+            .get("mcp-session-id")
+            .map(|own| own.to_str().unwrap()),
+        Some(id.as_str())
+    );
+    let mut request = modern(
+        &bob,
+        "tools/call",
+        json!({"name": "whoami", "arguments": {}}),
+        json!({}),
+    );
+    request
+        .headers_mut()
+        .insert("mcp-session-id", id.parse().unwrap());
+    assert_eq!(
+        host.send(request).await.last()["result"]["content"][0]["text"],
+        "globex/bob"
+    );
     for method in ["GET", "DELETE"] {
         let mut request = with_session(method, &bob, &id);
-        request.headers_mut().insert("mcp-protocol-version", MODERN.parse().unwrap());
+        request
+            .headers_mut()
+            .insert("mcp-protocol-version", MODERN.parse().unwrap());
         assert_eq!(host.send(request).await.status, 405, "{method}");
     }
-    assert_eq!(host.send(with_session("POST", &alice, &id)).await.status, 200, "it is still there");
+    assert_eq!(
+        host.send(with_session("POST", &alice, &id)).await.status,
+        200,
+        "it is still there"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +140,11 @@ async fn an_ended_session_stays_ended() {
     assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 202);
     let unknown = host.send(with_session("POST", &alice, "never-was")).await;
     for method in ["POST", "GET", "DELETE"] {
-        assert_eq!(host.send(with_session(method, &alice, &id)).await, unknown, "{method}");
+        assert_eq!(
+            host.send(with_session(method, &alice, &id)).await,
+            unknown,
+            "{method}"
+        );
     }
     let again = host.send(legacy(&alice, Some(&id), &initialize(json!({})))).await;
     assert_eq!(again.status, 404, "and its id begins no other");
@@ -120,7 +165,10 @@ async fn last_event_id_resumes_nothing_of_another_session() {
         let body = host.open(own).await.into_body();
         let seen = tokio::time::timeout(Duration::from_millis(100), body.collect()).await;
         let seen = seen.map(|body| body.unwrap().to_bytes()).unwrap_or_default();
-        assert!(!String::from_utf8_lossy(&seen).contains("alice"), "{id}: {seen:?}");
+        assert!(
+            !String::from_utf8_lossy(&seen).contains("alice"),
+            "{id}: {seen:?}"
+        );
     }
 }
 
@@ -132,12 +180,20 @@ async fn a_stream_ends_with_its_token() {
     let started = Instant::now();
     let quiet = host.open(with_session("GET", &brief, &id)).await;
     assert_eq!(quiet.status(), 200);
-    let busy = host.open(legacy(&brief, Some(&id), &call(7, "wait", json!({})))).await;
+    let busy = host
+        .open(legacy(&brief, Some(&id), &call(7, "wait", json!({}))))
+        .await;
     assert_eq!(busy.status(), 200);
     let both = futures::future::join(quiet.into_body().collect(), busy.into_body().collect());
-    let (quiet, busy) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("both end");
+    let (quiet, busy) = tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .expect("both end");
     assert!(quiet.is_ok() && busy.is_ok());
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -145,7 +201,9 @@ async fn deleting_a_session_cancels_its_calls() {
     let host = host();
     let alice = token("acme", "alice");
     let id = host.session(&alice).await;
-    let open = host.open(legacy(&alice, Some(&id), &call(7, "wait", json!({})))).await;
+    let open = host
+        .open(legacy(&alice, Some(&id), &call(7, "wait", json!({}))))
+        .await;
     host.calls.started().await;
     assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 202);
     host.calls.cancelled().await;
@@ -157,7 +215,9 @@ async fn a_client_cancels_its_own_call_by_notification() {
     let host = host();
     let alice = token("acme", "alice");
     let id = host.session(&alice).await;
-    let open = host.open(legacy(&alice, Some(&id), &call(7, "wait", json!({})))).await;
+    let open = host
+        .open(legacy(&alice, Some(&id), &call(7, "wait", json!({}))))
+        .await;
     host.calls.started().await;
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
     assert_eq!(host.send(legacy(&alice, Some(&id), &cancel)).await.status, 202);

@@ -1,5 +1,11 @@
 //! The stdio door.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -21,27 +27,43 @@ struct Client {
 
 fn start(caller: StdioCaller) -> Client {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let serving = serve_streams(tokio::io::split(far), Arc::new(Fake::default()), caller, "0", CancellationToken::new());
+    let serving = serve_streams(
+        tokio::io::split(far),
+        Arc::new(Fake::default()),
+        caller,
+        "0",
+        CancellationToken::new(),
+    );
     let (reader, writer) = tokio::io::split(near);
-    Client { lines: BufReader::new(reader).lines(), writer, serving: tokio::spawn(serving) }
+    Client {
+        lines: BufReader::new(reader).lines(),
+        writer,
+        serving: tokio::spawn(serving),
+    }
 }
 
 impl Client {
     async fn tell(&mut self, message: &Value) {
-        self.writer.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+        self.writer
+            .write_all(format!("{message}\n").as_bytes())
+            .await
+            .unwrap();
     }
 
     /// Every line is a message, whatever happens.
     async fn ask(&mut self, message: &Value) -> Value {
         self.tell(message).await;
-        let line = tokio::time::timeout(Duration::from_secs(5), self.lines.next_line()).await.unwrap();
+        let line = tokio::time::timeout(Duration::from_secs(5), self.lines.next_line())
+            .await
+            .unwrap();
         serde_json::from_str(&line.unwrap().unwrap()).unwrap()
     }
 
     async fn begin(&mut self) {
         let answer = self.ask(&initialize(json!({}))).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
-        self.tell(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+        self.tell(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            .await;
     }
 }
 
@@ -61,10 +83,18 @@ async fn the_token_is_verified_again_at_every_call() {
     let token = Secret::from(token_for("acme", "alice", 1));
     let mut client = start(StdioCaller::token(tenancy(), token));
     client.begin().await;
-    assert_eq!(client.ask(&call(1, "whoami", json!({}))).await["result"]["content"][0]["text"], "acme/alice");
+    assert_eq!(
+        client.ask(&call(1, "whoami", json!({}))).await["result"]["content"][0]["text"],
+        "acme/alice"
+    );
     tokio::time::sleep(Duration::from_millis(2100)).await;
     let answer = client.ask(&call(2, "whoami", json!({}))).await;
-    assert!(answer.get("result").is_none_or(|result| result["isError"] == true), "{answer}");
+    assert!(
+        answer
+            .get("result")
+            .is_none_or(|result| result["isError"] == true),
+        "{answer}"
+    );
     assert!(answer.to_string().contains("unauthenticated"), "{answer}");
 }
 
@@ -73,7 +103,12 @@ async fn a_caller_without_a_token_is_the_development_principal_or_nobody() {
     let mut client = start(StdioCaller::development(development()));
     client.begin().await;
     let answer = client.ask(&call(1, "whoami", json!({}))).await;
-    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().starts_with("acme/"));
+    assert!(
+        answer["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("acme/")
+    );
     let mut client = start(StdioCaller::development(tenancy()));
     client.begin().await;
     let answer = client.ask(&call(1, "whoami", json!({}))).await;
@@ -82,7 +117,10 @@ async fn a_caller_without_a_token_is_the_development_principal_or_nobody() {
 
 #[tokio::test]
 async fn the_newer_protocol_needs_no_handshake() {
-    let mut client = start(StdioCaller::token(tenancy(), Secret::from(token("acme", "alice"))));
+    let mut client = start(StdioCaller::token(
+        tenancy(),
+        Secret::from(token("acme", "alice")),
+    ));
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -90,7 +128,13 @@ async fn the_newer_protocol_needs_no_handshake() {
     });
     let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
     let answer = client.ask(&discover).await;
-    assert!(answer["result"]["supportedVersions"].as_array().unwrap().contains(&json!(MODERN)), "{answer}");
+    assert!(
+        answer["result"]["supportedVersions"]
+            .as_array()
+            .unwrap()
+            .contains(&json!(MODERN)),
+        "{answer}"
+    );
     let mut whoami = call(2, "whoami", json!({}));
     whoami["params"]["_meta"] = meta;
     let answer = client.ask(&whoami).await;
@@ -104,5 +148,9 @@ async fn a_client_that_closes_its_end_ends_the_server_without_an_error() {
     client.begin().await;
     client.writer.shutdown().await.unwrap();
     drop(client.lines);
-    tokio::time::timeout(Duration::from_secs(5), client.serving).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), client.serving)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }

@@ -111,7 +111,7 @@ limits! {
     /// Body of one response.
     response_bytes: "bytes" = 4 * MIB, max 256 * MIB;
     /// Header fields of one request or response.
-    headers: "fields" = 64, max 1_000;
+    headers: "fields" = 64, max 256;
     /// Name and value of one header field.
     header_bytes: "bytes" = 16 * KIB, max 64 * KIB;
     /// Lines that one call may log, its output streams included.

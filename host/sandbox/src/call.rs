@@ -3,6 +3,7 @@ use std::sync::Arc;
 use toolhost_egress::EgressCall;
 use toolhost_identity::Binding;
 use toolhost_policy::{Limit, Limits, PluginName};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::bindings::Tool as ToolWorld;
@@ -197,13 +198,16 @@ fn explain(error: &wasmtime::Error, store: &Store<HostState>, limits: &Limits, c
         return limit(which);
     }
     tracing::debug!(call, error = %format_args!("{error:#}"), "a guest trapped");
-    let text = format!("{:#}", error);
-    // wasmtime gives these two no type of their own.
+    let text = format!("{error:#}");
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return limit(Limit::handles);
+    }
+    // wasmtime gives these no type of their own.
+    if text.contains("store handle limit exceeded") {
+        return limit(Limit::handles);
+    }
     if text.contains("fuel allocated for hostcalls") {
         return limit(Limit::hostcall_bytes);
-    }
-    if text.contains("resource table has no free keys") || text.contains("too many component handles") {
-        return limit(Limit::handles);
     }
     if text.contains("maximum concurrent") && text.contains("limit") {
         return SandboxError::Busy;

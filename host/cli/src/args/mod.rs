@@ -129,7 +129,7 @@ pub(crate) struct BuildArgs {
 pub(crate) enum TokenCommand {
     /// Mint a token with a development key, which is made on first use
     #[command(after_long_help = MINT)]
-    Mint(MintArgs),
+    Mint(Box<MintArgs>),
     /// Show a token's header and claims, and which checks of [[issuers]] it would pass
     #[command(after_long_help = TOKEN_INSPECT)]
     Inspect(TokenInspectArgs),

@@ -26,7 +26,7 @@ use url::Url;
 
 pub(crate) use connection::{check_base, loopback};
 pub(crate) use error::ConfigError;
-pub(crate) use read::{load, parse};
+pub(crate) use read::load;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);

@@ -40,7 +40,7 @@ impl Source<'_> {
     pub(super) fn toml(&self, error: &toml::de::Error) -> ConfigError {
         let offset = error.span().map_or(0, |span| span.start);
         let message = error.message();
-        let within = table_of(error);
+        let within = table_at(self.text, offset);
         let join = |name: &str| {
             if within.is_empty() {
                 name.to_owned()
@@ -79,14 +79,23 @@ impl Source<'_> {
     }
 }
 
-/// The table that an error stands in: the reader gives it only as the last line of its text, "in `a.b`".
-fn table_of(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let last = text.trim_end().lines().last().unwrap_or_default();
-    last.strip_prefix("in `")
-        .and_then(|rest| rest.strip_suffix('`'))
+/// The table that a place stands in, for an error's text: its header, and the key of an inline table on its own line.
+fn table_at(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.lines().last().unwrap_or_default();
+    let header = before
+        .lines()
+        .chain(text.get(offset..).and_then(|rest| rest.lines().next()).filter(|_| line.is_empty()))
+        .filter_map(|line| line.trim().strip_prefix('[')?.split(']').next())
+        .last()
         .unwrap_or_default()
-        .to_owned()
+        .trim_start_matches('[')
+        .trim();
+    match line.split_once('=') {
+        Some((key, rest)) if rest.contains('{') && header.is_empty() => key.trim().to_owned(),
+        Some((key, rest)) if rest.contains('{') => format!("{header}.{}", key.trim()),
+        _ => header.to_owned(),
+    }
 }
 
 /// Takes apart serde's "unknown field `x`, expected one of `a`, `b`".

@@ -2,7 +2,8 @@ use std::path::Path;
 
 use toolhost_vault::Source;
 
-use super::{Config, parse};
+use super::Config;
+use super::read::parse;
 
 const GOOD: &str = r#"
 [server]

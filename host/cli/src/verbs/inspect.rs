@@ -100,7 +100,8 @@ impl Show for Report {
     }
 
     fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
-        let rows = self.text().lines().map(|line| {
+        let text = self.text();
+        let rows = text.lines().map(|line| {
             let (key, value) = line.split_at_checked(10).unwrap_or((line, ""));
             vec![key.trim().to_owned(), value.to_owned()]
         });

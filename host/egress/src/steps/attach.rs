@@ -1,17 +1,15 @@
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use percent_encoding::utf8_percent_encode;
-use serde_json::value::RawValue;
 use toolhost_net::Body;
 use toolhost_policy::{AuthPlacement, Connection, Endpoint, Secret};
 use toolhost_vault::Credential;
 use url::Url;
 
+use super::attach_body::into_body;
 use super::budget::body_within;
 use super::build_url::QUERY;
 use super::guest_headers::visible;
@@ -19,9 +17,6 @@ use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// What the upstream sees where a guest does not say; some refuse requests without one.
 const USER_AGENT: &str = concat!("toolhost/", env!("CARGO_PKG_VERSION"));
-
-/// A JSON Pointer deeper than this is a mistake.
-const MAX_POINTER: usize = 16;
 
 /// The headers of a connection with their attributes filled in.
 #[derive(Debug, Default)]
@@ -147,7 +142,7 @@ pub fn attach(
     Ok(request)
 }
 
-fn unusable(connection: &Connection) -> EgressFailure {
+pub(super) fn unusable(connection: &Connection) -> EgressFailure {
     EgressFailure::new(
         EgressCode::NotConnected,
         format!("connection {} has no usable credential", connection.name),
@@ -175,62 +170,6 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result
             "header {name} is set by the host alone"
         ))),
     }
-}
-
-/// Every member but the one that is added keeps its very text.
-type Object = BTreeMap<String, Box<RawValue>>;
-
-fn into_body(
-    connection: &Connection,
-    pointer: &str,
-    secret: &Secret,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Bytes, EgressFailure> {
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
-    let refuse = || {
-        let text = format!(
-            "connection {} needs a JSON object as body (application/json) with room for its credential",
-            connection.name
-        );
-        EgressFailure::invalid(text)
-    };
-    let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
-    let keys = pointer_keys(pointer).ok_or_else(|| unusable(connection))?;
-    if !is_json {
-        return Err(refuse());
-    }
-    let secret = serde_json::value::to_raw_value(text).map_err(|_| unusable(connection))?;
-    let body: &RawValue = serde_json::from_slice(body).map_err(|_| refuse())?;
-    let whole = insert(body, &keys, secret).ok_or_else(refuse)?;
-    Ok(Bytes::copy_from_slice(whole.get().as_bytes()))
-}
-
-/// The keys of a JSON Pointer (RFC 6901), none of them empty.
-pub(crate) fn pointer_keys(pointer: &str) -> Option<Vec<String>> {
-    let keys: Vec<String> = pointer
-        .strip_prefix('/')?
-        .split('/')
-        .map(|key| key.replace("~1", "/").replace("~0", "~"))
-        .collect();
-    (keys.len() <= MAX_POINTER && keys.iter().all(|key| !key.is_empty())).then_some(keys)
-}
-
-/// The parents must be there and the place must not: nothing is made up and nothing overwritten.
-fn insert(value: &RawValue, keys: &[String], secret: Box<RawValue>) -> Option<Box<RawValue>> {
-    let (key, rest) = keys.split_first()?;
-    let mut object: Object = serde_json::from_str(value.get()).ok()?;
-    let inner = match (rest, object.get(key)) {
-        ([], None) => secret,
-        ([_, ..], Some(child)) => insert(child, rest, secret)?,
-        _ => return None,
-    };
-    object.insert(key.clone(), inner);
-    serde_json::value::to_raw_value(&object).ok()
 }
 
 #[cfg(test)]

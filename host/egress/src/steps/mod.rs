@@ -2,6 +2,7 @@
 //! [`crate::Egress`] calls them and does nothing else.
 
 mod attach;
+mod attach_body;
 mod budget;
 mod build_url;
 mod canonicalise;
@@ -19,8 +20,8 @@ mod response_headers;
 mod scrub;
 mod send;
 
-pub(crate) use attach::pointer_keys;
 pub use attach::{AttachedHeaders, attach, fill_headers};
+pub(crate) use attach_body::pointer_keys;
 pub use budget::budget;
 pub use build_url::build_url;
 pub(crate) use build_url::prefix as base_prefix;

@@ -40,11 +40,17 @@ pub(crate) async fn call(
 ) -> Response {
     let (parts, body) = request.into_parts();
     if !is_json(&parts.headers) {
-        let error = PublicError::new(ErrorCode::InvalidRequest, "the body of a call is application/json");
+        let error = PublicError::new(
+            ErrorCode::InvalidRequest,
+            "the body of a call is application/json",
+        );
         return problem_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error.about("Content-Type"));
     }
     if parts.uri.query().is_some() {
-        return problem(&PublicError::new(ErrorCode::InvalidRequest, "a call takes no query parameters"));
+        return problem(&PublicError::new(
+            ErrorCode::InvalidRequest,
+            "a call takes no query parameters",
+        ));
     }
     let body = match body::read(body, doors.config.max_body_bytes, body::BODY_TIMEOUT).await {
         Ok(body) => body,
@@ -56,8 +62,20 @@ pub(crate) async fn call(
     };
     let cancel = CancellationToken::new();
     let _dropped = cancel.clone().drop_guard();
-    let options = CallOptions { cancel, ..CallOptions::default() };
-    match path::call(doors.calls.as_ref(), Door::Api, caller.binding(), &name, arguments, options).await {
+    let options = CallOptions {
+        cancel,
+        ..CallOptions::default()
+    };
+    match path::call(
+        doors.calls.as_ref(),
+        Door::Api,
+        caller.binding(),
+        &name,
+        arguments,
+        options,
+    )
+    .await
+    {
         Ok(CallOutcome::Complete(output)) => answer(output),
         Ok(CallOutcome::InputRequired(_)) => {
             let text = "the tool asks for input, which this API cannot give; call it over MCP";
@@ -88,7 +106,14 @@ fn answer(output: ToolOutput) -> Response {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }

@@ -37,7 +37,10 @@ impl Pages {
         let key = Arc::as_ptr(&page).addr();
         let (_, bytes) = self.0.get_with(key, || {
             let tools = page.tools.iter().map(|entry| ToolJson::of(entry)).collect();
-            let list = ListJson { tools, next_cursor: page.next_cursor.as_deref() };
+            let list = ListJson {
+                tools,
+                next_cursor: page.next_cursor.as_deref(),
+            };
             let bytes = serde_json::to_vec(&list).unwrap_or_default();
             (Arc::clone(&page), bytes.into())
         });
@@ -99,12 +102,15 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let listed = cursor(query.as_deref()).and_then(|cursor| doors.calls.list(caller.binding(), cursor.as_deref()));
+    let listed =
+        cursor(query.as_deref()).and_then(|cursor| doors.calls.list(caller.binding(), cursor.as_deref()));
     match listed {
         Err(error) => problem(&error),
         Ok(page) => {
             let mut response = Response::new(Body::from(doors.api.json(page)));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }
     }

@@ -9,12 +9,15 @@ use toolhost_policy::ErrorCode;
 
 use crate::problem::PROBLEM_JSON;
 
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
 
 /// `GET /api/v1/openapi.json`. The same for everybody: it describes the door, not what is behind it.
 pub(crate) async fn openapi() -> Response {
     let mut response = Response::new(Body::from(DOCUMENT.clone()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -87,7 +90,11 @@ fn reference(name: &str) -> Value {
 fn probe(id: &str, summary: &str, failures: &[u16]) -> Value {
     let answer = |description: &str| json!({"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}});
     let mut responses = Map::from_iter([("200".to_owned(), answer("Yes"))]);
-    responses.extend(failures.iter().map(|status| (status.to_string(), answer("Not now"))));
+    responses.extend(
+        failures
+            .iter()
+            .map(|status| (status.to_string(), answer("Not now"))),
+    );
     json!({"operationId": id, "summary": summary, "security": [], "responses": responses})
 }
 
@@ -96,14 +103,18 @@ fn responses(success: &str, failures: &[u16]) -> Value {
     let ok = json!({"description": "Done", "content": {"application/json": {"schema": reference(success)}}});
     let mut responses = Map::from_iter([("200".to_owned(), ok)]);
     for &status in failures {
-        let codes: Vec<&str> =
-            ErrorCode::ALL.iter().filter(|code| code.http_status() == status).map(|code| code.as_str()).collect();
+        let codes: Vec<&str> = ErrorCode::ALL
+            .iter()
+            .filter(|code| code.http_status() == status)
+            .map(|code| code.as_str())
+            .collect();
         let description = match status {
             408 => "The body did not arrive in time: `timeout`".to_owned(),
             415 => "The body is not application/json: `invalid_request`".to_owned(),
             _ => format!("`{}`", codes.join("`, `")),
         };
-        let mut response = json!({"description": description, "content": {PROBLEM_JSON: {"schema": reference("Problem")}}});
+        let mut response =
+            json!({"description": description, "content": {PROBLEM_JSON: {"schema": reference("Problem")}}});
         let header = match status {
             401 | 403 => Some("WWW-Authenticate"),
             503 => Some("Retry-After"),
@@ -210,7 +221,10 @@ mod tests {
         let mut count = 0;
         walk(&document, &mut |target| {
             count += 1;
-            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+            assert!(
+                document.pointer(target.trim_start_matches('#')).is_some(),
+                "{target}"
+            );
         });
         assert!(count > 15);
     }
@@ -218,17 +232,32 @@ mod tests {
     #[test]
     fn every_code_is_in_the_document_and_every_failure_of_a_call_has_a_response() {
         let document = document();
-        let codes = document.pointer("/components/schemas/Problem/properties/code/enum").unwrap().as_array().unwrap();
+        let codes = document
+            .pointer("/components/schemas/Problem/properties/code/enum")
+            .unwrap()
+            .as_array()
+            .unwrap();
         assert_eq!(codes.len(), ErrorCode::ALL.len());
-        let responses = document.pointer("/paths/~1api~1v1~1tools~1{name}~1call/post/responses").unwrap();
-        for code in ErrorCode::ALL.iter().filter(|code| **code != ErrorCode::Cancelled) {
+        let responses = document
+            .pointer("/paths/~1api~1v1~1tools~1{name}~1call/post/responses")
+            .unwrap();
+        for code in ErrorCode::ALL
+            .iter()
+            .filter(|code| **code != ErrorCode::Cancelled)
+        {
             assert!(responses.get(code.http_status().to_string()).is_some(), "{code}");
         }
     }
 
     #[test]
     fn no_request_can_name_a_tenant() {
-        let call = document().pointer("/components/schemas/Call/properties").unwrap().clone();
-        assert_eq!(call.as_object().unwrap().keys().collect::<Vec<_>>(), ["arguments"]);
+        let call = document()
+            .pointer("/components/schemas/Call/properties")
+            .unwrap()
+            .clone();
+        assert_eq!(
+            call.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["arguments"]
+        );
     }
 }

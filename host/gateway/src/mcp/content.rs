@@ -16,7 +16,9 @@ pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
     }
     let mut result = CallToolResult::success(content);
     // Before 2026-07-28 structured content is an object, and clients refuse a whole answer over it.
-    result.structured_content = output.structured.filter(|value| era == Era::Modern || value.is_object());
+    result.structured_content = output
+        .structured
+        .filter(|value| era == Era::Modern || value.is_object());
     result
 }
 
@@ -38,10 +40,18 @@ pub(crate) fn block(content: Content) -> ContentBlock {
             ContentBlock::resource_link(link)
         }
         Content::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
-            ResourceBody::Text(text) => ResourceContents::TextResourceContents { uri, mime_type, text, meta: None },
-            ResourceBody::Blob(blob) => {
-                ResourceContents::BlobResourceContents { uri, mime_type, blob: STANDARD.encode(blob), meta: None }
-            }
+            ResourceBody::Text(text) => ResourceContents::TextResourceContents {
+                uri,
+                mime_type,
+                text,
+                meta: None,
+            },
+            ResourceBody::Blob(blob) => ResourceContents::BlobResourceContents {
+                uri,
+                mime_type,
+                blob: STANDARD.encode(blob),
+                meta: None,
+            },
         }),
     }
 }
@@ -59,17 +69,37 @@ mod tests {
     fn every_kind_of_content_has_its_block() {
         let content = vec![
             Content::Text("hello".into()),
-            Content::Image { data: vec![1, 2, 3], mime_type: "image/png".into() },
-            Content::Audio { data: vec![4], mime_type: "audio/wav".into() },
-            Content::ResourceLink { uri: "x://1".into(), name: "one".into(), mime_type: None },
-            Content::Resource { uri: "x://2".into(), mime_type: None, body: ResourceBody::Text("t".into()) },
+            Content::Image {
+                data: vec![1, 2, 3],
+                mime_type: "image/png".into(),
+            },
+            Content::Audio {
+                data: vec![4],
+                mime_type: "audio/wav".into(),
+            },
+            Content::ResourceLink {
+                uri: "x://1".into(),
+                name: "one".into(),
+                mime_type: None,
+            },
+            Content::Resource {
+                uri: "x://2".into(),
+                mime_type: None,
+                body: ResourceBody::Text("t".into()),
+            },
             Content::Resource {
                 uri: "x://3".into(),
                 mime_type: Some("a/b".into()),
                 body: ResourceBody::Blob(vec![255]),
             },
         ];
-        let result = result(ToolOutput { content, structured: Some(json!({"a": 1})) }, Era::Legacy);
+        let result = result(
+            ToolOutput {
+                content,
+                structured: Some(json!({"a": 1})),
+            },
+            Era::Legacy,
+        );
         let wire = serde_json::to_value(&result).unwrap();
         assert_eq!(
             wire["content"],
@@ -89,7 +119,10 @@ mod tests {
     #[test]
     fn structured_content_that_is_no_object_is_text_for_older_clients() {
         let of = |era| {
-            let output = ToolOutput { content: vec![], structured: Some(json!([1])) };
+            let output = ToolOutput {
+                content: vec![],
+                structured: Some(json!([1])),
+            };
             serde_json::to_value(result(output, era)).unwrap()
         };
         assert_eq!(of(Era::Modern)["structuredContent"], json!([1]));
@@ -103,7 +136,8 @@ mod tests {
         let wire = serde_json::to_value(failure(&error)).unwrap();
         assert_eq!(wire["isError"], true);
         assert_eq!(wire["content"][0]["text"], "connect billing first");
-        let expected = json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
+        let expected =
+            json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
         assert_eq!(wire["structuredContent"]["error"], expected);
     }
 }

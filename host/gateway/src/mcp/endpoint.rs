@@ -54,7 +54,12 @@ impl Mcp {
             .with_sse_keep_alive(Some(KEEP_ALIVE))
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(stop);
-        Self { sessions: Arc::new(sessions), owners: SessionOwners::new(), pages: Arc::default(), config }
+        Self {
+            sessions: Arc::new(sessions),
+            owners: SessionOwners::new(),
+            pages: Arc::default(),
+            config,
+        }
     }
 }
 
@@ -77,7 +82,9 @@ enum Session {
 }
 
 fn session(headers: &HeaderMap, owners: &SessionOwners, owner: &OwnerId) -> Session {
-    let version = headers.get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
+    let version = headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|version| version.to_str().ok());
     // ISO dates compare as text.
     if version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str()) {
         return Session::Stateless;
@@ -123,10 +130,18 @@ pub(crate) async fn endpoint(
     // A handler of this request's own: the transport asks it for schemas, and must see this caller's tools alone.
     let (calls, pages) = (Arc::clone(&doors.calls), Arc::clone(&mcp.pages));
     let (version, binding) = (doors.config.version, caller.binding().clone());
-    let handler =
-        move || Ok(Handler::http(Arc::clone(&calls), Arc::clone(&pages), version, binding.clone()));
+    let handler = move || {
+        Ok(Handler::http(
+            Arc::clone(&calls),
+            Arc::clone(&pages),
+            version,
+            binding.clone(),
+        ))
+    };
     let transport = StreamableHttpService::new(handler, Arc::clone(&mcp.sessions), mcp.config.clone());
-    let response = transport.handle(http::Request::from_parts(parts, Full::new(body))).await;
+    let response = transport
+        .handle(http::Request::from_parts(parts, Full::new(body)))
+        .await;
 
     if let Session::Own(id) = &session {
         match response.status() {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -26,7 +26,9 @@ const MAX_ROUNDS: usize = 8;
 /// lives as long as a session, and a session is no proof of who is calling.
 enum Source {
     /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against arguments.
-    Http { schemas_of: Binding },
+    Http {
+        schemas_of: Binding,
+    },
     Stdio(StdioCaller),
 }
 
@@ -39,12 +41,27 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) fn http(calls: Arc<dyn CallPath>, pages: Arc<Pages>, version: &'static str, caller: Binding) -> Self {
-        Self { calls, pages, version, source: Source::Http { schemas_of: caller } }
+    pub(crate) fn http(
+        calls: Arc<dyn CallPath>,
+        pages: Arc<Pages>,
+        version: &'static str,
+        caller: Binding,
+    ) -> Self {
+        Self {
+            calls,
+            pages,
+            version,
+            source: Source::Http { schemas_of: caller },
+        }
     }
 
     pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
-        Self { calls, pages: Arc::default(), version, source: Source::Stdio(caller) }
+        Self {
+            calls,
+            pages: Arc::default(),
+            version,
+            source: Source::Stdio(caller),
+        }
     }
 
     async fn binding(&self, context: &RequestContext<RoleServer>) -> Result<Binding, ErrorData> {
@@ -53,10 +70,16 @@ impl Handler {
                 let parts = context.extensions.get::<http::request::Parts>();
                 let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
                 caller.map(|caller| caller.binding().clone()).ok_or_else(|| {
-                    protocol_error(&PublicError::new(ErrorCode::Unauthenticated, "the request has no verified caller"))
+                    protocol_error(&PublicError::new(
+                        ErrorCode::Unauthenticated,
+                        "the request has no verified caller",
+                    ))
                 })
             }
-            Source::Stdio(caller) => caller.binding().await.map_err(|error| protocol_error(&error.public())),
+            Source::Stdio(caller) => caller
+                .binding()
+                .await
+                .map_err(|error| protocol_error(&error.public())),
         }
     }
 
@@ -83,15 +106,35 @@ impl Handler {
             // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
             let binding = self.binding(context).await?;
             if expired(&binding) {
-                let error = PublicError::new(ErrorCode::Unauthenticated, "the token ended while the call was waiting");
+                let error = PublicError::new(
+                    ErrorCode::Unauthenticated,
+                    "the token ended while the call was waiting",
+                );
                 return Ok(Err(error));
             }
-            let this = if asks_itself { arguments.clone() } else { arguments.take() }.unwrap_or_default();
+            let this = if asks_itself {
+                arguments.clone()
+            } else {
+                arguments.take()
+            }
+            .unwrap_or_default();
             let cancel: CancellationToken = context.ct.clone();
             let again = resume.take();
             let outcome = progress::reported(context, |progress| {
-                let options = CallOptions { progress, cancel, resume: again, client };
-                call(self.calls.as_ref(), self.door(), &binding, name, ModelArgs::new(this), options)
+                let options = CallOptions {
+                    progress,
+                    cancel,
+                    resume: again,
+                    client,
+                };
+                call(
+                    self.calls.as_ref(),
+                    self.door(),
+                    &binding,
+                    name,
+                    ModelArgs::new(this),
+                    options,
+                )
             })
             .await;
             match outcome {
@@ -118,7 +161,10 @@ impl ServerHandler for Handler {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         match &self.source {
-            Source::Http { schemas_of } => self.calls.find(schemas_of, name).map(|entry| tool(&entry, Era::Modern)),
+            Source::Http { schemas_of } => self
+                .calls
+                .find(schemas_of, name)
+                .map(|entry| tool(&entry, Era::Modern)),
             Source::Stdio(_) => None,
         }
     }
@@ -130,7 +176,10 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let binding = self.binding(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
-        let page = self.calls.list(&binding, cursor.as_deref()).map_err(|error| protocol_error(&error))?;
+        let page = self
+            .calls
+            .list(&binding, cursor.as_deref())
+            .map_err(|error| protocol_error(&error))?;
         Ok(self.pages.result(page, Era::of(&context)))
     }
 
@@ -142,7 +191,10 @@ impl ServerHandler for Handler {
         let binding = self.binding(&context).await?;
         let era = Era::of(&context);
         let name = std::mem::take(&mut request.name);
-        let entry = self.calls.find(&binding, &name).ok_or_else(|| unknown_tool(&name))?;
+        let entry = self
+            .calls
+            .find(&binding, &name)
+            .ok_or_else(|| unknown_tool(&name))?;
         if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
             return match era {
                 Era::Modern => Err(missing.protocol_error()),
@@ -152,7 +204,9 @@ impl ServerHandler for Handler {
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
         match self.answered(&name, request, resume, &context).await? {
             Ok(CallOutcome::Complete(output)) => Ok(content::result(output, era).into()),
-            Ok(CallOutcome::InputRequired(required)) => input::required(required, input::capabilities(&context)),
+            Ok(CallOutcome::InputRequired(required)) => {
+                input::required(required, input::capabilities(&context))
+            }
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
             Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),
@@ -168,16 +222,24 @@ fn expired(binding: &Binding) -> bool {
 fn unknown_tool(name: &str) -> ErrorData {
     // Unknown and somebody else's are one answer. What was asked for is repeated, but not whole.
     let name: String = name.chars().take(64).collect();
-    ErrorData::invalid_params(format!("unknown tool: {name}"), Some(json!({ "code": ErrorCode::NotFound })))
+    ErrorData::invalid_params(
+        format!("unknown tool: {name}"),
+        Some(json!({ "code": ErrorCode::NotFound })),
+    )
 }
 
 fn protocol_error(error: &PublicError) -> ErrorData {
     let code = match error.code {
         ErrorCode::Internal => RpcCode::INTERNAL_ERROR,
-        ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::TenantRequired | ErrorCode::TenantUnavailable => {
-            RpcCode::INVALID_REQUEST
-        }
+        ErrorCode::Unauthenticated
+        | ErrorCode::Forbidden
+        | ErrorCode::TenantRequired
+        | ErrorCode::TenantUnavailable => RpcCode::INVALID_REQUEST,
         _ => RpcCode::INVALID_PARAMS,
     };
-    ErrorData::new(code, error.message.clone(), Some(json!({ "code": error.code, "param": error.param })))
+    ErrorData::new(
+        code,
+        error.message.clone(),
+        Some(json!({ "code": error.code, "param": error.param })),
+    )
 }

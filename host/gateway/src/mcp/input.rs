@@ -1,4 +1,7 @@
-#![expect(deprecated, reason = "sampling is deprecated by MCP 2026-07-28 and served for its remaining time")]
+#![expect(
+    deprecated,
+    reason = "sampling is deprecated by MCP 2026-07-28 and served for its remaining time"
+)]
 
 use std::time::Duration;
 
@@ -25,7 +28,10 @@ pub(crate) fn capabilities(context: &RequestContext<RoleServer>) -> ClientCapabi
     let declared = context.client_capabilities().unwrap_or_default();
     // An empty object means forms (2025-11-25, elicitation); a plugin's URL is never opened for it.
     let forms = |can: &ElicitationCapability| can.form.is_some() || can.url.is_none();
-    ClientCapabilities { elicitation: declared.elicitation.as_ref().is_some_and(forms), sampling: declared.sampling.is_some() }
+    ClientCapabilities {
+        elicitation: declared.elicitation.as_ref().is_some_and(forms),
+        sampling: declared.sampling.is_some(),
+    }
 }
 
 /// What a tool or its question needs, and the client cannot do.
@@ -58,7 +64,10 @@ pub(crate) fn missing(needed: &[String], client: ClientCapabilities) -> Option<M
         "sampling" => client.sampling,
         _ => false,
     };
-    needed.iter().find(|kind| !there(kind)).map(|kind| Missing(kind.chars().take(64).collect()))
+    needed
+        .iter()
+        .find(|kind| !there(kind))
+        .map(|kind| Missing(kind.chars().take(64).collect()))
 }
 
 /// The answers that a retried request carries (2026-07-28, multi round-trip requests).
@@ -69,12 +78,20 @@ pub(crate) fn resume(
 ) -> Result<Option<Resume>, ErrorData> {
     match (era, state, responses) {
         (_, None, None) => Ok(None),
-        (Era::Legacy, ..) => Err(ErrorData::invalid_params("requestState needs protocol version 2026-07-28", None)),
-        (Era::Modern, None, Some(_)) => {
-            Err(ErrorData::invalid_params("inputResponses need the requestState they answer", None))
-        }
+        (Era::Legacy, ..) => Err(ErrorData::invalid_params(
+            "requestState needs protocol version 2026-07-28",
+            None,
+        )),
+        (Era::Modern, None, Some(_)) => Err(ErrorData::invalid_params(
+            "inputResponses need the requestState they answer",
+            None,
+        )),
         (Era::Modern, Some(state), responses) => {
-            let answers = responses.unwrap_or_default().into_iter().map(|(id, value)| answer(id, value)).collect();
+            let answers = responses
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(id, value)| answer(id, value))
+                .collect();
             Ok(Some(Resume { answers, state }))
         }
     }
@@ -84,10 +101,22 @@ pub(crate) fn resume(
 fn answer(id: String, value: Value) -> Answer {
     match value {
         Value::Object(mut result) if result.get("action").is_some_and(Value::is_string) => {
-            let action = result.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
-            Answer { id, action, content: result.remove("content") }
+            let action = result
+                .get("action")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            Answer {
+                id,
+                action,
+                content: result.remove("content"),
+            }
         }
-        content => Answer { id, action: "accept".into(), content: Some(content) },
+        content => Answer {
+            id,
+            action: "accept".into(),
+            content: Some(content),
+        },
     }
 }
 
@@ -96,7 +125,11 @@ pub(crate) fn required(
     required: InputRequired,
     client: ClientCapabilities,
 ) -> Result<CallToolResponse, ErrorData> {
-    let kinds: Vec<String> = required.requests.iter().map(|request| request.kind.clone()).collect();
+    let kinds: Vec<String> = required
+        .requests
+        .iter()
+        .map(|request| request.kind.clone())
+        .collect();
     if let Some(missing) = missing(&kinds, client) {
         return Err(missing.protocol_error());
     }
@@ -156,11 +189,18 @@ async fn one(context: &RequestContext<RoleServer>, request: InputRequest) -> Res
     let InputRequest { id, kind, parameters } = request;
     let refused = |error: ServiceError| {
         tracing::debug!(%error, "the client did not answer");
-        PublicError::new(ErrorCode::InputUnsupported, "the client did not answer the tool's question")
+        PublicError::new(
+            ErrorCode::InputUnsupported,
+            "the client did not answer the tool's question",
+        )
     };
     let result = if kind == "elicitation" {
         let parameters = form(parameters).ok_or_else(|| malformed(&kind))?;
-        let result = context.peer.create_elicitation(parameters).await.map_err(refused)?;
+        let result = context
+            .peer
+            .create_elicitation(parameters)
+            .await
+            .map_err(refused)?;
         serde_json::to_value(result)
     } else {
         let parameters: CreateMessageRequestParams =
@@ -168,12 +208,17 @@ async fn one(context: &RequestContext<RoleServer>, request: InputRequest) -> Res
         let result = context.peer.create_message(parameters).await.map_err(refused)?;
         serde_json::to_value(result)
     };
-    result.map(|result| answer(id, result)).map_err(|_| malformed(&kind))
+    result
+        .map(|result| answer(id, result))
+        .map_err(|_| malformed(&kind))
 }
 
 fn malformed(kind: &str) -> PublicError {
     let kind: String = kind.chars().take(64).collect();
-    PublicError::new(ErrorCode::PluginFailed, format!("the plugin's {kind:?} request is not one that MCP has"))
+    PublicError::new(
+        ErrorCode::PluginFailed,
+        format!("the plugin's {kind:?} request is not one that MCP has"),
+    )
 }
 
 #[cfg(test)]
@@ -185,11 +230,21 @@ mod tests {
     use super::{answer, missing, required, resume};
     use crate::mcp::Era;
 
-    const ALL: ClientCapabilities = ClientCapabilities { elicitation: true, sampling: true };
+    const ALL: ClientCapabilities = ClientCapabilities {
+        elicitation: true,
+        sampling: true,
+    };
 
     fn asks(kind: &str, parameters: serde_json::Value) -> InputRequired {
-        let request = InputRequest { id: "q".into(), kind: kind.into(), parameters };
-        InputRequired { requests: vec![request], state: "sealed".into() }
+        let request = InputRequest {
+            id: "q".into(),
+            kind: kind.into(),
+            parameters,
+        };
+        InputRequired {
+            requests: vec![request],
+            state: "sealed".into(),
+        }
     }
 
     fn form() -> serde_json::Value {
@@ -210,13 +265,18 @@ mod tests {
     fn a_missing_capability_is_named_as_a_client_declares_it() {
         let error = required(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
         assert_eq!(error.code.0, -32021);
-        assert_eq!(error.data.unwrap()["requiredCapabilities"], json!({"elicitation": {}}));
+        assert_eq!(
+            error.data.unwrap()["requiredCapabilities"],
+            json!({"elicitation": {}})
+        );
     }
 
     #[test]
     fn a_question_goes_out_with_its_sealed_state() {
         let response = required(asks("elicitation", form()), ALL).unwrap();
-        let rmcp::model::CallToolResponse::InputRequired(result) = response else { panic!("not a question") };
+        let rmcp::model::CallToolResponse::InputRequired(result) = response else {
+            panic!("not a question")
+        };
         let wire = serde_json::to_value(result).unwrap();
         assert_eq!(wire["resultType"], "input_required");
         assert_eq!(wire["requestState"], "sealed");
@@ -225,9 +285,12 @@ mod tests {
 
     #[test]
     fn a_plugin_cannot_send_a_person_to_an_address() {
-        let url = json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
+        let url =
+            json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
         for bad in [asks("elicitation", url), asks("elicitation", json!({}))] {
-            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL).unwrap() else { panic!("asked") };
+            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL).unwrap() else {
+                panic!("asked")
+            };
             let code = result.structured_content.unwrap()["error"]["code"].clone();
             assert_eq!(code, ErrorCode::PluginFailed.as_str());
         }
@@ -239,16 +302,24 @@ mod tests {
         assert!(resume(Era::Modern, None, None).unwrap().is_none());
         assert!(resume(Era::Modern, None, responses()).is_err());
         assert!(resume(Era::Legacy, Some("s".into()), responses()).is_err());
-        let resumed = resume(Era::Modern, Some("s".into()), responses()).unwrap().unwrap();
+        let resumed = resume(Era::Modern, Some("s".into()), responses())
+            .unwrap()
+            .unwrap();
         assert_eq!((resumed.state.as_str(), resumed.answers.len()), ("s", 1));
     }
 
     #[test]
     fn an_answer_is_a_form_with_an_action_or_the_models_own_message() {
         let form = answer("a".into(), json!({"action": "accept", "content": {"name": "x"}}));
-        assert_eq!((form.action.as_str(), form.content), ("accept", Some(json!({"name": "x"}))));
+        assert_eq!(
+            (form.action.as_str(), form.content),
+            ("accept", Some(json!({"name": "x"})))
+        );
         let message = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "hi"}});
         let sampled = answer("b".into(), message.clone());
-        assert_eq!((sampled.action.as_str(), sampled.content), ("accept", Some(message)));
+        assert_eq!(
+            (sampled.action.as_str(), sampled.content),
+            ("accept", Some(message))
+        );
     }
 }

@@ -59,12 +59,20 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
         Some(effects.idempotent),
         Some(effects.open_world),
     );
-    let mut tool = Tool::new(entry.name.clone(), entry.description.clone(), Arc::clone(&entry.input_schema));
+    let mut tool = Tool::new(
+        entry.name.clone(),
+        entry.description.clone(),
+        Arc::clone(&entry.input_schema),
+    );
     tool.title.clone_from(&entry.title);
     tool.annotations = Some(annotations);
     // Before 2026-07-28 an output schema describes an object; one client refuses the whole list over another.
-    let object = |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
-    tool.output_schema = entry.output_schema.clone().filter(|schema| era == Era::Modern || object(schema));
+    let object =
+        |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
+    tool.output_schema = entry
+        .output_schema
+        .clone()
+        .filter(|schema| era == Era::Modern || object(schema));
     tool
 }
 
@@ -87,13 +95,22 @@ mod tests {
             description: "does it".into(),
             input_schema: json!({"type": "object", "additionalProperties": false}).to_string(),
             output_schema: Some(output.to_string()),
-            effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+            effects: contract::Effects {
+                read_only: true,
+                destructive: false,
+                idempotent: true,
+                open_world: false,
+            },
             requires: vec![],
             cache: None,
             meta: vec![],
         };
         let entry = ToolEntry::new(&PluginName::parse("p").unwrap(), tool).unwrap();
-        Arc::new(ToolPage { tools: vec![Arc::new(entry)], next_cursor: Some("more".into()), revision: 1 })
+        Arc::new(ToolPage {
+            tools: vec![Arc::new(entry)],
+            next_cursor: Some("more".into()),
+            revision: 1,
+        })
     }
 
     #[test]
@@ -111,7 +128,11 @@ mod tests {
     fn older_clients_are_spared_an_output_schema_of_another_type() {
         let pages = Pages::default();
         let array = page("a", json!({"type": "array"}));
-        assert!(pages.result(Arc::clone(&array), Era::Legacy).tools[0].output_schema.is_none());
+        assert!(
+            pages.result(Arc::clone(&array), Era::Legacy).tools[0]
+                .output_schema
+                .is_none()
+        );
         assert!(pages.result(array, Era::Modern).tools[0].output_schema.is_some());
     }
 

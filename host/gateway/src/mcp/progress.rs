@@ -44,9 +44,14 @@ pub(crate) async fn reported<F: Future>(
     context: &RequestContext<RoleServer>,
     call: impl FnOnce(Option<Arc<dyn ProgressSink>>) -> F,
 ) -> F::Output {
-    let Some(token) = context.meta.get_progress_token() else { return call(None).await };
+    let Some(token) = context.meta.get_progress_token() else {
+        return call(None).await;
+    };
     let (sender, mut reports) = mpsc::channel(WAITING);
-    let sink = Arc::new(Reports { sender, last: Mutex::new(None) });
+    let sink = Arc::new(Reports {
+        sender,
+        last: Mutex::new(None),
+    });
     let mut call = std::pin::pin!(call(Some(sink)));
     let outcome = loop {
         tokio::select! {
@@ -81,7 +86,10 @@ mod tests {
     #[test]
     fn progress_only_grows_and_is_always_json() {
         let (sender, mut reports) = mpsc::channel(8);
-        let sink = Reports { sender, last: Mutex::new(None) };
+        let sink = Reports {
+            sender,
+            last: Mutex::new(None),
+        };
         for done in [0.0, 1.0, 1.0, 0.5, f64::NAN, f64::INFINITY, 2.0] {
             sink.report(done, Some(f64::NAN), Some("x".repeat(5000)));
         }
@@ -96,7 +104,10 @@ mod tests {
     #[test]
     fn a_slow_client_costs_reports_and_no_memory() {
         let (sender, reports) = mpsc::channel(2);
-        let sink = Reports { sender, last: Mutex::new(None) };
+        let sink = Reports {
+            sender,
+            last: Mutex::new(None),
+        };
         for done in 0..1000 {
             sink.report(f64::from(done), None, None);
         }

@@ -21,7 +21,10 @@ pub(crate) struct Ending<B> {
 
 impl<B> Ending<B> {
     pub(crate) fn new(inner: B, end: BoxFuture<'static, ()>) -> Self {
-        Self { inner, end: Some(end) }
+        Self {
+            inner,
+            end: Some(end),
+        }
     }
 }
 
@@ -29,8 +32,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ending<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let ended = self.end.as_mut().is_none_or(|end| end.as_mut().poll(cx).is_ready());
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let ended = self
+            .end
+            .as_mut()
+            .is_none_or(|end| end.as_mut().poll(cx).is_ready());
         if ended {
             self.end = None;
             return Poll::Ready(None);
@@ -52,7 +61,9 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
     let expires_at = caller.binding().principal().expires_at();
     let token = async {
         loop {
-            let Some(left) = expires_at.checked_sub(unix_now()).filter(|left| *left > 0) else { return };
+            let Some(left) = expires_at.checked_sub(unix_now()).filter(|left| *left > 0) else {
+                return;
+            };
             tokio::time::sleep(Duration::from_secs(left).min(RECHECK)).await;
             if !caller.still_valid(&doors.tenancy).await {
                 return;
@@ -71,7 +82,9 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
 
 /// Seconds since 1970. A clock before that reads as the end of time, so that nothing is taken for valid.
 pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(u64::MAX, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
 use toolhost_tools::{
-    CallOptions, CallOutcome, Content, InputRequest, InputRequired, ModelArgs, ToolEntry, ToolOutput, ToolPage,
+    CallOptions, CallOutcome, Content, InputRequest, InputRequired, ModelArgs, ToolEntry, ToolOutput,
+    ToolPage,
 };
 
 /// A stand-in for the call path: a few tools, one of them of one tenant alone.
@@ -23,7 +24,9 @@ pub struct Fake {
     pub starts: AtomicUsize,
 }
 
-const TOOLS: &[&str] = &["whoami", "wait", "slow", "fail", "panic", "ask", "steps", "sampler"];
+const TOOLS: &[&str] = &[
+    "whoami", "wait", "slow", "fail", "panic", "ask", "steps", "sampler",
+];
 
 fn entry(name: &str) -> Arc<ToolEntry> {
     let tool = contract::Tool {
@@ -32,8 +35,17 @@ fn entry(name: &str) -> Arc<ToolEntry> {
         description: format!("the tool {name}"),
         input_schema: json!({"type": "object", "additionalProperties": true}).to_string(),
         output_schema: None,
-        effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
-        requires: if name == "sampler" { vec!["sampling".into()] } else { vec![] },
+        effects: contract::Effects {
+            read_only: true,
+            destructive: false,
+            idempotent: true,
+            open_world: false,
+        },
+        requires: if name == "sampler" {
+            vec!["sampling".into()]
+        } else {
+            vec![]
+        },
         cache: None,
         meta: vec![],
     };
@@ -41,7 +53,10 @@ fn entry(name: &str) -> Arc<ToolEntry> {
 }
 
 fn text(text: impl Into<String>) -> Result<CallOutcome, PublicError> {
-    Ok(CallOutcome::Complete(ToolOutput { content: vec![Content::Text(text.into())], structured: None }))
+    Ok(CallOutcome::Complete(ToolOutput {
+        content: vec![Content::Text(text.into())],
+        structured: None,
+    }))
 }
 
 impl Fake {
@@ -68,7 +83,10 @@ impl Fake {
                 self.starts.fetch_add(1, Ordering::SeqCst);
                 options.cancel.cancelled().await;
                 self.cancels.fetch_add(1, Ordering::SeqCst);
-                Err(PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller"))
+                Err(PublicError::new(
+                    ErrorCode::Cancelled,
+                    "the call was dropped by its caller",
+                ))
             }
             "slow" => {
                 self.starts.fetch_add(1, Ordering::SeqCst);
@@ -90,13 +108,25 @@ impl Fake {
                 None => {
                     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
                     let parameters = json!({"message": "who?", "requestedSchema": schema});
-                    let request = InputRequest { id: "q".into(), kind: "elicitation".into(), parameters };
-                    Ok(CallOutcome::InputRequired(InputRequired { requests: vec![request], state: "sealed".into() }))
+                    let request = InputRequest {
+                        id: "q".into(),
+                        kind: "elicitation".into(),
+                        parameters,
+                    };
+                    Ok(CallOutcome::InputRequired(InputRequired {
+                        requests: vec![request],
+                        state: "sealed".into(),
+                    }))
                 }
-                Some(resume) if resume.state != "sealed" => {
-                    Err(PublicError::new(ErrorCode::InvalidRequest, "the state is not one that this host sealed"))
-                }
-                Some(resume) => text(format!("{}:{}", resume.answers[0].action, resume.answers[0].content.clone().unwrap())),
+                Some(resume) if resume.state != "sealed" => Err(PublicError::new(
+                    ErrorCode::InvalidRequest,
+                    "the state is not one that this host sealed",
+                )),
+                Some(resume) => text(format!(
+                    "{}:{}",
+                    resume.answers[0].action,
+                    resume.answers[0].content.clone().unwrap()
+                )),
             },
             "only_globex" if binding.tenant().as_str() == "globex" => text("globex only"),
             _ => Err(PublicError::new(ErrorCode::NotFound, "no such tool")),
@@ -107,16 +137,31 @@ impl Fake {
 impl CallPath for Fake {
     fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
         if !matches!(cursor, None | Some("2")) {
-            return Err(PublicError::new(ErrorCode::InvalidRequest, "the cursor is not one of this list").about("cursor"));
+            return Err(
+                PublicError::new(ErrorCode::InvalidRequest, "the cursor is not one of this list")
+                    .about("cursor"),
+            );
         }
         let tenant = binding.tenant().as_str().to_owned();
         let mut kept = self.kept.lock().unwrap();
-        let page = kept.entry((tenant.clone(), cursor.map(str::to_owned))).or_insert_with(|| {
-            let names = TOOLS.iter().copied().chain((tenant == "globex").then_some("only_globex"));
-            let (names, next): (Vec<_>, _) =
-                if cursor.is_none() { (names.take(4).collect(), Some("2".into())) } else { (names.skip(4).collect(), None) };
-            Arc::new(ToolPage { tools: names.into_iter().map(entry).collect(), next_cursor: next, revision: 1 })
-        });
+        let page = kept
+            .entry((tenant.clone(), cursor.map(str::to_owned)))
+            .or_insert_with(|| {
+                let names = TOOLS
+                    .iter()
+                    .copied()
+                    .chain((tenant == "globex").then_some("only_globex"));
+                let (names, next): (Vec<_>, _) = if cursor.is_none() {
+                    (names.take(4).collect(), Some("2".into()))
+                } else {
+                    (names.skip(4).collect(), None)
+                };
+                Arc::new(ToolPage {
+                    tools: names.into_iter().map(entry).collect(),
+                    next_cursor: next,
+                    revision: 1,
+                })
+            });
         Ok(Arc::clone(page))
     }
 
@@ -137,11 +182,11 @@ impl CallPath for Fake {
 }
 
 async fn reached(count: &AtomicUsize) {
-    for _ in 0..500 {
+    for _ in 0..1000 {
         if count.load(Ordering::SeqCst) > 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it did not happen within 5 s");
+    panic!("it did not happen within 10 s");
 }

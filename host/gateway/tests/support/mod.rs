@@ -54,7 +54,11 @@ pub fn host() -> Host {
 pub fn host_with(tenancy: Arc<toolhost_tenancy::Tenancy>) -> Host {
     let calls = Arc::new(Fake::default());
     let gateway = Gateway::with_call_path(calls.clone(), tenancy, config());
-    Host { router: gateway.router(), gateway, calls }
+    Host {
+        router: gateway.router(),
+        gateway,
+        calls,
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -75,12 +79,19 @@ impl Answer {
         if self.headers["content-type"] == "application/json" {
             return vec![self.json()];
         }
-        let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
-        data.filter(|data| !data.is_empty()).map(|data| serde_json::from_str(data).unwrap()).collect()
+        let data = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .map(str::trim);
+        data.filter(|data| !data.is_empty())
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
     }
 
     pub fn last(&self) -> Value {
-        self.messages().pop().unwrap_or_else(|| panic!("no message: {self:?}"))
+        self.messages()
+            .pop()
+            .unwrap_or_else(|| panic!("no message: {self:?}"))
     }
 }
 
@@ -92,11 +103,16 @@ impl Host {
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
-        self.send(request("GET", path, token).body(Body::empty()).unwrap()).await
+        self.send(request("GET", path, token).body(Body::empty()).unwrap())
+            .await
     }
 
     /// Begins a session of the older protocol.
@@ -109,7 +125,10 @@ impl Host {
         assert_eq!(answer.status, 200, "{answer:?}");
         let id = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        assert_eq!(self.send(legacy(token, Some(&id), &initialized)).await.status, 202);
+        assert_eq!(
+            self.send(legacy(token, Some(&id), &initialized)).await.status,
+            202
+        );
         id
     }
 }

@@ -32,7 +32,11 @@ impl KeyFetch for Keys {
 fn of(development: Option<Principal>) -> Arc<Tenancy> {
     let id = |text| TenantId::parse(text).unwrap();
     let directory = StaticDirectory::new([(id("acme"), vec![]), (id("globex"), vec![])]).unwrap();
-    let config = IssuerConfig::new(ISSUER, AUDIENCE, KeySource::Url("https://issuer.example/jwks".parse().unwrap()));
+    let config = IssuerConfig::new(
+        ISSUER,
+        AUDIENCE,
+        KeySource::Url("https://issuer.example/jwks".parse().unwrap()),
+    );
     Arc::new(Tenancy::new(vec![config], Arc::new(directory), development, Arc::new(Keys)).unwrap())
 }
 
@@ -44,7 +48,10 @@ pub fn tenancy() -> Arc<Tenancy> {
 /// The same, with a development principal of tenant acme.
 pub fn development() -> Arc<Tenancy> {
     let acme = TenantId::parse("acme").unwrap();
-    of(Some(Principal::development(&acme, LoopbackOnly::of(&[]).unwrap())))
+    of(Some(Principal::development(
+        &acme,
+        LoopbackOnly::of(&[]).unwrap(),
+    )))
 }
 
 pub fn token(tenant: &str, subject: &str) -> String {
