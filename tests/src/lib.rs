@@ -3,7 +3,9 @@
 //! - [`guests`]: components that `cargo xtask guests` built.
 //! - [`Upstream`]: a real HTTP server that records what arrives.
 //! - [`Rig`]: sandbox, egress and tools in this process, with tenants and their credentials.
-//! - [`Recorder`]: an audit sink that keeps events.
+//! - [`RawUpstream`]: a server that writes byte for byte what a test tells it to.
+//! - [`Recorder`]: an audit sink that keeps events. [`LogCapture`]: everything that this process logs.
+//! - [`leak`]: the spellings of a secret, and whether a text holds one.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,11 +18,17 @@
     reason = "a harness of tests fails loudly"
 )]
 
+mod capture;
 pub mod guests;
+pub mod leak;
+mod raw;
 mod recorder;
 mod rig;
 mod upstream;
 
+pub use capture::{Line, LogCapture};
+pub use leak::LeakDetector;
+pub use raw::{RawUpstream, Say};
 pub use recorder::Recorder;
 pub use rig::{Rig, RigBuilder, connection, text_of};
 pub use upstream::{Seen, Upstream};

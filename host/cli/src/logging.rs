@@ -6,7 +6,8 @@ use crate::args::LogFormat;
 
 /// Starts logging. `RUST_LOG` has the last word on levels.
 pub(crate) fn start(format: LogFormat, server: bool) {
-    let default = if server { "info" } else { "warn" };
+    // rmcp tells of every stream that begins or ends.
+    let default = if server { "info,rmcp=warn" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

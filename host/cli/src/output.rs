@@ -13,7 +13,12 @@ pub(crate) trait Show: Serialize {
     fn text(&self) -> String;
 
     /// Heads and rows.
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>);
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>);
+}
+
+/// The head of a table.
+pub(crate) fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 /// Writes to stdout.

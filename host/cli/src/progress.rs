@@ -19,16 +19,17 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-            bar.set_style(style);
-        }
-        bar.set_message(what);
         let ticking = bar.clone();
         std::thread::spawn(move || {
             std::thread::sleep(DELAY);
-            if !ticking.is_finished() {
-                ticking.enable_steady_tick(Duration::from_millis(100));
+            if ticking.is_finished() {
+                return;
             }
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+                ticking.set_style(style);
+            }
+            ticking.set_message(what);
+            ticking.enable_steady_tick(Duration::from_millis(100));
         });
         Self(bar)
     }

@@ -14,7 +14,8 @@ use std::process::{Command, Output};
 /// The eight bytes of a component with nothing in it.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-const MANIFEST: &str = "[plugin]\nname = \"billing\"\nversion = \"1.0.0\"\n[[connection]]\nname = \"billing\"\n";
+const MANIFEST: &str =
+    "[plugin]\nname = \"billing\"\nversion = \"1.0.0\"\n[[connection]]\nname = \"billing\"\n";
 
 fn host(directory: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_host"))
@@ -54,7 +55,11 @@ fn run_with_nothing_names_every_missing_piece_with_its_flag() {
 #[test]
 fn a_wrong_key_is_told_by_file_line_and_nearest_key() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("host.toml"), "[server]\nlisen = \"127.0.0.1:1\"\n").unwrap();
+    std::fs::write(
+        directory.path().join("host.toml"),
+        "[server]\nlisen = \"127.0.0.1:1\"\n",
+    )
+    .unwrap();
     let output = host(directory.path(), &["run"]);
     assert_eq!(status(&output), 2);
     assert_eq!(
@@ -66,7 +71,10 @@ fn a_wrong_key_is_told_by_file_line_and_nearest_key() {
 #[test]
 fn a_development_tenant_on_an_open_listener_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
-    let output = host(directory.path(), &["run", "--dev-tenant", "acme", "--listen", "0.0.0.0:0"]);
+    let output = host(
+        directory.path(),
+        &["run", "--dev-tenant", "acme", "--listen", "0.0.0.0:0"],
+    );
     assert_eq!(status(&output), 2);
     assert!(stderr(&output).contains("--dev-tenant"), "{}", stderr(&output));
     let by_environment = Command::new(env!("CARGO_BIN_EXE_host"))
@@ -75,7 +83,11 @@ fn a_development_tenant_on_an_open_listener_does_not_start() {
         .env("DEV_TENANT_NAME", "acme")
         .output()
         .unwrap();
-    assert!(stderr(&by_environment).contains("DEV_TENANT_NAME"), "{}", stderr(&by_environment));
+    assert!(
+        stderr(&by_environment).contains("DEV_TENANT_NAME"),
+        "{}",
+        stderr(&by_environment)
+    );
 }
 
 #[test]
@@ -83,13 +95,23 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
     let directory = tempfile::tempdir().unwrap();
     for arguments in [
         &["run", "--credential", "acme/billing=tok_live_1"][..],
-        &["run", "--dev-tenant", "acme", "--credential", "billing=tok_live_1"],
+        &[
+            "run",
+            "--dev-tenant",
+            "acme",
+            "--credential",
+            "billing=tok_live_1",
+        ],
         &["token", "inspect", "tok_live_1"],
     ] {
         let output = host(directory.path(), arguments);
         assert_eq!(status(&output), 2, "{arguments:?}");
         assert!(!stderr(&output).contains("tok_live_1"), "{}", stderr(&output));
-        assert!(stderr(&output).contains("@FILE or env:VAR"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("@FILE or env:VAR"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -105,7 +127,10 @@ fn what_is_no_plugin_is_refused_with_one_sentence() {
         (vec![0; 33 << 20], "component_bytes"),
     ] {
         std::fs::write(&path, &bytes).unwrap();
-        let run = host(directory.path(), &["run", "--plugin", "x.wasm", "--dev-tenant", "acme"]);
+        let run = host(
+            directory.path(),
+            &["run", "--plugin", "x.wasm", "--dev-tenant", "acme"],
+        );
         assert_eq!(status(&run), 6, "{says}: {}", stderr(&run));
         assert!(stderr(&run).contains(says), "{says}: {}", stderr(&run));
         let look = host(directory.path(), &["inspect", "x.wasm", "--output", "json"]);
@@ -115,7 +140,10 @@ fn what_is_no_plugin_is_refused_with_one_sentence() {
         assert!(report["why_not"].to_string().contains(says), "{says}: {report}");
         assert_eq!(report["size"], bytes.len());
     }
-    let missing = host(directory.path(), &["run", "--plugin", "none.wasm", "--dev-tenant", "acme"]);
+    let missing = host(
+        directory.path(),
+        &["run", "--plugin", "none.wasm", "--dev-tenant", "acme"],
+    );
     assert_eq!(status(&missing), 2);
 }
 
@@ -124,14 +152,20 @@ fn a_manifest_that_was_built_in_is_what_inspect_shows() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("x.wasm"), EMPTY_COMPONENT).unwrap();
     std::fs::write(directory.path().join("plugin.toml"), MANIFEST).unwrap();
-    let built = host(directory.path(), &["build", "x.wasm", "--manifest", "plugin.toml", "--out", "y.wasm"]);
+    let built = host(
+        directory.path(),
+        &["build", "x.wasm", "--manifest", "plugin.toml", "--out", "y.wasm"],
+    );
     assert_eq!(status(&built), 0, "{}", stderr(&built));
     let look = host(directory.path(), &["inspect", "y.wasm", "--output", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&look.stdout).unwrap();
     assert_eq!(report["asks"]["name"], "billing");
     assert!(report["asks"]["connections"]["billing"].is_object(), "{report}");
     // A second one would leave open which of them was approved.
-    let again = host(directory.path(), &["build", "y.wasm", "--manifest", "plugin.toml"]);
+    let again = host(
+        directory.path(),
+        &["build", "y.wasm", "--manifest", "plugin.toml"],
+    );
     assert_eq!(status(&again), 6, "{}", stderr(&again));
 }
 
@@ -140,27 +174,47 @@ fn a_minted_token_passes_the_checks_of_its_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let mint = |tenant: &str| {
         let audience = "https://tools.example.com/mcp";
-        let output =
-            host(directory.path(), &["token", "mint", "--keys", "keys", "--audience", audience, "--tenant", tenant]);
+        let output = host(
+            directory.path(),
+            &[
+                "token",
+                "mint",
+                "--keys",
+                "keys",
+                "--audience",
+                audience,
+                "--tenant",
+                tenant,
+            ],
+        );
         assert_eq!(status(&output), 0, "{}", stderr(&output));
         std::fs::write(directory.path().join("token"), stdout(&output)).unwrap();
     };
     mint("acme");
     let config = "[[issuers]]\nissuer = \"https://issuer.localhost\"\naudience = \"https://tools.example.com/mcp\"\njwks_file = \"keys/jwks.json\"\ntenant_claim = \"/tenantId\"\n[tenants.acme]\n";
     std::fs::write(directory.path().join("host.toml"), config).unwrap();
-    let look = host(directory.path(), &["token", "inspect", "@token", "--output", "json"]);
+    let look = host(
+        directory.path(),
+        &["token", "inspect", "@token", "--output", "json"],
+    );
     assert_eq!(status(&look), 0, "{}{}", stdout(&look), stderr(&look));
     let report: serde_json::Value = serde_json::from_slice(&look.stdout).unwrap();
     assert_eq!(report["claims"]["tenantId"], "acme");
     let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
     let signature = token.trim().rsplit('.').next().unwrap();
-    assert!(!stdout(&look).contains(signature), "the signature must not be shown");
+    assert!(
+        !stdout(&look).contains(signature),
+        "the signature must not be shown"
+    );
     // Other keys: the signature is nobody's.
     std::fs::remove_dir_all(directory.path().join("keys")).unwrap();
     let before = token.clone();
     mint("acme");
     std::fs::write(directory.path().join("token"), before).unwrap();
-    assert_eq!(status(&host(directory.path(), &["token", "inspect", "@token"])), 3);
+    assert_eq!(
+        status(&host(directory.path(), &["token", "inspect", "@token"])),
+        3
+    );
 }
 
 #[test]
@@ -169,14 +223,27 @@ fn doctor_says_what_is_wrong_and_fails() {
     let config = "[connections.billing]\nbase = \"https://billing.example.com\"\n[tenants.acme]\n[credentials.acme.billing]\nfile = \"secret\"\n";
     std::fs::write(directory.path().join("host.toml"), config).unwrap();
     std::fs::write(directory.path().join("secret"), "tok_live_0123456789").unwrap();
-    std::process::Command::new("chmod").arg("644").arg(directory.path().join("secret")).status().unwrap();
+    std::process::Command::new("chmod")
+        .arg("644")
+        .arg(directory.path().join("secret"))
+        .status()
+        .unwrap();
     let output = host(directory.path(), &["doctor", "--output", "json"]);
     assert_eq!(status(&output), 2);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let credential = report["checks"].as_array().unwrap().iter().find(|check| check["what"] == "credentials").unwrap();
+    let credential = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["what"] == "credentials")
+        .unwrap();
     assert_eq!(credential["verdict"], "failed");
     assert!(!stdout(&output).contains("tok_live"), "{}", stdout(&output));
-    std::process::Command::new("chmod").arg("600").arg(directory.path().join("secret")).status().unwrap();
+    std::process::Command::new("chmod")
+        .arg("600")
+        .arg(directory.path().join("secret"))
+        .status()
+        .unwrap();
     let output = host(directory.path(), &["doctor"]);
     assert_eq!(status(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
@@ -195,7 +262,10 @@ fn completions_and_help_are_written_to_stdout() {
     let directory = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let output = host(directory.path(), &["completions", shell]);
-        assert!(status(&output) == 0 && stdout(&output).contains("host"), "{shell}");
+        assert!(
+            status(&output) == 0 && stdout(&output).contains("host"),
+            "{shell}"
+        );
     }
     let help = host(directory.path(), &["run", "--help"]);
     assert!(stdout(&help).contains("Examples:"), "{}", stdout(&help));

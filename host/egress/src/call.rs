@@ -1,9 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
 use toolhost_identity::Binding;
 use toolhost_policy::{Grant, PluginName};
+
+use crate::scrub::{Needles, scrub_whole};
 
 /// What every request of one tool call shares: whose call it is, what the plugin was granted, until when, and how many
 /// requests it has made.
@@ -14,6 +17,7 @@ pub struct EgressCall {
     call: u64,
     deadline: Instant,
     requests: AtomicU64,
+    attached: Mutex<Vec<Arc<Needles>>>,
 }
 
 impl EgressCall {
@@ -24,6 +28,7 @@ impl EgressCall {
             call,
             deadline,
             requests: AtomicU64::new(0),
+            attached: Mutex::default(),
         }
     }
 
@@ -55,6 +60,25 @@ impl EgressCall {
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Whether a text holds a credential that this call has put on a request, in any spelling. Responses are scrubbed
+    /// before the guest has them; this is for what the guest returns in the end.
+    #[must_use]
+    pub fn holds_credential(&self, text: &[u8]) -> bool {
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        attached.iter().any(|needles| {
+            let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
+            scrubbed.is_err() || reflections > 0
+        })
+    }
+
+    /// Remembers what to look for in the call's result.
+    pub(crate) fn attach(&self, needles: &Arc<Needles>) {
+        let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        if !attached.iter().any(|known| Arc::ptr_eq(known, needles)) {
+            attached.push(Arc::clone(needles));
+        }
     }
 
     /// Takes one request out of the budget. Two at once never take the same one.

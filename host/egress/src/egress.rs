@@ -181,6 +181,7 @@ impl Egress {
         let credential = credential.as_deref();
         let attached = steps::fill_headers(connection, credential)?;
         let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
+        call.attach(&needles);
         let sent = async {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
             let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);

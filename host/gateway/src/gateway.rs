@@ -91,7 +91,6 @@ impl Gateway {
     }
 
     /// Every route, with its guards.
-    #[must_use]
     pub fn router(&self) -> Router {
         let doors = Arc::clone(&self.doors);
         let guarded = Router::new()

@@ -118,8 +118,6 @@ limits! {
     log_lines: "lines" = 1_000, max 100_000;
     /// One log line; the rest is cut.
     log_line_bytes: "bytes" = 4 * KIB, max 64 * KIB;
-    /// Time for a connection to an outside system, TLS included.
-    connect_ms: "milliseconds" = 5_000, max 60_000;
     /// Time until the head of a response.
     first_byte_ms: "milliseconds" = 15_000, max 600_000;
     /// Operations on `kv` that one call may make.
@@ -133,12 +131,6 @@ impl Limits {
     #[must_use]
     pub const fn wall(&self) -> Duration {
         Duration::from_millis(self.wall_ms)
-    }
-
-    /// [`Limits::connect_ms`] as a duration.
-    #[must_use]
-    pub const fn connect(&self) -> Duration {
-        Duration::from_millis(self.connect_ms)
     }
 
     /// [`Limits::first_byte_ms`] as a duration.

@@ -2,6 +2,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -50,7 +51,7 @@ impl ArtefactCache {
         }
         let key = read_or_make_key(&directory.join("key")).map_err(fail)?;
         // Said now, not after a minute of compiling.
-        let probe = directory.join(format!(".probe-{}", std::process::id()));
+        let probe = directory.join(format!(".probe-{}", unique()));
         File::create(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(fail)?;
         Ok(Self { directory: directory.to_owned(), key })
     }
@@ -77,7 +78,7 @@ impl ArtefactCache {
     /// Keeps an artefact. Failing to is no failure of the call that made it: it is compiled again next time.
     pub(crate) fn put(&self, name: &str, artefact: &[u8]) {
         let tag = self.mac(name, artefact).finalize().into_bytes();
-        let partial = self.directory.join(format!(".{name}.{}", std::process::id()));
+        let partial = self.directory.join(format!(".{name}.{}", unique()));
         let write = || -> std::io::Result<()> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
             file.write_all(&tag)?;
@@ -113,6 +114,12 @@ impl ArtefactCache {
         mac.update(artefact);
         mac
     }
+}
+
+/// Of this process and of this moment: two caches of one process may have one directory.
+fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn read_or_make_key(path: &Path) -> std::io::Result<Secret> {

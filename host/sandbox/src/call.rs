@@ -82,13 +82,7 @@ impl Plugin {
         invocation: Invocation,
     ) -> Result<Answered, SandboxError> {
         let (limits, call, plugin) = (Arc::clone(&context.limits), context.call, context.plugin.clone());
-        let scope = CallScope {
-            plugin: plugin.clone(),
-            egress: Arc::clone(&self.sandbox.egress),
-            kv: Arc::clone(&self.sandbox.kv),
-            kv_calls_left: limits.kv_calls,
-            context,
-        };
+        let scope = CallScope::new(context, Arc::clone(&self.sandbox.egress), Arc::clone(&self.sandbox.kv));
         let result_bytes = limits.result_bytes;
         let outcome = self
             .run(plugin, call, limits, Some(scope), Invoke(invocation))

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use toolhost_egress::{Egress, EgressCall};
-use toolhost_policy::{Limits, PluginName};
+use toolhost_policy::{Limit, Limits, PluginName};
 use toolhost_store::MemoryKv;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,7 +12,7 @@ use crate::call::{CallContext, ProgressSink};
 use crate::clock::{CoarseMonotonicClock, CoarseWallClock};
 use crate::cpu::CpuBudget;
 use crate::imports::EgressHooks;
-use crate::limiter::CallLimiter;
+use crate::limiter::{CallLimiter, LimitHit};
 use crate::log_lines::{CallLog, LogStream};
 
 /// The most random bytes a guest gets at once; more is only a way to make the host allocate.
@@ -33,13 +33,28 @@ pub(crate) struct HostState {
 /// What a call may reach. While a plugin describes itself there is none: it reaches nothing.
 pub(crate) struct CallScope {
     pub(crate) context: CallContext,
-    pub(crate) plugin: PluginName,
     pub(crate) egress: Arc<Egress>,
     pub(crate) kv: Arc<MemoryKv>,
     pub(crate) kv_calls_left: u64,
+    pub(crate) requests_left: u64,
 }
 
+/// Requests that a guest may ask for beyond its budget before the call ends: enough to meet the refusal and handle it,
+/// too few to fill the audit record with refusals.
+const REFUSALS: u64 = 100;
+
 impl CallScope {
+    pub(crate) fn new(context: CallContext, egress: Arc<Egress>, kv: Arc<MemoryKv>) -> Self {
+        let (kv_calls_left, http_calls) = (context.limits.kv_calls, context.limits.http_calls);
+        Self { context, egress, kv, kv_calls_left, requests_left: http_calls.saturating_add(REFUSALS) }
+    }
+
+    /// The way out for one more request.
+    pub(crate) fn take_request(&mut self) -> Result<(Arc<Egress>, Arc<EgressCall>), LimitHit> {
+        self.requests_left = self.requests_left.checked_sub(1).ok_or(LimitHit(Limit::http_calls))?;
+        Ok((Arc::clone(&self.egress), Arc::clone(&self.context.egress)))
+    }
+
     pub(crate) fn egress_call(&self) -> &Arc<EgressCall> {
         &self.context.egress
     }

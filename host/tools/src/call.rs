@@ -207,7 +207,7 @@ impl Tools {
             binding: binding.clone(),
             plugin: served.grant.plugin.clone(),
             limits: Arc::clone(&served.limits),
-            egress: egress_call,
+            egress: Arc::clone(&egress_call),
             progress: options.progress,
         };
         let invocation = contract::Invocation {
@@ -226,6 +226,12 @@ impl Tools {
         };
         let answered = returned.map_err(|error| PublicError::from(&error))?;
         let bytes = answered.bytes;
+        if outcome::texts(&answered.outcome).any(|text| egress_call.holds_credential(text)) {
+            return Err(PublicError::new(
+                ErrorCode::CredentialReflected,
+                "the tool's result held a credential of one of its connections, so it was withheld",
+            ));
+        }
         match answered.outcome {
             Err(failure) => Err(outcome::failure(failure)),
             Ok(contract::Outcome::Complete(output)) => {

@@ -172,6 +172,27 @@ pub(crate) fn requests(asked: Vec<contract::InputRequest>, state: &[u8]) -> Resu
     Ok(requests)
 }
 
+/// Everything in a guest's answer that a caller may come to see.
+pub(crate) fn texts(
+    answer: &Result<contract::Outcome, contract::Failure>,
+) -> Box<dyn Iterator<Item = &[u8]> + Send + '_> {
+    fn of(text: &Option<String>) -> Option<&[u8]> {
+        text.as_deref().map(str::as_bytes)
+    }
+    match answer {
+        Ok(contract::Outcome::Complete(output)) => {
+            let blocks = output.content.iter().flat_map(|block| {
+                [of(&block.text), block.data.as_deref(), of(&block.uri), of(&block.name), of(&block.mime_type)]
+            });
+            Box::new(blocks.chain([of(&output.structured)]).flatten())
+        }
+        Ok(contract::Outcome::InputRequired(asked)) => {
+            Box::new(asked.requests.iter().flat_map(|request| [request.id.as_bytes(), request.parameters.as_bytes()]))
+        }
+        Err(failure) => Box::new([Some(failure.message.as_bytes()), of(&failure.detail)].into_iter().flatten()),
+    }
+}
+
 /// What a tool says of its own failure, under a public code.
 pub(crate) fn failure(failure: contract::Failure) -> PublicError {
     let code = match failure.code.as_str() {

@@ -27,12 +27,14 @@ pub fn join(exchanges: Vec<Exchange>) -> Vec<Result<Response, HttpError>> {
             break;
         }
         let pollables: Vec<&host::Pollable> = waiting.iter().map(|(_, pollable)| pollable).collect();
-        for ready in host::poll(&pollables) {
-            let at = usize::try_from(ready)
-                .ok()
-                .and_then(|ready| waiting.get(ready))
-                .map(|(at, _)| *at);
-            if let Some(slot) = at.and_then(|at| slots.get_mut(at)) {
+        let ready: Vec<usize> = host::poll(&pollables)
+            .into_iter()
+            .filter_map(|ready| Some(waiting.get(usize::try_from(ready).ok()?)?.0))
+            .collect();
+        // An exchange ends in `step`, and none may end before the pollables that were made of it.
+        drop(waiting);
+        for at in ready {
+            if let Some(slot) = slots.get_mut(at) {
                 slot.step();
             }
         }

@@ -82,10 +82,14 @@ impl Source<'_> {
 /// The table that a place stands in, for an error's text: its header, and the key of an inline table on its own line.
 fn table_at(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
-    let line = before.lines().last().unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
     let header = before
         .lines()
-        .chain(text.get(offset..).and_then(|rest| rest.lines().next()).filter(|_| line.is_empty()))
+        .chain(
+            text.get(offset..)
+                .and_then(|rest| rest.lines().next())
+                .filter(|_| line.is_empty()),
+        )
         .filter_map(|line| line.trim().strip_prefix('[')?.split(']').next())
         .last()
         .unwrap_or_default()

@@ -52,8 +52,13 @@ pub(super) fn diff(before: &Asked, now: &Asked) -> Vec<String> {
             _ => {}
         }
     }
-    if before.limits != now.limits {
-        lines.push("~ limits".to_owned());
+    let limits: BTreeSet<_> = before.limits.keys().chain(now.limits.keys()).collect();
+    for limit in limits {
+        let (old, new) = (before.limits.get(limit), now.limits.get(limit));
+        if old != new {
+            let show = |value: Option<&u64>| value.map_or("the host's own".to_owned(), ToString::to_string);
+            lines.push(format!("~ limit {limit} {} -> {}", show(old), show(new)));
+        }
     }
     if before.manifest != now.manifest && lines.is_empty() {
         lines.push("~ manifest".to_owned());

@@ -29,14 +29,14 @@ impl Show for Built {
         )
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let row = vec![
             self.file.clone(),
             self.plugin.clone(),
             self.version.clone(),
             self.digest.clone(),
         ];
-        (vec!["file", "plugin", "version", "sha256"], vec![row])
+        (output::head(&["file", "plugin", "version", "sha256"]), vec![row])
     }
 }
 

@@ -130,7 +130,10 @@ impl Show for Answer {
         }
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        if let Some(table) = self.structured.as_ref().and_then(list) {
+            return table;
+        }
         let rows = match &self.structured {
             Some(Value::Object(members)) => members
                 .iter()
@@ -142,8 +145,39 @@ impl Show for Answer {
                 .map(|line| vec![String::new(), line.clone()])
                 .collect(),
         };
-        (vec!["member", "value"], rows)
+        (vec!["member".into(), "value".into()], rows)
     }
+}
+
+/// A list of objects, alone or as the one list of an answer, is a table by itself. What stands beside it (a cursor, say)
+/// is for the other forms.
+fn list(structured: &Value) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+    let items = match structured {
+        Value::Array(items) => items,
+        Value::Object(members) => {
+            let mut lists = members.values().filter_map(Value::as_array);
+            let only = lists.next()?;
+            if lists.next().is_some() {
+                return None;
+            }
+            only
+        }
+        _ => return None,
+    };
+    let first = items.first()?.as_object()?;
+    let keys: Vec<&String> = first.keys().collect();
+    let row = |item: &Value| {
+        Some(
+            keys.iter()
+                .map(|key| item.get(key).map_or(String::new(), cell))
+                .collect(),
+        )
+    };
+    let rows = items
+        .iter()
+        .map(|item| item.as_object().and_then(|_| row(item)))
+        .collect::<Option<_>>()?;
+    Some((keys.into_iter().map(|key| printable(key)).collect(), rows))
 }
 
 fn cell(value: &Value) -> String {
@@ -197,13 +231,37 @@ fn block(content: &Content) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::arguments;
+    use serde_json::json;
+
+    use super::{arguments, list};
 
     #[test]
     fn arguments_are_an_object_and_nothing_else() {
         assert_eq!(arguments("{\"a\":1}", 100).unwrap().len(), 1);
         for bad in ["", "[]", "1", "{", "null", "@/nonexistent"] {
             assert!(arguments(bad, 100).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_objects_is_a_table_and_nothing_else_is() {
+        let (head, rows) =
+            list(&json!({ "invoices": [{ "id": "1", "n": 2 }, { "id": "3" }], "next": "x" })).unwrap();
+        assert_eq!(
+            (head, rows),
+            (
+                vec!["id".into(), "n".into()],
+                vec![vec!["1".into(), "2".into()], vec!["3".to_owned(), String::new()]]
+            )
+        );
+        for other in [
+            json!({}),
+            json!([]),
+            json!([1]),
+            json!({ "a": [{}], "b": [{}] }),
+            json!([{ "a": 1 }, 2]),
+        ] {
+            assert!(list(&other).is_none(), "{other}");
         }
     }
 }

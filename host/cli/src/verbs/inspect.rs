@@ -99,13 +99,13 @@ impl Show for Report {
         lines.join("\n")
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let text = self.text();
         let rows = text.lines().map(|line| {
             let (key, value) = line.split_at_checked(10).unwrap_or((line, ""));
             vec![key.trim().to_owned(), value.to_owned()]
         });
-        (vec!["what", "value"], rows.collect())
+        (output::head(&["what", "value"]), rows.collect())
     }
 }
 

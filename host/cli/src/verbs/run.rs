@@ -161,7 +161,11 @@ async fn rooms(
     let limits: Limits = setup.config.limits.clone();
     let sandbox = wiring::sandbox(limits, slots, Some(setup.cache_dir.clone()), Arc::clone(&egress))?;
     let mut person = |text: &str| {
-        let set = |value| asking.iter().for_each(|asking| asking.store(value, Ordering::Release));
+        let set = |value| {
+            asking
+                .iter()
+                .for_each(|asking| asking.store(value, Ordering::Release))
+        };
         set(true);
         let answer = ask(text);
         set(false);

@@ -39,9 +39,9 @@ impl Show for Minted {
         self.token.clone()
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         (
-            vec!["token", "expires_at"],
+            output::head(&["token", "expires_at"]),
             vec![vec![self.token.clone(), self.expires_at.to_string()]],
         )
     }
@@ -107,12 +107,15 @@ impl Show for Looked {
         lines.join("\n")
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let row = |line: &str| {
             let (part, rest) = line.split_at_checked(8).unwrap_or((line, ""));
             vec![part.trim().to_owned(), rest.to_owned()]
         };
-        (vec!["part", "value"], self.text().lines().map(row).collect())
+        (
+            output::head(&["part", "value"]),
+            self.text().lines().map(row).collect(),
+        )
     }
 }
 

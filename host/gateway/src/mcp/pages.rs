@@ -23,7 +23,10 @@ const TTL_MS: u64 = 60_000;
 /// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
 /// tenant's page never answers for another's.
 #[derive(Debug)]
-pub(crate) struct Pages(Cache<(usize, Era), (Arc<ToolPage>, Arc<Vec<Tool>>)>);
+pub(crate) struct Pages(Cache<(usize, Era), Kept>);
+
+/// A page, and its tools as MCP has them.
+type Kept = (Arc<ToolPage>, Arc<Vec<Tool>>);
 
 impl Default for Pages {
     fn default() -> Self {

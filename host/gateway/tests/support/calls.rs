@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +15,13 @@ use toolhost_tools::{
     ToolPage,
 };
 
+/// Tenant and cursor.
+type PageKey = (String, Option<String>);
+
 /// A stand-in for the call path: a few tools, one of them of one tenant alone.
 #[derive(Default)]
 pub struct Fake {
-    kept: Mutex<std::collections::HashMap<(String, Option<String>), Arc<ToolPage>>>,
+    kept: Mutex<HashMap<PageKey, Arc<ToolPage>>>,
     /// Calls of `wait` that were cancelled.
     pub cancels: AtomicUsize,
     /// Calls of `wait` and `slow` that began.

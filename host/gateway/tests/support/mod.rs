@@ -14,6 +14,7 @@ mod calls;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -102,7 +103,8 @@ impl Host {
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.open(request).await.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let body = tokio::time::timeout(Duration::from_secs(20), body.collect()).await;
+        let body = body.expect("the answer ends").unwrap().to_bytes();
         Answer {
             status: parts.status,
             headers: parts.headers,

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use toolhost_egress::{BodyStream, EgressCall, EgressCode, EgressFailure, GuestRequest};
+use toolhost_egress::{BodyStream, Egress, EgressCall, EgressCode, EgressFailure, GuestRequest};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::io::poll::Pollable as PollableResource;
 
 use crate::bindings::toolhost::plugin::http::{
     Host, HostExchange, HttpFailure, Request, Response, ResponseHead,
 };
-use crate::state::HostState;
+use crate::state::{CallScope, HostState};
 
 /// The most that one `read` returns.
 const MAX_READ: usize = 1 << 20;
@@ -44,15 +44,15 @@ fn request(request: Request) -> GuestRequest {
 }
 
 impl HostState {
-    fn way_out(&self) -> Option<(Arc<toolhost_egress::Egress>, Arc<EgressCall>)> {
-        let scope = self.scope.as_ref()?;
-        Some((Arc::clone(&scope.egress), Arc::clone(scope.egress_call())))
+    /// The way out for one more request; `None` while the plugin describes itself. Far over its budget the call ends.
+    fn way_out(&mut self) -> wasmtime::Result<Option<(Arc<Egress>, Arc<EgressCall>)>> {
+        Ok(self.scope.as_mut().map(CallScope::take_request).transpose()?)
     }
 }
 
 impl Host for HostState {
     async fn send(&mut self, asked: Request) -> wasmtime::Result<Result<Response, HttpFailure>> {
-        let Some((egress, call)) = self.way_out() else { return Ok(Err(unreachable_here())) };
+        let Some((egress, call)) = self.way_out()? else { return Ok(Err(unreachable_here())) };
         Ok(match egress.send(&call, request(asked)).await {
             Ok(response) => Ok(Response {
                 status: response.status,
@@ -65,7 +65,7 @@ impl Host for HostState {
     }
 
     async fn start(&mut self, asked: Request) -> wasmtime::Result<Result<Resource<Exchange>, HttpFailure>> {
-        let Some((egress, call)) = self.way_out() else { return Ok(Err(unreachable_here())) };
+        let Some((egress, call)) = self.way_out()? else { return Ok(Err(unreachable_here())) };
         let task = tokio::spawn(async move { egress.start(call, request(asked)).await });
         let exchange = Exchange { state: State::Starting(Starting(task)) };
         Ok(Ok(self.table.push(exchange)?))

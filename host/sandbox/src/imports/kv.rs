@@ -34,7 +34,7 @@ impl HostState {
             return Err(failure("limit", "the call has used its operations on kv ([limits] kv_calls)"));
         };
         call.kv_calls_left = left;
-        let space = KvSpace::of(&call.context.binding, &call.plugin, scope);
+        let space = KvSpace::of(&call.context.binding, &call.context.plugin, scope);
         Ok((call, space))
     }
 }

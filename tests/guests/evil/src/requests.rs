@@ -26,6 +26,9 @@ struct Probe {
     reads: Option<u32>,
     /// For `many_http` and `http_join`: how many.
     n: Option<u32>,
+    /// Goes on after a refusal.
+    #[serde(default)]
+    persist: bool,
 }
 
 fn get() -> String {
@@ -117,6 +120,7 @@ fn many_http(probe: Probe, _: &Call) -> Result<Output, Failure> {
     for _ in 0..probe.n.unwrap_or(1) {
         match probe.request().send() {
             Ok(_) => answered += 1,
+            Err(_) if probe.persist => {}
             Err(error) => return report(json!({ "answered": answered, "error": error_of(&error) })),
         }
     }

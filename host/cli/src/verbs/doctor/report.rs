@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::output::Show;
+use crate::output::{self, Show};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,7 +56,7 @@ impl Show for Report {
         self.checks.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    fn table(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let row = |check: &Check| {
             vec![
                 check.what.to_owned(),
@@ -65,7 +65,7 @@ impl Show for Report {
             ]
         };
         (
-            vec!["what", "verdict", "detail"],
+            output::head(&["what", "verdict", "detail"]),
             self.checks.iter().map(row).collect(),
         )
     }
