@@ -91,6 +91,7 @@ async def main():
                             "isError": bool(result.is_error),
                             "content": [dump(block) for block in result.content],
                             "structured": result.structured_content,
+                            "meta": result.meta,
                             "progress": progress,
                         })
                     except Exception as error:  # what a caller would see is what is reported

@@ -34,7 +34,8 @@ try {
       if (call.abort_ms) options.signal = AbortSignal.timeout(call.abort_ms);
       const result = await client.callTool({ name: call.name, arguments: call.arguments }, undefined, options);
       answer.results.push({
-        isError: result.isError ?? false, content: result.content, structured: result.structuredContent ?? null, progress,
+        isError: result.isError ?? false, content: result.content, structured: result.structuredContent ?? null,
+        meta: result._meta ?? null, progress,
       });
     } catch (error) {
       answer.results.push({ error: { code: error.code ?? null, message: String(error.message), data: error.data ?? null } });

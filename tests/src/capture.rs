@@ -39,11 +39,18 @@ impl LogCapture {
     /// The lines of one target.
     #[must_use]
     pub fn of(&self, target: &str) -> Vec<Line> {
-        self.lines().into_iter().filter(|line| line.target == target).collect()
+        self.lines()
+            .into_iter()
+            .filter(|line| line.target == target)
+            .collect()
     }
 
     fn push(&self, metadata: &Metadata<'_>, fields: String) {
-        let line = Line { level: *metadata.level(), target: metadata.target().to_owned(), fields };
+        let line = Line {
+            level: *metadata.level(),
+            target: metadata.target().to_owned(),
+            fields,
+        };
         self.lines.lock().unwrap().push(line);
     }
 }

@@ -12,7 +12,11 @@ pub fn target() -> PathBuf {
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
     let path = target().join("guests").join(format!("{name}.wasm"));
-    assert!(path.exists(), "{} is missing: run `cargo xtask guests`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo xtask guests`",
+        path.display()
+    );
     path
 }
 

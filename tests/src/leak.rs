@@ -75,15 +75,30 @@ const DECODERS: [Decoder; 7] = [
     ("without gaps", |text| vec![without_gaps(text)]),
     ("reversed", |text| vec![text.iter().rev().copied().collect()]),
     ("percent", |text| vec![escapes(text, b"%", 2)]),
-    ("backslash u", |text| vec![escapes(text, b"\\u00", 2), escapes(text, b"\\x", 2)]),
+    ("backslash u", |text| {
+        vec![escapes(text, b"\\u00", 2), escapes(text, b"\\x", 2)]
+    }),
     ("character references", |text| vec![references(text)]),
-    ("hexadecimal", |text| vec![hexadecimal(text, 0), hexadecimal(text, 1)]),
+    ("hexadecimal", |text| {
+        vec![hexadecimal(text, 0), hexadecimal(text, 1)]
+    }),
     ("base64", base64s),
 ];
 
 /// NULs too, which makes ASCII of UTF-16 and UTF-32.
 fn without_gaps(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|b| !b.is_ascii_whitespace() && !matches!(b, 0 | b'\\' | b'"' | b',')).collect()
+    let is_gap = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, 0 | b'\\');
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        // The escapes of line ends in JSON.
+        let escaped = byte == b'\\' && matches!(after.first(), Some(b'r' | b'n'));
+        rest = if escaped { &after[1..] } else { after };
+        if !is_gap(byte) {
+            out.push(byte);
+        }
+    }
+    out
 }
 
 fn escapes(text: &[u8], mark: &[u8], digits: usize) -> Vec<u8> {
@@ -118,7 +133,9 @@ fn references(text: &[u8]) -> Vec<u8> {
     while let Some(at) = rest.find("&#") {
         out.extend_from_slice(&rest.as_bytes()[..at]);
         let after = &rest[at + 2..];
-        let (after, radix) = after.strip_prefix(['x', 'X']).map_or((after, 10), |hex| (hex, 16));
+        let (after, radix) = after
+            .strip_prefix(['x', 'X'])
+            .map_or((after, 10), |hex| (hex, 16));
         let end = after.find(|c: char| !c.is_digit(radix)).unwrap_or(after.len());
         match u8::from_str_radix(&after[..end], radix) {
             Ok(byte) => out.push(byte),
@@ -132,9 +149,15 @@ fn references(text: &[u8]) -> Vec<u8> {
 
 fn hexadecimal(text: &[u8], shift: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    for run in text.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() >= RUN) {
+    for run in text
+        .split(|byte| !byte.is_ascii_hexdigit())
+        .filter(|run| run.len() >= RUN)
+    {
         let run = run.get(shift..).unwrap_or_default();
-        out.extend(run.chunks_exact(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()));
+        out.extend(
+            run.chunks_exact(2)
+                .filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()),
+        );
         out.push(b'|');
     }
     out
@@ -170,7 +193,13 @@ fn each(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 }
 
 fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
-    each(secret, |b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { spell(b) })
+    each(secret, |b| {
+        if b.is_ascii_alphanumeric() {
+            char::from(b).to_string()
+        } else {
+            spell(b)
+        }
+    })
 }
 
 /// The forms in which an outside system may send a secret back, each under its name.
@@ -178,7 +207,8 @@ fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let around = |before: &str, after: &str| format!("{before}{secret}{after}");
     let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-    let lines = |text: &[u8], length: usize, joint: &[u8]| text.chunks(length).collect::<Vec<_>>().join(joint);
+    let lines =
+        |text: &[u8], length: usize, joint: &[u8]| text.chunks(length).collect::<Vec<_>>().join(joint);
     vec![
         ("raw", secret.into()),
         ("percent minimal, upper", minimal(secret, |b| format!("%{b:02X}"))),
@@ -187,11 +217,23 @@ pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("percent all, lower", each(secret, |b| format!("%{b:02x}"))),
         ("base64", STANDARD.encode(secret).into()),
         ("base64 after one byte", STANDARD.encode(around("x", "yz")).into()),
-        ("base64 after two bytes", STANDARD.encode(around("xy", "z")).into()),
-        ("base64 of the header", STANDARD.encode(around("Bearer ", "")).into()),
+        (
+            "base64 after two bytes",
+            STANDARD.encode(around("xy", "z")).into(),
+        ),
+        (
+            "base64 of the header",
+            STANDARD.encode(around("Bearer ", "")).into(),
+        ),
         ("base64url", URL_SAFE.encode(secret).into()),
-        ("base64url after one byte", URL_SAFE_NO_PAD.encode(around("?", "??")).into()),
-        ("base64url after two bytes", URL_SAFE_NO_PAD.encode(around("??", "?")).into()),
+        (
+            "base64url after one byte",
+            URL_SAFE_NO_PAD.encode(around("?", "??")).into(),
+        ),
+        (
+            "base64url after two bytes",
+            URL_SAFE_NO_PAD.encode(around("??", "?")).into(),
+        ),
         ("hex lower", each(secret, |b| format!("{b:02x}"))),
         ("hex upper", each(secret, |b| format!("{b:02X}"))),
         ("backslash u lower", each(secret, |b| format!("\\u{b:04x}"))),
@@ -206,10 +248,24 @@ pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("over lines", lines(secret.as_bytes(), 5, b"\r\n")),
         ("spaces between", each(secret, |b| format!("{} ", char::from(b)))),
         ("escaped slashes", secret.replace('/', "\\/").into()),
-        ("backslashes", each(secret, |b| format!("\\{}", char::from(b)))),
-        ("named references", secret.replace('/', "&sol;").replace('+', "&plus;").replace('=', "&equals;").into()),
-        ("base64 over lines", lines(STANDARD.encode(secret).as_bytes(), 7, b"\r\n")),
-        ("base64 of base64", STANDARD.encode(STANDARD.encode(secret)).into()),
+        ("backslashes", minimal(secret, |b| format!("\\{}", char::from(b)))),
+        ("over lines in JSON", lines(secret.as_bytes(), 5, b"\\r\\n")),
+        (
+            "named references",
+            secret
+                .replace('/', "&sol;")
+                .replace('+', "&plus;")
+                .replace('=', "&equals;")
+                .into(),
+        ),
+        (
+            "base64 over lines",
+            lines(STANDARD.encode(secret).as_bytes(), 7, b"\r\n"),
+        ),
+        (
+            "base64 of base64",
+            STANDARD.encode(STANDARD.encode(secret)).into(),
+        ),
     ]
 }
 
@@ -217,11 +273,16 @@ pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
 #[must_use]
 pub fn encodings_of_parts(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let part = &secret[4..4 + RUN + 8];
-    let of_part = encodings(part).into_iter().filter(|(name, _)| !name.ends_with("half") && *name != "base64 of base64");
+    let of_part = encodings(part)
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with("half") && *name != "base64 of base64");
     let mut cut: Vec<_> = of_part.collect();
     let whole = STANDARD.encode(secret);
     cut.push(("base64, cut", whole.as_bytes()[3..3 + 24].to_vec()));
-    cut.push(("hex, cut", each(secret, |b| format!("{b:02x}"))[9..9 + 32].to_vec()));
+    cut.push((
+        "hex, cut",
+        each(secret, |b| format!("{b:02x}"))[9..9 + 32].to_vec(),
+    ));
     cut
 }
 
@@ -238,7 +299,13 @@ mod tests {
             let text = [b"{\"echo\":\"".as_slice(), &spelt, b"\"}"].concat();
             assert!(detector.find(&text).is_some(), "{name}");
         }
-        for text in ["", "{\"status\":200}", "s3cr3t/t0ke", "[redacted]", &"QUJD".repeat(100)] {
+        for text in [
+            "",
+            "{\"status\":200}",
+            "s3cr3t/t0ke",
+            "[redacted]",
+            &"QUJD".repeat(100),
+        ] {
             assert_eq!(detector.find(text.as_bytes()), None, "{text}");
         }
     }

@@ -4,6 +4,10 @@
 //! - [`Upstream`]: a real HTTP server that records what arrives.
 //! - [`Rig`]: sandbox, egress and tools in this process, with tenants and their credentials.
 //! - [`RawUpstream`]: a server that writes byte for byte what a test tells it to.
+//! - [`Host`]: the built program, started with a configuration of its own. [`Issuer`]: whose tokens it believes.
+//! - [`Billing`]: a billing system of two customers. [`mcp`]: requests of both protocol generations, spelt out.
+//! - [`clients`]: real MCP clients and a real identity server.
+//! - [`Callers`]: an issuer and its tokens.
 //! - [`Recorder`]: an audit sink that keeps events. [`LogCapture`]: everything that this process logs.
 //! - [`leak`]: the spellings of a secret, and whether a text holds one.
 
@@ -18,15 +22,25 @@
     reason = "a harness of tests fails loudly"
 )]
 
+pub mod billing;
+mod callers;
 mod capture;
+pub mod clients;
 pub mod guests;
+pub mod host;
+pub mod issuer;
 pub mod leak;
+pub mod mcp;
 mod raw;
 mod recorder;
 mod rig;
 mod upstream;
 
+pub use billing::Billing;
+pub use callers::Callers;
 pub use capture::{Line, LogCapture};
+pub use host::{Host, HostBuilder};
+pub use issuer::Issuer;
 pub use leak::LeakDetector;
 pub use raw::{RawUpstream, Say};
 pub use recorder::Recorder;

@@ -28,7 +28,9 @@ pub struct RawUpstream {
 
 impl std::fmt::Debug for RawUpstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RawUpstream").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("RawUpstream")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +48,12 @@ impl RawUpstream {
                 tokio::spawn(answer(socket, Arc::clone(&bytes), Arc::clone(&script)));
             }
         });
-        Self { address, received, connections, task }
+        Self {
+            address,
+            received,
+            connections,
+            task,
+        }
     }
 
     /// Answers every request by the same bytes, head and all.
@@ -101,8 +108,12 @@ async fn answer(mut socket: TcpStream, received: Arc<Mutex<Vec<u8>>>, script: Ar
 }
 
 fn is_whole(request: &[u8]) -> bool {
-    let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return false;
+    };
     let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     request.len() >= end + 4 + length.unwrap_or(0)
 }

@@ -8,7 +8,8 @@ use toolhost_egress::Egress;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, Grant, Limits, LimitsPatch, PrincipalRule, PublicError,
+    AuthPlacement, Connection, ConnectionName, CredentialOwner, Grant, Limits, LimitsPatch, PrincipalRule,
+    PublicError,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
 use toolhost_store::MemoryKv;
@@ -74,7 +75,8 @@ impl RigBuilder {
 
     #[must_use]
     pub fn credential(mut self, tenant: &str, connection: &str, secret: &str) -> Self {
-        self.credentials.push((tenant.into(), connection.into(), secret.into()));
+        self.credentials
+            .push((tenant.into(), connection.into(), secret.into()));
         self
     }
 
@@ -94,24 +96,37 @@ impl RigBuilder {
         let secrets = tempfile::tempdir().unwrap();
         for name in ["billing", "echo"] {
             // Guests ask for these two; a test that does not use one still has to define it.
-            if !self.connections.iter().any(|connection| connection.name.as_str() == name) {
+            if !self
+                .connections
+                .iter()
+                .any(|connection| connection.name.as_str() == name)
+            {
                 self.connections.push(connection(name, "http://127.0.0.1:9"));
             }
         }
-        let credentials = self.credentials.iter().enumerate().map(|(index, (tenant, connection, secret))| {
-            let path = secrets.path().join(format!("secret-{index}"));
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
-            file.write_all(secret.as_bytes()).unwrap();
-            StaticCredential {
-                tenant: TenantId::parse(tenant).unwrap(),
-                connection: ConnectionName::parse(connection).unwrap(),
-                user: None,
-                source: Source::File(path),
-                attributes: BTreeMap::from([("external_tenant_id".into(), format!("acct-of-{tenant}"))]),
-                expires_at: None,
-            }
-        });
+        let credentials = self
+            .credentials
+            .iter()
+            .enumerate()
+            .map(|(index, (tenant, connection, secret))| {
+                let path = secrets.path().join(format!("secret-{index}"));
+                let mut options = std::fs::OpenOptions::new();
+                let mut file = options
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .unwrap();
+                file.write_all(secret.as_bytes()).unwrap();
+                StaticCredential {
+                    tenant: TenantId::parse(tenant).unwrap(),
+                    connection: ConnectionName::parse(connection).unwrap(),
+                    user: None,
+                    source: Source::File(path),
+                    attributes: BTreeMap::from([("external_tenant_id".into(), format!("acct-of-{tenant}"))]),
+                    expires_at: None,
+                }
+            });
         let provider: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
         let audit = Arc::new(Recorder::default());
         let sink: Arc<dyn toolhost_audit::Sink> = Arc::clone(&audit) as _;
@@ -126,8 +141,11 @@ impl RigBuilder {
             ..SandboxSettings::default()
         };
         let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
-        let connections: BTreeMap<_, _> =
-            self.connections.into_iter().map(|connection| (connection.name.clone(), Arc::new(connection))).collect();
+        let connections: BTreeMap<_, _> = self
+            .connections
+            .into_iter()
+            .map(|connection| (connection.name.clone(), Arc::new(connection)))
+            .collect();
         let mut plugins = Vec::new();
         for name in &self.plugins {
             let plugin = sandbox.load(&guests::component(name)).await.unwrap();
@@ -136,7 +154,12 @@ impl RigBuilder {
         }
         let catalogue = Catalogue::build(plugins, 1).await.unwrap();
         let tools = Arc::new(Tools::new(catalogue, egress, sink).unwrap());
-        Rig { tools, sandbox, audit, secrets }
+        Rig {
+            tools,
+            sandbox,
+            audit,
+            secrets,
+        }
     }
 }
 
@@ -177,7 +200,11 @@ impl Rig {
         args: Value,
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
-        let Value::Object(members) = args else { panic!("arguments are an object") };
-        self.tools.call(&self.binding(tenant), tool, ModelArgs::new(members), options).await
+        let Value::Object(members) = args else {
+            panic!("arguments are an object")
+        };
+        self.tools
+            .call(&self.binding(tenant), tool, ModelArgs::new(members), options)
+            .await
     }
 }

@@ -1,7 +1,13 @@
 //! What a plugin may try on its way out, through the real sandbox and a real socket: protected headers, broken fields,
 //! other paths, other connections, other tenants' credentials (T6 to T9, T12, T13, T15, T39, T44 to T46).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -50,11 +56,23 @@ async fn rig(echo: Connection, billing: Connection, limits: impl FnOnce(&mut Lim
 /// A rig whose connection `echo` leads to a server that answers these bytes.
 async fn answered(answer: impl Into<Vec<u8>>) -> (Rig, RawUpstream) {
     let upstream = RawUpstream::saying(answer).await;
-    (rig(connection("echo", &upstream.url()), connection("billing", "http://127.0.0.1:9"), |_| {}).await, upstream)
+    (
+        rig(
+            connection("echo", &upstream.url()),
+            connection("billing", "http://127.0.0.1:9"),
+            |_| {},
+        )
+        .await,
+        upstream,
+    )
 }
 
 async fn probe(rig: &Rig, tenant: &str, request: Value) -> Value {
-    rig.call(tenant, "http", request).await.unwrap().structured.unwrap()
+    rig.call(tenant, "http", request)
+        .await
+        .unwrap()
+        .structured
+        .unwrap()
 }
 
 fn code(answer: &Value) -> &str {
@@ -90,11 +108,27 @@ async fn a_granted_request_carries_the_tenants_own_credential_and_nothing_of_the
         "query": [["q", "x&n=2"]], "headers": [["x-probe", "1"], ["Accept", "text/plain"]]});
     assert_eq!(scene.probe(request).await["status"], 200);
     let seen = scene.echo.seen().remove(0);
-    assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("GET", "/echo/a%20b?q=x%26n%3D2"));
-    assert_eq!(seen.header("authorization"), Some(format!("Bearer {ACME}").as_str()));
+    assert_eq!(
+        (seen.method.as_str(), seen.uri.as_str()),
+        ("GET", "/echo/a%20b?q=x%26n%3D2")
+    );
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Bearer {ACME}").as_str())
+    );
     let mut names: Vec<_> = seen.headers.keys().map(|name| name.as_str().to_owned()).collect();
     names.sort();
-    assert_eq!(names, ["accept", "accept-encoding", "authorization", "host", "user-agent", "x-probe"]);
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "host",
+            "user-agent",
+            "x-probe"
+        ]
+    );
     assert_eq!(seen.header("accept-encoding"), Some("identity"));
 }
 
@@ -103,61 +137,154 @@ async fn headers_that_prove_an_identity_or_frame_a_message_never_leave() {
     let name = http::HeaderName::from_static;
     let scene = scene_with(
         |connection| {
-            connection.auth = AuthPlacement::Header { name: name("x-api-key"), prefix: String::new() };
-            connection.headers =
-                vec![(name("x-account-id"), HeaderTemplate::parse("{external_tenant_id}").unwrap())];
+            connection.auth = AuthPlacement::Header {
+                name: name("x-api-key"),
+                prefix: String::new(),
+            };
+            connection.headers = vec![(
+                name("x-account-id"),
+                HeaderTemplate::parse("{external_tenant_id}").unwrap(),
+            )];
         },
         |_| {},
     )
     .await;
     // T7: what proves an identity; T9: what frames a message; T44: what changes the protocol; and what a proxy trusts.
     for header in [
-        "authorization", "AUTHORIZATION", "Proxy-Authorization", "cookie", "Cookie2", "x-api-key", "X-Api-Key",
-        "x-account-id", "X-ACCOUNT-ID", "content-length", "Transfer-Encoding", "host", "Host", "connection", "keep-alive",
-        "te", "trailer", "expect", "upgrade", "http2-settings", "sec-websocket-key", "x-forwarded-for", "forwarded", "via",
-        "x-real-ip", "mcp-session-id", "x-http-method-override", "x-original-url", "accept-encoding", "x-undeclared",
+        "authorization",
+        "AUTHORIZATION",
+        "Proxy-Authorization",
+        "cookie",
+        "Cookie2",
+        "x-api-key",
+        "X-Api-Key",
+        "x-account-id",
+        "X-ACCOUNT-ID",
+        "content-length",
+        "Transfer-Encoding",
+        "host",
+        "Host",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "expect",
+        "upgrade",
+        "http2-settings",
+        "sec-websocket-key",
+        "x-forwarded-for",
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "mcp-session-id",
+        "x-http-method-override",
+        "x-original-url",
+        "accept-encoding",
+        "x-undeclared",
     ] {
         let request = json!({"connection": "echo", "path": "/echo", "headers": [[header, "other"]]});
         scene.refused(request, "denied").await;
     }
-    let twice = json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"], ["X-Probe", "2"]]});
+    let twice =
+        json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"], ["X-Probe", "2"]]});
     scene.refused(twice, "invalid-request").await;
     // Declared ones go, and the host's own stand beside them.
-    scene.probe(json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"]]})).await;
+    scene
+        .probe(json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"]]}))
+        .await;
     let seen = scene.echo.seen().remove(0);
-    assert_eq!((seen.header("x-api-key"), seen.header("x-account-id")), (Some(ACME), Some("acct-of-acme")));
+    assert_eq!(
+        (seen.header("x-api-key"), seen.header("x-account-id")),
+        (Some(ACME), Some("acct-of-acme"))
+    );
     assert_eq!(seen.header("authorization"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn line_breaks_and_nul_break_nothing_but_the_request_itself() {
     let scene = scene().await;
-    for value in ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\u{0}b", "a\r\n b", "\u{7f}", "\u{85}", "\u{2028}", "ż", "a\tb", " a"] {
+    for value in [
+        "a\r\nx-evil: 1",
+        "a\nb",
+        "a\rb",
+        "a\u{0}b",
+        "a\r\n b",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "ż",
+        "a\tb",
+        " a",
+    ] {
         let request = json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", value]]});
         scene.refused(request, "invalid-request").await;
         for part in ["parameters", "query"] {
-            let (path, name) = if part == "query" { ("/echo", "q") } else { ("/echo/{id}", "id") };
+            let (path, name) = if part == "query" {
+                ("/echo", "q")
+            } else {
+                ("/echo/{id}", "id")
+            };
             let request = json!({"connection": "echo", "path": path, part: [[name, value]]});
             // Encoded they are harmless, and in a path some are refused.
             scene.probe(request).await;
         }
         for seen in scene.echo.seen() {
-            assert!(seen.uri.bytes().all(|byte| byte.is_ascii_graphic()), "{}", seen.uri);
+            assert!(
+                seen.uri.bytes().all(|byte| byte.is_ascii_graphic()),
+                "{}",
+                seen.uri
+            );
             assert!(seen.header("x-evil").is_none());
         }
     }
     let sent = scene.echo.seen().len();
-    for name in ["x-probe\r\nx-evil", "x probe", "x-probe:", "", ":path", "x-probe\u{0}"] {
-        let answer = scene.probe(json!({"connection": "echo", "path": "/echo", "headers": [[name, "1"]]})).await;
-        assert!(matches!(code(&answer), "invalid-request" | "denied"), "{name:?}: {answer}");
+    for name in [
+        "x-probe\r\nx-evil",
+        "x probe",
+        "x-probe:",
+        "",
+        ":path",
+        "x-probe\u{0}",
+    ] {
+        let answer = scene
+            .probe(json!({"connection": "echo", "path": "/echo", "headers": [[name, "1"]]}))
+            .await;
+        assert!(
+            matches!(code(&answer), "invalid-request" | "denied"),
+            "{name:?}: {answer}"
+        );
     }
-    for method in ["GET\r\nx-evil: 1", "GET /admin HTTP/1.1\r\n\r\nGET", "get", "GET ", "", "G\u{0}T"] {
-        let answer = scene.probe(json!({"connection": "echo", "method": method, "path": "/echo"})).await;
-        assert!(matches!(code(&answer), "invalid-request" | "denied"), "{method:?}: {answer}");
+    for method in [
+        "GET\r\nx-evil: 1",
+        "GET /admin HTTP/1.1\r\n\r\nGET",
+        "get",
+        "GET ",
+        "",
+        "G\u{0}T",
+    ] {
+        let answer = scene
+            .probe(json!({"connection": "echo", "method": method, "path": "/echo"}))
+            .await;
+        assert!(
+            matches!(code(&answer), "invalid-request" | "denied"),
+            "{method:?}: {answer}"
+        );
     }
-    for path in ["/echo\r\nx-evil: 1", "/echo HTTP/1.1\r\n\r\n", "/echo\u{0}", "/echo?q=1", "/echo#x", "/echo/{id}/../../admin"] {
-        let answer = scene.probe(json!({"connection": "echo", "path": path, "parameters": [["id", "1"]]})).await;
-        assert!(matches!(code(&answer), "invalid-request" | "denied"), "{path:?}: {answer}");
+    for path in [
+        "/echo\r\nx-evil: 1",
+        "/echo HTTP/1.1\r\n\r\n",
+        "/echo\u{0}",
+        "/echo?q=1",
+        "/echo#x",
+        "/echo/{id}/../../admin",
+    ] {
+        let answer = scene
+            .probe(json!({"connection": "echo", "path": path, "parameters": [["id", "1"]]}))
+            .await;
+        assert!(
+            matches!(code(&answer), "invalid-request" | "denied"),
+            "{path:?}: {answer}"
+        );
     }
     assert_eq!(scene.echo.seen().len(), sent, "none of these left");
 }
@@ -196,8 +323,13 @@ async fn what_the_manifest_does_not_declare_is_denied_before_a_credential_is_loo
 async fn methods_that_make_another_protocol_of_a_connection_do_not_exist() {
     let scene = scene().await;
     for method in ["CONNECT", "TRACE", "PRI", "UPGRADE", "M-SEARCH", "connect"] {
-        let answer = scene.probe(json!({"connection": "echo", "method": method, "path": "/echo"})).await;
-        assert!(matches!(code(&answer), "invalid-request" | "denied"), "{method}: {answer}");
+        let answer = scene
+            .probe(json!({"connection": "echo", "method": method, "path": "/echo"}))
+            .await;
+        assert!(
+            matches!(code(&answer), "invalid-request" | "denied"),
+            "{method}: {answer}"
+        );
         assert_eq!(scene.requests(), 0, "{method} left the host");
     }
 }
@@ -206,21 +338,48 @@ async fn methods_that_make_another_protocol_of_a_connection_do_not_exist() {
 async fn a_value_never_leaves_its_place_in_the_path() {
     let scene = scene().await;
     for value in [
-        "", ".", "..", "%2e", "%2E%2e", "%252e%252e", "../admin", "a/b", "a%2fb", "a%252Fb", "a\\b", "a%5cb", "/", "//evil.example",
-        "..;", ".%2e", "..%2f..%2fadmin",
+        "",
+        ".",
+        "..",
+        "%2e",
+        "%2E%2e",
+        "%252e%252e",
+        "../admin",
+        "a/b",
+        "a%2fb",
+        "a%252Fb",
+        "a\\b",
+        "a%5cb",
+        "/",
+        "//evil.example",
+        "..;",
+        ".%2e",
+        "..%2f..%2fadmin",
     ] {
         let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
         let answer = scene.probe(request).await;
         if code(&answer) == "answered" {
             let uri = scene.echo.seen().last().unwrap().uri.clone();
-            assert!(uri.starts_with("/echo/") && !uri[6..].contains(['/', '?', '#']), "{value:?} became {uri}");
+            assert!(
+                uri.starts_with("/echo/") && !uri[6..].contains(['/', '?', '#']),
+                "{value:?} became {uri}"
+            );
             assert!(!matches!(&uri[6..], "." | ".." | ""), "{value:?} became {uri}");
-            assert!(!["..", ".", "a/b", "../admin", "/"].contains(&value), "{value:?} went out");
+            assert!(
+                !["..", ".", "a/b", "../admin", "/"].contains(&value),
+                "{value:?} went out"
+            );
         } else {
             assert_eq!(code(&answer), "invalid-request", "{value:?}: {answer}");
         }
     }
-    for (value, wire) in [(";jsessionid=1", "%3Bjsessionid%3D1"), ("@evil", "%40evil"), ("a?b=c", "a%3Fb%3Dc"), ("a#b", "a%23b"), ("a b", "a%20b")] {
+    for (value, wire) in [
+        (";jsessionid=1", "%3Bjsessionid%3D1"),
+        ("@evil", "%40evil"),
+        ("a?b=c", "a%3Fb%3Dc"),
+        ("a#b", "a%23b"),
+        ("a b", "a%20b"),
+    ] {
         let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
         let answer = scene.probe(request).await;
         if code(&answer) == "answered" {
@@ -228,7 +387,12 @@ async fn a_value_never_leaves_its_place_in_the_path() {
         }
     }
     let before = scene.echo.seen().len();
-    for parameters in [json!([]), json!([["id", "1"], ["id", "2"]]), json!([["id", "1"], ["other", "2"]]), json!([["other", "1"]])] {
+    for parameters in [
+        json!([]),
+        json!([["id", "1"], ["id", "2"]]),
+        json!([["id", "1"], ["other", "2"]]),
+        json!([["other", "1"]]),
+    ] {
         let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": parameters});
         assert_eq!(code(&scene.probe(request).await), "invalid-request");
     }
@@ -251,9 +415,20 @@ async fn a_connection_that_was_not_granted_does_not_exist_and_no_byte_leaves() {
             .await;
         Scene { rig, echo, billing }
     };
-    for name in ["payroll", "PAYROLL", "unknown", "", "../payroll", "echo/payroll", "echo\u{0}", " echo"] {
+    for name in [
+        "payroll",
+        "PAYROLL",
+        "unknown",
+        "",
+        "../payroll",
+        "echo/payroll",
+        "echo\u{0}",
+        " echo",
+    ] {
         for path in ["/echo", "/v1/invoices", "/"] {
-            scene.refused(json!({"connection": name, "path": path}), "denied").await;
+            scene
+                .refused(json!({"connection": name, "path": path}), "denied")
+                .await;
         }
     }
     assert!(other.seen().is_empty());
@@ -270,9 +445,21 @@ async fn a_tenant_without_a_credential_is_not_connected_and_no_byte_leaves() {
     let scene = scene().await;
     let before = probe(&scene.rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
     assert_eq!(before["status"], 200);
-    for (tenant, connection, path) in [("initech", "echo", "/echo"), ("globex", "billing", "/v1/invoices")] {
-        let answer = probe(&scene.rig, tenant, json!({"connection": connection, "path": path})).await;
-        assert_eq!((code(&answer), &answer["error"]["sent"]), ("not-connected", &json!(false)), "{answer}");
+    for (tenant, connection, path) in [
+        ("initech", "echo", "/echo"),
+        ("globex", "billing", "/v1/invoices"),
+    ] {
+        let answer = probe(
+            &scene.rig,
+            tenant,
+            json!({"connection": connection, "path": path}),
+        )
+        .await;
+        assert_eq!(
+            (code(&answer), &answer["error"]["sent"]),
+            ("not-connected", &json!(false)),
+            "{answer}"
+        );
         let text = answer.to_string();
         assert!(!text.contains("acme") && !text.contains("globex"), "{text}");
     }
@@ -290,28 +477,46 @@ async fn interleaved_calls_of_two_tenants_each_carry_their_own_credential() {
         loop {
             match scene.rig.call(tenant, tool, request.clone()).await {
                 Ok(output) => return output.structured.unwrap().to_string(),
-                Err(error) if error.code == toolhost_policy::ErrorCode::Busy => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(error) if error.code == toolhost_policy::ErrorCode::Busy => {
+                    tokio::time::sleep(Duration::from_millis(2)).await
+                }
                 Err(error) => panic!("{error:?}"),
             }
         }
     };
     let calls = (0..300).map(|number| call(["acme", "globex"][(number * 7 / 3) % 2], number));
-    let answers: Vec<String> = futures::stream::StreamExt::collect(futures::stream::StreamExt::buffer_unordered(
-        futures::stream::iter(calls),
-        12,
-    ))
+    let answers: Vec<String> = futures::stream::StreamExt::collect(
+        futures::stream::StreamExt::buffer_unordered(futures::stream::iter(calls), 12),
+    )
     .await;
-    assert!(answers.iter().all(|answer| answer.contains("fine")), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer.contains("fine")),
+        "{answers:?}"
+    );
     let seen = scene.echo.seen();
     assert_eq!(seen.len(), 400, "300 calls, every third of them of two requests");
     for request in seen {
-        let owner = if request.uri.starts_with("/echo/acme-") { ACME } else { GLOBEX };
-        assert_eq!(request.header("authorization"), Some(format!("Bearer {owner}").as_str()), "{}", request.uri);
+        let owner = if request.uri.starts_with("/echo/acme-") {
+            ACME
+        } else {
+            GLOBEX
+        };
+        assert_eq!(
+            request.header("authorization"),
+            Some(format!("Bearer {owner}").as_str()),
+            "{}",
+            request.uri
+        );
     }
     // What the audit says of each agrees with what arrived.
     let events = serde_json::to_value(scene.rig.audit.events()).unwrap();
     let of = |tenant: &str| {
-        events.as_array().unwrap().iter().filter(|e| e["event"] == "egress_intent" && e["tenant"] == tenant).count()
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|e| e["event"] == "egress_intent" && e["tenant"] == tenant)
+            .count()
     };
     assert_eq!(of("acme") + of("globex"), 400);
 }
@@ -319,14 +524,28 @@ async fn interleaved_calls_of_two_tenants_each_carry_their_own_credential() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_an_answer_and_nobody_follows_it() {
     let second = fine().await;
-    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect", "300 Choices"] {
-        let head = format!("HTTP/1.1 {status}\r\nlocation: {}/steal\r\nrefresh: 0; url={}/steal\r\ncontent-length: 0\r\n\r\n", second.url(), second.url());
+    for status in [
+        "301 Moved",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+        "300 Choices",
+    ] {
+        let head = format!(
+            "HTTP/1.1 {status}\r\nlocation: {}/steal\r\nrefresh: 0; url={}/steal\r\ncontent-length: 0\r\n\r\n",
+            second.url(),
+            second.url()
+        );
         let (rig, upstream) = answered(head).await;
         for tool in ["http", "http_start"] {
             let request = json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x"});
             let answer = rig.call("acme", tool, request).await.unwrap().structured.unwrap();
             assert_eq!(answer["status"].to_string(), status[..3], "{answer}");
-            assert!(!answer.to_string().contains(&second.url()), "the address is not shown: {answer}");
+            assert!(
+                !answer.to_string().contains(&second.url()),
+                "the address is not shown: {answer}"
+            );
         }
         assert_eq!(upstream.connections(), 2);
     }
@@ -335,11 +554,22 @@ async fn a_redirect_is_an_answer_and_nobody_follows_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_switches_protocols_or_never_becomes_final_is_refused() {
-    let switching = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\u{1}raw bytes";
-    for head in [switching, "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", "HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 200", "\u{0}\u{1}garbage\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n"] {
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\u{1}raw bytes";
+    for head in [
+        switching,
+        "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n",
+        "HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200",
+        "\u{0}\u{1}garbage\r\n\r\n",
+        "HTTP/9.9 200 OK\r\n\r\n",
+    ] {
         for tool in ["http", "http_start"] {
             let (rig, _upstream) = answered(head).await;
-            let answer = rig.call("acme", tool, json!({"connection": "echo", "path": "/echo"})).await.unwrap();
+            let answer = rig
+                .call("acme", tool, json!({"connection": "echo", "path": "/echo"}))
+                .await
+                .unwrap();
             let answer = answer.structured.unwrap();
             assert_eq!(code(&answer), "upstream", "{head:?}: {answer}");
             assert_eq!(answer["error"]["sent"], true);
@@ -349,11 +579,25 @@ async fn an_answer_that_switches_protocols_or_never_becomes_final_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encoded_body_is_refused_and_never_decoded() {
-    for encoding in ["gzip", "br", "zstd", "deflate", "x-unknown", "identity, gzip", "GZIP", "identity\r\ncontent-encoding: gzip"] {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {encoding}\r\ncontent-length: 4\r\n\r\n\u{1f}abc");
+    for encoding in [
+        "gzip",
+        "br",
+        "zstd",
+        "deflate",
+        "x-unknown",
+        "identity, gzip",
+        "GZIP",
+        "identity\r\ncontent-encoding: gzip",
+    ] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {encoding}\r\ncontent-length: 4\r\n\r\n\u{1f}abc"
+        );
         let (rig, _upstream) = answered(head).await;
         for tool in ["http", "http_start"] {
-            let answer = rig.call("acme", tool, json!({"connection": "echo", "path": "/echo"})).await.unwrap();
+            let answer = rig
+                .call("acme", tool, json!({"connection": "echo", "path": "/echo"}))
+                .await
+                .unwrap();
             assert_eq!(code(&answer.structured.unwrap()), "upstream", "{encoding}");
         }
     }
@@ -386,14 +630,19 @@ async fn a_length_that_lies_never_gives_a_body_that_is_cut_or_prolonged() {
         ("content-length: -1\r\n\r\nx", "upstream"),
         ("transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n", "upstream"),
         ("transfer-encoding: chunked\r\n\r\nZZ\r\nshort\r\n", "upstream"),
-        ("transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nshort\r\n", "upstream"),
+        (
+            "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nshort\r\n",
+            "upstream",
+        ),
     ] {
-        let (rig, _upstream) = answered(format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n{head}")).await;
+        let (rig, _upstream) =
+            answered(format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n{head}")).await;
         let answer = probe(&rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
         assert_eq!(code(&answer), expected, "{head:?}: {answer}");
     }
     // What stands behind the announced end is of no answer: neither of this one nor of the next on that connection.
-    let extra = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    let extra =
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
     let (rig, _upstream) = answered(extra).await;
     for _ in 0..3 {
         let answer = probe(&rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
@@ -410,30 +659,50 @@ async fn a_body_in_drops_ends_with_the_call_and_an_endless_one_at_its_limit() {
     })
     .await;
     let rig_of = async |url: String| {
-        rig(connection("echo", &url), connection("billing", "http://127.0.0.1:9"), |limits| {
-            limits.wall_ms = Some(700);
-            limits.response_bytes = Some(100_000);
-        })
+        rig(
+            connection("echo", &url),
+            connection("billing", "http://127.0.0.1:9"),
+            |limits| {
+                limits.wall_ms = Some(700);
+                limits.response_bytes = Some(100_000);
+            },
+        )
         .await
     };
     let slow_rig = rig_of(slow.url()).await;
     for tool in ["http", "http_start"] {
         let started = Instant::now();
-        let result = slow_rig.call("acme", tool, json!({"connection": "echo", "path": "/echo"})).await;
-        let said = result.map_or_else(|error| error.code.to_string(), |output| output.structured.unwrap().to_string());
+        let result = slow_rig
+            .call("acme", tool, json!({"connection": "echo", "path": "/echo"}))
+            .await;
+        let said = result.map_or_else(
+            |error| error.code.to_string(),
+            |output| output.structured.unwrap().to_string(),
+        );
         assert!(said.contains("timeout"), "{said}");
         assert!(started.elapsed() < Duration::from_secs(3));
     }
     let endless = RawUpstream::start(move |_| {
-        std::iter::once(head()).chain((0..100).map(|_| Say::Bytes(vec![b'x'; 10_000]))).collect()
+        std::iter::once(head())
+            .chain((0..100).map(|_| Say::Bytes(vec![b'x'; 10_000])))
+            .collect()
     })
     .await;
     let rig = rig_of(endless.url()).await;
     for tool in ["http", "http_start"] {
-        let answer = rig.call("acme", tool, json!({"connection": "echo", "path": "/echo"})).await.unwrap();
+        let answer = rig
+            .call("acme", tool, json!({"connection": "echo", "path": "/echo"}))
+            .await
+            .unwrap();
         let answer = answer.structured.unwrap();
         assert_eq!(code(&answer), "limit", "{answer}");
-        assert!(answer["error"]["message"].as_str().unwrap().contains("response_bytes"), "{answer}");
+        assert!(
+            answer["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("response_bytes"),
+            "{answer}"
+        );
     }
 }
 
@@ -450,21 +719,53 @@ async fn every_budget_of_a_call_ends_where_it_says() {
     )
     .await;
     let many = json!({"connection": "echo", "path": "/echo", "n": 9});
-    let answer = scene.rig.call("acme", "many_http", many.clone()).await.unwrap().structured.unwrap();
-    assert_eq!((&answer["answered"], code(&answer)), (&json!(5), "limit"), "{answer}");
+    let answer = scene
+        .rig
+        .call("acme", "many_http", many.clone())
+        .await
+        .unwrap()
+        .structured
+        .unwrap();
+    assert_eq!(
+        (&answer["answered"], code(&answer)),
+        (&json!(5), "limit"),
+        "{answer}"
+    );
     assert_eq!(scene.echo.seen().len(), 5);
     // Side by side as well as one after the other; the next call has a budget of its own.
-    let answer = scene.rig.call("acme", "http_join", many).await.unwrap().structured.unwrap();
+    let answer = scene
+        .rig
+        .call("acme", "http_join", many)
+        .await
+        .unwrap()
+        .structured
+        .unwrap();
     assert_eq!(answer.to_string().matches("fine").count(), 5, "{answer}");
     assert_eq!(scene.echo.seen().len(), 10);
     for (request, key) in [
-        (json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x".repeat(1_001)}), "request_bytes"),
-        (json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "v".repeat(100)]]}), "header_bytes"),
-        (json!({"connection": "echo", "path": "/echo", "headers": [["accept", "a"], ["x-probe", "b"], ["if-match", "c"], ["user-agent", "d"]]}), "headers"),
+        (
+            json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x".repeat(1_001)}),
+            "request_bytes",
+        ),
+        (
+            json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "v".repeat(100)]]}),
+            "header_bytes",
+        ),
+        (
+            json!({"connection": "echo", "path": "/echo", "headers": [["accept", "a"], ["x-probe", "b"], ["if-match", "c"], ["user-agent", "d"]]}),
+            "headers",
+        ),
     ] {
         let answer = scene.probe(request).await;
-        assert_eq!((code(&answer), &answer["error"]["sent"]), ("limit", &json!(false)), "{answer}");
-        assert!(answer["error"]["message"].as_str().unwrap().contains(key), "{answer}");
+        assert_eq!(
+            (code(&answer), &answer["error"]["sent"]),
+            ("limit", &json!(false)),
+            "{answer}"
+        );
+        assert!(
+            answer["error"]["message"].as_str().unwrap().contains(key),
+            "{answer}"
+        );
     }
     let long = json!({"connection": "echo", "path": "/echo", "query": [["q", "x".repeat(9_000)]]});
     assert_eq!(code(&scene.probe(long).await), "invalid-request");

@@ -1,6 +1,9 @@
 //! The tools that `test` needs and a machine with Rust alone does not have.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::ensure;
 
 use crate::workspace::{is_installed, run_cargo};
 
@@ -18,5 +21,33 @@ pub(crate) fn missing(root: &Path) -> anyhow::Result<()> {
             run_cargo(root, &["install", "--locked", krate])?;
         }
     }
+    Ok(())
+}
+
+/// Installs Debian's valgrind where there is none and this may be done.
+///
+/// # Errors
+/// It is not there and could not be installed.
+pub(crate) fn valgrind() -> anyhow::Result<()> {
+    let is_there = || is_installed("valgrind", &["--version"]);
+    if is_there() {
+        return Ok(());
+    }
+    println!("installing valgrind; this is done once");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    let package = ["install", "--yes", "--no-install-recommends", "valgrind"];
+    let _installed = apt(&package) || (apt(&["update"]) && apt(&package));
+    ensure!(
+        is_there(),
+        "valgrind is not installed, and could not be installed with apt-get"
+    );
     Ok(())
 }

@@ -4,9 +4,13 @@
 //! - `test`: every suite and every check that CI runs; `.ci/run` calls it.
 //! - `bench`, `guests`, `docs`: measure, build the components, build the book.
 
-#![allow(clippy::print_stdout, reason = "these commands are for people, and their output is the result")]
+#![allow(
+    clippy::print_stdout,
+    reason = "these commands are for people, and their output is the result"
+)]
 
 mod bench;
+mod clients;
 mod demo;
 mod docs;
 mod guests;
@@ -37,15 +41,20 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// Criterion benches; with --gate the instruction counts that CI compares
+    /// Measure wall time, as ratios within one run; with --gate count instructions, as CI does
     Bench {
-        /// Compare instruction counts with those that were recorded
+        /// What is measured: calls, mcp, list, start, stdio, flood, egress, token [default: all]
+        #[arg(conflicts_with = "gate")]
+        sections: Vec<String>,
+        /// Count instructions under valgrind and compare their ratios with the recorded ones
         #[arg(long)]
         gate: bool,
-        /// Arguments for the benches
-        #[arg(last = true)]
-        arguments: Vec<String>,
+        /// Record the ratios instead
+        #[arg(long, requires = "gate")]
+        bless: bool,
     },
+    /// Install the clients, the identity server and the conformance suite that the tests run
+    Clients,
     /// Build every guest for wasm32-wasip2
     Guests,
     /// Build the API documentation, and the book where mdbook is installed
@@ -57,7 +66,18 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo => demo::run(&root),
         Command::Test { full } => test::run(&root, full),
-        Command::Bench { gate, arguments } => bench::run(&root, gate, &arguments),
+        Command::Bench {
+            gate: true, bless, ..
+        } => {
+            let verdict = if bless {
+                bench::Verdict::Bless
+            } else {
+                bench::Verdict::Check
+            };
+            bench::gate(&root, verdict)
+        }
+        Command::Bench { sections, .. } => bench::run(&root, &sections),
+        Command::Clients => clients::install(&root),
         Command::Guests => guests::build(&root),
         Command::Docs => docs::run(&root),
     };

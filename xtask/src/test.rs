@@ -8,7 +8,7 @@ use anyhow::{bail, ensure};
 
 use crate::steps::{Outcome, Steps, bounded, count_tests};
 use crate::workspace::{cargo, is_installed, run_cargo, target};
-use crate::{bench, demo, guests, install};
+use crate::{bench, clients, demo, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
 const OTHERS: [&str; 3] = ["sdk/rust", "plugins/billing", "tests/guests"];
@@ -32,6 +32,12 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
         })
     });
     steps.run("fmt", || fmt(root));
+    steps.run("clients", || {
+        clients::install(root).map(|()| Outcome {
+            passed: 0,
+            ..Outcome::passed()
+        })
+    });
     steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
     steps.run("clippy", || clippy(root));
     // The end-to-end tests start these.

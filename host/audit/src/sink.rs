@@ -46,7 +46,11 @@ impl JsonLinesSink {
     /// # Errors
     /// The file cannot be opened for writing.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)?;
         Ok(Self(Mutex::new(file)))
     }
 }
@@ -64,9 +68,14 @@ impl Sink for JsonLinesSink {
         let time = now
             .format(&time::format_description::well_known::Rfc3339)
             .map_err(|error| SinkError(error.to_string()))?;
-        let mut line = serde_json::to_vec(&Line { time, event }).map_err(|error| SinkError(error.to_string()))?;
+        let mut line =
+            serde_json::to_vec(&Line { time, event }).map_err(|error| SinkError(error.to_string()))?;
         line.push(b'\n');
-        let mut file = self.0.lock().map_err(|_| SinkError("an earlier write failed".into()))?;
-        file.write_all(&line).map_err(|error| SinkError(error.to_string()))
+        let mut file = self
+            .0
+            .lock()
+            .map_err(|_| SinkError("an earlier write failed".into()))?;
+        file.write_all(&line)
+            .map_err(|error| SinkError(error.to_string()))
     }
 }

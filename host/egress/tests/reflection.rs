@@ -205,6 +205,31 @@ fn never_more_than_eleven_bytes_of_the_secret_come_out_in_a_row() {
 }
 
 #[test]
+fn a_part_of_the_secret_is_caught_in_base64_hexadecimal_and_backwards() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    let wide = [
+        STANDARD.encode(format!("x{SECRET}")),
+        STANDARD.encode(SECRET),
+        URL_SAFE_NO_PAD.encode(format!("xy{SECRET}")),
+    ];
+    for text in wide {
+        for cut in text.as_bytes().windows(24) {
+            let (_, refused) = through(&needles, true, &[b"a ", cut, b" z"]);
+            assert!(refused, "{}", String::from_utf8_lossy(cut));
+        }
+    }
+    for start in 0..SECRET.len() - 16 {
+        let part = &SECRET[start..start + 16];
+        let hex = |upper: bool| each(part, |b| if upper { format!("{b:02X}") } else { format!("{b:02x}") });
+        for spelt in [hex(false), hex(true), hex(false)[1..31].to_vec(), part.bytes().rev().collect()] {
+            let bytes: Vec<&[u8]> = spelt.chunks(1).collect();
+            let (out, refused) = through(&needles, true, &bytes);
+            assert!(refused && out.len() <= 24, "{}", String::from_utf8_lossy(&spelt));
+        }
+    }
+}
+
+#[test]
 fn what_surrounds_a_reflection_stays_as_it_is() {
     let needles = needles(SECRET, &AuthPlacement::Bearer);
     let text = format!("before {SECRET}{SECRET} between {SECRET}! s3cr3t/ after");

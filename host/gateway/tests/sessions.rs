@@ -137,7 +137,7 @@ async fn an_ended_session_stays_ended() {
     let host = host();
     let alice = token("acme", "alice");
     let id = host.session(&alice).await;
-    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 202);
+    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 204);
     let unknown = host.send(with_session("POST", &alice, "never-was")).await;
     for method in ["POST", "GET", "DELETE"] {
         assert_eq!(
@@ -205,7 +205,7 @@ async fn deleting_a_session_cancels_its_calls() {
         .open(legacy(&alice, Some(&id), &call(7, "wait", json!({}))))
         .await;
     host.calls.started().await;
-    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 202);
+    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 204);
     host.calls.cancelled().await;
     drop(open);
 }

@@ -126,10 +126,14 @@ impl HeaderTemplate {
                 literal.push('}');
                 rest = after;
             } else {
-                let (name, after) =
-                    from.strip_prefix('{').and_then(|from| from.split_once('}')).ok_or(TemplateError::Brace)?;
+                let (name, after) = from
+                    .strip_prefix('{')
+                    .and_then(|from| from.split_once('}'))
+                    .ok_or(TemplateError::Brace)?;
                 let fits = !name.is_empty()
-                    && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+                    && name
+                        .bytes()
+                        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
                 if !fits {
                     return Err(TemplateError::Name(name.chars().take(80).collect()));
                 }
@@ -149,14 +153,16 @@ impl HeaderTemplate {
 
     /// The attributes it needs.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
-        self.pieces.iter().filter_map(|piece| piece.as_ref().err().map(String::as_str))
+        self.pieces
+            .iter()
+            .filter_map(|piece| piece.as_ref().err().map(String::as_str))
     }
 
     /// Fills in the attributes.
     ///
     /// # Errors
     /// The name of the first attribute that `lookup` does not have.
-    pub fn fill<'a>(&'a self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, &'a str> {
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
         let mut value = String::new();
         for piece in &self.pieces {
             match piece {
@@ -203,7 +209,10 @@ pub struct Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("name", &self.name).field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("name", &self.name)
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -222,7 +231,10 @@ mod tests {
     #[test]
     fn arguments_and_environment_are_no_attributes() {
         for text in ["{args.limit}", "{$HOME}", "{env:HOME}", "{A}", "{}"] {
-            assert!(matches!(HeaderTemplate::parse(text), Err(TemplateError::Name(_))), "{text}");
+            assert!(
+                matches!(HeaderTemplate::parse(text), Err(TemplateError::Name(_))),
+                "{text}"
+            );
         }
         assert_eq!(HeaderTemplate::parse("{a"), Err(TemplateError::Brace));
         assert_eq!(HeaderTemplate::parse("a}"), Err(TemplateError::Brace));
@@ -232,6 +244,9 @@ mod tests {
     #[test]
     fn user_and_machine_leave_nobody() {
         assert_eq!(PrincipalRule::User.intersect(PrincipalRule::Machine), None);
-        assert_eq!(PrincipalRule::Any.intersect(PrincipalRule::Machine), Some(PrincipalRule::Machine));
+        assert_eq!(
+            PrincipalRule::Any.intersect(PrincipalRule::Machine),
+            Some(PrincipalRule::Machine)
+        );
     }
 }

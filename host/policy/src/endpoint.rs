@@ -63,8 +63,17 @@ impl fmt::Display for Method {
 
 /// Header fields that every endpoint lets a guest set: they choose a representation and carry no right.
 const ALWAYS: &[&str] = &[
-    "accept", "accept-language", "content-type", "content-language", "idempotency-key", "if-match", "if-none-match",
-    "if-modified-since", "if-unmodified-since", "user-agent", "x-request-id",
+    "accept",
+    "accept-language",
+    "content-type",
+    "content-language",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "user-agent",
+    "x-request-id",
 ];
 
 /// Why a request is not one of an endpoint.
@@ -149,8 +158,16 @@ mod tests {
         let asked = endpoint(Method::Get, "/v1/invoices", &["limit", "cursor"]);
         let allowed = endpoint(Method::Get, "/v1/invoices", &["limit", "expand"]);
         assert_eq!(asked.intersect(&allowed).unwrap().query, ["limit"]);
-        assert!(asked.intersect(&endpoint(Method::Post, "/v1/invoices", &["limit"])).is_none());
-        assert!(asked.intersect(&endpoint(Method::Get, "/v1/{x}", &["limit"])).is_none());
+        assert!(
+            asked
+                .intersect(&endpoint(Method::Post, "/v1/invoices", &["limit"]))
+                .is_none()
+        );
+        assert!(
+            asked
+                .intersect(&endpoint(Method::Get, "/v1/{x}", &["limit"]))
+                .is_none()
+        );
     }
 
     #[test]

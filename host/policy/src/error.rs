@@ -95,7 +95,11 @@ pub struct PublicError {
 impl PublicError {
     /// An error about nothing in particular.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None }
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+        }
     }
 
     /// Names the argument, key or flag.

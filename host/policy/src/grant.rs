@@ -79,10 +79,16 @@ impl Grant {
         for request in &manifest.connections {
             let (plugin, name) = (manifest.name.clone(), request.name.clone());
             let Some(connection) = connections.get(&name) else {
-                return Err(GrantError::UnknownConnection { plugin, connection: name });
+                return Err(GrantError::UnknownConnection {
+                    plugin,
+                    connection: name,
+                });
             };
             let Some(principal) = request.principal.intersect(connection.principal) else {
-                return Err(GrantError::NoPrincipal { plugin, connection: name });
+                return Err(GrantError::NoPrincipal {
+                    plugin,
+                    connection: name,
+                });
             };
             let mut endpoints = Vec::with_capacity(request.allow.len());
             for asked in &request.allow {
@@ -101,7 +107,15 @@ impl Grant {
                 endpoints.push(endpoint);
             }
             let guest_base = request.base.clone().unwrap_or_else(|| connection.base.clone());
-            granted.insert(name, ConnectionGrant { connection: Arc::clone(connection), principal, endpoints, guest_base });
+            granted.insert(
+                name,
+                ConnectionGrant {
+                    connection: Arc::clone(connection),
+                    principal,
+                    endpoints,
+                    guest_base,
+                },
+            );
         }
         Ok(Self {
             plugin: manifest.name.clone(),
@@ -117,9 +131,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Grant, GrantError};
-    use crate::{AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, Limits, Manifest, PrincipalRule};
+    use crate::{
+        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, Limits, Manifest, PrincipalRule,
+    };
 
-    fn connection(allow: Option<Vec<Endpoint>>, principal: PrincipalRule) -> BTreeMap<ConnectionName, Arc<Connection>> {
+    fn connection(
+        allow: Option<Vec<Endpoint>>,
+        principal: PrincipalRule,
+    ) -> BTreeMap<ConnectionName, Arc<Connection>> {
         let name = ConnectionName::parse("billing").unwrap();
         let connection = Connection {
             name: name.clone(),
@@ -162,9 +181,17 @@ mod tests {
 
     #[test]
     fn without_an_allow_list_the_plugin_gets_what_it_asked_and_no_more() {
-        let grant = Grant::resolve(&manifest(), &connection(None, PrincipalRule::Any), &Limits::default()).unwrap();
+        let grant = Grant::resolve(
+            &manifest(),
+            &connection(None, PrincipalRule::Any),
+            &Limits::default(),
+        )
+        .unwrap();
         let granted = grant.connections.values().next().unwrap();
-        assert_eq!((granted.endpoints.len(), granted.principal), (1, PrincipalRule::User));
+        assert_eq!(
+            (granted.endpoints.len(), granted.principal),
+            (1, PrincipalRule::User)
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ mod name;
 mod path;
 mod secret;
 
-pub use connection::{AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError};
+pub use connection::{
+    AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
+};
 pub use endpoint::{Endpoint, Method, Refusal};
 pub use error::{ErrorCode, PublicError};
 pub use grant::{ConnectionGrant, Grant, GrantError};

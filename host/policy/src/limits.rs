@@ -152,15 +152,25 @@ mod tests {
 
     #[test]
     fn a_plugin_can_only_ask_for_less() {
-        let patch = LimitsPatch { http_calls: Some(8), memory_bytes: Some(u64::MAX), ..LimitsPatch::default() };
+        let patch = LimitsPatch {
+            http_calls: Some(8),
+            memory_bytes: Some(u64::MAX),
+            ..LimitsPatch::default()
+        };
         let limits = Limits::default().tightened(&patch);
-        assert_eq!((limits.http_calls, limits.memory_bytes), (8, Limits::default().memory_bytes));
+        assert_eq!(
+            (limits.http_calls, limits.memory_bytes),
+            (8, Limits::default().memory_bytes)
+        );
     }
 
     #[test]
     fn an_operator_cannot_set_zero_or_more_than_the_ceiling() {
         for value in [0, Limit::wall_ms.ceiling() + 1] {
-            let patch = LimitsPatch { wall_ms: Some(value), ..LimitsPatch::default() };
+            let patch = LimitsPatch {
+                wall_ms: Some(value),
+                ..LimitsPatch::default()
+            };
             assert_eq!(Limits::default().set(&patch), Err(Limit::wall_ms));
         }
     }
@@ -169,7 +179,10 @@ mod tests {
     fn every_default_is_within_its_ceiling() {
         let limits = Limits::default();
         for limit in Limit::ALL {
-            assert!(limits.get(*limit) > 0 && limits.get(*limit) <= limit.ceiling(), "{limit}");
+            assert!(
+                limits.get(*limit) > 0 && limits.get(*limit) <= limit.ceiling(),
+                "{limit}"
+            );
         }
     }
 }

@@ -61,7 +61,12 @@ impl<'de> Deserialize<'de> for Endpoint {
                 .map_err(|_| serde::de::Error::custom(format!("{name:?} is not a header name")))?;
             headers.push(name.as_str().to_owned());
         }
-        Ok(Self { method: allow.method, path, query: allow.query, headers })
+        Ok(Self {
+            method: allow.method,
+            path,
+            query: allow.query,
+            headers,
+        })
     }
 }
 
@@ -73,7 +78,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let file: File = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
     let mut connections: Vec<ConnectionRequest> = Vec::with_capacity(file.connection.len());
     for (index, connection) in file.connection.into_iter().enumerate() {
-        let refuse = |why: String| ManifestError::Value { key: format!("connection[{index}].allow"), why };
+        let refuse = |why: String| ManifestError::Value {
+            key: format!("connection[{index}].allow"),
+            why,
+        };
         if connections.iter().any(|known| known.name == connection.name) {
             return Err(refuse(format!("connection {} stands twice", connection.name)));
         }
@@ -90,7 +98,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
                 why: error.to_string(),
             })?),
         };
-        connections.push(ConnectionRequest { name: connection.name, principal: connection.principal, allow: connection.allow, base });
+        connections.push(ConnectionRequest {
+            name: connection.name,
+            principal: connection.principal,
+            allow: connection.allow,
+            base,
+        });
     }
     Ok(Manifest {
         name: file.plugin.name,
@@ -124,15 +137,23 @@ mod tests {
     fn a_manifest_is_read() {
         let manifest = Manifest::parse(GOOD.as_bytes()).unwrap();
         let endpoint = &manifest.connections[0].allow[0];
-        assert_eq!((endpoint.to_string(), &endpoint.headers[..]), ("GET /v1/invoices/{id}".into(), &["x-trace".into()][..]));
+        assert_eq!(
+            (endpoint.to_string(), &endpoint.headers[..]),
+            ("GET /v1/invoices/{id}".into(), &["x-trace".into()][..])
+        );
         assert_eq!(manifest.limits.http_calls, Some(8));
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_what_would_be_valid() {
         let text = GOOD.replace("query =", "querry =");
-        let ManifestError::Toml(message) = Manifest::parse(text.as_bytes()).unwrap_err() else { panic!() };
-        assert!(message.contains("line 10") && message.contains("querry") && message.contains("`query`"), "{message}");
+        let ManifestError::Toml(message) = Manifest::parse(text.as_bytes()).unwrap_err() else {
+            panic!()
+        };
+        assert!(
+            message.contains("line 10") && message.contains("querry") && message.contains("`query`"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -142,11 +163,17 @@ mod tests {
             ("\"GET\"", "\"get\""),
             ("/v1/invoices/{id}", "v1/invoices"),
             ("/v1/invoices/{id}", "/v1/../admin"),
-            ("name = \"billing\"\n        version", "name = \"Bill ing\"\n        version"),
+            (
+                "name = \"billing\"\n        version",
+                "name = \"Bill ing\"\n        version",
+            ),
             ("http_calls", "http_callz"),
             ("X-Trace", "X Trace"),
         ] {
-            assert!(Manifest::parse(GOOD.replace(from, to).as_bytes()).is_err(), "{from} -> {to}");
+            assert!(
+                Manifest::parse(GOOD.replace(from, to).as_bytes()).is_err(),
+                "{from} -> {to}"
+            );
         }
         assert!(Manifest::parse(&vec![b'#'; (1 << 20) + 1]).is_err());
         assert!(Manifest::parse(b"\xff").is_err());

@@ -3,7 +3,11 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// RFC 3986 section 2.3: everything but the unreserved characters is encoded.
-const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What may stand literally in a template: the `pchar` of RFC 3986 without `%`, so that a literal has one spelling.
 const fn is_literal(byte: u8) -> bool {
@@ -66,7 +70,9 @@ impl PathTemplate {
         if text.len() > MAX_TEMPLATE {
             return Err(refuse("longer than 1,024 bytes"));
         }
-        let Some(rest) = text.strip_prefix('/') else { return Err(refuse("must begin with /")) };
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(refuse("must begin with /"));
+        };
         let mut names = std::collections::BTreeSet::new();
         let mut segments = Vec::new();
         let count = rest.split('/').count();
@@ -79,7 +85,10 @@ impl PathTemplate {
             }
             segments.push(parse_segment(segment, &mut names).map_err(refuse)?);
         }
-        Ok(Self { text: text.to_owned(), segments })
+        Ok(Self {
+            text: text.to_owned(),
+            segments,
+        })
     }
 
     /// The template as it was written.
@@ -100,7 +109,10 @@ impl PathTemplate {
     ///
     /// # Errors
     /// A missing, doubled or unknown parameter, or a value that would leave its place.
-    pub fn build<'a>(&self, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String, PathError> {
+    pub fn build<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<String, PathError> {
         let mut given = std::collections::BTreeMap::new();
         for (name, value) in values {
             if !self.parameters().any(|known| known == name) {
@@ -118,7 +130,9 @@ impl PathTemplate {
                 match piece {
                     Piece::Literal(text) => path.push_str(text),
                     Piece::Parameter(name) => {
-                        let value = given.get(name.as_str()).ok_or_else(|| PathError::Missing(name.clone()))?;
+                        let value = given
+                            .get(name.as_str())
+                            .ok_or_else(|| PathError::Missing(name.clone()))?;
                         check_value(value).map_err(|why| PathError::Value(name.clone(), why))?;
                         path.extend(utf8_percent_encode(value, PARAMETER));
                     }
@@ -126,7 +140,10 @@ impl PathTemplate {
             }
             // Two harmless values can make a harmful segment: `{a}.` with `.`, say.
             if matches!(path.get(start..), Some("." | "..")) {
-                return Err(PathError::Value(self.text.clone(), "the values make a . or .. segment"));
+                return Err(PathError::Value(
+                    self.text.clone(),
+                    "the values make a . or .. segment",
+                ));
             }
         }
         Ok(path)
@@ -136,10 +153,14 @@ impl PathTemplate {
     /// have changed it.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let Some(rest) = path.strip_prefix('/') else { return false };
+        let Some(rest) = path.strip_prefix('/') else {
+            return false;
+        };
         let mut segments = rest.split('/');
         for pieces in &self.segments {
-            let Some(segment) = segments.next() else { return false };
+            let Some(segment) = segments.next() else {
+                return false;
+            };
             if matches!(segment, "." | "..") || !matches_segment(pieces, segment) {
                 return false;
             }
@@ -163,7 +184,11 @@ fn parse_segment(
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('{') {
             let (name, after) = after.split_once('}').ok_or("has a { without its }")?;
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
+            if name.is_empty()
+                || !name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+            {
                 return Err("has a parameter whose name is not of A-Z, a-z, 0-9, _, - and .");
             }
             if matches!(pieces.last(), Some(Piece::Parameter(_))) {
@@ -217,23 +242,22 @@ fn check_value(value: &str) -> Result<(), &'static str> {
 fn matches_segment(pieces: &[Piece], segment: &str) -> bool {
     match pieces {
         [] => segment.is_empty(),
-        [Piece::Literal(text), rest @ ..] => {
-            segment.strip_prefix(text.as_str()).is_some_and(|after| matches_segment(rest, after))
-        }
+        [Piece::Literal(text), rest @ ..] => segment
+            .strip_prefix(text.as_str())
+            .is_some_and(|after| matches_segment(rest, after)),
         [Piece::Parameter(_)] => is_encoded_value(segment),
-        [Piece::Parameter(_), rest @ ..] => segment
-            .char_indices()
-            .skip(1)
-            .any(|(at, _)| {
-                let (value, after) = segment.split_at(at);
-                is_encoded_value(value) && matches_segment(rest, after)
-            }),
+        [Piece::Parameter(_), rest @ ..] => segment.char_indices().skip(1).any(|(at, _)| {
+            let (value, after) = segment.split_at(at);
+            is_encoded_value(value) && matches_segment(rest, after)
+        }),
     }
 }
 
 /// Whether the text is what [`PathTemplate::build`] makes of some acceptable value.
 fn is_encoded_value(text: &str) -> bool {
-    let Ok(value) = percent_decode_str(text).decode_utf8() else { return false };
+    let Ok(value) = percent_decode_str(text).decode_utf8() else {
+        return false;
+    };
     check_value(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
 }
 
@@ -248,44 +272,88 @@ mod tests {
     #[test]
     fn a_value_is_encoded_into_its_segment() {
         assert_eq!(build("/v1/invoices/{id}", "in_7").unwrap(), "/v1/invoices/in_7");
-        assert_eq!(build("/v1/{id}.json", "a b?c#d;e&f@g").unwrap(), "/v1/a%20b%3Fc%23d%3Be%26f%40g.json");
+        assert_eq!(
+            build("/v1/{id}.json", "a b?c#d;e&f@g").unwrap(),
+            "/v1/a%20b%3Fc%23d%3Be%26f%40g.json"
+        );
         assert_eq!(build("/{id}", "ż").unwrap(), "/%C5%BC");
     }
 
     #[test]
     fn a_value_cannot_leave_its_segment() {
         for value in [
-            "", ".", "..", "../admin", "a/b", "..\\admin", "%2e%2e", "%2E", "a%2fb", "%252e%252e", "%25252f", "a%5cb",
-            "a\0b", "a%00b", "a\r\nb", "%25252525252e",
+            "",
+            ".",
+            "..",
+            "../admin",
+            "a/b",
+            "..\\admin",
+            "%2e%2e",
+            "%2E",
+            "a%2fb",
+            "%252e%252e",
+            "%25252f",
+            "a%5cb",
+            "a\0b",
+            "a%00b",
+            "a\r\nb",
+            "%25252525252e",
         ] {
-            assert!(build("/v1/invoices/{id}", value).is_err(), "{value:?} was accepted");
+            assert!(
+                build("/v1/invoices/{id}", value).is_err(),
+                "{value:?} was accepted"
+            );
         }
     }
 
     #[test]
     fn values_that_together_make_dots_are_refused() {
         assert!(build("/v1/{id}.", ".").is_err());
-        assert!(PathTemplate::parse("/x/.{id}").unwrap().build([("id", ".")]).is_err());
+        assert!(
+            PathTemplate::parse("/x/.{id}")
+                .unwrap()
+                .build([("id", ".")])
+                .is_err()
+        );
     }
 
     #[test]
     fn every_parameter_needs_one_value_and_no_more() {
         let template = PathTemplate::parse("/a/{id}").unwrap();
         assert_eq!(template.build([]), Err(PathError::Missing("id".into())));
-        assert_eq!(template.build([("id", "1"), ("id", "2")]), Err(PathError::Missing("id".into())));
-        assert_eq!(template.build([("id", "1"), ("x", "2")]), Err(PathError::Unknown("x".into())));
+        assert_eq!(
+            template.build([("id", "1"), ("id", "2")]),
+            Err(PathError::Missing("id".into()))
+        );
+        assert_eq!(
+            template.build([("id", "1"), ("x", "2")]),
+            Err(PathError::Unknown("x".into()))
+        );
     }
 
     #[test]
     fn what_it_builds_it_matches_and_nothing_deeper() {
         let template = PathTemplate::parse("/v1/invoices/{id}").unwrap();
         for value in ["in_7", "a b", "ż", "a:b@c", "~x"] {
-            assert!(template.matches(&template.build([("id", value)]).unwrap()), "{value}");
+            assert!(
+                template.matches(&template.build([("id", value)]).unwrap()),
+                "{value}"
+            );
         }
         for path in [
-            "/v1/invoices", "/v1/invoices/", "/v1/invoices/a/b", "/v1/invoices/..", "/v1/invoices/%2e%2e",
-            "/v1/invoices/a%2Fb", "//v1/invoices/a", "/v1/invoices/a/", "v1/invoices/a", "/v1/invoices/%zz",
-            "/v1/invoices/a%20", "/V1/invoices/a", "/v1/invoices/a;b",
+            "/v1/invoices",
+            "/v1/invoices/",
+            "/v1/invoices/a/b",
+            "/v1/invoices/..",
+            "/v1/invoices/%2e%2e",
+            "/v1/invoices/a%2Fb",
+            "//v1/invoices/a",
+            "/v1/invoices/a/",
+            "v1/invoices/a",
+            "/v1/invoices/%zz",
+            "/v1/invoices/a%20",
+            "/V1/invoices/a",
+            "/v1/invoices/a;b",
         ] {
             // `a%20` is what "a " is encoded to, so it alone is a match.
             assert_eq!(template.matches(path), path.ends_with("a%20"), "{path}");
@@ -295,14 +363,20 @@ mod tests {
     #[test]
     fn a_segment_may_mix_text_and_parameters() {
         let template = PathTemplate::parse("/compare/{base}...{head}").unwrap();
-        assert_eq!(template.build([("base", "main"), ("head", "v1.2")]).unwrap(), "/compare/main...v1.2");
+        assert_eq!(
+            template.build([("base", "main"), ("head", "v1.2")]).unwrap(),
+            "/compare/main...v1.2"
+        );
         assert!(template.matches("/compare/main...v1.2"));
         assert!(!template.matches("/compare/main"));
     }
 
     #[test]
     fn a_bad_template_is_refused() {
-        for text in ["", "v1", "/a//b", "/../b", "/a/.", "/{a", "/a}", "/{a}{b}", "/{a}/{a}", "/a b", "/a%20b", "/{}", "/a?b"] {
+        for text in [
+            "", "v1", "/a//b", "/../b", "/a/.", "/{a", "/a}", "/{a}{b}", "/{a}/{a}", "/a b", "/a%20b", "/{}",
+            "/a?b",
+        ] {
             assert!(PathTemplate::parse(text).is_err(), "{text:?}");
         }
         assert!(PathTemplate::parse("/v1/").is_ok() && PathTemplate::parse("/").is_ok());

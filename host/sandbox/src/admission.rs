@@ -32,11 +32,17 @@ const COMPONENT_TYPE: &str = "component-type";
 /// Too large, native code, no WebAssembly, a core module without component types, two manifests or a bad one.
 pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<Admitted, SandboxError> {
     if bytes.len() as u64 > limits.component_bytes {
-        return Err(SandboxError::Limit { limit: Limit::component_bytes, value: limits.component_bytes });
+        return Err(SandboxError::Limit {
+            limit: Limit::component_bytes,
+            value: limits.component_bytes,
+        });
     }
     kind(bytes)?;
     let manifest = find_manifest(bytes)?;
-    Ok(Admitted { digest: PluginDigest::from(<[u8; 32]>::from(Sha256::digest(bytes))), manifest })
+    Ok(Admitted {
+        digest: PluginDigest::from(<[u8; 32]>::from(Sha256::digest(bytes))),
+        manifest,
+    })
 }
 
 /// The kind of a file, or why it is none that this host runs.
@@ -60,7 +66,10 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Err(error) => return refuse(&format!("the file does not parse: {error}")),
-            Ok(Payload::Version { encoding: Encoding::Component, .. }) => return Ok(Kind::Component),
+            Ok(Payload::Version {
+                encoding: Encoding::Component,
+                ..
+            }) => return Ok(Kind::Component),
             Ok(Payload::CustomSection(section)) if section.name().starts_with(COMPONENT_TYPE) => {
                 return Ok(Kind::TypedModule);
             }
@@ -99,6 +108,15 @@ mod tests {
     fn a_file_over_the_limit_is_refused_before_it_is_read() {
         let bytes = vec![0; (32 << 20) + 1];
         let error = admit(&bytes, &Limits::default()).unwrap_err();
-        assert!(matches!(error, SandboxError::Limit { limit: Limit::component_bytes, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                SandboxError::Limit {
+                    limit: Limit::component_bytes,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

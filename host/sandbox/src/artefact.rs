@@ -37,10 +37,17 @@ impl ArtefactCache {
     /// It cannot be made or written, belongs to somebody else, or others can reach it.
     pub(crate) fn open(directory: &Path) -> Result<Self, SandboxError> {
         let fail = |error: std::io::Error| SandboxError::Cache(format!("{}: {error}", directory.display()));
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(fail)?;
         let metadata = std::fs::metadata(directory).map_err(fail)?;
         if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(SandboxError::Cache(format!("{} belongs to another user", directory.display())));
+            return Err(SandboxError::Cache(format!(
+                "{} belongs to another user",
+                directory.display()
+            )));
         }
         if metadata.mode() & 0o077 != 0 {
             let mode = metadata.mode() & 0o777;
@@ -52,8 +59,13 @@ impl ArtefactCache {
         let key = read_or_make_key(&directory.join("key")).map_err(fail)?;
         // Said now, not after a minute of compiling.
         let probe = directory.join(format!(".probe-{}", unique()));
-        File::create(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(fail)?;
-        Ok(Self { directory: directory.to_owned(), key })
+        File::create(&probe)
+            .and_then(|_| std::fs::remove_file(&probe))
+            .map_err(fail)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            key,
+        })
     }
 
     /// The artefact of a name, where there is one that verifies.
@@ -80,7 +92,12 @@ impl ArtefactCache {
         let tag = self.mac(name, artefact).finalize().into_bytes();
         let partial = self.directory.join(format!(".{name}.{}", unique()));
         let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&partial)?;
             file.write_all(&tag)?;
             file.write_all(artefact)?;
             std::fs::rename(&partial, self.directory.join(name))
@@ -93,10 +110,17 @@ impl ArtefactCache {
     }
 
     fn prune(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.directory) else { return };
+        let Ok(entries) = std::fs::read_dir(&self.directory) else {
+            return;
+        };
         let mut files: Vec<_> = entries
             .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm"))
+            .filter(|entry| {
+                entry
+                    .path()
+                    .extension()
+                    .is_some_and(|extension| extension == "cwasm")
+            })
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
         files.sort();
@@ -107,7 +131,10 @@ impl ArtefactCache {
     }
 
     fn mac(&self, name: &str, artefact: &[u8]) -> Hmac<Sha256> {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104 section 2)")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HMAC takes a key of any length (RFC 2104 section 2)"
+        )]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose()).expect("a key of any length");
         mac.update(&(name.len() as u64).to_be_bytes());
         mac.update(name.as_bytes());
@@ -124,7 +151,12 @@ fn unique() -> String {
 
 fn read_or_make_key(path: &Path) -> std::io::Result<Secret> {
     let mut key = vec![0; TAG];
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(mut file) => {
             getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
             file.write_all(&key)?;
@@ -132,7 +164,9 @@ fn read_or_make_key(path: &Path) -> std::io::Result<Secret> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let mut file = File::open(path)?;
             if file.metadata()?.mode() & 0o077 != 0 {
-                return Err(std::io::Error::other("the file key can be read by others; chmod 600 it"));
+                return Err(std::io::Error::other(
+                    "the file key can be read by others; chmod 600 it",
+                ));
             }
             file.read_exact(&mut key)
                 .map_err(|_| std::io::Error::other("the file key is damaged; remove it and the artefacts"))?;
@@ -169,8 +203,16 @@ mod tests {
         let path = |name: &str| directory.path().join("cache").join(name);
         cache.put("a.cwasm", b"code of a");
         std::fs::copy(path("a.cwasm"), path("b.cwasm")).unwrap();
-        assert_eq!(cache.get("b.cwasm"), None, "an artefact answers to its own name only");
-        std::fs::write(path("c.cwasm"), b"\x7fELF something foreign that is longer than a tag").unwrap();
+        assert_eq!(
+            cache.get("b.cwasm"),
+            None,
+            "an artefact answers to its own name only"
+        );
+        std::fs::write(
+            path("c.cwasm"),
+            b"\x7fELF something foreign that is longer than a tag",
+        )
+        .unwrap();
         assert_eq!(cache.get("c.cwasm"), None);
         let mut bytes = std::fs::read(path("a.cwasm")).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -184,8 +226,18 @@ mod tests {
         let (directory, _cache) = cache();
         let path = directory.path().join("cache");
         std::fs::set_permissions(path.join("key"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(ArtefactCache::open(&path).unwrap_err().to_string().contains("chmod 600"));
+        assert!(
+            ArtefactCache::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("chmod 600")
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(ArtefactCache::open(&path).unwrap_err().to_string().contains("chmod 700"));
+        assert!(
+            ArtefactCache::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("chmod 700")
+        );
     }
 }

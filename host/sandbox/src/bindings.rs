@@ -1,6 +1,16 @@
 //! What `bindgen!` makes of `wit/`. No logic here.
 
-#![allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated")]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    reason = "generated"
+)]
 
 wasmtime::component::bindgen!({
     path: "../../wit",

@@ -45,7 +45,10 @@ pub struct Answered {
 
 impl std::fmt::Debug for CallContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallContext").field("call", &self.call).field("plugin", &self.plugin).finish_non_exhaustive()
+        f.debug_struct("CallContext")
+            .field("call", &self.call)
+            .field("plugin", &self.plugin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,9 +66,7 @@ impl Plugin {
             Some(manifest) => manifest.name.clone(),
             None => PluginName::parse(UNNAMED).map_err(|_| SandboxError::Internal)?,
         };
-        let tools = self
-            .run(name, 0, limits, None, Describe)
-            .await?;
+        let tools = self.run(name, 0, limits, None, Describe).await?;
         tools.map_err(|failure| {
             let why = crate::log_lines::clean(&failure.message, 400);
             SandboxError::NotAdmitted(format!("the plugin cannot describe its tools: {why}"))
@@ -82,14 +83,21 @@ impl Plugin {
         invocation: Invocation,
     ) -> Result<Answered, SandboxError> {
         let (limits, call, plugin) = (Arc::clone(&context.limits), context.call, context.plugin.clone());
-        let scope = CallScope::new(context, Arc::clone(&self.sandbox.egress), Arc::clone(&self.sandbox.kv));
+        let scope = CallScope::new(
+            context,
+            Arc::clone(&self.sandbox.egress),
+            Arc::clone(&self.sandbox.kv),
+        );
         let result_bytes = limits.result_bytes;
         let outcome = self
             .run(plugin, call, limits, Some(scope), Invoke(invocation))
             .await?;
         let bytes = size_of_outcome(&outcome);
         if bytes > result_bytes {
-            return Err(SandboxError::Limit { limit: Limit::result_bytes, value: result_bytes });
+            return Err(SandboxError::Limit {
+                limit: Limit::result_bytes,
+                value: result_bytes,
+            });
         }
         Ok(Answered { outcome, bytes })
     }
@@ -108,11 +116,14 @@ impl Plugin {
         let this = self.clone();
         let task = self.sandbox.guests.spawn(async move {
             let wall = limits.wall();
-            let result = tokio::time::timeout(wall, this.run_in_store(plugin, call, &limits, scope, export)).await;
+            let result =
+                tokio::time::timeout(wall, this.run_in_store(plugin, call, &limits, scope, export)).await;
             drop(permit);
             result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
         });
-        let Some(task) = task else { return Err(SandboxError::Internal) };
+        let Some(task) = task else {
+            return Err(SandboxError::Internal);
+        };
         match AbortOnDrop(task).await {
             Ok(result) => result,
             Err(error) => {
@@ -178,13 +189,21 @@ impl Export for Invoke {
 /// A guest gives back at most a result and the frame around it, and sends at most a request.
 fn hostcall_bytes(limits: &Limits) -> usize {
     const FRAME: u64 = 256 << 10;
-    let most = limits.hostcall_bytes.max(limits.result_bytes.max(limits.request_bytes).saturating_add(FRAME));
+    let most = limits.hostcall_bytes.max(
+        limits
+            .result_bytes
+            .max(limits.request_bytes)
+            .saturating_add(FRAME),
+    );
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// What a caller hears of wasmtime's error. A limit that was hit explains a trap better than the trap.
 fn explain(error: &wasmtime::Error, store: &Store<HostState>, limits: &Limits, call: u64) -> SandboxError {
-    let limit = |limit: Limit| SandboxError::Limit { limit, value: limits.get(limit) };
+    let limit = |limit: Limit| SandboxError::Limit {
+        limit,
+        value: limits.get(limit),
+    };
     if let Some(LimitHit(which)) = error.downcast_ref::<LimitHit>() {
         return limit(*which);
     }
@@ -214,7 +233,11 @@ fn explain(error: &wasmtime::Error, store: &Store<HostState>, limits: &Limits, c
 }
 
 fn size_of_outcome(outcome: &Result<Outcome, Failure>) -> u64 {
-    let pairs = |meta: &[(String, String)]| meta.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    let pairs = |meta: &[(String, String)]| {
+        meta.iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum::<usize>()
+    };
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let output = |output: &Output| {
         let blocks: usize = output
@@ -238,11 +261,15 @@ fn size_of_outcome(outcome: &Result<Outcome, Failure>) -> u64 {
             let requests: usize = asked
                 .requests
                 .iter()
-                .map(|request| request.id.len() + request.kind.len() + request.parameters.len() + pairs(&request.meta))
+                .map(|request| {
+                    request.id.len() + request.kind.len() + request.parameters.len() + pairs(&request.meta)
+                })
                 .sum();
             requests + asked.state.len() + pairs(&asked.meta)
         }
-        Err(failure) => failure.code.len() + failure.message.len() + text(&failure.detail) + pairs(&failure.meta),
+        Err(failure) => {
+            failure.code.len() + failure.message.len() + text(&failure.detail) + pairs(&failure.meta)
+        }
     };
     size as u64
 }
@@ -253,7 +280,10 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 impl<T> Future for AbortOnDrop<T> {
     type Output = Result<T, tokio::task::JoinError>;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
         std::pin::Pin::new(&mut self.0).poll(cx)
     }
 }

@@ -17,7 +17,11 @@ impl HostWallClock for CoarseWallClock {
     }
 
     fn now(&self) -> Duration {
-        coarse(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default())
+        coarse(
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
     }
 }
 

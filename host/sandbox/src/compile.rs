@@ -64,14 +64,21 @@ pub(crate) fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Sandb
         ),
     };
     let component = encoded.as_deref().unwrap_or(bytes);
-    engine.precompile_component(component).map_err(|error| fail(format!("{error:#}")))
+    engine
+        .precompile_component(component)
+        .map_err(|error| fail(format!("{error:#}")))
 }
 
 async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
     let fail = |error: std::io::Error| SandboxError::Compile(format!("the compiler cannot be run: {error}"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().map_err(fail)?;
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(SandboxError::Internal);
     };
@@ -95,7 +102,10 @@ async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Resul
     let status = match tokio::time::timeout(COMPILE_WALL, work).await {
         Ok(status) => status.map_err(fail)?,
         Err(_) => {
-            return Err(SandboxError::Compile(format!("it took longer than {} s", COMPILE_WALL.as_secs())));
+            return Err(SandboxError::Compile(format!(
+                "it took longer than {} s",
+                COMPILE_WALL.as_secs()
+            )));
         }
     };
     if status.success() {
@@ -109,8 +119,41 @@ async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Resul
 }
 
 /// Errors of a compiler are long and many-lined; a person gets the first part on one line.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     const MAX: usize = 400;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     crate::log_lines::clean(&line, MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::precompile;
+    use crate::engine::compile_config;
+
+    fn typed_module() -> Vec<u8> {
+        let mut resolve = wit_parser::Resolve::default();
+        let package = resolve.push_str("x.wit", "package a:b; world w { export f: func(); }").unwrap();
+        let world = resolve.select_world(&[package], None).unwrap();
+        let mut module = wat::parse_str("(module (func (export \"f\")))").unwrap();
+        let encoding = wit_component::StringEncoding::UTF8;
+        wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
+        module
+    }
+
+    #[test]
+    fn a_core_module_with_component_types_is_encoded_and_compiled() {
+        let engine = wasmtime::Engine::new(&compile_config()).unwrap();
+        let artefact = precompile(&engine, &typed_module()).unwrap();
+        assert!(wasmtime::Engine::detect_precompiled(&artefact).is_some());
+    }
+
+    #[test]
+    fn a_module_that_does_not_fit_its_types_is_refused_on_one_line() {
+        let engine = wasmtime::Engine::new(&compile_config()).unwrap();
+        let mut module = typed_module();
+        let at = module.windows(1).position(|byte| byte == b"f").unwrap();
+        module[at] = b'g';
+        let error = precompile(&engine, &module).unwrap_err().to_string();
+        assert!(!error.contains('\n') && error.len() < 600, "{error}");
+    }
 }

@@ -18,7 +18,9 @@ pub(crate) struct CpuBudget {
 impl CpuBudget {
     pub(crate) fn new(cpu_ms: u64) -> Self {
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1).max(1);
-        Self { ticks_left: cpu_ms.div_ceil(tick).max(1) }
+        Self {
+            ticks_left: cpu_ms.div_ceil(tick).max(1),
+        }
     }
 
     /// Called when the guest is found running at a new epoch: yield to others, or end it.

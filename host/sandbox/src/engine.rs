@@ -41,7 +41,13 @@ pub struct SandboxSettings {
 
 impl Default for SandboxSettings {
     fn default() -> Self {
-        Self { slots: 64, limits: Limits::default(), cache: None, compiler: Compiler::InProcess, threads: None }
+        Self {
+            slots: 64,
+            limits: Limits::default(),
+            cache: None,
+            compiler: Compiler::InProcess,
+            threads: None,
+        }
     }
 }
 
@@ -65,7 +71,9 @@ pub(crate) struct Inner {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("settings", &self.inner.settings).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,21 +83,40 @@ impl Sandbox {
     ///
     /// # Errors
     /// The engine or a thread cannot be made, or the cache directory cannot be used.
-    pub fn new(settings: SandboxSettings, egress: Arc<Egress>, kv: Arc<MemoryKv>) -> Result<Self, SandboxError> {
+    pub fn new(
+        settings: SandboxSettings,
+        egress: Arc<Egress>,
+        kv: Arc<MemoryKv>,
+    ) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
         let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
         let (engine, pooling) = match Engine::new(&pooled_config(&settings)) {
             Ok(engine) => (engine, true),
             Err(error) => {
                 tracing::warn!(%error, "no pool of slots on this machine (address space?); calls are slower");
-                (Engine::new(&compile_config()).map_err(|error| fail(format!("{error:#}")))?, false)
+                (
+                    Engine::new(&compile_config()).map_err(|error| fail(format!("{error:#}")))?,
+                    false,
+                )
             }
         };
         cpu::spawn_ticker(&engine).map_err(|error| fail(error.to_string()))?;
         let linker = imports::linker(&engine).map_err(|error| fail(format!("{error:#}")))?;
         let guests = Guests::start(settings.threads).map_err(|error| fail(error.to_string()))?;
         let slots = Arc::new(Semaphore::new(settings.slots as usize));
-        Ok(Self { inner: Arc::new(Inner { engine, linker, slots, settings, egress, kv, guests, cache, pooling }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                slots,
+                settings,
+                egress,
+                kv,
+                guests,
+                cache,
+                pooling,
+            }),
+        })
     }
 
     /// Whether calls take their memory from a pool.
@@ -116,7 +143,10 @@ impl Sandbox {
         if let Some(artefact) = inner.cache.as_ref().and_then(|cache| cache.get(&name)) {
             match Plugin::from_artefact(Arc::clone(inner), &artefact, &admitted) {
                 Err(SandboxError::Compile(why)) => {
-                    tracing::warn!(why, "a kept artefact does not load; the component is compiled again");
+                    tracing::warn!(
+                        why,
+                        "a kept artefact does not load; the component is compiled again"
+                    );
                 }
                 loaded => return loaded,
             }

@@ -8,7 +8,9 @@ pub enum SandboxError {
     #[error("{0}")]
     NotAdmitted(String),
     /// The file is native code that some engine compiled. Loading it would be running it outside the sandbox.
-    #[error("the file is a precompiled artefact, which this host never loads; give it the component (.wasm) instead")]
+    #[error(
+        "the file is a precompiled artefact, which this host never loads; give it the component (.wasm) instead"
+    )]
     Precompiled,
     /// The component does not compile, or not within the compiler's limits.
     #[error("the component does not compile: {0}")]

@@ -47,10 +47,16 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
         Ok(Kind::Component) => match names(bytes) {
             Err(error) => obstacles.push(error.to_string()),
             Ok((imported, exported)) => {
-                let unknown: Vec<&str> =
-                    imported.iter().map(String::as_str).filter(|name| !is_offered(name)).collect();
+                let unknown: Vec<&str> = imported
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| !is_offered(name))
+                    .collect();
                 if !unknown.is_empty() {
-                    obstacles.push(format!("it imports what this host does not offer: {}", unknown.join(", ")));
+                    obstacles.push(format!(
+                        "it imports what this host does not offer: {}",
+                        unknown.join(", ")
+                    ));
                 }
                 if !exported.iter().any(|name| name == TOOLS_INTERFACE) {
                     obstacles.push(format!("it does not export {TOOLS_INTERFACE}"));
@@ -59,7 +65,11 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
             }
         },
     }
-    let manifest = if found.is_ok() { find_manifest(bytes) } else { Ok(None) };
+    let manifest = if found.is_ok() {
+        find_manifest(bytes)
+    } else {
+        Ok(None)
+    };
     match &manifest {
         Err(error) => obstacles.push(error.to_string()),
         Ok(None) if found.is_ok() => {
@@ -71,7 +81,15 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
         Kind::Component => "component",
         Kind::TypedModule => "core module with component types",
     });
-    Inspection { digest, size: bytes.len() as u64, kind, imports, exports, manifest, obstacles }
+    Inspection {
+        digest,
+        size: bytes.len() as u64,
+        kind,
+        imports,
+        exports,
+        manifest,
+        obstacles,
+    }
 }
 
 /// The names that the outermost component imports and exports.

@@ -20,12 +20,19 @@ pub(crate) struct CallLog {
 impl CallLog {
     pub(crate) fn new(plugin: PluginName, call: u64, limits: &Limits) -> Self {
         let line_bytes = usize::try_from(limits.log_line_bytes).unwrap_or(usize::MAX);
-        Self { plugin, call, lines_left: limits.log_lines, line_bytes }
+        Self {
+            plugin,
+            call,
+            lines_left: limits.log_lines,
+            line_bytes,
+        }
     }
 
     /// One line; `level` as the guest wrote it.
     pub(crate) fn line(&mut self, level: &str, text: &str) {
-        let Some(left) = self.lines_left.checked_sub(1) else { return };
+        let Some(left) = self.lines_left.checked_sub(1) else {
+            return;
+        };
         self.lines_left = left;
         let (plugin, call) = (self.plugin.as_str(), self.call);
         let line = clean(text, self.line_bytes);
@@ -49,7 +56,11 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default().chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect()
+    text.get(..end)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if is_deceptive(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn is_deceptive(c: char) -> bool {
@@ -80,7 +91,10 @@ impl IsTerminal for LogStream {
 
 impl StdoutStream for LogStream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(LineWriter { stream: self.clone(), pending: Vec::new() })
+        Box::new(LineWriter {
+            stream: self.clone(),
+            pending: Vec::new(),
+        })
     }
 }
 
@@ -98,13 +112,21 @@ impl LineWriter {
         if !self.pending.is_empty() {
             let text = String::from_utf8_lossy(&self.pending).into_owned();
             self.pending.clear();
-            self.stream.log.lock().unwrap_or_else(PoisonError::into_inner).line(self.stream.level, &text);
+            self.stream
+                .log
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .line(self.stream.level, &text);
         }
     }
 }
 
 impl AsyncWrite for LineWriter {
-    fn poll_write(mut self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (line, ends) = match part.strip_suffix(b"\n") {
                 Some(line) => (line, true),
@@ -143,7 +165,10 @@ mod tests {
     fn a_line_cannot_forge_another_or_hide_text() {
         let text = "ok\r\n{\"level\":\"ERROR\"}\u{1b}[2J\u{202e}evil\u{2028}\u{200b}\u{e0041}end";
         let line = clean(text, 4_096);
-        assert!(line.chars().all(|c| !c.is_control()) && !line.contains(['\u{202e}', '\u{2028}', '\u{200b}', '\u{e0041}']));
+        assert!(
+            line.chars().all(|c| !c.is_control())
+                && !line.contains(['\u{202e}', '\u{2028}', '\u{200b}', '\u{e0041}'])
+        );
         assert!(line.starts_with("ok") && line.ends_with("end"));
     }
 

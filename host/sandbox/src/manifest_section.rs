@@ -11,7 +11,8 @@ use crate::SandboxError;
 pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxError> {
     let mut found: Option<&[u8]> = None;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| SandboxError::NotAdmitted(format!("the file does not parse: {error}")))?;
+        let payload = payload
+            .map_err(|error| SandboxError::NotAdmitted(format!("the file does not parse: {error}")))?;
         if let Payload::CustomSection(section) = payload
             && section.name() == Manifest::SECTION
             && found.replace(section.data()).is_some()
@@ -22,7 +23,9 @@ pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxErr
             )));
         }
     }
-    let parse = |bytes| Manifest::parse(bytes).map_err(|error: ManifestError| SandboxError::NotAdmitted(error.to_string()));
+    let parse = |bytes| {
+        Manifest::parse(bytes).map_err(|error: ManifestError| SandboxError::NotAdmitted(error.to_string()))
+    };
     found.map(parse).transpose()
 }
 
@@ -36,10 +39,16 @@ pub fn embed_manifest(component: &[u8], manifest: &[u8]) -> Result<Vec<u8>, Sand
         return Err(SandboxError::NotAdmitted("the file is not a component".into()));
     }
     if find_manifest(component)?.is_some() {
-        return Err(SandboxError::NotAdmitted("the component has a manifest already".into()));
+        return Err(SandboxError::NotAdmitted(
+            "the component has a manifest already".into(),
+        ));
     }
     let mut bytes = component.to_vec();
-    CustomSection { name: Manifest::SECTION.into(), data: manifest.into() }.append_to_component(&mut bytes);
+    CustomSection {
+        name: Manifest::SECTION.into(),
+        data: manifest.into(),
+    }
+    .append_to_component(&mut bytes);
     Ok(bytes)
 }
 
@@ -59,10 +68,18 @@ mod tests {
 
     #[test]
     fn two_manifests_are_refused() {
-        let inner = wat::parse_str("(component (core module (@custom \"toolhost:manifest\" \"[plugin]\\nname='x'\\nversion='1'\")))").unwrap();
+        let inner = wat::parse_str(
+            "(component (core module (@custom \"toolhost:manifest\" \"[plugin]\\nname='x'\\nversion='1'\")))",
+        )
+        .unwrap();
         assert!(find_manifest(&inner).unwrap().is_some());
         assert!(embed_manifest(&inner, MANIFEST).is_err());
         let twice = wat::parse_str("(component (core module (@custom \"toolhost:manifest\" \"a\")) (core module (@custom \"toolhost:manifest\" \"b\")))").unwrap();
-        assert!(find_manifest(&twice).unwrap_err().to_string().contains("two manifests"));
+        assert!(
+            find_manifest(&twice)
+                .unwrap_err()
+                .to_string()
+                .contains("two manifests")
+        );
     }
 }

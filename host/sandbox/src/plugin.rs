@@ -8,6 +8,7 @@ use wasmtime::component::types::ComponentItem;
 use crate::SandboxError;
 use crate::admission::Admitted;
 use crate::bindings::ToolPre;
+use crate::compile::one_line;
 use crate::engine::Inner;
 use crate::imports;
 use crate::state::HostState;
@@ -54,7 +55,9 @@ pub struct Plugin {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,10 +87,9 @@ impl Plugin {
     ) -> Result<Self, SandboxError> {
         let component = deserialize(&sandbox.engine, artefact)?;
         check_imports(&sandbox.engine, &component)?;
-        let pre = sandbox
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| SandboxError::NotAdmitted(format!("an import does not fit this host: {error:#}")))?;
+        let pre = sandbox.linker.instantiate_pre(&component).map_err(|error| {
+            SandboxError::NotAdmitted(one_line(&format!("an import does not fit this host: {error:#}")))
+        })?;
         let pre = ToolPre::new(pre).map_err(|error| {
             SandboxError::NotAdmitted(format!(
                 "the component does not export {}: {error:#}",
@@ -98,7 +100,12 @@ impl Plugin {
         if let Err(error) = component.initialize_copy_on_write_image() {
             tracing::debug!(%error, "no copy-on-write image");
         }
-        Ok(Self { sandbox, pre, digest: admitted.digest, manifest: admitted.manifest.clone().map(Arc::new) })
+        Ok(Self {
+            sandbox,
+            pre,
+            digest: admitted.digest,
+            manifest: admitted.manifest.clone().map(Arc::new),
+        })
     }
 }
 
@@ -112,7 +119,7 @@ fn deserialize(engine: &wasmtime::Engine, artefact: &[u8]) -> Result<Component, 
     // come from our own compiler over a pipe, or from `ArtefactCache::get`, which verifies an HMAC under a key that
     // only the host's user can read. wasmtime itself refuses other versions and settings.
     unsafe { Component::deserialize(engine, artefact) }
-        .map_err(|error| SandboxError::Compile(format!("the artefact does not load: {error:#}")))
+        .map_err(|error| SandboxError::Compile(one_line(&format!("the artefact does not load: {error:#}"))))
 }
 
 /// Names every import that this host does not offer, instead of failing at the first.
@@ -126,5 +133,8 @@ fn check_imports(engine: &wasmtime::Engine, component: &Component) -> Result<(),
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(SandboxError::NotAdmitted(format!("the component imports what this host does not offer: {}", unknown.join(", "))))
+    Err(SandboxError::NotAdmitted(format!(
+        "the component imports what this host does not offer: {}",
+        unknown.join(", ")
+    )))
 }

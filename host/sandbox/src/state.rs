@@ -46,12 +46,21 @@ const REFUSALS: u64 = 100;
 impl CallScope {
     pub(crate) fn new(context: CallContext, egress: Arc<Egress>, kv: Arc<MemoryKv>) -> Self {
         let (kv_calls_left, http_calls) = (context.limits.kv_calls, context.limits.http_calls);
-        Self { context, egress, kv, kv_calls_left, requests_left: http_calls.saturating_add(REFUSALS) }
+        Self {
+            context,
+            egress,
+            kv,
+            kv_calls_left,
+            requests_left: http_calls.saturating_add(REFUSALS),
+        }
     }
 
     /// The way out for one more request.
     pub(crate) fn take_request(&mut self) -> Result<(Arc<Egress>, Arc<EgressCall>), LimitHit> {
-        self.requests_left = self.requests_left.checked_sub(1).ok_or(LimitHit(Limit::http_calls))?;
+        self.requests_left = self
+            .requests_left
+            .checked_sub(1)
+            .ok_or(LimitHit(Limit::http_calls))?;
         Ok((Arc::clone(&self.egress), Arc::clone(&self.context.egress)))
     }
 
@@ -78,8 +87,12 @@ impl HostState {
             .monotonic_clock(CoarseMonotonicClock(Instant::now()))
             .build();
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(usize::try_from(limits.header_bytes.saturating_mul(4)).unwrap_or(usize::MAX));
-        let reach = scope.as_ref().map(|scope| (Arc::clone(&scope.egress), Arc::clone(scope.egress_call())));
+        http.set_field_size_limit(
+            usize::try_from(limits.header_bytes.saturating_mul(4)).unwrap_or(usize::MAX),
+        );
+        let reach = scope
+            .as_ref()
+            .map(|scope| (Arc::clone(&scope.egress), Arc::clone(scope.egress_call())));
         Self {
             table,
             wasi,
@@ -95,12 +108,19 @@ impl HostState {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
     }
 }

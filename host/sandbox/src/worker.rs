@@ -29,13 +29,24 @@ pub fn compile_worker_main() -> ExitCode {
 }
 
 fn work() -> Result<(), String> {
-    for (resource, value) in [(Resource::As, MEMORY), (Resource::Cpu, CPU_SECONDS), (Resource::Core, 0)] {
-        let limit = Rlimit { current: Some(value), maximum: Some(value) };
-        setrlimit(resource, limit).map_err(|error| format!("a limit of the compiler cannot be set: {error}"))?;
+    for (resource, value) in [
+        (Resource::As, MEMORY),
+        (Resource::Cpu, CPU_SECONDS),
+        (Resource::Core, 0),
+    ] {
+        let limit = Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        };
+        setrlimit(resource, limit)
+            .map_err(|error| format!("a limit of the compiler cannot be set: {error}"))?;
     }
     let ceiling = Limit::component_bytes.ceiling();
     let mut bytes = Vec::new();
-    std::io::stdin().take(ceiling + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    std::io::stdin()
+        .take(ceiling + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > ceiling {
         return Err(format!("the component has more than {ceiling} bytes"));
     }
@@ -45,5 +56,7 @@ fn work() -> Result<(), String> {
         crate::SandboxError::Compile(why) => why,
         other => other.to_string(),
     })?;
-    std::io::stdout().write_all(&artefact).map_err(|error| error.to_string())
+    std::io::stdout()
+        .write_all(&artefact)
+        .map_err(|error| error.to_string())
 }

@@ -32,7 +32,11 @@ pub struct KvQuota {
 
 impl Default for KvQuota {
     fn default() -> Self {
-        Self { plugin_bytes: 16 << 20, tenant_bytes: 64 << 20, total_bytes: 512 << 20 }
+        Self {
+            plugin_bytes: 16 << 20,
+            tenant_bytes: 64 << 20,
+            total_bytes: 512 << 20,
+        }
     }
 }
 
@@ -99,7 +103,10 @@ impl MemoryKv {
     /// An empty one.
     #[must_use]
     pub fn new(quota: KvQuota) -> Self {
-        Self { state: Mutex::default(), quota }
+        Self {
+            state: Mutex::default(),
+            quota,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,7 +120,12 @@ impl MemoryKv {
     /// [`KvError::Key`].
     pub fn get(&self, space: &KvSpace, key: &str) -> Result<Option<Entry>, KvError> {
         check_key(key)?;
-        Ok(self.state().spaces.get(space).and_then(|space| space.entries.get(key)).cloned())
+        Ok(self
+            .state()
+            .spaces
+            .get(space)
+            .and_then(|space| space.entries.get(key))
+            .cloned())
     }
 
     /// Writes a value, whatever was there, and returns its version.
@@ -170,7 +182,11 @@ impl MemoryKv {
     pub fn delete(&self, space: &KvSpace, key: &str) -> Result<bool, KvError> {
         check_key(key)?;
         let mut state = self.state();
-        let Some(entry) = state.spaces.get_mut(space).and_then(|space| space.entries.remove(key)) else {
+        let Some(entry) = state
+            .spaces
+            .get_mut(space)
+            .and_then(|space| space.entries.remove(key))
+        else {
             return Ok(false);
         };
         state.charge(space, &self.quota, cost(key, &entry.value), 0)?;
@@ -195,14 +211,26 @@ impl MemoryKv {
             return Err(KvError::Key);
         }
         let state = self.state();
-        let Some(space) = state.spaces.get(space) else { return Ok(KeyPage { keys: vec![], cursor: None }) };
+        let Some(space) = state.spaces.get(space) else {
+            return Ok(KeyPage {
+                keys: vec![],
+                cursor: None,
+            });
+        };
         let from = match cursor {
             Some(cursor) if cursor >= prefix => Bound::Excluded(cursor),
             _ => Bound::Included(prefix),
         };
-        let mut found = space.entries.range::<str, _>((from, Bound::Unbounded)).map(|(key, _)| key);
+        let mut found = space
+            .entries
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(key, _)| key);
         let mut keys = Vec::new();
-        for key in found.by_ref().take_while(|key| key.starts_with(prefix)).take(limit as usize + 1) {
+        for key in found
+            .by_ref()
+            .take_while(|key| key.starts_with(prefix))
+            .take(limit as usize + 1)
+        {
             keys.push(key.clone());
         }
         let more = keys.len() > limit as usize;
@@ -213,7 +241,13 @@ impl MemoryKv {
 }
 
 impl State {
-    fn charge(&mut self, space: &KvSpace, quota: &KvQuota, freed: usize, needed: usize) -> Result<(), KvError> {
+    fn charge(
+        &mut self,
+        space: &KvSpace,
+        quota: &KvQuota,
+        freed: usize,
+        needed: usize,
+    ) -> Result<(), KvError> {
         let plugin_key = (space.tenant.clone(), space.plugin.clone());
         let after = |now: usize| now.saturating_sub(freed).saturating_add(needed);
         let plugin = after(self.plugin_bytes.get(&plugin_key).copied().unwrap_or(0));
@@ -232,7 +266,11 @@ impl State {
 }
 
 fn check_key(key: &str) -> Result<(), KvError> {
-    if key.is_empty() || key.len() > MAX_KEY { Err(KvError::Key) } else { Ok(()) }
+    if key.is_empty() || key.len() > MAX_KEY {
+        Err(KvError::Key)
+    } else {
+        Ok(())
+    }
 }
 
 fn cost(key: &str, value: &[u8]) -> usize {
@@ -261,7 +299,15 @@ mod tests {
     fn a_key_is_found_in_its_own_space_alone() {
         let kv = MemoryKv::default();
         let home = space("acme", "billing", KvScope::Shared);
-        for key in ["k", "../globex/k", "globex\0billing\0k", "/", "%2e%2e", "k\n", "ﬁ"] {
+        for key in [
+            "k",
+            "../globex/k",
+            "globex\0billing\0k",
+            "/",
+            "%2e%2e",
+            "k\n",
+            "ﬁ",
+        ] {
             kv.put(&home, key, b"v".to_vec()).unwrap();
             for other in [
                 space("globex", "billing", KvScope::Shared),
@@ -280,23 +326,38 @@ mod tests {
         let kv = MemoryKv::default();
         let home = space("acme", "billing", KvScope::Shared);
         let first = kv.compare_and_set(&home, "k", None, vec![1]).unwrap();
-        assert_eq!(kv.compare_and_set(&home, "k", None, vec![2]), Err(KvError::Conflict));
+        assert_eq!(
+            kv.compare_and_set(&home, "k", None, vec![2]),
+            Err(KvError::Conflict)
+        );
         let second = kv.compare_and_set(&home, "k", Some(first), vec![3]).unwrap();
-        assert_eq!(kv.compare_and_set(&home, "k", Some(first), vec![4]), Err(KvError::Conflict));
+        assert_eq!(
+            kv.compare_and_set(&home, "k", Some(first), vec![4]),
+            Err(KvError::Conflict)
+        );
         kv.delete(&home, "k").unwrap();
         let again = kv.put(&home, "k", vec![5]).unwrap();
-        assert!(first < second && second < again, "a removed key must not come back under an old version");
+        assert!(
+            first < second && second < again,
+            "a removed key must not come back under an old version"
+        );
     }
 
     #[test]
     fn a_full_space_refuses_and_keeps_what_it_has() {
-        let quota = KvQuota { plugin_bytes: 1_000, ..KvQuota::default() };
+        let quota = KvQuota {
+            plugin_bytes: 1_000,
+            ..KvQuota::default()
+        };
         let kv = MemoryKv::new(quota);
         let home = space("acme", "billing", KvScope::Shared);
         kv.put(&home, "a", vec![0; 500]).unwrap();
         assert_eq!(kv.put(&home, "b", vec![0; 500]), Err(KvError::Full));
         // The personal space counts towards the same plugin.
-        assert_eq!(kv.put(&space("acme", "billing", KvScope::Personal), "b", vec![0; 500]), Err(KvError::Full));
+        assert_eq!(
+            kv.put(&space("acme", "billing", KvScope::Personal), "b", vec![0; 500]),
+            Err(KvError::Full)
+        );
         assert_eq!(kv.get(&home, "a").unwrap().unwrap().value.len(), 500);
         kv.put(&home, "a", vec![0; 10]).unwrap();
         kv.put(&home, "b", vec![0; 500]).unwrap();
@@ -312,7 +373,10 @@ mod tests {
             kv.put(&home, key, vec![]).unwrap();
         }
         let first = kv.list_keys(&home, "b", None, 2).unwrap();
-        assert_eq!((first.keys, first.cursor.as_deref()), (vec!["b1".into(), "b2".into()], Some("b2")));
+        assert_eq!(
+            (first.keys, first.cursor.as_deref()),
+            (vec!["b1".into(), "b2".into()], Some("b2"))
+        );
         let last = kv.list_keys(&home, "b", Some("b2"), 2).unwrap();
         assert_eq!((last.keys, last.cursor), (vec!["b3".into()], None));
         let before = kv.list_keys(&home, "b", Some("a"), 9).unwrap();

@@ -157,6 +157,10 @@ impl IssuerKeys {
             tracing::debug!(issuer = %self.config.issuer, %reason, "a key was left out");
         }
         let before = self.loaded.load_full();
+        if before.is_none() {
+            // The first time is no repetition: keys that change soon after the start are found at once.
+            self.attempted_at.store(0, Ordering::Release);
+        }
         let loaded = match &before {
             Some(same) if same.digest == digest => Loaded {
                 keys: Arc::clone(&same.keys),

@@ -30,7 +30,9 @@ pub struct CallOptions {
 
 impl std::fmt::Debug for CallOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallOptions").field("client", &self.client).finish_non_exhaustive()
+        f.debug_struct("CallOptions")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,7 +86,9 @@ pub struct Tools {
 
 impl std::fmt::Debug for Tools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tools").field("revision", &self.revision()).finish_non_exhaustive()
+        f.debug_struct("Tools")
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,7 +132,10 @@ impl Tools {
     /// A tool that this caller may see.
     #[must_use]
     pub fn find(&self, _binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
-        self.catalogue.load().get(name).map(|offered| Arc::clone(&offered.entry))
+        self.catalogue
+            .load()
+            .get(name)
+            .map(|offered| Arc::clone(&offered.entry))
     }
 
     /// Calls a tool. Every door comes here.
@@ -186,7 +193,12 @@ impl Tools {
         arguments: String,
         options: CallOptions,
     ) -> Result<(CallOutcome, u64), PublicError> {
-        let purpose = Purpose { binding, digest: &served.digest, tool: &entry.name, arguments: &arguments };
+        let purpose = Purpose {
+            binding,
+            digest: &served.digest,
+            tool: &entry.name,
+            arguments: &arguments,
+        };
         let (answers, state) = match options.resume {
             None => (Vec::new(), None),
             Some(resume) => {
@@ -201,7 +213,11 @@ impl Tools {
             }
         };
         let deadline = Instant::now() + served.limits.wall();
-        let egress_call = Arc::new(self.egress.call(binding.clone(), Arc::clone(&served.grant), call, deadline));
+        let egress_call =
+            Arc::new(
+                self.egress
+                    .call(binding.clone(), Arc::clone(&served.grant), call, deadline),
+            );
         let context = CallContext {
             call,
             binding: binding.clone(),
@@ -242,11 +258,13 @@ impl Tools {
                 if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
                     return Err(input_unsupported(&request.kind));
                 }
-                let state = self
-                    .sealer
-                    .seal(&purpose, &asked.state, now())
-                    .ok_or_else(|| PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed"))?;
-                Ok((CallOutcome::InputRequired(InputRequired { requests, state }), bytes))
+                let state = self.sealer.seal(&purpose, &asked.state, now()).ok_or_else(|| {
+                    PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed")
+                })?;
+                Ok((
+                    CallOutcome::InputRequired(InputRequired { requests, state }),
+                    bytes,
+                ))
             }
         }
     }
@@ -255,7 +273,10 @@ impl Tools {
     fn record(&self, event: &Event) -> Result<(), PublicError> {
         self.audit.record(event).map_err(|error| {
             tracing::error!(%error, "an event cannot be recorded");
-            PublicError::new(ErrorCode::Internal, "the call cannot be recorded, so it is not made")
+            PublicError::new(
+                ErrorCode::Internal,
+                "the call cannot be recorded, so it is not made",
+            )
         })
     }
 }
@@ -273,7 +294,11 @@ fn check_client(entry: &ToolEntry, client: ClientCapabilities) -> Result<(), Pub
 }
 
 fn input_unsupported(kind: &str) -> PublicError {
-    PublicError::new(ErrorCode::InputUnsupported, format!("the tool needs a client that offers {kind}")).about(kind)
+    PublicError::new(
+        ErrorCode::InputUnsupported,
+        format!("the tool needs a client that offers {kind}"),
+    )
+    .about(kind)
 }
 
 /// The arguments as the guest gets them, once they fit the tool's schema.
@@ -282,12 +307,19 @@ fn check_arguments(entry: &ToolEntry, served: &Served, args: ModelArgs) -> Resul
     let text = value.to_string();
     let max = served.limits.arguments_bytes;
     if text.len() as u64 > max {
-        let message = format!("the arguments have {} bytes, more than {max} ([limits] arguments_bytes)", text.len());
+        let message = format!(
+            "the arguments have {} bytes, more than {max} ([limits] arguments_bytes)",
+            text.len()
+        );
         return Err(PublicError::new(ErrorCode::LimitExceeded, message).about(Limit::arguments_bytes.key()));
     }
     entry.arguments.check(&value).map_err(|(sentence, place)| {
         let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
-        if place.is_empty() { error } else { error.about(place) }
+        if place.is_empty() {
+            error
+        } else {
+            error.about(place)
+        }
     })?;
     Ok(text)
 }
@@ -302,5 +334,7 @@ fn answer(answer: Answer) -> contract::Answer {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
 }

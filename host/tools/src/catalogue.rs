@@ -4,7 +4,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use toolhost_policy::{ErrorCode, Grant, Limits, PluginName, PublicError};
-use toolhost_sandbox::{Plugin, SandboxError};
+use toolhost_sandbox::{Plugin, SandboxError, contract};
 
 use crate::ToolEntry;
 
@@ -90,45 +90,73 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Asks each plugin for its tools and builds the list once.
+    /// Asks each plugin for its tools, and builds the list of what they say.
     ///
     /// # Errors
-    /// A plugin does not describe itself, a tool is not acceptable, or a name stands twice. Nothing is left out in
-    /// silence.
+    /// A plugin does not describe itself, or as [`Catalogue::of_described`].
     pub async fn build(plugins: Vec<(Plugin, Grant)>, revision: u64) -> Result<Self, CatalogueError> {
-        let mut catalogue = Self { revision, ..Self::default() };
+        let mut described = Vec::with_capacity(plugins.len());
         for (plugin, grant) in plugins {
-            let name = grant.plugin.clone();
-            if catalogue.plugins.iter().any(|served| served.grant.plugin == name) {
-                return Err(CatalogueError::Plugin(name));
-            }
-            let described = plugin.describe().await;
-            let tools = described.map_err(|error| CatalogueError::Describe { plugin: name.clone(), error })?;
-            if tools.len() > MAX_TOOLS {
-                return Err(CatalogueError::TooMany(name));
-            }
-            let served = Arc::new(Served {
-                digest: plugin.digest().to_string(),
-                limits: Arc::new(grant.limits.clone()),
-                grant: Arc::new(grant),
-                plugin,
-            });
-            for tool in tools {
-                let entry = Arc::new(ToolEntry::new(&name, tool)?);
-                if let Some(other) = catalogue.tools.get(&entry.name) {
-                    return Err(CatalogueError::Shadowed {
-                        tool: entry.name.clone(),
-                        first: other.entry.plugin.clone(),
-                        second: name,
-                    });
-                }
-                let offered = Offered { entry: Arc::clone(&entry), served: Arc::clone(&served) };
-                catalogue.tools.insert(entry.name.clone(), offered);
-            }
-            catalogue.plugins.push(served);
+            let tools = plugin.describe().await.map_err(|error| CatalogueError::Describe {
+                plugin: grant.plugin.clone(),
+                error,
+            })?;
+            described.push((plugin, grant, tools));
+        }
+        Self::of_described(described, revision)
+    }
+
+    /// Builds the list of tools that were described before. What an operator said yes to is served and nothing else: a
+    /// plugin that was asked again could answer otherwise (T34).
+    ///
+    /// # Errors
+    /// A tool is not acceptable, or a name stands twice. Nothing is left out in silence.
+    pub fn of_described(
+        plugins: Vec<(Plugin, Grant, Vec<contract::Tool>)>,
+        revision: u64,
+    ) -> Result<Self, CatalogueError> {
+        let mut catalogue = Self {
+            revision,
+            ..Self::default()
+        };
+        for (plugin, grant, tools) in plugins {
+            catalogue.add(plugin, grant, tools)?;
         }
         catalogue.pages = pages(catalogue.tools.values().map(|offered| &offered.entry), revision);
         Ok(catalogue)
+    }
+
+    fn add(&mut self, plugin: Plugin, grant: Grant, tools: Vec<contract::Tool>) -> Result<(), CatalogueError> {
+        let name = grant.plugin.clone();
+        if self.plugins.iter().any(|served| served.grant.plugin == name) {
+            return Err(CatalogueError::Plugin(name));
+        }
+        if tools.len() > MAX_TOOLS {
+            return Err(CatalogueError::TooMany(name));
+        }
+        let served = Arc::new(Served {
+            digest: plugin.digest().to_string(),
+            limits: Arc::new(grant.limits.clone()),
+            grant: Arc::new(grant),
+            plugin,
+        });
+        for tool in tools {
+            let entry = Arc::new(ToolEntry::new(&name, tool)?);
+            if let Some(other) = self.tools.get(&entry.name) {
+                return Err(CatalogueError::Shadowed {
+                    tool: entry.name.clone(),
+                    first: other.entry.plugin.clone(),
+                    second: name,
+                });
+            }
+            let offered = Offered {
+                entry: Arc::clone(&entry),
+                served: Arc::clone(&served),
+            };
+            self.tools.insert(entry.name.clone(), offered);
+        }
+        self.plugins.push(served);
+        Ok(())
     }
 
     /// It changes with every catalogue.
@@ -150,8 +178,11 @@ impl Catalogue {
             .and_then(|index| self.pages.get(index))
             .cloned()
             .ok_or_else(|| {
-                PublicError::new(ErrorCode::InvalidRequest, "the cursor is of no page of the present list; begin without one")
-                    .about("cursor")
+                PublicError::new(
+                    ErrorCode::InvalidRequest,
+                    "the cursor is of no page of the present list; begin without one",
+                )
+                .about("cursor")
             })
     }
 }
@@ -165,7 +196,11 @@ fn pages<'a>(entries: impl Iterator<Item = &'a Arc<ToolEntry>>, revision: u64) -
         .map(|index| {
             let tools = rest.by_ref().take(PAGE).collect();
             let next_cursor = (index + 1 < count).then(|| write_cursor(index + 1, revision));
-            Arc::new(ToolPage { tools, next_cursor, revision })
+            Arc::new(ToolPage {
+                tools,
+                next_cursor,
+                revision,
+            })
         })
         .collect()
 }
@@ -201,7 +236,11 @@ mod tests {
                 Arc::new(ToolEntry::new(&plugin, tool).unwrap())
             })
             .collect();
-        Catalogue { pages: pages(entries.iter(), 7), revision: 7, ..Catalogue::default() }
+        Catalogue {
+            pages: pages(entries.iter(), 7),
+            revision: 7,
+            ..Catalogue::default()
+        }
     }
 
     #[test]

@@ -62,10 +62,18 @@ impl ToolEntry {
         };
         let name = ToolName::parse(&tool.name).map_err(|error| refuse(error.to_string()))?;
         let arguments = Schema::of_arguments(&tool.input_schema).map_err(&refuse)?;
-        let output = tool.output_schema.as_deref().map(Schema::of_output).transpose().map_err(&refuse)?;
+        let output = tool
+            .output_schema
+            .as_deref()
+            .map(Schema::of_output)
+            .transpose()
+            .map_err(&refuse)?;
         for needed in &tool.requires {
             if !matches!(needed.as_str(), "elicitation" | "sampling") {
-                return Err(refuse(format!("requires {:?}, which is neither elicitation nor sampling", clean(needed, 64))));
+                return Err(refuse(format!(
+                    "requires {:?}, which is neither elicitation nor sampling",
+                    clean(needed, 64)
+                )));
             }
         }
         if tool.effects.read_only && tool.effects.destructive {
@@ -94,7 +102,10 @@ impl ToolEntry {
 /// Text for a model or a person: cut, and without characters that hide or turn what they stand between (T31). Line
 /// breaks and tabs stay.
 fn clean(text: &str, max: usize) -> String {
-    let end = (0..=text.len().min(max)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=text.len().min(max))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
     let visible = |c: &char| {
         matches!(c, '\n' | '\t')
             || !(c.is_control()
@@ -102,7 +113,11 @@ fn clean(text: &str, max: usize) -> String {
                     '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
                     | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{061c}'))
     };
-    text.get(..end).unwrap_or_default().chars().filter(visible).collect()
+    text.get(..end)
+        .unwrap_or_default()
+        .chars()
+        .filter(visible)
+        .collect()
 }
 
 #[cfg(test)]
@@ -113,7 +128,12 @@ pub(crate) fn test_tool(name: &str) -> contract::Tool {
         description: "Lists.\u{202e}\u{e0049}\u{200b}\nAll.".into(),
         input_schema: "{\"type\":\"object\"}".into(),
         output_schema: None,
-        effects: contract::Effects { read_only: true, destructive: false, idempotent: true, open_world: false },
+        effects: contract::Effects {
+            read_only: true,
+            destructive: false,
+            idempotent: true,
+            open_world: false,
+        },
         requires: vec![],
         cache: None,
         meta: vec![],
@@ -141,7 +161,10 @@ mod tests {
     #[test]
     fn what_could_mislead_a_client_is_refused() {
         assert!(entry(|tool| tool.name = "a b".into()).is_err());
-        assert!(entry(|tool| tool.name = "lіst".into()).is_err(), "a Cyrillic letter");
+        assert!(
+            entry(|tool| tool.name = "lіst".into()).is_err(),
+            "a Cyrillic letter"
+        );
         assert!(entry(|tool| tool.name = "x".repeat(65)).is_err());
         assert!(entry(|tool| tool.requires = vec!["roots".into()]).is_err());
         assert!(entry(|tool| tool.effects.destructive = true).is_err());

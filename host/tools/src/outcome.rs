@@ -103,41 +103,65 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
         ),
     };
     if let Some(schema) = &entry.output {
-        let value = structured.as_ref().ok_or_else(|| broken("its result lacks the structured part that it declares"))?;
-        schema
-            .check(value)
-            .map_err(|(sentence, _)| broken(&format!("its structured result does not fit its schema: {sentence}")))?;
+        let value = structured
+            .as_ref()
+            .ok_or_else(|| broken("its result lacks the structured part that it declares"))?;
+        schema.check(value).map_err(|(sentence, _)| {
+            broken(&format!(
+                "its structured result does not fit its schema: {sentence}"
+            ))
+        })?;
     }
-    let content = output.content.into_iter().map(content).collect::<Result<_, _>>()?;
+    let content = output
+        .content
+        .into_iter()
+        .map(content)
+        .collect::<Result<_, _>>()?;
     Ok(ToolOutput { content, structured })
 }
 
 fn content(block: contract::Content) -> Result<Content, PublicError> {
     let label = |text: Option<String>, what: &str| match text {
-        Some(text) if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) => {
-            Err(broken(&format!("a block of its result has an unacceptable {what}")))
-        }
+        Some(text) if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) => Err(
+            broken(&format!("a block of its result has an unacceptable {what}")),
+        ),
         other => Ok(other),
     };
-    let need = |text: Option<String>, what: &str| text.ok_or_else(|| broken(&format!("a block of its result has no {what}")));
+    let need = |text: Option<String>, what: &str| {
+        text.ok_or_else(|| broken(&format!("a block of its result has no {what}")))
+    };
     let mime_type = label(block.mime_type, "mime-type")?;
     let uri = label(block.uri, "uri")?;
     let name = label(block.name, "name")?;
     Ok(match block.kind.as_str() {
         "text" => Content::Text(need(block.text, "text")?),
         "image" | "audio" => {
-            let data = block.data.ok_or_else(|| broken("a block of its result has no data"))?;
+            let data = block
+                .data
+                .ok_or_else(|| broken("a block of its result has no data"))?;
             let mime_type = need(mime_type, "mime-type")?;
-            if block.kind == "image" { Content::Image { data, mime_type } } else { Content::Audio { data, mime_type } }
+            if block.kind == "image" {
+                Content::Image { data, mime_type }
+            } else {
+                Content::Audio { data, mime_type }
+            }
         }
-        "resource-link" => Content::ResourceLink { uri: need(uri, "uri")?, name: need(name, "name")?, mime_type },
+        "resource-link" => Content::ResourceLink {
+            uri: need(uri, "uri")?,
+            name: need(name, "name")?,
+            mime_type,
+        },
         "resource" => {
             let body = match (block.text, block.data) {
                 (Some(text), None) => ResourceBody::Text(text),
                 (None, Some(data)) => ResourceBody::Blob(data),
                 _ => return Err(broken("an embedded resource has either text or data")),
             };
-            Content::Resource { uri: need(uri, "uri")?, mime_type, body }
+            Content::Resource {
+                uri: need(uri, "uri")?,
+                mime_type,
+                body,
+            }
         }
         _ => return Err(broken("a block of its result is of an unknown kind")),
     })
@@ -150,7 +174,10 @@ const MAX_REQUESTS: usize = 8;
 const MAX_STATE: usize = 64 << 10;
 
 /// Checks what a guest asks; the state is sealed by the caller.
-pub(crate) fn requests(asked: Vec<contract::InputRequest>, state: &[u8]) -> Result<Vec<InputRequest>, PublicError> {
+pub(crate) fn requests(
+    asked: Vec<contract::InputRequest>,
+    state: &[u8],
+) -> Result<Vec<InputRequest>, PublicError> {
     if asked.is_empty() || asked.len() > MAX_REQUESTS {
         return Err(broken("it asks for input with no request, or with more than 8"));
     }
@@ -162,12 +189,24 @@ pub(crate) fn requests(asked: Vec<contract::InputRequest>, state: &[u8]) -> Resu
         if !matches!(request.kind.as_str(), "elicitation" | "sampling") {
             return Err(broken("it asks for input of an unknown kind"));
         }
-        if request.id.is_empty() || request.id.len() > 64 || requests.iter().any(|known| known.id == request.id) {
-            return Err(broken("a request for input has no id of 1 to 64 bytes, or one that stands twice"));
+        if request.id.is_empty()
+            || request.id.len() > 64
+            || requests.iter().any(|known| known.id == request.id)
+        {
+            return Err(broken(
+                "a request for input has no id of 1 to 64 bytes, or one that stands twice",
+            ));
         }
-        let parameters = serde_json::from_str(&request.parameters)
-            .map_err(|error| broken(&format!("the parameters of its request for input are not JSON: {error}")))?;
-        requests.push(InputRequest { id: request.id, kind: request.kind, parameters });
+        let parameters = serde_json::from_str(&request.parameters).map_err(|error| {
+            broken(&format!(
+                "the parameters of its request for input are not JSON: {error}"
+            ))
+        })?;
+        requests.push(InputRequest {
+            id: request.id,
+            kind: request.kind,
+            parameters,
+        });
     }
     Ok(requests)
 }
@@ -182,14 +221,27 @@ pub(crate) fn texts(
     match answer {
         Ok(contract::Outcome::Complete(output)) => {
             let blocks = output.content.iter().flat_map(|block| {
-                [of(&block.text), block.data.as_deref(), of(&block.uri), of(&block.name), of(&block.mime_type)]
+                [
+                    of(&block.text),
+                    block.data.as_deref(),
+                    of(&block.uri),
+                    of(&block.name),
+                    of(&block.mime_type),
+                ]
             });
             Box::new(blocks.chain([of(&output.structured)]).flatten())
         }
-        Ok(contract::Outcome::InputRequired(asked)) => {
-            Box::new(asked.requests.iter().flat_map(|request| [request.id.as_bytes(), request.parameters.as_bytes()]))
-        }
-        Err(failure) => Box::new([Some(failure.message.as_bytes()), of(&failure.detail)].into_iter().flatten()),
+        Ok(contract::Outcome::InputRequired(asked)) => Box::new(
+            asked
+                .requests
+                .iter()
+                .flat_map(|request| [request.id.as_bytes(), request.parameters.as_bytes()]),
+        ),
+        Err(failure) => Box::new(
+            [Some(failure.message.as_bytes()), of(&failure.detail)]
+                .into_iter()
+                .flatten(),
+        ),
     }
 }
 
@@ -209,5 +261,8 @@ pub(crate) fn failure(failure: contract::Failure) -> PublicError {
 }
 
 fn broken(why: &str) -> PublicError {
-    PublicError::new(ErrorCode::PluginFailed, format!("the plugin broke its contract: {why}"))
+    PublicError::new(
+        ErrorCode::PluginFailed,
+        format!("the plugin broke its contract: {why}"),
+    )
 }

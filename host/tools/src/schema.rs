@@ -25,7 +25,11 @@ impl Schema {
             return Err("an input schema must have \"type\": \"object\"".into());
         }
         let properties = schema.get("properties").and_then(Value::as_object);
-        if let Some(name) = properties.into_iter().flat_map(Map::keys).find(|name| names_a_tenant(name)) {
+        if let Some(name) = properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .find(|name| names_a_tenant(name))
+        {
             return Err(format!(
                 "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token"
             ));
@@ -35,13 +39,19 @@ impl Schema {
         if !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties") {
             strict.insert("unevaluatedProperties".into(), Value::Bool(false));
         }
-        Ok(Self { validator: compile(&Value::Object(strict))?, text: schema })
+        Ok(Self {
+            validator: compile(&Value::Object(strict))?,
+            text: schema,
+        })
     }
 
     /// Compiles the schema of a tool's structured output.
     pub(crate) fn of_output(text: &str) -> Result<Self, String> {
         let schema = parse(text)?;
-        Ok(Self { validator: compile(&Value::Object(schema.clone()))?, text: schema })
+        Ok(Self {
+            validator: compile(&Value::Object(schema.clone()))?,
+            text: schema,
+        })
     }
 
     /// Whether a value fits; else one sentence with the place of the first misfit, and that place.
@@ -50,20 +60,33 @@ impl Schema {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        let Some(error) = self.validator.iter_errors(value).next() else { return Ok(()) };
+        let Some(error) = self.validator.iter_errors(value).next() else {
+            return Ok(());
+        };
         let place = error.instance_path().to_string();
         let mut sentence = error.masked().to_string();
         if sentence.len() > MAX_COMPLAINT {
-            let end = (0..=MAX_COMPLAINT).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=MAX_COMPLAINT)
+                .rev()
+                .find(|at| sentence.is_char_boundary(*at))
+                .unwrap_or(0);
             sentence.truncate(end);
         }
-        let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
+        let at = if place.is_empty() {
+            String::new()
+        } else {
+            format!(" at {place}")
+        };
         Err((format!("{sentence}{at}"), place))
     }
 }
 
 fn names_a_tenant(name: &str) -> bool {
-    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
+    let plain: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect();
     TENANT_NAMES.contains(&plain.as_str())
 }
 
@@ -94,14 +117,22 @@ mod tests {
     use super::Schema;
 
     fn check(schema: serde_json::Value, value: serde_json::Value) -> Result<(), String> {
-        Schema::of_arguments(&schema.to_string()).unwrap().check(&value).map_err(|(sentence, _)| sentence)
+        Schema::of_arguments(&schema.to_string())
+            .unwrap()
+            .check(&value)
+            .map_err(|(sentence, _)| sentence)
     }
 
     #[test]
     fn a_member_that_the_schema_does_not_name_is_refused() {
         let schema = json!({"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}});
         assert!(check(schema.clone(), json!({"limit": 100})).is_ok());
-        for bad in [json!({"limit": 101}), json!({"limit": "100"}), json!({"limit": 1, "x": 1}), json!({"tenant": "globex"})] {
+        for bad in [
+            json!({"limit": 101}),
+            json!({"limit": "100"}),
+            json!({"limit": 1, "x": 1}),
+            json!({"tenant": "globex"}),
+        ] {
             assert!(check(schema.clone(), bad.clone()).is_err(), "{bad}");
         }
         let composed = json!({"type": "object", "allOf": [{"properties": {"a": true}}]});
@@ -113,7 +144,10 @@ mod tests {
     fn a_complaint_does_not_repeat_the_value() {
         let schema = json!({"type": "object", "properties": {"limit": {"type": "integer"}}});
         let sentence = check(schema, json!({"limit": "a-private-thing"})).unwrap_err();
-        assert!(!sentence.contains("a-private-thing") && sentence.contains("/limit"), "{sentence}");
+        assert!(
+            !sentence.contains("a-private-thing") && sentence.contains("/limit"),
+            "{sentence}"
+        );
     }
 
     #[test]
@@ -127,12 +161,22 @@ mod tests {
     #[test]
     fn what_is_no_schema_of_an_object_is_refused() {
         for text in [
-            "", "[]", "{}", "{\"type\":\"string\"}", "{\"type\":\"object\",\"properties\":3}",
+            "",
+            "[]",
+            "{}",
+            "{\"type\":\"string\"}",
+            "{\"type\":\"object\",\"properties\":3}",
             "{\"type\":\"object\",\"$ref\":\"http://127.0.0.1:9/x\"}",
         ] {
             assert!(Schema::of_arguments(text).is_err(), "{text}");
         }
-        assert!(Schema::of_arguments(&format!("{{\"type\":\"object\",\"x\":\"{}\"}}", "y".repeat(256 << 10))).is_err());
+        assert!(
+            Schema::of_arguments(&format!(
+                "{{\"type\":\"object\",\"x\":\"{}\"}}",
+                "y".repeat(256 << 10)
+            ))
+            .is_err()
+        );
     }
 
     #[test]

@@ -43,7 +43,12 @@ impl Purpose<'_> {
 
         let mut digest = Sha256::new();
         digest.update(self.binding.owner().as_bytes());
-        for part in [self.binding.tenant().as_str(), self.digest, self.tool, self.arguments] {
+        for part in [
+            self.binding.tenant().as_str(),
+            self.digest,
+            self.tool,
+            self.arguments,
+        ] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part.as_bytes());
         }
@@ -57,8 +62,14 @@ impl Sealer {
     pub(crate) fn new() -> Result<Self, getrandom::Error> {
         let mut key = vec![0; 32];
         getrandom::fill(&mut key)?;
-        let used = moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(LIFETIME).build();
-        Ok(Self { key: Secret::new(key), used })
+        let used = moka::sync::Cache::builder()
+            .max_capacity(REMEMBERED)
+            .time_to_live(LIFETIME)
+            .build();
+        Ok(Self {
+            key: Secret::new(key),
+            used,
+        })
     }
 
     fn cipher(&self) -> Option<XChaCha20Poly1305> {
@@ -70,7 +81,16 @@ impl Sealer {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).ok()?;
         let aad = purpose.associated_data(expires_at);
-        let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), Payload { msg: state, aad: &aad }).ok()?;
+        let sealed = self
+            .cipher()?
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: state,
+                    aad: &aad,
+                },
+            )
+            .ok()?;
         let mut bytes = nonce.to_vec();
         bytes.extend_from_slice(&expires_at.to_be_bytes());
         bytes.extend_from_slice(&sealed);
@@ -88,7 +108,16 @@ impl Sealer {
         let (expiry, sealed) = rest.split_first_chunk::<EXPIRY>()?;
         let expires_at = u64::from_be_bytes(*expiry);
         let aad = purpose.associated_data(expires_at);
-        let state = self.cipher()?.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &aad }).ok()?;
+        let state = self
+            .cipher()?
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: sealed,
+                    aad: &aad,
+                },
+            )
+            .ok()?;
         if now >= expires_at {
             return None;
         }
@@ -122,22 +151,47 @@ mod tests {
     #[test]
     fn a_state_opens_once_in_time_and_for_its_own_purpose() {
         let (acme, globex, sealer) = (binding("acme"), binding("globex"), Sealer::new().unwrap());
-        let purpose = Purpose { binding: &acme, digest: "d", tool: "t", arguments: "{}" };
+        let purpose = Purpose {
+            binding: &acme,
+            digest: "d",
+            tool: "t",
+            arguments: "{}",
+        };
         let text = sealer.seal(&purpose, b"state", 1_000).unwrap();
         for other in [
-            Purpose { binding: &globex, ..purpose },
-            Purpose { digest: "e", ..purpose },
+            Purpose {
+                binding: &globex,
+                ..purpose
+            },
+            Purpose {
+                digest: "e",
+                ..purpose
+            },
             Purpose { tool: "u", ..purpose },
-            Purpose { arguments: "{\"a\":1}", ..purpose },
+            Purpose {
+                arguments: "{\"a\":1}",
+                ..purpose
+            },
         ] {
             assert_eq!(sealer.open(&other, &text, 1_000), None);
         }
-        assert_eq!(sealer.open(&purpose, &text, 1_000 + LIFETIME.as_secs()), None, "late");
-        assert_eq!(Sealer::new().unwrap().open(&purpose, &text, 1_000), None, "another key");
+        assert_eq!(
+            sealer.open(&purpose, &text, 1_000 + LIFETIME.as_secs()),
+            None,
+            "late"
+        );
+        assert_eq!(
+            Sealer::new().unwrap().open(&purpose, &text, 1_000),
+            None,
+            "another key"
+        );
         let mut forged = text.clone().into_bytes();
         let middle = forged.len() / 2;
         forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
-        assert_eq!(sealer.open(&purpose, &String::from_utf8(forged).unwrap(), 1_000), None);
+        assert_eq!(
+            sealer.open(&purpose, &String::from_utf8(forged).unwrap(), 1_000),
+            None
+        );
         assert_eq!(sealer.open(&purpose, &text, 1_001).unwrap(), b"state");
         assert_eq!(sealer.open(&purpose, &text, 1_001), None, "twice");
         for rubbish in ["", "A", "%", &"A".repeat(200_000)] {

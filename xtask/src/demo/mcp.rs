@@ -37,7 +37,7 @@ impl Answer {
 
     /// The stable code of a failure.
     pub(super) fn code(&self) -> Option<&str> {
-        self.raw["structuredContent"]["error"]["code"].as_str()
+        self.raw["_meta"]["toolhost/error"]["code"].as_str()
     }
 
     pub(super) fn text(&self) -> String {

@@ -91,7 +91,7 @@ fn table_at(text: &str, offset: usize) -> String {
                 .filter(|_| line.is_empty()),
         )
         .filter_map(|line| line.trim().strip_prefix('[')?.split(']').next())
-        .last()
+        .next_back()
         .unwrap_or_default()
         .trim_start_matches('[')
         .trim();

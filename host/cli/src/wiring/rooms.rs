@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,29 +98,23 @@ pub(crate) async fn serve_plugins(
         let grant = Grant::resolve(&file.manifest, &setup.config.connections, &setup.config.limits)
             .map_err(|error| Failure::refused(error.to_string()))?;
         let (plugin, tools) = load(sandbox, &file).await?;
-        asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &tools));
-        granted.push((plugin, grant));
+        let seen = tools.iter().map(|tool| (tool.name.clone(), whole(tool))).collect();
+        asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &seen));
+        granted.push((plugin, grant, tools));
     }
     let mut lock = Lock::read(&setup.lock)?;
     approve(&asked, &mut lock, answerer, audit.as_ref())?;
-    let catalogue = Catalogue::build(granted, 1)
-        .await
-        .map_err(|error| Failure::plugin(error.to_string()))?;
+    // Of the very tools that the yes was given to; nobody is asked again.
+    let catalogue = Catalogue::of_described(granted, 1).map_err(|error| Failure::plugin(error.to_string()))?;
     Ok(Arc::new(Tools::new(catalogue, egress, audit)?))
 }
 
-async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, BTreeMap<String, Value>), Failure> {
+async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, Vec<contract::Tool>), Failure> {
     let refuse = |error: SandboxError| Failure::plugin(format!("{}: {error}", file.path.display()));
     let _progress = Progress::start(format!("compiling {}", file.path.display()));
     let plugin = sandbox.load(&file.bytes).await.map_err(refuse)?;
     let tools = plugin.describe().await.map_err(refuse)?;
-    Ok((
-        plugin,
-        tools
-            .iter()
-            .map(|tool| (tool.name.clone(), whole(tool)))
-            .collect(),
-    ))
+    Ok((plugin, tools))
 }
 
 /// Everything of a tool that a model or a client sees, and so everything that a yes is given to.

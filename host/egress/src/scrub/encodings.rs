@@ -40,6 +40,13 @@ pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
+/// The spellings of a piece that normalising does not undo.
+pub(crate) fn of_piece(piece: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = base64_everywhere(piece);
+    forms.extend([hex(piece, false), hex(piece, true), reversed(piece)]);
+    forms
+}
+
 /// Both alphabets, at each of the three places where the part can begin within four characters.
 pub(crate) fn base64_everywhere(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = aligned_base64(part, &STANDARD_NO_PAD);

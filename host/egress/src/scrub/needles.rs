@@ -17,6 +17,10 @@ const PIECE: usize = 12;
 /// noticed grows by as much.
 const MAX_PIECES: usize = 512;
 
+/// The most pieces of one part that are searched for in base64, in hexadecimal and backwards, too: each makes up to nine
+/// needles. A part of more is cut at every second, third, … place.
+const MAX_ENCODED_PIECES: usize = 128;
+
 /// A piece with fewer different bytes than this is filler (`000000000000`), found anywhere.
 const MIN_DISTINCT: usize = 4;
 
@@ -209,7 +213,7 @@ fn spellings(part: &Part) -> Vec<(Vec<u8>, bool)> {
             list.extend(encodings::all(tail).into_iter().map(|form| (form, true)));
         }
     }
-    list.extend(pieces(part).into_iter().map(|piece| (piece, false)));
+    list.extend(pieces(part, MAX_PIECES).map(|piece| (piece.to_vec(), false)));
     list
 }
 
@@ -218,7 +222,8 @@ fn folded_spellings(part: &Part) -> Vec<Vec<u8>> {
     if part.spelling != Spelling::Plain {
         let from = part.bytes.len().saturating_sub(WINDOW);
         list.extend(encodings::compact(part.bytes.get(from..).unwrap_or_default()));
-        list.extend(pieces(part));
+        list.extend(pieces(part, MAX_PIECES).map(<[u8]>::to_vec));
+        list.extend(encoded_pieces(part));
     }
     list.into_iter()
         .map(|needle| normalised(&needle))
@@ -226,12 +231,13 @@ fn folded_spellings(part: &Part) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn pieces(part: &Part) -> Vec<Vec<u8>> {
-    let Spelling::Pieces(from) = part.spelling else {
-        return Vec::new();
+/// Pieces of what only this secret has, at most so many.
+fn pieces(part: &Part, most: usize) -> impl Iterator<Item = &[u8]> {
+    let unshared = match part.spelling {
+        Spelling::Pieces(from) => part.bytes.get(from..).unwrap_or_default(),
+        Spelling::Plain | Spelling::Encoded => &[],
     };
-    let unshared = part.bytes.get(from..).unwrap_or_default();
-    let step = unshared.len().div_ceil(MAX_PIECES).max(1);
+    let step = unshared.len().div_ceil(most).max(1);
     let is_filler = |piece: &[u8]| {
         let mut seen = piece.to_vec();
         seen.sort_unstable();
@@ -241,9 +247,14 @@ fn pieces(part: &Part) -> Vec<Vec<u8>> {
     unshared
         .windows(PIECE)
         .step_by(step)
-        .filter(|piece| !is_filler(piece))
-        .map(<[u8]>::to_vec)
-        .collect()
+        .filter(move |piece| !is_filler(piece))
+}
+
+/// The same in the encodings that normalising does not undo: a part of an echo in base64 is as good as a part of it in
+/// plain text (T11). They are searched for in the normalised text alone, where a hit refuses: what stands around a part
+/// is the rest of it.
+fn encoded_pieces(part: &Part) -> impl Iterator<Item = Vec<u8>> {
+    pieces(part, MAX_ENCODED_PIECES).flat_map(encodings::of_piece)
 }
 
 /// What one credential, attached in one way, makes needles of.
@@ -338,6 +349,12 @@ mod tests {
         );
         assert!(needles.memory() < 8 << 20, "{} bytes", needles.memory());
         assert!(needles.secret.longest() <= (8_192 * 4_usize).div_ceil(3).max(6 * WINDOW));
+    }
+
+    #[test]
+    fn a_common_token_takes_some_hundred_kilobytes() {
+        let needles = needles(b"tok_live_4eC39HqLyjWDarjtT1zdp7dc0123456");
+        assert!(needles.memory() < 300 << 10, "{} bytes", needles.memory());
     }
 
     #[test]

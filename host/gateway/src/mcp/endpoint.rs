@@ -139,7 +139,7 @@ pub(crate) async fn endpoint(
         ))
     };
     let transport = StreamableHttpService::new(handler, Arc::clone(&mcp.sessions), mcp.config.clone());
-    let response = transport
+    let mut response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
 
@@ -152,6 +152,8 @@ pub(crate) async fn endpoint(
             }
             status if method == Method::DELETE && status.is_success() => {
                 mcp.owners.remove(id, &owner);
+                // It is over, and not merely accepted; clients warn of a 202.
+                *response.status_mut() = StatusCode::NO_CONTENT;
             }
             _ => {}
         }

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ListPromptsRequestMethod, ListPromptsResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -198,25 +199,38 @@ impl ServerHandler for Handler {
         if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
             return match era {
                 Era::Modern => Err(missing.protocol_error()),
-                Era::Legacy => Ok(content::failure(&missing.public()).into()),
+                Era::Legacy => Ok(content::failure(&missing.public(), entry.output_schema.is_some()).into()),
             };
         }
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
         match self.answered(&name, request, resume, &context).await? {
             Ok(CallOutcome::Complete(output)) => Ok(content::result(output, era).into()),
             Ok(CallOutcome::InputRequired(required)) => {
-                input::required(required, input::capabilities(&context))
+                input::required(required, input::capabilities(&context), entry.output_schema.is_some())
             }
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
             Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),
-            Err(error) => Ok(content::failure(&error).into()),
+            Err(error) => Ok(content::failure(&error, entry.output_schema.is_some()).into()),
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        match Era::of(&context) {
+            // Older clients ask for every list without a look at what is declared, and some give up at an error.
+            Era::Legacy => Ok(ListPromptsResult::default()),
+            // An answer would contradict `server/discover`, which declares no prompts.
+            Era::Modern => Err(ErrorData::method_not_found::<ListPromptsRequestMethod>()),
         }
     }
 }
 
 fn expired(binding: &Binding) -> bool {
-    binding.principal().expires_at() <= super::stream::unix_now()
+    super::stream::ends_at(binding) <= super::stream::unix_now()
 }
 
 fn unknown_tool(name: &str) -> ErrorData {

@@ -82,10 +82,8 @@ pub(crate) fn resume(
             "requestState needs protocol version 2026-07-28",
             None,
         )),
-        (Era::Modern, None, Some(_)) => Err(ErrorData::invalid_params(
-            "inputResponses need the requestState they answer",
-            None,
-        )),
+        // Answers to nothing that was asked: the tool begins anew, and asks.
+        (Era::Modern, None, Some(_)) => Ok(None),
         (Era::Modern, Some(state), responses) => {
             let answers = responses
                 .unwrap_or_default()
@@ -124,6 +122,7 @@ fn answer(id: String, value: Value) -> Answer {
 pub(crate) fn required(
     required: InputRequired,
     client: ClientCapabilities,
+    has_schema: bool,
 ) -> Result<CallToolResponse, ErrorData> {
     let kinds: Vec<String> = required
         .requests
@@ -137,7 +136,7 @@ pub(crate) fn required(
     for request in required.requests.into_iter().take(MAX_REQUESTS) {
         match question(&request) {
             Some(question) => requests.insert(request.id, question),
-            None => return Ok(super::content::failure(&malformed(&request.kind)).into()),
+            None => return Ok(super::content::failure(&malformed(&request.kind), has_schema).into()),
         };
     }
     let requests = (!requests.is_empty()).then_some(requests);

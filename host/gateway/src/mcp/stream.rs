@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
+use toolhost_identity::{Binding, LEEWAY_SECONDS};
 
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -58,10 +59,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ending<B> {
 
 /// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is behind) the host drains.
 pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) {
-    let expires_at = caller.binding().principal().expires_at();
+    let ends_at = ends_at(caller.binding());
     let token = async {
         loop {
-            let Some(left) = expires_at.checked_sub(unix_now()).filter(|left| *left > 0) else {
+            let Some(left) = ends_at.checked_sub(unix_now()).filter(|left| *left > 0) else {
                 return;
             };
             tokio::time::sleep(Duration::from_secs(left).min(RECHECK)).await;
@@ -78,6 +79,12 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
     } else {
         token.await;
     }
+}
+
+/// The first second, since 1970, in which the caller's token is no longer accepted: as the check of the token has it, so that
+/// a call that was let in is not cut off at once.
+pub(crate) fn ends_at(binding: &Binding) -> u64 {
+    binding.principal().expires_at().saturating_add(LEEWAY_SECONDS)
 }
 
 /// Seconds since 1970. A clock before that reads as the end of time, so that nothing is taken for valid.

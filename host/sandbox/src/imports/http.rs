@@ -52,7 +52,9 @@ impl HostState {
 
 impl Host for HostState {
     async fn send(&mut self, asked: Request) -> wasmtime::Result<Result<Response, HttpFailure>> {
-        let Some((egress, call)) = self.way_out()? else { return Ok(Err(unreachable_here())) };
+        let Some((egress, call)) = self.way_out()? else {
+            return Ok(Err(unreachable_here()));
+        };
         Ok(match egress.send(&call, request(asked)).await {
             Ok(response) => Ok(Response {
                 status: response.status,
@@ -65,9 +67,13 @@ impl Host for HostState {
     }
 
     async fn start(&mut self, asked: Request) -> wasmtime::Result<Result<Resource<Exchange>, HttpFailure>> {
-        let Some((egress, call)) = self.way_out()? else { return Ok(Err(unreachable_here())) };
+        let Some((egress, call)) = self.way_out()? else {
+            return Ok(Err(unreachable_here()));
+        };
         let task = tokio::spawn(async move { egress.start(call, request(asked)).await });
-        let exchange = Exchange { state: State::Starting(Starting(task)) };
+        let exchange = Exchange {
+            state: State::Starting(Starting(task)),
+        };
         Ok(Ok(self.table.push(exchange)?))
     }
 }
@@ -86,8 +92,15 @@ impl std::fmt::Debug for Exchange {
 
 enum State {
     Starting(Starting),
-    Open { head: (u16, Vec<(String, String)>), body: BodyStream, ready: Option<Bytes>, ended: bool },
+    Open(Box<Open>),
     Failed(EgressFailure),
+}
+
+struct Open {
+    head: (u16, Vec<(String, String)>),
+    body: BodyStream,
+    ready: Option<Bytes>,
+    ended: bool,
 }
 
 /// A request on its way; it ends when the guest lets go of it.
@@ -102,14 +115,16 @@ impl Drop for Starting {
 impl Exchange {
     /// Waits for the head.
     async fn opened(&mut self) {
-        let State::Starting(Starting(task)) = &mut self.state else { return };
+        let State::Starting(Starting(task)) = &mut self.state else {
+            return;
+        };
         self.state = match task.await {
-            Ok(Ok(exchange)) => State::Open {
+            Ok(Ok(exchange)) => State::Open(Box::new(Open {
                 head: (exchange.head.status, exchange.head.headers),
                 body: exchange.body,
                 ready: None,
                 ended: false,
-            },
+            })),
             Ok(Err(error)) => State::Failed(error),
             Err(_) => State::Failed(EgressFailure {
                 code: EgressCode::Upstream,
@@ -122,13 +137,15 @@ impl Exchange {
     /// Waits for bytes, the end, or a failure. Nothing is lost when the wait is given up.
     async fn filled(&mut self) {
         self.opened().await;
-        let State::Open { body, ready, ended, .. } = &mut self.state else { return };
-        if *ended || ready.is_some() {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        if open.ended || open.ready.is_some() {
             return;
         }
-        match body.next().await {
-            Some(Ok(bytes)) => *ready = Some(bytes),
-            None => *ended = true,
+        match open.body.next().await {
+            Some(Ok(bytes)) => open.ready = Some(bytes),
+            None => open.ended = true,
             Some(Err(error)) => self.state = State::Failed(error),
         }
     }
@@ -156,8 +173,13 @@ impl HostExchange for HostState {
         }
         Ok(match &exchange.state {
             State::Starting(_) => Ok(None),
-            State::Open { head: (status, headers), .. } => {
-                Ok(Some(ResponseHead { status: *status, headers: headers.clone(), meta: Vec::new() }))
+            State::Open(open) => {
+                let (status, headers) = open.head.clone();
+                Ok(Some(ResponseHead {
+                    status,
+                    headers,
+                    meta: Vec::new(),
+                }))
             }
             State::Failed(error) => Err(failure(error.clone())),
         })
@@ -172,10 +194,9 @@ impl HostExchange for HostState {
         exchange.filled().await;
         let max = usize::try_from(max).unwrap_or(usize::MAX).clamp(1, MAX_READ);
         Ok(match &mut exchange.state {
-            State::Open { ready, .. } => Ok(ready.take().map(|mut bytes| {
+            State::Open(open) => Ok(open.ready.take().map(|mut bytes| {
                 if bytes.len() > max {
-                    let rest = bytes.split_off(max);
-                    *ready = Some(rest);
+                    open.ready = Some(bytes.split_off(max));
                 }
                 bytes.into()
             })),
@@ -185,7 +206,7 @@ impl HostExchange for HostState {
     }
 
     async fn subscribe(&mut self, this: Resource<Exchange>) -> wasmtime::Result<Resource<PollableResource>> {
-        Ok(wasmtime_wasi::p2::subscribe(&mut self.table, this)?)
+        wasmtime_wasi::p2::subscribe(&mut self.table, this)
     }
 
     async fn drop(&mut self, this: Resource<Exchange>) -> wasmtime::Result<()> {

@@ -7,7 +7,12 @@ use crate::state::{CallScope, HostState};
 impl crate::bindings::toolhost::plugin::types::Host for HostState {}
 
 fn failure(code: &str, message: impl Into<String>) -> Failure {
-    Failure { code: code.to_owned(), message: message.into(), detail: None, meta: Vec::new() }
+    Failure {
+        code: code.to_owned(),
+        message: message.into(),
+        detail: None,
+        meta: Vec::new(),
+    }
 }
 
 fn refused(error: KvError) -> Failure {
@@ -31,7 +36,10 @@ impl HostState {
             _ => return Err(failure("invalid-arguments", "a scope is shared or personal")),
         };
         let Some(left) = call.kv_calls_left.checked_sub(1) else {
-            return Err(failure("limit", "the call has used its operations on kv ([limits] kv_calls)"));
+            return Err(failure(
+                "limit",
+                "the call has used its operations on kv ([limits] kv_calls)",
+            ));
         };
         call.kv_calls_left = left;
         let space = KvSpace::of(&call.context.binding, &call.context.plugin, scope);
@@ -43,16 +51,23 @@ impl Host for HostState {
     fn get(&mut self, scope: String, key: String) -> wasmtime::Result<Result<Option<Entry>, Failure>> {
         Ok(self.kv_space(&scope).and_then(|(call, space)| {
             let entry = call.kv.get(&space, &key).map_err(refused)?;
-            Ok(entry.map(|entry| Entry { value: entry.value, version: entry.version }))
+            Ok(entry.map(|entry| Entry {
+                value: entry.value,
+                version: entry.version,
+            }))
         }))
     }
 
     fn put(&mut self, scope: String, key: String, value: Vec<u8>) -> wasmtime::Result<Result<u64, Failure>> {
-        Ok(self.kv_space(&scope).and_then(|(call, space)| call.kv.put(&space, &key, value).map_err(refused)))
+        Ok(self
+            .kv_space(&scope)
+            .and_then(|(call, space)| call.kv.put(&space, &key, value).map_err(refused)))
     }
 
     fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
-        Ok(self.kv_space(&scope).and_then(|(call, space)| call.kv.delete(&space, &key).map_err(refused)))
+        Ok(self
+            .kv_space(&scope)
+            .and_then(|(call, space)| call.kv.delete(&space, &key).map_err(refused)))
     }
 
     fn list_keys(
@@ -63,8 +78,14 @@ impl Host for HostState {
         limit: u32,
     ) -> wasmtime::Result<Result<Page, Failure>> {
         Ok(self.kv_space(&scope).and_then(|(call, space)| {
-            let page = call.kv.list_keys(&space, &prefix, cursor.as_deref(), limit).map_err(refused)?;
-            Ok(Page { keys: page.keys, cursor: page.cursor })
+            let page = call
+                .kv
+                .list_keys(&space, &prefix, cursor.as_deref(), limit)
+                .map_err(refused)?;
+            Ok(Page {
+                keys: page.keys,
+                cursor: page.cursor,
+            })
         }))
     }
 
@@ -76,7 +97,9 @@ impl Host for HostState {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<u64, Failure>> {
         Ok(self.kv_space(&scope).and_then(|(call, space)| {
-            call.kv.compare_and_set(&space, &key, expected, value).map_err(refused)
+            call.kv
+                .compare_and_set(&space, &key, expected, value)
+                .map_err(refused)
         }))
     }
 }

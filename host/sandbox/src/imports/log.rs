@@ -5,7 +5,10 @@ use crate::state::HostState;
 
 impl Host for HostState {
     fn emit(&mut self, level: String, message: String) -> wasmtime::Result<()> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).line(&level, &message);
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .line(&level, &message);
         Ok(())
     }
 }

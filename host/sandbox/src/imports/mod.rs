@@ -28,7 +28,9 @@ const WASI: [&str; 7] = ["io", "clocks", "random", "cli", "filesystem", "sockets
 
 /// Whether an import of this name can be satisfied. The linker has the last word on its type and version.
 pub(crate) fn is_offered(name: &str) -> bool {
-    let Some((package, rest)) = name.split_once('/') else { return false };
+    let Some((package, rest)) = name.split_once('/') else {
+        return false;
+    };
     let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
     match package.split_once(':') {
         Some(("toolhost", "plugin")) => OURS.contains(&interface) && version.starts_with("0.1."),
@@ -61,14 +63,23 @@ mod tests {
     #[test]
     fn only_what_is_linked_is_offered() {
         for offered in [
-            "toolhost:plugin/http@0.1.0", "toolhost:plugin/types@0.1.0", "wasi:io/poll@0.2.12", "wasi:cli/stderr@0.2.3",
+            "toolhost:plugin/http@0.1.0",
+            "toolhost:plugin/types@0.1.0",
+            "wasi:io/poll@0.2.12",
+            "wasi:cli/stderr@0.2.3",
             "wasi:http/outgoing-handler@0.2.0",
         ] {
             assert!(is_offered(offered), "{offered}");
         }
         for other in [
-            "toolhost:plugin/http@0.2.0", "toolhost:plugin/adapter@0.1.0", "wasi:keyvalue/store@0.2.0",
-            "wasi:http/incoming-handler@0.2.0", "wasi:io/poll@0.3.0", "wasi_snapshot_preview1", "x:y/z@0.1.0", "f",
+            "toolhost:plugin/http@0.2.0",
+            "toolhost:plugin/adapter@0.1.0",
+            "wasi:keyvalue/store@0.2.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:io/poll@0.3.0",
+            "wasi_snapshot_preview1",
+            "x:y/z@0.1.0",
+            "f",
         ] {
             assert!(!is_offered(other), "{other}");
         }

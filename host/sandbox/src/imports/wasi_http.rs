@@ -22,7 +22,10 @@ pub(crate) struct EgressHooks {
 
 impl EgressHooks {
     pub(crate) fn new(reach: Option<(Arc<Egress>, Arc<EgressCall>)>, limits: &Limits) -> Self {
-        Self { reach, request_bytes: usize::try_from(limits.request_bytes).unwrap_or(usize::MAX) }
+        Self {
+            reach,
+            request_bytes: usize::try_from(limits.request_bytes).unwrap_or(usize::MAX),
+        }
     }
 }
 
@@ -33,7 +36,10 @@ impl WasiHttpHooks for EgressHooks {
         // Trailers ask this filter only (GHSA-jxcf-8qw5-5c33), and so do fields as a guest sets them.
         Arc::new(|name| {
             DEFAULT_FORBIDDEN_HEADERS.contains(name)
-                || matches!(*name, http::header::AUTHORIZATION | http::header::COOKIE | http::header::SET_COOKIE)
+                || matches!(
+                    *name,
+                    http::header::AUTHORIZATION | http::header::COOKIE | http::header::SET_COOKIE
+                )
         })
     }
 
@@ -45,7 +51,9 @@ impl WasiHttpHooks for EgressHooks {
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
         let (reach, max) = (self.reach.clone(), self.request_bytes);
         Box::new(async move {
-            let Some((egress, call)) = reach else { return Err(Error::HttpRequestDenied) };
+            let Some((egress, call)) = reach else {
+                return Err(Error::HttpRequestDenied);
+            };
             send(egress, call, request, max).await
         })
     }
@@ -65,8 +73,8 @@ async fn send(
     let url = url::Url::parse(&text).map_err(|_| Error::HttpRequestUriInvalid)?;
     let mut headers = Vec::with_capacity(parts.headers.len());
     for (name, value) in &parts.headers {
-        // The host writes these itself.
-        if matches!(*name, http::header::HOST | http::header::CONTENT_LENGTH) {
+        // wasmtime has written it, from the URL that is matched below.
+        if *name == http::header::HOST {
             continue;
         }
         let value = value.to_str().map_err(|_| Error::HttpRequestDenied)?;
@@ -75,7 +83,10 @@ async fn send(
     let body = collect(body, max).await?;
     let request = Egress::resolve_absolute(&call, parts.method.as_str(), &url, headers, body)
         .map_err(|failure| error_of(&failure))?;
-    let exchange = egress.start(call, request).await.map_err(|failure| error_of(&failure))?;
+    let exchange = egress
+        .start(call, request)
+        .await
+        .map_err(|failure| error_of(&failure))?;
     let mut response = http::Response::builder().status(exchange.head.status);
     for (name, value) in &exchange.head.headers {
         response = response.header(name, value);
@@ -91,18 +102,26 @@ async fn collect(body: WasiBody, max: usize) -> Result<Option<Bytes>> {
     let mut body = std::pin::pin!(body);
     while let Some(frame) = body.frame().await {
         // Trailers of a request have no use here and are dropped with a refusal, not in silence.
-        let data = frame?.into_data().map_err(|_| Error::HttpRequestTrailerSectionSize(Some(0)))?;
+        let data = frame?
+            .into_data()
+            .map_err(|_| Error::HttpRequestTrailerSectionSize(Some(0)))?;
         if collected.len().saturating_add(data.len()) > max {
             return Err(Error::HttpRequestBodySize(Some(max as u64)));
         }
         collected.extend_from_slice(&data);
     }
-    Ok(if collected.is_empty() { None } else { Some(collected.freeze()) })
+    Ok(if collected.is_empty() {
+        None
+    } else {
+        Some(collected.freeze())
+    })
 }
 
 fn error_of(failure: &EgressFailure) -> Error {
     match failure.code {
-        EgressCode::Denied | EgressCode::NotConnected | EgressCode::InvalidRequest => Error::HttpRequestDenied,
+        EgressCode::Denied | EgressCode::NotConnected | EgressCode::InvalidRequest => {
+            Error::HttpRequestDenied
+        }
         EgressCode::Limit => Error::ConnectionLimitReached,
         EgressCode::Timeout => Error::ConnectionTimeout,
         EgressCode::Reflected => Error::HttpResponseBodySize(None),

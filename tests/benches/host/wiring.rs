@@ -1,0 +1,138 @@
+//! The rooms in this process, wired as the host wires them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures::future::BoxFuture;
+use toolhost_audit::{JsonLinesSink, Sink};
+use toolhost_egress::Egress;
+use toolhost_identity::{Binding, StaticDirectory, TenantId};
+use toolhost_net::Network;
+use toolhost_policy::{Grant, Limits, PluginName};
+use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
+use toolhost_store::MemoryKv;
+use toolhost_tenancy::dev::{DevKey, MintRequest};
+use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
+use toolhost_tests::guests;
+use toolhost_tools::{Catalogue, Tools};
+
+pub const TENANT: &str = "acme";
+const ISSUER: &str = "https://issuer.example";
+const AUDIENCE: &str = "https://tools.example/mcp";
+
+/// Sandbox, egress and tools, with the echo plugin.
+pub struct Rooms {
+    pub tools: Arc<Tools>,
+    pub plugin: Plugin,
+    pub egress: Arc<Egress>,
+    pub grant: Arc<Grant>,
+    pub limits: Arc<Limits>,
+    _record: tempfile::TempDir,
+}
+
+impl Rooms {
+    /// With events in a file and metrics recorded, as in service.
+    pub async fn echo(slots: u32, threads: Option<usize>) -> Self {
+        let record = tempfile::tempdir().unwrap();
+        let sink: Arc<dyn Sink> = Arc::new(JsonLinesSink::open(&record.path().join("audit.jsonl")).unwrap());
+        let network = Arc::new(Network::system().unwrap());
+        let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::clone(&sink)).unwrap());
+        let limits = Limits::default();
+        let settings = SandboxSettings {
+            slots,
+            threads,
+            limits: limits.clone(),
+            cache: Some(guests::target().join("bench-cache")),
+            ..SandboxSettings::default()
+        };
+        let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+        let plugin = sandbox.load(&guests::component("echo")).await.unwrap();
+        let grant = Grant::resolve(plugin.manifest().unwrap(), &BTreeMap::new(), &limits).unwrap();
+        let catalogue = Catalogue::build(vec![(plugin.clone(), grant.clone())], 1)
+            .await
+            .unwrap();
+        let tools = Arc::new(Tools::new(catalogue, Arc::clone(&egress), sink).unwrap());
+        Self {
+            tools,
+            plugin,
+            egress,
+            limits: Arc::new(grant.limits.clone()),
+            grant: Arc::new(grant),
+            _record: record,
+        }
+    }
+
+    /// What `Tools::call` gives the sandbox.
+    pub fn context(&self, binding: &Binding, call: u64) -> CallContext {
+        let deadline = Instant::now() + self.limits.wall();
+        CallContext {
+            call,
+            binding: binding.clone(),
+            plugin: PluginName::parse("echo").unwrap(),
+            limits: Arc::clone(&self.limits),
+            egress: Arc::new(
+                self.egress
+                    .call(binding.clone(), Arc::clone(&self.grant), call, deadline),
+            ),
+            progress: None,
+        }
+    }
+}
+
+pub fn invocation(message: &str) -> contract::Invocation {
+    contract::Invocation {
+        name: "echo".into(),
+        arguments: serde_json::json!({ "message": message }).to_string(),
+        answers: vec![],
+        state: None,
+        meta: vec![],
+    }
+}
+
+/// An issuer whose keys are at hand, and a token of it.
+pub struct Callers {
+    pub tenancy: Arc<Tenancy>,
+    pub token: String,
+}
+
+#[derive(Debug)]
+struct Keys(String);
+
+impl KeyFetch for Keys {
+    fn fetch(&self, _: FetchRequest) -> BoxFuture<'_, Result<bytes::Bytes, FetchError>> {
+        Box::pin(std::future::ready(Ok(self.0.clone().into())))
+    }
+}
+
+impl Callers {
+    pub async fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let key = DevKey::generate(&place.path().join("key.pem"), &place.path().join("jwks.json")).unwrap();
+        let keys = serde_json::json!({ "keys": [key.jwk()] }).to_string();
+        let source = KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap());
+        let config = IssuerConfig::new(ISSUER, AUDIENCE, source);
+        let tenant = TenantId::parse(TENANT).unwrap();
+        let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
+        let tenancy = Tenancy::new(vec![config], Arc::new(directory), None, Arc::new(Keys(keys))).unwrap();
+        tenancy.start().await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let request = MintRequest {
+            tenant: Some(TENANT.into()),
+            ttl: Duration::from_secs(3_600),
+            ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
+        };
+        Self {
+            tenancy: Arc::new(tenancy),
+            token: key.mint(&request, now).unwrap(),
+        }
+    }
+
+    pub async fn binding(&self) -> Binding {
+        self.tenancy
+            .authenticate_token(&self.token)
+            .await
+            .unwrap()
+            .binding
+    }
+}
