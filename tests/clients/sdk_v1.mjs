@@ -38,6 +38,8 @@ try {
         meta: result._meta ?? null, progress,
       });
     } catch (error) {
+      // A client that cancels stays a moment longer: its word is still on the way.
+      if (call.abort_ms) await new Promise((resume) => setTimeout(resume, 300));
       answer.results.push({ error: { code: error.code ?? null, message: String(error.message), data: error.data ?? null } });
     }
   }

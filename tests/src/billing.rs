@@ -40,8 +40,13 @@ pub struct Billing {
 impl Billing {
     pub async fn start() -> Self {
         let gone = Gone::default();
-        let router = Router::new().route("/v1/invoices", get(invoices)).with_state(gone.clone());
-        Self { upstream: Upstream::start(router).await, gone }
+        let router = Router::new()
+            .route("/v1/invoices", get(invoices))
+            .with_state(gone.clone());
+        Self {
+            upstream: Upstream::start(router).await,
+            gone,
+        }
     }
 
     #[must_use]
@@ -89,8 +94,13 @@ struct Page {
 }
 
 async fn invoices(State(gone): State<Gone>, Query(page): Query<Page>, headers: HeaderMap) -> Response {
-    let given = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some(tenant) = ["acme", "globex"].into_iter().find(|tenant| given == format!("Bearer {}", token(tenant)))
+    let given = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let Some(tenant) = ["acme", "globex"]
+        .into_iter()
+        .find(|tenant| given == format!("Bearer {}", token(tenant)))
     else {
         return StatusCode::UNAUTHORIZED.into_response();
     };

@@ -22,13 +22,20 @@ impl Callers {
         let files = tempfile::tempdir().unwrap();
         let key_set = files.path().join("jwks.json");
         let key = DevKey::generate(&files.path().join("key.pem"), &key_set).unwrap();
-        let tenants = tenants.iter().map(|tenant| (TenantId::parse(tenant).unwrap(), vec![]));
+        let tenants = tenants
+            .iter()
+            .map(|tenant| (TenantId::parse(tenant).unwrap(), vec![]));
         let directory = Arc::new(StaticDirectory::new(tenants).unwrap());
         let config = IssuerConfig::new(ISSUER, audience, KeySource::File(key_set));
         let fetch = Arc::new(NetworkFetch::new(Arc::new(Network::system().unwrap())));
         let tenancy = Arc::new(Tenancy::new(vec![config], directory, None, fetch).unwrap());
         tenancy.start().await;
-        Self { tenancy, key, audience: audience.to_owned(), _files: files }
+        Self {
+            tenancy,
+            key,
+            audience: audience.to_owned(),
+            _files: files,
+        }
     }
 
     #[must_use]

@@ -41,7 +41,12 @@ pub fn python() -> PathBuf {
 /// A script, laid beside the packages that it imports.
 #[must_use]
 pub fn script(name: &str) -> PathBuf {
-    let (from, to) = (PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients").join(name), directory().join(name));
+    let (from, to) = (
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("clients")
+            .join(name),
+        directory().join(name),
+    );
     let text = std::fs::read(&from).unwrap();
     if std::fs::read(&to).ok().as_ref() != Some(&text) {
         // Tests run side by side: whoever reads it sees all of it.
@@ -97,10 +102,16 @@ impl Client {
     /// Follows the plan; what came back.
     pub async fn run(self, plan: &Value) -> Value {
         let mut command = tokio::process::Command::from(self.command());
-        command.arg(plan.to_string()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .arg(plan.to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         let output = tokio::time::timeout(PATIENCE, command.output()).await;
         let output = output.unwrap_or_else(|_| panic!("{self:?} hangs")).unwrap();
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
         let last = stdout.lines().last().unwrap_or_default();
         serde_json::from_str(last).unwrap_or_else(|_| panic!("{self:?} said {stdout} and {stderr}"))
     }
@@ -121,11 +132,26 @@ impl IdentityServer {
     #[must_use]
     pub fn start(resource: &str) -> Self {
         let mut command = Command::new(node());
-        command.arg(script("identity.mjs")).args([resource, SECRET]).current_dir(directory());
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut server = Self { child, stdin, stdout, issuer: String::new() };
+        command
+            .arg(script("identity.mjs"))
+            .args([resource, SECRET])
+            .current_dir(directory());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (
+            child.stdin.take().unwrap(),
+            BufReader::new(child.stdout.take().unwrap()),
+        );
+        let mut server = Self {
+            child,
+            stdin,
+            stdout,
+            issuer: String::new(),
+        };
         server.issuer = server.line()["issuer"].as_str().unwrap().to_owned();
         server
     }
@@ -153,21 +179,37 @@ impl IdentityServer {
 
     /// A token by client credentials (RFC 6749 section 4.4) for a resource (RFC 8707).
     pub async fn token(&self, client: &str, resource: &str) -> String {
-        let form = [("grant_type", "client_credentials"), ("resource", resource), ("scope", "tools:call")];
-        let body = form.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A").replace('/', "%2F")));
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("resource", resource),
+            ("scope", "tools:call"),
+        ];
+        let body =
+            form.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A").replace('/', "%2F")));
         let request = reqwest::Client::new()
             .post(format!("{}/token", self.issuer))
             .basic_auth(client, Some(SECRET))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.join("&"));
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned()
     }
 
+    /// The next line that is ours; the provider says things too.
     fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the identity server did not start: {line}"))
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.stdout.read_line(&mut line).unwrap();
+            assert!(read > 0, "the identity server did not start: {said}");
+            match serde_json::from_str(&line) {
+                Ok(value) => return value,
+                Err(_) => said.push_str(&line),
+            }
+        }
     }
 }
 

@@ -28,7 +28,11 @@ pub const AUDIENCE: &str = "https://tools.test/mcp";
 pub fn program() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let path = exe.ancestors().nth(2).unwrap().join("host");
-    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bin host`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace --bin host`",
+        path.display()
+    );
     path
 }
 
@@ -36,7 +40,11 @@ pub fn program() -> PathBuf {
 #[must_use]
 pub fn command(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(program());
-    command.args(arguments).current_dir(directory).env_clear().env("HOME", directory);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory);
     // Shared, because compiling the same guest for each test would be most of the time.
     command.env("TOOLHOST_CACHE_DIR", guests::target().join("tests-cache-host"));
     command
@@ -67,8 +75,15 @@ pub fn run(directory: &Path, arguments: &[&str]) -> Ended {
 /// Runs a command to its end, within a minute.
 #[must_use]
 pub fn end(command: &mut Command) -> Ended {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (stdout, stderr) = (drain(child.stdout.take().unwrap()), drain(child.stderr.take().unwrap()));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stdout, stderr) = (
+        drain(child.stdout.take().unwrap()),
+        drain(child.stderr.take().unwrap()),
+    );
     let Some(status) = status(&mut child) else {
         panic!("{command:?} did not end: {}", stderr.join().unwrap());
     };
@@ -110,7 +125,13 @@ fn drain(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String
 pub fn write(directory: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = directory.join(name);
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .unwrap();
     file.write_all(content.as_ref()).unwrap();
     path
 }
@@ -118,7 +139,11 @@ pub fn write(directory: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf
 /// A port that was free a moment ago, for a configuration that must name it.
 #[must_use]
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// How a [`Host`] is configured.
@@ -171,7 +196,8 @@ impl HostBuilder {
 
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.arguments
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
@@ -237,10 +263,17 @@ impl HostBuilder {
     #[must_use]
     pub fn start(self) -> Host {
         let (directory, mut command) = self.write();
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        let (lines, kept) = (
+            BufReader::new(child.stderr.take().unwrap()).lines(),
+            Arc::clone(&log),
+        );
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut log = kept.lock().unwrap();
@@ -251,7 +284,15 @@ impl HostBuilder {
         let (send, receive) = mpsc::channel();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || said.map_while(Result::ok).for_each(|line| drop(send.send(line))));
-        let mut host = Host { child, directory, log, said: receive, listen: None, metrics: None, url: String::new() };
+        let mut host = Host {
+            child,
+            directory,
+            log,
+            said: receive,
+            listen: None,
+            metrics: None,
+            url: String::new(),
+        };
         let Ok(line) = host.said.recv_timeout(STARTS) else {
             let _ = host.child.kill();
             panic!("the host did not start: {}", host.log());

@@ -28,16 +28,24 @@ pub struct Issuer {
 
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issuer").field("url", &self.url).field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("Issuer")
+            .field("url", &self.url)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
 impl Issuer {
     #[must_use]
     pub fn es256(url: &str, kid: &str) -> Self {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
-        Self { url: url.into(), kid: kid.into(), key: Key::Es256(pair) }
+        Self {
+            url: url.into(),
+            kid: kid.into(),
+            key: Key::Es256(pair),
+        }
     }
 
     #[must_use]
@@ -45,7 +53,11 @@ impl Issuer {
         let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let pair = RsaKeyPair::from_pkcs8(der.as_ref()).unwrap();
-        Self { url: url.into(), kid: kid.into(), key: Key::Rs256(pair) }
+        Self {
+            url: url.into(),
+            kid: kid.into(),
+            key: Key::Rs256(pair),
+        }
     }
 
     #[must_use]
@@ -116,7 +128,11 @@ impl Issuer {
             "iss": self.url, "aud": AUDIENCE, "sub": "user-1", "client_id": "client-1", "iat": now, "exp": now + 300,
         });
         let (header, claims) = (merge(base, header), merge(claims, changes));
-        let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
+        let signed = format!(
+            "{}.{}",
+            BASE64.encode(header.to_string()),
+            BASE64.encode(claims.to_string())
+        );
         format!("{signed}.{}", BASE64.encode(self.sign(signed.as_bytes())))
     }
 
@@ -126,7 +142,8 @@ impl Issuer {
             Key::Es256(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Key::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .unwrap();
                 signature
             }
         }

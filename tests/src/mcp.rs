@@ -4,7 +4,13 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 /// A request as a client of the older protocol makes it, once it has a session.
-pub async fn legacy(method: Method, url: &str, token: &str, session: Option<&str>, body: Option<Value>) -> Response {
+pub async fn legacy(
+    method: Method,
+    url: &str,
+    token: &str,
+    session: Option<&str>,
+    body: Option<Value>,
+) -> Response {
     let mut request = reqwest::Client::new()
         .request(method, url)
         .bearer_auth(token)
@@ -46,7 +52,6 @@ pub fn list() -> Value {
 }
 
 /// A request of the stateless protocol, ready to be sent or changed.
-#[must_use]
 pub fn modern(url: &str, mut body: Value, capabilities: Value) -> reqwest::RequestBuilder {
     body["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -71,7 +76,8 @@ pub async fn messages(response: Response) -> Vec<Value> {
         return vec![one];
     }
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    data.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
+    data.filter_map(|data| serde_json::from_str(data.trim()).ok())
+        .collect()
 }
 
 /// The last of them: the answer.

@@ -27,13 +27,20 @@ const CANARIES: [(&str, &str, &str); 5] = [
     ("acme", "billing", "robot:C4naryAcmeBilling+7c1e90ab35d24f68e0"),
     ("globex", "echo", "C4n/aryGlobexEcho+e2d4c6b8a09f7e5d3c1b2a=="),
     ("globex", "billing", "robot:C4naryGlobexBilling+a9b8c7d6e5f40312"),
-    ("initech", "echo", "C4naryInitechEcho\u{e9}not-visible-ascii-1234567"),
+    (
+        "initech",
+        "echo",
+        "C4naryInitechEcho\u{e9}not-visible-ascii-1234567",
+    ),
 ];
 
 /// What an evil upstream does with the credential it was given, by the query's `q`.
 fn misbehave(request: &str) -> Vec<Say> {
     let line = request.lines().next().unwrap_or_default();
-    let q = line.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix("q=")).unwrap_or_default();
+    let q = line
+        .split(['?', '&', ' '])
+        .find_map(|pair| pair.strip_prefix("q="))
+        .unwrap_or_default();
     let secret = request
         .lines()
         .find_map(|line| line.strip_prefix("x-api-key: Token "))
@@ -69,8 +76,8 @@ fn misbehave(request: &str) -> Vec<Say> {
 }
 
 const PLACES: [&str; 13] = [
-    "status", "header", "redirect", "gzip", "encoding", "garbage", "length", "chunks", "binary", "error", "upgrade", "silence",
-    "nothing",
+    "status", "header", "redirect", "gzip", "encoding", "garbage", "length", "chunks", "binary", "error",
+    "upgrade", "silence", "nothing",
 ];
 
 fn api_key(mut connection: Connection) -> Connection {
@@ -90,8 +97,13 @@ fn basic(mut connection: Connection) -> Connection {
 
 async fn billing() -> Upstream {
     let mirror = |headers: http::HeaderMap| async move {
-        let seen = headers.get("authorization").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        ([("content-type", "application/json")], json!({"you sent": seen}).to_string())
+        let seen = headers
+            .get("authorization")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        (
+            [("content-type", "application/json")],
+            json!({"you sent": seen}).to_string(),
+        )
     };
     Upstream::start(Router::new().fallback(mirror)).await
 }
@@ -100,12 +112,24 @@ async fn billing() -> Upstream {
 fn calls() -> Vec<(&'static str, Value)> {
     let mut calls = vec![
         ("http", json!({"connection": "billing", "path": "/v1/invoices"})),
-        ("http_start", json!({"connection": "billing", "path": "/v1/invoices", "query": [["limit", "1"]]})),
-        ("http", json!({"connection": "billing", "method": "POST", "path": "/v1/invoices/{invoice_id}/refunds", "parameters": [["invoice_id", "7"]], "body": "{}"})),
+        (
+            "http_start",
+            json!({"connection": "billing", "path": "/v1/invoices", "query": [["limit", "1"]]}),
+        ),
+        (
+            "http",
+            json!({"connection": "billing", "method": "POST", "path": "/v1/invoices/{invoice_id}/refunds", "parameters": [["invoice_id", "7"]], "body": "{}"}),
+        ),
         ("http", json!({"connection": "unknown", "path": "/echo"})),
         ("http", json!({"connection": "echo", "path": "/admin"})),
-        ("http", json!({"connection": "echo", "path": "/echo", "headers": [["x-api-key", "mine"]]})),
-        ("http", json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", ".."]]})),
+        (
+            "http",
+            json!({"connection": "echo", "path": "/echo", "headers": [["x-api-key", "mine"]]}),
+        ),
+        (
+            "http",
+            json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", ".."]]}),
+        ),
         ("http", json!({"no": "such argument"})),
         ("no_such_tool", json!({})),
         ("read_env", json!({})),
@@ -154,10 +178,16 @@ async fn no_canary_is_in_anything_that_came_out() {
         came_out.push(("binding".into(), format!("{binding:?}")));
         for (tool, args) in calls() {
             let members = args.as_object().unwrap().clone();
-            let result = rig.tools.call(&binding, tool, ModelArgs::new(members), CallOptions::default()).await;
+            let result = rig
+                .tools
+                .call(&binding, tool, ModelArgs::new(members), CallOptions::default())
+                .await;
             came_out.push((format!("{tool} {args}"), format!("{result:?}")));
             if let Err(error) = &result {
-                came_out.push((format!("{tool} {args}"), format!("{error} {}", serde_json::to_string(error).unwrap())));
+                came_out.push((
+                    format!("{tool} {args}"),
+                    format!("{error} {}", serde_json::to_string(error).unwrap()),
+                ));
             }
         }
     }
@@ -179,7 +209,9 @@ async fn no_canary_is_in_anything_that_came_out() {
     let stop = tokio_util::sync::CancellationToken::new();
     let serving = tokio::spawn(gateway.serve(listener, stop.clone(), Duration::from_secs(1)));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let tokens: Vec<String> = ["acme", "globex", "initech"].map(|tenant| callers.token(tenant, "ada")).into();
+    let tokens: Vec<String> = ["acme", "globex", "initech"]
+        .map(|tenant| callers.token(tenant, "ada"))
+        .into();
     let mut answer = async |request: reqwest::RequestBuilder, name: String| {
         if let Ok(response) = request.timeout(Duration::from_secs(5)).send().await {
             let head = format!("{:?} {:?}", response.status(), response.headers());
@@ -187,14 +219,32 @@ async fn no_canary_is_in_anything_that_came_out() {
             came_out.push((name, format!("{head} {}", String::from_utf8_lossy(&body))));
         }
     };
-    for path in ["/health", "/ready", "/api/v1/tools", "/api/v1/openapi.json", "/.well-known/oauth-protected-resource/mcp", "/nothing"] {
-        answer(client.get(format!("{url}{path}")).bearer_auth(&tokens[0]), path.into()).await;
+    for path in [
+        "/health",
+        "/ready",
+        "/api/v1/tools",
+        "/api/v1/openapi.json",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/nothing",
+    ] {
+        answer(
+            client.get(format!("{url}{path}")).bearer_auth(&tokens[0]),
+            path.into(),
+        )
+        .await;
         answer(client.get(format!("{url}{path}")), path.into()).await;
     }
     for token in &tokens {
         for (number, (tool, args)) in calls().into_iter().enumerate() {
-            let api = client.post(format!("{url}/api/v1/tools/{tool}/call")).bearer_auth(token);
-            answer(api.header("content-type", "application/json").body(json!({"arguments": args}).to_string()), format!("api {tool} {args}")).await;
+            let api = client
+                .post(format!("{url}/api/v1/tools/{tool}/call"))
+                .bearer_auth(token);
+            answer(
+                api.header("content-type", "application/json")
+                    .body(json!({"arguments": args}).to_string()),
+                format!("api {tool} {args}"),
+            )
+            .await;
             let message = json!({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": tool, "arguments": args, "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {},
@@ -210,27 +260,62 @@ async fn no_canary_is_in_anything_that_came_out() {
                 .header("mcp-name", tool);
             answer(mcp.body(message.to_string()), format!("mcp {tool} {args}")).await;
         }
-        answer(client.post(format!("{url}/mcp")).bearer_auth(format!("{token}x")).body("{}"), "a bad token".into()).await;
+        answer(
+            client
+                .post(format!("{url}/mcp"))
+                .bearer_auth(format!("{token}x"))
+                .body("{}"),
+            "a bad token".into(),
+        )
+        .await;
     }
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
 
     // The sweep. First that there is something to find, and that it would be found.
-    let canaries: Vec<&str> = CANARIES.iter().map(|(_, _, secret)| secret.strip_prefix("robot:").unwrap_or(secret)).collect();
+    let canaries: Vec<&str> = CANARIES
+        .iter()
+        .map(|(_, _, secret)| secret.strip_prefix("robot:").unwrap_or(secret))
+        .collect();
     let detector = LeakDetector::new(&canaries);
-    assert!(detector.find(evil.received().as_bytes()).is_some(), "the canaries were on the wire");
-    let sent: Vec<_> = mirror.seen().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert!(
+        detector.find(evil.received().as_bytes()).is_some(),
+        "the canaries were on the wire"
+    );
+    let sent: Vec<_> = mirror
+        .seen()
+        .iter()
+        .filter_map(|seen| seen.header("authorization").map(str::to_owned))
+        .collect();
     assert!(sent.len() > 10 && sent.iter().all(|value| detector.find(value.as_bytes()).is_some()));
     let lines = log.lines();
     let of_level = |level| lines.iter().filter(|line| line.level == level).count();
-    assert!(of_level(tracing::Level::TRACE) > 1_000, "{} lines of trace", of_level(tracing::Level::TRACE));
-    assert!(lines.iter().any(|line| line.target.starts_with("hyper")), "libraries log too");
-    assert!(came_out.iter().filter(|(name, text)| name.starts_with("mcp") && text.contains("200 {") || text.contains("redacted")).count() > 20);
+    assert!(
+        of_level(tracing::Level::TRACE) > 1_000,
+        "{} lines of trace",
+        of_level(tracing::Level::TRACE)
+    );
+    assert!(
+        lines.iter().any(|line| line.target.starts_with("hyper")),
+        "libraries log too"
+    );
+    assert!(
+        came_out
+            .iter()
+            .filter(
+                |(name, text)| name.starts_with("mcp") && text.contains("200 {") || text.contains("redacted")
+            )
+            .count()
+            > 20
+    );
 
     let events = serde_json::to_string(&rig.audit.events()).unwrap();
     assert!(events.contains("egress_outcome") && events.contains("\"reflections\""));
     let rendered = metrics.render();
-    assert!(rendered.contains("toolhost_calls_total") && rendered.contains("toolhost_egress_reflections_total"), "{rendered}");
+    assert!(
+        rendered.contains("toolhost_calls_total") && rendered.contains("toolhost_egress_reflections_total"),
+        "{rendered}"
+    );
     came_out.push(("events".into(), events));
     came_out.push(("events".into(), format!("{:?}", rig.audit.events())));
     came_out.push(("metrics".into(), rendered));
@@ -250,5 +335,12 @@ async fn no_canary_is_in_anything_that_came_out() {
     }
     leaks.sort();
     leaks.dedup();
-    assert!(leaks.is_empty(), "{} of {} texts and {} lines:\n{}", leaks.len(), came_out.len(), lines.len(), leaks.join("\n"));
+    assert!(
+        leaks.is_empty(),
+        "{} of {} texts and {} lines:\n{}",
+        leaks.len(),
+        came_out.len(),
+        lines.len(),
+        leaks.join("\n")
+    );
 }

@@ -3,7 +3,14 @@
 //! `clients/conformance.yml` names what is expected to fail, and why. The suite itself fails where something else does, and
 //! where something that is named there passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +19,10 @@ use toolhost_tests::{Host, clients, host};
 
 /// Scenarios of the frozen list that pass, and how many are scored.
 fn scenarios(revision: &str) -> (usize, usize) {
-    let host = Host::with().plugin("conformance").arguments(&["--dev-tenant", "acme"]).start();
+    let host = Host::with()
+        .plugin("conformance")
+        .arguments(&["--dev-tenant", "acme"])
+        .start();
     let results = tempfile::tempdir().unwrap();
     let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("clients/conformance-{revision}.yml"));
     // A file, because the suite ends without waiting for a pipe to be read.
@@ -21,18 +31,32 @@ fn scenarios(revision: &str) -> (usize, usize) {
     let status = host::wait(
         Command::new(clients::node())
             .arg(clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
-            .args(["server", "--requirements", revision, "--url", host.url(), "--timeout", "20000"])
+            .args([
+                "server",
+                "--requirements",
+                revision,
+                "--url",
+                host.url(),
+                "--timeout",
+                "20000",
+            ])
             .args(["--expected-failures".as_ref(), expected.as_os_str()])
             .args(["--output-dir".as_ref(), results.path().as_os_str()])
             .stdout(file.try_clone().unwrap())
             .stderr(file),
     );
     let said = std::fs::read_to_string(said).unwrap();
-    let summary = said.split_once("=== SUMMARY ===").map_or("", |(_, summary)| summary);
+    let summary = said
+        .split_once("=== SUMMARY ===")
+        .map_or("", |(_, summary)| summary);
     assert_eq!(status, 0, "{summary}");
     let scored = scored(revision);
-    let passed = summary.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(':').next());
-    let passed = passed.filter(|name| scored.iter().any(|scored| scored == name)).count();
+    let passed = summary
+        .lines()
+        .filter_map(|line| line.strip_prefix("✓ ")?.split(':').next());
+    let passed = passed
+        .filter(|name| scored.iter().any(|scored| scored == name))
+        .count();
     println!("{revision}: {passed} of {} scored scenarios pass", scored.len());
     (passed, scored.len())
 }
@@ -40,9 +64,25 @@ fn scenarios(revision: &str) -> (usize, usize) {
 /// The scenarios of servers that a revision requires.
 fn scored(revision: &str) -> Vec<String> {
     let script = clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
-    let list = host::end(Command::new(clients::node()).arg(script).args(["list", "--server", "--requirements", revision]));
-    let server = list.stdout.split_once("Server scenarios").unwrap().1.split("\n\n").next().unwrap();
-    server.lines().filter_map(|line| line.trim().strip_prefix("- ")).map(str::to_owned).collect()
+    let list = host::end(Command::new(clients::node()).arg(script).args([
+        "list",
+        "--server",
+        "--requirements",
+        revision,
+    ]));
+    let server = list
+        .stdout
+        .split_once("Server scenarios")
+        .unwrap()
+        .1
+        .split("\n\n")
+        .next()
+        .unwrap();
+    server
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- "))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! MCP over standard input and output, by the clients that people use.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -16,7 +22,11 @@ use toolhost_tests::{Billing, Host, HostBuilder, Issuer, host};
 fn command_line(builder: HostBuilder) -> (TempDir, Vec<String>) {
     let (directory, _) = builder.arguments(&["--stdio"]).write();
     // Through a shell, because a client cannot be told a directory.
-    let mut words = vec!["/bin/sh".to_owned(), "-c".to_owned(), "cd \"$1\" && shift && exec \"$@\"".to_owned()];
+    let mut words = vec![
+        "/bin/sh".to_owned(),
+        "-c".to_owned(),
+        "cd \"$1\" && shift && exec \"$@\"".to_owned(),
+    ];
     words.extend(["sh".to_owned(), directory.path().display().to_string()]);
     words.push(host::program().display().to_string());
     let cache = toolhost_tests::guests::target().join("tests-cache-host");
@@ -30,16 +40,25 @@ async fn every_client_speaks_over_stdio_as_the_tenant_of_the_token() {
     let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
     for (client, mode, version) in Client::ALL {
         let tenant = if version == "2026-07-28" { "globex" } else { "acme" };
-        let builder = Host::with().billing(&billing.url()).issuer(&issuer).file("token", issuer.token(tenant));
+        let builder = Host::with()
+            .billing(&billing.url())
+            .issuer(&issuer)
+            .file("token", issuer.token(tenant));
         let (_directory, mut words) = command_line(builder);
         words.extend(["--token", "@token"].map(str::to_owned));
         let calls = json!([
             {"name": "list_invoices", "arguments": {"limit": 3}},
             {"name": "list_invoices", "arguments": {"limit": 0}},
         ]);
-        let said = client.run(&json!({"command": words, "mode": mode, "calls": calls})).await;
+        let said = client
+            .run(&json!({"command": words, "mode": mode, "calls": calls}))
+            .await;
         let results = &said["results"];
-        assert_eq!(results[0]["structured"]["invoices"], json!([invoice(tenant)]), "{client:?} {mode}: {said}");
+        assert_eq!(
+            results[0]["structured"]["invoices"],
+            json!([invoice(tenant)]),
+            "{client:?} {mode}: {said}"
+        );
         assert_eq!(results[1]["isError"], true, "{client:?} {mode}: {said}");
     }
 }
@@ -60,7 +79,13 @@ async fn progress_and_questions_work_over_stdio_too() {
         let said = client.run(&plan).await;
         let progress: Vec<f64> = serde_json::from_value(said["results"][0]["progress"].clone()).unwrap();
         assert_eq!(progress, [0.0, 50.0, 100.0], "{client:?} {mode}: {said}");
-        assert!(said["results"][1]["content"][0]["text"].as_str().unwrap().contains("ada"), "{client:?} {mode}: {said}");
+        assert!(
+            said["results"][1]["content"][0]["text"]
+                .as_str()
+                .unwrap()
+                .contains("ada"),
+            "{client:?} {mode}: {said}"
+        );
     }
 }
 
@@ -77,11 +102,20 @@ impl Lines {
         let (directory, _) = builder.arguments(&["--stdio"]).write();
         let mut command = host::command(directory.path(), &["run", "--stdio", "--yes"]);
         command.args(arguments).env("RUST_LOG", "debug");
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stdin = child.stdin.take();
-        let mut lines = Self { child, stdin, stdout, _directory: directory };
+        let mut lines = Self {
+            child,
+            stdin,
+            stdout,
+            _directory: directory,
+        };
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         let answer = lines.ask(0, "initialize", hello);
         assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
@@ -124,7 +158,10 @@ impl Drop for Lines {
 #[test]
 fn what_a_guest_prints_never_reaches_the_stream_of_the_protocol() {
     let evil = "[connections.billing]\nbase = \"https://billing.test\"\nauth = { type = \"none\" }\n[connections.echo]\nbase = \"https://echo.test\"\nauth = { type = \"none\" }";
-    let mut lines = Lines::start(Host::with().plugin("evil").config(evil), &["--dev-tenant", "acme"]);
+    let mut lines = Lines::start(
+        Host::with().plugin("evil").config(evil),
+        &["--dev-tenant", "acme"],
+    );
     // Each prints a forged answer with the id of the next request.
     for (id, tool) in [(1, "print_stdout"), (2, "print_stderr")] {
         let answer = lines.call(id, tool, json!({}));
@@ -146,10 +183,17 @@ fn a_token_that_ends_during_the_session_ends_what_it_opened() {
     // The leeway of 30 s for clocks that differ is part of what is accepted.
     let ends = toolhost_tests::issuer::now() - 22;
     let token = issuer.mint(&json!({"tenantId": "acme", "exp": ends}));
-    let builder = Host::with().billing(&billing.url()).issuer(&issuer).file("token", token);
+    let builder = Host::with()
+        .billing(&billing.url())
+        .issuer(&issuer)
+        .file("token", token);
     let mut lines = Lines::start(builder, &["--token", "@token"]);
     let first = lines.call(1, "list_invoices", json!({"limit": 3}));
-    assert_eq!(first["result"]["structuredContent"]["invoices"], json!([invoice("acme")]), "{first}");
+    assert_eq!(
+        first["result"]["structuredContent"]["invoices"],
+        json!([invoice("acme")]),
+        "{first}"
+    );
     let deadline = Instant::now() + Duration::from_secs(20);
     for id in 2.. {
         let answer = lines.call(id, "list_invoices", json!({"limit": 3}));
@@ -187,22 +231,40 @@ fn a_client_that_closes_its_end_ends_the_host_with_0() {
 fn stdio_without_a_caller_or_with_one_that_is_not_believed_does_not_start() {
     let issuer = Issuer::es256("https://issuer.test", "k1");
     let stranger = Issuer::es256("https://issuer.test", "k1").token("acme");
-    let builder = || Host::with().plugin("echo").config("[tenants.acme]").issuer(&issuer);
+    let builder = || {
+        Host::with()
+            .plugin("echo")
+            .config("[tenants.acme]")
+            .issuer(&issuer)
+    };
     let run = |token: Option<&str>, arguments: &[&str]| {
-        let builder = token.into_iter().fold(builder(), |builder, token| builder.file("token", token));
+        let builder = token
+            .into_iter()
+            .fold(builder(), |builder, token| builder.file("token", token));
         let (directory, _) = builder.arguments(&["--stdio"]).write();
         let mut command = host::command(directory.path(), &["run", "--stdio", "--yes"]);
         host::end(command.args(arguments).stdin(Stdio::null()))
     };
     let nobody = run(None, &[]);
     assert_eq!(nobody.status, 2, "{nobody:?}");
-    assert!(nobody.stderr.contains("--token") && nobody.stderr.contains("--dev-tenant"), "{nobody:?}");
-    for token in [stranger, issuer.mint(&json!({"tenantId": "acme", "exp": 1})), issuer.mint(&json!({})), "x".into()] {
+    assert!(
+        nobody.stderr.contains("--token") && nobody.stderr.contains("--dev-tenant"),
+        "{nobody:?}"
+    );
+    for token in [
+        stranger,
+        issuer.mint(&json!({"tenantId": "acme", "exp": 1})),
+        issuer.mint(&json!({})),
+        "x".into(),
+    ] {
         let refused = run(Some(&token), &["--token", "@token"]);
         assert_eq!(refused.status, 3, "{refused:?}");
         assert_eq!(refused.stdout, "", "stdout is the protocol's");
         assert!(!refused.stderr.contains(&token) || token == "x");
     }
-    let both = run(Some(&issuer.token("acme")), &["--token", "@token", "--dev-tenant", "acme"]);
+    let both = run(
+        Some(&issuer.token("acme")),
+        &["--token", "@token", "--dev-tenant", "acme"],
+    );
     assert_eq!(both.status, 2, "{both:?}");
 }

@@ -1,7 +1,13 @@
 //! An outside system that sends the credential back: in every spelling, whole and in parts, in every place of an answer,
 //! cut at every border. Nothing of it may reach a result, and none of it a guest's memory (T10 to T12, T14, E2).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -15,27 +21,41 @@ use toolhost_tests::{LeakDetector, RawUpstream, Rig, Say, connection};
 const SECRET: &str = "s3cr3t/t0ken+v4lue/Qx7Zp9w==Kd82mV";
 
 fn spellings() -> Vec<(&'static str, Vec<u8>)> {
-    encodings(SECRET).into_iter().chain(encodings_of_parts(SECRET)).collect()
+    encodings(SECRET)
+        .into_iter()
+        .chain(encodings_of_parts(SECRET))
+        .collect()
 }
 
 async fn rig_to(upstream: &RawUpstream, secret: &str, change: impl FnOnce(&mut Connection)) -> Rig {
     let mut echo = connection("echo", &upstream.url());
     change(&mut echo);
-    Rig::of("evil").connection(echo).credential("acme", "echo", secret).slots(16).build().await
+    Rig::of("evil")
+        .connection(echo)
+        .credential("acme", "echo", secret)
+        .slots(16)
+        .build()
+        .await
 }
 
 /// What the request asks the upstream to answer: `n`, the number of the spelling; `q`, the place and the cut.
 fn asked(request: &str) -> (usize, String) {
     let line = request.lines().next().unwrap();
     let value = |key: &str| {
-        let at = line.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        let at = line
+            .split(['?', '&', ' '])
+            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         at.unwrap_or_default().to_owned()
     };
     (value("n").parse().unwrap_or(0), value("q"))
 }
 
 fn whole(content_type: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 200 OK\r\n{content_type}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\n{content_type}content-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     answer.extend_from_slice(body);
     answer
 }
@@ -47,7 +67,12 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\ntrailer: etag\r\n\r\n";
 
 fn in_json(spelt: &[u8]) -> Vec<u8> {
-    [b"{\"echo\":\"".as_slice(), spelt, b"\",\"more\":\"text behind it\"}"].concat()
+    [
+        b"{\"echo\":\"".as_slice(),
+        spelt,
+        b"\",\"more\":\"text behind it\"}",
+    ]
+    .concat()
 }
 
 /// Raw bytes, a write for each piece.
@@ -61,25 +86,39 @@ async fn mirror() -> RawUpstream {
         let (n, place) = asked(request);
         let spelt = spellings().swap_remove(n).1;
         let header = |name: &str| {
-            let head = [b"HTTP/1.1 200 OK\r\n", name.as_bytes(), b": \"", &spelt, b"\"\r\ncontent-length: 2\r\n\r\nok"];
+            let head = [
+                b"HTTP/1.1 200 OK\r\n",
+                name.as_bytes(),
+                b": \"",
+                &spelt,
+                b"\"\r\ncontent-length: 2\r\n\r\nok",
+            ];
             vec![Say::Bytes(head.concat())]
         };
         match place.as_str() {
             "json" => pieces([whole("content-type: application/json\r\n", &in_json(&spelt))]),
             "text" => pieces([whole("content-type: text/plain; charset=utf-8\r\n", &spelt)]),
             "html" => pieces([whole("content-type: text/html\r\n", &spelt)]),
-            "binary" => pieces([whole("content-type: application/octet-stream\r\n", &in_json(&spelt))]),
+            "binary" => pieces([whole(
+                "content-type: application/octet-stream\r\n",
+                &in_json(&spelt),
+            )]),
             "untyped" => pieces([whole("", &in_json(&spelt))]),
             "wide" => pieces([whole("content-type: text/plain; charset=utf-16\r\n", &spelt)]),
-            "base64 in json" => {
-                pieces([whole("content-type: application/json\r\n", &in_json(STANDARD.encode(in_json(&spelt)).as_bytes()))])
-            }
+            "base64-in-json" => pieces([whole(
+                "content-type: application/json\r\n",
+                &in_json(STANDARD.encode(in_json(&spelt)).as_bytes()),
+            )]),
             "etag" => header("etag"),
             "link" => header("link"),
             "content-type" => header("content-type"),
             "x-request-id" => header("x-request-id"),
             "status" => {
-                let head = [b"HTTP/1.1 200 ".as_slice(), &spelt, b"\r\ncontent-length: 2\r\n\r\nok"];
+                let head = [
+                    b"HTTP/1.1 200 ".as_slice(),
+                    &spelt,
+                    b"\r\ncontent-length: 2\r\n\r\nok",
+                ];
                 pieces([head.concat()])
             }
             "error" => {
@@ -89,12 +128,20 @@ async fn mirror() -> RawUpstream {
                 answer.extend_from_slice(&in_json(&spelt));
                 pieces([answer])
             }
-            "trailer" => pieces([CHUNKED.to_vec(), chunk(b"{}"), [b"0\r\netag: ".as_slice(), &spelt, b"\r\n\r\n"].concat()]),
-            "broken off" => pieces([CHUNKED.to_vec(), chunk(&in_json(&spelt)), b"ff\r\nx".to_vec()]),
+            "trailer" => pieces([
+                CHUNKED.to_vec(),
+                chunk(b"{}"),
+                [b"0\r\netag: ".as_slice(), &spelt, b"\r\n\r\n"].concat(),
+            ]),
+            "broken-off" => pieces([CHUNKED.to_vec(), chunk(&in_json(&spelt)), b"ff\r\nx".to_vec()]),
             "bytes" => {
                 let body = in_json(&spelt);
                 let chunks = body.chunks(1).map(chunk);
-                pieces(std::iter::once(CHUNKED.to_vec()).chain(chunks).chain([b"0\r\n\r\n".to_vec()]))
+                pieces(
+                    std::iter::once(CHUNKED.to_vec())
+                        .chain(chunks)
+                        .chain([b"0\r\n\r\n".to_vec()]),
+                )
             }
             cut => {
                 let body = in_json(&spelt);
@@ -111,7 +158,10 @@ async fn told(rig: &Rig, tool: &str, request: Value) -> String {
         Ok(output) => {
             let structured = output.structured.clone().unwrap();
             // The body by itself too: within JSON its control characters are escaped.
-            format!("{output:?} {} {structured}", structured["body"].as_str().unwrap_or_default())
+            format!(
+                "{output:?} {} {structured}",
+                structured["body"].as_str().unwrap_or_default()
+            )
         }
         Err(error) => format!("{error:?}"),
     }
@@ -122,9 +172,15 @@ async fn leaks(rig: &Rig, probes: Vec<(String, &'static str, Value)>) -> Vec<Str
     let calls = probes.into_iter().map(|(name, tool, request)| async move {
         let said = told(rig, tool, request).await;
         assert!(!said.contains("code: Busy"), "{said}");
-        detector.find(said.as_bytes()).map(|how| format!("{name} ({tool}) came through: {how}"))
+        detector
+            .find(said.as_bytes())
+            .map(|how| format!("{name} ({tool}) came through: {how}"))
     });
-    futures::stream::iter(calls).buffer_unordered(8).filter_map(async |leak| leak).collect().await
+    futures::stream::iter(calls)
+        .buffer_unordered(8)
+        .filter_map(async |leak| leak)
+        .collect()
+        .await
 }
 
 fn probe(n: usize, place: impl ToString) -> Value {
@@ -141,8 +197,20 @@ async fn no_spelling_in_any_place_of_an_answer_reaches_a_result() {
     let mut probes = Vec::new();
     for (n, (name, _)) in spellings().iter().enumerate() {
         for place in [
-            "json", "text", "html", "binary", "untyped", "wide", "etag", "link", "content-type", "x-request-id", "status",
-            "error", "trailer", "broken off",
+            "json",
+            "text",
+            "html",
+            "binary",
+            "untyped",
+            "wide",
+            "etag",
+            "link",
+            "content-type",
+            "x-request-id",
+            "status",
+            "error",
+            "trailer",
+            "broken-off",
         ] {
             for tool in ["http", "http_start"] {
                 probes.push((format!("{name} in {place}"), tool, probe(n, place)));
@@ -151,15 +219,28 @@ async fn no_spelling_in_any_place_of_an_answer_reaches_a_result() {
     }
     let count = probes.len();
     let leaks = leaks(&rig, probes).await;
-    assert!(leaks.is_empty(), "{} of {count}:\n{}", leaks.len(), leaks.join("\n"));
+    assert!(
+        leaks.is_empty(),
+        "{} of {count}:\n{}",
+        leaks.len(),
+        leaks.join("\n")
+    );
     let reflections = metrics_of(&rig);
-    assert!(reflections > count as u64 / 2, "{reflections} reflections were counted in {count} answers");
+    assert!(
+        reflections > count as u64 / 2,
+        "{reflections} reflections were counted in {count} answers"
+    );
 }
 
 /// What the audit counted.
 fn metrics_of(rig: &Rig) -> u64 {
     let events = serde_json::to_value(rig.audit.events()).unwrap();
-    events.as_array().unwrap().iter().filter_map(|event| event["reflections"].as_u64()).sum()
+    events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["reflections"].as_u64())
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +252,9 @@ async fn base64_of_a_document_that_holds_the_secret_is_caught_as_well() {
         .iter()
         .enumerate()
         .filter(|(_, (name, _))| plain.contains(name))
-        .flat_map(|(n, (name, _))| ["http", "http_start"].map(|tool| (format!("base64 of {name}"), tool, probe(n, "base64%20in%20json"))))
+        .flat_map(|(n, (name, _))| {
+            ["http", "http_start"].map(|tool| (format!("base64 of {name}"), tool, probe(n, "base64-in-json")))
+        })
         .collect();
     let leaks = leaks(&rig, probes).await;
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
@@ -193,7 +276,12 @@ async fn no_border_between_chunks_hides_a_spelling() {
     }
     let count = probes.len();
     let leaks = leaks(&rig, probes).await;
-    assert!(leaks.is_empty(), "{} of {count}:\n{}", leaks.len(), leaks.join("\n"));
+    assert!(
+        leaks.is_empty(),
+        "{} of {count}:\n{}",
+        leaks.len(),
+        leaks.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,15 +290,30 @@ async fn every_placement_is_found_again_wherever_it_was_put() {
     let token = {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let signature = part("a signature of this token alone, of 64 bytes as ES256 makes them");
-        format!("{}.{}.{signature}", part(r#"{"alg":"ES256"}"#), part(r#"{"iss":"https://idp.example","sub":"acme"}"#))
+        format!(
+            "{}.{}.{signature}",
+            part(r#"{"alg":"ES256"}"#),
+            part(r#"{"iss":"https://idp.example","sub":"acme"}"#)
+        )
     };
     let placements = [
         (AuthPlacement::Bearer, SECRET.to_owned()),
         (AuthPlacement::Bearer, token),
         (AuthPlacement::Basic, format!("robot:{SECRET}")),
-        (AuthPlacement::Header { name: name("x-api-key"), prefix: "Token ".into() }, SECRET.to_owned()),
+        (
+            AuthPlacement::Header {
+                name: name("x-api-key"),
+                prefix: "Token ".into(),
+            },
+            SECRET.to_owned(),
+        ),
         (AuthPlacement::Query { key: "key".into() }, SECRET.to_owned()),
-        (AuthPlacement::Body { pointer: "/auth/key".into() }, SECRET.to_owned()),
+        (
+            AuthPlacement::Body {
+                pointer: "/auth/key".into(),
+            },
+            SECRET.to_owned(),
+        ),
     ];
     for (auth, secret) in placements {
         // The whole request comes back, as an echo service does it.
@@ -227,10 +330,16 @@ async fn every_placement_is_found_again_wherever_it_was_put() {
             let request = json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "{\"auth\":{}}",
                 "headers": [["content-type", "application/json"]]});
             let said = told(&rig, tool, request).await;
-            assert!(said.contains("[redacted]") || said.contains("withheld"), "{auth:?}: {said}");
+            assert!(
+                said.contains("[redacted]") || said.contains("withheld"),
+                "{auth:?}: {said}"
+            );
             assert_eq!(detector.find(said.as_bytes()), None, "{auth:?}: {said}");
         }
-        assert!(detector.find(upstream.received().as_bytes()).is_some(), "{auth:?}: it was on the wire");
+        assert!(
+            detector.find(upstream.received().as_bytes()).is_some(),
+            "{auth:?}: it was on the wire"
+        );
     }
 }
 
@@ -260,7 +369,10 @@ async fn a_value_attached_from_an_attribute_comes_back_in_no_header_and_no_error
     for tool in ["http", "http_start"] {
         for place in ["head", "garbage", "encoding"] {
             let said = told(&rig, tool, probe(0, place)).await;
-            assert!(!said.contains("acct-of-acme") && !said.contains(&STANDARD.encode("acct-of-acme")), "{said}");
+            assert!(
+                !said.contains("acct-of-acme") && !said.contains(&STANDARD.encode("acct-of-acme")),
+                "{said}"
+            );
         }
     }
     assert!(upstream.received().contains("x-account-id: acct-of-acme"));
@@ -271,7 +383,10 @@ async fn a_guests_memory_never_holds_the_secret_even_after_a_request_that_echoes
     const MARK: &str = "an-ordinary-word-that-the-upstream-says";
     let upstream = RawUpstream::start(|request| {
         let mirrored = request.replace('"', "'");
-        let body = format!("{{\"mark\":\"{MARK}\",\"request\":\"{}\"}}", mirrored.replace("\r\n", " "));
+        let body = format!(
+            "{{\"mark\":\"{MARK}\",\"request\":\"{}\"}}",
+            mirrored.replace("\r\n", " ")
+        );
         pieces([whole("content-type: application/json\r\n", body.as_bytes())])
     })
     .await;
@@ -279,13 +394,26 @@ async fn a_guests_memory_never_holds_the_secret_even_after_a_request_that_echoes
     let scan = async |needle: &str, first: bool| {
         let (head, tail) = needle.split_at(needle.len() / 2);
         let request = json!({"pieces": [head, tail], "request_first": first});
-        let seen = rig.call("acme", "scan_memory", request).await.unwrap().structured.unwrap();
-        assert!(seen["scanned"].as_u64().unwrap() > 1 << 20 && (!first || seen["status"] == 200), "{seen}");
+        let seen = rig
+            .call("acme", "scan_memory", request)
+            .await
+            .unwrap()
+            .structured
+            .unwrap();
+        assert!(
+            seen["scanned"].as_u64().unwrap() > 1 << 20 && (!first || seen["status"] == 200),
+            "{seen}"
+        );
         seen["found"].as_u64().unwrap()
     };
-    assert!(scan(MARK, true).await > 0, "what the upstream says is found, so a secret would be");
+    assert!(
+        scan(MARK, true).await > 0,
+        "what the upstream says is found, so a secret would be"
+    );
     for (name, spelt) in spellings() {
-        let Ok(needle) = String::from_utf8(spelt) else { continue };
+        let Ok(needle) = String::from_utf8(spelt) else {
+            continue;
+        };
         for first in [false, true] {
             assert_eq!(scan(&needle, first).await, 0, "{name}, after a request: {first}");
         }

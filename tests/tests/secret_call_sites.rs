@@ -13,17 +13,45 @@ use std::path::{Path, PathBuf};
 
 /// Every file of the host that reads secrets, how often, and why.
 const READS: &[(&str, usize, &str)] = &[
-    ("egress/src/scrub/cache.rs", 1, "needles are kept under a digest that covers the secret"),
-    ("egress/src/scrub/needles.rs", 2, "needles are made of the secret, and short attached values are compared"),
-    ("egress/src/steps/attach.rs", 8, "the secret goes onto the wire: one line a placement, and the URL that holds it"),
-    ("egress/src/steps/attach_body.rs", 1, "the secret goes into a JSON body"),
+    (
+        "egress/src/scrub/cache.rs",
+        1,
+        "needles are kept under a digest that covers the secret",
+    ),
+    (
+        "egress/src/scrub/needles.rs",
+        2,
+        "needles are made of the secret, and short attached values are compared",
+    ),
+    (
+        "egress/src/steps/attach.rs",
+        8,
+        "the secret goes onto the wire: one line a placement, and the URL that holds it",
+    ),
+    (
+        "egress/src/steps/attach_body.rs",
+        1,
+        "the secret goes into a JSON body",
+    ),
     ("gateway/src/stdio.rs", 1, "the caller's own token is verified"),
     ("cli/src/verbs/token.rs", 1, "`host token inspect` reads a token"),
-    ("cli/src/wiring/callers.rs", 1, "the token of `host call` is verified"),
+    (
+        "cli/src/wiring/callers.rs",
+        1,
+        "the token of `host call` is verified",
+    ),
     ("sandbox/src/artefact.rs", 1, "artefacts are authenticated"),
-    ("tenancy/src/dev/key.rs", 4, "the development key is written, read and used to sign"),
+    (
+        "tenancy/src/dev/key.rs",
+        4,
+        "the development key is written, read and used to sign",
+    ),
     ("tools/src/seal.rs", 1, "states are sealed"),
-    ("vault/src/static_provider.rs", 2, "a secret that was read again is compared with the last one"),
+    (
+        "vault/src/static_provider.rs",
+        2,
+        "a secret that was read again is compared with the last one",
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -45,7 +73,9 @@ fn files(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
-    let lines = text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text[..end]
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -66,23 +96,49 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
         // However the call is written: with spaces, as a path, or over two lines.
         let count = code.matches("expose").count() - code.matches("fn expose").count();
         if count > 0 && !is_test {
-            let name = path.strip_prefix(root().join("host")).unwrap().to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(root().join("host"))
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
             seen.insert(name, count);
         }
     }
-    let listed: BTreeMap<_, _> = READS.iter().map(|(name, count, _)| ((*name).to_owned(), *count)).collect();
-    assert_eq!(seen, listed, "a secret is read in another place, or another number of times, than READS says");
+    let listed: BTreeMap<_, _> = READS
+        .iter()
+        .map(|(name, count, _)| ((*name).to_owned(), *count))
+        .collect();
+    assert_eq!(
+        seen, listed,
+        "a secret is read in another place, or another number of times, than READS says"
+    );
 }
 
 #[test]
 fn a_secret_has_no_way_out_but_expose() {
     let text = std::fs::read_to_string(root().join("host/policy/src/secret.rs")).unwrap();
     let code = &text[..text.find("#[cfg(test)]").unwrap()];
-    for way in ["Display", "Serialize", "Clone", "PartialEq", "Deref", "AsRef", "Borrow", "Into<", "Hash", "Index"] {
-        let is_derived = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(way));
+    for way in [
+        "Display",
+        "Serialize",
+        "Clone",
+        "PartialEq",
+        "Deref",
+        "AsRef",
+        "Borrow",
+        "Into<",
+        "Hash",
+        "Index",
+    ] {
+        let is_derived = code
+            .lines()
+            .any(|line| !line.trim_start().starts_with("//") && line.contains(way));
         assert!(!is_derived, "Secret got {way}");
     }
-    let public: Vec<_> = code.lines().filter(|line| line.trim_start().starts_with("pub fn")).collect();
+    let public: Vec<_> = code
+        .lines()
+        .filter(|line| line.trim_start().starts_with("pub fn"))
+        .collect();
     assert_eq!(public.len(), 4, "new, expose, len, is_empty: {public:?}");
 }
 
@@ -94,7 +150,16 @@ fn the_contract_names_no_tenant_secret_credential_or_token() {
         if path.extension().is_some_and(|own| own == "wit") {
             interfaces += 1;
             let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
-            for word in ["tenant", "secret", "credential", "token", "password", "api-key", "bearer", "authoriz"] {
+            for word in [
+                "tenant",
+                "secret",
+                "credential",
+                "token",
+                "password",
+                "api-key",
+                "bearer",
+                "authoriz",
+            ] {
                 assert!(!text.contains(word), "{} says {word:?}", path.display());
             }
         }
@@ -109,8 +174,18 @@ fn no_source_of_the_host_prints_or_follows_a_redirect_or_a_proxy() {
         let code = code(&path);
         let name = path.strip_prefix(root()).unwrap().display();
         let is_door = path.starts_with(root().join("host/cli"));
-        for word in ["reqwest", "danger_accept_invalid", "accept_invalid_certs", "HTTP_PROXY", "io::stdout()", "inherit_stdio", "inherit_env", "preopened_dir"] {
-            let is_allowed = word == "io::stdout()" && (is_door || path.ends_with("stdio.rs") || path.ends_with("worker.rs"));
+        for word in [
+            "reqwest",
+            "danger_accept_invalid",
+            "accept_invalid_certs",
+            "HTTP_PROXY",
+            "io::stdout()",
+            "inherit_stdio",
+            "inherit_env",
+            "preopened_dir",
+        ] {
+            let is_allowed = word == "io::stdout()"
+                && (is_door || path.ends_with("stdio.rs") || path.ends_with("worker.rs"));
             assert!(is_allowed || !code.contains(word), "{name} says {word:?}");
         }
     }

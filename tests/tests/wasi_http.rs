@@ -2,7 +2,13 @@
 //! the endpoints that were granted, with the credential that it never sees. What a URL can be bent into does not help it
 //! (T7, T9, T13, T15, T44 to T46).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use axum::Router;
 use serde_json::{Value, json};
@@ -38,7 +44,12 @@ async fn scene() -> Scene {
 
 impl Scene {
     async fn fetch(&self, request: Value) -> Value {
-        self.rig.call("acme", "fetch", request).await.unwrap().structured.unwrap()
+        self.rig
+            .call("acme", "fetch", request)
+            .await
+            .unwrap()
+            .structured
+            .unwrap()
     }
 
     fn requests(&self) -> usize {
@@ -48,7 +59,10 @@ impl Scene {
     async fn refused(&self, request: Value) {
         let before = self.requests();
         let answer = self.fetch(request.clone()).await;
-        assert!(answer["error"].is_string() && answer.get("status").is_none(), "{request}: {answer}");
+        assert!(
+            answer["error"].is_string() && answer.get("status").is_none(),
+            "{request}: {answer}"
+        );
         assert_eq!(self.requests(), before, "{request} left the host");
     }
 }
@@ -56,19 +70,44 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_url_reaches_its_connection_with_the_credential() {
     let scene = scene().await;
-    let answer = scene.fetch(json!({"url": "http://echo.test/echo/a%20b?q=1%262&n=3", "headers": [["x-probe", "1"]]})).await;
-    assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!("fine")), "{answer}");
-    assert!(!answer["headers"].to_string().contains("x-internal") && answer["headers"].to_string().contains("etag"));
+    let answer = scene
+        .fetch(json!({"url": "http://echo.test/echo/a%20b?q=1%262&n=3", "headers": [["x-probe", "1"]]}))
+        .await;
+    assert_eq!(
+        (&answer["status"], &answer["body"]),
+        (&json!(200), &json!("fine")),
+        "{answer}"
+    );
+    assert!(
+        !answer["headers"].to_string().contains("x-internal")
+            && answer["headers"].to_string().contains("etag")
+    );
     let seen = scene.echo.seen().remove(0);
-    assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("GET", "/echo/a%20b?q=1%262&n=3"));
-    assert_eq!(seen.header("authorization"), Some(format!("Bearer {ACME}").as_str()));
-    assert_ne!(seen.header("host"), Some("echo.test"), "the operator's address, not the guest's name for it");
+    assert_eq!(
+        (seen.method.as_str(), seen.uri.as_str()),
+        ("GET", "/echo/a%20b?q=1%262&n=3")
+    );
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Bearer {ACME}").as_str())
+    );
+    assert_ne!(
+        seen.header("host"),
+        Some("echo.test"),
+        "the operator's address, not the guest's name for it"
+    );
     let post = json!({"url": "http://billing.test/v1/invoices/7/refunds", "method": "POST", "body": "{}",
         "headers": [["content-type", "application/json"], ["idempotency-key", "k"]]});
     assert_eq!(scene.fetch(post).await["status"], 200);
     let seen = scene.billing.seen().remove(0);
-    assert_eq!(seen.header("authorization"), Some("Bearer billing-of-acme-0123456789"));
-    assert_eq!((seen.uri.as_str(), &seen.body[..]), ("/v1/invoices/7/refunds", &b"{}"[..]));
+    assert_eq!(
+        seen.header("authorization"),
+        Some("Bearer billing-of-acme-0123456789")
+    );
+    assert_eq!(
+        (seen.uri.as_str(), &seen.body[..]),
+        ("/v1/invoices/7/refunds", &b"{}"[..])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,30 +116,68 @@ async fn an_authority_that_is_not_exactly_the_granted_one_reaches_nothing() {
     let address = scene.echo.url();
     let address = address.strip_prefix("http://").unwrap();
     for url in [
-        "http://echo.test@evil.test/echo", "http://evil.test@echo.test/echo", "http://user:password@echo.test/echo",
-        "http://echo.test:81/echo", "http://echo.test:0/echo", "http://echo.test:99999/echo", 
-        "http://echo.test.evil.test/echo", "http://evil.test/echo", "http://ECHO.test.:80/echo", "http://echo.test./echo",
-        "http://echo.test%2f@evil.test/echo", "http://echo.test\\@evil.test/echo", "http://echo.test#@evil.test/echo",
-        "http://[fe80::1%25eth0]/echo", "http://[::1]/echo", "http://127.0.0.1/echo", "http://169.254.169.254/echo",
-        "http://[::ffff:127.0.0.1]/echo", "http://0x7f000001/echo", "http://localhost/echo", "http:///echo",
-        "https://echo.test/echo", "ftp://echo.test/echo", "file:///etc/passwd", "ws://echo.test/echo",
-        "http://echo.test /echo", "http://echo.test\u{0}/echo", "http://ｅcho.test/echo", "http://evil.test/http://echo.test/echo",
+        "http://echo.test@evil.test/echo",
+        "http://evil.test@echo.test/echo",
+        "http://user:password@echo.test/echo",
+        "http://echo.test:81/echo",
+        "http://echo.test:0/echo",
+        "http://echo.test:99999/echo",
+        "http://echo.test.evil.test/echo",
+        "http://evil.test/echo",
+        "http://ECHO.test.:80/echo",
+        "http://echo.test./echo",
+        "http://echo.test%2f@evil.test/echo",
+        "http://echo.test\\@evil.test/echo",
+        "http://echo.test#@evil.test/echo",
+        "http://[fe80::1%25eth0]/echo",
+        "http://[::1]/echo",
+        "http://127.0.0.1/echo",
+        "http://169.254.169.254/echo",
+        "http://[::ffff:127.0.0.1]/echo",
+        "http://0x7f000001/echo",
+        "http://localhost/echo",
+        "http:///echo",
+        "https://echo.test/echo",
+        "ftp://echo.test/echo",
+        "file:///etc/passwd",
+        "ws://echo.test/echo",
+        "http://echo.test /echo",
+        "http://echo.test\u{0}/echo",
+        "http://ｅcho.test/echo",
+        "http://evil.test/http://echo.test/echo",
     ] {
         scene.refused(json!({"url": url})).await;
     }
     // The operator's own address is no name that a guest may use: it was granted a name.
-    scene.refused(json!({"url": format!("http://{address}/echo")})).await;
+    scene
+        .refused(json!({"url": format!("http://{address}/echo")}))
+        .await;
     for (authority, path) in [
-        ("echo.test", "//evil.test/echo"), ("echo.test", "http://evil.test/echo"), ("echo.test", "http://echo.test/echo"),
-        ("echo.test", "@evil.test/echo"), ("echo.test", ":80@evil.test/echo"), ("echo.test@evil.test", "/echo"),
-        ("echo.test:80@evil.test", "/echo"), ("evil.test", "/echo"), ("", "/echo"), ("echo.test,evil.test", "/echo"),
-        ("echo.test/", "/echo"), ("echo.test/echo?", "/echo"), ("echo.test", "echo"), ("echo.test", "*"), ("echo.test", "/echo#x"),
-        ("echo.test", "/echo HTTP/1.1\r\nx-evil: 1"), ("echo.test\r\nx-evil: 1", "/echo"),
+        ("echo.test", "//evil.test/echo"),
+        ("echo.test", "http://evil.test/echo"),
+        ("echo.test", "http://echo.test/echo"),
+        ("echo.test", "@evil.test/echo"),
+        ("echo.test", ":80@evil.test/echo"),
+        ("echo.test@evil.test", "/echo"),
+        ("echo.test:80@evil.test", "/echo"),
+        ("evil.test", "/echo"),
+        ("", "/echo"),
+        ("echo.test,evil.test", "/echo"),
+        ("echo.test/", "/echo"),
+        ("echo.test/echo?", "/echo"),
+        ("echo.test", "echo"),
+        ("echo.test", "*"),
+        ("echo.test", "/echo HTTP/1.1\r\nx-evil: 1"),
+        ("echo.test\r\nx-evil: 1", "/echo"),
     ] {
-        scene.refused(json!({"scheme": "http", "authority": authority, "path_with_query": path})).await;
+        scene
+            .refused(json!({"scheme": "http", "authority": authority, "path_with_query": path}))
+            .await;
     }
     for scheme in ["https", "HTTP ", "gopher", ""] {
-        scene.refused(json!({"scheme": scheme, "authority": "echo.test", "path_with_query": "/echo"})).await;
+        scene
+            .refused(json!({"scheme": scheme, "authority": "echo.test", "path_with_query": "/echo"}))
+            .await;
     }
 }
 
@@ -108,9 +185,31 @@ async fn an_authority_that_is_not_exactly_the_granted_one_reaches_nothing() {
 async fn a_path_method_query_or_header_that_was_not_granted_reaches_nothing() {
     let scene = scene().await;
     for path in [
-        "/", "/admin", "/echo/", "/echo//a", "/echo/a/b", "/ECHO", "/echo/..", "/echo/../admin", "/echo/%2e%2e", "/echo/%2E%2e/admin",
-        "/echo/a%2fb", "/echo/a%5cb", "/echo/%252e%252e", "/echo/a\\b", "/./admin", "//echo", "/echo/..%2fadmin", "/echo;x=1",
-        "/echo?admin=1", "/echo?q=1&admin=1", "/echo?q=1&Q=2", "/echo?q=%ff", "/echo/%ff", "/echo?q", "/v1/invoices",
+        "/",
+        "/admin",
+        "/echo/",
+        "/echo//a",
+        "/echo/a/b",
+        "/ECHO",
+        "/echo/..",
+        "/echo/../admin",
+        "/echo/%2e%2e",
+        "/echo/%2E%2e/admin",
+        "/echo/a%2fb",
+        "/echo/a%5cb",
+        "/echo/%252e%252e",
+        "/echo/a\\b",
+        "/./admin",
+        "//echo",
+        "/echo/..%2fadmin",
+        "/echo;x=1",
+        "/echo?admin=1",
+        "/echo?q=1&admin=1",
+        "/echo?q=1&Q=2",
+        "/echo?q=%ff",
+        "/echo/%ff",
+        "/echo?q",
+        "/v1/invoices",
     ] {
         let url = format!("http://echo.test{path}");
         let before = scene.echo.seen().len();
@@ -118,26 +217,68 @@ async fn a_path_method_query_or_header_that_was_not_granted_reaches_nothing() {
         if answer.get("status").is_some() {
             // What a URL means after the standard's own cleaning may be granted; then that is what went out.
             let uri = scene.echo.seen().last().unwrap().uri.clone();
-            let is_granted = uri == "/echo" || uri.starts_with("/echo?q=") || (uri.starts_with("/echo/") && !uri[6..].contains('/'));
-            assert!(is_granted && !uri.contains("..") && !uri.contains("admin"), "{path} became {uri}");
+            let is_granted = uri == "/echo"
+                || uri.starts_with("/echo?q=")
+                || (uri.starts_with("/echo/") && !uri[6..].contains('/'));
+            assert!(
+                is_granted && !uri.contains("..") && !uri.contains("admin"),
+                "{path} became {uri}"
+            );
         } else {
             assert_eq!(scene.echo.seen().len(), before, "{path} left the host");
         }
     }
-    for method in ["DELETE", "HEAD", "PUT", "CONNECT", "TRACE", "OPTIONS", "get", "PROPFIND", "GET\r\nx: y", ""] {
-        scene.refused(json!({"url": "http://echo.test/echo", "method": method})).await;
+    for method in [
+        "DELETE",
+        "HEAD",
+        "PUT",
+        "CONNECT",
+        "TRACE",
+        "OPTIONS",
+        "get",
+        "PROPFIND",
+        "GET\r\nx: y",
+        "",
+    ] {
+        scene
+            .refused(json!({"url": "http://echo.test/echo", "method": method}))
+            .await;
     }
     for name in [
-        "authorization", "Authorization", "cookie", "set-cookie", "proxy-authorization", "x-forwarded-for", "forwarded", "via",
-        "te", "trailer", "transfer-encoding", "connection", "keep-alive", "upgrade", "http2-settings", "expect", "sec-fetch-site",
-        "mcp-session-id", "x-http-method-override", "accept-encoding", "x-undeclared",
+        "authorization",
+        "Authorization",
+        "cookie",
+        "set-cookie",
+        "proxy-authorization",
+        "x-forwarded-for",
+        "forwarded",
+        "via",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "http2-settings",
+        "expect",
+        "sec-fetch-site",
+        "mcp-session-id",
+        "x-http-method-override",
+        "accept-encoding",
+        "x-undeclared",
     ] {
-        scene.refused(json!({"url": "http://echo.test/echo", "headers": [[name, "1"]]})).await;
+        scene
+            .refused(json!({"url": "http://echo.test/echo", "headers": [[name, "1"]]}))
+            .await;
     }
     for value in ["a\r\nx-evil: 1", "a\nb", "a\u{0}b", "ż"] {
-        scene.refused(json!({"url": "http://echo.test/echo", "headers": [["x-probe", value]]})).await;
+        scene
+            .refused(json!({"url": "http://echo.test/echo", "headers": [["x-probe", value]]}))
+            .await;
     }
-    scene.refused(json!({"url": "http://echo.test/echo", "headers": [["x-probe", "1"], ["x-probe", "2"]]})).await;
+    scene
+        .refused(json!({"url": "http://echo.test/echo", "headers": [["x-probe", "1"], ["x-probe", "2"]]}))
+        .await;
     let trailers = json!({"url": "http://echo.test/echo", "method": "POST", "body": "x", "trailers": [["x-probe", "1"]]});
     scene.refused(trailers).await;
 }
@@ -145,12 +286,20 @@ async fn a_path_method_query_or_header_that_was_not_granted_reaches_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn host_and_length_are_the_hosts_own_whatever_a_guest_says() {
     let scene = scene().await;
-    for (name, value) in [("host", "evil.test"), ("content-length", "1"), ("content-length", "99999")] {
+    for (name, value) in [
+        ("host", "evil.test"),
+        ("content-length", "1"),
+        ("content-length", "99999"),
+    ] {
         let request = json!({"url": "http://echo.test/echo", "method": "POST", "body": "0123456789", "headers": [[name, value]]});
         let answer = scene.fetch(request).await;
         if let Some(seen) = scene.echo.seen().last() {
             assert_ne!(seen.header("host"), Some("evil.test"), "{answer}");
-            assert_eq!((seen.header("content-length"), seen.body.len()), (Some("10"), 10), "{answer}");
+            assert_eq!(
+                (seen.header("content-length"), seen.body.len()),
+                (Some("10"), 10),
+                "{answer}"
+            );
         }
     }
 }
@@ -163,13 +312,21 @@ async fn bodies_and_requests_have_the_same_bounds_as_through_our_own_import() {
         limits.http_calls = Some(4);
     })
     .await;
-    let post = |bytes: usize| json!({"url": "http://echo.test/echo", "method": "POST", "body": "x".repeat(bytes)});
+    let post =
+        |bytes: usize| json!({"url": "http://echo.test/echo", "method": "POST", "body": "x".repeat(bytes)});
     scene.refused(post(10_001)).await;
     // The body of the answer is one byte too long: none of it is read.
     let answer = scene.fetch(post(10_000)).await;
-    assert!(answer["error"].is_string() && answer["body"].as_str().is_none_or(str::is_empty), "{answer}");
+    assert!(
+        answer["error"].is_string() && answer["body"].as_str().is_none_or(str::is_empty),
+        "{answer}"
+    );
     assert_eq!(scene.echo.seen().len(), 1);
-    let answer = scene.rig.call("acme", "many", json!({"url": "http://echo.test/echo", "n": 9})).await.unwrap();
+    let answer = scene
+        .rig
+        .call("acme", "many", json!({"url": "http://echo.test/echo", "n": 9}))
+        .await
+        .unwrap();
     let text = answer.structured.unwrap().to_string();
     assert!(scene.echo.seen().len() <= 5, "{text}");
 }
@@ -177,7 +334,11 @@ async fn bodies_and_requests_have_the_same_bounds_as_through_our_own_import() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_without_a_credential_reaches_nothing() {
     let scene = scene().await;
-    let answer = scene.rig.call("initech", "fetch", json!({"url": "http://echo.test/echo"})).await.unwrap();
+    let answer = scene
+        .rig
+        .call("initech", "fetch", json!({"url": "http://echo.test/echo"}))
+        .await
+        .unwrap();
     assert!(answer.structured.unwrap()["error"].is_string());
     assert_eq!(scene.requests(), 0);
 }
@@ -196,7 +357,12 @@ async fn a_url_at_which_two_connections_are_granted_is_an_error_and_not_a_guess(
         [[connection.allow]]\nmethod = \"GET\"\npath = \"/y\"\n";
     let manifest = Manifest::parse(manifest.as_bytes()).unwrap();
     let connections = ["a", "b"]
-        .map(|name| (ConnectionName::parse(name).unwrap(), Arc::new(connection(name, "http://127.0.0.1:9"))))
+        .map(|name| {
+            (
+                ConnectionName::parse(name).unwrap(),
+                Arc::new(connection(name, "http://127.0.0.1:9")),
+            )
+        })
         .into();
     let grant = Arc::new(Grant::resolve(&manifest, &connections, &Limits::default()).unwrap());
     let rig = Rig::of("echo").build().await;
@@ -233,7 +399,10 @@ async fn a_reflected_credential_does_not_come_through_wasi_http_either() {
             .credential("acme", "echo", ACME)
             .build()
             .await;
-        let answer = rig.call("acme", "fetch", json!({"url": "http://echo.test/echo"})).await.unwrap();
+        let answer = rig
+            .call("acme", "fetch", json!({"url": "http://echo.test/echo"}))
+            .await
+            .unwrap();
         let answer = answer.structured.unwrap();
         let text = format!("{answer} {}", answer["body"].as_str().unwrap_or_default());
         assert_eq!(detector.find(text.as_bytes()), None, "{name}: {text}");

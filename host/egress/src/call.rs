@@ -1,5 +1,5 @@
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -66,7 +66,11 @@ impl EgressCall {
     /// before the guest has them; this is for what the guest returns in the end.
     #[must_use]
     pub fn holds_credential(&self, text: &[u8]) -> bool {
-        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let attached = self
+            .attached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         attached.iter().any(|needles| {
             let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
             scrubbed.is_err() || reflections > 0

@@ -220,8 +220,21 @@ fn a_part_of_the_secret_is_caught_in_base64_hexadecimal_and_backwards() {
     }
     for start in 0..SECRET.len() - 16 {
         let part = &SECRET[start..start + 16];
-        let hex = |upper: bool| each(part, |b| if upper { format!("{b:02X}") } else { format!("{b:02x}") });
-        for spelt in [hex(false), hex(true), hex(false)[1..31].to_vec(), part.bytes().rev().collect()] {
+        let hex = |upper: bool| {
+            each(part, |b| {
+                if upper {
+                    format!("{b:02X}")
+                } else {
+                    format!("{b:02x}")
+                }
+            })
+        };
+        for spelt in [
+            hex(false),
+            hex(true),
+            hex(false)[1..31].to_vec(),
+            part.bytes().rev().collect(),
+        ] {
             let bytes: Vec<&[u8]> = spelt.chunks(1).collect();
             let (out, refused) = through(&needles, true, &bytes);
             assert!(refused && out.len() <= 24, "{}", String::from_utf8_lossy(&spelt));

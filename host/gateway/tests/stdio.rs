@@ -80,7 +80,7 @@ async fn the_caller_is_whom_the_token_speaks_for() {
 
 #[tokio::test]
 async fn the_token_is_verified_again_at_every_call() {
-    let token = Secret::from(token_for("acme", "alice", 1));
+    let token = Secret::from(token_for("acme", "alice", 2));
     let mut client = start(StdioCaller::token(tenancy(), token));
     client.begin().await;
     assert_eq!(

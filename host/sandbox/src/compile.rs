@@ -132,7 +132,9 @@ mod tests {
 
     fn typed_module() -> Vec<u8> {
         let mut resolve = wit_parser::Resolve::default();
-        let package = resolve.push_str("x.wit", "package a:b; world w { export f: func(); }").unwrap();
+        let package = resolve
+            .push_str("x.wit", "package a:b; world w { export f: func(); }")
+            .unwrap();
         let world = resolve.select_world(&[package], None).unwrap();
         let mut module = wat::parse_str("(module (func (export \"f\")))").unwrap();
         let encoding = wit_component::StringEncoding::UTF8;

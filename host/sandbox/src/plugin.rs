@@ -91,10 +91,10 @@ impl Plugin {
             SandboxError::NotAdmitted(one_line(&format!("an import does not fit this host: {error:#}")))
         })?;
         let pre = ToolPre::new(pre).map_err(|error| {
-            SandboxError::NotAdmitted(format!(
-                "the component does not export {}: {error:#}",
-                imports::TOOLS_INTERFACE
-            ))
+            let interface = imports::TOOLS_INTERFACE;
+            SandboxError::NotAdmitted(one_line(&format!(
+                "the component does not export {interface}: {error:#}"
+            )))
         })?;
         // The cost of the memory image belongs to loading, not to the first call. Without one, calls only get slower.
         if let Err(error) = component.initialize_copy_on_write_image() {

@@ -113,8 +113,10 @@ impl IssuerKeys {
 
     /// Asks the issuer again and waits, if it may be asked; one request at a time, the others wait for its answer.
     async fn refresh(self: &Arc<Self>) {
+        let had_none = self.loaded.load().is_none();
         let flight = Arc::clone(&self.flight).lock_owned().await;
-        if self.due() {
+        let came_meanwhile = had_none && self.loaded.load().is_some();
+        if !came_meanwhile && self.due() {
             // In a task of its own: a caller that goes away must not cost the others their answer.
             let task = tokio::spawn(Arc::clone(self).load(flight));
             let _ = task.await;

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use toolhost_audit::{CallFinished, CallStarted, Event, Sink, Who};
 use toolhost_egress::Egress;
@@ -12,6 +12,7 @@ use toolhost_policy::{ErrorCode, Limit, PublicError};
 use toolhost_sandbox::{CallContext, ProgressSink, contract};
 
 use crate::catalogue::{Offered, Served};
+use crate::schema::names_a_tenant;
 use crate::seal::{Purpose, Sealer};
 use crate::{CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage, outcome};
 
@@ -312,6 +313,16 @@ fn check_arguments(entry: &ToolEntry, served: &Served, args: ModelArgs) -> Resul
             text.len()
         );
         return Err(PublicError::new(ErrorCode::LimitExceeded, message).about(Limit::arguments_bytes.key()));
+    }
+    // A schema may be open to any member; not to this one (N19).
+    if let Some(name) = value
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .find(|name| names_a_tenant(name))
+    {
+        let message = "the tenant is no argument: it comes from the caller's token";
+        return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
     entry.arguments.check(&value).map_err(|(sentence, place)| {
         let error = PublicError::new(ErrorCode::InvalidArguments, sentence);

@@ -97,10 +97,13 @@ impl Catalogue {
     pub async fn build(plugins: Vec<(Plugin, Grant)>, revision: u64) -> Result<Self, CatalogueError> {
         let mut described = Vec::with_capacity(plugins.len());
         for (plugin, grant) in plugins {
-            let tools = plugin.describe().await.map_err(|error| CatalogueError::Describe {
-                plugin: grant.plugin.clone(),
-                error,
-            })?;
+            let tools = plugin
+                .describe()
+                .await
+                .map_err(|error| CatalogueError::Describe {
+                    plugin: grant.plugin.clone(),
+                    error,
+                })?;
             described.push((plugin, grant, tools));
         }
         Self::of_described(described, revision)
@@ -126,7 +129,12 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    fn add(&mut self, plugin: Plugin, grant: Grant, tools: Vec<contract::Tool>) -> Result<(), CatalogueError> {
+    fn add(
+        &mut self,
+        plugin: Plugin,
+        grant: Grant,
+        tools: Vec<contract::Tool>,
+    ) -> Result<(), CatalogueError> {
         let name = grant.plugin.clone();
         if self.plugins.iter().any(|served| served.grant.plugin == name) {
             return Err(CatalogueError::Plugin(name));

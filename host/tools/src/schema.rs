@@ -7,7 +7,8 @@ const MAX_SCHEMA: usize = 256 << 10;
 /// How much of a validator's complaint is passed on.
 const MAX_COMPLAINT: usize = 500;
 
-/// The names under which a model could try to choose a tenant (N19). Compared in lower case without `_` and `-`.
+/// The names under which a model could try to choose a tenant (N19). Compared in lower case, by letters and
+/// digits alone.
 const TENANT_NAMES: [&str; 5] = ["tenant", "tenantid", "tenantname", "tenantkey", "activetenant"];
 
 /// A JSON Schema as it is passed on, and compiled.
@@ -24,12 +25,7 @@ impl Schema {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("an input schema must have \"type\": \"object\"".into());
         }
-        let properties = schema.get("properties").and_then(Value::as_object);
-        if let Some(name) = properties
-            .into_iter()
-            .flat_map(Map::keys)
-            .find(|name| names_a_tenant(name))
-        {
+        if let Some(name) = tenant_property(&Value::Object(schema.clone())) {
             return Err(format!(
                 "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token"
             ));
@@ -81,12 +77,29 @@ impl Schema {
     }
 }
 
-fn names_a_tenant(name: &str) -> bool {
-    let plain: String = name
-        .chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect();
+/// A property of that name, wherever the schema hides it: below `allOf`, in a definition, in an object within the
+/// arguments. A schema has at most [`MAX_SCHEMA`] bytes, and serde_json bounds how deep it goes.
+fn tenant_property(schema: &Value) -> Option<&str> {
+    match schema {
+        Value::Array(items) => items.iter().find_map(tenant_property),
+        Value::Object(members) => {
+            let properties = members.get("properties").and_then(Value::as_object);
+            let named = properties
+                .into_iter()
+                .flat_map(Map::keys)
+                .find(|name| names_a_tenant(name));
+            named
+                .map(String::as_str)
+                .or_else(|| members.values().find_map(tenant_property))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a model that uses this name means a tenant.
+pub(crate) fn names_a_tenant(name: &str) -> bool {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    let plain: String = letters.flat_map(char::to_lowercase).collect();
     TENANT_NAMES.contains(&plain.as_str())
 }
 
@@ -152,9 +165,27 @@ mod tests {
 
     #[test]
     fn a_tenant_is_no_argument() {
-        for name in ["tenant", "tenant_id", "tenantId", "TENANT-ID"] {
+        for name in [
+            "tenant",
+            "tenant_id",
+            "tenantId",
+            "TENANT-ID",
+            "tenant.id",
+            "tenant id",
+            "tenant\u{200b}Id",
+        ] {
             let schema = json!({"type": "object", "properties": {name: {"type": "string"}}});
             assert!(Schema::of_arguments(&schema.to_string()).is_err(), "{name}");
+            let hidden = json!({"type": "object", "allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": schema}});
+            assert!(
+                Schema::of_arguments(&hidden.to_string()).is_err(),
+                "{name} in a definition"
+            );
+            let nested = json!({"type": "object", "properties": {"filter": schema}});
+            assert!(
+                Schema::of_arguments(&nested.to_string()).is_err(),
+                "{name} in an object"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use toolhost_tests::guests;
 use toolhost_tools::{CallOptions, ModelArgs};
 
 use crate::bare::Bare;
-use crate::table::{Case, Table, Target, in_turns};
+use crate::table::{Case, Table, Target, cpu_time, in_turns};
 use crate::wiring::{Callers, Rooms, invocation};
 
 const SLOTS: u32 = 64;
@@ -114,7 +114,6 @@ async fn one_after_another(guests: &tokio::runtime::Handle) -> Table {
         Case::new("Plugin::invoke", each(|s| Box::pin(s.invoke()))),
         Case::new("Tools::call", each(|s| Box::pin(s.call()))),
     ];
-    // On a thread of the doors' runtime, as a request is.
     in_turns(&mut cases, ROUNDS, TIMES).await;
     let mut table = Table::new(
         format!("one call after another, echo, n = {}", ROUNDS * TIMES),
@@ -217,13 +216,4 @@ async fn side_by_side(guests: &tokio::runtime::Handle) -> Table {
         }
     }
     table
-}
-
-/// CPU that this process has used, of user and system.
-fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The second field may hold anything in parentheses; times are the 14th and 15th, in ticks of 10 ms.
-    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use futures::future::BoxFuture;
 use http::Request;
@@ -15,10 +15,11 @@ use toolhost_gateway::{CallPath, Gateway, GatewayConfig};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
+use toolhost_tenancy::Tenancy;
 use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, ToolEntry, ToolPage};
 use tower::ServiceExt;
 
-use crate::table::{Case, Table, Target, in_turns};
+use crate::table::{Case, Table, Target, in_turns, micros};
 use crate::wiring::Callers;
 
 const PLUGINS: usize = 50;
@@ -84,18 +85,26 @@ fn tool(plugin: usize, index: usize) -> Arc<ToolEntry> {
     Arc::new(ToolEntry::new(&PluginName::parse(&format!("plugin{plugin}")).unwrap(), tool).unwrap())
 }
 
-fn listed() -> Listed {
-    let tools: Vec<_> = (0..PLUGINS)
+fn listed(plugins: usize) -> Listed {
+    let tools: Vec<_> = (0..plugins)
         .flat_map(|plugin| (0..TOOLS_EACH).map(move |index| tool(plugin, index)))
         .collect();
     let pages = tools.chunks(PAGE).enumerate().map(|(index, tools)| {
         Arc::new(ToolPage {
             tools: tools.to_vec(),
-            next_cursor: ((index + 1) * PAGE < PLUGINS * TOOLS_EACH).then(|| (index + 1).to_string()),
+            next_cursor: ((index + 1) * PAGE < plugins * TOOLS_EACH).then(|| (index + 1).to_string()),
             revision: 1,
         })
     });
-    Listed(pages.collect())
+    let pages: Vec<_> = pages.collect();
+    if !pages.is_empty() {
+        return Listed(pages);
+    }
+    Listed(vec![Arc::new(ToolPage {
+        tools: vec![],
+        next_cursor: None,
+        revision: 1,
+    })])
 }
 
 fn request(token: &str) -> Request<Body> {
@@ -119,72 +128,88 @@ fn request(token: &str) -> Request<Body> {
     request.body(Body::from(message.to_string())).unwrap()
 }
 
-pub fn measure() -> Vec<Table> {
-    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let callers = Callers::new().await;
-        let config = GatewayConfig {
-            public_url: "http://127.0.0.1:8080/mcp".parse().unwrap(),
-            allowed_hosts: vec![],
-            allowed_origins: vec![],
-            max_body_bytes: 1 << 20,
-            version: "0",
-        };
-        let router =
-            Gateway::with_call_path(Arc::new(listed()), Arc::clone(&callers.tenancy), config).router();
-        let first = page(router.clone(), request(&callers.token)).await;
-        let answer: Value = serde_json::from_slice(&first).unwrap();
-        let result: ListToolsResult = serde_json::from_value(answer["result"].clone()).unwrap();
-        assert_eq!(result.tools.len(), PAGE);
-        let result = Arc::new(result);
-        let api = callers.token.clone();
-        let (router, again) = (router.clone(), router);
-        let mut cases = [
-            Case::new("the page as JSON", || {
-                let result = Arc::clone(&result);
-                async move {
-                    std::hint::black_box(serde_json::to_vec(&*result).unwrap());
-                }
-            }),
-            Case::new("tools/list, from request to the last byte", || {
-                let answer = page(router.clone(), request(&callers.token));
-                async move {
-                    assert!(answer.await.len() > 10_000);
-                }
-            }),
-            Case::new("GET /api/v1/tools", || {
-                let request = Request::get("/api/v1/tools").header("host", "127.0.0.1:8080");
-                let request = request
-                    .header("authorization", format!("Bearer {api}"))
-                    .body(Body::empty())
-                    .unwrap();
-                let answer = page(again.clone(), request);
-                async move {
-                    assert!(answer.await.len() > 10_000);
-                }
-            }),
-        ];
-        in_turns(&mut cases, 20, 100).await;
-        let title = format!(
-            "tools/list, {PLUGINS} plugins, a page of {PAGE} tools, {} KiB",
-            first.len() >> 10
-        );
-        let mut table = Table::new(title, &["p50 us", "p99 us", "x JSON"]);
-        let base = cases[0].median();
-        for (index, case) in cases.iter().enumerate() {
-            let (cells, ratio) = Table::cells_of(case, base);
-            if index == 1 {
-                table.judged(case.name(), cells, Target::AtMost(1.3), ratio);
-            } else {
-                table.row(case.name(), cells);
-            }
-        }
-        assert!(base > Duration::ZERO);
-        vec![table]
-    })
+fn router(plugins: usize, tenancy: &Arc<Tenancy>) -> Router {
+    let config = GatewayConfig {
+        public_url: "http://127.0.0.1:8080/mcp".parse().unwrap(),
+        allowed_hosts: vec![],
+        allowed_origins: vec![],
+        max_body_bytes: 1 << 20,
+        version: "0",
+    };
+    Gateway::with_call_path(Arc::new(listed(plugins)), Arc::clone(tenancy), config).router()
 }
 
-async fn page(router: axum::Router, request: Request<Body>) -> bytes::Bytes {
+pub fn measure() -> Vec<Table> {
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    vec![runtime.block_on(compare())]
+}
+
+async fn compare() -> Table {
+    let callers = Callers::new().await;
+    let (full, empty) = (router(PLUGINS, &callers.tenancy), router(0, &callers.tenancy));
+    let first = page(full.clone(), request(&callers.token)).await;
+    let answer: Value = serde_json::from_slice(&first).unwrap();
+    let result: ListToolsResult = serde_json::from_value(answer["result"].clone()).unwrap();
+    assert_eq!(result.tools.len(), PAGE);
+    let result = Arc::new(result);
+    let over_api = || {
+        let request = Request::get("/api/v1/tools").header("host", "127.0.0.1:8080");
+        let request = request.header("authorization", format!("Bearer {}", callers.token));
+        request.body(Body::empty()).unwrap()
+    };
+    let mut cases = [
+        Case::new("the page as JSON", || {
+            let result = Arc::clone(&result);
+            async move {
+                std::hint::black_box(serde_json::to_vec(&*result).unwrap());
+            }
+        }),
+        Case::new("tools/list of no tools: what any request costs", || {
+            let answer = page(empty.clone(), request(&callers.token));
+            async move {
+                answer.await;
+            }
+        }),
+        Case::new("tools/list, from request to the last byte", || {
+            let answer = page(full.clone(), request(&callers.token));
+            async move {
+                assert!(answer.await.len() > 10_000);
+            }
+        }),
+        Case::new("GET /api/v1/tools, the same page", || {
+            let answer = page(full.clone(), over_api());
+            async move {
+                assert!(answer.await.len() > 10_000);
+            }
+        }),
+    ];
+    in_turns(&mut cases, 20, 100).await;
+    let title = format!(
+        "tools/list, {PLUGINS} plugins, a page of {PAGE} tools, {} KiB",
+        first.len() >> 10
+    );
+    let mut table = Table::new(title, &["p50 us", "p99 us", "x JSON"]);
+    let base = cases[0].median();
+    for case in &cases {
+        table.row(case.name(), Table::cells_of(case, base).0);
+    }
+    let of_page = cases[2].median().saturating_sub(cases[1].median());
+    let ratio = of_page.as_secs_f64() / base.as_secs_f64();
+    let cells = vec![
+        format!("{:.1}", micros(of_page)),
+        String::new(),
+        format!("{ratio:.2}"),
+    ];
+    table.judged(
+        "the page: the whole less what any request costs",
+        cells,
+        Target::AtMost(1.3),
+        ratio,
+    );
+    table
+}
+
+async fn page(router: Router, request: Request<Body>) -> bytes::Bytes {
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
     response.into_body().collect().await.unwrap().to_bytes()

@@ -10,6 +10,8 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::table::cpu_time;
+
 /// One kept connection.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -57,6 +59,8 @@ impl Connection {
 pub struct Run {
     pub each: Vec<Duration>,
     pub whole: Duration,
+    /// Of the whole process: servers and client.
+    pub cpu: Duration,
 }
 
 impl Run {
@@ -73,7 +77,7 @@ pub async fn run(
     expected: &str,
     times: usize,
 ) -> Run {
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), cpu_time());
     let each = connections
         .iter_mut()
         .zip(headers)
@@ -102,5 +106,6 @@ pub async fn run(
     Run {
         each,
         whole: started.elapsed(),
+        cpu: cpu_time() - used,
     }
 }

@@ -94,7 +94,7 @@ async fn compare(era: Era, connections: usize, ours: SocketAddr, theirs: SocketA
     };
     let mut table = Table::new(
         format!("tools/call over HTTP, {what}, connections: {connections}"),
-        &["req/s", "p50 us", "p99 us", "x native"],
+        &["req/s", "p50 us", "p99 us", "CPU us", "x native"],
     );
     let rates = runs.each_ref().map(|runs| {
         let mut rates: Vec<f64> = runs.iter().map(Run::per_second).collect();
@@ -109,11 +109,13 @@ async fn compare(era: Era, connections: usize, ours: SocketAddr, theirs: SocketA
             .iter()
             .flat_map(|run| run.each.iter().copied())
             .collect();
+        let cpu: Duration = runs[index].iter().map(|run| run.cpu).sum();
         let ratio = rates[index] / rates[0];
         let cells = vec![
             format!("{:.0}", rates[index]),
             format!("{:.0}", micros(quantile(&samples, 0.5))),
             format!("{:.0}", micros(quantile(&samples, 0.99))),
+            format!("{:.0}", micros(cpu) / samples.len() as f64),
             format!("{ratio:.2}"),
         ];
         if index == 0 {

@@ -5,9 +5,12 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use toolhost_tests::guests;
 
+use crate::bare::Bare;
 use crate::process::Home;
 use crate::table::{Table, Target, median, micros, quantile};
+use crate::wiring::invocation;
 
 const CALLS: usize = 600;
 
@@ -34,6 +37,23 @@ fn message(value: &Value) -> String {
     format!("{value}\n")
 }
 
+/// The same guest with the same argument in bare wasmtime: what no host could take away.
+fn guest_alone(text: &str) -> Vec<Duration> {
+    let bare = Bare::new(&guests::component("echo"), 8);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut invocation = invocation(text);
+    invocation.name = "echo_raw".into();
+    let once = |_| {
+        let started = Instant::now();
+        assert!(runtime.block_on(bare.call(&invocation)).is_ok());
+        started.elapsed()
+    };
+    (0..CALLS).map(once).collect()
+}
+
 pub fn measure() -> Vec<Table> {
     let home = Home::new();
     let mut command = home.command("echo", &[]);
@@ -54,6 +74,7 @@ pub fn measure() -> Vec<Table> {
     session.send(&message(
         &json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
     ));
+    let alone = guest_alone(&text_of(100_000));
     let mut table = Table::new("echo over stdio, the built program", &["p50 us", "p99 us"]);
     for (name, bytes, most) in [
         ("100 bytes there and back", 100, None),
@@ -70,6 +91,11 @@ pub fn measure() -> Vec<Table> {
             Some(most) => table.judged(name, cells, Target::AtMost(most), middle),
         }
     }
+    let cells = vec![
+        format!("{:.0}", micros(median(&alone))),
+        format!("{:.0}", micros(quantile(&alone, 0.99))),
+    ];
+    table.row("  of that the guest, in bare wasmtime", cells);
     drop(session);
     assert!(
         child.wait().unwrap().success(),
@@ -78,9 +104,14 @@ pub fn measure() -> Vec<Table> {
     vec![table]
 }
 
+fn text_of(bytes: usize) -> String {
+    let mut text = "the quick brown fox jumps over the lazy dog ".repeat(bytes / 44 + 1);
+    text.truncate(bytes);
+    text
+}
+
 fn series(session: &mut Session, bytes: usize) -> Vec<Duration> {
-    let text = "the quick brown fox jumps over the lazy dog ".repeat(bytes / 44 + 1);
-    let text = &text[..bytes];
+    let text = text_of(bytes);
     let call = message(
         &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
             "name": "echo_raw", "arguments": {"message": text},

@@ -34,10 +34,11 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         root,
         &[
             "build",
+            "--workspace",
             "--locked",
-            "-p",
-            "toolhost-cli",
-            "-p",
+            "--bin",
+            "host",
+            "--bin",
             "billing-upstream",
         ],
     )?;

@@ -64,7 +64,8 @@ impl Source<'_> {
                 format!("{value:?} is not one of {}{near}", valid.join(", ")),
             );
         }
-        self.error(offset, within, message.trim().replace('\n', " "))
+        let key = key_at(self.text, offset).map_or_else(|| within.clone(), join);
+        self.error(offset, key, message.trim().replace('\n', " "))
     }
 
     fn error(&self, offset: usize, key: String, why: String) -> ConfigError {
@@ -100,6 +101,13 @@ fn table_at(text: &str, offset: usize) -> String {
         Some((key, rest)) if rest.contains('{') => format!("{header}.{}", key.trim()),
         _ => header.to_owned(),
     }
+}
+
+/// The key whose value begins on this line before the place.
+fn key_at(text: &str, offset: usize) -> Option<&str> {
+    let line = text.get(..offset)?.rsplit('\n').next()?;
+    let (key, inner) = line.split_once('=')?;
+    (!inner.contains('{')).then_some(key.trim())
 }
 
 /// Takes apart serde's "unknown field `x`, expected one of `a`, `b`".

@@ -34,7 +34,9 @@ pub(crate) fn failure(error: &PublicError, has_schema: bool) -> CallToolResult {
     if !has_schema {
         result.structured_content = Some(json!({ "error": error }));
     }
-    result.meta = Some(MetaObject([(ERROR_KEY.to_owned(), json!(error))].into_iter().collect()));
+    result.meta = Some(MetaObject(
+        [(ERROR_KEY.to_owned(), json!(error))].into_iter().collect(),
+    ));
     result
 }
 
@@ -150,7 +152,10 @@ mod tests {
         assert_eq!(wire["structuredContent"]["error"], expected);
         assert_eq!(wire["_meta"]["toolhost/error"], expected);
         let wire = serde_json::to_value(failure(&error, true)).unwrap();
-        assert!(wire.get("structuredContent").is_none(), "it would not fit the tool's schema");
+        assert!(
+            wire.get("structuredContent").is_none(),
+            "it would not fit the tool's schema"
+        );
         assert_eq!(wire["_meta"]["toolhost/error"], expected);
     }
 }

@@ -205,9 +205,11 @@ impl ServerHandler for Handler {
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
         match self.answered(&name, request, resume, &context).await? {
             Ok(CallOutcome::Complete(output)) => Ok(content::result(output, era).into()),
-            Ok(CallOutcome::InputRequired(required)) => {
-                input::required(required, input::capabilities(&context), entry.output_schema.is_some())
-            }
+            Ok(CallOutcome::InputRequired(required)) => input::required(
+                required,
+                input::capabilities(&context),
+                entry.output_schema.is_some(),
+            ),
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
             Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),

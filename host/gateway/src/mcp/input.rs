@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_missing_capability_is_named_as_a_client_declares_it() {
-        let error = required(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
+        let error = required(asks("elicitation", form()), ClientCapabilities::default(), false).unwrap_err();
         assert_eq!(error.code.0, -32021);
         assert_eq!(
             error.data.unwrap()["requiredCapabilities"],
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_question_goes_out_with_its_sealed_state() {
-        let response = required(asks("elicitation", form()), ALL).unwrap();
+        let response = required(asks("elicitation", form()), ALL, false).unwrap();
         let rmcp::model::CallToolResponse::InputRequired(result) = response else {
             panic!("not a question")
         };
@@ -287,7 +287,7 @@ mod tests {
         let url =
             json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
         for bad in [asks("elicitation", url), asks("elicitation", json!({}))] {
-            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL).unwrap() else {
+            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL, false).unwrap() else {
                 panic!("asked")
             };
             let code = result.structured_content.unwrap()["error"]["code"].clone();
@@ -299,7 +299,13 @@ mod tests {
     fn answers_come_back_with_the_state_or_not_at_all() {
         let responses = || Some([("q".to_owned(), json!({"action": "decline"}))].into());
         assert!(resume(Era::Modern, None, None).unwrap().is_none());
-        assert!(resume(Era::Modern, None, responses()).is_err());
+        // Nothing was asked that these would answer: the tool begins anew.
+        assert_eq!(
+            resume(Era::Modern, None, responses())
+                .unwrap()
+                .map(|resume| resume.state),
+            None
+        );
         assert!(resume(Era::Legacy, Some("s".into()), responses()).is_err());
         let resumed = resume(Era::Modern, Some("s".into()), responses())
             .unwrap()

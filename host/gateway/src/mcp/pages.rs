@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use rmcp::model::{CacheScope, ListToolsResult, Tool, ToolAnnotations};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use toolhost_tools::{ToolEntry, ToolPage};
 
 use super::Era;
@@ -65,7 +65,7 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     let mut tool = Tool::new(
         entry.name.clone(),
         entry.description.clone(),
-        Arc::clone(&entry.input_schema),
+        with_object_properties(&entry.input_schema),
     );
     tool.title.clone_from(&entry.title);
     tool.annotations = Some(annotations);
@@ -74,9 +74,32 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
         |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
     tool.output_schema = entry
         .output_schema
-        .clone()
-        .filter(|schema| era == Era::Modern || object(schema));
+        .as_ref()
+        .filter(|schema| era == Era::Modern || object(schema))
+        .map(with_object_properties);
     tool
+}
+
+/// A schema whose properties are objects. `true` and `false` are schemas too, and the TypeScript SDK 1.x refuses the whole
+/// list over one of them; `{}` and `{"not": {}}` say the same (JSON Schema 2020-12 core, section 4.3.2).
+fn with_object_properties(schema: &Arc<Map<String, Value>>) -> Arc<Map<String, Value>> {
+    let is_plain = |schema: &Map<String, Value>| {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties.is_none_or(|properties| !properties.values().any(Value::is_boolean))
+    };
+    if is_plain(schema) {
+        return Arc::clone(schema);
+    }
+    let mut schema = Map::clone(schema);
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(Map::values_mut) {
+        match property {
+            Value::Bool(true) => *property = json!({}),
+            Value::Bool(false) => *property = json!({ "not": {} }),
+            _ => {}
+        }
+    }
+    Arc::new(schema)
 }
 
 #[cfg(test)]
@@ -137,6 +160,16 @@ mod tests {
                 .is_none()
         );
         assert!(pages.result(array, Era::Modern).tools[0].output_schema.is_some());
+    }
+
+    #[test]
+    fn a_property_that_is_true_or_false_is_said_as_an_object() {
+        let schema =
+            json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
+        let list = Pages::default().result(page("a", schema), Era::Modern);
+        let wire = serde_json::to_value(list).unwrap();
+        let expected = json!({"any": {}, "none": {"not": {}}, "text": {"type": "string"}});
+        assert_eq!(wire["tools"][0]["outputSchema"]["properties"], expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use toolhost_identity::{LoopbackOnly, Principal, StaticDirectory, TenantId};
+use toolhost_identity::{LEEWAY_SECONDS, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 
@@ -58,7 +58,7 @@ pub fn token(tenant: &str, subject: &str) -> String {
     token_for(tenant, subject, 3600)
 }
 
-/// A token that lives for so many seconds.
+/// A token that is accepted for so many seconds from now, the leeway for other clocks included.
 pub fn token_for(tenant: &str, subject: &str, seconds: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let request = MintRequest {
@@ -66,5 +66,5 @@ pub fn token_for(tenant: &str, subject: &str, seconds: u64) -> String {
         ttl: Duration::from_secs(seconds),
         ..MintRequest::new(ISSUER, AUDIENCE, subject)
     };
-    issuer().0.mint(&request, now).unwrap()
+    issuer().0.mint(&request, now - LEEWAY_SECONDS).unwrap()
 }
