@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the host costs, as ratios to what it cannot do without, and the gate of CI.
 //!
 //! Wall time on a shared machine differs by a third from run to run, so it is shown and not judged; counts of
-//! instructions differ by less than a percent, and [`gate`] judges those.
+//! instructions differ by less than a percent, and [`gate()`] judges those.
 
 mod gate;
 

@@ -115,7 +115,7 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// The component, or a core module with embedded component types
+    /// The component
     pub(crate) file: PathBuf,
     /// The manifest, in TOML
     #[arg(long, value_name = "FILE")]

@@ -98,14 +98,18 @@ pub(crate) async fn serve_plugins(
         let grant = Grant::resolve(&file.manifest, &setup.config.connections, &setup.config.limits)
             .map_err(|error| Failure::refused(error.to_string()))?;
         let (plugin, tools) = load(sandbox, &file).await?;
-        let seen = tools.iter().map(|tool| (tool.name.clone(), whole(tool))).collect();
+        let seen = tools
+            .iter()
+            .map(|tool| (tool.name.clone(), whole(tool)))
+            .collect();
         asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &seen));
         granted.push((plugin, grant, tools));
     }
     let mut lock = Lock::read(&setup.lock)?;
     approve(&asked, &mut lock, answerer, audit.as_ref())?;
     // Of the very tools that the yes was given to; nobody is asked again.
-    let catalogue = Catalogue::of_described(granted, 1).map_err(|error| Failure::plugin(error.to_string()))?;
+    let catalogue =
+        Catalogue::of_described(granted, 1).map_err(|error| Failure::plugin(error.to_string()))?;
     Ok(Arc::new(Tools::new(catalogue, egress, audit)?))
 }
 
