@@ -52,7 +52,6 @@ pub fn list() -> Value {
 }
 
 /// A request of the stateless protocol, ready to be sent or changed.
-#[must_use]
 pub fn modern(url: &str, mut body: Value, capabilities: Value) -> reqwest::RequestBuilder {
     body["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use toolhost_tests::guests;
@@ -95,7 +96,7 @@ impl Subjects {
 /// on an idle machine; the base beside it makes the same hop.
 async fn one_after_another(guests: &tokio::runtime::Handle) -> Table {
     let subjects = Arc::new(subjects().await);
-    let each = |work: fn(Arc<Subjects>) -> futures::future::BoxFuture<'static, ()>| {
+    let each = |work: fn(Arc<Subjects>) -> BoxFuture<'static, ()>| {
         let subjects = Arc::clone(&subjects);
         move || work(Arc::clone(&subjects))
     };
@@ -136,18 +137,21 @@ async fn one_after_another(guests: &tokio::runtime::Handle) -> Table {
     table
 }
 
+/// A name, what is done once, and what each turn took of the clock and of the processors.
+type Kind = (
+    &'static str,
+    Box<dyn Fn() -> BoxFuture<'static, ()>>,
+    Vec<Duration>,
+    Vec<Duration>,
+);
+
 /// Several callers, so that no thread sleeps: what a call takes from the machine.
 async fn side_by_side(guests: &tokio::runtime::Handle) -> Table {
     const CALLERS: usize = 8;
     const CALLS: usize = 400;
     const TURNS: usize = 15;
     let subjects = Arc::new(subjects().await);
-    let mut kinds: Vec<(
-        &str,
-        Box<dyn Fn() -> futures::future::BoxFuture<'static, ()>>,
-        Vec<Duration>,
-        Vec<Duration>,
-    )> = Vec::new();
+    let mut kinds: Vec<Kind> = Vec::new();
     let (handle, s) = (guests.clone(), Arc::clone(&subjects));
     kinds.push((
         "bare wasmtime, behind the hop",

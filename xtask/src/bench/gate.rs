@@ -20,19 +20,41 @@ const RECORD: &str = "tests/benches/instructions.json";
 /// The program that does one thing a given number of times.
 const PROGRAM: &str = "instructions";
 
-/// How often each thing is done, the second time less the first: long enough that a tick of the clock, which comes more
-/// often under valgrind, is less than a percent.
-const LENGTHS: [u64; 2] = [20, 220];
+/// How often each thing is done before it counts, so that what is set up with the first is not counted.
+const BEFORE: u64 = 20;
 
-/// What is compared with what.
-const PAIRS: [(&str, &str); 4] = [
+/// One thing that is counted, what it is compared with, and how often both are done: so often that neither a tick of the
+/// clock nor the making of a key at start, which takes what it takes, moves the count by half a percent.
+struct Pair {
+    subject: &'static str,
+    base: &'static str,
+    times: u64,
+}
+
+const PAIRS: [Pair; 4] = [
     // A call in the sandbox, and the whole call path, against bare wasmtime with the same safety settings.
-    ("sandbox", "bare"),
-    ("tools", "bare"),
+    Pair {
+        subject: "sandbox",
+        base: "bare",
+        times: 800,
+    },
+    Pair {
+        subject: "tools",
+        base: "bare",
+        times: 800,
+    },
     // A token that was seen before, against one hash of it.
-    ("token", "hash"),
+    Pair {
+        subject: "token",
+        base: "hash",
+        times: 5_000,
+    },
     // The search for a credential in 64 KiB, against reading each byte once.
-    ("scrub", "read"),
+    Pair {
+        subject: "scrub",
+        base: "read",
+        times: 50,
+    },
 ];
 
 /// What is recorded.
@@ -182,7 +204,7 @@ fn ratios(counts: &BTreeMap<&str, u64>) -> anyhow::Result<BTreeMap<String, f64>>
             .with_context(|| format!("{name} was not counted"))
     };
     let mut ratios = BTreeMap::new();
-    for (subject, base) in PAIRS {
+    for Pair { subject, base, .. } in PAIRS {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let ratio = count(subject)? as f64 / count(base)?.max(1) as f64;
         ratios.insert(format!("{subject} / {base}"), (ratio * 1e4).round() / 1e4);
@@ -192,34 +214,31 @@ fn ratios(counts: &BTreeMap<&str, u64>) -> anyhow::Result<BTreeMap<String, f64>>
 
 /// Instructions of doing each thing once. Programs run side by side: counts do not feel it.
 fn counts(program: &Path) -> anyhow::Result<BTreeMap<&'static str, u64>> {
-    let mut subjects: Vec<&'static str> = PAIRS
+    let subjects: BTreeMap<&'static str, u64> = PAIRS
         .iter()
-        .flat_map(|(subject, base)| [*subject, *base])
+        .flat_map(|pair| [(pair.subject, pair.times), (pair.base, pair.times)])
         .collect();
-    subjects.sort_unstable();
-    subjects.dedup();
-    let [short, long] = LENGTHS;
     std::thread::scope(|scope| {
         let running: Vec<_> = subjects
             .into_iter()
-            .map(|subject| {
+            .map(|(subject, times)| {
                 let once = move |times| collected(program, subject, times);
-                (
-                    subject,
-                    scope.spawn(move || once(short)),
-                    scope.spawn(move || once(long)),
-                )
+                let (short, long) = (
+                    scope.spawn(move || once(BEFORE)),
+                    scope.spawn(move || once(BEFORE + times)),
+                );
+                (subject, times, short, long)
             })
             .collect();
         running
             .into_iter()
-            .map(|(subject, short_run, long_run)| {
+            .map(|(subject, times, short_run, long_run)| {
                 let join = |run: std::thread::ScopedJoinHandle<'_, anyhow::Result<u64>>| {
                     run.join()
                         .unwrap_or_else(|_| bail!("counting {subject} panicked"))
                 };
                 let (fewer, more) = (join(short_run)?, join(long_run)?);
-                Ok((subject, more.saturating_sub(fewer) / (long - short)))
+                Ok((subject, more.saturating_sub(fewer) / times))
             })
             .collect()
     })
