@@ -107,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// The request is for another place than the client or the approval; a protocol switch, on either side; no
-    /// connection, no TLS, no answer in time, an answer that is not HTTP. [`NetError::sent`] says whether the other side
+    /// connection, no TLS, no answer in time, an answer that is not HTTP. [`NetError`]'s `sent` says whether the other side
     /// may have seen the request.
     pub async fn send(
         &self,

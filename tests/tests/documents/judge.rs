@@ -76,5 +76,13 @@ fn plain(text: &str) -> String {
             .unwrap_or("");
     }
     plain.push_str(rest);
-    plain.replace('\r', "")
+    // What a progress display wrote over is not there any more.
+    let last = |line: &str| {
+        line.trim_end_matches('\r')
+            .rsplit('\r')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    plain.split('\n').map(last).collect::<Vec<_>>().join("\n")
 }

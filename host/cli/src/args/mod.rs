@@ -1,5 +1,10 @@
 //! The flags. A new verb is one variant here and one file under `verbs`.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help text, and [[issuers]] is a table of the configuration"
+)]
+
 mod wiring;
 
 use std::net::SocketAddr;

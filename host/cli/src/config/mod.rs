@@ -1,4 +1,4 @@
-//! What the operator wrote: plain structs. Reading them from TOML is in [`file`] and [`read`].
+//! What the operator wrote: plain structs. Reading them from TOML is in `file` and `read`.
 
 mod auth;
 mod connection;

@@ -50,6 +50,8 @@ fn progress(_: Nothing, call: &Call) -> Result<String, Failure> {
     call.progress(50.0, Some(100.0), Some("half of it"));
     sleep(PAUSE);
     call.progress(100.0, Some(100.0), Some("done"));
+    // The TypeScript SDK 2.x drops a report that it reads together with the answer.
+    sleep(PAUSE);
     Ok("reported three times".to_owned())
 }
 
