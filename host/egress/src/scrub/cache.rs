@@ -8,7 +8,7 @@ use toolhost_policy::{AuthPlacement, Connection, ConnectionName, Secret};
 
 use super::Needles;
 
-/// The most memory for needles, in bytes. One common token takes about 100 KB, so this holds those of some hundred
+/// The most memory for needles, in bytes. A token of 40 bytes takes up to 300 KB, so this holds those of some eighty
 /// (tenant, connection) pairs; with more, the least used are built again, at well under a millisecond each.
 const MAX_MEMORY: u64 = 24 << 20;
 
