@@ -42,9 +42,7 @@ pub fn python() -> PathBuf {
 #[must_use]
 pub fn script(name: &str) -> PathBuf {
     let (from, to) = (
-        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("clients")
-            .join(name),
+        crate::root().join("tests/clients").join(name),
         directory().join(name),
     );
     let text = std::fs::read(&from).unwrap();

@@ -149,7 +149,7 @@ pub fn free_port() -> u16 {
 /// How a [`Host`] is configured.
 #[derive(Debug)]
 pub struct HostBuilder {
-    directory: TempDir,
+    directory: Arc<TempDir>,
     server: String,
     config: String,
     arguments: Vec<String>,
@@ -160,7 +160,7 @@ pub struct HostBuilder {
 impl Default for HostBuilder {
     fn default() -> Self {
         Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: Arc::new(tempfile::tempdir().unwrap()),
             server: String::new(),
             config: String::new(),
             arguments: Vec::new(),
@@ -235,6 +235,20 @@ impl HostBuilder {
         })
     }
 
+    /// A data directory, beside the configuration.
+    #[must_use]
+    pub fn data(self) -> Self {
+        self.config("[data]\ndir = \"data\"")
+    }
+
+    /// The billing plugin before an upstream, for tenants acme and globex whose credentials are in the vault, or are not.
+    #[must_use]
+    pub fn sealed_billing(self, upstream: &str) -> Self {
+        self.data().plugin("billing").config(&format!(
+            "[connections.billing]\nbase = \"{upstream}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}\n[tenants.acme]\n[tenants.globex]"
+        ))
+    }
+
     /// An issuer whose keys stand in a file.
     #[must_use]
     pub fn issuer(self, issuer: &Issuer) -> Self {
@@ -248,7 +262,7 @@ impl HostBuilder {
 
     /// Writes the configuration, and nothing is started.
     #[must_use]
-    pub fn write(self) -> (TempDir, Command) {
+    pub fn write(self) -> (Arc<TempDir>, Command) {
         let text = format!("[server]\n{}\n{}", self.server, self.config);
         write(self.directory.path(), "host.toml", text);
         let mut command = command(self.directory.path(), &["run", "--yes", "--output", "json"]);
@@ -262,7 +276,32 @@ impl HostBuilder {
     /// Starts it, and waits until it is ready.
     #[must_use]
     pub fn start(self) -> Host {
-        let (directory, mut command) = self.write();
+        let (directory, command) = self.write();
+        Host::launch(directory, command)
+    }
+}
+
+/// A running host. It does not outlive this.
+#[derive(Debug)]
+pub struct Host {
+    command: Command,
+    child: Child,
+    directory: Arc<TempDir>,
+    log: Arc<Mutex<String>>,
+    said: mpsc::Receiver<String>,
+    listen: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
+    url: String,
+}
+
+impl Host {
+    /// A configuration to begin with.
+    #[must_use]
+    pub fn with() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    fn launch(directory: Arc<TempDir>, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -284,7 +323,8 @@ impl HostBuilder {
         let (send, receive) = mpsc::channel();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || said.map_while(Result::ok).for_each(|line| drop(send.send(line))));
-        let mut host = Host {
+        let mut host = Self {
+            command,
             child,
             directory,
             log,
@@ -303,25 +343,38 @@ impl HostBuilder {
         host.url = ready["url"].as_str().unwrap().to_owned();
         host
     }
-}
 
-/// A running host. It does not outlive this.
-#[derive(Debug)]
-pub struct Host {
-    child: Child,
-    directory: TempDir,
-    log: Arc<Mutex<String>>,
-    said: mpsc::Receiver<String>,
-    listen: Option<SocketAddr>,
-    metrics: Option<SocketAddr>,
-    url: String,
-}
-
-impl Host {
-    /// A configuration to begin with.
+    /// Ends it with SIGKILL, and starts it again in its directory, as it was started.
     #[must_use]
-    pub fn with() -> HostBuilder {
-        HostBuilder::default()
+    pub fn killed_and_started(mut self) -> Self {
+        self.kill();
+        let command = std::mem::replace(&mut self.command, Command::new("true"));
+        Self::launch(Arc::clone(&self.directory), command)
+    }
+
+    /// Ends it with SIGKILL. Its directory stays as long as this does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs a verb in its directory, with its configuration.
+    #[must_use]
+    pub fn verb(&self, arguments: &[&str]) -> Ended {
+        run(self.directory(), arguments)
+    }
+
+    /// Runs a verb in its directory, with a text on stdin.
+    #[must_use]
+    pub fn verb_with(&self, arguments: &[&str], stdin: &str) -> Ended {
+        let file = write(self.directory(), "stdin", stdin);
+        end(command(self.directory(), arguments).stdin(std::fs::File::open(file).unwrap()))
     }
 
     /// The URL of its MCP endpoint.

@@ -8,6 +8,7 @@
 //! - [`Billing`]: a billing system of two customers. [`mcp`]: requests of both protocol generations, spelt out.
 //! - [`clients`]: real MCP clients and a real identity server.
 //! - [`Callers`]: an issuer and its tokens.
+//! - [`values`]: what plugins keep, for the tenants named.
 //! - [`Recorder`]: an audit sink that keeps events. [`LogCapture`]: everything that this process logs.
 //! - [`leak`]: the spellings of a secret, and whether a text holds one.
 
@@ -35,6 +36,14 @@ mod raw;
 mod recorder;
 mod rig;
 mod upstream;
+mod values;
+
+/// The top of the repository, asked when the test runs: clones that share a target directory share what was built.
+#[must_use]
+pub fn root() -> std::path::PathBuf {
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    std::path::Path::new(&here).parent().unwrap().to_owned()
+}
 
 pub use billing::Billing;
 pub use callers::Callers;
@@ -46,3 +55,4 @@ pub use raw::{RawUpstream, Say};
 pub use recorder::Recorder;
 pub use rig::{Rig, RigBuilder, connection, text_of};
 pub use upstream::{Seen, Upstream};
+pub use values::values;

@@ -12,10 +12,11 @@ use toolhost_policy::{
     PublicError,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
-use toolhost_store::MemoryKv;
+use toolhost_store::{Kv, KvQuota, MemoryStore};
 use toolhost_tools::{CallOptions, CallOutcome, Catalogue, Content, ModelArgs, ToolOutput, Tools};
 use toolhost_vault::{CredentialProvider, Source, StaticCredential, StaticProvider};
 
+use crate::values::make;
 use crate::{Recorder, guests};
 
 /// A connection to an upstream on loopback, with a bearer credential from the provider `file`.
@@ -140,7 +141,9 @@ impl RigBuilder {
             cache: Some(self.cache.unwrap_or_else(|| guests::target().join("tests-cache"))),
             ..SandboxSettings::default()
         };
-        let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let kv = Arc::new(Kv::new(Arc::clone(&store) as _, KvQuota::default()));
+        let sandbox = Sandbox::new(settings, Arc::clone(&egress), kv).unwrap();
         let connections: BTreeMap<_, _> = self
             .connections
             .into_iter()
@@ -159,6 +162,7 @@ impl RigBuilder {
             sandbox,
             audit,
             secrets,
+            store,
         }
     }
 }
@@ -170,6 +174,7 @@ pub struct Rig {
     pub sandbox: Sandbox,
     pub audit: Arc<Recorder>,
     pub secrets: tempfile::TempDir,
+    store: Arc<MemoryStore>,
 }
 
 impl Rig {
@@ -178,12 +183,15 @@ impl Rig {
         RigBuilder::default().plugin(plugin)
     }
 
+    /// A development caller's of the tenant, whose space is made with it.
     #[must_use]
     pub fn binding(&self, tenant: &str) -> Binding {
         let tenant = TenantId::parse(tenant).unwrap();
         let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
         let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
-        Binding::home(Arc::new(principal), &directory).unwrap()
+        let binding = Binding::home(Arc::new(principal), &directory).unwrap();
+        make(&self.store, &binding.space());
+        binding
     }
 
     pub async fn call(&self, tenant: &str, tool: &str, args: Value) -> Result<ToolOutput, PublicError> {

@@ -10,7 +10,6 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,7 @@ use toolhost_egress::Egress;
 use toolhost_net::Network;
 use toolhost_policy::{ErrorCode, Grant, Limit, Limits, LimitsPatch, PluginName};
 use toolhost_sandbox::{Sandbox, SandboxError, SandboxSettings, inspect};
-use toolhost_store::MemoryKv;
-use toolhost_tests::{Callers, Recorder, Rig, guests, text_of};
+use toolhost_tests::{Callers, Recorder, Rig, guests, text_of, values};
 use toolhost_tools::{Catalogue, Tools};
 
 /// A sandbox, and the egress that it has.
@@ -42,7 +40,7 @@ fn sandbox_with(
         cache: Some(cache.unwrap_or_else(|| guests::target().join("tests-cache"))),
         ..SandboxSettings::default()
     };
-    let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+    let sandbox = Sandbox::new(settings, Arc::clone(&egress), values(&["acme", "globex"])).unwrap();
     (sandbox, egress)
 }
 
@@ -151,7 +149,7 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
 fn typed(wat: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap();
     let mut resolve = wit_parser::Resolve::default();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = toolhost_tests::root();
     let (package, _) = resolve.push_dir(root.join("wit")).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     wit_component::embed_component_metadata(

@@ -12,7 +12,6 @@
     reason = "a test"
 )]
 
-use std::path::Path;
 use std::process::Command;
 
 use toolhost_tests::{Host, clients, host};
@@ -24,7 +23,7 @@ fn scenarios(revision: &str) -> (usize, usize) {
         .arguments(&["--dev-tenant", "acme"])
         .start();
     let results = tempfile::tempdir().unwrap();
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("clients/conformance-{revision}.yml"));
+    let expected = toolhost_tests::root().join(format!("tests/clients/conformance-{revision}.yml"));
     // A file, because the suite ends without waiting for a pipe to be read.
     let said = results.path().join("said");
     let file = std::fs::File::create(&said).unwrap();

@@ -18,8 +18,7 @@ use toolhost_identity::Binding;
 use toolhost_net::Network;
 use toolhost_policy::{ErrorCode, Grant, Limits, PluginName};
 use toolhost_sandbox::{Sandbox, SandboxSettings};
-use toolhost_store::MemoryKv;
-use toolhost_tests::{Callers, LogCapture, Recorder, Rig, guests, text_of};
+use toolhost_tests::{Callers, LogCapture, Recorder, Rig, guests, text_of, values};
 use toolhost_tools::{
     Answer, CallOptions, CallOutcome, Catalogue, ClientCapabilities, ModelArgs, Resume, Tools,
 };
@@ -33,7 +32,7 @@ fn sandbox() -> (Sandbox, Arc<Egress>) {
         cache: Some(guests::target().join("tests-cache")),
         ..SandboxSettings::default()
     };
-    let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+    let sandbox = Sandbox::new(settings, Arc::clone(&egress), values(&["acme", "globex"])).unwrap();
     (sandbox, egress)
 }
 

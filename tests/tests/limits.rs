@@ -280,5 +280,5 @@ async fn what_is_not_recorded_does_not_happen() {
         .call("acme", "echo", json!({"message": "hi"}))
         .await
         .unwrap_err();
-    assert_eq!(error.code, ErrorCode::Internal);
+    assert_eq!(error.code, ErrorCode::AuditUnavailable);
 }

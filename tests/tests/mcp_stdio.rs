@@ -19,7 +19,7 @@ use toolhost_tests::clients::Client;
 use toolhost_tests::{Billing, Host, HostBuilder, Issuer, host};
 
 /// The command line of a host over stdio, and the directory that it runs in.
-fn command_line(builder: HostBuilder) -> (TempDir, Vec<String>) {
+fn command_line(builder: HostBuilder) -> (std::sync::Arc<TempDir>, Vec<String>) {
     let (directory, _) = builder.arguments(&["--stdio"]).write();
     // Through a shell, because a client cannot be told a directory.
     let mut words = vec![
@@ -94,7 +94,7 @@ struct Lines {
     child: std::process::Child,
     stdin: Option<std::process::ChildStdin>,
     stdout: BufReader<std::process::ChildStdout>,
-    _directory: TempDir,
+    _directory: std::sync::Arc<TempDir>,
 }
 
 impl Lines {

@@ -7,8 +7,12 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 /// The top of the workspace: the folder above this crate's.
+///
+/// Asked when it runs, where cargo says it: what was built in one clone is reused by the next where they share a target
+/// directory, and the path that was compiled in is the first clone's.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = Path::new(&here);
     here.parent().unwrap_or(here).to_owned()
 }
 

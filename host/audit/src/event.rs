@@ -1,6 +1,8 @@
 use serde::Serialize;
 use toolhost_identity::Binding;
 
+use crate::ChangeAction;
+
 /// Whose call an event belongs to, copied from its binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Who {
@@ -30,7 +32,7 @@ impl From<&Binding> for Who {
     }
 }
 
-/// What is recorded. Lengths, codes and names; never a payload.
+/// What is recorded. Lengths, codes, names and versions; never a payload.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -45,6 +47,24 @@ pub enum Event {
     EgressOutcome(EgressOutcome),
     /// An operator said yes to what a plugin asks for.
     GrantApproved(GrantApproved),
+    /// A credential was set, rotated or removed.
+    CredentialChanged(CredentialChanged),
+    /// The master key or the key of a space has a new generation.
+    KeyRotated(KeyRotated),
+    /// The host serves by a configuration from here on.
+    ConfigurationLoaded(ConfigurationLoaded),
+    /// A tenant was added to, changed in or removed from the directory.
+    TenantChanged(TenantChanged),
+    /// The host begins to serve.
+    HostStarted(HostStarted),
+    /// It ends in good order.
+    HostStopped(HostStopped),
+    /// A space of the store was put back from a backup.
+    SpaceRestored(SpaceRestored),
+    /// A space of the store is damaged and not served.
+    SpaceQuarantined(SpaceQuarantined),
+    /// The chain goes on after a gap. Written by the chain alone.
+    ChainResumed(ChainResumed),
 }
 
 /// A tool call begins.
@@ -61,6 +81,8 @@ pub struct CallStarted {
     pub digest: String,
     /// The tool's name.
     pub tool: String,
+    /// What the tool says of itself: it changes nothing.
+    pub read_only: bool,
     /// Length of the arguments.
     pub arguments_bytes: u64,
 }
@@ -103,6 +125,9 @@ pub struct EgressIntent {
     pub path: String,
     /// Where it goes.
     pub address: String,
+    /// The version of the credential that goes along, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_version: Option<u64>,
     /// Length of the request body.
     pub request_bytes: u64,
 }
@@ -150,4 +175,97 @@ pub struct GrantApproved {
     pub digest: String,
     /// How it was said: `terminal`, `--yes` or `host.lock`.
     pub by: &'static str,
+}
+
+/// A credential of a tenant is another one from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CredentialChanged {
+    /// Whose. The event belongs to this tenant's chain.
+    pub tenant: String,
+    /// The connection it is for.
+    pub connection: String,
+    /// The user's subject, where the credential is one user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What was done.
+    pub action: ChangeAction,
+    /// The version that it has from here on, or had.
+    pub version: u64,
+    /// Who did it: an operating system's user, or a caller's subject.
+    pub by: String,
+}
+
+/// A key has a new generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyRotated {
+    /// The tenant, where the key is one tenant's. The event belongs to that tenant's chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// `master` or `space`.
+    pub what: &'static str,
+    /// The generation from here on.
+    pub generation: u32,
+}
+
+/// What the host serves by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigurationLoaded {
+    /// SHA-256 of the configuration, in hexadecimal.
+    pub digest: String,
+}
+
+/// The directory of tenants. In the host's chain, which outlasts the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TenantChanged {
+    /// Which.
+    pub tenant: String,
+    /// What was done.
+    pub action: ChangeAction,
+    /// Who did it: an operating system's user, or a caller's subject.
+    pub by: String,
+}
+
+/// The host begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostStarted {
+    /// The host's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// The host ends. A [`HostStarted`] without it before the next one is a host that was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostStopped {
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// A space was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpaceRestored {
+    /// The tenant, where the space is one tenant's. The event belongs to that tenant's chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Who did it.
+    pub by: String,
+}
+
+/// A space is not served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpaceQuarantined {
+    /// The tenant, where the space is one tenant's. The event belongs to that tenant's chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// What was found, without any value.
+    pub found: String,
+}
+
+/// The chain goes on, and says what is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainResumed {
+    /// Bytes of an incomplete record that were cut off.
+    pub dropped_bytes: u64,
+    /// Records that were refused since the one before, and that whoever made them was told of.
+    pub refused: u64,
 }

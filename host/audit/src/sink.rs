@@ -1,81 +1,94 @@
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Mutex;
-
-use serde::Serialize;
+use std::pin::Pin;
 
 use crate::Event;
 
 /// Why an event could not be recorded. Whoever was about to act on it does not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audit record cannot be written: {0}")]
-pub struct SinkError(pub String);
+#[non_exhaustive]
+pub enum SinkError {
+    /// Writing failed.
+    #[error("the audit record cannot be written: {0}")]
+    Unwritable(String),
+    /// Writing failed for want of room.
+    #[error("the audit record cannot be written, the disk of the data directory is full: {0}")]
+    Full(String),
+    /// What is on the disk is not what was written. Nothing is added to it.
+    #[error(
+        "the audit chain of {chain} is damaged ({found}): `host audit verify` says where; to begin another, move its directory away"
+    )]
+    Damaged {
+        /// Which.
+        chain: String,
+        /// What was found.
+        found: String,
+    },
+    /// Another process writes the chain.
+    #[error("another process writes the audit chain of {chain}")]
+    Owned {
+        /// Which.
+        chain: String,
+    },
+    /// There is no key to seal the chain with.
+    #[error("the audit chain of {chain} has no key: {why}")]
+    NoKey {
+        /// Which.
+        chain: String,
+        /// Why; names the file or the setting.
+        why: String,
+    },
+    /// The event is not one that can be recorded.
+    #[error("the event cannot be recorded: {0}")]
+    Event(String),
+}
+
+impl SinkError {
+    /// A failure of the operating system.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full(error.to_string())
+            }
+            _ => Self::Unwritable(error.to_string()),
+        }
+    }
+}
+
+/// What happens to calls that change nothing while their events cannot be recorded. Calls with effects are refused,
+/// whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// They are refused too.
+    #[default]
+    Refuse,
+    /// They are served. The chain says afterwards how many records are not in it.
+    ServeReads,
+}
+
+/// A record that is being made.
+pub type Recording<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>;
 
 /// Where events go. An event is recorded before what it announces happens; a failure to record stops it.
 pub trait Sink: Send + Sync + std::fmt::Debug {
-    /// Records one event.
+    /// Records one event, as safely as its [durability](Event::durability) asks. Nothing else waits meanwhile.
+    ///
+    /// Dropping the future before it is done leaves open whether the event is recorded.
     ///
     /// # Errors
-    /// The event is not recorded, and what it announces must not happen.
-    fn record(&self, event: &Event) -> Result<(), SinkError>;
-}
-
-/// Events go to the log, at level `info` under the target `audit`.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct LogSink;
-
-impl Sink for LogSink {
-    fn record(&self, event: &Event) -> Result<(), SinkError> {
-        if tracing::enabled!(target: "audit", tracing::Level::INFO) {
-            let line = serde_json::to_string(event).map_err(|error| SinkError(error.to_string()))?;
-            tracing::info!(target: "audit", "{line}");
-        }
-        Ok(())
+    /// What the event announces must not happen.
+    fn record<'a>(&'a self, event: &'a Event) -> Recording<'a> {
+        Box::pin(std::future::ready(self.record_now(event)))
     }
-}
 
-/// Events go to a file of mode 0600, one JSON object a line, with the time in RFC 3339.
-#[derive(Debug)]
-pub struct JsonLinesSink(Mutex<File>);
-
-impl JsonLinesSink {
-    /// Opens the file to append to it, and makes it where there is none.
+    /// The same for where nothing can be awaited. It blocks the thread while the disk writes, so it is for the start of
+    /// the host and for what is dropped.
     ///
     /// # Errors
-    /// The file cannot be opened for writing.
-    pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Self(Mutex::new(file)))
-    }
-}
+    /// As [`Sink::record`].
+    fn record_now(&self, event: &Event) -> Result<(), SinkError>;
 
-#[derive(Serialize)]
-struct Line<'a> {
-    time: String,
-    #[serde(flatten)]
-    event: &'a Event,
-}
-
-impl Sink for JsonLinesSink {
-    fn record(&self, event: &Event) -> Result<(), SinkError> {
-        let now = time::OffsetDateTime::now_utc();
-        let time = now
-            .format(&time::format_description::well_known::Rfc3339)
-            .map_err(|error| SinkError(error.to_string()))?;
-        let mut line =
-            serde_json::to_vec(&Line { time, event }).map_err(|error| SinkError(error.to_string()))?;
-        line.push(b'\n');
-        let mut file = self
-            .0
-            .lock()
-            .map_err(|_| SinkError("an earlier write failed".into()))?;
-        file.write_all(&line)
-            .map_err(|error| SinkError(error.to_string()))
+    /// What whoever asks is to do with calls that change nothing.
+    fn on_failure(&self) -> OnFailure {
+        OnFailure::Refuse
     }
 }

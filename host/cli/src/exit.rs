@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use toolhost_gateway::admin::AdminError;
 use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::args::OutputFormat;
@@ -65,6 +66,16 @@ impl Failure {
         Self {
             exit: Exit::Plugin,
             message: message.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// What an operator's request came to.
+    pub(crate) fn of_admin(error: AdminError) -> Self {
+        Self {
+            exit: class_of(error.code),
+            message: error.message,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`setup`]: configuration and flags joined; [`missing`]: what is still needed, each with the flag that gives it.
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
+//! - [`reach`]: what lasts, through the host that runs or without one.
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
 
 mod args;
@@ -22,6 +23,7 @@ mod logging;
 mod missing;
 mod output;
 mod progress;
+mod reach;
 mod secret_ref;
 mod setup;
 mod verbs;
@@ -37,10 +39,18 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|verb| verb == verbs::COMPILE_WORKER)
     {
-        return verbs::compile_worker();
+        // Executing a program makes it dumpable again.
+        return match toolhost_vault::hygiene::harden() {
+            Ok(()) => verbs::compile_worker(),
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     let cli = args::Cli::parse();
     logging::start(cli.log_format, cli.command.is_server());
+    if let Err(error) = toolhost_vault::hygiene::harden() {
+        return exit::report(&error.into(), cli.output);
+    }
+    toolhost_store::allocator::tune();
     let output = cli.output;
     match verbs::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

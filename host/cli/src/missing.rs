@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use toolhost_policy::{AuthPlacement, Manifest};
 
 use crate::exit::Failure;
-use crate::setup::Setup;
+use crate::setup::{Setup, VAULT};
 
 /// How callers reach the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,9 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
                     manifest.name
                 ));
             }
-            if known.is_some_and(|connection| connection.auth == AuthPlacement::None) {
+            if known.is_some_and(|connection| {
+                connection.auth == AuthPlacement::None || connection.credentials == VAULT
+            }) {
                 continue;
             }
             // With issuers beside it, the development tenant is one caller of several.

@@ -1,14 +1,15 @@
 //! `@FILE` and `env:VAR`: how a flag names a secret without holding it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use toolhost_policy::Secret;
-use toolhost_vault::Source;
+use toolhost_vault::{MAX_SECRET_FILE_BYTES, Source};
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
-
-/// A token may have 16 KiB; this leaves room for what an editor adds.
-const MAX_TOKEN_FILE: u64 = 32 << 10;
 
 /// Reads `@FILE` or `env:VAR`. What stands there instead is not repeated: it may be the secret itself.
 ///
@@ -30,27 +31,63 @@ pub(crate) fn parse(flag: &str, text: &str) -> Result<Source, Failure> {
 /// The file or the variable is not there, is empty, too large or not text.
 pub(crate) fn token(source: &Source) -> Result<Secret, Failure> {
     let text = match source {
-        Source::Env(variable) => std::env::var(variable).map_err(|_| {
-            Failure::auth(format!(
-                "--token env:{variable}: the variable is not set, or is not text"
-            ))
-        })?,
-        Source::File(path) => {
-            let refuse = |why: String| Failure::auth(format!("--token @{}: {why}", path.display()));
-            let size = std::fs::metadata(path)
-                .map_err(|error| refuse(error.to_string()))?
-                .len();
-            if size > MAX_TOKEN_FILE {
-                return Err(refuse("the file is larger than 32 KiB".into()));
-            }
-            std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?
-        }
-    };
-    let token = text.trim();
-    if token.is_empty() {
+        Source::Env(name) => variable("--token", name),
+        Source::File(path) => file("--token", path),
+    }
+    .map_err(|error| Failure::auth(error.message))?;
+    let text = std::str::from_utf8(text.expose())
+        .map_err(|_| Failure::auth("--token: it is not text"))?
+        .trim();
+    if text.is_empty() {
         return Err(Failure::auth("--token: it is empty"));
     }
-    Ok(Secret::from(token.to_owned()))
+    Ok(Secret::from(text.to_owned()))
+}
+
+/// What a variable holds.
+///
+/// # Errors
+/// It is not set.
+pub(crate) fn variable(flag: &str, name: &str) -> Result<Secret, Failure> {
+    std::env::var_os(name)
+        .map(|value| Secret::new(value.into_vec()))
+        .ok_or_else(|| Failure::usage(format!("{flag} env:{name}: the variable is not set")))
+}
+
+/// What a file holds.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
+    let refuse = |why: String| Failure::usage(format!("{flag} @{}: {why}", path.display()));
+    let opened = File::open(path).map_err(|error| refuse(error.to_string()))?;
+    capped(opened).map_err(refuse)
+}
+
+/// What stdin holds, to its end.
+///
+/// # Errors
+/// As [`file`].
+pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
+    capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
+}
+
+/// Into memory of a fixed size, so that growing leaves no copies behind.
+fn capped(mut reader: impl Read) -> Result<Secret, String> {
+    let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_FILE_BYTES + 1]);
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match reader.read(room) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    match bytes.get(..filled) {
+        Some(read) if filled <= MAX_SECRET_FILE_BYTES => Ok(Secret::new(read.to_vec())),
+        _ => Err(format!("it is larger than {MAX_SECRET_FILE_BYTES} bytes")),
+    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,26 @@
 //! Configuration and flags joined into one. Nothing is defined twice: a flag that repeats the file is refused, because
 //! either of the two could be the one that was meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
 use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
-use crate::args::WiringArgs;
-use crate::config::{self, Config};
+use crate::args::{DataArgs, WiringArgs};
+use crate::config::{self, Config, Data};
 use crate::exit::Failure;
 use crate::secret_ref;
 
 /// The configuration that is read where no flag names one.
 const DEFAULT_CONFIG: &str = "host.toml";
+
+/// The provider that keeps credentials sealed in the data directory.
+pub(crate) const VAULT: &str = "vault";
 
 /// Where grants are kept.
 const LOCK: &str = "host.lock";
@@ -83,6 +87,8 @@ impl Setup {
                 expires_at: None,
             });
         }
+        config.data = data_of(&config, &args.data)?;
+        what_lasts(&mut config)?;
         let lock = args
             .lock
             .clone()
@@ -100,6 +106,32 @@ impl Setup {
             cache_dir,
         })
     }
+}
+
+/// Where what lasts is: the flag's word before the file's.
+///
+/// # Errors
+/// The master key is named without a data directory, or as a secret on the command line.
+pub(crate) fn data_of(config: &Config, args: &DataArgs) -> Result<Option<Data>, Failure> {
+    let master_key = args
+        .master_key
+        .as_deref()
+        .map(|text| secret_ref::parse("--master-key", text))
+        .transpose()?;
+    let Some(dir) = args
+        .data_dir
+        .clone()
+        .or_else(|| config.data.as_ref().map(|data| data.dir.clone()))
+    else {
+        if master_key.is_some() {
+            return Err(Failure::usage(
+                "--master-key has no meaning without --data-dir or [data] dir",
+            ));
+        }
+        return Ok(None);
+    };
+    let master_key = master_key.or_else(|| config.data.as_ref().and_then(|data| data.master_key.clone()));
+    Ok(Some(Data { dir, master_key }))
 }
 
 /// The file that a flag names, or `host.toml` where there is one, or nothing.
@@ -128,6 +160,40 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
     base.map(|base| base.join("toolhost").join("artefacts")).ok_or_else(|| {
         Failure::usage("neither XDG_CACHE_HOME nor HOME is set: name a directory for compiled plugins with --cache-dir")
     })
+}
+
+/// A connection whose credentials nothing declares has them in the vault, where there is one. Which provider a connection
+/// has is settled here, before anything is served.
+fn what_lasts(config: &mut Config) -> Result<(), Failure> {
+    let lasts = config.data.is_some();
+    if lasts && config.audit.is_some() {
+        return Err(Failure::usage(
+            "[audit] file has no meaning with a data directory: the chains are in it",
+        ));
+    }
+    if !lasts && config.chains != ChainSettings::default() {
+        return Err(Failure::usage(
+            "[audit] on_failure and segment_bytes need a data directory: --data-dir DIR, or [data] dir",
+        ));
+    }
+    let declared: BTreeSet<ConnectionName> = config
+        .credentials
+        .iter()
+        .map(|known| known.connection.clone())
+        .collect();
+    for (name, connection) in &mut config.connections {
+        if connection.credentials == VAULT && !lasts {
+            return Err(Failure::usage(format!(
+                "connections.{name}.credentials = \"vault\" needs a data directory: --data-dir DIR, or [data] dir"
+            )));
+        }
+        if lasts && connection.credentials == "static" && !declared.contains(name) {
+            let mut sealed = Connection::clone(connection);
+            sealed.credentials = VAULT.into();
+            *connection = Arc::new(sealed);
+        }
+    }
+    Ok(())
 }
 
 fn beside(file: Option<&Path>, name: &str) -> PathBuf {

@@ -43,8 +43,8 @@ impl CredentialProvider for Fixed {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn record(&self, event: &Event) -> Result<(), SinkError> {
-        black_box(serde_json::to_vec(event).map_err(|error| SinkError(error.to_string()))?);
+    fn record_now(&self, event: &Event) -> Result<(), SinkError> {
+        black_box(serde_json::to_vec(event).map_err(|error| SinkError::Event(error.to_string()))?);
         Ok(())
     }
 }
@@ -227,7 +227,8 @@ fn each_step(criterion: &mut Criterion) {
         .block_on(steps::resolve(&house.network, call, connection, &url))
         .unwrap();
     group.bench_function("intent", |b| {
-        b.iter(|| steps::intent(&Nowhere, call, connection, endpoint, &approved, 0))
+        b.to_async(&runtime)
+            .iter(|| steps::intent(&Nowhere, call, connection, endpoint, credential, &approved, 0));
     });
     let attached = steps::fill_headers(connection, credential).unwrap();
     let headers = steps::guest_headers(connection, limits, &request.headers).unwrap();

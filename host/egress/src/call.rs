@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
 use toolhost_policy::{Grant, PluginName};
 
@@ -16,6 +17,7 @@ pub struct EgressCall {
     grant: Arc<Grant>,
     call: u64,
     deadline: Instant,
+    is_read_only: bool,
     requests: AtomicU64,
     attached: Mutex<Vec<Arc<Needles>>>,
 }
@@ -27,9 +29,25 @@ impl EgressCall {
             grant,
             call,
             deadline,
+            is_read_only: false,
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
         }
+    }
+
+    /// Says whether the tool changes nothing, by its own word. Until then it may.
+    #[must_use]
+    pub fn of_read_only_tool(mut self, is_read_only: bool) -> Self {
+        self.is_read_only = is_read_only;
+        self
+    }
+
+    /// Whether a request may go unrecorded where the operator serves reads without a record: it changes nothing, and
+    /// neither does its tool.
+    pub(crate) fn may_go_unrecorded(&self, sink: &dyn Sink, method: &str) -> bool {
+        sink.on_failure() == OnFailure::ServeReads
+            && self.is_read_only
+            && toolhost_audit::is_safe(method)
     }
 
     /// The snapshot that the call runs under.

@@ -185,7 +185,8 @@ impl Egress {
         let sent = async {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
             let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
-            steps::intent(&*self.audit, call, connection, endpoint, &approved, body_bytes)?;
+            let sink = &*self.audit;
+            steps::intent(sink, call, connection, endpoint, credential, &approved, body_bytes).await?;
             let request = steps::attach(
                 call,
                 connection,

@@ -209,9 +209,9 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn record(&self, event: &Event) -> Result<(), SinkError> {
+    fn record_now(&self, event: &Event) -> Result<(), SinkError> {
         if self.fails {
-            return Err(SinkError("full".into()));
+            return Err(SinkError::Unwritable("full".into()));
         }
         self.events.lock().unwrap().push(event.clone());
         Ok(())

@@ -331,6 +331,48 @@ async fn what_cannot_be_recorded_is_not_sent_and_its_response_not_handed_on() {
 }
 
 #[tokio::test]
+async fn a_read_goes_unrecorded_only_where_the_operator_says_so_and_neither_tool_nor_method_changes_anything() {
+    for (serves_reads, of_read_only_tool, method, path, goes) in [
+        (true, true, "GET", "/v1/invoices", true),
+        (true, true, "HEAD", "/v1/invoices", true),
+        (true, true, "POST", "/v1/refunds", false),
+        (true, false, "GET", "/v1/invoices", false),
+        (false, true, "GET", "/v1/invoices", false),
+    ] {
+        let upstream = Upstream::saying("200 OK\r\ncontent-type: text/plain\r\ncontent-length: 0", "").await;
+        let recorder = Recorder {
+            fails_from: Some(0),
+            serves_reads,
+            ..Recorder::default()
+        };
+        let house = house_with(Provider::default(), recorder);
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        let grant = std::sync::Arc::new(grant(&upstream.base()));
+        let call = house
+            .egress
+            .call(support::binding("acme"), grant, 7, deadline)
+            .of_read_only_tool(of_read_only_tool);
+        let mut request = get(path);
+        request.method = method.into();
+        let sent = house.egress.send(&call, request).await;
+        assert_eq!(
+            (sent.is_ok(), upstream.connections()),
+            (goes, usize::from(goes)),
+            "{serves_reads} {of_read_only_tool} {method}: {sent:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_intent_says_which_version_of_the_credential_goes_along() {
+    let upstream = Upstream::saying("200 OK", "").await;
+    let house = house();
+    let call = house.call("acme", grant(&upstream.base()));
+    house.egress.send(&call, get("/v1/invoices")).await.unwrap();
+    assert!(house.recorder.text().contains("\"credential_version\":"), "{}", house.recorder.text());
+}
+
+#[tokio::test]
 async fn a_redirect_is_handed_over_without_its_address_and_not_followed() {
     let elsewhere = Upstream::saying("200 OK", "").await;
     let head = format!("307 Temporary Redirect\r\nlocation: {}/steal", elsewhere.base());

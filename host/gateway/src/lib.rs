@@ -12,8 +12,10 @@
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
 //!   `pages` (the list, converted once), `input` (questions to the person), `progress`, `stream` (ends with its token).
 //! - `api`: `/api/v1`, with its OpenAPI document. `problem`: errors as RFC 9457 has them.
+//! - [`admin`]: the operator's door, a Unix socket.
 //! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]).
 
+pub mod admin;
 mod api;
 mod auth;
 mod body;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rmcp::ServiceExt;
+use tokio::io::BufReader;
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::Binding;
 use toolhost_policy::Secret;
@@ -57,6 +58,10 @@ impl fmt::Debug for StdioCaller {
     }
 }
 
+/// Read ahead, in bytes: as much as a pipe holds. The transport alone reads 8 KiB at once, a dozen times for a large
+/// argument.
+const READ_AHEAD: usize = 64 << 10;
+
 /// Why the stdio door closed.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
@@ -79,7 +84,9 @@ pub async fn serve_stdio(
     version: &'static str,
     shutdown: CancellationToken,
 ) -> Result<(), StdioError> {
-    serve_streams(rmcp::transport::stdio_pipes(), tools, caller, version, shutdown).await
+    let (input, output) = rmcp::transport::stdio_pipes();
+    let input = BufReader::with_capacity(READ_AHEAD, input);
+    serve_streams((input, output), tools, caller, version, shutdown).await
 }
 
 /// The same over any pair of streams and before any call path.

@@ -89,6 +89,82 @@ async fn the_list_is_private_paged_and_each_tenants_own() {
 }
 
 #[tokio::test]
+async fn the_list_is_the_same_tools_in_both_generations_under_any_id() {
+    let host = host();
+    let alice = token("acme", "alice");
+    let session = host.session(&alice).await;
+    let message = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list", "params": {}});
+    let older = host.send(legacy(&alice, Some(&session), &message)).await.last();
+    let tools = older["result"]["tools"].as_array().unwrap();
+    assert!(!tools.is_empty());
+    for id in [json!(3), json!("\"tools\":[]")] {
+        let (parts, body) = modern(&alice, "tools/list", json!({}), json!({})).into_parts();
+        let mut message: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+        message["id"] = id.clone();
+        let answer = host
+            .send(http::Request::from_parts(parts, Body::from(message.to_string())))
+            .await;
+        let length: usize = answer
+            .headers
+            .get("content-length")
+            .map_or(answer.body.len(), |length| {
+                length.to_str().unwrap().parse().unwrap()
+            });
+        assert_eq!(length, answer.body.len());
+        let newer = answer.last();
+        assert_eq!(newer["id"], id);
+        let names =
+            |tools: &[Value]| -> Vec<Value> { tools.iter().map(|tool| tool["name"].clone()).collect() };
+        assert_eq!(names(newer["result"]["tools"].as_array().unwrap()), names(tools));
+        assert_eq!(
+            newer["result"]["tools"][0]["inputSchema"],
+            tools[0]["inputSchema"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_request_that_contradicts_itself_is_refused_and_gets_no_tools() {
+    let host = host();
+    let alice = token("acme", "alice");
+    let list = || modern(&alice, "tools/list", json!({}), json!({}));
+    // So that there is a page to answer from.
+    assert_eq!(host.send(list()).await.status, 200);
+    let mut other_method = list();
+    other_method
+        .headers_mut()
+        .insert("mcp-method", "tools/call".parse().unwrap());
+    let mut no_method = list();
+    no_method.headers_mut().remove("mcp-method");
+    let mut other_version = list();
+    other_version
+        .headers_mut()
+        .insert("mcp-protocol-version", "2027-01-01".parse().unwrap());
+    let mut no_json = list();
+    no_json
+        .headers_mut()
+        .insert("accept", "text/html".parse().unwrap());
+    let (parts, body) = list().into_parts();
+    let mut message: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    message["params"]["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": MODERN});
+    let no_capabilities = http::Request::from_parts(parts, Body::from(message.to_string()));
+    for (what, request) in [
+        ("another method", other_method),
+        ("no method", no_method),
+        ("another version", other_version),
+        ("no JSON", no_json),
+        ("no capabilities", no_capabilities),
+    ] {
+        let answer = host.send(request).await;
+        assert!(answer.status.is_client_error(), "{what}: {answer:?}");
+        assert!(
+            !String::from_utf8_lossy(&answer.body).contains("inputSchema"),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn anothers_tool_is_as_unknown_as_none() {
     let host = host();
     let of = async |tenant: &str, name: &str| {

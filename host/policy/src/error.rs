@@ -67,6 +67,8 @@ codes! {
     InputUnsupported = "input_unsupported", 422;
     /// The call was dropped by its caller.
     Cancelled = "cancelled", 499;
+    /// The call cannot be written down, and what cannot be written down does not happen.
+    AuditUnavailable = "audit_unavailable", 503;
     /// The host could not do its part; the log has the reason.
     Internal = "internal", 500;
 }

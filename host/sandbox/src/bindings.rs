@@ -17,6 +17,7 @@ wasmtime::component::bindgen!({
     world: "toolhost:plugin/tool",
     imports: {
         "toolhost:plugin/http": async | trappable,
+        "toolhost:plugin/kv": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -8,6 +8,7 @@ use wasmtime::{Store, Trap};
 
 use crate::bindings::Tool as ToolWorld;
 use crate::contract::{Failure, Invocation, Outcome, Output, Tool};
+use crate::guests::Spun;
 use crate::limiter::LimitHit;
 use crate::state::{CallScope, HostState};
 use crate::{Plugin, SandboxError};
@@ -114,23 +115,19 @@ impl Plugin {
         let slots = Arc::clone(&self.sandbox.slots);
         let permit = slots.try_acquire_owned().map_err(|_| SandboxError::Busy)?;
         let this = self.clone();
-        let task = self.sandbox.guests.spawn(async move {
+        let spun = Spun::default();
+        let inside = spun.clone();
+        let ran = self.sandbox.guests.run(&self.pace, spun, async move {
             let wall = limits.wall();
-            let result =
-                tokio::time::timeout(wall, this.run_in_store(plugin, call, &limits, scope, export)).await;
+            let run = this.run_in_store(plugin, call, &limits, scope, inside, export);
+            let result = tokio::time::timeout(wall, run).await;
             drop(permit);
             result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
         });
-        let Some(task) = task else {
-            return Err(SandboxError::Internal);
-        };
-        match AbortOnDrop(task).await {
-            Ok(result) => result,
-            Err(error) => {
-                tracing::error!(call, %error, "a call's task ended in the host");
-                Err(SandboxError::Internal)
-            }
-        }
+        ran.await.unwrap_or_else(|error| {
+            tracing::error!(call, %error, "a call failed");
+            Err(SandboxError::Internal)
+        })
     }
 
     async fn run_in_store<E: Export>(
@@ -139,9 +136,11 @@ impl Plugin {
         call: u64,
         limits: &Limits,
         scope: Option<CallScope>,
+        spun: Spun,
         export: E,
     ) -> Result<E::Answer, SandboxError> {
-        let mut store = Store::new(&self.sandbox.engine, HostState::new(plugin, call, limits, scope));
+        let state = HostState::new(plugin, call, limits, scope, spun);
+        let mut store = Store::new(&self.sandbox.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| context.data_mut().cpu.tick());
@@ -272,24 +271,4 @@ fn size_of_outcome(outcome: &Result<Outcome, Failure>) -> u64 {
         }
     };
     size as u64
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -4,6 +4,7 @@ use wasmtime::UpdateDeadline;
 
 use toolhost_policy::Limit;
 
+use crate::guests::Spun;
 use crate::limiter::LimitHit;
 
 /// How often the epoch moves. A spinning guest gives its thread back this often; shorter costs wake-ups for nothing.
@@ -13,25 +14,34 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct CpuBudget {
     ticks_left: u64,
+    seen: bool,
+    spun: Spun,
 }
 
 impl CpuBudget {
-    pub(crate) fn new(cpu_ms: u64) -> Self {
+    pub(crate) fn new(cpu_ms: u64, spun: Spun) -> Self {
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1).max(1);
         Self {
             ticks_left: cpu_ms.div_ceil(tick).max(1),
+            seen: false,
+            spun,
         }
     }
 
-    /// Called when the guest is found running at a new epoch: yield to others, or end it.
+    /// Called when the guest is found running at a new epoch: let it go on, yield to others, or end it.
+    ///
+    /// The first epoch may come a microsecond after the guest began and says nothing about it; the second shows that it
+    /// has used a whole tick.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        match self.ticks_left.checked_sub(1) {
-            Some(left) => {
-                self.ticks_left = left;
-                Ok(UpdateDeadline::Yield(1))
-            }
-            None => Err(wasmtime::Error::from(LimitHit(Limit::cpu_ms))),
+        let Some(left) = self.ticks_left.checked_sub(1) else {
+            return Err(wasmtime::Error::from(LimitHit(Limit::cpu_ms)));
+        };
+        self.ticks_left = left;
+        if !std::mem::replace(&mut self.seen, true) {
+            return Ok(UpdateDeadline::Continue(1));
         }
+        self.spun.set();
+        Ok(UpdateDeadline::Yield(1))
     }
 }
 

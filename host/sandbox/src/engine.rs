@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
-use toolhost_store::MemoryKv;
+use toolhost_store::Kv;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
+use crate::guests::Guests;
 use crate::state::HostState;
 use crate::{Compiler, Plugin, SandboxError, cpu, imports};
 
@@ -21,8 +22,16 @@ const WASM_STACK: usize = 512 << 10;
 /// process.
 const ASYNC_STACK: usize = 1 << 20;
 
-/// Threads of the guests' runtime where the machine does not say how many cores it has.
-const FALLBACK_THREADS: usize = 2;
+/// The beginning of a guest's memory that is cleared by hand when its call ends; what lies behind it is given back to the
+/// system. A page that is given back costs a fault at the next call, and on a machine of several cores an interrupt of
+/// those that run this process: together more than clearing it. A guest with a stack of 64 KiB has its stack, its data
+/// and a small heap in this much; behind the stack of 1 MiB that Rust gives by default nothing is reached, and a larger
+/// share would only clear that stack at every call.
+const MEMORY_KEPT: usize = 128 << 10;
+
+/// The same of the stack that a guest and its host functions run on. With this much a small call faults in no page of it; a
+/// larger share saves nothing more.
+const STACK_KEPT: usize = 16 << 10;
 
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone)]
@@ -63,7 +72,7 @@ pub(crate) struct Inner {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) settings: SandboxSettings,
     pub(crate) egress: Arc<Egress>,
-    pub(crate) kv: Arc<MemoryKv>,
+    pub(crate) kv: Arc<Kv>,
     pub(crate) guests: Guests,
     cache: Option<ArtefactCache>,
     pooling: bool,
@@ -86,7 +95,7 @@ impl Sandbox {
     pub fn new(
         settings: SandboxSettings,
         egress: Arc<Egress>,
-        kv: Arc<MemoryKv>,
+        kv: Arc<Kv>,
     ) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
         let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
@@ -216,9 +225,8 @@ fn pooled_config(settings: &SandboxSettings) -> Config {
         .max_tables_per_component(8)
         .table_elements(size(limits.table_elements))
         .max_unused_warm_slots(slots)
-        // Resident bytes are cleared with memset at every call's end: on few cores more than this is slower than
-        // giving the pages back.
-        .linear_memory_keep_resident(64 << 10)
+        .linear_memory_keep_resident(MEMORY_KEPT)
+        .async_stack_keep_resident(STACK_KEPT)
         .table_keep_resident(16 << 10)
         .decommit_batch_size(1)
         // On wasmtime 48 a page that was swapped out is not reset (fixed in 50).
@@ -226,37 +234,4 @@ fn pooled_config(settings: &SandboxSettings) -> Config {
     let mut config = compile_config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
-}
-
-/// The runtime of the guests, apart from the doors': with one runtime for both, 64 spinning guests delay a health
-/// check by 150 ms, with two by nothing.
-pub(crate) struct Guests(Option<tokio::runtime::Runtime>);
-
-impl Guests {
-    fn start(threads: Option<usize>) -> std::io::Result<Self> {
-        let cores = || std::thread::available_parallelism().map_or(FALLBACK_THREADS, std::num::NonZero::get);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.unwrap_or_else(cores).max(1))
-            .thread_name("guest")
-            .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    pub(crate) fn spawn<F>(&self, future: F) -> Option<tokio::task::JoinHandle<F::Output>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.0.as_ref().map(|runtime| runtime.spawn(future))
-    }
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        // A runtime must not be dropped inside another one; this does not wait for the guests.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod compile;
 mod cpu;
 mod engine;
 mod error;
+mod guests;
 mod imports;
 mod inspect;
 mod limiter;

@@ -10,6 +10,7 @@ use crate::admission::Admitted;
 use crate::bindings::ToolPre;
 use crate::compile::one_line;
 use crate::engine::Inner;
+use crate::guests::Pace;
 use crate::imports;
 use crate::state::HostState;
 
@@ -51,6 +52,7 @@ pub struct Plugin {
     pub(crate) pre: ToolPre<HostState>,
     digest: PluginDigest,
     manifest: Option<Arc<Manifest>>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl fmt::Debug for Plugin {
@@ -105,6 +107,7 @@ impl Plugin {
             pre,
             digest: admitted.digest,
             manifest: admitted.manifest.clone().map(Arc::new),
+            pace: Arc::default(),
         })
     }
 }

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use toolhost_egress::{Egress, EgressCall};
 use toolhost_policy::{Limit, Limits, PluginName};
-use toolhost_store::MemoryKv;
+use toolhost_store::Kv;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::call::{CallContext, ProgressSink};
 use crate::clock::{CoarseMonotonicClock, CoarseWallClock};
 use crate::cpu::CpuBudget;
+use crate::guests::Spun;
 use crate::imports::EgressHooks;
 use crate::limiter::{CallLimiter, LimitHit};
 use crate::log_lines::{CallLog, LogStream};
@@ -34,7 +35,7 @@ pub(crate) struct HostState {
 pub(crate) struct CallScope {
     pub(crate) context: CallContext,
     pub(crate) egress: Arc<Egress>,
-    pub(crate) kv: Arc<MemoryKv>,
+    pub(crate) kv: Arc<Kv>,
     pub(crate) kv_calls_left: u64,
     pub(crate) requests_left: u64,
 }
@@ -44,7 +45,7 @@ pub(crate) struct CallScope {
 const REFUSALS: u64 = 100;
 
 impl CallScope {
-    pub(crate) fn new(context: CallContext, egress: Arc<Egress>, kv: Arc<MemoryKv>) -> Self {
+    pub(crate) fn new(context: CallContext, egress: Arc<Egress>, kv: Arc<Kv>) -> Self {
         let (kv_calls_left, http_calls) = (context.limits.kv_calls, context.limits.http_calls);
         Self {
             context,
@@ -74,7 +75,13 @@ impl CallScope {
 }
 
 impl HostState {
-    pub(crate) fn new(plugin: PluginName, call: u64, limits: &Limits, scope: Option<CallScope>) -> Self {
+    pub(crate) fn new(
+        plugin: PluginName,
+        call: u64,
+        limits: &Limits,
+        scope: Option<CallScope>,
+        spun: Spun,
+    ) -> Self {
         let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
@@ -99,7 +106,7 @@ impl HostState {
             http,
             hooks: EgressHooks::new(reach, limits),
             limiter: CallLimiter::new(limits),
-            cpu: CpuBudget::new(limits.cpu_ms),
+            cpu: CpuBudget::new(limits.cpu_ms, spun),
             log,
             scope,
         }

@@ -1,18 +1,67 @@
-//! What is kept for plugins: one space a tenant, a plugin and a scope.
+//! What lasts: records in one space a tenant and one of the host, sealed with the space's own key.
 //!
-//! This room decides under which key a value is found. What must never happen here: a key that reaches another space,
-//! whatever its bytes; a space that is named by anything but a [`Binding`](toolhost_identity::Binding).
-//!
-//! Values are kept in memory and end with the process.
+//! This room decides under which key a record is found, who can open it and when a write is acknowledged. What must never
+//! happen here: a key that reaches another space, whatever its bytes; a space that is named by anything but a
+//! [`Binding`](toolhost_identity::Binding) or an [`Operator`](toolhost_identity::Operator); a damaged space that is served
+//! as empty or in part; a write that is acknowledged and lost.
 //!
 //! # Tour
 //!
-//! - [`KvSpace`]: tenant, plugin and scope together; made from a binding.
-//! - [`MemoryKv`]: the values, with their versions and quotas.
-//! - [`KvError`]: why an operation was refused.
+//! - [`Store`]: the trait; [`Space`], [`Key`], [`Record`], [`Change`] and [`Scan`] are its words.
+//! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other process has; with its backup,
+//!   restoration, check and resealing. Its module says what each guard is for.
+//! - [`keys`]: the master key, and one key a space under it, in files outside the database.
+//! - [`MemoryStore`]: a model of it, for tests and for what need not last.
+//! - [`kv`]: what plugins keep, with quotas.
+//! - [`allocator`]: the setting without which many databases take a gigabyte.
+//!
+//! # The data directory
+//!
+//! ```text
+//! lock                                locked; the process id as text
+//! keys/host.key, keys/tenants/*.key   wrapped keys; destroying one destroys its tenant
+//! host/, tenants/<tenant>/            a sled database each, with its witness
+//! tenants/<tenant>.damaged            what was found by reading; the space is refused until it is restored
+//! quarantine/                         what a restoration put aside
+//! ```
+//!
+//! # Limits of the embedded store
+//!
+//! - One process, on a local disk. Up to 10,000 tenants: an idle one takes about half a megabyte of disk, one that is
+//!   written to all the time about three.
+//! - 256 open databases ([`EmbeddedSettings::handles`]), about 240 KB of memory and four file descriptors each: `nofile`
+//!   must be above that and the sockets together. One in use is never closed; where all are, an open waits 5 s.
+//! - Names of 1,024 bytes, values of 1 MiB ([`MAX_VALUE`]), pages of 1,000 ([`MAX_PAGE`]).
+//! - A space of more than 20,000 entries is checked in the background after its open: writes, listings and absences wait.
+//! - A write is seen by readers from when it is made, and outlives a loss of power from when it is acknowledged.
+//! - A check or a backup holds up the writes of the one space whose turn it is.
+//! - A generation of a tenant's key seals at most 2^32 parts: rotate it before.
+//! - Whoever can write to the disk can put a whole older copy of a space back, with its witness. [`SledStore::revision`] is
+//!   lower then than what was seen before; the vault compares.
+//! - Names and sizes of records stand on the disk as they are; values do not. The host's space names the tenants.
 
+pub mod allocator;
+mod change;
+mod embedded;
+mod error;
+mod files;
+mod key;
+pub mod keys;
+pub mod kv;
 mod memory;
+mod scan;
+mod seal;
 mod space;
+mod store;
 
-pub use memory::{Entry, KeyPage, KvError, KvQuota, MemoryKv};
-pub use space::{KvScope, KvSpace};
+pub use change::{Change, Expect};
+pub use embedded::{
+    BackedUp, Contents, DataDir, EmbeddedSettings, Outcome, Restored, SledStore, SpaceReport, Which,
+};
+pub use error::StoreError;
+pub use key::{Key, KeyError, MAX_NAME, Table};
+pub use kv::{Entry, KeyPage, Kv, KvError, KvQuota, KvScope, KvSpace};
+pub use memory::MemoryStore;
+pub use scan::{Found, MAX_PAGE, Page, Scan};
+pub use space::Space;
+pub use store::{MAX_VALUE, Record, Store};

@@ -5,13 +5,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
-use toolhost_audit::{CallFinished, CallStarted, Event, Sink, Who};
+use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, Limit, PublicError};
 use toolhost_sandbox::{CallContext, ProgressSink, contract};
 
 use crate::catalogue::{Offered, Served};
+use crate::end::End;
 use crate::schema::names_a_tenant;
 use crate::seal::{Purpose, Sealer};
 use crate::{CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage, outcome};
@@ -157,14 +158,27 @@ impl Tools {
         let arguments = check_arguments(entry, served, args)?;
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
         let who = Who::from(binding);
-        self.record(&Event::CallStarted(CallStarted {
+        let start = Event::CallStarted(CallStarted {
             call,
             who: who.clone(),
             plugin: served.grant.plugin.to_string(),
             digest: served.digest.clone(),
             tool: entry.name.clone(),
+            read_only: entry.effects.read_only,
             arguments_bytes: arguments.len() as u64,
-        }))?;
+        });
+        let recorded = self.audit.record(&start).await;
+        self.recorded(recorded, entry, "the call cannot be recorded, so it is not made")?;
+        let end = CallFinished {
+            call,
+            who,
+            plugin: served.grant.plugin.to_string(),
+            tool: entry.name.clone(),
+            outcome: String::new(),
+            result_bytes: 0,
+            duration_us: 0,
+        };
+        let end = End::begin(Arc::clone(&self.audit), end, started);
         let result = self.run(binding, entry, served, call, arguments, options).await;
         let (outcome, bytes) = match &result {
             Ok((CallOutcome::Complete(_), bytes)) => ("ok", *bytes),
@@ -173,15 +187,8 @@ impl Tools {
         };
         metrics::counter!("toolhost_calls_total", "outcome" => outcome).increment(1);
         metrics::histogram!("toolhost_call_seconds").record(started.elapsed().as_secs_f64());
-        self.record(&Event::CallFinished(CallFinished {
-            call,
-            who,
-            plugin: served.grant.plugin.to_string(),
-            tool: entry.name.clone(),
-            outcome: outcome.to_owned(),
-            result_bytes: bytes,
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        }))?;
+        let sentence = "the call was made and its end cannot be recorded, so its result is withheld";
+        self.recorded(end.finish(outcome, bytes), entry, sentence)?;
         result.map(|(outcome, _)| outcome)
     }
 
@@ -214,11 +221,11 @@ impl Tools {
             }
         };
         let deadline = Instant::now() + served.limits.wall();
-        let egress_call =
-            Arc::new(
-                self.egress
-                    .call(binding.clone(), Arc::clone(&served.grant), call, deadline),
-            );
+        let egress_call = Arc::new(
+            self.egress
+                .call(binding.clone(), Arc::clone(&served.grant), call, deadline)
+                .of_read_only_tool(entry.effects.read_only),
+        );
         let context = CallContext {
             call,
             binding: binding.clone(),
@@ -270,15 +277,24 @@ impl Tools {
         }
     }
 
-    /// What cannot be written down does not happen.
-    fn record(&self, event: &Event) -> Result<(), PublicError> {
-        self.audit.record(event).map_err(|error| {
-            tracing::error!(%error, "an event cannot be recorded");
-            PublicError::new(
-                ErrorCode::Internal,
-                "the call cannot be recorded, so it is not made",
-            )
-        })
+    /// What cannot be written down does not happen, except for a read where the operator has said so (T55).
+    fn recorded(
+        &self,
+        result: Result<(), SinkError>,
+        entry: &ToolEntry,
+        sentence: &str,
+    ) -> Result<(), PublicError> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if entry.effects.read_only && self.audit.on_failure() == OnFailure::ServeReads => {
+                tracing::warn!(%error, "a read goes unrecorded");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "an event cannot be recorded");
+                Err(PublicError::new(ErrorCode::AuditUnavailable, sentence))
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 mod args;
 mod call;
 mod catalogue;
+mod end;
 mod entry;
 mod outcome;
 mod schema;

@@ -13,8 +13,8 @@ pub struct Credential {
     pub attributes: BTreeMap<String, String>,
     /// When it ends, in Unix seconds; `None` where nobody knows.
     pub expires_at: Option<u64>,
-    /// Another number whenever the secret is another, and never one that another credential of this process has. It says
-    /// nothing about the secret, so it may be logged.
+    /// Another number whenever the secret is another, and never one that another credential of the same tenant has had
+    /// in this process, nor from the same provider ever. It says nothing about the secret, so it may be logged.
     pub version: u64,
 }
 

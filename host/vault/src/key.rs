@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use toolhost_identity::{Binding, TenantId};
+use toolhost_identity::{Binding, TenantId, TenantSpace};
 use toolhost_policy::{Connection, ConnectionName, CredentialOwner};
 
 /// A person or a machine across issuers: a subject alone is unique within its issuer only (OpenID Connect Core,
@@ -27,7 +27,7 @@ impl fmt::Debug for UserId {
 /// from nothing that a request brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CredentialKey {
-    pub(crate) tenant: TenantId,
+    pub(crate) space: TenantSpace,
     pub(crate) connection: ConnectionName,
     pub(crate) user: Option<UserId>,
 }
@@ -45,7 +45,7 @@ impl CredentialKey {
             }),
         };
         Self {
-            tenant: binding.tenant().clone(),
+            space: binding.space(),
             connection: connection.name.clone(),
             user,
         }
@@ -54,7 +54,7 @@ impl CredentialKey {
     /// Whose.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
-        &self.tenant
+        self.space.tenant()
     }
 
     /// For which connection.
@@ -72,7 +72,7 @@ impl CredentialKey {
 
 impl fmt::Display for CredentialKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.tenant, self.connection)?;
+        write!(f, "{}/{}", self.tenant(), self.connection)?;
         match &self.user {
             Some(user) => write!(f, " of {user:?}"),
             None => Ok(()),

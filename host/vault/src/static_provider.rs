@@ -8,16 +8,17 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use toolhost_identity::TenantId;
+use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_policy::{ConnectionName, Secret};
 
+use crate::attributes::check_attributes;
 use crate::credential::is_before;
 use crate::file::{SecretFile, Stamp};
 use crate::secret_text::read_secret;
-use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, Source, SourceProblem, UserId};
-
-/// The longest value of an attribute: it becomes part of one header field.
-const MAX_ATTRIBUTE_BYTES: usize = 1_024;
+use crate::{
+    AttributeRefused, Credential, CredentialError, CredentialKey, CredentialProvider, Source, SourceProblem,
+    UserId,
+};
 
 /// One credential as the operator's configuration has it.
 #[derive(Debug, Clone)]
@@ -43,21 +44,13 @@ pub enum StaticProviderError {
     /// Two for one tenant, connection and user.
     #[error("there are two credentials for {0}")]
     Twice(String),
-    /// The name of an attribute is outside the grammar.
-    #[error("{key}: attribute {name:?} is not 1 to 63 of a-z, 0-9 and _")]
-    AttributeName {
+    /// An attribute that could not stand in a header field.
+    #[error("{key}: {refused}")]
+    Attribute {
         /// Of which credential.
         key: String,
-        /// The name.
-        name: String,
-    },
-    /// The value of an attribute cannot stand in a header field.
-    #[error("{key}: the value of attribute {name} is not 1 to 1024 visible ASCII characters")]
-    AttributeValue {
-        /// Of which credential.
-        key: String,
-        /// The name.
-        name: String,
+        /// Which, and why.
+        refused: AttributeRefused,
     },
 }
 
@@ -125,13 +118,18 @@ impl StaticProvider {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, StaticProviderError> {
         let mut entries = HashMap::new();
+        // The list is the operator's: it stands in the configuration.
+        let by = Operator::of_this_process();
         for one in list {
             let key = CredentialKey {
-                tenant: one.tenant,
+                space: TenantSpace::of_operator(one.tenant, &by),
                 connection: one.connection,
                 user: one.user,
             };
-            check_attributes(&key, &one.attributes)?;
+            check_attributes(&one.attributes).map_err(|refused| StaticProviderError::Attribute {
+                key: key.to_string(),
+                refused,
+            })?;
             let kept = match &one.source {
                 Source::File(path) => Kept::File(Arc::new(WatchedFile {
                     file: SecretFile::new(path.clone()),
@@ -264,8 +262,10 @@ fn credential(
     attributes: &BTreeMap<String, String>,
     expires_at: Option<u64>,
 ) -> Arc<Credential> {
-    // Counted, not derived from the secret: a digest of a weak secret in a log could be searched for.
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // Counted, not derived from the secret: a digest of a weak secret in a log could be searched for. From where no
+    // vault's count comes to, so that a connection that changes its provider meets no version twice; below 2^53, so that
+    // every reader of JSON keeps it whole.
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 52);
     let version = NEXT.fetch_add(1, Ordering::Relaxed);
     Arc::new(Credential {
         secret,
@@ -278,30 +278,4 @@ fn credential(
 fn read_variable(value: Option<OsString>) -> Result<Secret, SourceProblem> {
     let value = value.ok_or(SourceProblem::Unset)?;
     Ok(read_secret(value.as_bytes())?)
-}
-
-fn check_attributes(
-    key: &CredentialKey,
-    attributes: &BTreeMap<String, String>,
-) -> Result<(), StaticProviderError> {
-    for (name, value) in attributes {
-        let named = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-        if name.is_empty() || name.len() > 63 || !name.bytes().all(named) {
-            let name = name.chars().take(63).collect();
-            return Err(StaticProviderError::AttributeName {
-                key: key.to_string(),
-                name,
-            });
-        }
-        if value.is_empty()
-            || value.len() > MAX_ATTRIBUTE_BYTES
-            || !value.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(StaticProviderError::AttributeValue {
-                key: key.to_string(),
-                name: name.clone(),
-            });
-        }
-    }
-    Ok(())
 }

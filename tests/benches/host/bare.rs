@@ -105,7 +105,8 @@ pub fn config(slots: u32) -> Config {
         .max_tables_per_component(8)
         .table_elements(100_000)
         .max_unused_warm_slots(slots)
-        .linear_memory_keep_resident(64 << 10)
+        .linear_memory_keep_resident(128 << 10)
+        .async_stack_keep_resident(16 << 10)
         .table_keep_resident(16 << 10)
         .decommit_batch_size(1)
         .pagemap_scan(Enabled::No);

@@ -11,10 +11,9 @@ use toolhost_identity::{Binding, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits, PluginName};
 use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
-use toolhost_store::MemoryKv;
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
-use toolhost_tests::guests;
+use toolhost_tests::{guests, values};
 use toolhost_tools::{Catalogue, Tools};
 
 pub const TENANT: &str = "acme";
@@ -46,7 +45,7 @@ impl Rooms {
             cache: Some(guests::target().join("bench-cache")),
             ..SandboxSettings::default()
         };
-        let sandbox = Sandbox::new(settings, Arc::clone(&egress), Arc::new(MemoryKv::default())).unwrap();
+        let sandbox = Sandbox::new(settings, Arc::clone(&egress), values(&[TENANT])).unwrap();
         let plugin = sandbox.load(&guests::component("echo")).await.unwrap();
         let grant = Grant::resolve(plugin.manifest().unwrap(), &BTreeMap::new(), &limits).unwrap();
         let catalogue = Catalogue::build(vec![(plugin.clone(), grant.clone())], 1)

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The top of the repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
+pub use toolhost_tests::root;
 
 pub struct Document {
     /// From the top of the repository.

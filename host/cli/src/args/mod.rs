@@ -5,6 +5,7 @@
     reason = "these comments are the help text, and [[issuers]] is a table of the configuration"
 )]
 
+mod data;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -12,6 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use data::{
+    AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, SetArgs, StoreCommand, UserArgs,
+};
 pub(crate) use wiring::WiringArgs;
 
 use crate::exit::STATUSES;
@@ -62,6 +66,18 @@ pub(crate) enum Command {
     /// Mint and look into tokens for development
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Keep tenants' credentials in the vault
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Back up, restore and check what lasts
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Rotate the keys that seal what lasts
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Read and verify the record of what happened
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check configuration, secret files, keys, directories and the machine
     #[command(after_long_help = DOCTOR)]
     Doctor(DoctorArgs),
@@ -195,9 +211,8 @@ pub(crate) struct TokenInspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// The configuration [default: host.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
     /// Where compiled plugins are kept
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -276,10 +291,10 @@ mod tests {
 
     #[test]
     fn every_verb_shows_an_example() {
-        for verb in Cli::command()
-            .get_subcommands()
-            .filter(|verb| verb.get_name() != "token")
-        {
+        for verb in Cli::command().get_subcommands().flat_map(|verb| {
+            let below: Vec<_> = verb.get_subcommands().collect();
+            if below.is_empty() { vec![verb] } else { below }
+        }) {
             let help = verb
                 .get_after_long_help()
                 .map(ToString::to_string)

@@ -31,4 +31,6 @@ pub(crate) struct WiringArgs {
     /// Where compiled plugins are kept [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: super::DataArgs,
 }

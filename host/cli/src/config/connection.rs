@@ -14,7 +14,7 @@ use super::{ConfigError, auth, file};
 const MAX_CA: u64 = 1 << 20;
 
 /// The providers this host has.
-const PROVIDERS: &[&str] = &["static", "file", "env"];
+const PROVIDERS: &[&str] = &["static", "file", "env", "vault"];
 
 pub(super) fn connection(
     source: &Source<'_>,
@@ -121,10 +121,10 @@ fn provider(source: &Source<'_>, at: &str, name: Option<Spanned<String>>) -> Res
     let key = format!("{at}.credentials");
     match name.get_ref().as_str() {
         known if PROVIDERS.contains(&known) => Ok(name.into_inner()),
-        later @ ("vault" | "broker" | "authority") => Err(source.at(
+        later @ ("broker" | "authority") => Err(source.at(
             &name,
             key,
-            format!("{later:?} is not supported by this version; use file or env"),
+            format!("{later:?} is not supported by this version; use vault, file or env"),
         )),
         other => Err(source.at(
             &name,

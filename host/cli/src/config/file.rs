@@ -28,6 +28,8 @@ pub(super) struct File {
     pub(super) audit: Option<Audit>,
     #[serde(default)]
     pub(super) cache: Option<Cache>,
+    #[serde(default)]
+    pub(super) data: Option<Data>,
 }
 
 #[derive(Default, Deserialize)]
@@ -168,7 +170,20 @@ pub(super) struct UserCredential {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Audit {
-    pub(super) file: String,
+    /// Without a data directory.
+    pub(super) file: Option<Spanned<String>>,
+    /// With one: `refuse` or `serve-reads`.
+    pub(super) on_failure: Option<Spanned<String>>,
+    pub(super) segment_bytes: Option<Spanned<u64>>,
+}
+
+/// What lasts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Data {
+    pub(super) dir: String,
+    pub(super) master_key_file: Option<String>,
+    pub(super) master_key_env: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 mod auth;
 mod connection;
 mod credential;
+mod data;
 mod error;
 mod file;
 mod issuer;
@@ -18,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
 use toolhost_policy::{Connection, ConnectionName, Limits, PluginName};
 use toolhost_tenancy::IssuerConfig;
-use toolhost_vault::StaticCredential;
+use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
 pub(crate) use connection::{check_base, loopback};
@@ -39,6 +41,8 @@ pub(crate) const DEFAULT_SLOTS: u32 = 64;
 pub(crate) struct Config {
     /// The file it came from; relative paths were taken relative to it.
     pub(crate) path: Option<PathBuf>,
+    /// SHA-256 of its text, in hexadecimal.
+    pub(crate) digest: Option<String>,
     pub(crate) server: Server,
     pub(crate) limits: Limits,
     /// The files of the plugins, by the name the operator gave each.
@@ -48,9 +52,20 @@ pub(crate) struct Config {
     /// Each tenant with the keys that identity providers have for it.
     pub(crate) tenants: BTreeMap<TenantId, Vec<String>>,
     pub(crate) credentials: Vec<StaticCredential>,
-    /// The audit file; the log where there is none.
+    /// The audit file of a host without a data directory; the log where there is none.
     pub(crate) audit: Option<PathBuf>,
+    /// How chains are kept in a data directory.
+    pub(crate) chains: ChainSettings,
     pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) data: Option<Data>,
+}
+
+/// `[data]`: what lasts, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Data {
+    pub(crate) dir: PathBuf,
+    /// `master.key` in the directory where it is not set.
+    pub(crate) master_key: Option<Source>,
 }
 
 /// `[server]`.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toolhost_identity::TenantId;
 use toolhost_policy::Limits;
 
 use super::source::Source;
-use super::{Config, ConfigError, connection, credential, file, issuer, server};
+use super::{Config, ConfigError, connection, credential, data, file, issuer, server};
 
 /// Ten thousand tenants with two connections each come to about this.
 const MAX_FILE: u64 = 1 << 20;
@@ -84,8 +85,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let issuer = issuer::issuer(&source, issuers.len(), issuer)?;
         issuers.push(issuer);
     }
+    let data = raw.data.map(|raw| data::data(&source, raw)).transpose()?;
+    let (audit, chains) = data::audit(&source, raw.audit, data.is_some())?;
     Ok(Config {
         path: Some(path.to_owned()),
+        digest: Some(digest(text)),
         server: server::server(&source, raw.server)?,
         limits,
         plugins: raw
@@ -97,9 +101,16 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         issuers,
         tenants,
         credentials,
-        audit: raw.audit.map(|audit| source.beside(&audit.file)),
+        audit,
+        chains,
         cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
+        data,
     })
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn tenant(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {

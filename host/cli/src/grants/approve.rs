@@ -67,7 +67,7 @@ pub(crate) fn approve(
             digest: asked.digest.clone(),
             by,
         };
-        audit.record(&Event::GrantApproved(event))?;
+        audit.record_now(&Event::GrantApproved(event))?;
     }
     if !open.is_empty() {
         let new: Vec<Asked> = open.into_iter().cloned().collect();

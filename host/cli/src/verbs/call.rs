@@ -12,7 +12,7 @@ use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::output::{self, Show, bytes, printable};
 use crate::setup::Setup;
-use crate::wiring::{self, read_capped};
+use crate::wiring::{self, Ground, read_capped};
 
 /// One call at a time needs one slot; describing takes it before the call does.
 const SLOTS: u32 = 1;
@@ -43,11 +43,13 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let network = wiring::network()?;
         let tenancy = wiring::tenancy(&setup, &[], &network)?;
         let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
-        let audit = wiring::audit(setup.config.audit.as_deref())?;
-        let (credentials, _) = wiring::provider(&setup)?;
+        let ground = Ground::open(&setup).await?;
+        let audit = Arc::clone(&ground.audit);
+        let (credentials, _) = wiring::provider(&setup, ground.vault())?;
         let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
         let cache = Some(setup.cache_dir.clone());
-        let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress))?;
+        let kv = Arc::clone(&ground.kv);
+        let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;
         let answerer = if setup.yes {
             Answerer::Yes
         } else {

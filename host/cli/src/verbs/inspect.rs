@@ -170,7 +170,7 @@ fn describe(args: &InspectArgs, file: &[u8]) -> anyhow::Result<Vec<toolhost_sand
     runtime.block_on(async {
         let audit = Arc::new(toolhost_audit::LogSink);
         let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;
-        let sandbox = wiring::sandbox(Limits::default(), 1, Some(cache), egress)?;
+        let sandbox = wiring::sandbox(Limits::default(), 1, Some(cache), egress, wiring::no_values())?;
         let _progress = Progress::start(format!("compiling {}", args.file.display()));
         Ok(sandbox.load(file).await?.describe().await?)
     })

@@ -1,14 +1,21 @@
 //! One file a verb. A new one is a variant of [`Command`] and a line here.
 
+mod audit;
 mod build;
 mod call;
 mod completions;
+mod credential;
 mod doctor;
 mod inspect;
+mod key;
 mod run;
+mod store;
 mod token;
 
 use std::process::ExitCode;
+
+use anyhow::bail;
+use toolhost_gateway::admin::Answer;
 
 use crate::args::{Cli, Command};
 
@@ -26,9 +33,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Inspect(args) => inspect::run(&args, cli.output),
         Command::Build(args) => build::run(&args, cli.output),
         Command::Token(command) => token::run(&command, cli.output),
+        Command::Credential(command) => credential::run(&command, cli.output),
+        Command::Store(command) => store::run(&command, cli.output),
+        Command::Key(command) => key::run(&command, cli.output),
+        Command::Audit(command) => audit::run(&command, cli.output),
         Command::Doctor(args) => doctor::run(&args, cli.output),
         Command::Completions(args) => completions::run(&args),
     }
+}
+
+/// Only a host of another version answers something else than was asked.
+fn unexpected(answer: &Answer) -> anyhow::Result<()> {
+    bail!(
+        "the host that runs here answered something else than was asked ({answer:?}); it is another version"
+    )
 }
 
 /// The compiling child: a component on stdin, an artefact on stdout.

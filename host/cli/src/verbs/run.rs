@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, serve_metrics, serve_stdio};
+use tokio_util::sync::CancellationToken;
+use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, admin, serve_metrics, serve_stdio};
 use toolhost_net::Network;
 use toolhost_policy::Limits;
 use toolhost_sandbox::Sandbox;
@@ -17,7 +18,7 @@ use crate::exit::Failure;
 use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::setup::Setup;
-use crate::wiring::{self, Doors, PluginFile};
+use crate::wiring::{self, Doors, Ground, PluginFile};
 use crate::{output, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -96,10 +97,11 @@ async fn over_http(
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
     let tenancy = wiring::tenancy(setup, &listeners, &network)?;
+    let ground = Ground::open(setup).await?;
     banner(setup, Some(local));
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, files, network, Some(&asking)) => served?,
+        served = rooms(setup, files, network, &ground, Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let public_url = wiring::public_url(setup, local)?;
@@ -113,11 +115,17 @@ async fn over_http(
     };
     let (tools, _sandbox) = served;
     let gateway = Gateway::new(tools, tenancy, config);
+    ground.started(setup).await?;
+    let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
     announce(format, public_url.as_str(), local, metrics_local)?;
     gateway
         .serve(listener, shutdown, setup.config.server.grace)
         .await?;
+    if let Some(admin) = admin {
+        admin.await?;
+    }
+    ground.stopped().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -139,9 +147,29 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         .binding()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let (tools, _sandbox) = rooms(setup, files, network, None).await?;
-    serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown).await?;
-    Ok(())
+    let ground = Ground::open(setup).await?;
+    let (tools, _sandbox) = rooms(setup, files, network, &ground, None).await?;
+    ground.started(setup).await?;
+    let admin = admin_socket(&ground, &shutdown)?;
+    let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
+    shutdown.cancel();
+    if let Some(admin) = admin {
+        admin.await?;
+    }
+    ground.stopped().await;
+    Ok(served?)
+}
+
+/// The operator's door, where there is a data directory.
+fn admin_socket(
+    ground: &Ground,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+    let Some(kept) = &ground.kept else {
+        return Ok(None);
+    };
+    let listening = admin::listen(kept.store.data_dir(), Arc::clone(&kept.admin), shutdown.clone());
+    Ok(Some(listening.context("the admin socket cannot be opened")?))
 }
 
 /// There is no `asking` where stdin belongs to the protocol.
@@ -149,17 +177,20 @@ async fn rooms(
     setup: &Setup,
     files: Vec<PluginFile>,
     network: Arc<Network>,
+    ground: &Ground,
     asking: Option<&AtomicBool>,
 ) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
-    let audit = wiring::audit(setup.config.audit.as_deref())?;
-    let (credentials, problems) = wiring::provider(setup)?;
+    let audit = Arc::clone(&ground.audit);
+    let (credentials, problems) = wiring::provider(setup, ground.vault())?;
     for problem in problems {
         tracing::warn!("{problem}");
     }
     let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
-    let sandbox = wiring::sandbox(limits, slots, Some(setup.cache_dir.clone()), Arc::clone(&egress))?;
+    let kv = Arc::clone(&ground.kv);
+    let cache = Some(setup.cache_dir.clone());
+    let sandbox = wiring::sandbox(limits, slots, cache, Arc::clone(&egress), kv)?;
     let mut person = |text: &str| {
         let set = |value| {
             asking

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use toolhost_vault::{CredentialProvider, Problem, StaticProvider};
+use toolhost_vault::{CredentialProvider, Problem, SealedVault, StaticProvider};
 
 use crate::exit::Failure;
-use crate::setup::Setup;
+use crate::setup::{Setup, VAULT};
 
 /// Providers by the name that a connection's `credentials` gives.
 pub(super) type Providers = BTreeMap<String, Arc<dyn CredentialProvider>>;
@@ -22,7 +22,10 @@ pub(crate) fn no_credentials() -> Providers {
 /// # Errors
 /// Two credentials for one key. With a development tenant and no issuers, a credential that cannot be read: there is no
 /// other caller that the host could serve.
-pub(crate) fn provider(setup: &Setup) -> Result<(Providers, Vec<String>), Failure> {
+pub(crate) fn provider(
+    setup: &Setup,
+    vault: Option<&SealedVault>,
+) -> Result<(Providers, Vec<String>), Failure> {
     let provider = StaticProvider::new(setup.config.credentials.iter().cloned())
         .map_err(|error| Failure::usage(error.to_string()))?;
     let problems: Vec<String> = provider.problems().iter().map(sentence).collect();
@@ -31,13 +34,14 @@ pub(crate) fn provider(setup: &Setup) -> Result<(Providers, Vec<String>), Failur
         return Err(Failure::refused(problems.join("; ")));
     }
     let provider: Arc<dyn CredentialProvider> = Arc::new(provider);
-    Ok((
-        NAMES
-            .map(|name| (name.to_owned(), Arc::clone(&provider)))
-            .into_iter()
-            .collect(),
-        problems,
-    ))
+    let mut providers: Providers = NAMES
+        .map(|name| (name.to_owned(), Arc::clone(&provider)))
+        .into_iter()
+        .collect();
+    if let Some(vault) = vault {
+        providers.insert(VAULT.to_owned(), Arc::new(vault.clone()));
+    }
+    Ok((providers, problems))
 }
 
 /// Calls that need it are refused as not connected; the rest goes on.

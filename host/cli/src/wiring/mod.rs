@@ -2,14 +2,18 @@
 
 mod callers;
 mod credentials;
+mod data;
 mod files;
+mod ground;
 mod listen;
 mod rooms;
 mod signals;
 
 pub(crate) use callers::{tenancy, token_or_development};
 pub(crate) use credentials::{no_credentials, provider};
+pub(crate) use data::{Kept, Taken};
 pub(crate) use files::{PluginFile, plugin_files, read_capped};
+pub(crate) use ground::{Ground, no_values};
 pub(crate) use listen::{Doors, bind, check_addresses, public_url};
-pub(crate) use rooms::{audit, egress, network, sandbox, serve_plugins, whole};
+pub(crate) use rooms::{egress, network, sandbox, serve_plugins, whole};
 pub(crate) use signals::shutdown_signal;

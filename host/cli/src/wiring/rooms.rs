@@ -7,7 +7,7 @@ use toolhost_egress::Egress;
 use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits};
 use toolhost_sandbox::{Compiler, Plugin, Sandbox, SandboxError, SandboxSettings, contract};
-use toolhost_store::MemoryKv;
+use toolhost_store::Kv;
 use toolhost_tools::{Catalogue, Tools};
 
 use super::PluginFile;
@@ -22,7 +22,7 @@ use crate::verbs::COMPILE_WORKER;
 ///
 /// # Errors
 /// The file cannot be opened.
-pub(crate) fn audit(file: Option<&Path>) -> Result<Arc<dyn Sink>, Failure> {
+pub(super) fn audit(file: Option<&Path>) -> Result<Arc<dyn Sink>, Failure> {
     match file {
         None => Ok(Arc::new(LogSink)),
         Some(path) => JsonLinesSink::open(path)
@@ -60,6 +60,7 @@ pub(crate) fn sandbox(
     slots: u32,
     cache: Option<PathBuf>,
     egress: Arc<Egress>,
+    kv: Arc<Kv>,
 ) -> anyhow::Result<Sandbox> {
     let program = std::env::current_exe()?;
     let compiler = Compiler::Worker {
@@ -73,7 +74,7 @@ pub(crate) fn sandbox(
         compiler,
         threads: None,
     };
-    Sandbox::new(settings, egress, Arc::new(MemoryKv::default())).map_err(|error| match error {
+    Sandbox::new(settings, egress, kv).map_err(|error| match error {
         SandboxError::Cache(_) => Failure::usage(error.to_string()).into(),
         other => other.into(),
     })

@@ -17,6 +17,7 @@ pub struct Outcome {
     event: EgressOutcome,
     started: Instant,
     is_recorded: bool,
+    is_optional: bool,
 }
 
 impl Outcome {
@@ -40,8 +41,10 @@ impl Outcome {
             reflections: 0,
             duration_us: 0,
         };
+        let is_optional = call.may_go_unrecorded(&*sink, &event.method);
         Self {
             sink,
+            is_optional,
             event,
             started: Instant::now(),
             is_recorded: false,
@@ -107,7 +110,17 @@ impl Outcome {
             metrics::counter!("toolhost_egress_reflections_total", "connection" => connection)
                 .increment(self.event.reflections);
         }
-        self.sink.record(&Event::EgressOutcome(self.event.clone()))
+        // What is dropped cannot wait, and an outcome has no need to: it is not synced.
+        let recorded = self
+            .sink
+            .record_now(&Event::EgressOutcome(self.event.clone()));
+        match recorded {
+            Err(error) if self.is_optional => {
+                tracing::warn!(call = self.event.call, %error, "the end of a read goes unrecorded");
+                Ok(())
+            }
+            recorded => recorded,
+        }
     }
 }
 

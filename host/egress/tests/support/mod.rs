@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use toolhost_audit::{EgressOutcome, Event, Sink, SinkError};
+use toolhost_audit::{EgressOutcome, Event, OnFailure, Sink, SinkError};
 use toolhost_egress::{Egress, EgressCall, GuestRequest};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
@@ -150,6 +150,8 @@ pub struct Recorder {
     pub events: Mutex<Vec<Event>>,
     /// Fails from this event on.
     pub fails_from: Option<usize>,
+    /// The operator serves reads without a record.
+    pub serves_reads: bool,
 }
 
 impl Recorder {
@@ -176,13 +178,21 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn record(&self, event: &Event) -> Result<(), SinkError> {
+    fn record_now(&self, event: &Event) -> Result<(), SinkError> {
         let mut events = self.events.lock().unwrap();
         if self.fails_from.is_some_and(|from| events.len() >= from) {
-            return Err(SinkError("disk full".into()));
+            return Err(SinkError::Unwritable("disk full".into()));
         }
         events.push(event.clone());
         Ok(())
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        if self.serves_reads {
+            OnFailure::ServeReads
+        } else {
+            OnFailure::Refuse
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
 use super::handler::Handler;
+use super::listed::Listed;
 use super::pages::Pages;
 use super::stream::{Ending, end_of};
 use crate::GatewayConfig;
@@ -120,6 +121,11 @@ pub(crate) async fn endpoint(
         Session::None | Session::Own(_) => {}
     }
     let method = parts.method.clone();
+    let listed = Listed::default();
+    if matches!(session, Session::Stateless) && method == Method::POST {
+        // One request, one answer in JSON: a session's stream has no such place, and is kept to be sent again.
+        parts.extensions.insert(listed.clone());
+    }
     let body = match method {
         Method::POST => match body::read(body, doors.config.max_body_bytes, body::BODY_TIMEOUT).await {
             Ok(body) => body,
@@ -139,9 +145,19 @@ pub(crate) async fn endpoint(
         ))
     };
     let transport = StreamableHttpService::new(handler, Arc::clone(&mcp.sessions), mcp.config.clone());
-    let mut response = transport
+    let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
+    let mut response = match listed.complete(response).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a list cannot be answered");
+            return problem(&PublicError::new(
+                ErrorCode::Internal,
+                "the list could not be written",
+            ));
+        }
+    };
 
     if let Session::Own(id) = &session {
         match response.status() {
@@ -169,6 +185,6 @@ pub(crate) async fn endpoint(
         let end = end_of(Arc::clone(&doors), caller, method == Method::GET).boxed();
         response.map(|body| Body::new(Ending::new(body, end)))
     } else {
-        response.map(Body::new)
+        response
     }
 }

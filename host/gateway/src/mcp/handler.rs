@@ -13,6 +13,7 @@ use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{CallOptions, CallOutcome, InputRequired, ModelArgs, Resume};
 
+use super::listed::Listed;
 use super::pages::{Pages, tool};
 use super::{Era, content, input, progress};
 use crate::CallPath;
@@ -181,7 +182,12 @@ impl ServerHandler for Handler {
             .calls
             .list(&binding, cursor.as_deref())
             .map_err(|error| protocol_error(&error))?;
-        Ok(self.pages.result(page, Era::of(&context)))
+        let era = Era::of(&context);
+        let parts = context.extensions.get::<http::request::Parts>();
+        match parts.and_then(|parts| parts.extensions.get::<Listed>()) {
+            Some(listed) => self.pages.aside(page, era, listed),
+            None => Ok(self.pages.result(page, era)),
+        }
     }
 
     async fn call_tool(

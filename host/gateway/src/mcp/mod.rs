@@ -4,6 +4,7 @@ mod content;
 mod endpoint;
 mod handler;
 mod input;
+mod listed;
 mod pages;
 mod progress;
 mod stream;

@@ -1,12 +1,14 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use moka::sync::Cache;
-use rmcp::model::{CacheScope, ListToolsResult, Tool, ToolAnnotations};
+use rmcp::model::{CacheScope, ErrorData, ListToolsResult, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 use toolhost_tools::{ToolEntry, ToolPage};
 
 use super::Era;
+use super::listed::Listed;
 
 /// Converted pages that are kept: those of some hundred tenants. One more costs its conversion again.
 const KEPT: u64 = 1024;
@@ -23,10 +25,15 @@ const TTL_MS: u64 = 60_000;
 /// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
 /// tenant's page never answers for another's.
 #[derive(Debug)]
-pub(crate) struct Pages(Cache<(usize, Era), Kept>);
+pub(crate) struct Pages(Cache<(usize, Era), Arc<Kept>>);
 
-/// A page, and its tools as MCP has them.
-type Kept = (Arc<ToolPage>, Arc<Vec<Tool>>);
+/// A page, its tools as MCP has them, and the text of these once somebody has asked for it.
+#[derive(Debug)]
+struct Kept {
+    page: Arc<ToolPage>,
+    tools: Vec<Tool>,
+    text: OnceLock<Bytes>,
+}
 
 impl Default for Pages {
     fn default() -> Self {
@@ -35,21 +42,57 @@ impl Default for Pages {
 }
 
 impl Pages {
+    /// The whole page.
     pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era) -> ListToolsResult {
-        let key = (Arc::as_ptr(&page).addr(), era);
-        let next = page.next_cursor.clone();
-        let (_, tools) = self.0.get_with(key, || {
-            let tools = page.tools.iter().map(|entry| tool(entry, era)).collect();
-            (page, Arc::new(tools))
-        });
-        let mut result = ListToolsResult::with_all_items(tools.as_ref().clone());
-        result.next_cursor = next;
-        if era == Era::Modern {
-            // The list is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
-            result = result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private);
-        }
-        result
+        let kept = self.kept(page, era);
+        around(&kept.page, kept.tools.clone(), era)
     }
+
+    /// The page without its tools, whose text goes to `listed`.
+    ///
+    /// # Errors
+    /// The tools cannot be written, which no tool that was admitted leads to.
+    pub(crate) fn aside(
+        &self,
+        page: Arc<ToolPage>,
+        era: Era,
+        listed: &Listed,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let kept = self.kept(page, era);
+        let text = match kept.text.get() {
+            Some(text) => text.clone(),
+            None => {
+                let text = serde_json::to_vec(&kept.tools)
+                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+                kept.text.get_or_init(|| text.into()).clone()
+            }
+        };
+        listed.put(text);
+        Ok(around(&kept.page, vec![], era))
+    }
+
+    fn kept(&self, page: Arc<ToolPage>, era: Era) -> Arc<Kept> {
+        let key = (Arc::as_ptr(&page).addr(), era);
+        self.0.get_with(key, || {
+            let tools = page.tools.iter().map(|entry| tool(entry, era)).collect();
+            Arc::new(Kept {
+                page,
+                tools,
+                text: OnceLock::new(),
+            })
+        })
+    }
+}
+
+/// What a page says beside its tools.
+fn around(page: &ToolPage, tools: Vec<Tool>, era: Era) -> ListToolsResult {
+    let mut result = ListToolsResult::with_all_items(tools);
+    result.next_cursor.clone_from(&page.next_cursor);
+    if era == Era::Modern {
+        // The list is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
+        result = result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private);
+    }
+    result
 }
 
 /// A tool as MCP lists it.

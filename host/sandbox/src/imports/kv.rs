@@ -1,8 +1,10 @@
-use toolhost_store::{KvError, KvScope, KvSpace};
+use std::sync::Arc;
+
+use toolhost_store::{Kv, KvError, KvScope, KvSpace};
 
 use crate::bindings::toolhost::plugin::kv::{Entry, Host, Page};
 use crate::bindings::toolhost::plugin::types::Failure;
-use crate::state::{CallScope, HostState};
+use crate::state::HostState;
 
 impl crate::bindings::toolhost::plugin::types::Host for HostState {}
 
@@ -15,18 +17,24 @@ fn failure(code: &str, message: impl Into<String>) -> Failure {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn refused(error: KvError) -> Failure {
-    let code = match error {
+    let code = match &error {
         KvError::Key | KvError::Value | KvError::Page => "invalid-arguments",
         KvError::Conflict => "conflict",
         KvError::Full => "limit",
+        // Which space, which file and why are the operator's to read, not the guest's.
+        KvError::Unavailable(why) => {
+            tracing::warn!(%why, "a plugin's values cannot be reached");
+            "failed"
+        }
     };
     failure(code, error.to_string())
 }
 
 impl HostState {
     /// The space that the guest means, and one operation less to spend.
-    fn kv_space(&mut self, scope: &str) -> Result<(&CallScope, KvSpace), Failure> {
+    fn kv_space(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
         let Some(call) = self.scope.as_mut() else {
             return Err(failure("denied", "a plugin that describes itself has no values"));
         };
@@ -43,63 +51,75 @@ impl HostState {
         };
         call.kv_calls_left = left;
         let space = KvSpace::of(&call.context.binding, &call.context.plugin, scope);
-        Ok((call, space))
+        Ok((Arc::clone(&call.kv), space))
     }
 }
 
 impl Host for HostState {
-    fn get(&mut self, scope: String, key: String) -> wasmtime::Result<Result<Option<Entry>, Failure>> {
-        Ok(self.kv_space(&scope).and_then(|(call, space)| {
-            let entry = call.kv.get(&space, &key).map_err(refused)?;
-            Ok(entry.map(|entry| Entry {
+    async fn get(&mut self, scope: String, key: String) -> wasmtime::Result<Result<Option<Entry>, Failure>> {
+        let (kv, space) = match self.kv_space(&scope) {
+            Ok(reached) => reached,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let found = kv.get(&space, &key).await.map_err(refused);
+        Ok(found.map(|entry| {
+            entry.map(|entry| Entry {
                 value: entry.value,
                 version: entry.version,
-            }))
+            })
         }))
     }
 
-    fn put(&mut self, scope: String, key: String, value: Vec<u8>) -> wasmtime::Result<Result<u64, Failure>> {
-        Ok(self
-            .kv_space(&scope)
-            .and_then(|(call, space)| call.kv.put(&space, &key, value).map_err(refused)))
+    async fn put(
+        &mut self,
+        scope: String,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<u64, Failure>> {
+        match self.kv_space(&scope) {
+            Ok((kv, space)) => Ok(kv.put(&space, &key, value).await.map_err(refused)),
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 
-    fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
-        Ok(self
-            .kv_space(&scope)
-            .and_then(|(call, space)| call.kv.delete(&space, &key).map_err(refused)))
+    async fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
+        match self.kv_space(&scope) {
+            Ok((kv, space)) => Ok(kv.delete(&space, &key).await.map_err(refused)),
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 
-    fn list_keys(
+    async fn list_keys(
         &mut self,
         scope: String,
         prefix: String,
         cursor: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Result<Page, Failure>> {
-        Ok(self.kv_space(&scope).and_then(|(call, space)| {
-            let page = call
-                .kv
-                .list_keys(&space, &prefix, cursor.as_deref(), limit)
-                .map_err(refused)?;
-            Ok(Page {
-                keys: page.keys,
-                cursor: page.cursor,
-            })
+        let (kv, space) = match self.kv_space(&scope) {
+            Ok(reached) => reached,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let page = kv.list_keys(&space, &prefix, cursor.as_deref(), limit).await;
+        Ok(page.map_err(refused).map(|page| Page {
+            keys: page.keys,
+            cursor: page.cursor,
         }))
     }
 
-    fn compare_and_set(
+    async fn compare_and_set(
         &mut self,
         scope: String,
         key: String,
         expected: Option<u64>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<u64, Failure>> {
-        Ok(self.kv_space(&scope).and_then(|(call, space)| {
-            call.kv
+        match self.kv_space(&scope) {
+            Ok((kv, space)) => Ok(kv
                 .compare_and_set(&space, &key, expected, value)
-                .map_err(refused)
-        }))
+                .await
+                .map_err(refused)),
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 }

@@ -1,3 +1,4 @@
+mod data;
 mod machine;
 mod report;
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::grants::Lock;
 use crate::output;
+use crate::reach::Reach;
 use crate::setup::{Setup, default_cache_dir, read_config};
 use crate::wiring;
 use machine::machine;
@@ -21,7 +23,7 @@ use report::{Report, Verdict};
 /// Checks everything that can be checked without serving. It changes nothing but the cache directory, which it makes.
 pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut report = Report { checks: Vec::new() };
-    let config = match read_config(args.config.as_deref()) {
+    let config = match read_config(args.kept.config.as_deref()) {
         Ok(config) => {
             let from = config
                 .path
@@ -36,6 +38,7 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
         }
     };
     credentials(&config, &mut report);
+    let kept = Reach::find(&args.kept);
     let cache = args
         .cache_dir
         .clone()
@@ -43,6 +46,10 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
         .map_or_else(default_cache_dir, Ok);
     let slots = config.server.slots;
     machine(slots, &config.limits, &mut report);
+    // Without one there is nothing to check; a configuration that is wrong was said above.
+    if let Ok(reach) = kept {
+        tokio::runtime::Runtime::new()?.block_on(data::data(&reach, &mut report));
+    }
     match cache {
         Ok(cache) => {
             plugins(&config, &cache, &mut report);
@@ -153,6 +160,7 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         config.server.slots,
         Some(cache.clone()),
         egress,
+        wiring::no_values(),
     ) {
         Err(error) => report.add("sandbox", Verdict::Failed, format!("{error:#}")),
         Ok(sandbox) => {

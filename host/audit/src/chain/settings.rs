@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+use crate::OnFailure;
+
+/// How chains are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainSettings {
+    /// A segment that has reached this many bytes gets no more records. 64 MiB: about 150,000 records, and what a person
+    /// can still move, search and compress.
+    pub segment_bytes: u64,
+    /// How many chains are open at once, of two files each. One that is in use is never closed, so calls at once may take
+    /// it over that. 256, as many as the store keeps open.
+    pub open_chains: usize,
+    /// What happens to calls that change nothing while a chain cannot be written.
+    pub on_failure: OnFailure,
+}
+
+impl Default for ChainSettings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            open_chains: 256,
+            on_failure: OnFailure::Refuse,
+        }
+    }
+}
+
+/// How often what is not on the disk is brought there. Half of the second that
+/// [`Durability::Grouped`](crate::Durability::Grouped) promises; the other half is for the disk.
+pub(super) const SYNC_EVERY: Duration = Duration::from_millis(500);
+
+/// What a sink has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Chains that are open.
+    pub open_chains: usize,
+    /// How often a chain was opened.
+    pub opened: u64,
+    /// How often the disk was asked to keep what it was given; a rotation is not counted.
+    pub syncs: u64,
+}

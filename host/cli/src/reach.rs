@@ -1,0 +1,108 @@
+//! How a verb reaches what lasts: through the host that runs on the data directory, or itself where none does. Both carry
+//! out the same requests.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+use toolhost_gateway::admin::{Answer, Client, ClientError, Request};
+use toolhost_policy::Secret;
+
+use crate::args::KeptArgs;
+use crate::config::{Config, Data};
+use crate::exit::Failure;
+use crate::secret_ref;
+use crate::setup::{data_of, read_config};
+use crate::wiring::Kept;
+
+/// Lines of an export that wait for stdout.
+const WAITING: usize = 16;
+
+/// A data directory and the configuration beside it.
+pub(crate) struct Reach {
+    pub(crate) config: Config,
+    pub(crate) data: Data,
+}
+
+impl Reach {
+    /// Finds the data directory by flags and configuration.
+    ///
+    /// # Errors
+    /// Nothing names one, or the configuration is wrong.
+    pub(crate) fn find(args: &KeptArgs) -> anyhow::Result<Self> {
+        let config = read_config(args.config.as_deref())?;
+        let data = data_of(&config, &args.data)?.ok_or_else(|| {
+            Failure::usage("nothing names a data directory: give --data-dir DIR, or [data] dir in host.toml")
+        })?;
+        Ok(Self { config, data })
+    }
+
+    /// The audit chains' directory.
+    pub(crate) fn audit_root(&self) -> PathBuf {
+        toolhost_gateway::admin::Admin::audit_root(&self.data.dir)
+    }
+
+    /// Asks the running host, or carries the request out here. Lines that come before the answer go to stdout.
+    ///
+    /// # Errors
+    /// As the request's; nothing is there to work on; the directory belongs to a process that does not answer.
+    pub(crate) async fn ask(&self, request: Request, secret: Option<Secret>) -> anyhow::Result<Answer> {
+        let mut to_stdout = |bytes: &[u8]| std::io::stdout().lock().write_all(bytes);
+        match Client::connect(&self.data.dir).await {
+            Ok(mut client) => {
+                let answer = client.ask(&request, secret.as_ref(), &mut to_stdout).await;
+                return answer.map_err(|error| match error {
+                    ClientError::Refused(refused) => Failure::of_admin(refused).into(),
+                    other => anyhow::Error::from(other),
+                });
+            }
+            Err(ClientError::NobodyThere) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Looking at nothing must not make a directory, keys and all.
+        if !request.takes_secret() && !self.data.dir.join("host").exists() {
+            let path = self.data.dir.display();
+            return Err(Failure::usage(format!(
+                "{path} is not a data directory: nothing was kept there yet"
+            ))
+            .into());
+        }
+        let kept = Kept::open(&self.data, self.config.chains).await?;
+        if request.takes_secret() {
+            kept.provision(self.config.tenants.keys()).await?;
+        }
+        let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
+        let by = format!("uid {}", rustix::process::geteuid().as_raw());
+        let carried_out = kept.admin.carry_out(request, secret, &by, sender);
+        let written = async {
+            while let Some(some) = lines.recv().await {
+                to_stdout(&some)?;
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let (answer, written) = tokio::join!(carried_out, written);
+        kept.audit.sync_all();
+        written?;
+        Ok(answer.map_err(Failure::of_admin)?)
+    }
+}
+
+/// A secret from a file, from stdin, or asked of a person.
+///
+/// # Errors
+/// It cannot be read, or there is nobody to ask.
+pub(crate) fn secret(file: Option<&std::path::Path>, what: &str) -> anyhow::Result<Secret> {
+    use std::io::IsTerminal;
+    match file {
+        Some(path) if path.as_os_str() == "-" => Ok(secret_ref::stdin("--secret-file -")?),
+        Some(path) => Ok(secret_ref::file("--secret-file", path)?),
+        None if std::io::stdin().is_terminal() => {
+            let text = rpassword::prompt_password(format!("Secret of {what} (not shown): "))?;
+            Ok(Secret::from(text))
+        }
+        None => Err(Failure::usage(
+            "there is no terminal to ask for the secret: give --secret-file FILE, or --secret-file - for stdin",
+        )
+        .into()),
+    }
+}

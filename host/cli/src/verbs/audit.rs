@@ -1,0 +1,145 @@
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use toolhost_audit::{Chain, Tail};
+use toolhost_gateway::admin::{Answer, ChainReport, HOST, Request};
+use toolhost_identity::TenantId;
+
+use crate::args::{AuditCommand, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Show, head};
+use crate::reach::Reach;
+use crate::wiring::read_capped;
+
+/// How often a chain that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The largest export whose last line is looked for.
+const MAX_EXPORT: u64 = 4 << 30;
+
+/// Carries out `host audit …`.
+pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match command {
+            AuditCommand::Tail(args) => {
+                let reach = Reach::find(&args.kept)?;
+                let chain = match &args.tenant {
+                    None => Chain::Host,
+                    Some(tenant) => {
+                        Chain::Tenant(TenantId::parse(tenant).map_err(|why| Failure::usage(why.to_string()))?)
+                    }
+                };
+                tail(&reach, &chain, args.lines, args.follow).await
+            }
+            AuditCommand::Verify(args) => {
+                let reach = Reach::find(&args.kept)?;
+                let head = args.head.as_deref().map(last_line).transpose()?;
+                let chain = match (&args.tenant, &head) {
+                    (Some(tenant), _) => Some(tenant.clone()),
+                    (None, Some(_)) => Some(HOST.to_owned()),
+                    (None, None) => None,
+                };
+                match reach.ask(Request::AuditVerify { chain, head }, None).await? {
+                    Answer::Chains(reports) => verified(&reports, format),
+                    other => super::unexpected(&other),
+                }
+            }
+            AuditCommand::Export(args) => {
+                let request = Request::AuditExport {
+                    chain: args.tenant.clone().unwrap_or_else(|| HOST.to_owned()),
+                    from: args.from,
+                    to: args.to,
+                };
+                match Reach::find(&args.kept)?.ask(request, None).await? {
+                    Answer::Exported(_) => Ok(()),
+                    other => super::unexpected(&other),
+                }
+            }
+        }
+    })
+}
+
+/// The records are JSON lines, whatever format is asked for.
+async fn tail(reach: &Reach, chain: &Chain, lines: usize, follow: bool) -> anyhow::Result<()> {
+    let mut tail = Tail::open(&reach.audit_root(), chain, lines)?;
+    loop {
+        for line in tail.next_lines()? {
+            output::line(&line)?;
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+fn last_line(path: &Path) -> anyhow::Result<String> {
+    let text = read_capped(path, MAX_EXPORT)?;
+    let text = String::from_utf8_lossy(&text);
+    let last = text.trim_end().lines().next_back();
+    let last = last.ok_or_else(|| Failure::usage(format!("--head {}: it is empty", path.display())))?;
+    Ok(last.to_owned())
+}
+
+fn verified(reports: &[ChainReport], format: OutputFormat) -> anyhow::Result<()> {
+    output::show(format, &Verified(reports))?;
+    let damaged = reports
+        .iter()
+        .filter(|report| !report.problems.is_empty())
+        .count();
+    if damaged == 0 {
+        return Ok(());
+    }
+    let message = format!("{damaged} of {} chains are not whole", reports.len());
+    Err(Failure {
+        exit: Exit::Failed,
+        message,
+    }
+    .into())
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Verified<'a>(&'a [ChainReport]);
+
+impl Show for Verified<'_> {
+    fn text(&self) -> String {
+        let lines = self.0.iter().flat_map(|report| {
+            let whole = report.problems.is_empty();
+            let first = format!(
+                "{}: {}, {} records in {} segments",
+                report.chain,
+                if whole { "whole" } else { "NOT WHOLE" },
+                report.records,
+                report.segments
+            );
+            let problems = report.problems.iter().map(|problem| format!("  {problem}"));
+            std::iter::once(first).chain(problems).collect::<Vec<_>>()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = |report: &ChainReport| {
+            vec![
+                report.chain.clone(),
+                report.records.to_string(),
+                report.segments.to_string(),
+                if report.problems.is_empty() {
+                    "whole".to_owned()
+                } else {
+                    report.problems.join("; ")
+                },
+            ]
+        };
+        (
+            head(&["chain", "records", "segments", ""]),
+            self.0.iter().map(cells).collect(),
+        )
+    }
+}

@@ -1,0 +1,133 @@
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Resource, getrlimit};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use toolhost_audit::{Chain, Tail};
+use toolhost_gateway::admin::{Answer, Request};
+use toolhost_store::EmbeddedSettings;
+
+use super::report::{Report, Verdict};
+use crate::output::bytes;
+use crate::reach::Reach;
+
+/// Less is filled by audit records and databases within days.
+const ENOUGH_DISK: u64 = 1 << 30;
+
+/// Files that an open database takes.
+const FILES_A_DATABASE: u64 = 4;
+
+/// Connections and everything else beside the databases.
+const OTHER_FILES: u64 = 1_024;
+
+/// Clocks of one machine and what it wrote differ by no more.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+
+/// Checks the data directory: its rights, its disk, the clock, its keys, every space and every chain.
+pub(super) async fn data(reach: &Reach, report: &mut Report) {
+    let dir = &reach.data.dir;
+    let Ok(metadata) = std::fs::metadata(dir) else {
+        let detail = format!("{}: nothing was kept there yet", dir.display());
+        return report.add("data directory", Verdict::Warning, detail);
+    };
+    rights(dir, &metadata, report);
+    files(report);
+    disk(dir, report);
+    clock(&reach.audit_root(), report);
+    match reach.ask(Request::StoreCheck { tenant: None }, None).await {
+        Err(error) => report.add("store", Verdict::Failed, format!("{error:#}")),
+        Ok(Answer::Spaces(rows)) => {
+            let records: u64 = rows.iter().map(|row| row.records).sum();
+            let damaged: Vec<_> = rows.iter().filter_map(|row| row.problem.as_ref()).collect();
+            if damaged.is_empty() {
+                let detail = format!("{} spaces with {records} records, all sound; their keys open", rows.len());
+                report.add("store", Verdict::Ok, detail);
+            }
+            for problem in damaged {
+                report.add("store", Verdict::Failed, problem.clone());
+            }
+        }
+        Ok(_) => report.add("store", Verdict::Failed, "the host that runs is another version"),
+    }
+    let verify = Request::AuditVerify {
+        chain: None,
+        head: None,
+    };
+    match reach.ask(verify, None).await {
+        Err(error) => report.add("audit", Verdict::Failed, format!("{error:#}")),
+        Ok(Answer::Chains(chains)) => {
+            let records: u64 = chains.iter().map(|chain| chain.records).sum();
+            let damaged: Vec<_> = chains.iter().filter(|chain| !chain.problems.is_empty()).collect();
+            if damaged.is_empty() {
+                let detail = format!("{} chains with {records} records, all whole", chains.len());
+                report.add("audit", Verdict::Ok, detail);
+            }
+            for chain in damaged {
+                let first = chain.problems.first().map_or("", String::as_str);
+                let detail = format!("the chain of {} is not whole: {first}; host audit verify says more", chain.chain);
+                report.add("audit", Verdict::Failed, detail);
+            }
+        }
+        Ok(_) => report.add("audit", Verdict::Failed, "the host that runs is another version"),
+    }
+}
+
+fn rights(dir: &Path, metadata: &std::fs::Metadata, report: &mut Report) {
+    let others = metadata.mode() & 0o077 != 0;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    match (others, own) {
+        (true, _) => {
+            let detail = format!("{}: others can reach it; chmod 700 it", dir.display());
+            report.add("data directory", Verdict::Failed, detail);
+        }
+        (_, false) => {
+            let detail = format!("{}: it belongs to another user; chown it", dir.display());
+            report.add("data directory", Verdict::Failed, detail);
+        }
+        _ => report.add("data directory", Verdict::Ok, dir.display().to_string()),
+    }
+}
+
+fn files(report: &mut Report) {
+    let handles = EmbeddedSettings::default().handles as u64;
+    let needed = handles * FILES_A_DATABASE + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < needed {
+        let detail = format!("{limit}, fewer than {needed} that {handles} open databases need: raise it with ulimit -n or LimitNOFILE=");
+        report.add("open files for databases", Verdict::Warning, detail);
+    }
+}
+
+fn disk(dir: &Path, report: &mut Report) {
+    match rustix::fs::statvfs(dir) {
+        Err(error) => report.add("disk", Verdict::Warning, format!("how much is free cannot be read: {error}")),
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            if free < ENOUGH_DISK {
+                let detail = format!("{} free; a full disk refuses calls with effects", bytes(free));
+                report.add("disk", Verdict::Warning, detail);
+            } else {
+                report.add("disk", Verdict::Ok, format!("{} free", bytes(free)));
+            }
+        }
+    }
+}
+
+/// A clock that was set back makes expired credentials and tokens valid again.
+fn clock(audit: &Path, report: &mut Report) {
+    let last = Tail::open(audit, &Chain::Host, 1).and_then(|mut tail| tail.next_lines());
+    let last = last.ok().and_then(|lines| {
+        let line: serde_json::Value = serde_json::from_str(lines.last()?).ok()?;
+        OffsetDateTime::parse(line["time"].as_str()?, &Rfc3339).ok()
+    });
+    let now = SystemTime::now();
+    match last.map(SystemTime::from) {
+        Some(last) if last > now + CLOCK_LEEWAY => {
+            let detail = "it is behind the last audit record: it was set back, or was ahead before; expiry cannot be judged";
+            report.add("clock", Verdict::Failed, detail);
+        }
+        _ => report.add("clock", Verdict::Ok, "not behind the last audit record"),
+    }
+}

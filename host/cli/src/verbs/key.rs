@@ -1,0 +1,60 @@
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, Request};
+
+use crate::args::{KeyCommand, OutputFormat};
+use crate::output::{self, Show, head};
+use crate::reach::Reach;
+
+/// Carries out `host key …`.
+pub(super) fn run(command: &KeyCommand, format: OutputFormat) -> anyhow::Result<()> {
+    let KeyCommand::Rotate(args) = command;
+    let request = if args.master {
+        Request::MasterRotate {}
+    } else {
+        Request::KeyRotate {
+            tenant: args.tenant.clone(),
+        }
+    };
+    let reach = Reach::find(&args.kept)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    match runtime.block_on(reach.ask(request, None))? {
+        Answer::Resealed { count, generation } => {
+            let key = match (&args.tenant, args.master) {
+                (_, true) => "the master key".to_owned(),
+                (Some(tenant), false) => format!("the key of tenant {tenant}"),
+                (None, false) => "the key of the host's space".to_owned(),
+            };
+            output::show(
+                format,
+                &Rotated {
+                    key,
+                    generation,
+                    count,
+                },
+            )
+        }
+        other => super::unexpected(&other),
+    }
+}
+
+#[derive(Serialize)]
+struct Rotated {
+    key: String,
+    generation: u32,
+    count: u64,
+}
+
+impl Show for Rotated {
+    fn text(&self) -> String {
+        format!("{} is another one; {} sealed anew", self.key, self.count)
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = vec![
+            self.key.clone(),
+            self.generation.to_string(),
+            self.count.to_string(),
+        ];
+        (head(&["key", "generation", "sealed anew"]), vec![cells])
+    }
+}

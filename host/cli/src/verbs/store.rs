@@ -1,0 +1,181 @@
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, Client, Request, SpaceRow};
+use toolhost_store::{EmbeddedSettings, Outcome, SledStore, Which};
+
+use crate::args::{OutputFormat, StoreCommand};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Show, bytes, head};
+use crate::reach::Reach;
+use crate::wiring::Taken;
+
+/// Carries out `host store …`.
+pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match command {
+            StoreCommand::Backup(args) => {
+                let directory = absolute(&args.directory)?;
+                let request = Request::StoreBackup { directory };
+                let answer = Reach::find(&args.kept)?.ask(request, None).await?;
+                spaces(answer, "written", format)
+            }
+            StoreCommand::Check(args) => {
+                let request = Request::StoreCheck {
+                    tenant: args.tenant.clone(),
+                };
+                let answer = Reach::find(&args.kept)?.ask(request, None).await?;
+                spaces(answer, "sound", format)
+            }
+            StoreCommand::Restore(args) => {
+                let (reach, directory) = (Reach::find(&args.kept)?, absolute(&args.directory)?);
+                match &args.tenant {
+                    Some(tenant) => {
+                        let tenant = tenant.clone();
+                        let answer = reach
+                            .ask(Request::StoreRestore { directory, tenant }, None)
+                            .await?;
+                        spaces(answer, "restored", format)
+                    }
+                    None => restore_all(&reach, &directory, format).await,
+                }
+            }
+        }
+    })
+}
+
+/// The host's own space may be among what is brought back, so no host can run meanwhile.
+async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
+    if Client::connect(&reach.data.dir).await.is_ok() {
+        return Err(Failure::usage(
+            "a host runs on this data directory: stop it first, or restore one tenant with --tenant NAME",
+        )
+        .into());
+    }
+    let Taken { dir, keyring, .. } = Taken::take(&reach.data)?;
+    let settings = EmbeddedSettings::default();
+    let (_store, restored) = SledStore::restore(dir, keyring, settings, directory, &Which::All).await?;
+    let rows = restored
+        .into_iter()
+        .map(|one| Brought {
+            space: one
+                .space
+                .tenant()
+                .map_or_else(|| toolhost_gateway::admin::HOST.to_owned(), ToString::to_string),
+            outcome: match &one.outcome {
+                Outcome::Placed { .. } => "restored",
+                Outcome::Recorded => "recorded again",
+                Outcome::Kept => "sound, kept",
+            },
+            quarantined: match one.outcome {
+                Outcome::Placed { quarantined, .. } => quarantined,
+                _ => None,
+            },
+        })
+        .collect();
+    output::show(format, &BroughtBack(rows))
+}
+
+/// The host has a working directory of its own.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(path)?)
+}
+
+fn spaces(answer: Answer, done: &'static str, format: OutputFormat) -> anyhow::Result<()> {
+    let Answer::Spaces(rows) = answer else {
+        return super::unexpected(&answer);
+    };
+    let damaged = rows.iter().filter(|row| row.problem.is_some()).count();
+    output::show(format, &Spaces { rows: &rows, done })?;
+    if damaged == 0 {
+        Ok(())
+    } else {
+        let message = format!("{damaged} of {} spaces cannot be used", rows.len());
+        Err(Failure {
+            exit: Exit::Failed,
+            message,
+        }
+        .into())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Spaces<'a> {
+    rows: &'a [SpaceRow],
+    #[serde(skip)]
+    done: &'static str,
+}
+
+impl Show for Spaces<'_> {
+    fn text(&self) -> String {
+        let line = |row: &SpaceRow| match &row.problem {
+            Some(problem) => format!("{}: {problem}", row.space),
+            None => format!(
+                "{}: {}, {} records, {}",
+                row.space,
+                self.done,
+                row.records,
+                bytes(row.bytes)
+            ),
+        };
+        self.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = |row: &SpaceRow| {
+            let found = row.problem.clone().unwrap_or_else(|| self.done.to_owned());
+            vec![
+                row.space.clone(),
+                row.records.to_string(),
+                bytes(row.bytes),
+                found,
+            ]
+        };
+        (
+            head(&["space", "records", "bytes", ""]),
+            self.rows.iter().map(cells).collect(),
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct Brought {
+    space: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct BroughtBack(Vec<Brought>);
+
+impl Show for BroughtBack {
+    fn text(&self) -> String {
+        let line = |one: &Brought| {
+            let before = one
+                .quarantined
+                .as_ref()
+                .map(|path| format!("; what was there is in {}", path.display()));
+            format!("{}: {}{}", one.space, one.outcome, before.unwrap_or_default())
+        };
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = |one: &Brought| {
+            let before = one.quarantined.as_ref().map(|path| path.display().to_string());
+            vec![
+                one.space.clone(),
+                one.outcome.to_owned(),
+                before.unwrap_or_default(),
+            ]
+        };
+        (
+            head(&["space", "", "what was there"]),
+            self.0.iter().map(cells).collect(),
+        )
+    }
+}

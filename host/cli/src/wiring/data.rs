@@ -1,0 +1,136 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toolhost_audit::{ChainSettings, ChainSink, Sink};
+use toolhost_gateway::admin::{Admin, AdminParts};
+use toolhost_identity::{Operator, TenantId, TenantSpace};
+use toolhost_store::Store;
+use toolhost_store::{DataDir, EmbeddedSettings, SledStore};
+use toolhost_store::keys::{Keyring, MasterKey};
+use toolhost_vault::{SealedVault, Source};
+
+use crate::config::Data;
+use crate::exit::Failure;
+use crate::secret_ref;
+
+/// The master key's file, where nothing names another.
+const MASTER_KEY: &str = "master.key";
+
+/// The data directory, open: what lasts.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) store: Arc<SledStore>,
+    pub(crate) vault: SealedVault,
+    pub(crate) audit: Arc<ChainSink>,
+    pub(crate) admin: Arc<Admin>,
+}
+
+/// A data directory that this process has, and its keys: what is needed before the store is opened, or restored.
+pub(crate) struct Taken {
+    pub(crate) dir: DataDir,
+    pub(crate) keyring: Arc<Keyring>,
+    master_key: Option<PathBuf>,
+}
+
+impl Taken {
+    /// Takes the directory's lock and reads the master key, which is made at the first use.
+    ///
+    /// # Errors
+    /// Another process has the directory, others can read it or the key, or the key is missing.
+    pub(crate) fn take(data: &Data) -> anyhow::Result<Self> {
+        let dir = DataDir::open(&data.dir).map_err(|error| Failure::usage(error.to_string()))?;
+        let refuse = |error: toolhost_store::keys::KeyFileError| Failure::usage(error.to_string());
+        let (master, master_key) = match &data.master_key {
+            Some(Source::Env(variable)) => {
+                let text = secret_ref::variable("--master-key", variable)?;
+                (MasterKey::from_text(&text).map_err(refuse)?, None)
+            }
+            Some(Source::File(path)) => (MasterKey::open(path).map_err(refuse)?, Some(path.clone())),
+            None => {
+                let path = data.dir.join(MASTER_KEY);
+                let (master, made) = MasterKey::open_or_create(&path).map_err(refuse)?;
+                if made {
+                    tracing::warn!(
+                        path = %path.display(),
+                        "a master key was made: keep a copy of it apart from backups; without it nothing here can be read"
+                    );
+                }
+                (master, Some(path))
+            }
+        };
+        let keyring = Keyring::open(&data.dir, master).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Self {
+            dir,
+            keyring: Arc::new(keyring),
+            master_key,
+        })
+    }
+
+    /// Opens the store over it.
+    ///
+    /// # Errors
+    /// The host's space or its audit chain is damaged or locked.
+    pub(crate) async fn open(self, chains: ChainSettings) -> anyhow::Result<Kept> {
+        let Self {
+            dir,
+            keyring,
+            master_key,
+        } = self;
+        let keys = Arc::clone(&keyring);
+        let store =
+            tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()))
+                .await??;
+        Kept::over(Arc::new(store), keyring, master_key, chains).await
+    }
+}
+
+impl Kept {
+    async fn over(
+        store: Arc<SledStore>,
+        keyring: Arc<Keyring>,
+        master_key: Option<PathBuf>,
+        chains: ChainSettings,
+    ) -> anyhow::Result<Self> {
+        let root = Admin::audit_root(store.data_dir());
+        let keys = Admin::chain_keys(store.as_ref()).await?;
+        let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
+        let vault = SealedVault::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&keyring));
+        let parts = AdminParts {
+            store: Arc::clone(&store),
+            keyring,
+            vault: vault.clone(),
+            master_key,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let admin = Admin::new(parts, Arc::clone(&audit) as Arc<dyn Sink>).await?;
+        Ok(Self {
+            store,
+            vault,
+            audit,
+            admin: Arc::new(admin),
+        })
+    }
+
+    /// Opens a data directory.
+    ///
+    /// # Errors
+    /// As [`Taken::take`] and [`Taken::open`].
+    pub(crate) async fn open(data: &Data, chains: ChainSettings) -> anyhow::Result<Self> {
+        Taken::take(data)?.open(chains).await
+    }
+
+    /// Makes the spaces of configured tenants that have none yet.
+    ///
+    /// # Errors
+    /// A space cannot be made, or one that was made before is damaged or locked.
+    pub(crate) async fn provision(&self, tenants: impl Iterator<Item = &TenantId>) -> anyhow::Result<()> {
+        let by = Operator::of_this_process();
+        let known = self.store.tenants().await?;
+        for tenant in tenants.filter(|tenant| known.binary_search(tenant).is_err()) {
+            self.store
+                .create(&TenantSpace::of_operator(tenant.clone(), &by))
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use toolhost_audit::{ConfigurationLoaded, Event, HostStarted, HostStopped, Sink};
+use toolhost_identity::{Operator, TenantSpace};
+use toolhost_store::{Kv, KvQuota, MemoryStore, Store};
+use toolhost_vault::SealedVault;
+
+use super::data::Kept;
+use super::rooms::audit;
+use crate::setup::Setup;
+
+/// What the other rooms stand on: values of plugins, the record of what happened, and the vault.
+pub(crate) struct Ground {
+    pub(crate) kv: Arc<Kv>,
+    pub(crate) audit: Arc<dyn Sink>,
+    pub(crate) kept: Option<Kept>,
+}
+
+impl Ground {
+    /// Opens the data directory. Without one, values are in memory and events go to a file or the log.
+    ///
+    /// # Errors
+    /// The directory, or a space of a configured tenant, cannot be used.
+    pub(crate) async fn open(setup: &Setup) -> anyhow::Result<Self> {
+        let tenants = || setup.config.tenants.keys().chain(&setup.dev_tenant);
+        let Some(data) = &setup.config.data else {
+            let store = Arc::new(MemoryStore::default());
+            let by = Operator::of_this_process();
+            for tenant in tenants() {
+                store
+                    .create(&TenantSpace::of_operator(tenant.clone(), &by))
+                    .await?;
+            }
+            return Ok(Self {
+                kv: Arc::new(Kv::new(store, KvQuota::default())),
+                audit: audit(setup.config.audit.as_deref())?,
+                kept: None,
+            });
+        };
+        let kept = Kept::open(data, setup.config.chains).await?;
+        kept.provision(tenants()).await?;
+        Ok(Self {
+            kv: Arc::new(Kv::new(
+                Arc::clone(&kept.store) as Arc<dyn Store>,
+                KvQuota::default(),
+            )),
+            audit: Arc::clone(&kept.audit) as Arc<dyn Sink>,
+            kept: Some(kept),
+        })
+    }
+
+    /// The vault, where there is a data directory.
+    pub(crate) fn vault(&self) -> Option<&SealedVault> {
+        self.kept.as_ref().map(|kept| &kept.vault)
+    }
+
+    /// Records that the host begins, and by which configuration.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so the host does not begin.
+    pub(crate) async fn started(&self, setup: &Setup) -> anyhow::Result<()> {
+        let started = HostStarted {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+        };
+        self.audit.record(&Event::HostStarted(started)).await?;
+        if let Some(digest) = setup.config.digest.clone() {
+            let loaded = ConfigurationLoaded { digest };
+            self.audit.record(&Event::ConfigurationLoaded(loaded)).await?;
+        }
+        Ok(())
+    }
+
+    /// Records that it ended, and brings everything to the disk.
+    pub(crate) async fn stopped(&self) {
+        let stopped = HostStopped {
+            pid: std::process::id(),
+        };
+        if let Err(error) = self.audit.record(&Event::HostStopped(stopped)).await {
+            tracing::warn!(%error, "the end of the host is not recorded");
+        }
+        if let Some(kept) = &self.kept {
+            kept.audit.sync_all();
+        }
+    }
+}
+
+/// For looking at a plugin, which keeps nothing.
+pub(crate) fn no_values() -> Arc<Kv> {
+    Arc::new(Kv::new(Arc::new(MemoryStore::default()), KvQuota::default()))
+}

@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+
+use toolhost_audit::{ChangeAction, CredentialChanged, Event};
+use toolhost_identity::TenantSpace;
+use toolhost_policy::{ConnectionName, ErrorCode, Secret};
+use toolhost_vault::{CredentialInfo, CredentialName, NewCredential, UserId};
+
+use super::{Admin, AdminError, Answer, CredentialAnswer, CredentialRow, UnusableRow, UserName};
+
+impl Admin {
+    pub(super) async fn put(
+        &self,
+        action: ChangeAction,
+        tenant: &str,
+        connection: &str,
+        user: Option<UserName>,
+        new: NewCredential,
+        by: &str,
+    ) -> Result<Answer, AdminError> {
+        let (space, name) = (self.space(tenant)?, name(connection, user)?);
+        // Announced before it is made: a change that the chain does not know must not be there.
+        self.record(&space, &name, action, 0, by).await?;
+        let (vault, operator) = (&self.parts.vault, &self.operator);
+        let info = match action {
+            ChangeAction::Rotate => vault.rotate(&space, &name, new, operator).await,
+            _ => vault.set(&space, &name, new, operator).await,
+        }
+        .map_err(|error| unknown_tenant(error.into(), tenant))?;
+        self.record(&space, &name, action, info.version, by).await?;
+        Ok(Answer::Credential(row(tenant, info)))
+    }
+
+    pub(super) async fn remove(
+        &self,
+        tenant: &str,
+        connection: &str,
+        user: Option<UserName>,
+        by: &str,
+    ) -> Result<Answer, AdminError> {
+        let (space, name) = (self.space(tenant)?, name(connection, user)?);
+        self.record(&space, &name, ChangeAction::Remove, 0, by).await?;
+        let removed = self
+            .parts
+            .vault
+            .remove(&space, &name, &self.operator)
+            .await
+            .map_err(|error| unknown_tenant(error.into(), tenant))?;
+        Ok(Answer::Removed(removed))
+    }
+
+    pub(super) async fn record(
+        &self,
+        space: &TenantSpace,
+        name: &CredentialName,
+        action: ChangeAction,
+        version: u64,
+        by: &str,
+    ) -> Result<(), AdminError> {
+        let event = Event::CredentialChanged(CredentialChanged {
+            tenant: space.tenant().to_string(),
+            connection: name.connection.to_string(),
+            user: name.user.as_ref().map(|user| user.subject.to_string()),
+            action,
+            version,
+            by: by.to_owned(),
+        });
+        Ok(self.audit.record(&event).await?)
+    }
+
+    pub(super) async fn list(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
+        let spaces = match tenant {
+            Some(tenant) => vec![self.space(&tenant)?],
+            None => self.tenants().await?,
+        };
+        let mut answer = CredentialAnswer::default();
+        for space in spaces {
+            let tenant = space.tenant().to_string();
+            let listing = self
+                .parts
+                .vault
+                .list(&space, &self.operator)
+                .await
+                .map_err(|error| unknown_tenant(error.into(), &tenant))?;
+            let rows = listing.credentials.into_iter().map(|info| row(&tenant, info));
+            answer.credentials.extend(rows);
+            answer
+                .unusable
+                .extend(listing.unusable.into_iter().map(|unusable| UnusableRow {
+                    tenant: tenant.clone(),
+                    name: unusable.name,
+                    why: unusable.why.to_owned(),
+                }));
+        }
+        Ok(Answer::Credentials(answer))
+    }
+}
+
+/// What the operator gave, once there is a secret with it.
+pub(super) fn given(
+    secret: Option<Secret>,
+    attributes: Option<BTreeMap<String, String>>,
+    expires_at: Option<u64>,
+) -> Result<NewCredential, AdminError> {
+    Ok(NewCredential {
+        secret: secret.ok_or_else(|| AdminError::invalid("there is no secret with the request"))?,
+        attributes,
+        expires_at,
+    })
+}
+
+fn name(connection: &str, user: Option<UserName>) -> Result<CredentialName, AdminError> {
+    let connection = ConnectionName::parse(connection).map_err(|why| AdminError::invalid(why.to_string()))?;
+    let user = user.map(|user| UserId {
+        issuer: user.issuer.into(),
+        subject: user.subject.into(),
+    });
+    Ok(CredentialName { connection, user })
+}
+
+fn unknown_tenant(error: AdminError, tenant: &str) -> AdminError {
+    if error.code == ErrorCode::NotFound && error.message.contains("does not exist") {
+        AdminError::not_found(format!(
+            "there is no tenant {tenant}: add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
+        ))
+    } else {
+        error
+    }
+}
+
+fn row(tenant: &str, info: CredentialInfo) -> CredentialRow {
+    CredentialRow {
+        tenant: tenant.to_owned(),
+        connection: info.connection.to_string(),
+        user: info.user.map(|user| UserName {
+            issuer: user.issuer.to_string(),
+            subject: user.subject.to_string(),
+        }),
+        version: info.version,
+        fingerprint: info.fingerprint,
+        created_at: info.created_at,
+        rotated_at: info.rotated_at,
+        expires_at: info.expires_at,
+        last_used: info.last_used,
+        attributes: info.attributes,
+    }
+}

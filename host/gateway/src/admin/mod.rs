@@ -1,0 +1,24 @@
+//! The operator's door: what the verbs of the command line ask of a host that runs, and do themselves where none does.
+//!
+//! [`Admin`] carries out a [`Request`]. A running host offers it on a Unix socket ([`listen`]) that only its own user
+//! reaches; the command line reaches it with a [`Client`], or has an [`Admin`] of its own over a data directory that
+//! nobody else has open. Both take the same path, so a verb does the same either way.
+
+mod chains;
+mod client;
+mod credentials;
+mod error;
+mod frames;
+mod keys;
+mod protocol;
+mod service;
+mod socket;
+mod spaces;
+
+pub use client::{Client, ClientError};
+pub use error::AdminError;
+pub use protocol::{HOST, 
+    Answer, ChainReport, CredentialAnswer, CredentialRow, Request, SpaceRow, UnusableRow, UserName,
+};
+pub use service::{Admin, AdminParts};
+pub use socket::{ADMIN_SOCKET, listen};

@@ -1,0 +1,142 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use toolhost_audit::{ChainKeys, ChangeAction, Sink};
+use toolhost_identity::{Operator, TenantId, TenantSpace};
+use toolhost_policy::Secret;
+use toolhost_store::Store;
+use toolhost_store::SledStore;
+use toolhost_store::keys::Keyring;
+use toolhost_vault::SealedVault;
+
+use super::credentials::given;
+use super::keys::StoredChainKey;
+use super::{AdminError, Answer, Request};
+
+/// Where the audit chains are in a data directory.
+const AUDIT: &str = "audit";
+
+/// What an [`Admin`] is made of.
+#[derive(Debug)]
+pub struct AdminParts {
+    /// The records.
+    pub store: Arc<SledStore>,
+    /// The keys of the spaces.
+    pub keyring: Arc<Keyring>,
+    /// The credentials.
+    pub vault: SealedVault,
+    /// Where the master key is, where it is a file: only then can it be rotated from here.
+    pub master_key: Option<PathBuf>,
+    /// The version of the program.
+    pub version: &'static str,
+}
+
+/// Carries out what operators ask for, over an open data directory.
+#[derive(Debug)]
+pub struct Admin {
+    pub(super) parts: AdminParts,
+    pub(super) audit: Arc<dyn Sink>,
+    pub(super) chain_keys: Arc<StoredChainKey>,
+    pub(super) operator: Operator,
+}
+
+impl Admin {
+    /// The keys of the audit chains, which are in the store.
+    ///
+    /// # Errors
+    /// The host's space cannot be used.
+    pub async fn chain_keys(store: &dyn Store) -> Result<Arc<dyn ChainKeys>, AdminError> {
+        Ok(StoredChainKey::load(store).await?)
+    }
+
+    /// Where the audit chains of a data directory are.
+    #[must_use]
+    pub fn audit_root(data_dir: &Path) -> PathBuf {
+        data_dir.join(AUDIT)
+    }
+
+    /// Over an open data directory, whose changes are recorded in `audit`.
+    ///
+    /// # Errors
+    /// The host's space cannot be used.
+    pub async fn new(parts: AdminParts, audit: Arc<dyn Sink>) -> Result<Self, AdminError> {
+        let chain_keys = StoredChainKey::load(parts.store.as_ref()).await?;
+        Ok(Self {
+            parts,
+            audit,
+            chain_keys,
+            operator: Operator::of_this_process(),
+        })
+    }
+
+    /// Carries out a request. `by` says who asks, for the record; `lines` takes what comes before the answer.
+    ///
+    /// # Errors
+    /// The sentence says what to change.
+    pub async fn carry_out(
+        &self,
+        request: Request,
+        secret: Option<Secret>,
+        by: &str,
+        lines: mpsc::Sender<Vec<u8>>,
+    ) -> Result<Answer, AdminError> {
+        match request {
+            Request::Status {} => Ok(Answer::Status {
+                pid: std::process::id(),
+                version: self.parts.version.to_owned(),
+            }),
+            Request::CredentialSet {
+                tenant,
+                connection,
+                user,
+                attributes,
+                expires_at,
+            } => {
+                let new = given(secret, attributes, expires_at)?;
+                self.put(ChangeAction::Set, &tenant, &connection, user, new, by)
+                    .await
+            }
+            Request::CredentialRotate {
+                tenant,
+                connection,
+                user,
+                attributes,
+                expires_at,
+            } => {
+                let new = given(secret, attributes, expires_at)?;
+                self.put(ChangeAction::Rotate, &tenant, &connection, user, new, by)
+                    .await
+            }
+            Request::CredentialRemove {
+                tenant,
+                connection,
+                user,
+            } => self.remove(&tenant, &connection, user, by).await,
+            Request::CredentialList { tenant } => self.list(tenant).await,
+            Request::CredentialAccept { tenant } => {
+                let space = self.space(&tenant)?;
+                self.parts.vault.accept(&space, &self.operator).await?;
+                Ok(Answer::Done)
+            }
+            Request::StoreCheck { tenant } => self.check(tenant).await,
+            Request::StoreBackup { directory } => self.back_up(&directory).await,
+            Request::StoreRestore { directory, tenant } => self.restore(&directory, &tenant, by).await,
+            Request::KeyRotate { tenant } => self.rotate_key(tenant).await,
+            Request::MasterRotate {} => self.rotate_master().await,
+            Request::AuditVerify { chain, head } => self.verify(chain, head).await,
+            Request::AuditExport { chain, from, to } => self.export(&chain, from, to, lines).await,
+        }
+    }
+
+    pub(super) fn space(&self, tenant: &str) -> Result<TenantSpace, AdminError> {
+        let tenant = TenantId::parse(tenant).map_err(|why| AdminError::invalid(why.to_string()))?;
+        Ok(TenantSpace::of_operator(tenant, &self.operator))
+    }
+
+    pub(super) async fn tenants(&self) -> Result<Vec<TenantSpace>, AdminError> {
+        let tenants = self.parts.store.tenants().await?;
+        let space = |tenant| TenantSpace::of_operator(tenant, &self.operator);
+        Ok(tenants.into_iter().map(space).collect())
+    }
+}

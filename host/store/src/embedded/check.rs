@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use super::SledStore;
+use super::database::Database;
+use super::failure::{Failure, guarded};
+use super::lifecycle::finished;
+use super::read::{strange, verify_entry};
+use super::store::spaces;
+use super::tally::{TALLY, Tally};
+use crate::{Space, Store, StoreError};
+
+/// What [`SledStore::check`] found of a space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceReport {
+    /// Which.
+    pub space: Space,
+    /// What it holds, or what is wrong with it.
+    pub outcome: Result<Contents, StoreError>,
+}
+
+/// What a sound space holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// How many records.
+    pub records: u64,
+    /// Their bytes, sealed.
+    pub bytes: u64,
+}
+
+impl SledStore {
+    /// Opens every record of every space and counts them. The spaces that have a key or a database and are not recorded
+    /// are told too. Writes to a space wait while it is its turn.
+    ///
+    /// # Errors
+    /// Of the host's space, without which it is not known which others there are.
+    pub async fn check(&self) -> Result<Vec<SpaceReport>, StoreError> {
+        let recorded: Vec<_> = spaces(self.tenants().await?).map(Space::Tenant).collect();
+        let mut reports = Vec::with_capacity(recorded.len() + 1);
+        for space in std::iter::once(&Space::Host).chain(&recorded) {
+            reports.push(SpaceReport {
+                space: space.clone(),
+                outcome: self.check_space(space).await,
+            });
+        }
+        for space in self.0.keyring.spaces()? {
+            if space == Space::Host || recorded.contains(&space) {
+                continue;
+            }
+            let found = "it has a key and the host's space does not know it: it was never finished, or the host's space \
+                         is older than it should be";
+            let outcome = Err(Failure::Damaged(found.to_owned()).of(&space));
+            reports.push(SpaceReport { space, outcome });
+        }
+        Ok(reports)
+    }
+
+    /// As [`SledStore::check`], of one space.
+    ///
+    /// # Errors
+    /// What was found; the space is in quarantine then.
+    pub async fn check_space(&self, space: &Space) -> Result<Contents, StoreError> {
+        let database = self.0.database(space).await?;
+        let checked = database.clone();
+        let verified = tokio::task::spawn_blocking(move || Ok(checked.verify(|_, _| Ok(()))));
+        let outcome = finished(space, verified.await)?;
+        self.0.told_of(&database, outcome)
+    }
+}
+
+impl Database {
+    /// Opens and counts everything that is there while nothing is written, and hands each entry on.
+    pub(super) fn verify(
+        self: &Arc<Self>,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>,
+    ) -> Result<Contents, Failure> {
+        self.checked_blocking()?;
+        // Whoever writes waits for it.
+        let tally = self.tally();
+        guarded(|| {
+            let mut audit = Verified::default();
+            let mut bytes = 0;
+            for entry in self.db.iter() {
+                let (entry_key, value) = entry?;
+                if entry_key != TALLY {
+                    audit.entry(self, &entry_key, &value)?;
+                    bytes += (entry_key.len() + value.len()) as u64;
+                    each(&entry_key, &value)?;
+                }
+            }
+            if !audit.counted.agrees(&tally) || audit.parts != tally.entries {
+                return Err(Failure::Damaged("it does not hold what was written".to_owned()));
+            }
+            let records = tally.records;
+            Ok(Contents { records, bytes })
+        })
+    }
+}
+
+/// What was counted.
+#[derive(Default)]
+struct Verified {
+    counted: Tally,
+    parts: u64,
+    scratch: Vec<u8>,
+}
+
+impl Verified {
+    fn entry(&mut self, database: &Database, entry_key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        let (key, label) = (&database.key, &database.label);
+        let parts = verify_entry(key, label, entry_key, value, &mut self.scratch)?;
+        self.parts += u64::from(parts.unwrap_or(0));
+        self.counted.count(key, entry_key, value).ok_or_else(strange)
+    }
+}

@@ -1,0 +1,255 @@
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::EmbeddedSettings;
+use super::commit::Queue;
+use super::failure::{Failure, guarded};
+use super::tally::{TALLY, Tally, Untold};
+use super::witness::Witness;
+use crate::Space;
+use crate::keys::SpaceKey;
+
+/// How long sled's lock may lag behind the handle that was dropped; 2 ms were measured.
+const LOCK_LAG: Duration = Duration::from_millis(500);
+
+/// One space's open database.
+///
+/// Whoever has it is using it: it is closed when nobody but the table of handles has.
+pub(super) struct Database {
+    pub(super) space: Space,
+    pub(super) label: String,
+    pub(super) directory: PathBuf,
+    pub(super) db: sled::Db,
+    /// The file that sled writes its log to. sled's own flush does not reach the disk on Linux.
+    pub(super) file: File,
+    pub(super) witness: Witness,
+    pub(super) key: Arc<SpaceKey>,
+    /// Held by whoever changes the database, and by whoever must see it stand still.
+    tally: Mutex<Tally>,
+    /// The tally's, for those who must not wait for it.
+    revision: AtomicU64,
+    /// Held for writing while a batch is put in, so that a reader of several entries sees all or none of it.
+    pub(super) applying: RwLock<()>,
+    pub(super) queue: Mutex<Queue>,
+    /// Nobody knows what the last write did: it is opened again before anything else.
+    broken: AtomicBool,
+    /// What was found of its damage.
+    damage: OnceLock<String>,
+    checked: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("space", &self.space)
+            .finish_non_exhaustive()
+    }
+}
+
+/// sled with the settings that were measured: no timer (a thread a database), a small cache.
+pub(super) fn configure(directory: &Path, settings: &EmbeddedSettings) -> sled::Config {
+    sled::Config::new()
+        .path(directory)
+        .cache_capacity(settings.cache_bytes)
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(None)
+}
+
+impl Database {
+    /// Opens a database that is there, and checks that it is whole: at once, or where it is large in the background.
+    pub(super) fn open(
+        space: &Space,
+        directory: &Path,
+        key: Arc<SpaceKey>,
+        settings: &EmbeddedSettings,
+    ) -> Result<Arc<Self>, Failure> {
+        // sled makes what it does not find, and would show a lost database as an empty one.
+        for name in ["db", "conf"] {
+            if !directory.join(name).is_file() {
+                return Err(Failure::Damaged(format!("{name:?} of its database is missing")));
+            }
+        }
+        let label = space.label();
+        let (db, tally) = guarded(|| {
+            let db = open_sled(&configure(directory, settings))?;
+            let told = db.get(TALLY)?;
+            let told = told.ok_or_else(|| Failure::Damaged("its tally is missing".to_owned()))?;
+            let tally = Tally::open(&key, &label, &told).map_err(untold)?;
+            Ok((db, tally))
+        })?;
+        let (witness, seen) = Witness::open(directory, &key, &label)?;
+        if tally.batch < seen {
+            let lost = seen - tally.batch;
+            return Err(Failure::Damaged(format!(
+                "the last {lost} batches are missing from its log"
+            )));
+        }
+        let file = File::open(directory.join("db")).map_err(|error| Failure::Broken(error.to_string()))?;
+        let database = Arc::new(Self {
+            space: space.clone(),
+            label,
+            directory: directory.to_owned(),
+            db,
+            file,
+            witness,
+            key,
+            tally: Mutex::new(tally),
+            revision: AtomicU64::new(tally.revision),
+            applying: RwLock::new(()),
+            queue: Mutex::default(),
+            broken: AtomicBool::new(false),
+            damage: OnceLock::new(),
+            checked: watch::Sender::new(false),
+        });
+        if tally.entries <= settings.check_at_once {
+            database.check()?;
+            database.checked.send_replace(true);
+        } else {
+            database.clone().check_in_background()?;
+        }
+        Ok(database)
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        // It is set after the batch that it describes, and a panic before marks the database as broken.
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// What the database is after a batch.
+    pub(super) fn advance(&self, tally: &mut Tally, after: Tally) {
+        *tally = after;
+        self.revision.store(after.revision, Ordering::Release);
+    }
+
+    /// Counts everything that is there and compares it with the tally.
+    fn check(&self) -> Result<(), Failure> {
+        // Nobody writes before the check has ended.
+        let tally = *self.tally();
+        let counted = guarded(|| {
+            let mut counted = Tally::default();
+            for entry in self.db.iter() {
+                let (entry_key, value) = entry?;
+                if entry_key == TALLY {
+                    continue;
+                }
+                counted
+                    .count(&self.key, &entry_key, &value)
+                    .ok_or_else(|| Failure::Damaged("an entry is not one that was written".to_owned()))?;
+            }
+            Ok(counted)
+        })?;
+        if counted.agrees(&tally) {
+            return Ok(());
+        }
+        Err(Failure::Damaged(format!(
+            "{} records in {} entries are there, and not the {} records in {} entries that were written",
+            counted.records, counted.entries, tally.records, tally.entries
+        )))
+    }
+
+    fn check_in_background(self: Arc<Self>) -> Result<(), Failure> {
+        let check = move || {
+            if let Err(failure) = self.check() {
+                self.condemn(&failure);
+            }
+            self.checked.send_replace(true);
+        };
+        std::thread::Builder::new()
+            .name("store-check".to_owned())
+            .spawn(check)
+            .map(|_| ())
+            .map_err(|error| Failure::Broken(error.to_string()))
+    }
+
+    /// Waits until it is known that the database is whole.
+    pub(super) async fn checked(&self) -> Result<(), Failure> {
+        if !*self.checked.borrow() {
+            // The sender is in this object: it cannot be gone.
+            let _ = self.checked.subscribe().wait_for(|checked| *checked).await;
+        }
+        self.sound()
+    }
+
+    /// As [`Database::checked`], where waiting does no harm.
+    pub(super) fn checked_blocking(&self) -> Result<(), Failure> {
+        while !*self.checked.borrow() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.sound()
+    }
+
+    /// Whether it may be used.
+    pub(super) fn sound(&self) -> Result<(), Failure> {
+        if let Some(found) = self.damage.get() {
+            return Err(Failure::Damaged(found.clone()));
+        }
+        if self.is_broken() {
+            return Err(Failure::Broken(
+                "its last write failed; it is opened again".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Remembers a failure that makes this handle useless.
+    pub(super) fn condemn(&self, failure: &Failure) {
+        match failure {
+            Failure::Damaged(found) => {
+                let _ = self.damage.set(found.clone());
+            }
+            Failure::Broken(_) => self.broken.store(true, Ordering::Release),
+            Failure::Locked(_) | Failure::Refused(_) => {}
+        }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
+    }
+
+    /// The key as it is destroyed or retired meanwhile.
+    pub(super) fn locked(&self) -> Failure {
+        match self.key.generations().as_slice() {
+            [] => Failure::Locked("its key was destroyed".to_owned()),
+            _ => Failure::Locked("its key does not have that generation".to_owned()),
+        }
+    }
+}
+
+fn untold(untold: Untold) -> Failure {
+    match untold {
+        Untold::Generation(generation) => {
+            Failure::Locked(format!("its key does not have generation {generation}"))
+        }
+        Untold::Damaged => Failure::Damaged("its tally does not open".to_owned()),
+    }
+}
+
+/// Opens sled, and waits for the lock of the handle before this one.
+pub(super) fn open_sled(config: &sled::Config) -> Result<sled::Db, Failure> {
+    let until = Instant::now() + LOCK_LAG;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                if Instant::now() > until {
+                    return Err(Failure::Broken(error.to_string()));
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}

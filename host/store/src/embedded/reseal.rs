@@ -1,0 +1,126 @@
+use std::sync::Arc;
+
+use super::SledStore;
+use super::commit::Task;
+use super::database::Database;
+use super::failure::{Failure, guarded};
+use super::lifecycle::finished;
+use super::read::strange;
+use super::tally::TALLY;
+use crate::keys::Generation;
+use crate::seal::{self, Header};
+use crate::{Space, StoreError};
+
+/// Records that are sealed anew at once; writers wait for so many.
+const CHUNK: usize = 64;
+
+impl SledStore {
+    /// Seals the records of older generations with the current one, a few at a time, while the space is used. How many
+    /// there were. What was cut short is gone on with by doing it again.
+    ///
+    /// # Errors
+    /// As [`crate::Store::batch`].
+    pub async fn reseal(&self, space: &Space) -> Result<u64, StoreError> {
+        let mut resealed = 0;
+        let mut after = None;
+        loop {
+            let database = self.0.database(space).await?;
+            let current = database.key.current();
+            let (source, from) = (database.clone(), after.clone());
+            let found = tokio::task::spawn_blocking(move || Ok(source.older(current, from, CHUNK)));
+            let outcome = finished(space, found.await)?;
+            let keys = self.0.told_of(&database, outcome)?;
+            let Some(last) = keys.last().cloned() else {
+                break;
+            };
+            resealed += keys.len() as u64;
+            self.0.write(space, Task::Reseal(keys)).await?;
+            after = Some(last);
+        }
+        // The tally too, which is sealed with every batch.
+        self.0.write(space, Task::Change(Vec::new())).await?;
+        Ok(resealed)
+    }
+
+    /// Destroys the generations of a space's key that no record of the store needs any more: all but the current one, as
+    /// far as [`SledStore::reseal`] has got. What others sealed with them is their business, and comes first: the vault's
+    /// credentials. How many were retired.
+    ///
+    /// # Errors
+    /// As [`crate::Store::batch`].
+    pub async fn retire_generations(&self, space: &Space) -> Result<usize, StoreError> {
+        let database = self.0.database(space).await?;
+        let keyring = self.0.keyring.clone();
+        let source = database.clone();
+        let retired = tokio::task::spawn_blocking(move || {
+            Ok(source.retire(|generation| keyring.retire(&source.space, generation)))
+        });
+        let outcome = finished(space, retired.await)?;
+        self.0.told_of(&database, outcome)
+    }
+}
+
+impl Database {
+    /// The next records that are sealed with an older generation.
+    fn older(
+        &self,
+        current: Generation,
+        after: Option<Vec<u8>>,
+        most: usize,
+    ) -> Result<Vec<Vec<u8>>, Failure> {
+        self.checked_blocking()?;
+        let mut from = seal::entry_key(&after.clone().unwrap_or_default(), 0);
+        if after.is_some() {
+            from.push(0);
+        }
+        guarded(|| {
+            let mut keys = Vec::new();
+            for entry in self.db.range(from..vec![seal::RECORD + 1]) {
+                let (entry_key, value) = entry?;
+                let (header, _) = Header::decode(&value).ok_or_else(strange)?;
+                if header.generation < current {
+                    keys.push(entry_key.get(1..).ok_or_else(strange)?.to_vec());
+                }
+                if keys.len() == most {
+                    break;
+                }
+            }
+            Ok(keys)
+        })
+    }
+
+    /// Retires the generations before the oldest that an entry uses. Nothing is written meanwhile.
+    fn retire(
+        self: &Arc<Self>,
+        retire: impl Fn(Generation) -> Result<(), StoreError>,
+    ) -> Result<usize, Failure> {
+        let current = self.key.current();
+        let mut oldest = current;
+        self.checked_blocking()?;
+        let _still = self.tally();
+        guarded(|| {
+            for entry in self.db.iter() {
+                let (entry_key, value) = entry?;
+                let generation = if entry_key == TALLY {
+                    super::tally::generation(&value)
+                } else {
+                    Header::decode(&value).map(|(header, _)| header.generation)
+                };
+                oldest = oldest.min(generation.ok_or_else(strange)?);
+            }
+            Ok(())
+        })?;
+        // Whatever the disk has of it is of the current generation then.
+        self.witness.sync()?;
+        let unused: Vec<_> = self
+            .key
+            .whole_generations()
+            .into_iter()
+            .filter(|own| *own < oldest)
+            .collect();
+        for generation in &unused {
+            retire(*generation).map_err(Failure::Refused)?;
+        }
+        Ok(unused.len())
+    }
+}

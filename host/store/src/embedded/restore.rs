@@ -1,0 +1,259 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use toolhost_identity::{TenantId, TenantSpace};
+
+use super::backup::file_of;
+use super::backup_file::Reader;
+use super::build::{Filling, assemble, io_failure, place};
+use super::database::Database;
+use super::failure::Failure;
+use super::lifecycle::finished;
+use super::read::{strange, verify_entry};
+use super::store::{Shared, spaces};
+use super::{DataDir, EmbeddedSettings, SledStore};
+use crate::keys::{Keyring, SpaceKey};
+use crate::seal::Entry;
+use crate::{Space, StoreError, files};
+
+/// What is to be restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Every space of the backup that is absent or damaged.
+    All,
+    /// One space.
+    One(Space),
+}
+
+/// What became of a space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Which.
+    pub space: Space,
+    /// What was done.
+    pub outcome: Outcome,
+}
+
+/// What a restoration did with a space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is as it was in the backup.
+    Placed {
+        /// How many records.
+        records: u64,
+        /// Where what was there is now.
+        quarantined: Option<PathBuf>,
+    },
+    /// It was sound, and the host's space knows it again.
+    Recorded,
+    /// It was sound, and stays.
+    Kept,
+}
+
+impl SledStore {
+    /// Opens a store after its damaged and absent spaces were brought back from a backup. What is sound is never touched.
+    /// Every record is opened before anything is put in place; what was there goes to `quarantine/`.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]: the space that was named is sound. [`StoreError::Corrupt`]: the backup is damaged.
+    /// [`StoreError::Locked`]: its key was wrapped with another master key.
+    pub async fn restore(
+        data_dir: DataDir,
+        keyring: Arc<Keyring>,
+        settings: EmbeddedSettings,
+        from: &Path,
+        which: &Which,
+    ) -> Result<(Self, Vec<Restored>), StoreError> {
+        let mut restored = Vec::new();
+        if matches!(which, Which::All | Which::One(Space::Host)) {
+            data_dir.prepare()?;
+            let outcome = restore_host(&data_dir, &keyring, &settings, from, which)?;
+            let space = Space::Host;
+            restored.push(Restored { space, outcome });
+        }
+        let store = Self::open(data_dir, keyring, settings)?;
+        match which {
+            Which::One(Space::Host) => {}
+            Which::One(Space::Tenant(tenant)) => restored.push(store.restore_tenant(from, tenant).await?),
+            Which::All => {
+                for tenant in spaces(tenants_of(from)?) {
+                    restored.push(match store.restore_tenant(from, &tenant).await {
+                        Err(StoreError::Exists(_)) => Restored {
+                            space: Space::Tenant(tenant),
+                            outcome: Outcome::Kept,
+                        },
+                        outcome => outcome?,
+                    });
+                }
+            }
+        }
+        Ok((store, restored))
+    }
+
+    /// Brings one tenant back while the others are served.
+    ///
+    /// # Errors
+    /// As [`SledStore::restore`].
+    pub async fn restore_tenant(&self, from: &Path, tenant: &TenantSpace) -> Result<Restored, StoreError> {
+        let space = Space::Tenant(tenant.clone());
+        let is_recorded = self.0.exists(&space).await?;
+        let reservation = self.0.reserve(&space).await?;
+        let (shared, owned, from) = (self.0.clone(), space.clone(), from.to_owned());
+        let placed = tokio::task::spawn_blocking(move || {
+            let mut reservation = reservation;
+            let was_damaged = reservation.damage().is_some();
+            reservation.close_before()?;
+            let outcome = shared.restore_space(&owned, &from, is_recorded, was_damaged)?;
+            Ok((reservation, outcome))
+        });
+        let (_reservation, outcome) = finished(&space, placed.await)?;
+        if !is_recorded {
+            self.record(tenant, true).await?;
+        }
+        self.0.quarantine().remove(&space);
+        Ok(Restored { space, outcome })
+    }
+}
+
+impl Shared {
+    fn restore_space(
+        &self,
+        space: &Space,
+        from: &Path,
+        is_recorded: bool,
+        was_damaged: bool,
+    ) -> Result<Outcome, StoreError> {
+        let is_quarantined = was_damaged || self.quarantine().contains_key(space);
+        if !is_quarantined && is_sound(&self.data_dir, &self.keyring, &self.settings, space) {
+            return match is_recorded {
+                true => Err(exists(space)),
+                false => Ok(Outcome::Recorded),
+            };
+        }
+        put_back(&self.data_dir, &self.keyring, &self.settings, space, from)
+    }
+}
+
+fn restore_host(
+    data_dir: &DataDir,
+    keyring: &Keyring,
+    settings: &EmbeddedSettings,
+    from: &Path,
+    which: &Which,
+) -> Result<Outcome, StoreError> {
+    if is_sound(data_dir, keyring, settings, &Space::Host) {
+        return match which {
+            Which::All => Ok(Outcome::Kept),
+            Which::One(_) => Err(exists(&Space::Host)),
+        };
+    }
+    put_back(data_dir, keyring, settings, &Space::Host, from)
+}
+
+fn exists(space: &Space) -> StoreError {
+    StoreError::Exists(format!(
+        "{space} is sound, and a backup does not take its place; remove it first"
+    ))
+}
+
+/// Whether a space is there, opens, and every record in it does.
+fn is_sound(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSettings, space: &Space) -> bool {
+    let directory = data_dir.database(space);
+    if !directory.exists() || data_dir.damage(space).exists() {
+        return false;
+    }
+    let Ok(key) = keyring.get(space) else {
+        return false;
+    };
+    let opened = Database::open(space, &directory, key, settings);
+    opened.is_ok_and(|database| database.verify(|_, _| Ok(())).is_ok())
+}
+
+/// Puts a backup's space in its place.
+fn put_back(
+    data_dir: &DataDir,
+    keyring: &Keyring,
+    settings: &EmbeddedSettings,
+    space: &Space,
+    from: &Path,
+) -> Result<Outcome, StoreError> {
+    let directory = data_dir.database(space);
+    let put_back = || -> Result<Outcome, Failure> {
+        let mut reader = Reader::open(&file_of(from, space))?;
+        let label = space.label();
+        let head = reader.head(&label)?;
+        let key = keyring.unwrap(space, &head.wrapped).ok_or_else(|| {
+            let why = "the backup's key does not open with the master key; put the one of that time beside it, see --master-key";
+            Failure::Locked(why.to_owned())
+        })?;
+        let fill = |filling: &mut Filling<'_>| {
+            copy(&mut reader, &key, &label, filling)?;
+            Ok(head.revision)
+        };
+        let records = assemble(&directory, &label, &key, settings, fill)?;
+        let quarantined = set_aside(data_dir, space)?;
+        keyring.adopt(space, &key).map_err(Failure::Refused)?;
+        place(&directory)?;
+        match std::fs::remove_file(data_dir.damage(space)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_failure(&directory, &error)),
+            Ok(()) | Err(_) => Ok(Outcome::Placed { records, quarantined }),
+        }
+    };
+    put_back().map_err(|failure| failure.of(space))
+}
+
+/// Copies every entry, opened once, and the end of the file verified.
+fn copy(reader: &mut Reader, key: &SpaceKey, label: &str, filling: &mut Filling<'_>) -> Result<(), Failure> {
+    let mut scratch = Vec::new();
+    let mut parts = 0;
+    while let Some(Entry {
+        key: entry_key,
+        value,
+    }) = reader.entry(key)?
+    {
+        parts += u64::from(verify_entry(key, label, &entry_key, &value, &mut scratch)?.unwrap_or(0));
+        filling.put(entry_key, value)?;
+    }
+    if parts == filling.tally.entries {
+        return Ok(());
+    }
+    Err(strange())
+}
+
+/// Moves what is there to `quarantine/`, for whoever wants to look at it. Its key is not kept there: a tenant that is
+/// destroyed is destroyed.
+fn set_aside(data_dir: &DataDir, space: &Space) -> Result<Option<PathBuf>, Failure> {
+    let directory = data_dir.database(space);
+    if !directory.exists() {
+        return Ok(None);
+    }
+    let quarantine = data_dir.path().join("quarantine");
+    let failed = |error| io_failure(&quarantine, &error);
+    files::make_directory(&quarantine).map_err(failed)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The clock may have stood still or gone back: the first name that is free.
+    let name = space.tenant().map_or("HOST", TenantId::as_str);
+    let free = (0_u32..)
+        .map(|n| quarantine.join(format!("{name}-{}-{n}", since.as_secs())))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| quarantine.join(name));
+    files::rename(&directory, &free).map_err(failed)?;
+    Ok(Some(free))
+}
+
+/// The tenants that a backup has.
+fn tenants_of(from: &Path) -> Result<Vec<TenantId>, StoreError> {
+    let directory = from.join("tenants");
+    let entries = std::fs::read_dir(&directory)
+        .map_err(|error| StoreError::of_io(&directory.display().to_string(), &error))?;
+    let mut tenants: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            TenantId::parse(name.to_str()?.strip_suffix(".space")?).ok()
+        })
+        .collect();
+    tenants.sort();
+    Ok(tenants)
+}

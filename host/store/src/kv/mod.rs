@@ -1,0 +1,21 @@
+//! What plugins keep: one space a tenant, a plugin and a scope, with quotas that hold across hosts and restarts.
+//!
+//! - [`KvSpace`]: whose values, from a binding and nothing else.
+//! - [`Kv`]: the operations, over any [`Store`](crate::Store).
+//! - [`KvQuota`]: how much; what is kept is counted beside the values, in the same batch as each change.
+//! - [`KvError`]: why not, in words that a guest may read.
+
+mod error;
+mod layout;
+mod quota;
+mod space;
+mod turns;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::KvError;
+pub use quota::KvQuota;
+pub use space::{KvScope, KvSpace};
+pub use values::{Entry, KeyPage, Kv};
