@@ -15,6 +15,13 @@ use toolhost_tests::root;
 
 /// Every file of the host that reads secrets, how often, and why.
 const READS: &[(&str, usize, &str)] = &[
+    ("cli/src/secret_ref.rs", 1, "a caller's token is trimmed"),
+    (
+        "gateway/src/admin/client.rs",
+        1,
+        "the operator's secret goes to the host that runs, over its own socket",
+    ),
+    ("gateway/src/admin/keys.rs", 1, "the audit chains are sealed"),
     (
         "egress/src/scrub/cache.rs",
         1,
@@ -130,6 +137,48 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
     assert_eq!(
         seen, listed,
         "a secret is read in another place, or another number of times, than READS says"
+    );
+}
+
+/// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
+const OPERATORS: &[(&str, &str)] = &[
+    (
+        "cli/src/wiring/data.rs",
+        "the spaces of configured tenants are made",
+    ),
+    ("cli/src/wiring/ground.rs", "the same, in memory"),
+    ("gateway/src/admin/service.rs", "the operator's own requests"),
+    (
+        "store/src/embedded/store.rs",
+        "the store names the spaces that it finds recorded",
+    ),
+    (
+        "store/src/keys/ring.rs",
+        "the keyring names the spaces that it finds keys of",
+    ),
+    ("vault/src/static_provider.rs", "the configuration names tenants"),
+];
+
+#[test]
+fn an_operator_is_made_where_this_list_says_and_nowhere_else() {
+    let mut seen: Vec<String> = host_sources()
+        .into_iter()
+        .filter(|path| {
+            let is_test = path.ends_with("testing.rs") || path.ends_with("tests.rs");
+            !is_test && code(path).contains("of_this_process") && !path.ends_with("identity/src/space.rs")
+        })
+        .map(|path| {
+            path.strip_prefix(root().join("host"))
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    seen.sort();
+    let listed: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        seen, listed,
+        "an operator is made in another place than OPERATORS says"
     );
 }
 

@@ -45,9 +45,7 @@ impl EgressCall {
     /// Whether a request may go unrecorded where the operator serves reads without a record: it changes nothing, and
     /// neither does its tool.
     pub(crate) fn may_go_unrecorded(&self, sink: &dyn Sink, method: &str) -> bool {
-        sink.on_failure() == OnFailure::ServeReads
-            && self.is_read_only
-            && toolhost_audit::is_safe(method)
+        sink.on_failure() == OnFailure::ServeReads && self.is_read_only && toolhost_audit::is_safe(method)
     }
 
     /// The snapshot that the call runs under.

@@ -186,7 +186,10 @@ impl Egress {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
             let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
             let sink = &*self.audit;
-            steps::intent(sink, call, connection, endpoint, credential, &approved, body_bytes).await?;
+            steps::intent(
+                sink, call, connection, endpoint, credential, &approved, body_bytes,
+            )
+            .await?;
             let request = steps::attach(
                 call,
                 connection,

@@ -331,7 +331,8 @@ async fn what_cannot_be_recorded_is_not_sent_and_its_response_not_handed_on() {
 }
 
 #[tokio::test]
-async fn a_read_goes_unrecorded_only_where_the_operator_says_so_and_neither_tool_nor_method_changes_anything() {
+async fn a_read_goes_unrecorded_only_where_the_operator_says_so_and_neither_tool_nor_method_changes_anything()
+{
     for (serves_reads, of_read_only_tool, method, path, goes) in [
         (true, true, "GET", "/v1/invoices", true),
         (true, true, "HEAD", "/v1/invoices", true),
@@ -369,7 +370,11 @@ async fn the_intent_says_which_version_of_the_credential_goes_along() {
     let house = house();
     let call = house.call("acme", grant(&upstream.base()));
     house.egress.send(&call, get("/v1/invoices")).await.unwrap();
-    assert!(house.recorder.text().contains("\"credential_version\":"), "{}", house.recorder.text());
+    assert!(
+        house.recorder.text().contains("\"credential_version\":"),
+        "{}",
+        house.recorder.text()
+    );
 }
 
 #[tokio::test]

@@ -92,11 +92,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// The engine or a thread cannot be made, or the cache directory cannot be used.
-    pub fn new(
-        settings: SandboxSettings,
-        egress: Arc<Egress>,
-        kv: Arc<Kv>,
-    ) -> Result<Self, SandboxError> {
+    pub fn new(settings: SandboxSettings, egress: Arc<Egress>, kv: Arc<Kv>) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
         let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
         let (engine, pooling) = match Engine::new(&pooled_config(&settings)) {

@@ -46,10 +46,10 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        if !self.is_recorded {
-            if let Err(error) = self.record("cancelled", 0) {
-                tracing::error!(call = self.event.call, %error, "the end of a dropped call was not recorded");
-            }
+        if !self.is_recorded
+            && let Err(error) = self.record("cancelled", 0)
+        {
+            tracing::error!(call = self.event.call, %error, "the end of a dropped call was not recorded");
         }
     }
 }

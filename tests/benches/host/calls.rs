@@ -34,12 +34,8 @@ pub fn measure() -> Vec<Table> {
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder();
     let doors = runtime("door");
     let guests = runtime("guest");
-    let tables = doors.block_on(async {
-        vec![
-            one_after_another(guests.handle()).await,
-            side_by_side().await,
-        ]
-    });
+    let tables =
+        doors.block_on(async { vec![one_after_another(guests.handle()).await, side_by_side().await] });
     drop(metrics);
     guests.shutdown_background();
     tables

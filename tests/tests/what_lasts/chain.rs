@@ -7,7 +7,10 @@ use toolhost_tests::billing;
 use crate::World;
 
 fn segment(world: &World, tenant: &str) -> PathBuf {
-    world.host.directory().join(format!("data/audit/tenants/{tenant}/000001.jsonl"))
+    world
+        .host
+        .directory()
+        .join(format!("data/audit/tenants/{tenant}/000001.jsonl"))
 }
 
 #[tokio::test]
@@ -16,14 +19,30 @@ async fn a_call_leaves_its_records_in_its_tenants_chain_and_nowhere_else() {
     world.set("acme", &billing::token("acme"));
     world.invoices("acme").await;
     let tail = world.host.verb(&["audit", "tail", "acme", "-n", "100"]);
-    let events: Vec<Value> = tail.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
-    for name in ["credential_changed", "call_started", "egress_intent", "egress_outcome", "call_finished"] {
+    let events: Vec<Value> = tail
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["event"].as_str())
+        .collect();
+    for name in [
+        "credential_changed",
+        "call_started",
+        "egress_intent",
+        "egress_outcome",
+        "call_finished",
+    ] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
     assert!(!tail.stdout.contains("globex") && !tail.stdout.contains(&billing::token("acme")));
     let host = world.host.verb(&["audit", "tail"]).stdout;
-    assert!(host.contains("host_started") && host.contains("configuration_loaded"), "{host}");
+    assert!(
+        host.contains("host_started") && host.contains("configuration_loaded"),
+        "{host}"
+    );
     assert!(!host.contains("call_started"), "{host}");
 }
 
@@ -47,8 +66,16 @@ async fn a_record_that_is_changed_cut_or_dropped_is_found() {
     let lines: Vec<&str> = whole.lines().collect();
     let damages = [
         whole.replacen("list_invoices", "list_invoicez", 1),
-        lines.iter().enumerate().filter(|(at, _)| *at != 3).map(|(_, line)| format!("{line}\n")).collect(),
-        lines[..lines.len() - 2].iter().map(|line| format!("{line}\n")).collect(),
+        lines
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != 3)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect(),
+        lines[..lines.len() - 2]
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect(),
         lines[1..].iter().map(|line| format!("{line}\n")).collect(),
     ];
     for (number, damaged) in damages.iter().enumerate() {
@@ -72,8 +99,16 @@ async fn every_answered_call_is_in_the_chain_after_a_kill() {
             assert_eq!(world.invoices("acme").await, (200, None));
             answered += 1;
         }
-        let World { billing, issuer, host } = world;
-        world = World { billing, issuer, host: host.killed_and_started() };
+        let World {
+            billing,
+            issuer,
+            host,
+        } = world;
+        world = World {
+            billing,
+            issuer,
+            host: host.killed_and_started(),
+        };
         let verified = world.host.verb(&["audit", "verify"]);
         assert_eq!(verified.status, 0, "{verified:?}");
         let all = world.host.verb(&["audit", "export", "acme"]).stdout;

@@ -14,21 +14,31 @@ async fn a_credential_that_is_set_rotated_and_removed_holds_for_the_next_call() 
     assert_eq!(world.invoices("globex").await, refused, "another tenant has none");
 
     // The upstream does not know the new one, which shows that it is the one that is sent.
-    let rotated = world
-        .host
-        .verb_with(&["credential", "rotate", "acme/billing", "--secret-file", "-"], "another-secret-0123456789");
+    let rotated = world.host.verb_with(
+        &["credential", "rotate", "acme/billing", "--secret-file", "-"],
+        "another-secret-0123456789",
+    );
     assert_eq!(rotated.status, 0, "{rotated:?}");
     assert_ne!(world.invoices("acme").await, (200, None));
     let sent = world.billing.upstream.seen();
     let last = sent.last().unwrap();
-    assert_eq!(last.header("authorization"), Some("Bearer another-secret-0123456789"));
+    assert_eq!(
+        last.header("authorization"),
+        Some("Bearer another-secret-0123456789")
+    );
     assert_eq!(last.header("x-account-id"), Some("acct_acme"), "attributes stay");
 
-    assert_eq!(world.host.verb(&["credential", "remove", "acme/billing"]).status, 0);
+    assert_eq!(
+        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        0
+    );
     let removed = Instant::now();
     assert_eq!(world.invoices("acme").await, refused);
     assert!(removed.elapsed() < Duration::from_secs(1));
-    assert_eq!(world.host.verb(&["credential", "remove", "acme/billing"]).status, 2);
+    assert_eq!(
+        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        2
+    );
 }
 
 #[tokio::test]
@@ -40,11 +50,21 @@ async fn the_list_says_everything_but_the_secret() {
     for format in ["text", "table", "json"] {
         let list = world.host.verb(&["credential", "list", "--output", format]);
         assert_eq!(list.status, 0, "{list:?}");
-        assert!(list.stdout.contains("billing") && !list.stdout.contains(&secret), "{}", list.stdout);
+        assert!(
+            list.stdout.contains("billing") && !list.stdout.contains(&secret),
+            "{}",
+            list.stdout
+        );
     }
-    let list = world.host.verb(&["credential", "list", "acme", "--output", "json"]).json();
+    let list = world
+        .host
+        .verb(&["credential", "list", "acme", "--output", "json"])
+        .json();
     let one = &list["credentials"][0];
-    assert_eq!((&one["tenant"], &one["connection"]), (&"acme".into(), &"billing".into()));
+    assert_eq!(
+        (&one["tenant"], &one["connection"]),
+        (&"acme".into(), &"billing".into())
+    );
     assert_eq!(one["attributes"]["external_tenant_id"], "acct_acme");
     assert_eq!(one["fingerprint"].as_str().unwrap().len(), 8);
     assert!(one["version"].as_u64().unwrap() > 0 && one["created_at"].as_u64().unwrap() > 0);
@@ -56,10 +76,24 @@ async fn the_verbs_do_the_same_without_a_host() {
     world.host.terminate();
     world.host.ended(Duration::from_secs(20)).await;
     world.set("acme", &billing::token("acme"));
-    let alone = world.host.verb(&["credential", "list", "--output", "json"]).json();
-    let World { billing, issuer, host } = world;
-    let world = World { billing, issuer, host: host.killed_and_started() };
-    let served = world.host.verb(&["credential", "list", "--output", "json"]).json();
+    let alone = world
+        .host
+        .verb(&["credential", "list", "--output", "json"])
+        .json();
+    let World {
+        billing,
+        issuer,
+        host,
+    } = world;
+    let world = World {
+        billing,
+        issuer,
+        host: host.killed_and_started(),
+    };
+    let served = world
+        .host
+        .verb(&["credential", "list", "--output", "json"])
+        .json();
     assert_eq!(alone["credentials"], served["credentials"]);
     assert_eq!(world.invoices("acme").await, (200, None));
 }
@@ -75,21 +109,61 @@ async fn what_cannot_be_done_is_said_with_what_to_change() {
     };
     let set = ["credential", "set", "initech/billing", "--secret-file", "-"];
     says(&set, "tok_live_0123456789", "[tenants.initech]");
-    says(&["credential", "set", "acme", "--secret-file", "-"], "tok_live_0123456789", "TENANT/CONNECTION");
-    says(&["credential", "set", "acme/billing", "--secret-file", "-"], "", "secret");
-    says(&["credential", "set", "acme/billing", "tok_live_0123456789"], "", "never an argument");
+    says(
+        &["credential", "set", "acme", "--secret-file", "-"],
+        "tok_live_0123456789",
+        "TENANT/CONNECTION",
+    );
+    says(
+        &["credential", "set", "acme/billing", "--secret-file", "-"],
+        "",
+        "secret",
+    );
+    says(
+        &["credential", "set", "acme/billing", "tok_live_0123456789"],
+        "",
+        "never an argument",
+    );
     says(&["credential", "set", "acme/billing"], "", "--secret-file");
-    says(&["credential", "set", "acme/billing", "--secret-file", "-", "--attribute", "tok_live_1"], "x", "NAME=VALUE");
-    let elsewhere = host::run(world.host.directory(), &["credential", "list", "--data-dir", "nowhere"]);
+    says(
+        &[
+            "credential",
+            "set",
+            "acme/billing",
+            "--secret-file",
+            "-",
+            "--attribute",
+            "tok_live_1",
+        ],
+        "x",
+        "NAME=VALUE",
+    );
+    let elsewhere = host::run(
+        world.host.directory(),
+        &["credential", "list", "--data-dir", "nowhere"],
+    );
     assert_eq!(elsewhere.status, 2, "{elsewhere:?}");
-    assert!(!world.host.directory().join("nowhere").exists(), "looking makes nothing");
+    assert!(
+        !world.host.directory().join("nowhere").exists(),
+        "looking makes nothing"
+    );
 }
 
 #[tokio::test]
 async fn a_second_host_on_a_data_directory_is_refused_with_the_firsts_process_id() {
     let world = World::start().await;
-    let second = host::run(world.host.directory(), &["run", "--yes", "--listen", "127.0.0.1:0"]);
+    let second = host::run(
+        world.host.directory(),
+        &["run", "--yes", "--listen", "127.0.0.1:0"],
+    );
     assert_eq!(second.status, 2, "{second:?}");
-    assert!(second.stderr.contains(&world.host.pid().to_string()), "{second:?}");
-    assert_eq!(world.host.verb(&["credential", "list"]).status, 0, "the first still answers");
+    assert!(
+        second.stderr.contains(&world.host.pid().to_string()),
+        "{second:?}"
+    );
+    assert_eq!(
+        world.host.verb(&["credential", "list"]).status,
+        0,
+        "the first still answers"
+    );
 }

@@ -47,7 +47,15 @@ impl World {
             format!("{tenant}/billing"),
             format!("external_tenant_id=acct_{tenant}"),
         );
-        let verb = ["credential", "set", &name, "--secret-file", "-", "--attribute", &account];
+        let verb = [
+            "credential",
+            "set",
+            &name,
+            "--secret-file",
+            "-",
+            "--attribute",
+            &account,
+        ];
         let ended = self.host.verb_with(&verb, secret);
         assert_eq!(ended.status, 0, "{ended:?}");
         assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret));

@@ -8,7 +8,9 @@ use crate::spaces::walk;
 
 /// Each 40 bytes that nothing else in the world has.
 fn planted(number: usize) -> String {
-    let digits: String = (0..3).map(|at| format!("{:08x}", (number + 1) * 2_654_435_761 * (at + 3) % 4_294_967_291)).collect();
+    let digits: String = (0..3)
+        .map(|at| format!("{:08x}", (number + 1) * 2_654_435_761 * (at + 3) % 4_294_967_291))
+        .collect();
     format!("C4nary/Kept+{number:02}={digits}")
 }
 
@@ -19,11 +21,22 @@ async fn whoever_reads_the_disk_the_logs_and_a_core_finds_no_secret() {
     for (number, secret) in secrets.iter().enumerate() {
         // Overwritten again and again, so that what a database leaves behind is searched too.
         let name = format!("{}/billing", if number % 2 == 0 { "acme" } else { "globex" });
-        let verb = ["credential", "set", &name, "--secret-file", "-", "--attribute", "external_tenant_id=acct_1"];
+        let verb = [
+            "credential",
+            "set",
+            &name,
+            "--secret-file",
+            "-",
+            "--attribute",
+            "external_tenant_id=acct_1",
+        ];
         assert_eq!(world.host.verb_with(&verb, secret).status, 0);
         world.call("acme", "list_invoices", json!({})).await;
     }
-    assert_eq!(world.host.verb(&["credential", "remove", "acme/billing"]).status, 0);
+    assert_eq!(
+        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        0
+    );
     assert_eq!(world.host.verb(&["store", "backup", "copy"]).status, 0);
     std::fs::remove_file(world.host.directory().join("stdin")).unwrap();
 
@@ -31,7 +44,10 @@ async fn whoever_reads_the_disk_the_logs_and_a_core_finds_no_secret() {
     let pid = rustix::process::Pid::from_raw(world.host.pid().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
     let status = world.host.ended(Duration::from_secs(20)).await;
-    assert!(!std::os::unix::process::ExitStatusExt::core_dumped(&status), "{status:?}");
+    assert!(
+        !std::os::unix::process::ExitStatusExt::core_dumped(&status),
+        "{status:?}"
+    );
 
     let mut files = vec![];
     walk(world.host.directory(), &mut files);

@@ -10,7 +10,10 @@ fn database(world: &World, tenant: &str) -> std::path::PathBuf {
     let directory = world.host.directory().join("data/tenants").join(tenant);
     let mut files = vec![];
     walk(&directory, &mut files);
-    files.into_iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap()
+    files
+        .into_iter()
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap()
 }
 
 pub(crate) fn walk(directory: &Path, files: &mut Vec<std::path::PathBuf>) {
@@ -32,16 +35,32 @@ async fn a_damaged_tenant_is_refused_others_are_served_and_a_backup_brings_it_ba
     }
     let backup = world.host.verb(&["store", "backup", "copy"]);
     assert_eq!(backup.status, 0, "{backup:?}");
-    assert!(backup.stdout.contains("acme") && backup.stdout.contains("HOST"), "{}", backup.stdout);
-    assert_ne!(world.host.verb(&["store", "backup", "copy"]).status, 0, "it is not empty");
+    assert!(
+        backup.stdout.contains("acme") && backup.stdout.contains("HOST"),
+        "{}",
+        backup.stdout
+    );
+    assert_ne!(
+        world.host.verb(&["store", "backup", "copy"]).status,
+        0,
+        "it is not empty"
+    );
 
     world.host.kill();
     let path = database(&world, "acme");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
     std::fs::write(&path, bytes).unwrap();
-    let World { billing, issuer, host } = world;
-    world = World { billing, issuer, host: host.killed_and_started() };
+    let World {
+        billing,
+        issuer,
+        host,
+    } = world;
+    world = World {
+        billing,
+        issuer,
+        host: host.killed_and_started(),
+    };
 
     let (status, code) = world.invoices("acme").await;
     assert_eq!((status, code.as_deref()), (424, Some("not_connected")));
@@ -72,16 +91,39 @@ async fn an_older_state_that_is_put_back_is_refused() {
     let tenants = world.host.directory().join("data/tenants/acme");
     let older = world.host.directory().join("older");
     copy(&tenants, &older);
-    let World { billing, issuer, host } = world;
-    world = World { billing, issuer, host: host.killed_and_started() };
-    assert_eq!(world.host.verb(&["credential", "remove", "acme/billing"]).status, 0);
+    let World {
+        billing,
+        issuer,
+        host,
+    } = world;
+    world = World {
+        billing,
+        issuer,
+        host: host.killed_and_started(),
+    };
+    assert_eq!(
+        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        0
+    );
     world.host.kill();
     std::fs::remove_dir_all(&tenants).unwrap();
     copy(&older, &tenants);
-    let World { billing, issuer, host } = world;
-    world = World { billing, issuer, host: host.killed_and_started() };
+    let World {
+        billing,
+        issuer,
+        host,
+    } = world;
+    world = World {
+        billing,
+        issuer,
+        host: host.killed_and_started(),
+    };
     let (status, code) = world.invoices("acme").await;
-    assert_eq!((status, code.as_deref()), (424, Some("not_connected")), "what was removed is not back");
+    assert_eq!(
+        (status, code.as_deref()),
+        (424, Some("not_connected")),
+        "what was removed is not back"
+    );
     let list = world.host.verb(&["credential", "list", "acme"]);
     assert!(list.stderr.contains("older"), "{list:?}");
 }

@@ -95,8 +95,6 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) wiring: WiringArgs,
     /// Where MCP and HTTP listen [default: 127.0.0.1:8080]; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -109,6 +107,8 @@ pub(crate) struct RunArgs {
     /// The caller's token for --stdio, verified as anywhere and again at each call
     #[arg(long, value_name = "@FILE|env:VAR", requires = "stdio")]
     pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) wiring: WiringArgs,
 }
 
 #[derive(Debug, Args)]
@@ -211,11 +211,11 @@ pub(crate) struct TokenInspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    #[command(flatten)]
-    pub(crate) kept: KeptArgs,
     /// Where compiled plugins are kept
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
 }
 
 #[derive(Debug, Args)]

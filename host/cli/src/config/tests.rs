@@ -94,7 +94,7 @@ fn what_is_not_supported_is_said_and_not_ignored() {
             "headers = {",
             "provide = { account_id = \"{external_tenant_id}\" }\nheaders = {",
         ),
-        ("headers = {", "credentials = \"vault\"\nheaders = {"),
+        ("headers = {", "credentials = \"broker\"\nheaders = {"),
         ("\"bearer\"", "\"token-exchange\""),
         ("https://billing.example.com", "https://{site}.example.com"),
     ] {

@@ -5,8 +5,8 @@ use toolhost_audit::{ChainSettings, ChainSink, Sink};
 use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::Store;
-use toolhost_store::{DataDir, EmbeddedSettings, SledStore};
 use toolhost_store::keys::{Keyring, MasterKey};
+use toolhost_store::{DataDir, EmbeddedSettings, SledStore};
 use toolhost_vault::{SealedVault, Source};
 
 use crate::config::Data;

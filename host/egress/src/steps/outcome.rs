@@ -111,9 +111,7 @@ impl Outcome {
                 .increment(self.event.reflections);
         }
         // What is dropped cannot wait, and an outcome has no need to: it is not synced.
-        let recorded = self
-            .sink
-            .record_now(&Event::EgressOutcome(self.event.clone()));
+        let recorded = self.sink.record_now(&Event::EgressOutcome(self.event.clone()));
         match recorded {
             Err(error) if self.is_optional => {
                 tracing::warn!(call = self.event.call, %error, "the end of a read goes unrecorded");

@@ -17,8 +17,8 @@ mod spaces;
 
 pub use client::{Client, ClientError};
 pub use error::AdminError;
-pub use protocol::{HOST, 
-    Answer, ChainReport, CredentialAnswer, CredentialRow, Request, SpaceRow, UnusableRow, UserName,
+pub use protocol::{
+    Answer, ChainReport, CredentialAnswer, CredentialRow, HOST, Request, SpaceRow, UnusableRow, UserName,
 };
 pub use service::{Admin, AdminParts};
 pub use socket::{ADMIN_SOCKET, listen};

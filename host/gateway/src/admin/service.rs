@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 use toolhost_audit::{ChainKeys, ChangeAction, Sink};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_policy::Secret;
-use toolhost_store::Store;
 use toolhost_store::SledStore;
+use toolhost_store::Store;
 use toolhost_store::keys::Keyring;
 use toolhost_vault::SealedVault;
 

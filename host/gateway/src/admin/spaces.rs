@@ -2,8 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use toolhost_audit::{Event, KeyRotated, SpaceRestored};
-use toolhost_store::{Space, StoreError};
 use toolhost_store::keys::{KeyFileError, MasterKey};
+use toolhost_store::{Space, StoreError};
 
 use super::{Admin, AdminError, Answer, HOST, SpaceRow};
 

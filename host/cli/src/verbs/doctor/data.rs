@@ -42,7 +42,10 @@ pub(super) async fn data(reach: &Reach, report: &mut Report) {
             let records: u64 = rows.iter().map(|row| row.records).sum();
             let damaged: Vec<_> = rows.iter().filter_map(|row| row.problem.as_ref()).collect();
             if damaged.is_empty() {
-                let detail = format!("{} spaces with {records} records, all sound; their keys open", rows.len());
+                let detail = format!(
+                    "{} spaces with {records} records, all sound; their keys open",
+                    rows.len()
+                );
                 report.add("store", Verdict::Ok, detail);
             }
             for problem in damaged {
@@ -66,7 +69,10 @@ pub(super) async fn data(reach: &Reach, report: &mut Report) {
             }
             for chain in damaged {
                 let first = chain.problems.first().map_or("", String::as_str);
-                let detail = format!("the chain of {} is not whole: {first}; host audit verify says more", chain.chain);
+                let detail = format!(
+                    "the chain of {} is not whole: {first}; host audit verify says more",
+                    chain.chain
+                );
                 report.add("audit", Verdict::Failed, detail);
             }
         }
@@ -95,14 +101,20 @@ fn files(report: &mut Report) {
     let needed = handles * FILES_A_DATABASE + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if limit < needed {
-        let detail = format!("{limit}, fewer than {needed} that {handles} open databases need: raise it with ulimit -n or LimitNOFILE=");
+        let detail = format!(
+            "{limit}, fewer than {needed} that {handles} open databases need: raise it with ulimit -n or LimitNOFILE="
+        );
         report.add("open files for databases", Verdict::Warning, detail);
     }
 }
 
 fn disk(dir: &Path, report: &mut Report) {
     match rustix::fs::statvfs(dir) {
-        Err(error) => report.add("disk", Verdict::Warning, format!("how much is free cannot be read: {error}")),
+        Err(error) => report.add(
+            "disk",
+            Verdict::Warning,
+            format!("how much is free cannot be read: {error}"),
+        ),
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
             if free < ENOUGH_DISK {
@@ -120,7 +132,7 @@ fn clock(audit: &Path, report: &mut Report) {
     let last = Tail::open(audit, &Chain::Host, 1).and_then(|mut tail| tail.next_lines());
     let last = last.ok().and_then(|lines| {
         let line: serde_json::Value = serde_json::from_str(lines.last()?).ok()?;
-        OffsetDateTime::parse(line["time"].as_str()?, &Rfc3339).ok()
+        OffsetDateTime::parse(line.get("time")?.as_str()?, &Rfc3339).ok()
     });
     let now = SystemTime::now();
     match last.map(SystemTime::from) {
