@@ -15,13 +15,19 @@ pub(crate) use gate::{Verdict, gate, gate_step};
 use crate::workspace::{run_cargo, target};
 
 /// Criterion benches of single rooms, by the word that selects each.
-const ROOMS: [(&str, &str); 2] = [("egress", "steps"), ("token", "verify")];
+const ROOMS: [(&str, &str); 5] = [
+    ("egress", "steps"),
+    ("token", "verify"),
+    ("store", "store"),
+    ("vault", "read"),
+    ("audit", "record"),
+];
 
 /// What a brokered GET may add to a plain one, in microseconds (median).
 const BROKERED_MICROS: f64 = 150.0;
 
 /// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`, `list`, `start`, `stdio`,
-/// `flood`, `egress`, `token`).
+/// `flood`, `egress`, `token`, `store`, `vault`, `audit`).
 ///
 /// # Errors
 /// Something does not build, or a bench does not run.

@@ -21,19 +21,20 @@ pub(crate) fn missing(root: &Path) -> anyhow::Result<()> {
             run_cargo(root, &["install", "--locked", krate])?;
         }
     }
-    Ok(())
+    // Shows that an acknowledged write was brought to the disk first.
+    debian("strace")
 }
 
-/// Installs Debian's valgrind where there is none and this may be done.
+/// Installs a program with Debian's package of its name, where it is missing and this may be done.
 ///
 /// # Errors
 /// It is not there and could not be installed.
-pub(crate) fn valgrind() -> anyhow::Result<()> {
-    let is_there = || is_installed("valgrind", &["--version"]);
+pub(crate) fn debian(program: &str) -> anyhow::Result<()> {
+    let is_there = || is_installed(program, &["--version"]);
     if is_there() {
         return Ok(());
     }
-    println!("installing valgrind; this is done once");
+    println!("installing {program}; this is done once");
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
@@ -43,11 +44,11 @@ pub(crate) fn valgrind() -> anyhow::Result<()> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    let package = ["install", "--yes", "--no-install-recommends", "valgrind"];
+    let package = ["install", "--yes", "--no-install-recommends", program];
     let _installed = apt(&package) || (apt(&["update"]) && apt(&package));
     ensure!(
         is_there(),
-        "valgrind is not installed, and could not be installed with apt-get"
+        "{program} is not installed, and could not be installed with apt-get"
     );
     Ok(())
 }

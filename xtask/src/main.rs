@@ -43,7 +43,8 @@ enum Command {
     },
     /// Measure wall time, as ratios within one run; with --gate count instructions, as CI does
     Bench {
-        /// What is measured: calls, mcp, list, start, stdio, flood, egress, token [default: all]
+        /// What is measured: calls, mcp, list, start, stdio, flood, egress, token, store, vault, audit
+        /// [default: all]
         #[arg(conflicts_with = "gate")]
         sections: Vec<String>,
         /// Count instructions under valgrind and compare their ratios with the recorded ones

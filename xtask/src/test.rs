@@ -19,6 +19,12 @@ const NATIVE: [&str; 2] = ["sdk/rust", "plugins/billing"];
 /// Cases of each property with `--full`; proptest's own default is 256.
 const FULL_CASES: &str = "100000";
 
+/// Hosts and stores that are killed in mid-write with `--full`; 30 without.
+const FULL_CRASHES: &str = "1000";
+
+/// The suites that count them so.
+const FULL_ROUNDS: [&str; 2] = ["STORE_CRASH_ROUNDS", "AUDIT_CRASH_ROUNDS"];
+
 /// Where there is no way to the database, it is known after this.
 const ADVISORIES: Duration = Duration::from_secs(90);
 
@@ -108,8 +114,11 @@ fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
     command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
     if full {
         command
-            .args(["--run-ignored", "all"])
+            .args(["--profile", "full"])
             .env("PROPTEST_CASES", FULL_CASES);
+        for variable in FULL_ROUNDS {
+            command.env(variable, FULL_CRASHES);
+        }
     }
     count_tests(&mut command)
 }

@@ -11,6 +11,7 @@
 
 mod chain;
 mod credentials;
+mod doctor;
 mod keys;
 mod search;
 mod spaces;

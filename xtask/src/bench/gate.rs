@@ -85,7 +85,7 @@ pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
     if !root.join(RECORD).exists() {
         return Ok(Outcome::skipped(format!("no ratios are recorded in {RECORD}")));
     }
-    if let Err(error) = crate::install::valgrind() {
+    if let Err(error) = crate::install::debian("valgrind") {
         return Ok(Outcome::skipped(format!("{error:#}")));
     }
     gate(root, Verdict::Check)?;
@@ -101,7 +101,7 @@ pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
 /// # Errors
 /// valgrind cannot be installed, a program does not run, or a ratio is out of its band.
 pub(crate) fn gate(root: &Path, verdict: Verdict) -> anyhow::Result<()> {
-    crate::install::valgrind()?;
+    crate::install::debian("valgrind")?;
     crate::guests::build(root)?;
     run_cargo(
         root,
