@@ -13,7 +13,7 @@ use crate::config::{Config, Data};
 use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::{data_of, read_config};
-use crate::wiring::Kept;
+use crate::wiring::{Kept, operator};
 
 /// Lines of an export that wait for stdout.
 const WAITING: usize = 16;
@@ -72,7 +72,7 @@ impl Reach {
             kept.provision(self.config.tenants.keys()).await?;
         }
         let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
-        let by = format!("uid {}", rustix::process::geteuid().as_raw());
+        let by = operator();
         let carried_out = kept.admin.carry_out(request, secret, &by, sender);
         let written = async {
             while let Some(some) = lines.recv().await {

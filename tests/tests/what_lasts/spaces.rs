@@ -69,6 +69,9 @@ async fn a_damaged_tenant_is_refused_others_are_served_and_a_backup_brings_it_ba
     assert_eq!(check.status, 5, "{check:?}");
     assert!(check.stdout.contains("host store restore"), "{}", check.stdout);
 
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let recorded = world.host.verb(&["audit", "tail", "acme", "-n", "100"]).stdout;
+    assert_eq!(recorded.matches("\"space_quarantined\"").count(), 1, "{recorded}");
     let restored = world.host.verb(&["store", "restore", "copy", "--tenant", "acme"]);
     assert_eq!(restored.status, 0, "{restored:?}");
     assert_eq!(world.invoices("acme").await, (200, None));

@@ -169,6 +169,7 @@ fn admin_socket(
         return Ok(None);
     };
     let listening = admin::listen(kept.store.data_dir(), Arc::clone(&kept.admin), shutdown.clone());
+    kept.admin.watch(shutdown.clone());
     Ok(Some(listening.context("the admin socket cannot be opened")?))
 }
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toolhost_gateway::admin::{Answer, Client, Request, SpaceRow};
-use toolhost_store::{EmbeddedSettings, Outcome, SledStore, Which};
+use toolhost_store::Outcome;
 
 use crate::args::{OutputFormat, StoreCommand};
 use crate::exit::{Exit, Failure};
@@ -53,9 +53,9 @@ async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> a
         )
         .into());
     }
-    let Taken { dir, keyring, .. } = Taken::take(&reach.data)?;
-    let settings = EmbeddedSettings::default();
-    let (_store, restored) = SledStore::restore(dir, keyring, settings, directory, &Which::All).await?;
+    let chains = reach.config.chains;
+    let (kept, restored) = Taken::take(&reach.data)?.restore(directory, chains).await?;
+    kept.audit.sync_all();
     let rows = restored
         .into_iter()
         .map(|one| Brought {

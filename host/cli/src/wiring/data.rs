@@ -1,12 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toolhost_audit::{ChainSettings, ChainSink, Sink};
+use toolhost_audit::{ChainSettings, ChainSink, ChangeAction, Event, Sink, SpaceRestored, TenantChanged};
 use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
-use toolhost_store::{DataDir, EmbeddedSettings, SledStore};
+use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
 use toolhost_vault::{SealedVault, Source};
 
 use crate::config::Data;
@@ -27,8 +27,8 @@ pub(crate) struct Kept {
 
 /// A data directory that this process has, and its keys: what is needed before the store is opened, or restored.
 pub(crate) struct Taken {
-    pub(crate) dir: DataDir,
-    pub(crate) keyring: Arc<Keyring>,
+    dir: DataDir,
+    keyring: Arc<Keyring>,
     master_key: Option<PathBuf>,
 }
 
@@ -82,6 +82,41 @@ impl Taken {
                 .await??;
         Kept::over(Arc::new(store), keyring, master_key, chains).await
     }
+
+    /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
+    ///
+    /// # Errors
+    /// The backup is damaged, or was sealed with another master key.
+    pub(crate) async fn restore(
+        self,
+        from: &Path,
+        chains: ChainSettings,
+    ) -> anyhow::Result<(Kept, Vec<Restored>)> {
+        let Self {
+            dir,
+            keyring,
+            master_key,
+        } = self;
+        let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
+        let (store, restored) = SledStore::restore(dir, keys, settings, from, &Which::All).await?;
+        let kept = Kept::over(Arc::new(store), keyring, master_key, chains).await?;
+        for one in restored
+            .iter()
+            .filter(|one| matches!(one.outcome, Outcome::Placed { .. }))
+        {
+            let event = SpaceRestored {
+                tenant: one.space.tenant().map(ToString::to_string),
+                by: operator(),
+            };
+            kept.audit.record(&Event::SpaceRestored(event)).await?;
+        }
+        Ok((kept, restored))
+    }
+}
+
+/// Who runs this process, for the record.
+pub(crate) fn operator() -> String {
+    format!("uid {}", rustix::process::geteuid().as_raw())
 }
 
 impl Kept {
@@ -127,6 +162,12 @@ impl Kept {
         let by = Operator::of_this_process();
         let known = self.store.tenants().await?;
         for tenant in tenants.filter(|tenant| known.binary_search(tenant).is_err()) {
+            let event = TenantChanged {
+                tenant: tenant.to_string(),
+                action: ChangeAction::Set,
+                by: "configuration".to_owned(),
+            };
+            self.audit.record(&Event::TenantChanged(event)).await?;
             self.store
                 .create(&TenantSpace::of_operator(tenant.clone(), &by))
                 .await?;

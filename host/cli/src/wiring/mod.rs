@@ -11,7 +11,7 @@ mod signals;
 
 pub(crate) use callers::{tenancy, token_or_development};
 pub(crate) use credentials::{no_credentials, provider};
-pub(crate) use data::{Kept, Taken};
+pub(crate) use data::{Kept, Taken, operator};
 pub(crate) use files::{PluginFile, plugin_files, read_capped};
 pub(crate) use ground::{Ground, no_values};
 pub(crate) use listen::{Doors, bind, check_addresses, public_url};

@@ -14,6 +14,7 @@ mod protocol;
 mod service;
 mod socket;
 mod spaces;
+mod watch;
 
 pub use client::{Client, ClientError};
 pub use error::AdminError;

@@ -69,6 +69,16 @@ impl SledStore {
         self.0.data_dir.path()
     }
 
+    /// The spaces that are not served, with what was found.
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<(Space, String)> {
+        let quarantine = self.0.quarantine();
+        quarantine
+            .iter()
+            .map(|(space, found)| (space.clone(), found.clone()))
+            .collect()
+    }
+
     /// How many databases are open.
     #[must_use]
     pub fn open_handles(&self) -> usize {
