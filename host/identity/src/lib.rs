@@ -42,7 +42,7 @@ pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
 pub use pointer::{ClaimPointer, ClaimPointerError};
 pub use principal::{LoopbackOnly, Principal, PrincipalKind, Role};
 pub use rules::{AcceptedType, IssuerRules, MachineClaim};
-pub use space::{OwnerId, TenantSpace};
+pub use space::{Operator, OwnerId, TenantSpace};
 pub use tenant::{TenantId, TenantIdError};
 pub use token_error::TokenError;
 pub use unverified::{MAX_TOKEN_BYTES, Unverified};

@@ -1,34 +1,47 @@
-use toolhost_identity::{Binding, TenantId};
-use toolhost_policy::PluginName;
+use std::fmt;
 
-/// Who shares a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KvScope {
-    /// Every caller of the tenant.
-    Shared,
-    /// The same person or machine only: issuer and subject together, since a subject is unique in its issuer only.
-    Personal,
-}
+use toolhost_identity::{TenantId, TenantSpace};
 
-/// Where a plugin's values are. The parts are compared one by one and never joined into a text, so no key and no name
-/// can spell another space (T42).
+/// Whose records. A tenant's space cannot be named, only got: from a binding, or from the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KvSpace {
-    pub(crate) tenant: TenantId,
-    pub(crate) plugin: PluginName,
-    pub(crate) person: Option<(String, String)>,
+pub enum Space {
+    /// The host's own: the tenants there are, their highest versions, what belongs to nobody else.
+    Host,
+    /// One tenant's.
+    Tenant(TenantSpace),
 }
 
-impl KvSpace {
-    /// The space of a plugin under a binding.
+impl Space {
+    /// Whose, where it is a tenant's.
     #[must_use]
-    pub fn of(binding: &Binding, plugin: &PluginName, scope: KvScope) -> Self {
-        let principal = binding.principal();
-        let person = || (principal.issuer().to_owned(), principal.subject().to_owned());
-        Self {
-            tenant: binding.tenant().clone(),
-            plugin: plugin.clone(),
-            person: (scope == KvScope::Personal).then(person),
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Host => None,
+            Self::Tenant(space) => Some(space.tenant()),
+        }
+    }
+
+    /// The bytes that name this space in associated data. No tenant's are the host's: a tenant's id has no upper case.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Host => "HOST".to_owned(),
+            Self::Tenant(space) => format!("tenant:{}", space.tenant()),
+        }
+    }
+}
+
+impl From<TenantSpace> for Space {
+    fn from(space: TenantSpace) -> Self {
+        Self::Tenant(space)
+    }
+}
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("the host's space"),
+            Self::Tenant(space) => write!(f, "the space of tenant {}", space.tenant()),
         }
     }
 }
