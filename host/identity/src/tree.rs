@@ -93,6 +93,7 @@ pub struct Tree {
     /// In order of their ids.
     order: Vec<TenantId>,
     revision: u64,
+    removals: u64,
     single: Option<TenantId>,
 }
 
@@ -151,6 +152,19 @@ impl Tree {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The same, with how many tenants were ever removed.
+    #[must_use]
+    pub fn after_removals(self, removals: u64) -> Self {
+        Self { removals, ..self }
+    }
+
+    /// How many tenants were ever removed from the directory. When it grows, what is in memory for a tenant may be that of
+    /// one that is gone, although there is one of its id again.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.removals
     }
 
     /// The one tenant, where the host serves one.

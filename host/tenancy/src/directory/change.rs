@@ -84,7 +84,13 @@ impl StoredDirectory {
     ///
     /// # Errors
     /// It exists, or would be no part of a tree.
-    pub async fn add(&self, tenant: Tenant, _by: &Operator) -> Result<(), ChangeError> {
+    pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
+        let tombstone = record::tombstone(&tenant.id).map_err(DirectoryError::from)?;
+        let removed = self.store.get(&Space::Host, &tombstone).await;
+        if removed.map_err(DirectoryError::from)?.is_some() && self.tree().get(&tenant.id).is_none() {
+            // A removal that was broken off is finished, so that nothing of the old one is the new one's.
+            self.destroy(&tenant.id, by).await?;
+        }
         self.put_new(&tenant, true).await
     }
 
@@ -162,16 +168,20 @@ impl StoredDirectory {
             Err(ChangeError::Unknown(_)) => None,
             Err(error) => return Err(error),
         };
-        let space = TenantSpace::of_operator(id.clone(), by);
-        let destroyed = self.store.destroy(&space).await;
-        let space = destroyed.map_err(|why| ChangeError::Space {
-            tenant: id.clone(),
-            why,
-        })?;
+        let space = self.destroy(id, by).await?;
         if tenant.is_none() && !space {
             return Err(ChangeError::Unknown(id.clone()));
         }
         Ok(Removed { tenant, space })
+    }
+
+    async fn destroy(&self, id: &TenantId, by: &Operator) -> Result<bool, ChangeError> {
+        let space = TenantSpace::of_operator(id.clone(), by);
+        let destroyed = self.store.destroy(&space).await;
+        destroyed.map_err(|why| ChangeError::Space {
+            tenant: id.clone(),
+            why,
+        })
     }
 
     async fn put_new(&self, tenant: &Tenant, by_operator: bool) -> Result<(), ChangeError> {
@@ -213,11 +223,11 @@ impl StoredDirectory {
         for _ in 0..ATTEMPTS {
             // What is refused by an old tree may be right by the newest.
             let planned = plan(&snapshot.tree).and_then(|(edit, out)| {
-                let (tenants, changes) = apply(&snapshot, edit)?;
+                let (tenants, removals, changes) = apply(&snapshot, edit)?;
                 Tree::new(0, tenants.clone())?;
-                Ok((tenants, changes, out))
+                Ok((tenants, removals, changes, out))
             });
-            let (tenants, changes, out) = match planned {
+            let (tenants, removals, changes, out) = match planned {
                 Ok(planned) => planned,
                 Err(error) => {
                     let newest = load(self.store.as_ref()).await?;
@@ -230,7 +240,7 @@ impl StoredDirectory {
             };
             match self.store.batch(&Space::Host, changes).await {
                 Ok(version) => {
-                    let tree = Arc::new(Tree::new(version, tenants)?);
+                    let tree = Arc::new(Tree::new(version, tenants)?.after_removals(removals));
                     self.adopt(Snapshot {
                         tree,
                         head: Some(version),
@@ -253,11 +263,13 @@ impl StoredDirectory {
 }
 
 /// The tenants after a change, and what is written for it.
-fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, Vec<Change>), ChangeError> {
+fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Change>), ChangeError> {
     let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
     let put = |key, value, expect| Change::Put { key, value, expect };
     let expect = snapshot.head.map_or(Expect::Absent, Expect::Version);
-    let mut changes = vec![put(record::head().map_err(DirectoryError::from)?, vec![], expect)];
+    let removals = snapshot.tree.removals() + u64::from(matches!(edit, Edit::Remove(_)));
+    let head = record::head().map_err(DirectoryError::from)?;
+    let mut changes = vec![put(head, removals.to_be_bytes().to_vec(), expect)];
     match edit {
         Edit::Put(tenant, left) => {
             let key = record::key(&tenant.id).map_err(DirectoryError::from)?;
@@ -284,5 +296,5 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, Vec<Change>), 
             tenants.retain(|other| other.id != id);
         }
     }
-    Ok((tenants, changes))
+    Ok((tenants, removals, changes))
 }

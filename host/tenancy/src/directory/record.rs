@@ -34,6 +34,13 @@ pub(crate) fn tombstone(tenant: &TenantId) -> Result<Key, StoreError> {
     Ok(Key::new(Table::Tenant, &[REMOVED], tenant.as_str().as_bytes())?)
 }
 
+/// What the head record says beside its version.
+pub(super) fn removals(value: &[u8]) -> Result<u64, DirectoryError> {
+    let bytes = value.try_into();
+    let bytes = bytes.map_err(|_| DirectoryError::Damaged("its head cannot be read".into()))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
 pub(super) fn scan() -> Scan {
     Scan::group(Table::Tenant, &[TENANTS])
 }

@@ -83,7 +83,7 @@ impl StoredDirectory {
     /// As [`StoredDirectory::open`]; the tree stays as it was.
     pub async fn refresh(&self) -> Result<(), DirectoryError> {
         let now = self.clock.elapsed_millis();
-        let head = head(self.store.as_ref()).await?;
+        let (head, _) = head(self.store.as_ref()).await?;
         if head != self.snapshot.load().head {
             self.adopt(load(self.store.as_ref()).await?);
         }
@@ -142,9 +142,13 @@ impl TenantDirectory for StoredDirectory {
     }
 }
 
-async fn head(store: &dyn Store) -> Result<Option<u64>, DirectoryError> {
-    let record = store.get(&Space::Host, &record::head()?).await?;
-    Ok(record.map(|record| record.version))
+/// The version of the head record, and how many tenants were ever removed.
+async fn head(store: &dyn Store) -> Result<(Option<u64>, u64), DirectoryError> {
+    let Some(record) = store.get(&Space::Host, &record::head()?).await? else {
+        return Ok((None, 0));
+    };
+    let removals = record::removals(&record.value)?;
+    Ok((Some(record.version), removals))
 }
 
 /// Reads all tenants as they were at one revision.
@@ -153,11 +157,12 @@ pub(super) async fn load(store: &dyn Store) -> Result<Snapshot, DirectoryError> 
         let before = head(store).await?;
         let tenants = read_all(store).await?;
         if head(store).await? == before {
-            let tree = Tree::new(before.unwrap_or_default(), tenants)
+            let (head, removals) = before;
+            let tree = Tree::new(head.unwrap_or_default(), tenants)
                 .map_err(|error| DirectoryError::Damaged(error.to_string()))?;
             return Ok(Snapshot {
-                tree: Arc::new(tree),
-                head: before,
+                tree: Arc::new(tree.after_removals(removals)),
+                head,
             });
         }
     }

@@ -115,6 +115,8 @@ impl Provisioner {
         let Some(id) = named.filter(|_| admission.issuers.contains(principal.issuer())) else {
             return false;
         };
+        // However many come at once, it counts once against its issuer.
+        let _flying = self.flight(&id).lock_owned().await;
         if admission.directory.tree().get(&id).is_some() {
             return true;
         }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use toolhost_identity::{Binding, BindingError, Caller, Principal, Tree};
 use toolhost_store::{Space, Store};
@@ -41,6 +42,8 @@ pub struct Rooms {
 pub(crate) struct Joined {
     pub(crate) choices: Arc<Choices>,
     pub(crate) rooms: Rooms,
+    /// How many tenants were removed, when it was looked last.
+    removals: AtomicU64,
 }
 
 impl Joined {
@@ -49,12 +52,18 @@ impl Joined {
         Self {
             choices: Arc::new(Choices::new(kind, store, clock, rooms.max_age)),
             rooms,
+            removals: AtomicU64::new(0),
         }
     }
 
     /// The tenants that count for a caller, now.
     pub(crate) async fn tree(&self, principal: &Principal) -> Result<Arc<Tree>, ChoiceError> {
-        Ok(tree_for(self.rooms.directory.as_ref(), principal).await?)
+        let tree = tree_for(self.rooms.directory.as_ref(), principal).await?;
+        if self.removals.fetch_max(tree.removals(), Ordering::AcqRel) < tree.removals() {
+            // There may be another tenant of the same id by now, and these were not its sessions.
+            self.choices.forget_all();
+        }
+        Ok(tree)
     }
 
     pub(crate) async fn caller(&self, principal: &Arc<Principal>) -> Result<Caller, ChoiceError> {

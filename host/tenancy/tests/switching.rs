@@ -1,0 +1,715 @@
+//! Switching and resetting: N7 to N14, N17, N18, N21, and what a remote authority may return.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod support;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use support::town::{AUTHORITY, FakePost, Town, answer, by, claims, id, silence, tenant_of};
+use support::{AUDIENCE, ISSUER, config, dev_key};
+use toolhost_identity::{Binding, PrincipalKind};
+use toolhost_policy::{ErrorCode, Secret};
+use toolhost_tenancy::{
+    Authority, ChoiceError, ConfigError, Destination, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
+    LocalAuthority, NotPrepared, PostAnswer, Preparation, Presented, Reach, SessionId, Switch, SwitchError,
+    To, TokenExchange,
+};
+use toolhost_vault::CredentialError;
+
+async fn at(town: &Town, session: &SessionId, who: &Presented) -> (String, u64) {
+    let binding = town.sessions.binding(session, &who.principal).await.unwrap();
+    (tenant_of(&binding).to_owned(), binding.generation())
+}
+
+#[tokio::test]
+async fn n18_a_switch_says_where_the_session_is_now_was_before_and_can_go_back_to() {
+    let town = Town::new(Reach::Tree).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let switched = town
+        .switch()
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    assert_eq!(switched.active, id("acme-eu"));
+    assert_eq!(switched.previous, Some(id("acme")));
+    assert_eq!(switched.home, Some(id("acme")));
+    assert_eq!(switched.generation, 1);
+    assert_eq!(at(&town, &session, &owner).await, ("acme-eu".into(), 1));
+}
+
+#[tokio::test]
+async fn n13_a_reset_goes_home_by_the_same_way() {
+    let town = Town::new(Reach::Tree).await;
+    let admin = town.who("adam", "ADMIN", Some("acme-eu")).await;
+    let session = town.sessions.create(&admin.principal).await.unwrap();
+    let switched = town.switch().session(&session, &admin, To::Home).await.unwrap();
+    assert_eq!(
+        (switched.active, switched.generation),
+        (id("acme-eu"), 1),
+        "anybody may go home (N15)"
+    );
+    town.directory.suspend(&id("acme-eu"), &by()).await.unwrap();
+    let error = town
+        .switch()
+        .session(&session, &admin, To::Home)
+        .await
+        .unwrap_err();
+    assert_eq!(error.public().code, ErrorCode::TenantUnavailable);
+}
+
+#[tokio::test]
+async fn n14_a_reset_without_a_home_is_an_error_and_keeps_the_active_tenant() {
+    let town = Town::new(Reach::Tree).await;
+    let root = town.who("root", "SUPERADMIN", None).await;
+    let session = town.sessions.create(&root.principal).await.unwrap();
+    let switch = town.switch();
+    assert_eq!(
+        switch.session(&session, &root, To::Home).await.unwrap_err(),
+        SwitchError::HomeUnavailable
+    );
+    switch
+        .session(&session, &root, To::Tenant("globex"))
+        .await
+        .unwrap();
+    let error = switch.session(&session, &root, To::Home).await.unwrap_err();
+    assert_eq!(error.public().code, ErrorCode::HomeTenantUnavailable);
+    assert_eq!(at(&town, &session, &root).await, ("globex".into(), 1));
+    let error = switch.context(None, &root, To::Home).await.unwrap_err();
+    assert_eq!(error, SwitchError::HomeUnavailable);
+}
+
+#[tokio::test]
+async fn n21_unknown_forbidden_suspended_and_malformed_tenants_are_one_error() {
+    let town = Town::new(Reach::Tree).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    town.directory.suspend(&id("acme-us"), &by()).await.unwrap();
+    let post = FakePost::new(|_| answer(403, &json!({"error": "no"})));
+    let endpoint = town.switch_by(town.endpoint(post));
+    let mut seen = Vec::new();
+    for name in [
+        "globex", "nowhere", "acme-us", "", "ACME-EU", "acme-eu ", "../acme", "default", "acme\0",
+    ] {
+        for switch in [&town.switch(), &endpoint] {
+            let error = switch
+                .session(&session, &owner, To::Tenant(name))
+                .await
+                .unwrap_err();
+            seen.push(error.public());
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].code, ErrorCode::TenantUnavailable);
+    assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+}
+
+#[derive(Debug)]
+struct Fails(usize, AtomicUsize);
+
+#[async_trait]
+impl Preparation for Fails {
+    async fn prepare(&self, _binding: &Binding) -> Result<(), NotPrepared> {
+        // Several things are made ready, and one of them fails.
+        for n in 0..3 {
+            tokio::task::yield_now().await;
+            self.1.fetch_add(1, Ordering::SeqCst);
+            if n == self.0 {
+                return Err(NotPrepared("the credential of mail is missing".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn n9_when_the_last_of_many_is_missing_nothing_has_changed() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(|_| (), "olga", "acme-eu");
+    let endpoint = town.endpoint(FakePost::new(move |_| answer(200, &granted)));
+    let writes = town.store.writes.load(Ordering::SeqCst);
+    for n in 0..3 {
+        let fails = Arc::new(Fails(n, AtomicUsize::new(0)));
+        let switch = Switch::new(
+            town.sessions.clone(),
+            town.contexts.clone(),
+            endpoint.clone(),
+            fails,
+        );
+        let error = switch
+            .session(&session, &owner, To::Tenant("acme-eu"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.public().code, ErrorCode::NotConnected);
+        assert!(!error.public().message.contains("mail"));
+        assert!(switch.context(None, &owner, To::Tenant("acme-eu")).await.is_err());
+    }
+    assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+    assert_eq!(town.store.writes.load(Ordering::SeqCst), writes);
+    assert!(town.rooms.tokens.is_empty());
+}
+
+/// Answers when it is told to.
+#[derive(Debug, Default)]
+struct Slow(tokio::sync::Notify);
+
+#[async_trait]
+impl Preparation for Slow {
+    async fn prepare(&self, _binding: &Binding) -> Result<(), NotPrepared> {
+        self.0.notified().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn n9_a_slow_old_switch_does_not_overwrite_a_new_one() {
+    let town = Town::new(Reach::Tree).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let slow = Arc::new(Slow::default());
+    let (sessions, contexts) = (town.sessions.clone(), town.contexts.clone());
+    let old = Switch::new(sessions, contexts, Arc::new(LocalAuthority), slow.clone());
+    let mut waiting = pin!(old.session(&session, &owner, To::Tenant("acme-eu")));
+    for _ in 0..20 {
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    town.switch()
+        .session(&session, &owner, To::Tenant("acme-us"))
+        .await
+        .unwrap();
+    slow.0.notify_one();
+    assert_eq!(waiting.await, Err(SwitchError::Choice(ChoiceError::Fenced)));
+    assert_eq!(at(&town, &session, &owner).await, ("acme-us".into(), 1));
+}
+
+#[tokio::test]
+async fn n9_of_switches_at_once_each_generation_is_made_once() {
+    let town = Arc::new(Town::new(Reach::Tree).await);
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let switching = (0..16).map(|n| {
+        let (town, owner, session) = (town.clone(), owner.clone(), session.clone());
+        let to = ["acme-eu", "acme-us", "acme"][n % 3];
+        tokio::spawn(async move { town.switch().session(&session, &owner, To::Tenant(to)).await })
+    });
+    let mut made = Vec::new();
+    for task in switching.collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Ok(switched) => made.push(switched),
+            Err(error) => assert_eq!(error, SwitchError::Choice(ChoiceError::Fenced)),
+        }
+    }
+    made.sort_by_key(|switched| switched.generation);
+    for (n, switched) in made.iter().enumerate() {
+        assert_eq!(switched.generation, n as u64 + 1);
+    }
+    let last = made.last().unwrap();
+    assert_eq!(
+        at(&town, &session, &owner).await,
+        (last.active.to_string(), last.generation)
+    );
+}
+
+#[tokio::test]
+async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never_half() {
+    let (mut kept, mut made) = (0, 0);
+    for steps in 0..60 {
+        let town = Town::new(Reach::Authority).await;
+        let owner = town.owner().await;
+        let session = town.sessions.create(&owner.principal).await.unwrap();
+        let granted = town.granting(|_| (), "olga", "acme-eu");
+        let post = FakePost::pausing(3, move |_| answer(200, &granted));
+        let switch = town.switch_by(town.endpoint(post));
+        // The authority's keys are there.
+        switch.context(None, &owner, To::Tenant("acme-eu")).await.unwrap();
+        {
+            let mut switching = Box::pin(switch.session(&session, &owner, To::Tenant("acme-eu")));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..steps {
+                let polled: Poll<_> = switching.as_mut().poll(&mut context);
+                if polled.is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // What was handed to the store goes on without its caller.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let (restarted, _) = town.neighbour(None);
+        let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+        let stored = restarted.binding(&session, &owner.principal).await.unwrap();
+        assert_eq!(
+            (binding.tenant(), binding.generation()),
+            (stored.tenant(), stored.generation()),
+            "memory and store agree after {steps} steps"
+        );
+        let credential = town.rooms.tokens.credential(&binding);
+        match (tenant_of(&binding), binding.generation()) {
+            ("acme", 0) => {
+                kept += 1;
+                assert_eq!(credential.unwrap_err(), CredentialError::NotConnected);
+                assert_eq!(town.rooms.tokens.len(), 1, "only the context's: {steps}");
+            }
+            ("acme-eu", 1) => {
+                made += 1;
+                assert!(credential.is_ok(), "{steps}");
+            }
+            other => panic!("{other:?} after {steps} steps"),
+        }
+    }
+    assert!(kept > 5 && made > 5, "both ends were met: {kept} and {made}");
+}
+
+#[tokio::test]
+async fn n7_the_endpoint_gets_the_callers_token_and_the_tenant_and_nothing_else_does() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(|_| (), "olga", "globex");
+    let post = FakePost::new(move |_| answer(200, &granted));
+    let switch = town.switch_by(town.endpoint(post.clone()));
+    switch
+        .session(&session, &owner, To::Tenant("globex"))
+        .await
+        .unwrap();
+    let asked = post.asked.lock().unwrap();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].destination.url.as_str(), AUTHORITY);
+    assert_eq!(&asked[0].body[..], br#"{"tenantId":"globex"}"#);
+    let authorization = asked[0].authorization.as_ref().unwrap();
+    assert!(authorization.is_sensitive());
+    let sent = claims(authorization.to_str().unwrap().strip_prefix("Bearer ").unwrap());
+    assert_eq!(
+        (&sent["sub"], &sent["tenantId"]),
+        (&json!("olga"), &json!("acme"))
+    );
+    assert!(
+        !format!("{:?} {:?}", asked[0], owner).contains("eyJ"),
+        "a token does not print itself"
+    );
+    // The authority's yes reaches further than the role, and no further than its own tenant.
+    assert_eq!(at(&town, &session, &owner).await, ("globex".into(), 1));
+}
+
+#[tokio::test]
+async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let post = FakePost::new(|_| silence());
+    let switch = town.switch_by(town.endpoint(post.clone()));
+    let good = town.granting(|_| (), "olga", "acme-eu")["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let forged = dev_key();
+    let other_key = {
+        let mut request = town.request("olga", "OWNER", Some("acme-eu"));
+        request.issuer = ISSUER.into();
+        forged.mint(&request, support::START).unwrap()
+    };
+    let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+    let claim = good.split('.').nth(1).unwrap();
+    let none = format!("eyJhbGciOiJub25lIn0.{claim}.x");
+    let mut tokens = vec![
+        ("unsigned", json!({ "access_token": unsigned })),
+        ("alg none", json!({ "access_token": none })),
+        ("another key", json!({ "access_token": other_key })),
+        ("another tenant", town.granting(|_| (), "olga", "acme-us")),
+        ("its home", town.granting(|_| (), "olga", "acme")),
+        ("another subject", town.granting(|_| (), "otto", "acme-eu")),
+        (
+            "no tenant",
+            town.granting(|request| request.tenant = None, "olga", "acme-eu"),
+        ),
+        (
+            "another client",
+            town.granting(|request| request.client = Some("x".into()), "olga", "acme-eu"),
+        ),
+        (
+            "another audience",
+            town.granting(
+                |request| request.audience = "https://x.example".into(),
+                "olga",
+                "acme-eu",
+            ),
+        ),
+        (
+            "another issuer",
+            town.granting(
+                |request| request.issuer = "https://x.example".into(),
+                "olga",
+                "acme-eu",
+            ),
+        ),
+        (
+            "a machine's",
+            town.granting(|request| request.kind = PrincipalKind::Machine, "olga", "acme-eu"),
+        ),
+        ("elsewhere", json!({ "token": good })),
+        ("no text", json!({ "access_token": 7 })),
+        ("no object", json!([good])),
+    ];
+    for (what, body) in tokens.drain(..) {
+        post.now(move |_| answer(200, &body));
+        let result = switch.session(&session, &owner, To::Tenant("acme-eu")).await;
+        assert!(result.is_err(), "{what}");
+        assert!(
+            switch.context(None, &owner, To::Tenant("acme-eu")).await.is_err(),
+            "{what}"
+        );
+    }
+    for status in [201, 204, 301, 302, 307, 400, 401, 403, 404, 429, 500, 503] {
+        let body = json!({ "access_token": good });
+        post.now(move |_| answer(status, &body));
+        assert!(
+            switch
+                .session(&session, &owner, To::Tenant("acme-eu"))
+                .await
+                .is_err(),
+            "{status}"
+        );
+    }
+    post.now(|_| {
+        Ok(PostAnswer {
+            status: 200,
+            body: "{\"access_token\":\"a\",\"access_token\":\"b\"}".into(),
+        })
+    });
+    assert!(
+        switch
+            .session(&session, &owner, To::Tenant("acme-eu"))
+            .await
+            .is_err()
+    );
+    post.now(|_| silence());
+    let error = switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.public().code, ErrorCode::Upstream);
+    assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+    assert!(town.rooms.tokens.is_empty());
+    let body = json!({ "access_token": good });
+    post.now(move |_| answer(200, &body));
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn n8_an_expired_answer_is_none() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(
+        |request| request.ttl = std::time::Duration::from_secs(5),
+        "olga",
+        "acme-eu",
+    );
+    let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
+    // Within the leeway that a caller's token has; here there is none.
+    town.clock.pass(5);
+    assert!(
+        switch
+            .session(&session, &owner, To::Tenant("acme-eu"))
+            .await
+            .is_err()
+    );
+    assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+}
+
+#[tokio::test]
+async fn n11_the_active_tenant_is_the_tokens_and_not_the_arguments() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let mut body = town.granting(|_| (), "olga", "acme-us");
+    body["tenantId"] = json!("acme-eu");
+    body["active_tenant_id"] = json!("acme-eu");
+    let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &body))));
+    assert_eq!(
+        switch.session(&session, &owner, To::Tenant("acme-eu")).await,
+        Err(SwitchError::TenantUnavailable)
+    );
+    assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+}
+
+fn token_of(town: &Town, binding: &Binding) -> Result<Value, CredentialError> {
+    let credential = town.rooms.tokens.credential(binding)?;
+    Ok(claims(std::str::from_utf8(credential.secret.expose()).unwrap()))
+}
+
+#[tokio::test]
+async fn the_authoritys_token_goes_with_its_binding_and_the_home_token_never_stands_in() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let binding = async || town.sessions.binding(&session, &owner.principal).await.unwrap();
+    assert_eq!(
+        token_of(&town, &binding().await),
+        Err(CredentialError::NotConnected),
+        "before any switch there is none"
+    );
+    let post = FakePost::new(|_| silence());
+    let switch = town.switch_by(town.endpoint(post.clone()));
+    let grant = |tenant: &str, seconds| {
+        let body = town.granting(
+            |request| request.ttl = std::time::Duration::from_secs(seconds),
+            "olga",
+            tenant,
+        );
+        post.now(move |_| answer(200, &body));
+    };
+    grant("acme-eu", 600);
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    let first = binding().await;
+    assert_eq!(token_of(&town, &first).unwrap()["tenantId"], "acme-eu");
+    grant("acme-us", 300);
+    switch
+        .session(&session, &owner, To::Tenant("acme-us"))
+        .await
+        .unwrap();
+    let second = binding().await;
+    assert_eq!(token_of(&town, &second).unwrap()["tenantId"], "acme-us");
+    assert_ne!(first.grant(), second.grant());
+    assert_eq!(
+        token_of(&town, &first).unwrap()["tenantId"],
+        "acme-eu",
+        "a call that began before the switch ends as what it was"
+    );
+    town.clock.pass(60);
+    assert_eq!(
+        token_of(&town, &first),
+        Err(CredentialError::Expired),
+        "and not much later"
+    );
+    town.clock.pass(240);
+    assert_eq!(token_of(&town, &second), Err(CredentialError::Expired));
+    let over = town
+        .sessions
+        .binding(&session, &owner.principal)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        over.public().code,
+        ErrorCode::TenantUnavailable,
+        "the grant was the reach"
+    );
+    // Renewed by the same way, or home.
+    grant("acme-us", 600);
+    let renewed = switch.session(&session, &owner, To::Renewed).await.unwrap();
+    assert_eq!((renewed.active, renewed.generation), (id("acme-us"), 3));
+    assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme-us");
+    grant("acme", 60);
+    switch.session(&session, &owner, To::Home).await.unwrap();
+    assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme");
+    town.clock.pass(60);
+    let home = binding().await;
+    assert_eq!(tenant_of(&home), "acme", "its own tenant needs no grant");
+    assert_eq!(token_of(&town, &home), Err(CredentialError::NotConnected));
+}
+
+#[tokio::test]
+async fn n9_all_connections_of_the_authority_rotate_together() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let post = FakePost::new(|_| silence());
+    let switch = town.switch_by(town.endpoint(post.clone()));
+    for tenant in ["acme-eu", "acme-us", "acme-eu"] {
+        let body = town.granting(|_| (), "olga", tenant);
+        post.now(move |_| answer(200, &body));
+        switch
+            .session(&session, &owner, To::Tenant(tenant))
+            .await
+            .unwrap();
+        // One binding is one token, whichever connection asks.
+        let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+        let (data, media) = (
+            town.rooms.tokens.credential(&binding).unwrap(),
+            town.rooms.tokens.credential(&binding).unwrap(),
+        );
+        assert!(Arc::ptr_eq(&data, &media));
+        assert_eq!(token_of(&town, &binding).unwrap()["tenantId"], tenant);
+    }
+    // A switch that fails leaves both with what they have.
+    post.now(|_| silence());
+    assert!(
+        switch
+            .session(&session, &owner, To::Tenant("acme-us"))
+            .await
+            .is_err()
+    );
+    let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+    assert_eq!(token_of(&town, &binding).unwrap()["tenantId"], "acme-eu");
+}
+
+#[tokio::test]
+async fn anothers_binding_gets_nobodys_token() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(|_| (), "olga", "acme-eu");
+    let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    for other in [
+        town.who("otto", "SUPERADMIN", Some("acme")).await,
+        town.who("olga", "OWNER", Some("globex")).await,
+    ] {
+        let home = Binding::home(other.principal, town.directory.as_ref()).unwrap();
+        assert_eq!(token_of(&town, &home), Err(CredentialError::NotConnected));
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_suspends_the_tenant_ends_the_authoritys_grant_here() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(|_| (), "olga", "globex");
+    let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
+    switch
+        .session(&session, &owner, To::Tenant("globex"))
+        .await
+        .unwrap();
+    town.directory.suspend(&id("globex"), &by()).await.unwrap();
+    assert!(town.sessions.binding(&session, &owner.principal).await.is_err());
+    assert!(
+        switch
+            .session(&session, &owner, To::Tenant("globex"))
+            .await
+            .is_err()
+    );
+}
+
+fn exchange(town: &Town, post: Arc<FakePost>) -> Arc<TokenExchange> {
+    let settings = ExchangeSettings {
+        destination: Destination::new("https://idp.example/token".parse().unwrap()),
+        client_id: "toolhost".into(),
+        client_secret: Secret::from("s3cr3t".to_owned()),
+        audience: Some("https://api.example".into()),
+        resource: None,
+        scope_prefix: "tenant:".into(),
+        issuer: config(ISSUER),
+    };
+    let (net, clock) = (town.net.clone(), town.clock.clone());
+    Arc::new(TokenExchange::with_clock(settings, post, net, clock).unwrap())
+}
+
+#[tokio::test]
+async fn n7_a_token_exchange_asks_as_rfc_8693_says_and_takes_a_token_of_the_hosts_client() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(
+        |request| request.client = Some("toolhost".into()),
+        "olga",
+        "acme-eu",
+    );
+    let post = FakePost::new(move |_| answer(200, &granted));
+    let switch = town.switch_by(exchange(&town, post.clone()));
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    {
+        let asked = post.asked.lock().unwrap();
+        let form: std::collections::BTreeMap<String, String> =
+            url::form_urlencoded::parse(&asked[0].body).into_owned().collect();
+        assert_eq!(
+            form["grant_type"],
+            "urn:ietf:params:oauth:grant-type:token-exchange"
+        );
+        assert_eq!(claims(&form["subject_token"])["sub"], "olga");
+        assert_eq!(form["scope"], "tenant:acme-eu");
+        assert_eq!(form["audience"], "https://api.example");
+        assert_eq!(form.len(), 6);
+        assert!(
+            asked[0]
+                .authorization
+                .as_ref()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("Basic ")
+        );
+    }
+    for client in [None, Some("other")] {
+        let body = town.granting(
+            |request| request.client = client.map(Into::into),
+            "olga",
+            "acme-us",
+        );
+        post.now(move |_| answer(200, &body));
+        assert!(
+            switch
+                .session(&session, &owner, To::Tenant("acme-us"))
+                .await
+                .is_err()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_a_token_asks_no_remote_authority() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let bare = Presented {
+        bearer: None,
+        ..owner.clone()
+    };
+    let post = FakePost::new(|_| silence());
+    let authorities: [Arc<dyn Authority>; 2] = [town.endpoint(post.clone()), exchange(&town, post.clone())];
+    for authority in authorities {
+        let error = town
+            .switch_by(authority)
+            .session(&session, &bare, To::Tenant("acme-eu"))
+            .await;
+        assert_eq!(error, Err(SwitchError::TenantUnavailable));
+    }
+    assert_eq!(post.count(), 0);
+}
+
+#[tokio::test]
+async fn an_authority_that_everybody_can_listen_to_is_refused_at_load() {
+    let town = Town::new(Reach::Authority).await;
+    let post = FakePost::new(|_| silence());
+    for (url, allow_http) in [
+        ("http://app.example/switch", false),
+        ("ftp://app.example/switch", true),
+        ("https://user:pw@app.example/switch", true),
+    ] {
+        let settings = HttpAuthoritySettings {
+            destination: Destination {
+                allow_http,
+                ..Destination::new(url.parse().unwrap())
+            },
+            token: "/access_token".into(),
+            issuer: config(ISSUER),
+        };
+        let refused = HttpAuthority::new(settings, post.clone(), town.net.clone());
+        assert!(matches!(refused, Err(ConfigError::Cleartext { .. })), "{url}");
+    }
+    assert_eq!(config(ISSUER).audience, [AUDIENCE]);
+}
