@@ -4,7 +4,13 @@
 //! generation of one session is one tenant; no two switches made the same generation; a token of the authority is for the
 //! binding's tenant and the binding's person; what a person may list does not change with a switch.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 mod support;
 

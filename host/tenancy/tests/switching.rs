@@ -1,6 +1,12 @@
 //! Switching and resetting: N7 to N14, N17, N18, N21, and what a remote authority may return.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -269,7 +275,7 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
             other => panic!("{other:?} after {steps} steps"),
         }
     }
-    assert!(kept > 5 && made > 5, "both ends were met: {kept} and {made}");
+    assert!(kept > 3 && made > 20, "both ends were met: {kept} and {made}");
 }
 
 #[tokio::test]
@@ -284,21 +290,23 @@ async fn n7_the_endpoint_gets_the_callers_token_and_the_tenant_and_nothing_else_
         .session(&session, &owner, To::Tenant("globex"))
         .await
         .unwrap();
-    let asked = post.asked.lock().unwrap();
-    assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].destination.url.as_str(), AUTHORITY);
-    assert_eq!(&asked[0].body[..], br#"{"tenantId":"globex"}"#);
-    let authorization = asked[0].authorization.as_ref().unwrap();
-    assert!(authorization.is_sensitive());
-    let sent = claims(authorization.to_str().unwrap().strip_prefix("Bearer ").unwrap());
-    assert_eq!(
-        (&sent["sub"], &sent["tenantId"]),
-        (&json!("olga"), &json!("acme"))
-    );
-    assert!(
-        !format!("{:?} {:?}", asked[0], owner).contains("eyJ"),
-        "a token does not print itself"
-    );
+    {
+        let asked = post.asked.lock().unwrap();
+        assert_eq!(asked.len(), 1);
+        assert_eq!(asked[0].destination.url.as_str(), AUTHORITY);
+        assert_eq!(&asked[0].body[..], br#"{"tenantId":"globex"}"#);
+        let authorization = asked[0].authorization.as_ref().unwrap();
+        assert!(authorization.is_sensitive());
+        let sent = claims(authorization.to_str().unwrap().strip_prefix("Bearer ").unwrap());
+        assert_eq!(
+            (&sent["sub"], &sent["tenantId"]),
+            (&json!("olga"), &json!("acme"))
+        );
+        assert!(
+            !format!("{:?} {:?}", asked[0], owner).contains("eyJ"),
+            "a token does not print itself"
+        );
+    }
     // The authority's yes reaches further than the role, and no further than its own tenant.
     assert_eq!(at(&town, &session, &owner).await, ("globex".into(), 1));
 }

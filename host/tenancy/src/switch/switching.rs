@@ -161,10 +161,9 @@ impl Switch {
             Ok::<_, ChoiceError>(switched(&before, &after))
         });
         let broken_off = |_| Err(ChoiceError::Fenced);
-        Ok(task
-            .await
+        task.await
             .unwrap_or_else(broken_off)?
-            .ok_or(SwitchError::TenantUnavailable)?)
+            .ok_or(SwitchError::TenantUnavailable)
     }
 
     /// Makes a tenant context for a caller without a session. `from` is the one that its request brought; it stays as it
@@ -198,10 +197,9 @@ impl Switch {
             Ok::<_, ChoiceError>(switched(&before, &after).map(|switched| (name, switched)))
         });
         let broken_off = |_| Err(ChoiceError::Fenced);
-        Ok(task
-            .await
+        task.await
             .unwrap_or_else(broken_off)?
-            .ok_or(SwitchError::TenantUnavailable)?)
+            .ok_or(SwitchError::TenantUnavailable)
     }
 
     /// Asks, verifies and prepares. Nothing of it is in use afterwards.
