@@ -249,7 +249,8 @@ impl World {
                 });
             }
             Op::Refresh(user) => {
-                self.town.clock.pass(1);
+                // So that uses are written down now and then.
+                self.town.clock.pass(61);
                 if !self.list(user).is_empty() {
                     self.users[user] = Self::present(&self.town, user).await;
                 }

@@ -22,9 +22,9 @@ use support::{AUDIENCE, ISSUER, config, dev_key};
 use toolhost_identity::{Binding, PrincipalKind};
 use toolhost_policy::{ErrorCode, Secret};
 use toolhost_tenancy::{
-    Authority, ChoiceError, ConfigError, Destination, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
-    LocalAuthority, NotPrepared, PostAnswer, Preparation, Presented, Reach, SessionId, Switch, SwitchError,
-    To, TokenExchange,
+    Authority, AuthorityTokens, ChoiceError, ConfigError, Destination, ExchangeSettings, HttpAuthority,
+    HttpAuthoritySettings, LocalAuthority, NoPreparation, NotPrepared, PostAnswer, Preparation, Presented,
+    Reach, Rooms, SessionId, Sessions, Switch, SwitchError, To, TokenExchange,
 };
 use toolhost_vault::CredentialError;
 
@@ -720,4 +720,97 @@ async fn an_authority_that_everybody_can_listen_to_is_refused_at_load() {
         assert!(matches!(refused, Err(ConfigError::Cleartext { .. })), "{url}");
     }
     assert_eq!(config(ISSUER).audience, [AUDIENCE]);
+}
+
+#[tokio::test]
+async fn a_host_that_has_no_grant_knows_no_reach_but_home() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let granted = town.granting(|_| (), "olga", "acme-eu");
+    let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    // Restarted: the choice is in the store, the grant was in memory. The role would reach the tenant in the tree.
+    let restarted = Sessions::new(Rooms {
+        tokens: Arc::new(AuthorityTokens::new(town.clock.clone())),
+        ..town.rooms.clone()
+    });
+    let refused = restarted.binding(&session, &owner.principal).await.unwrap_err();
+    assert_eq!(refused.public().code, ErrorCode::TenantUnavailable);
+    let fresh = restarted.create(&owner.principal).await.unwrap();
+    assert_eq!(
+        tenant_of(&restarted.binding(&fresh, &owner.principal).await.unwrap()),
+        "acme"
+    );
+}
+
+#[tokio::test]
+async fn n8_the_authoritys_issuer_is_the_configured_one_and_need_not_be_the_logins() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let key = dev_key();
+    town.net.serve_keys(&support::jwks_url(support::OTHER), &[&key]);
+    let mut request = town.request("olga", "ADMIN", Some("acme-eu"));
+    request.issuer = support::OTHER.into();
+    let token = json!({ "access_token": key.mint(&request, support::START).unwrap() });
+    let settings = HttpAuthoritySettings {
+        destination: Destination::new(AUTHORITY.parse().unwrap()),
+        token: "/access_token".into(),
+        issuer: config(support::OTHER),
+    };
+    let post = FakePost::new(move |_| answer(200, &token));
+    let authority =
+        HttpAuthority::with_clock(settings, post.clone(), town.net.clone(), town.clock.clone()).unwrap();
+    let switch = town.switch_by(Arc::new(authority));
+    switch
+        .session(&session, &owner, To::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    let logins = town.granting(|_| (), "olga", "acme-us");
+    post.now(move |_| answer(200, &logins));
+    assert!(
+        switch
+            .session(&session, &owner, To::Tenant("acme-us"))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn n10_a_reading_that_began_before_a_switch_does_not_outlive_it() {
+    for steps in 0..8 {
+        let town = Town::new(Reach::Tree).await;
+        let owner = town.owner().await;
+        let session = town.sessions.create(&owner.principal).await.unwrap();
+        let (fresh, contexts) = town.neighbour(None);
+        let switch = Switch::new(
+            fresh.clone(),
+            contexts,
+            Arc::new(LocalAuthority),
+            Arc::new(NoPreparation),
+        );
+        let mut reading = Box::pin(fresh.binding(&session, &owner.principal));
+        let mut read = false;
+        for _ in 0..steps {
+            read = read || futures::poll!(reading.as_mut()).is_ready();
+            tokio::task::yield_now().await;
+        }
+        switch
+            .session(&session, &owner, To::Tenant("acme-eu"))
+            .await
+            .unwrap();
+        if !read {
+            reading.await.unwrap();
+        }
+        let binding = fresh.binding(&session, &owner.principal).await.unwrap();
+        assert_eq!(
+            (tenant_of(&binding), binding.generation()),
+            ("acme-eu", 1),
+            "{steps}"
+        );
+    }
 }
