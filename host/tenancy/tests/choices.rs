@@ -507,3 +507,55 @@ async fn a_removed_tenant_takes_its_sessions_along() {
         ChoiceError::Unknown
     );
 }
+
+#[tokio::test]
+async fn n17_an_end_that_is_dropped_at_any_await_is_made_or_not_made_in_memory_and_store_alike() {
+    let (mut ended, mut alive) = (0, 0);
+    for steps in 0..24 {
+        let town = Town::new(Reach::Tree).await;
+        let owner = town.owner().await.principal;
+        let session = town.sessions.create(&owner).await.unwrap();
+        {
+            let mut ending = Box::pin(town.sessions.end(&session, &owner));
+            for _ in 0..steps {
+                if futures::poll!(ending.as_mut()).is_ready() {
+                    break;
+                }
+            }
+        }
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let (restarted, _) = town.neighbour(None);
+        let here = town.sessions.binding(&session, &owner).await.is_ok();
+        assert_eq!(here, restarted.binding(&session, &owner).await.is_ok(), "{steps}");
+        *(if here { &mut alive } else { &mut ended }) += 1;
+    }
+    assert!(ended > 0 && alive > 0, "both ends were met: {ended} and {alive}");
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_the_sessions_of_a_tenant() {
+    use toolhost_store::{Key, Table};
+    use toolhost_tenancy::MAX_SESSIONS_PER_TENANT;
+    let town = Town::new(Reach::Tree).await;
+    let owner = town.owner().await.principal;
+    let acme = Space::Tenant(space("acme"));
+    let count = Key::new(Table::Session, &[b"sessions"], b"").unwrap();
+    let full = async |count_of: u64| {
+        town.store
+            .put(&acme, &count, count_of.to_be_bytes().to_vec())
+            .await
+            .unwrap();
+        town.sessions.create(&owner).await
+    };
+    assert_eq!(
+        full(MAX_SESSIONS_PER_TENANT).await.unwrap_err(),
+        ChoiceError::Full
+    );
+    assert!(full(MAX_SESSIONS_PER_TENANT - 1).await.is_ok());
+    assert_eq!(town.sessions.create(&owner).await.unwrap_err(), ChoiceError::Full);
+    // Another tenant's are counted for themselves.
+    let otto = town.who("otto", "ADMIN", Some("globex")).await.principal;
+    assert!(town.sessions.create(&otto).await.is_ok());
+}

@@ -232,3 +232,50 @@ async fn a_tenant_of_the_directory_is_set_up_without_any_limit() {
     }
     assert!(fresh.town.store.destroy(&space("listed-0")).await.unwrap());
 }
+
+#[tokio::test]
+async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
+    use toolhost_store::{Key, Space, Table};
+    use toolhost_tenancy::{Freshness, MAX_ADMITTED, StoredDirectory};
+    let fresh = Fresh::new().await;
+    let record = br#"{"parent":null,"state":"active","display_name":"","keys":[]}"#;
+    for n in 0..MAX_ADMITTED - 6 {
+        let key = Key::new(Table::Tenant, &[b"directory"], format!("many-{n}").as_bytes()).unwrap();
+        fresh
+            .town
+            .store
+            .inner
+            .put(&Space::Host, &key, record.to_vec())
+            .await
+            .unwrap();
+    }
+    let directory = StoredDirectory::open(fresh.town.store.clone(), Freshness::Sole)
+        .await
+        .unwrap();
+    let provisioner = Provisioner::with_clock(
+        fresh.town.store.clone(),
+        fresh.set_up.clone(),
+        fresh.town.clock.clone(),
+    )
+    .admitting(Arc::new(directory), [ISSUER.to_owned()]);
+    let of = async |tenant: &str| {
+        let principal = fresh.town.who("olga", "OWNER", Some("acme")).await;
+        assert!(
+            provisioner.admit(&principal.principal).await,
+            "those that are there stay"
+        );
+        let request = fresh.town.request("olga", "OWNER", Some(tenant));
+        let token = fresh.town.key.mint(&request, fresh.town.clock.unix()).unwrap();
+        let unbound = Tenancy::with_clock(
+            vec![roles(ISSUER)],
+            Arc::new(toolhost_identity::StaticDirectory::new([(id(tenant), vec![])]).unwrap()),
+            None,
+            fresh.town.net.clone(),
+            fresh.town.clock.clone(),
+        );
+        let admitted = unbound.unwrap().admit_token(&token).await.unwrap();
+        provisioner.admit(&admitted.presented.principal).await
+    };
+    assert!(of("last-one").await);
+    assert!(!of("one-more").await);
+}

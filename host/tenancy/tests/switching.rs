@@ -814,3 +814,37 @@ async fn n10_a_reading_that_began_before_a_switch_does_not_outlive_it() {
         );
     }
 }
+
+/// While it is made ready, the tenant is suspended.
+#[derive(Debug)]
+struct Revokes(Arc<toolhost_tenancy::StoredDirectory>);
+
+#[async_trait]
+impl Preparation for Revokes {
+    async fn prepare(&self, binding: &Binding) -> Result<(), NotPrepared> {
+        self.0.suspend(binding.tenant(), &by()).await.unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_revoked_while_it_is_made_ready_is_not_switched_to() {
+    for reach in [Reach::Tree, Reach::Authority] {
+        let town = Town::new(reach).await;
+        let owner = town.owner().await;
+        let session = town.sessions.create(&owner.principal).await.unwrap();
+        let granted = town.granting(|_| (), "olga", "acme-eu");
+        let authority: Arc<dyn Authority> = match reach {
+            Reach::Tree => Arc::new(LocalAuthority),
+            Reach::Authority => town.endpoint(FakePost::new(move |_| answer(200, &granted))),
+        };
+        let revokes = Arc::new(Revokes(town.directory.clone()));
+        let switch = Switch::new(town.sessions.clone(), town.contexts.clone(), authority, revokes);
+        assert_eq!(
+            switch.session(&session, &owner, To::Tenant("acme-eu")).await,
+            Err(SwitchError::TenantUnavailable)
+        );
+        assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
+        assert!(town.rooms.tokens.is_empty());
+    }
+}
