@@ -8,6 +8,7 @@ mod contexts;
 mod error;
 mod id;
 mod join;
+mod room;
 mod sessions;
 
 pub use choice::SessionView;
