@@ -61,10 +61,19 @@ const READS: &[(&str, usize, &str)] = &[
         "subkeys are made of a space's key",
     ),
     ("store/src/keys/wrapped.rs", 1, "a space's key is wrapped"),
+        "tenancy/src/bearer_token.rs",
+        2,
+        "the caller's token goes to its tenant authority: as a header, or in a form; the authority's own is verified",
+    ),
     (
         "tenancy/src/dev/key.rs",
         4,
         "the development key is written, read and used to sign",
+    ),
+    (
+        "tenancy/src/introspection.rs",
+        1,
+        "the host's own secret goes to the token and introspection endpoints",
     ),
     ("tools/src/seal.rs", 1, "states are sealed"),
     (

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Directory, OwnerId, Principal, TenantId, TenantSpace};
+use crate::{
+    Attribution, AuthorityGrant, Directory, GrantId, OwnerId, Principal, TenantId, TenantSpace, Tree,
+};
 
 /// Why a caller gets no binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -8,8 +10,8 @@ pub enum BindingError {
     /// The token has no tenant claim.
     #[error("the token names no tenant")]
     TenantRequired,
-    /// The claim means no tenant that is served here.
-    #[error("the token's tenant is not served here")]
+    /// The tenant is unknown, suspended, or not within the caller's reach. From outside these are one (N21).
+    #[error("the tenant is not available to this caller")]
     TenantUnavailable,
 }
 
@@ -44,22 +46,82 @@ pub enum BindingError {
 pub struct Binding {
     principal: Arc<Principal>,
     tenant: TenantId,
-    home: TenantId,
+    home: Option<TenantId>,
+    generation: u64,
+    grant: Option<GrantId>,
+    attribution: Option<Attribution>,
 }
 
 impl Binding {
-    /// The principal at its home tenant.
+    /// The principal at its home tenant, as it is before any switch: generation 0.
     ///
     /// # Errors
-    /// The token has no tenant claim, or the directory does not know it. Nothing stands in for it.
+    /// The token has no tenant claim, or the directory does not serve it. Nothing stands in for it.
     pub fn home(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
-        let key = principal.tenant_key().ok_or(BindingError::TenantRequired)?;
-        let tenant = directory.tenant(key).ok_or(BindingError::TenantUnavailable)?;
+        let tree = directory.tree();
+        let home = tree.home_of(principal.tenant_key())?.clone();
+        Ok(Self::new(principal, home.clone(), Some(home), 0))
+    }
+
+    /// The principal at a tenant that was chosen, where its role reaches that tenant from its home now. `generation` is
+    /// the choice's.
+    ///
+    /// # Errors
+    /// [`BindingError::TenantUnavailable`], whatever the reason: the tenant is unknown, suspended or out of reach, or the
+    /// caller's own tenant is not served.
+    pub fn active(
+        principal: Arc<Principal>,
+        tenant: &TenantId,
+        generation: u64,
+        directory: &dyn Directory,
+    ) -> Result<Self, BindingError> {
+        let tree = directory.tree();
+        let home = home_if_any(&principal, &tree)?;
+        if !tree.reaches(principal.role(), home.as_ref(), tenant) {
+            return Err(BindingError::TenantUnavailable);
+        }
+        Ok(Self::new(principal, tenant.clone(), home, generation))
+    }
+
+    /// The principal at the tenant that its authority has granted it: what [`Binding::active`] asks of the tree is asked
+    /// of the grant, which has to be this caller's own and not yet over. The directory still has to serve the tenant.
+    ///
+    /// # Errors
+    /// [`BindingError::TenantUnavailable`], whatever the reason.
+    pub fn granted(
+        principal: Arc<Principal>,
+        grant: &AuthorityGrant,
+        generation: u64,
+        directory: &dyn Directory,
+        now: u64,
+    ) -> Result<Self, BindingError> {
+        let tree = directory.tree();
+        let home = home_if_any(&principal, &tree)?;
+        let owner = OwnerId::of(&principal, home.as_ref());
+        if !grant.holds_for(&owner, now) || !tree.is_available(grant.tenant()) {
+            return Err(BindingError::TenantUnavailable);
+        }
         Ok(Self {
-            principal,
-            home: tenant.clone(),
-            tenant,
+            grant: Some(grant.id()),
+            ..Self::new(principal, grant.tenant().clone(), home, generation)
         })
+    }
+
+    fn new(principal: Arc<Principal>, tenant: TenantId, home: Option<TenantId>, generation: u64) -> Self {
+        Self {
+            principal,
+            tenant,
+            home,
+            generation,
+            grant: None,
+            attribution: None,
+        }
+    }
+
+    /// The same, with the name of whom a machine says that it acts for.
+    #[must_use]
+    pub fn attributed_to(self, attribution: Option<Attribution>) -> Self {
+        Self { attribution, ..self }
     }
 
     /// Who calls.
@@ -68,16 +130,41 @@ impl Binding {
         &self.principal
     }
 
+    /// Who calls, to be bound again.
+    #[must_use]
+    pub fn shared_principal(&self) -> Arc<Principal> {
+        Arc::clone(&self.principal)
+    }
+
     /// The active tenant.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// The tenant of the caller's own token.
+    /// The tenant of the caller's own token, where that names one.
     #[must_use]
-    pub fn home_tenant(&self) -> &TenantId {
-        &self.home
+    pub fn home_tenant(&self) -> Option<&TenantId> {
+        self.home.as_ref()
+    }
+
+    /// Of the choice of the active tenant: 0 before any switch, and one more with each. What is cached for a session is
+    /// keyed by it.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The authority's grant that the binding stands on, where it does.
+    #[must_use]
+    pub fn grant(&self) -> Option<GrantId> {
+        self.grant
+    }
+
+    /// Whom a machine says that it acts for: for the audit record, and for nothing else.
+    #[must_use]
+    pub fn attribution(&self) -> Option<&Attribution> {
+        self.attribution.as_ref()
     }
 
     /// The key of everything that is kept for the active tenant.
@@ -89,7 +176,16 @@ impl Binding {
     /// Whom a session belongs to: issuer, subject, client and home tenant together.
     #[must_use]
     pub fn owner(&self) -> OwnerId {
-        OwnerId::of(&self.principal, &self.home)
+        OwnerId::of(&self.principal, self.home.as_ref())
+    }
+}
+
+/// The caller's home. A claim that means nothing here is an error; no claim is none.
+fn home_if_any(principal: &Principal, tree: &Tree) -> Result<Option<TenantId>, BindingError> {
+    match tree.home_of(principal.tenant_key()) {
+        Ok(home) => Ok(Some(home.clone())),
+        Err(BindingError::TenantRequired) => Ok(None),
+        Err(BindingError::TenantUnavailable) => Err(BindingError::TenantUnavailable),
     }
 }
 

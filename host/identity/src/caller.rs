@@ -15,7 +15,8 @@ pub(crate) fn tenant_key(
     token: &Unverified<'_>,
     rules: &IssuerRules,
 ) -> Result<Option<Arc<str>>, TokenError> {
-    match rules.tenant_claim.of(&token.claims) {
+    let claim = rules.tenant_claim.as_ref();
+    match claim.and_then(|claim| claim.of(&token.claims)) {
         None => Ok(None),
         Some(Value::String(key))
             if (1..=MAX_TENANT_CLAIM).contains(&key.len())

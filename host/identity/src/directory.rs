@@ -1,82 +1,63 @@
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::TenantId;
+use crate::{Tenant, TenantId, Tree, TreeError};
 
-/// The longest key of an identity provider that is looked up.
-const MAX_KEY: usize = 128;
-
-/// Which tenants there are, and which key of an identity provider means which.
+/// Which tenants there are, how they belong together, and which key of an identity provider means which.
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// The tenant that a token's claim means: its own id, or a key mapped to it. `None` where there is none; there is
-    /// no default.
-    fn tenant(&self, key: &str) -> Option<TenantId>;
+    /// The tenants as they stand now. Cheap: nothing is read, fetched or copied but a pointer.
+    fn tree(&self) -> Arc<Tree>;
 }
 
-/// Why a list of tenants is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StaticDirectoryError {
-    /// One key for two tenants.
-    #[error("key {key:?} means both tenant {first} and tenant {second}")]
-    Twice {
-        /// The key.
-        key: String,
-        /// One tenant.
-        first: TenantId,
-        /// The other.
-        second: TenantId,
-    },
-    /// A key that no token can carry.
-    #[error("key {0:?} is not 1 to 128 visible ASCII characters")]
-    Key(String),
+impl Directory for Arc<Tree> {
+    fn tree(&self) -> Arc<Tree> {
+        Self::clone(self)
+    }
 }
 
 /// The tenants that the configuration lists.
 #[derive(Debug, Clone, Default)]
 pub struct StaticDirectory {
-    by_key: HashMap<String, TenantId>,
+    tree: Arc<Tree>,
 }
 
 impl StaticDirectory {
-    /// Takes each tenant with the keys that identity providers have for it. Its own id is always a key.
+    /// Takes each tenant, all of them roots, with the keys that identity providers have for it. Its own id is always a
+    /// key.
     ///
     /// # Errors
-    /// A key that stands for two tenants, or is not 1 to 128 visible ASCII characters.
-    pub fn new<'a>(
-        tenants: impl IntoIterator<Item = (TenantId, Vec<&'a str>)>,
-    ) -> Result<Self, StaticDirectoryError> {
-        let mut by_key: HashMap<String, TenantId> = HashMap::new();
-        for (tenant, keys) in tenants {
-            let own = tenant.clone();
-            for key in keys.into_iter().chain([own.as_str()]) {
-                if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    return Err(StaticDirectoryError::Key(key.chars().take(MAX_KEY).collect()));
-                }
-                match by_key.insert(key.to_owned(), tenant.clone()) {
-                    Some(first) if first != tenant => {
-                        return Err(StaticDirectoryError::Twice {
-                            key: key.to_owned(),
-                            first,
-                            second: tenant,
-                        });
-                    }
-                    _ => {}
-                }
+    /// As [`Tree::new`]. A tenant that is there twice has the keys of both.
+    pub fn new<'a>(tenants: impl IntoIterator<Item = (TenantId, Vec<&'a str>)>) -> Result<Self, TreeError> {
+        let mut listed: Vec<Tenant> = Vec::new();
+        for (id, keys) in tenants {
+            let keys = keys.into_iter().map(str::to_owned);
+            match listed.iter_mut().find(|tenant| tenant.id == id) {
+                Some(tenant) => tenant.keys.extend(keys),
+                None => listed.push(Tenant {
+                    keys: keys.collect(),
+                    ..Tenant::root(id)
+                }),
             }
         }
-        Ok(Self { by_key })
+        Ok(Self::of(Tree::new(0, listed)?))
+    }
+
+    /// A tree that does not change.
+    #[must_use]
+    pub fn of(tree: Tree) -> Self {
+        Self { tree: Arc::new(tree) }
     }
 }
 
 impl Directory for StaticDirectory {
-    fn tenant(&self, key: &str) -> Option<TenantId> {
-        self.by_key.get(key).cloned()
+    fn tree(&self) -> Arc<Tree> {
+        Arc::clone(&self.tree)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Directory, StaticDirectory, StaticDirectoryError};
-    use crate::TenantId;
+    use super::{Directory, StaticDirectory};
+    use crate::{TenantId, TreeError};
 
     fn id(text: &str) -> TenantId {
         TenantId::parse(text).unwrap()
@@ -86,10 +67,11 @@ mod tests {
     fn a_key_means_its_tenant_and_an_unknown_one_means_none() {
         let directory =
             StaticDirectory::new([(id("acme"), vec!["org_AbC"]), (id("globex"), vec![])]).unwrap();
-        assert_eq!(directory.tenant("org_AbC"), Some(id("acme")));
-        assert_eq!(directory.tenant("globex"), Some(id("globex")));
+        let tree = directory.tree();
+        assert_eq!(tree.tenant("org_AbC"), Some(&id("acme")));
+        assert_eq!(tree.tenant("globex"), Some(&id("globex")));
         for unknown in ["", "org_abc", "ACME", "acme ", "initech", "default"] {
-            assert_eq!(directory.tenant(unknown), None, "{unknown:?}");
+            assert_eq!(tree.tenant(unknown), None, "{unknown:?}");
         }
     }
 
@@ -98,16 +80,16 @@ mod tests {
         let both = [(id("acme"), vec!["org"]), (id("globex"), vec!["org"])];
         assert!(matches!(
             StaticDirectory::new(both),
-            Err(StaticDirectoryError::Twice { .. })
+            Err(TreeError::KeyTwice { .. })
         ));
         let shadow = [(id("acme"), vec!["globex"]), (id("globex"), vec![])];
         assert!(matches!(
             StaticDirectory::new(shadow),
-            Err(StaticDirectoryError::Twice { .. })
+            Err(TreeError::KeyTwice { .. })
         ));
-        assert!(matches!(
-            StaticDirectory::new([(id("acme"), vec!["a b"])]),
-            Err(StaticDirectoryError::Key(_))
-        ));
+        for bad in ["a b", "", "a\u{7}", &"x".repeat(129)] {
+            let tenants = [(id("acme"), vec![bad])];
+            assert!(matches!(StaticDirectory::new(tenants), Err(TreeError::Key(_))));
+        }
     }
 }

@@ -11,13 +11,19 @@
 //!   that issuer; [`KeySet`]: its public keys, by [`Algorithm`].
 //! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each for a person.
 //! - [`Principal`]: the verified caller, made by token verification alone.
-//! - [`Directory`]: which tenants there are, and which key of an identity provider means which.
+//! - [`Tree`]: the tenants at one moment, how they belong together, which key of an identity provider means which, and how
+//!   far a [`Role`] reaches; [`Directory`]: where the tree comes from.
+//! - [`Caller`]: the principal at its home tenant, or [`Tenantless`].
+//! - [`AuthorityGrant`]: a remote authority's yes to a switch.
 //! - [`Binding`]: principal and active tenant, the immutable snapshot that a call runs under.
 //! - [`TenantSpace`]: the only key under which anything is kept for a tenant.
 
 mod algorithm;
+mod attribution;
+mod authority_grant;
 mod binding;
 mod caller;
+mod caller_home;
 mod checks;
 mod directory;
 mod json;
@@ -25,17 +31,23 @@ mod key;
 mod key_set;
 mod pointer;
 mod principal;
+mod reach;
 mod rules;
 mod space;
 mod tenant;
 mod token_error;
+mod tree;
+mod tree_error;
 mod unverified;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub use attribution::Attribution;
+pub use authority_grant::{AuthorityGrant, GrantError, GrantId, GrantRules};
 pub use binding::{Binding, BindingError};
+pub use caller_home::{Caller, Tenantless};
 pub use checks::LEEWAY_SECONDS;
-pub use directory::{Directory, StaticDirectory, StaticDirectoryError};
+pub use directory::{Directory, StaticDirectory};
 pub use json::{NotStrict, object as strict_object};
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
@@ -45,5 +57,7 @@ pub use rules::{AcceptedType, IssuerRules, MachineClaim};
 pub use space::{Operator, OwnerId, TenantSpace};
 pub use tenant::{TenantId, TenantIdError};
 pub use token_error::TokenError;
+pub use tree::{MAX_DEPTH, Tenant, TenantState, Tree};
+pub use tree_error::TreeError;
 pub use unverified::{MAX_TOKEN_BYTES, Unverified};
-pub use verify::{Finding, examine, verify};
+pub use verify::{Finding, examine, verify, verify_introspection};

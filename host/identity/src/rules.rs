@@ -28,8 +28,8 @@ pub struct IssuerRules {
     pub audience: Vec<String>,
     /// What the tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// Where the tenant is named.
-    pub tenant_claim: ClaimPointer,
+    /// Where the tenant is named; `None` where the issuer's tokens name none.
+    pub tenant_claim: Option<ClaimPointer>,
     /// Where the role is named, if the issuer is asked for one at all.
     pub role_claim: Option<ClaimPointer>,
     /// The roles that the issuer is believed for. A role outside this list counts as none: [`Role::Admin`].

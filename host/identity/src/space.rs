@@ -45,14 +45,14 @@ impl TenantSpace {
 pub struct OwnerId([u8; 32]);
 
 impl OwnerId {
-    pub(crate) fn of(principal: &Principal, home: &TenantId) -> Self {
+    pub(crate) fn of(principal: &Principal, home: Option<&TenantId>) -> Self {
         let mut digest = Sha256::new();
         let client = principal.client();
         for part in [
             Some(principal.issuer()),
             Some(principal.subject()),
             client,
-            Some(home.as_str()),
+            home.map(TenantId::as_str),
         ] {
             match part {
                 None => digest.update([0]),

@@ -69,6 +69,9 @@ pub enum TokenError {
         "the token's tenant claim is not a string of 1 to 128 visible ASCII characters (issuers.tenant_claim)"
     )]
     TenantClaim,
+    /// The issuer says that the opaque token is not, or no longer, valid (RFC 7662).
+    #[error("the token is not active at its issuer")]
+    Inactive,
     /// A scope that the issuer's tokens must have is missing.
     #[error("the token lacks a required scope (issuers.scopes)")]
     Scope,

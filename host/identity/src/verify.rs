@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::{IssuerRules, KeySet, Principal, TokenError, Unverified, caller, checks};
 
 /// Verifies a token of one issuer against that issuer's keys and gives the caller it speaks for. The only way to a
@@ -21,6 +23,11 @@ pub fn verify(
     checks::kind_of_token(token, rules)?;
     let algorithm = checks::algorithm(token, rules)?;
     checks::signature(token, algorithm, keys)?;
+    principal(token, rules, now)
+}
+
+/// What is asked of the claims, once it is known that the issuer has made them.
+fn principal(token: &Unverified<'_>, rules: &IssuerRules, now: u64) -> Result<Principal, TokenError> {
     let expires_at = checks::times(token, now)?;
     checks::audience(token, rules)?;
     let subject = checks::subject(token)?;
@@ -38,6 +45,30 @@ pub fn verify(
     // Last, so that "forbidden" is never told to a token that is not valid at all.
     checks::scopes(&principal.scopes, rules)?;
     Ok(principal)
+}
+
+/// Takes what an issuer's introspection endpoint has said of an opaque token (RFC 7662 section 2.2) and gives the caller
+/// it speaks for. The answer came from the issuer itself over TLS, which stands for the signature; everything else is
+/// asked for as of a token, `iss`, `aud`, `exp` and `sub` included, although the RFC makes them optional.
+///
+/// # Errors
+/// `active` is anything but `true`, or the first check that fails.
+pub fn verify_introspection(
+    answer: Map<String, Value>,
+    rules: &IssuerRules,
+    now: u64,
+) -> Result<Principal, TokenError> {
+    if answer.get("active") != Some(&Value::Bool(true)) {
+        return Err(TokenError::Inactive);
+    }
+    let answered = Unverified {
+        message: "",
+        signature: "",
+        header: Map::new(),
+        claims: answer,
+    };
+    checks::issuer(&answered, rules)?;
+    principal(&answered, rules, now)
 }
 
 /// One check of [`examine`]: its name, and why it failed.

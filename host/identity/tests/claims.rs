@@ -186,7 +186,7 @@ fn e3_the_tenant_comes_from_the_configured_claim_alone() {
     }
     assert_eq!(caller(&decoys).tenant_key(), None);
     let mut nested = rules();
-    nested.tenant_claim = ClaimPointer::parse("/https:~1~1idp.example~1org/id").unwrap();
+    nested.tenant_claim = Some(ClaimPointer::parse("/https:~1~1idp.example~1org/id").unwrap());
     let claims = with("https://idp.example/org", json!({"id": "globex"}));
     assert_eq!(
         check_claims(&claims, &nested).unwrap().tenant_key(),

@@ -39,6 +39,8 @@ codes! {
     TenantRequired = "tenant_required", 403;
     /// The token's tenant is not served here.
     TenantUnavailable = "tenant_unavailable", 403;
+    /// The session began without a tenant, so there is none to go back to.
+    HomeTenantUnavailable = "home_tenant_unavailable", 409;
     /// There is no such tool, session or resource for this caller.
     NotFound = "not_found", 404;
     /// The arguments do not fit the tool's schema.

@@ -8,6 +8,10 @@ pub trait Clock: Send + Sync + Debug {
     fn unix(&self) -> u64;
     /// Seconds since some moment before.
     fn elapsed(&self) -> u64;
+    /// Milliseconds since the same moment.
+    fn elapsed_millis(&self) -> u64 {
+        self.elapsed().saturating_mul(1_000)
+    }
 }
 
 /// The machine's clocks.
@@ -30,5 +34,9 @@ impl Clock for SystemClock {
 
     fn elapsed(&self) -> u64 {
         self.0.elapsed().as_secs()
+    }
+
+    fn elapsed_millis(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

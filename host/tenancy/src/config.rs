@@ -25,8 +25,8 @@ pub struct IssuerConfig {
     pub keys: KeySource,
     /// What its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// JSON pointer to the tenant.
-    pub tenant_claim: String,
+    /// JSON pointer to the tenant; `None` where the issuer's tokens name none, as in single-tenant mode they need not.
+    pub tenant_claim: Option<String>,
     /// JSON pointer to the role.
     pub role_claim: Option<String>,
     /// The roles it is believed for.
@@ -68,6 +68,27 @@ pub enum ConfigError {
         /// Whose.
         issuer: String,
     },
+    /// A setting for an issuer that is not configured.
+    #[error("{setting} names the issuer {issuer:?}, which is not configured (issuers)")]
+    Unknown {
+        /// Which setting.
+        setting: &'static str,
+        /// Whose.
+        issuer: String,
+    },
+    /// An opaque token does not say whose it is, and no issuer may learn another's tokens.
+    #[error(
+        "issuers.introspection stands at {0:?} and at another issuer; an opaque token does not say whose it is"
+    )]
+    Introspections(String),
+    /// What is sent there opens something.
+    #[error("{setting} {url} is not https (http needs allow_http)")]
+    Cleartext {
+        /// Which setting.
+        setting: &'static str,
+        /// Where to.
+        url: Url,
+    },
     /// The keys would come over a line that anybody can change.
     #[error("issuers.jwks_url of {0:?} is not https (http needs allow_http)")]
     KeysUrl(String),
@@ -82,7 +103,7 @@ impl IssuerConfig {
             audience: vec![audience.into()],
             keys,
             algorithms: Algorithm::USUAL.to_vec(),
-            tenant_claim: "/tenantId".into(),
+            tenant_claim: Some("/tenantId".into()),
             role_claim: None,
             may_grant: vec![],
             machine: None,
@@ -127,7 +148,11 @@ impl IssuerConfig {
             issuer: name(),
             audience: self.audience.clone(),
             algorithms: self.algorithms.clone(),
-            tenant_claim: pointer("tenant_claim", &self.tenant_claim)?,
+            tenant_claim: self
+                .tenant_claim
+                .as_deref()
+                .map(|text| pointer("tenant_claim", text))
+                .transpose()?,
             role_claim: self
                 .role_claim
                 .as_deref()

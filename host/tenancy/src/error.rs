@@ -4,6 +4,8 @@ use std::sync::Arc;
 use toolhost_identity::{BindingError, TokenError};
 use toolhost_policy::{ErrorCode, PublicError};
 
+use crate::{DirectoryError, MachineRefusal};
+
 /// Why a request has no caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -31,6 +33,15 @@ pub enum AuthError {
     /// The token's tenant is unknown, or not for this caller: the two look alike (N21).
     #[error("the token's tenant is not available")]
     TenantUnavailable,
+    /// A machine's headers do not fit its token (A3).
+    #[error(transparent)]
+    Machine(#[from] MachineRefusal),
+    /// Nobody knows which tenants there are, so that the token's can be neither served nor refused.
+    #[error("the directory of tenants is not available; try again")]
+    DirectoryUnavailable,
+    /// The token's tenant is served and could not be set up; the log has the reason.
+    #[error("the token's tenant could not be set up; try again")]
+    NotProvisioned,
     /// The issuer's keys have not been fetched, so that the token can be neither believed nor refused. A 401 would
     /// make clients throw a good token away.
     #[error("the keys of the token's issuer are not available; try again")]
@@ -44,8 +55,11 @@ impl AuthError {
         match self {
             Self::Malformed(_) => 400,
             Self::MissingToken { .. } | Self::InvalidToken(_) => 401,
-            Self::InsufficientScope { .. } | Self::TenantRequired | Self::TenantUnavailable => 403,
-            Self::KeysUnavailable => 503,
+            Self::InsufficientScope { .. }
+            | Self::TenantRequired
+            | Self::TenantUnavailable
+            | Self::Machine(_) => 403,
+            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned => 503,
         }
     }
 
@@ -59,7 +73,12 @@ impl AuthError {
             Self::Malformed(_) => (Some("invalid_request"), None),
             Self::InvalidToken(_) => (Some("invalid_token"), None),
             Self::InsufficientScope { scopes } => (Some("insufficient_scope"), Some(scopes)),
-            Self::TenantRequired | Self::TenantUnavailable | Self::KeysUnavailable => (None, None),
+            Self::TenantRequired
+            | Self::TenantUnavailable
+            | Self::Machine(_)
+            | Self::KeysUnavailable
+            | Self::DirectoryUnavailable
+            | Self::NotProvisioned => (None, None),
         };
         if let Some(error) = error {
             let _ = write!(
@@ -80,10 +99,10 @@ impl AuthError {
         let code = match self {
             Self::MissingToken { .. } | Self::InvalidToken(_) => ErrorCode::Unauthenticated,
             Self::Malformed(_) => ErrorCode::InvalidRequest,
-            Self::InsufficientScope { .. } => ErrorCode::Forbidden,
+            Self::InsufficientScope { .. } | Self::Machine(_) => ErrorCode::Forbidden,
             Self::TenantRequired => ErrorCode::TenantRequired,
             Self::TenantUnavailable => ErrorCode::TenantUnavailable,
-            Self::KeysUnavailable => ErrorCode::Busy,
+            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned => ErrorCode::Busy,
         };
         PublicError::new(code, self.to_string())
     }
@@ -95,6 +114,13 @@ impl From<BindingError> for AuthError {
             BindingError::TenantRequired => Self::TenantRequired,
             BindingError::TenantUnavailable => Self::TenantUnavailable,
         }
+    }
+}
+
+impl From<DirectoryError> for AuthError {
+    fn from(error: DirectoryError) -> Self {
+        tracing::warn!(%error, "no caller can be bound");
+        Self::DirectoryUnavailable
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whose call it is: keys of issuers, the directory, sessions.
 //!
-//! This room decides who stands behind a request, by that request's own token, and whose a session is.
+//! This room decides who stands behind a request, by that request's own token, whose a session is and which tenant it
+//! has chosen.
 //! What must never happen here: a caller without a verified token (but for the development one, on loopback, where no
 //! token was sent at all); a token judged by another issuer's keys; one issuer's outage that reaches another's callers;
-//! a difference, seen from outside, between what is unknown and what is somebody else's.
+//! a choice that is taken for a right; a switch that is made in part; a caller's token that goes anywhere but to the
+//! configured authority; a difference, seen from outside, between what is unknown and what is somebody else's.
 //!
 //! # Tour
 //!
@@ -14,27 +16,62 @@
 //! - `token_cache`: verified tokens by their hash.
 //! - [`Tenancy`]: from a request's headers to its [`toolhost_identity::Binding`].
 //! - [`AuthError`]: what a caller without one is told (RFC 6750, RFC 9728).
+//! - [`TenantDirectory`]: which tenants there are; [`StoredDirectory`] keeps them and [`MembershipDirectory`] asks.
+//! - [`Provisioner`]: a tenant's storage at its first sight.
+//! - [`MachineHeaders`]: what a program's request must have beside its token.
+//! - [`Introspection`]: tokens that only their issuer can read.
 //! - [`SessionOwners`]: which session belongs to whom.
+//! - [`Sessions`], [`TenantContexts`]: which tenant a session, or a caller without one, has chosen.
+//! - [`Switch`]: how it chooses another; [`Authority`] says whether it may, [`AuthorityTokens`] keeps what a remote one gave.
 //! - [`dev`]: development keys and tokens, and a look into any token.
 
 mod bearer;
+mod bearer_token;
 mod clock;
 mod config;
 pub mod dev;
+mod directory;
 mod error;
 mod fetch;
+mod introspection;
+mod issuer;
 mod issuer_keys;
+mod machine;
 mod network_fetch;
+mod post;
+mod provision;
+mod session;
 mod sessions;
 mod source;
+mod switch;
 mod tenancy;
 mod token_cache;
 
+pub use bearer_token::{Bearer, Presented};
 pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, IssuerConfig, KeySource};
+pub use directory::{
+    ChangeError, DIRECTORY_MAX_AGE, DirectoryError, Freshness, MEMBERSHIP_MAX_AGE, MembershipDirectory,
+    MembershipEndpoint, Removed, StoredDirectory, TenantDirectory,
+};
 pub use error::AuthError;
 pub use fetch::{FetchError, FetchRequest, KeyFetch};
+pub use introspection::{INTROSPECTION_MAX_AGE, Introspection};
 pub use issuer_keys::{KEY_SET_MAX_AGE, KEY_SET_MAX_STALE, REFETCH_INTERVAL};
+pub use machine::{MachineHeaders, MachineRefusal};
 pub use network_fetch::NetworkFetch;
+pub use post::{Destination, Post, PostAnswer, PostRequest};
+pub use provision::{
+    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
+};
+pub use session::{
+    ChoiceError, ContextName, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, MAX_SESSIONS_PER_TENANT, Reach,
+    Rooms, SessionId, SessionView, Sessions, TenantContexts,
+};
 pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
-pub use tenancy::{Authenticated, Tenancy};
+pub use switch::{
+    Authority, AuthorityAnswer, AuthorityError, AuthorityTokens, ExchangeSettings, HttpAuthority,
+    HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared, Preparation,
+    Switch, SwitchError, Switched, To, TokenExchange,
+};
+pub use tenancy::{Admitted, Authenticated, Tenancy};

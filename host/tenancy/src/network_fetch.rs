@@ -17,6 +17,10 @@ impl NetworkFetch {
     pub fn new(network: Arc<Network>) -> Self {
         Self(network)
     }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.0
+    }
 }
 
 impl KeyFetch for NetworkFetch {

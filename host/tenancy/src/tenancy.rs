@@ -4,14 +4,19 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use toolhost_identity::{
-    Binding, Directory, IssuerRules, MAX_TOKEN_BYTES, Principal, TokenError, Unverified, verify,
+    Attribution, Binding, Caller, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified,
 };
 use url::Url;
 
 use crate::bearer::{Credentials, credentials};
-use crate::issuer_keys::IssuerKeys;
-use crate::token_cache::{TokenCache, Verified};
-use crate::{AuthError, Clock, ConfigError, IssuerConfig, KeyFetch, SystemClock};
+use crate::directory::tree_for;
+use crate::introspection::Introspector;
+use crate::issuer::Issuer;
+use crate::token_cache::{Proof, TokenCache, Verified};
+use crate::{
+    AuthError, Bearer, Clock, ConfigError, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, KeyFetch,
+    MachineHeaders, Post, Presented, Provisioner, SystemClock, TenantDirectory,
+};
 
 /// A request's caller, made from that request's own token.
 #[derive(Debug, Clone)]
@@ -20,10 +25,16 @@ pub struct Authenticated {
     pub binding: Binding,
 }
 
-#[derive(Debug)]
-struct Issuer {
-    rules: IssuerRules,
-    keys: Arc<IssuerKeys>,
+/// A request's caller, which may come from no tenant, with what a session and a switch need of it.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Who calls, at home or tenantless.
+    pub caller: Caller,
+    /// The same with its token, for the tenant authority alone.
+    pub presented: Presented,
+    /// Whom a machine says that it acts for: for the audit record. Put it on each binding
+    /// ([`Binding::attributed_to`]).
+    pub attribution: Option<Attribution>,
 }
 
 /// Whose call it is: the issuers with their keys, the directory, and the tokens that were verified lately.
@@ -31,8 +42,11 @@ struct Issuer {
 pub struct Tenancy {
     issuers: Vec<Issuer>,
     by_name: HashMap<String, usize>,
-    directory: Arc<dyn Directory>,
+    directory: Arc<dyn TenantDirectory>,
     development: Option<Arc<Principal>>,
+    introspector: Option<Introspector>,
+    machines: MachineHeaders,
+    provisioner: Option<Arc<Provisioner>>,
     tokens: TokenCache,
     clock: Arc<dyn Clock>,
     scopes: Arc<[String]>,
@@ -45,7 +59,7 @@ impl Tenancy {
     /// An issuer's configuration is wrong, or there twice.
     pub fn new(
         issuers: Vec<IssuerConfig>,
-        directory: Arc<dyn Directory>,
+        directory: Arc<dyn TenantDirectory>,
         development: Option<Principal>,
         fetch: Arc<dyn KeyFetch>,
     ) -> Result<Self, ConfigError> {
@@ -64,7 +78,7 @@ impl Tenancy {
     /// As [`Tenancy::new`].
     pub fn with_clock(
         configs: Vec<IssuerConfig>,
-        directory: Arc<dyn Directory>,
+        directory: Arc<dyn TenantDirectory>,
         development: Option<Principal>,
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
@@ -73,15 +87,13 @@ impl Tenancy {
         let mut by_name = HashMap::new();
         let mut scopes = Vec::new();
         for config in configs {
-            let rules = config.rules()?;
-            if by_name.insert(config.issuer.clone(), issuers.len()).is_some() {
-                return Err(ConfigError::Twice(config.issuer));
+            let name = config.issuer.clone();
+            let issuer = Issuer::new(config, Arc::clone(&fetch), Arc::clone(&clock))?;
+            if by_name.insert(name.clone(), issuers.len()).is_some() {
+                return Err(ConfigError::Twice(name));
             }
-            scopes.extend(rules.scopes.iter().cloned());
-            issuers.push(Issuer {
-                rules,
-                keys: IssuerKeys::new(config, Arc::clone(&fetch), Arc::clone(&clock)),
-            });
+            scopes.extend(issuer.rules.scopes.iter().cloned());
+            issuers.push(issuer);
         }
         scopes.sort_unstable();
         scopes.dedup();
@@ -90,10 +102,49 @@ impl Tenancy {
             by_name,
             directory,
             development: development.map(Arc::new),
+            introspector: None,
+            machines: MachineHeaders::default(),
+            provisioner: None,
             tokens: TokenCache::new(),
             clock,
             scopes: scopes.into(),
         })
+    }
+
+    /// Takes opaque tokens of one issuer too, by asking it what they mean (RFC 7662).
+    ///
+    /// # Errors
+    /// The issuer is not configured, another one has such an endpoint already, or it is not `https`.
+    pub fn with_introspection(
+        mut self,
+        issuer: &str,
+        endpoint: &Introspection,
+        post: Arc<dyn Post>,
+    ) -> Result<Self, ConfigError> {
+        if self.introspector.is_some() {
+            return Err(ConfigError::Introspections(issuer.to_owned()));
+        }
+        let unknown = || ConfigError::Unknown {
+            setting: "introspection",
+            issuer: issuer.to_owned(),
+        };
+        let place = *self.by_name.get(issuer).ok_or_else(unknown)?;
+        self.introspector = Some(Introspector::new(place, endpoint, post)?);
+        Ok(self)
+    }
+
+    /// Other names for the headers of machine callers.
+    #[must_use]
+    pub fn with_machine_headers(mut self, names: MachineHeaders) -> Self {
+        self.machines = names;
+        self
+    }
+
+    /// Sets tenants up at their first sight.
+    #[must_use]
+    pub fn with_provisioner(mut self, provisioner: Arc<Provisioner>) -> Self {
+        self.provisioner = Some(provisioner);
+        self
     }
 
     /// Fetches the keys of all issuers at once. One that does not answer is logged and asked again with its first
@@ -120,43 +171,107 @@ impl Tenancy {
             .collect()
     }
 
-    /// The caller of a request, by its one `Authorization` header.
+    /// The caller of a request, by its one `Authorization` header, at its home tenant.
     ///
     /// The development principal stands in only where there is no such header at all: a bad token stays an error (A6).
     /// A token in the query is for the door to refuse.
     ///
     /// # Errors
-    /// The request has no caller.
+    /// The request has no caller, or one without a tenant.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
-        match credentials(headers) {
-            Credentials::Bearer(token) => self.authenticate_token(token).await,
-            Credentials::Malformed(why) => Err(AuthError::Malformed(why)),
-            Credentials::OtherScheme => Err(self.missing()),
-            Credentials::None => match &self.development {
-                Some(principal) => self.bind(Arc::clone(principal)),
-                None => Err(self.missing()),
-            },
-        }
+        let admitted = self.admit(headers).await?;
+        let binding = admitted.caller.binding()?.attributed_to(admitted.attribution);
+        Ok(Authenticated { binding })
     }
 
-    /// The caller of a token that came another way: `--token` of stdio and `host call`.
+    /// The same, for doors that know sessions: a caller without a tenant is one too. A machine's headers are held against
+    /// its token (A3).
+    ///
+    /// # Errors
+    /// The request has no caller.
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, AuthError> {
+        let (principal, bearer) = match credentials(headers) {
+            Credentials::Bearer(token) => (self.principal(token).await?, Some(Bearer::new(token))),
+            Credentials::Malformed(why) => return Err(AuthError::Malformed(why)),
+            Credentials::OtherScheme => return Err(self.missing()),
+            Credentials::None => match &self.development {
+                Some(principal) => (Arc::clone(principal), None),
+                None => return Err(self.missing()),
+            },
+        };
+        let tree = tree_for(self.directory.as_ref(), &principal).await?;
+        let attribution = self.machines.check(&principal, headers, &tree)?;
+        let caller = self.caller(&principal, tree).await?;
+        let bearer = bearer.map(Arc::new);
+        Ok(Admitted {
+            caller,
+            presented: Presented { principal, bearer },
+            attribution,
+        })
+    }
+
+    /// The caller of a token that came another way: `--token` of stdio and `host call`. There are no headers then, and
+    /// none that could be sent again with another tenant's name, so a machine's token speaks for itself.
     ///
     /// # Errors
     /// The token is not believed, or has no tenant that is served here.
     pub async fn authenticate_token(&self, token: &str) -> Result<Authenticated, AuthError> {
+        let binding = self.admit_token(token).await?.caller.binding()?;
+        Ok(Authenticated { binding })
+    }
+
+    /// The same, for doors that know sessions.
+    ///
+    /// # Errors
+    /// The token is not believed, or names a tenant that is not served here.
+    pub async fn admit_token(&self, token: &str) -> Result<Admitted, AuthError> {
+        let principal = self.principal(token).await?;
+        let tree = tree_for(self.directory.as_ref(), &principal).await?;
+        let caller = self.caller(&principal, tree).await?;
+        let bearer = Some(Arc::new(Bearer::new(token)));
+        Ok(Admitted {
+            caller,
+            presented: Presented { principal, bearer },
+            attribution: None,
+        })
+    }
+
+    /// Whom a token speaks for, by what was verified lately or by its issuer.
+    async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
         let key = TokenCache::key(token);
         if let Some(verified) = self.tokens.get(&key) {
             if self.still_holds(&verified).await {
-                return self.bind(verified.principal);
+                return Ok(verified.principal);
             }
             self.tokens.remove(&key);
         }
         let verified = self.verify(token).await?;
         self.tokens.insert(key, verified.clone());
-        self.bind(verified.principal)
+        Ok(verified.principal)
+    }
+
+    /// The caller at home, or tenantless. A tenant that nobody has seen is admitted here if its issuer may, and one that
+    /// has no space yet is set up.
+    async fn caller(&self, principal: &Arc<Principal>, tree: Arc<Tree>) -> Result<Caller, AuthError> {
+        let mut tree = tree;
+        if let Some(provisioner) = &self.provisioner
+            && let Some(key) = principal.tenant_key()
+            && tree.tenant(key).is_none()
+            && provisioner.admit(principal).await
+        {
+            tree = tree_for(self.directory.as_ref(), principal).await?;
+        }
+        let caller = Caller::of(Arc::clone(principal), &tree)?;
+        if let (Some(provisioner), Caller::Home(binding)) = (&self.provisioner, &caller) {
+            provisioner.ensure(binding).await.map_err(|error| {
+                tracing::warn!(tenant = %binding.tenant(), %error, "a tenant could not be set up");
+                AuthError::NotProvisioned
+            })?;
+        }
+        Ok(caller)
     }
 
     /// The development principal's caller, for a door that has no headers (stdio).
@@ -164,10 +279,11 @@ impl Tenancy {
     /// # Errors
     /// There is none.
     pub fn development(&self) -> Result<Authenticated, AuthError> {
-        self.development.as_ref().map_or_else(
-            || Err(self.missing()),
-            |principal| self.bind(Arc::clone(principal)),
-        )
+        let principal = self.development.as_ref().ok_or_else(|| self.missing())?;
+        let tree = self.directory.at_once(principal);
+        let tree = tree.ok_or(AuthError::DirectoryUnavailable)?;
+        let binding = Binding::home(Arc::clone(principal), &tree)?;
+        Ok(Authenticated { binding })
     }
 
     /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2). Members without a value
@@ -200,41 +316,49 @@ impl Tenancy {
         let Some(issuer) = self.issuers.get(verified.issuer) else {
             return false;
         };
-        issuer
-            .keys
-            .current()
-            .await
-            .is_ok_and(|loaded| loaded.generation == verified.generation)
+        match verified.proof {
+            Proof::Introspection(at) => self.clock.elapsed().saturating_sub(at) < INTROSPECTION_MAX_AGE,
+            Proof::Keys(generation) => issuer
+                .keys
+                .current()
+                .await
+                .is_ok_and(|loaded| loaded.generation == generation),
+        }
     }
 
-    async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
-        let token = Unverified::parse(token)?;
-        let place = *self.by_name.get(token.issuer()?).ok_or(TokenError::Issuer)?;
-        let Issuer { rules, keys } = self.issuers.get(place).ok_or(TokenError::Issuer)?;
-        let mut loaded = keys.current().await.map_err(|_| AuthError::KeysUnavailable)?;
-        let mut result = verify(&token, rules, &loaded.keys, self.clock.unix());
-        if result == Err(TokenError::UnknownKey)
-            && let Some(newer) = keys.newer_than(loaded.generation).await
+    async fn verify(&self, text: &str) -> Result<Verified, AuthError> {
+        // What has the three parts of a JWT is one, and is believed by its signature or not at all.
+        if let Some(introspector) = self
+            .introspector
+            .as_ref()
+            .filter(|_| text.split('.').count() != 3)
         {
-            result = verify(&token, rules, &newer.keys, self.clock.unix());
-            loaded = newer;
+            return self.ask(introspector, text).await;
         }
-        match result {
-            Ok(principal) => Ok(Verified {
-                principal: Arc::new(principal),
-                issuer: place,
-                generation: loaded.generation,
-            }),
-            Err(TokenError::Scope) => Err(AuthError::InsufficientScope {
-                scopes: rules.scopes.as_slice().into(),
-            }),
-            Err(error) => Err(error.into()),
-        }
+        let token = Unverified::parse(text)?;
+        let place = *self.by_name.get(token.issuer()?).ok_or(TokenError::Issuer)?;
+        let issuer = self.issuers.get(place).ok_or(TokenError::Issuer)?;
+        let (principal, generation) = issuer.verify(&token).await?;
+        Ok(Verified {
+            principal: Arc::new(principal),
+            issuer: place,
+            proof: Proof::Keys(generation),
+        })
     }
 
-    fn bind(&self, principal: Arc<Principal>) -> Result<Authenticated, AuthError> {
-        Ok(Authenticated {
-            binding: Binding::home(principal, self.directory.as_ref())?,
+    async fn ask(&self, introspector: &Introspector, text: &str) -> Result<Verified, AuthError> {
+        let issuer = self.issuers.get(introspector.issuer).ok_or(TokenError::Issuer)?;
+        // The answer is as old as the question.
+        let at = self.clock.elapsed();
+        let asked = introspector.ask(text, &issuer.rules, self.clock.unix()).await;
+        let principal = asked.map_err(|error| match error {
+            AuthError::InvalidToken(error) => issuer.refusal(error),
+            error => error,
+        })?;
+        Ok(Verified {
+            principal: Arc::new(principal),
+            issuer: introspector.issuer,
+            proof: Proof::Introspection(at),
         })
     }
 

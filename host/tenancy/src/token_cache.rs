@@ -13,8 +13,16 @@ pub(crate) struct Verified {
     pub(crate) principal: Arc<Principal>,
     /// The issuer's place in the list.
     pub(crate) issuer: usize,
-    /// Of the issuer's keys when the token was verified.
-    pub(crate) generation: u64,
+    pub(crate) proof: Proof,
+}
+
+/// What a token was verified by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The issuer's keys of this generation.
+    Keys(u64),
+    /// The issuer's own word at this moment, in seconds of [`crate::Clock::elapsed`].
+    Introspection(u64),
 }
 
 /// Verified tokens by their SHA-256: the token itself is not kept.

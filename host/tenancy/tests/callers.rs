@@ -338,7 +338,7 @@ fn a_wrong_configuration_is_refused_by_name() {
         ConfigError::Algorithms(_)
     ));
     assert!(matches!(
-        refused(|issuer| issuer.tenant_claim = "tenantId".into()),
+        refused(|issuer| issuer.tenant_claim = Some("tenantId".into())),
         ConfigError::Pointer { .. }
     ));
     let twice = Tenancy::new(

@@ -13,7 +13,7 @@ use toolhost_tenancy::dev::{DevKey, DevKeyError, MintRequest, inspect};
 #[tokio::test]
 async fn a_minted_token_says_what_was_asked_for() {
     let mut issuer = config(ISSUER);
-    issuer.tenant_claim = "/org/id".into();
+    issuer.tenant_claim = Some("/org/id".into());
     issuer.role_claim = Some("/role".into());
     issuer.may_grant = vec![Role::Owner];
     let world = World::of(vec![issuer]);

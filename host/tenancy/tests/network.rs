@@ -13,7 +13,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use toolhost_net::Network;
 use toolhost_tenancy::dev::{DevKey, MintRequest};
-use toolhost_tenancy::{IssuerConfig, KeySource, NetworkFetch, Tenancy};
+use toolhost_tenancy::{
+    Bearer, Destination, IssuerConfig, KeySource, NetworkFetch, Post as _, PostRequest, Tenancy,
+};
 
 /// Serves one answer a path, each connection once.
 async fn serve(pages: impl Fn(&str, SocketAddr) -> String + Send + Sync + 'static) -> SocketAddr {
@@ -136,4 +138,57 @@ async fn a_redirect_an_endless_body_and_a_bad_status_give_no_keys() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn n7_a_question_with_a_token_follows_no_redirect_and_takes_no_endless_answer() {
+    let followed = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = followed.clone();
+    let address = serve(move |path, address| match path {
+        "/stolen" => {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            page("{}")
+        }
+        "/moved" => format!(
+            "HTTP/1.1 307 Moved\r\nlocation: http://{address}/stolen\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        ),
+        "/huge" => page(&" ".repeat(300 * 1024)),
+        "/zipped" => page("{}").replace("connection", "content-encoding: gzip\r\nconnection"),
+        _ => page("{\"access_token\":\"t\"}"),
+    })
+    .await;
+    let fetch = NetworkFetch::new(Arc::new(Network::system().unwrap()));
+    let ask = async |path: &str, allow_http, allow_loopback| {
+        let request = PostRequest {
+            destination: Destination {
+                url: format!("http://{address}{path}").parse().unwrap(),
+                allow_http,
+                allow_loopback,
+                allow_private: false,
+            },
+            authorization: None,
+            content_type: "application/json",
+            // The server above reads no body.
+            body: "".into(),
+        };
+        fetch.post(request).await.map(|answer| answer.status)
+    };
+    assert_eq!(ask("/", true, true).await, Ok(200));
+    assert_eq!(
+        ask("/moved", true, true).await,
+        Ok(307),
+        "it is an answer like any other"
+    );
+    assert_eq!(followed.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert!(ask("/huge", true, true).await.is_err());
+    assert!(ask("/zipped", true, true).await.is_err());
+    assert!(
+        ask("/", false, true).await.is_err(),
+        "http is for those that say so"
+    );
+    assert!(
+        ask("/", true, false).await.is_err(),
+        "loopback is for those that say so"
+    );
+    assert_eq!(format!("{:?}", Bearer::new("secret-token")), "Bearer(Secret(…))");
 }

@@ -75,7 +75,7 @@ pub(super) fn issuer(
         audience,
         keys,
         algorithms,
-        tenant_claim: claim("tenant_claim", &raw.tenant_claim)?,
+        tenant_claim: Some(claim("tenant_claim", &raw.tenant_claim)?),
         role_claim: raw
             .role_claim
             .as_ref()

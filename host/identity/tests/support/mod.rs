@@ -89,7 +89,7 @@ pub fn rules() -> IssuerRules {
         issuer: ISSUER.into(),
         audience: vec![AUDIENCE.into()],
         algorithms: Algorithm::ALL.to_vec(),
-        tenant_claim: ClaimPointer::parse("/tenantId").unwrap(),
+        tenant_claim: Some(ClaimPointer::parse("/tenantId").unwrap()),
         role_claim: Some(ClaimPointer::parse("/role").unwrap()),
         may_grant: vec![],
         machine: None,

@@ -9,6 +9,8 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod town;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use crate::{Binding, BindingError, Directory, OwnerId, Principal, Tenant, TenantId, TenantSpace, Tree};
+
+/// A verified caller whose token names no tenant. It has no [`Binding`] and so can call no tool: it can list the tenants
+/// it reaches, switch to one, and ask for help.
+#[derive(Debug, Clone)]
+pub struct Tenantless(Arc<Principal>);
+
+impl Tenantless {
+    /// Who calls.
+    #[must_use]
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+
+    /// Whom its sessions belong to.
+    #[must_use]
+    pub fn owner(&self) -> OwnerId {
+        OwnerId::of(&self.0, None)
+    }
+}
+
+/// A verified caller, as it is before any switch.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// At the tenant of its own token.
+    Home(Binding),
+    /// Its token names none.
+    Tenantless(Tenantless),
+}
+
+impl Caller {
+    /// The caller that a principal is here and now.
+    ///
+    /// # Errors
+    /// [`BindingError::TenantUnavailable`]: the token names a tenant, and it is not served. That is no tenantless caller.
+    pub fn of(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
+        match Binding::home(Arc::clone(&principal), directory) {
+            Ok(binding) => Ok(Self::Home(binding)),
+            Err(BindingError::TenantRequired) => Ok(Self::Tenantless(Tenantless(principal))),
+            Err(error @ BindingError::TenantUnavailable) => Err(error),
+        }
+    }
+
+    /// The binding at home.
+    ///
+    /// # Errors
+    /// [`BindingError::TenantRequired`]: there is none.
+    pub fn binding(self) -> Result<Binding, BindingError> {
+        match self {
+            Self::Home(binding) => Ok(binding),
+            Self::Tenantless(_) => Err(BindingError::TenantRequired),
+        }
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn principal(&self) -> Arc<Principal> {
+        match self {
+            Self::Home(binding) => binding.shared_principal(),
+            Self::Tenantless(tenantless) => Arc::clone(tenantless.principal()),
+        }
+    }
+
+    /// The tenant of the caller's own token.
+    #[must_use]
+    pub fn home(&self) -> Option<&TenantId> {
+        match self {
+            Self::Home(binding) => binding.home_tenant(),
+            Self::Tenantless(_) => None,
+        }
+    }
+
+    /// The home tenant's space, where the caller's sessions are kept.
+    #[must_use]
+    pub fn home_space(&self) -> Option<TenantSpace> {
+        self.home().cloned().map(TenantSpace::new)
+    }
+
+    /// Whom its sessions belong to.
+    #[must_use]
+    pub fn owner(&self) -> OwnerId {
+        match self {
+            Self::Home(binding) => binding.owner(),
+            Self::Tenantless(tenantless) => tenantless.owner(),
+        }
+    }
+
+    /// The tenants it may switch to, in order of their ids: what the login token reaches, whatever is active (N5).
+    #[must_use]
+    pub fn reachable<'a>(&self, tree: &'a Tree) -> Vec<&'a Tenant> {
+        tree.reachable(self.principal().role(), self.home())
+    }
+}

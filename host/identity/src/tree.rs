@@ -1,0 +1,291 @@
+use std::collections::{HashMap, HashSet};
+
+use crate::tree_error::TreeError;
+use crate::{BindingError, TenantId};
+
+/// How many tenants a branch may have from its root to its end. A check of the reach walks at most so many steps.
+pub const MAX_DEPTH: usize = 16;
+/// The longest key of an identity provider, in bytes: what a token's tenant claim may have.
+const MAX_KEY: usize = 128;
+/// The longest display name, in bytes. It stands in lists that people and models read.
+const MAX_DISPLAY_NAME: usize = 128;
+
+/// Whether a tenant is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum TenantState {
+    /// It is.
+    #[default]
+    Active,
+    /// It is not, and neither is any tenant below it.
+    Suspended,
+}
+
+impl TenantState {
+    /// `active` or `suspended`, exactly.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+
+    /// `active` or `suspended`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// A tenant as the operator or its directory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// The tenant that it belongs to; `None` for a root.
+    pub parent: Option<TenantId>,
+    /// Whether it is served.
+    pub state: TenantState,
+    /// What people call it; may be empty. At most 128 bytes, without control characters.
+    pub display_name: String,
+    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each.
+    pub keys: Vec<String>,
+}
+
+impl Tenant {
+    /// An active root with its own id as its only key.
+    #[must_use]
+    pub fn root(id: TenantId) -> Self {
+        Self {
+            id,
+            parent: None,
+            state: TenantState::Active,
+            display_name: String::new(),
+            keys: vec![],
+        }
+    }
+
+    /// An active tenant below another.
+    #[must_use]
+    pub fn below(parent: TenantId, id: TenantId) -> Self {
+        Self {
+            parent: Some(parent),
+            ..Self::root(id)
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Node {
+    tenant: Tenant,
+    /// It and all above it are active.
+    available: bool,
+}
+
+/// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a few look-ups
+/// by hash and at most [`MAX_DEPTH`] steps, however many tenants there are.
+#[derive(Debug, Default)]
+pub struct Tree {
+    nodes: HashMap<TenantId, Node>,
+    by_key: HashMap<String, TenantId>,
+    /// In order of their ids.
+    order: Vec<TenantId>,
+    revision: u64,
+    removals: u64,
+    single: Option<TenantId>,
+}
+
+impl Tree {
+    /// Checks the tenants and makes the tree of them. `revision` says which state of the directory it is.
+    ///
+    /// # Errors
+    /// A tenant that is there twice; a parent that is not there (an orphan); a cycle; a branch of more than
+    /// [`MAX_DEPTH`]; a key that stands for two tenants or that no token can carry; a display name that no list can.
+    pub fn new(revision: u64, tenants: impl IntoIterator<Item = Tenant>) -> Result<Self, TreeError> {
+        let mut tree = Self {
+            revision,
+            ..Self::default()
+        };
+        for tenant in tenants {
+            check_text(&tenant)?;
+            tree.take_keys(&tenant)?;
+            let node = Node {
+                available: false,
+                tenant,
+            };
+            let id = node.tenant.id.clone();
+            if tree.nodes.insert(id.clone(), node).is_some() {
+                return Err(TreeError::TenantTwice(id));
+            }
+            tree.order.push(id);
+        }
+        tree.order.sort_unstable();
+        for id in tree.order.clone() {
+            let available = tree.check_branch(&id)?;
+            if let Some(node) = tree.nodes.get_mut(&id) {
+                node.available = available;
+            }
+        }
+        Ok(tree)
+    }
+
+    /// The tree of a host that serves one tenant: every valid token is that tenant's, and one that names another is
+    /// refused (A20).
+    ///
+    /// # Errors
+    /// A key that no token can carry.
+    pub fn single(tenant: Tenant) -> Result<Self, TreeError> {
+        let id = tenant.id.clone();
+        let alone = Tenant {
+            parent: None,
+            ..tenant
+        };
+        Ok(Self {
+            single: Some(id),
+            ..Self::new(0, [alone])?
+        })
+    }
+
+    /// Which state of the directory this is.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The same, with how many tenants were ever removed.
+    #[must_use]
+    pub fn after_removals(self, removals: u64) -> Self {
+        Self { removals, ..self }
+    }
+
+    /// How many tenants were ever removed from the directory. When it grows, what is in memory for a tenant may be that of
+    /// one that is gone, although there is one of its id again.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// The one tenant, where the host serves one.
+    #[must_use]
+    pub fn single_tenant(&self) -> Option<&TenantId> {
+        self.single.as_ref()
+    }
+
+    /// A tenant, whether it is served or not.
+    #[must_use]
+    pub fn get(&self, id: &TenantId) -> Option<&Tenant> {
+        self.nodes.get(id).map(|node| &node.tenant)
+    }
+
+    /// All tenants, in order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Tenant> {
+        self.order.iter().filter_map(|id| self.get(id))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The tenant that a token's claim means, its own id or a key of it, whether it is served or not. There is no
+    /// default.
+    #[must_use]
+    pub fn tenant(&self, key: &str) -> Option<&TenantId> {
+        self.by_key.get(key)
+    }
+
+    /// Whether the tenant is there, active, and so is every tenant above it.
+    #[must_use]
+    pub fn is_available(&self, id: &TenantId) -> bool {
+        self.nodes.get(id).is_some_and(|node| node.available)
+    }
+
+    /// The tenant of a token with this claim, or with none.
+    ///
+    /// # Errors
+    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served.
+    /// Unknown and suspended are one.
+    pub fn home_of(&self, key: Option<&str>) -> Result<&TenantId, BindingError> {
+        let tenant = match (key, &self.single) {
+            (Some(key), _) => self.tenant(key).ok_or(BindingError::TenantUnavailable)?,
+            (None, Some(single)) => single,
+            (None, None) => return Err(BindingError::TenantRequired),
+        };
+        if self.is_available(tenant) {
+            Ok(tenant)
+        } else {
+            Err(BindingError::TenantUnavailable)
+        }
+    }
+
+    /// The tenant and those above it, upward.
+    pub(crate) fn branch<'a>(&'a self, id: &TenantId) -> impl Iterator<Item = &'a TenantId> {
+        let first = self.get(id);
+        std::iter::successors(first, |tenant| self.get(tenant.parent.as_ref()?))
+            .take(MAX_DEPTH)
+            .map(|tenant| &tenant.id)
+    }
+
+    fn take_keys(&mut self, tenant: &Tenant) -> Result<(), TreeError> {
+        let own = tenant.id.as_str();
+        for key in tenant.keys.iter().map(String::as_str).chain([own]) {
+            match self.by_key.insert(key.to_owned(), tenant.id.clone()) {
+                Some(first) if first != tenant.id => {
+                    return Err(TreeError::KeyTwice {
+                        key: key.to_owned(),
+                        first,
+                        second: tenant.id.clone(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks up to the root and says whether all on the way are active.
+    fn check_branch(&self, id: &TenantId) -> Result<bool, TreeError> {
+        let mut available = true;
+        let mut seen = HashSet::new();
+        let mut next = Some(id);
+        while let Some(here) = next {
+            let Some(node) = self.nodes.get(here) else {
+                return Err(TreeError::Orphan {
+                    tenant: id.clone(),
+                    parent: here.clone(),
+                });
+            };
+            if !seen.insert(here) {
+                return Err(TreeError::Cycle(id.clone()));
+            }
+            available &= node.tenant.state == TenantState::Active;
+            next = node.tenant.parent.as_ref();
+        }
+        if seen.len() > MAX_DEPTH {
+            return Err(TreeError::TooDeep(id.clone()));
+        }
+        Ok(available)
+    }
+}
+
+fn check_text(tenant: &Tenant) -> Result<(), TreeError> {
+    let name = &tenant.display_name;
+    if name.len() > MAX_DISPLAY_NAME || name.chars().any(char::is_control) {
+        return Err(TreeError::DisplayName(tenant.id.clone()));
+    }
+    let is_key =
+        |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match tenant.keys.iter().find(|key| !is_key(key)) {
+        Some(key) => Err(TreeError::Key(key.chars().take(MAX_KEY).collect())),
+        None => Ok(()),
+    }
+}

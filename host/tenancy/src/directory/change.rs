@@ -1,0 +1,300 @@
+//! What the operator does to the directory. Every change is checked as a whole tree before it is written, and written
+//! only if nothing else was meanwhile.
+
+use std::sync::Arc;
+
+use toolhost_identity::{
+    Directory as _, Operator, Tenant, TenantId, TenantSpace, TenantState, Tree, TreeError,
+};
+use toolhost_store::{Change, Expect, Space, StoreError};
+
+use super::stored::{Snapshot, StoredDirectory, load};
+use super::{DirectoryError, record};
+use crate::provision::provision_key;
+
+/// How often a change is made again because another was made meanwhile.
+const ATTEMPTS: usize = 16;
+
+/// Why the directory was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is one of this id.
+    #[error("tenant {0} exists already")]
+    Exists(TenantId),
+    /// There is none of this id.
+    #[error("tenant {0} does not exist")]
+    Unknown(TenantId),
+    /// There are tenants below it.
+    #[error("tenant {0} has tenants below it; move or remove them first")]
+    HasChildren(TenantId),
+    /// It was removed by the operator, and only the operator brings it back.
+    #[error("tenant {0} was removed")]
+    WasRemoved(TenantId),
+    /// It would be no tree any more.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Others change it without end.
+    #[error("the directory changes faster than it can be written; try again")]
+    Busy,
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The tenant's space could not be destroyed. Removing it again finishes that.
+    #[error(
+        "tenant {tenant} is no longer served, but its space could not be destroyed; remove it again: {why}"
+    )]
+    Space {
+        /// Whose.
+        tenant: TenantId,
+        /// Why.
+        why: StoreError,
+    },
+}
+
+/// What a removal has removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The tenant as it was; `None` where an earlier removal was only finished.
+    pub tenant: Option<Tenant>,
+    /// Its key and everything that was kept for it were destroyed now.
+    pub space: bool,
+}
+
+/// What one change does.
+enum Edit {
+    /// With what must be true of what was left of an earlier tenant of this id.
+    Put(Tenant, Expect),
+    Remove(TenantId),
+}
+
+impl StoredDirectory {
+    /// The tenants, for the operator: suspended ones too.
+    #[must_use]
+    pub fn list(&self, _by: &Operator) -> Vec<Tenant> {
+        self.tree().iter().cloned().collect()
+    }
+
+    /// One tenant, for the operator.
+    #[must_use]
+    pub fn show(&self, id: &TenantId, _by: &Operator) -> Option<Tenant> {
+        self.tree().get(id).cloned()
+    }
+
+    /// Adds a tenant. One that was removed may be added again.
+    ///
+    /// # Errors
+    /// It exists, or would be no part of a tree.
+    pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
+        let tombstone = record::tombstone(&tenant.id).map_err(DirectoryError::from)?;
+        let removed = self.store.get(&Space::Host, &tombstone).await;
+        if removed.map_err(DirectoryError::from)?.is_some() && self.tree().get(&tenant.id).is_none() {
+            // A removal that was broken off is finished, so that nothing of the old one is the new one's.
+            self.destroy(&tenant.id, by).await?;
+        }
+        self.put_new(&tenant, true).await
+    }
+
+    /// Adds a tenant that was not there before, for an issuer that may; one that the operator removed stays away.
+    pub(crate) async fn admit(&self, tenant: &Tenant) -> Result<(), ChangeError> {
+        self.put_new(tenant, false).await
+    }
+
+    /// Moves a tenant, and all below it, under another one, or makes it a root.
+    ///
+    /// # Errors
+    /// It does not exist, or there would be a cycle, an orphan or a branch that is too deep.
+    pub async fn move_to(
+        &self,
+        id: &TenantId,
+        parent: Option<TenantId>,
+        _by: &Operator,
+    ) -> Result<(), ChangeError> {
+        self.alter(id, |tenant| tenant.parent.clone_from(&parent)).await
+    }
+
+    /// Suspends a tenant and all below it: from now on nobody is bound to them on this host.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub async fn suspend(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
+        self.alter(id, |tenant| tenant.state = TenantState::Suspended)
+            .await
+    }
+
+    /// Serves a tenant again.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub async fn resume(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
+        self.alter(id, |tenant| tenant.state = TenantState::Active).await
+    }
+
+    /// Changes a tenant's display name and keys.
+    ///
+    /// # Errors
+    /// It does not exist, or a key is another tenant's.
+    pub async fn describe(
+        &self,
+        id: &TenantId,
+        display_name: &str,
+        keys: &[String],
+        _by: &Operator,
+    ) -> Result<(), ChangeError> {
+        self.alter(id, |tenant| {
+            display_name.clone_into(&mut tenant.display_name);
+            tenant.keys = keys.to_vec();
+        })
+        .await
+    }
+
+    /// Removes a tenant: first from the directory, so that nobody is bound to it any more, then its key and its space.
+    ///
+    /// # Errors
+    /// It does not exist, or has tenants below it. [`ChangeError::Space`] says that the second half is still to do.
+    pub async fn remove(&self, id: &TenantId, by: &Operator) -> Result<Removed, ChangeError> {
+        let removed = self
+            .edit(|tree| {
+                let Some(tenant) = tree.get(id) else {
+                    return Err(ChangeError::Unknown(id.clone()));
+                };
+                if tree.iter().any(|other| other.parent.as_ref() == Some(id)) {
+                    return Err(ChangeError::HasChildren(id.clone()));
+                }
+                Ok((Edit::Remove(id.clone()), Some(tenant.clone())))
+            })
+            .await;
+        let tenant = match removed {
+            Ok(tenant) => tenant,
+            Err(ChangeError::Unknown(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let space = self.destroy(id, by).await?;
+        if tenant.is_none() && !space {
+            return Err(ChangeError::Unknown(id.clone()));
+        }
+        Ok(Removed { tenant, space })
+    }
+
+    async fn destroy(&self, id: &TenantId, by: &Operator) -> Result<bool, ChangeError> {
+        let space = TenantSpace::of_operator(id.clone(), by);
+        let destroyed = self.store.destroy(&space).await;
+        destroyed.map_err(|why| ChangeError::Space {
+            tenant: id.clone(),
+            why,
+        })
+    }
+
+    async fn put_new(&self, tenant: &Tenant, by_operator: bool) -> Result<(), ChangeError> {
+        let tombstone = record::tombstone(&tenant.id).map_err(DirectoryError::from)?;
+        if !by_operator {
+            let removed = self.store.get(&Space::Host, &tombstone).await;
+            if removed.map_err(DirectoryError::from)?.is_some() {
+                return Err(ChangeError::WasRemoved(tenant.id.clone()));
+            }
+        }
+        // Once more with the write itself: a removal may come between.
+        let left = if by_operator { Expect::Any } else { Expect::Absent };
+        self.edit(|tree| match tree.get(&tenant.id) {
+            Some(_) => Err(ChangeError::Exists(tenant.id.clone())),
+            None => Ok((Edit::Put(tenant.clone(), left), ())),
+        })
+        .await
+    }
+
+    async fn alter(&self, id: &TenantId, change: impl Fn(&mut Tenant)) -> Result<(), ChangeError> {
+        self.edit(|tree| {
+            let mut tenant = tree
+                .get(id)
+                .cloned()
+                .ok_or_else(|| ChangeError::Unknown(id.clone()))?;
+            change(&mut tenant);
+            Ok((Edit::Put(tenant, Expect::Any), ()))
+        })
+        .await
+    }
+
+    /// Plans a change on the tree as it is, checks the tree as it would be, and writes it if nobody was faster: two
+    /// operators who each move one tenant below the other's cannot make a cycle.
+    async fn edit<T>(
+        &self,
+        plan: impl Fn(&Tree) -> Result<(Edit, T), ChangeError>,
+    ) -> Result<T, ChangeError> {
+        let mut snapshot = self.snapshot();
+        for _ in 0..ATTEMPTS {
+            // What is refused by an old tree may be right by the newest.
+            let planned = plan(&snapshot.tree).and_then(|(edit, out)| {
+                let (tenants, removals, changes) = apply(&snapshot, edit)?;
+                Tree::new(0, tenants.clone())?;
+                Ok((tenants, removals, changes, out))
+            });
+            let (tenants, removals, changes, out) = match planned {
+                Ok(planned) => planned,
+                Err(error) => {
+                    let newest = load(self.store.as_ref()).await?;
+                    if newest.head == snapshot.head {
+                        return Err(error);
+                    }
+                    snapshot = self.take(newest);
+                    continue;
+                }
+            };
+            match self.store.batch(&Space::Host, changes).await {
+                Ok(version) => {
+                    let tree = Arc::new(Tree::new(version, tenants)?.after_removals(removals));
+                    self.adopt(Snapshot {
+                        tree,
+                        head: Some(version),
+                    });
+                    return Ok(out);
+                }
+                Err(StoreError::Conflict) => snapshot = self.take(load(self.store.as_ref()).await?),
+                Err(error) => return Err(DirectoryError::from(error).into()),
+            }
+        }
+        Err(ChangeError::Busy)
+    }
+
+    fn take(&self, newest: Snapshot) -> Arc<Snapshot> {
+        let head = newest.head;
+        let tree = Arc::clone(&newest.tree);
+        self.adopt(newest);
+        Arc::new(Snapshot { tree, head })
+    }
+}
+
+/// The tenants after a change, and what is written for it.
+fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Change>), ChangeError> {
+    let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
+    let put = |key, value, expect| Change::Put { key, value, expect };
+    let expect = snapshot.head.map_or(Expect::Absent, Expect::Version);
+    let removals = snapshot.tree.removals() + u64::from(matches!(edit, Edit::Remove(_)));
+    let head = record::head().map_err(DirectoryError::from)?;
+    let mut changes = vec![put(head, removals.to_be_bytes().to_vec(), expect)];
+    match edit {
+        Edit::Put(tenant, left) => {
+            let key = record::key(&tenant.id).map_err(DirectoryError::from)?;
+            changes.push(put(key, record::write(&tenant)?, Expect::Any));
+            changes.push(Change::Delete {
+                key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
+                expect: left,
+            });
+            tenants.retain(|other| other.id != tenant.id);
+            tenants.push(tenant);
+        }
+        Edit::Remove(id) => {
+            let key = record::key(&id).map_err(DirectoryError::from)?;
+            changes.push(Change::Delete {
+                key,
+                expect: Expect::Any,
+            });
+            let tombstone = record::tombstone(&id).map_err(DirectoryError::from)?;
+            changes.push(put(tombstone, vec![], Expect::Any));
+            changes.push(Change::Delete {
+                key: provision_key(&id).map_err(DirectoryError::from)?,
+                expect: Expect::Any,
+            });
+            tenants.retain(|other| other.id != id);
+        }
+    }
+    Ok((tenants, removals, changes))
+}

@@ -1,0 +1,226 @@
+use std::collections::{HashMap, HashSet};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use toolhost_identity::{Binding, Directory as _, Principal, Tenant, TenantId, TenantSpace};
+use toolhost_store::{Space, Store, StoreError};
+
+use super::rate::Rate;
+use super::record::{self, Step};
+use crate::{ChangeError, Clock, StoredDirectory, SystemClock};
+
+/// Tenants that one issuer brings along within a minute.
+pub const MAX_ADMITTED_A_MINUTE: u32 = 10;
+/// Tenants that a directory has before no issuer brings another along. The operator still adds more.
+pub const MAX_ADMITTED: usize = 10_000;
+/// How soon a tenant whose set-up failed is tried again, in seconds.
+const RETRY_AFTER: u64 = 5;
+
+/// The set-up did not end well; the reason is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SetUpFailed(pub String);
+
+/// What a new tenant gets beside its space: defaults, whatever the host's other rooms keep for it.
+#[async_trait]
+pub trait TenantSetUp: Send + Sync + Debug {
+    /// Sets a tenant up. It is called again after a failure or a crash, and then finds what it has made before.
+    ///
+    /// # Errors
+    /// The tenant is not served until it ends well.
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed>;
+}
+
+/// Why a tenant has no storage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProvisionError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The set-up.
+    #[error("set-up failed: {0}")]
+    SetUp(#[from] SetUpFailed),
+    /// It failed a moment ago and is not tried yet.
+    #[error("it failed a moment ago and is tried again soon")]
+    Waiting,
+    /// The task that made it was broken off.
+    #[error("it was broken off")]
+    BrokenOff,
+}
+
+/// Makes tenants' storage, one flight a tenant.
+#[derive(Debug)]
+pub struct Provisioner {
+    store: Arc<dyn Store>,
+    set_up: Arc<dyn TenantSetUp>,
+    clock: Arc<dyn Clock>,
+    /// Where tenants that issuers bring along are added, and which issuers may.
+    admission: Option<Admission>,
+    ready: Mutex<HashSet<TenantId>>,
+    failed: Mutex<HashMap<TenantId, u64>>,
+    flights: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Debug)]
+struct Admission {
+    directory: Arc<StoredDirectory>,
+    issuers: HashSet<String>,
+    rate: Rate,
+}
+
+impl Provisioner {
+    /// For the tenants that the directory has.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, set_up: Arc<dyn TenantSetUp>) -> Self {
+        Self::with_clock(store, set_up, Arc::new(SystemClock::default()))
+    }
+
+    /// The same, by another clock.
+    #[must_use]
+    pub fn with_clock(store: Arc<dyn Store>, set_up: Arc<dyn TenantSetUp>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            set_up,
+            clock,
+            admission: None,
+            ready: Mutex::default(),
+            failed: Mutex::default(),
+            flights: Mutex::default(),
+        }
+    }
+
+    /// Also for tenants that the tokens of these issuers name for the first time: they become roots of the directory.
+    #[must_use]
+    pub fn admitting(
+        mut self,
+        directory: Arc<StoredDirectory>,
+        issuers: impl IntoIterator<Item = String>,
+    ) -> Self {
+        self.admission = Some(Admission {
+            directory,
+            issuers: issuers.into_iter().collect(),
+            rate: Rate::new(MAX_ADMITTED_A_MINUTE),
+        });
+        self
+    }
+
+    /// Adds the tenant that a principal's token names to the directory, if its issuer may bring tenants along. Whether the
+    /// directory has it now. A tenant that is suspended or was removed stays so.
+    pub async fn admit(&self, principal: &Principal) -> bool {
+        let Some(admission) = &self.admission else {
+            return false;
+        };
+        let named = principal.tenant_key().and_then(|key| TenantId::parse(key).ok());
+        let Some(id) = named.filter(|_| admission.issuers.contains(principal.issuer())) else {
+            return false;
+        };
+        // However many come at once, it counts once against its issuer.
+        let _flying = self.flight(&id).lock_owned().await;
+        if admission.directory.tree().get(&id).is_some() {
+            return true;
+        }
+        if admission.directory.tree().len() >= MAX_ADMITTED
+            || !admission.rate.take(principal.issuer(), self.clock.elapsed())
+        {
+            tracing::warn!(
+                issuer = principal.issuer(),
+                "an issuer brings too many tenants along"
+            );
+            return false;
+        }
+        match admission.directory.admit(&Tenant::root(id.clone())).await {
+            Ok(()) => {
+                tracing::info!(tenant = %id, issuer = principal.issuer(), "a tenant was seen for the first time");
+                true
+            }
+            Err(ChangeError::Exists(_)) => true,
+            Err(error) => {
+                tracing::warn!(tenant = %id, %error, "a tenant was not added");
+                false
+            }
+        }
+    }
+
+    /// Makes sure that the binding's tenant has its storage. The directory serves that tenant, or there would be no
+    /// binding. However many come at once, it is made once.
+    ///
+    /// # Errors
+    /// It could not be made; the next sight goes on where this one stopped, after 5 s.
+    pub async fn ensure(self: &Arc<Self>, binding: &Binding) -> Result<(), ProvisionError> {
+        let space = binding.space();
+        if lock(&self.ready).contains(space.tenant()) {
+            return Ok(());
+        }
+        let flight = self.flight(space.tenant());
+        let _flying = Arc::clone(&flight).lock_owned().await;
+        if lock(&self.ready).contains(space.tenant()) {
+            return Ok(());
+        }
+        let now = self.clock.elapsed();
+        let failed_at = lock(&self.failed).get(space.tenant()).copied();
+        if failed_at.is_some_and(|at| now.saturating_sub(at) < RETRY_AFTER) {
+            return Err(ProvisionError::Waiting);
+        }
+        let here = Arc::clone(self);
+        // In a task of its own: a caller that goes away must not cost the others their tenant.
+        let task = tokio::spawn(async move {
+            let _flying = _flying;
+            let result = here.make(&space).await;
+            match &result {
+                Ok(()) => {
+                    lock(&here.failed).remove(space.tenant());
+                    lock(&here.ready).insert(space.tenant().clone());
+                }
+                Err(_) => drop(lock(&here.failed).insert(space.tenant().clone(), now)),
+            }
+            result
+        });
+        task.await.unwrap_or(Err(ProvisionError::BrokenOff))
+    }
+
+    /// The tenant was removed: should the operator add it again, it is set up anew.
+    pub fn forget(&self, tenant: &TenantId) {
+        lock(&self.ready).remove(tenant);
+    }
+
+    /// Each step can be made again, and the record says after which one to go on.
+    async fn make(&self, space: &TenantSpace) -> Result<(), ProvisionError> {
+        let key = record::key(space.tenant())?;
+        let done = self.store.get(&Space::Host, &key).await?;
+        let ready = done.is_some_and(|record| Step::read(&record.value) == Step::Ready);
+        if !ready {
+            let value = Step::Creating.write().to_vec();
+            self.store.put(&Space::Host, &key, value).await?;
+        }
+        // A space that was destroyed is made again even where the record says that it was there.
+        let made = self.store.create(space).await?;
+        if ready && !made {
+            return Ok(());
+        }
+        if ready {
+            let value = Step::Creating.write().to_vec();
+            self.store.put(&Space::Host, &key, value).await?;
+        }
+        self.set_up.set_up(space).await?;
+        let value = Step::Ready.write().to_vec();
+        self.store.put(&Space::Host, &key, value).await?;
+        Ok(())
+    }
+
+    fn flight(&self, tenant: &TenantId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut flights = lock(&self.flights);
+        if let Some(flight) = flights.get(tenant).and_then(Weak::upgrade) {
+            return flight;
+        }
+        flights.retain(|_, flight| flight.strong_count() > 0);
+        let flight = Arc::default();
+        flights.insert(tenant.clone(), Arc::downgrade(&flight));
+        flight
+    }
+}
+
+/// Each change is one step, so a panic elsewhere leaves the map whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

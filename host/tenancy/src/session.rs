@@ -1,0 +1,25 @@
+//! Sessions and what they choose: which tenant is active. A choice is never a right: each request joins its own principal
+//! with it, and the reach is asked again.
+
+mod cache;
+mod choice;
+mod choices;
+mod contexts;
+mod error;
+mod id;
+mod join;
+mod room;
+mod sessions;
+
+pub use choice::SessionView;
+pub use choices::{MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, MAX_SESSIONS_PER_TENANT};
+pub use contexts::{ContextName, TenantContexts};
+pub use error::ChoiceError;
+pub use id::SessionId;
+pub use join::{Reach, Rooms};
+pub use sessions::Sessions;
+
+pub(crate) use choice::Choice;
+pub(crate) use choices::{Choices, Place};
+pub(crate) use id::random_bytes;
+pub(crate) use join::{Joined, place};

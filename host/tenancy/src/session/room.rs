@@ -1,0 +1,111 @@
+//! How many choices there may be: of an owner, and of a tenant.
+
+use toolhost_store::{Change, Expect, Key, Page, Record, Scan, Space, StoreError, Table};
+
+use super::choices::{Choices, Kind, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, Place, is_idle};
+use super::{Choice, ChoiceError};
+
+impl Choices {
+    pub(super) async fn sweep_in_turn(&self, space: &Space) -> Result<u64, ChoiceError> {
+        let (mut swept, mut after) = (0, vec![]);
+        loop {
+            let scan = Scan::group(Table::Session, &[self.kind.group()]).after(&after);
+            let page = self.store.scan(space, &scan).await?;
+            let Some(last) = page.found.last() else { break };
+            after = last.key.name().to_vec();
+            let mut changes = self.idle_of(&page)?;
+            let ended = changes.len() as u64;
+            if ended > 0 {
+                let usage = self.usage(space).await?;
+                let left = usage.as_ref().map_or(0, count_of).saturating_sub(ended);
+                changes.push(self.put_usage(usage.as_ref(), left)?);
+                match self.store.batch(space, changes).await {
+                    Ok(_) => swept += ended,
+                    // One of them is in use again on another host; the next sweep finds the rest.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if !page.more {
+                break;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// What goes so that one more of this owner's has room: the idle ones, and of contexts the least lately used.
+    pub(super) async fn make_room(&self, place: &Place, key: &Key) -> Result<Vec<Change>, ChoiceError> {
+        let page = self.owned(place).await?;
+        if page.found.iter().any(|found| found.key == *key) {
+            return Err(ChoiceError::Id);
+        }
+        let mut changes = self.idle_of(&page)?;
+        let limit = match self.kind {
+            Kind::Session => MAX_OWNED_SESSIONS,
+            Kind::Context => MAX_CONTEXTS_PER_OWNER,
+        };
+        if page.found.len() - changes.len() < limit {
+            return Ok(changes);
+        }
+        if self.kind == Kind::Session {
+            return Err(ChoiceError::Full);
+        }
+        let mut oldest = None;
+        for found in &page.found {
+            let used = self.last_use(found.key.name(), &Choice::read(&found.record.value)?);
+            if oldest.as_ref().is_none_or(|(least, _)| used < *least) {
+                oldest = Some((used, found));
+            }
+        }
+        changes.extend(oldest.map(|(_, found)| Change::Delete {
+            key: found.key.clone(),
+            expect: Expect::Version(found.record.version),
+        }));
+        for change in &changes {
+            self.cache.forget(change.key().name());
+        }
+        Ok(changes)
+    }
+
+    fn idle_of(&self, page: &Page) -> Result<Vec<Change>, ChoiceError> {
+        let now = self.clock.unix();
+        let mut idle = Vec::new();
+        for found in &page.found {
+            let choice = Choice::read(&found.record.value)?;
+            if is_idle(self.last_use(found.key.name(), &choice), now) {
+                self.cache.forget(found.key.name());
+                idle.push(Change::Delete {
+                    key: found.key.clone(),
+                    expect: Expect::Version(found.record.version),
+                });
+            }
+        }
+        Ok(idle)
+    }
+
+    pub(super) async fn owned(&self, place: &Place) -> Result<Page, ChoiceError> {
+        let scan = Scan::group(Table::Session, &[self.kind.group()]).prefix(place.owner());
+        Ok(self.store.scan(&place.space, &scan).await?)
+    }
+
+    pub(super) async fn usage(&self, space: &Space) -> Result<Option<Record>, StoreError> {
+        self.store.get(space, &self.usage_key()?).await
+    }
+
+    pub(super) fn put_usage(&self, before: Option<&Record>, count: u64) -> Result<Change, StoreError> {
+        Ok(Change::Put {
+            key: self.usage_key()?,
+            value: count.to_be_bytes().to_vec(),
+            expect: before.map_or(Expect::Absent, |record| Expect::Version(record.version)),
+        })
+    }
+
+    fn usage_key(&self) -> Result<Key, StoreError> {
+        Ok(Key::new(Table::Session, &[self.kind.count()], b"")?)
+    }
+}
+
+pub(super) fn count_of(record: &Record) -> u64 {
+    let bytes = record.value.as_slice().try_into().unwrap_or([0; 8]);
+    u64::from_be_bytes(bytes)
+}

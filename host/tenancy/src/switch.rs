@@ -1,0 +1,15 @@
+//! Switching the active tenant: ask the authority, verify its answer, prepare, and then swap once.
+
+mod authority;
+mod exchange;
+mod http;
+mod preparation;
+mod switching;
+mod tokens;
+
+pub use authority::{Authority, AuthorityAnswer, AuthorityError, LocalAuthority};
+pub use exchange::{ExchangeSettings, TokenExchange};
+pub use http::{HttpAuthority, HttpAuthoritySettings};
+pub use preparation::{NoPreparation, NotPrepared, Preparation};
+pub use switching::{Switch, SwitchError, Switched, To};
+pub use tokens::{AuthorityTokens, MAX_AUTHORITY_TOKENS};

@@ -1,0 +1,300 @@
+use std::sync::Arc;
+
+use toolhost_identity::{AuthorityGrant, Binding, BindingError, Caller, GrantId, Principal, TenantId, Tree};
+use toolhost_policy::{ErrorCode, PublicError};
+
+use super::authority::{Authority, AuthorityAnswer, AuthorityError};
+use super::preparation::Preparation;
+use super::tokens::Staged;
+use crate::Presented;
+use crate::session::{
+    Choice, ChoiceError, ContextName, Joined, SessionId, Sessions, TenantContexts, place, random_bytes,
+};
+
+/// Where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To<'a> {
+    /// The tenant of this id, as a model named it.
+    Tenant(&'a str),
+    /// The tenant that the session began at (N12).
+    Home,
+    /// Where it is, with a new token of the authority's.
+    Renewed,
+}
+
+/// A switch that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    /// The tenant of the calls from now on (N18).
+    pub active: TenantId,
+    /// The tenant of the calls before.
+    pub previous: Option<TenantId>,
+    /// Where a reset goes.
+    pub home: Option<TenantId>,
+    /// One more than before.
+    pub generation: u64,
+}
+
+/// Why a switch was not made. Nothing has changed then (N17).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SwitchError {
+    /// Unknown, suspended, out of reach, or refused by the authority: one error (N21).
+    #[error("the tenant is not available to this caller")]
+    TenantUnavailable,
+    /// A reset without a home tenant (N14).
+    #[error("the session began without a tenant, so there is none to go back to")]
+    HomeUnavailable,
+    /// The session or the context.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    /// The authority cannot be asked, or its answer is not believed. For the log.
+    #[error(transparent)]
+    Authority(AuthorityError),
+    /// Something that the tenant needs could not be made ready. For the log.
+    #[error("the tenant could not be made ready: {0}")]
+    NotPrepared(String),
+    /// There is no room for another token.
+    #[error("too many authority tokens are in use; try again later")]
+    Busy,
+}
+
+impl SwitchError {
+    /// What the caller is told.
+    #[must_use]
+    pub fn public(&self) -> PublicError {
+        match self {
+            Self::TenantUnavailable => PublicError::new(ErrorCode::TenantUnavailable, self.to_string()),
+            Self::HomeUnavailable => PublicError::new(ErrorCode::HomeTenantUnavailable, self.to_string()),
+            Self::Choice(error) => error.public(),
+            Self::Authority(_) => PublicError::new(
+                ErrorCode::Upstream,
+                "the tenant authority could not be asked; the active tenant has not changed",
+            ),
+            Self::NotPrepared(_) => PublicError::new(
+                ErrorCode::NotConnected,
+                "the tenant could not be made ready; the active tenant has not changed",
+            ),
+            Self::Busy => PublicError::new(ErrorCode::Busy, self.to_string()),
+        }
+    }
+}
+
+impl From<BindingError> for SwitchError {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::TenantRequired => ChoiceError::Binding(error).into(),
+            BindingError::TenantUnavailable => Self::TenantUnavailable,
+        }
+    }
+}
+
+impl From<AuthorityError> for SwitchError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Refused | AuthorityError::NoBearer => Self::TenantUnavailable,
+            error => Self::Authority(error),
+        }
+    }
+}
+
+/// Switches the active tenant of sessions, and makes tenant contexts. A reset takes the same way (N13).
+#[derive(Debug)]
+pub struct Switch {
+    sessions: Arc<Sessions>,
+    contexts: Arc<TenantContexts>,
+    authority: Arc<dyn Authority>,
+    preparation: Arc<dyn Preparation>,
+}
+
+/// A switch that could be made now.
+struct Ready {
+    active: TenantId,
+    staged: Option<Staged>,
+}
+
+impl Switch {
+    /// With what decides and what is made ready.
+    #[must_use]
+    pub fn new(
+        sessions: Arc<Sessions>,
+        contexts: Arc<TenantContexts>,
+        authority: Arc<dyn Authority>,
+        preparation: Arc<dyn Preparation>,
+    ) -> Self {
+        Self {
+            sessions,
+            contexts,
+            authority,
+            preparation,
+        }
+    }
+
+    /// Switches a session. The choice is swapped once, as the last step, and only if no other switch was made since this
+    /// one began. A caller that goes away before that step leaves everything as it was; one that goes away during it leaves
+    /// the switch made, or not made, and never half (N9, N17).
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub async fn session(
+        &self,
+        id: &SessionId,
+        who: &Presented,
+        to: To<'_>,
+    ) -> Result<Switched, SwitchError> {
+        let joined = &self.sessions.joined;
+        let caller = joined.caller(&who.principal).await?;
+        let place = place(&caller, id.as_str());
+        let used = joined.choices.used(&place).await?;
+        let before = used.ok_or(ChoiceError::Unknown)?;
+        let ready = self.ready(joined, &caller, who, &before, to).await?;
+        let (choices, tokens) = (Arc::clone(&joined.choices), Arc::clone(&joined.rooms.tokens));
+        // From here on it is made or not made, whoever still waits for it.
+        let task = tokio::spawn(async move {
+            let (generation, grant) = (before.generation, ready.staged.as_ref().map(Staged::id));
+            let active = &ready.active;
+            let change = |choice: &Choice| chosen(choice, active, grant, choice.seen);
+            let after = choices.swap(&place, generation, change).await?;
+            ready.keep();
+            if let Some(old) = before.grant {
+                tokens.retire(old);
+            }
+            Ok::<_, ChoiceError>(switched(&before, &after))
+        });
+        let broken_off = |_| Err(ChoiceError::Fenced);
+        task.await
+            .unwrap_or_else(broken_off)?
+            .ok_or(SwitchError::TenantUnavailable)
+    }
+
+    /// Makes a tenant context for a caller without a session. `from` is the one that its request brought; it stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub async fn context(
+        &self,
+        from: Option<&ContextName>,
+        who: &Presented,
+        to: To<'_>,
+    ) -> Result<(ContextName, Switched), SwitchError> {
+        let joined = &self.contexts.joined;
+        let caller = joined.caller(&who.principal).await?;
+        let now = joined.rooms.clock.unix();
+        let before = match from {
+            Some(name) => self.contexts.choice(name, &who.principal).await?,
+            None => Arc::new(Choice::new(caller.home().cloned(), now)),
+        };
+        let ready = self.ready(joined, &caller, who, &before, to).await?;
+        let (contexts, principal) = (Arc::clone(&self.contexts), Arc::clone(&who.principal));
+        let task = tokio::spawn(async move {
+            let grant = ready.staged.as_ref().map(Staged::id);
+            let after = Choice {
+                created: now,
+                ..chosen(&before, &ready.active, grant, now)
+            };
+            let name = contexts.create(&principal, after.clone()).await?;
+            ready.keep();
+            Ok::<_, ChoiceError>(switched(&before, &after).map(|switched| (name, switched)))
+        });
+        let broken_off = |_| Err(ChoiceError::Fenced);
+        task.await
+            .unwrap_or_else(broken_off)?
+            .ok_or(SwitchError::TenantUnavailable)
+    }
+
+    /// Asks, verifies and prepares. Nothing of it is in use afterwards.
+    async fn ready(
+        &self,
+        joined: &Joined,
+        caller: &Caller,
+        who: &Presented,
+        before: &Choice,
+        to: To<'_>,
+    ) -> Result<Ready, SwitchError> {
+        let asked = match to {
+            To::Tenant(name) => TenantId::parse(name).map_err(|_| SwitchError::TenantUnavailable)?,
+            To::Home => before.home.clone().ok_or(SwitchError::HomeUnavailable)?,
+            To::Renewed => before
+                .tenant()
+                .cloned()
+                .ok_or(ChoiceError::Binding(BindingError::TenantRequired))?,
+        };
+        let answer = self.authority.ask(&asked, who).await?;
+        let tree = joined.tree(&who.principal).await?;
+        let generation = before.generation.saturating_add(1);
+        let (binding, staged) = match answer {
+            AuthorityAnswer::Tree => {
+                let principal = caller.principal();
+                (Binding::active(principal, &asked, generation, &tree)?, None)
+            }
+            AuthorityAnswer::Token {
+                token,
+                speaks_for,
+                rules,
+            } => {
+                let id = GrantId::new(random_bytes().map_err(ChoiceError::Randomness)?);
+                let grant = AuthorityGrant::of(id, &who.principal, &speaks_for, &asked, &rules, &tree)
+                    .map_err(|error| {
+                        tracing::warn!(%error, "the tenant authority's token was refused");
+                        SwitchError::TenantUnavailable
+                    })?;
+                let binding = granted(&caller.principal(), &grant, generation, &tree, joined)?;
+                let staged = joined.rooms.tokens.stage(grant, token);
+                (binding, Some(staged.map_err(|_| SwitchError::Busy)?))
+            }
+        };
+        self.preparation
+            .prepare(&binding)
+            .await
+            .map_err(|error| SwitchError::NotPrepared(error.to_string()))?;
+        // What took time to prepare may have been revoked meanwhile.
+        let tree = joined.tree(&who.principal).await?;
+        if staged.is_none() {
+            Binding::active(caller.principal(), &asked, generation, &tree)?;
+        } else if !tree.is_available(&asked) {
+            return Err(SwitchError::TenantUnavailable);
+        }
+        Ok(Ready {
+            active: binding.tenant().clone(),
+            staged,
+        })
+    }
+}
+
+impl Ready {
+    fn keep(self) {
+        if let Some(staged) = self.staged {
+            staged.keep();
+        }
+    }
+}
+
+fn granted(
+    principal: &Arc<Principal>,
+    grant: &AuthorityGrant,
+    generation: u64,
+    tree: &Arc<Tree>,
+    joined: &Joined,
+) -> Result<Binding, BindingError> {
+    let now = joined.rooms.clock.unix();
+    Binding::granted(Arc::clone(principal), grant, generation, tree, now)
+}
+
+fn chosen(before: &Choice, active: &TenantId, grant: Option<GrantId>, seen: u64) -> Choice {
+    Choice {
+        active: Some(active.clone()),
+        generation: before.generation.saturating_add(1),
+        grant,
+        seen,
+        ..before.clone()
+    }
+}
+
+fn switched(before: &Choice, after: &Choice) -> Option<Switched> {
+    Some(Switched {
+        active: after.active.clone()?,
+        previous: before.tenant().cloned(),
+        home: after.home.clone(),
+        generation: after.generation,
+    })
+}

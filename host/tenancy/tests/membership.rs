@@ -1,0 +1,145 @@
+//! An application's membership endpoint: E27.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use support::TestClock;
+use support::town::{FakePost, Town, answer, id, silence};
+use toolhost_identity::{Binding, Caller, Principal};
+use toolhost_tenancy::{
+    Bearer, Destination, DirectoryError, MembershipDirectory, MembershipEndpoint, Reach, TenantDirectory,
+};
+
+fn directory(post: &Arc<FakePost>, clock: &Arc<TestClock>) -> MembershipDirectory {
+    let endpoint = MembershipEndpoint {
+        destination: Destination::new("https://app.example/members".parse().unwrap()),
+        token: Some(Bearer::new("host-token")),
+    };
+    MembershipDirectory::with_clock(&endpoint, post.clone(), clock.clone()).unwrap()
+}
+
+fn members() -> Value {
+    json!({"tenants": [
+        {"id": "acme", "parent": "holding", "display_name": "Acme"},
+        {"id": "acme-eu", "parent": "acme"},
+    ]})
+}
+
+async fn reaches(
+    directory: &MembershipDirectory,
+    who: &Arc<Principal>,
+    tenant: &str,
+) -> Result<bool, DirectoryError> {
+    let tree = directory.tree_for(who).await?;
+    Ok(Binding::active(who.clone(), &id(tenant), 1, &tree).is_ok())
+}
+
+#[tokio::test]
+async fn an_answer_narrows_what_the_role_reaches_and_never_widens_it() {
+    let town = Town::new(Reach::Tree).await;
+    let post = FakePost::new(|_| answer(200, &members()));
+    let directory = directory(&post, &town.clock);
+    let owner = town.owner().await.principal;
+    assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
+    assert_eq!(
+        reaches(&directory, &owner, "acme-us").await,
+        Ok(false),
+        "no member there"
+    );
+    let admin = town.who("adam", "ADMIN", Some("acme")).await.principal;
+    assert_eq!(
+        reaches(&directory, &admin, "acme-eu").await,
+        Ok(false),
+        "member, and no owner"
+    );
+    let asked = post.asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    let body: Value = serde_json::from_slice(&asked[0].body).unwrap();
+    assert_eq!(body["subject"], "olga");
+    assert_eq!(body["role"], "owner");
+    assert_eq!(asked[0].authorization.as_ref().unwrap(), "Bearer host-token");
+}
+
+#[tokio::test]
+async fn e27_a_yes_lasts_sixty_seconds_and_not_one_more() {
+    let town = Town::new(Reach::Tree).await;
+    let post = FakePost::new(|_| answer(200, &members()));
+    let directory = directory(&post, &town.clock);
+    let owner = town.owner().await.principal;
+    assert!(directory.at_once(&owner).is_none());
+    assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
+    post.now(|_| answer(200, &json!({"tenants": [{"id": "acme"}]})));
+    town.clock.pass(59);
+    assert!(directory.at_once(&owner).is_some());
+    assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
+    town.clock.pass(1);
+    assert!(directory.at_once(&owner).is_none());
+    assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(false));
+    post.now(|_| silence());
+    directory.forget();
+    assert!(reaches(&directory, &owner, "acme").await.is_err());
+}
+
+#[tokio::test]
+async fn e27_whatever_is_no_clear_answer_is_no_tenant() {
+    let town = Town::new(Reach::Tree).await;
+    let post = FakePost::new(|_| silence());
+    let directory = directory(&post, &town.clock);
+    let owner = town.owner().await.principal;
+    for body in [
+        json!({}),
+        json!([]),
+        json!({"tenants": [{"id": "ACME"}]}),
+        json!({"tenants": [{"id": "acme"}, {"id": "acme"}]}),
+        json!({"tenants": [{"id": "acme", "parent": "acme"}]}),
+        json!({"tenants": [{"id": "acme", "role": "superadmin"}]}),
+    ] {
+        post.now(move |_| answer(200, &body));
+        assert!(reaches(&directory, &owner, "acme").await.is_err());
+    }
+    for status in [201, 302, 401, 404, 500] {
+        post.now(move |_| answer(status, &members()));
+        assert!(reaches(&directory, &owner, "acme").await.is_err(), "{status}");
+    }
+    // A no is an answer, and is not kept.
+    post.now(|_| answer(200, &json!({"tenants": []})));
+    let tree = directory.tree_for(&owner).await.unwrap();
+    assert!(Caller::of(owner.clone(), &tree).is_err());
+    assert!(directory.at_once(&owner).is_none());
+    post.now(|_| answer(200, &members()));
+    assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
+}
+
+#[tokio::test]
+async fn one_callers_tenants_are_not_anothers() {
+    let town = Town::new(Reach::Tree).await;
+    let post = FakePost::new(|request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let tenant = if body["subject"] == "olga" {
+            "acme"
+        } else {
+            "globex"
+        };
+        answer(200, &json!({"tenants": [{"id": tenant}]}))
+    });
+    let directory = directory(&post, &town.clock);
+    let olga = town.who("olga", "SUPERADMIN", Some("acme")).await.principal;
+    let otto = town.who("otto", "SUPERADMIN", Some("globex")).await.principal;
+    for _ in 0..2 {
+        assert_eq!(reaches(&directory, &olga, "acme").await, Ok(true));
+        assert_eq!(reaches(&directory, &olga, "globex").await, Ok(false));
+        assert_eq!(reaches(&directory, &otto, "globex").await, Ok(true));
+        assert_eq!(reaches(&directory, &otto, "acme").await, Ok(false));
+    }
+    assert_eq!(post.count(), 2);
+}
