@@ -61,6 +61,7 @@ const READS: &[(&str, usize, &str)] = &[
         "subkeys are made of a space's key",
     ),
     ("store/src/keys/wrapped.rs", 1, "a space's key is wrapped"),
+    (
         "tenancy/src/bearer_token.rs",
         2,
         "the caller's token goes to its tenant authority: as a header, or in a form; the authority's own is verified",

@@ -39,7 +39,12 @@ async fn a_call_leaves_its_records_in_its_tenants_chain_and_nowhere_else() {
     }
     assert!(!tail.stdout.contains("globex") && !tail.stdout.contains(&billing::token("acme")));
     let host = world.host.verb(&["audit", "tail"]).stdout;
-    for name in ["tenant_changed", "grant_approved", "host_started", "configuration_loaded"] {
+    for name in [
+        "tenant_changed",
+        "grant_approved",
+        "host_started",
+        "configuration_loaded",
+    ] {
         assert!(host.contains(name), "{name}: {host}");
     }
     assert!(!host.contains("call_started"), "{host}");
