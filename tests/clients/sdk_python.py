@@ -62,7 +62,9 @@ def dump(value):
 
 async def main():
     answer = {"results": []}
-    headers = {"authorization": f"Bearer {plan['token']}"} if plan.get("token") else {}
+    headers = dict(plan.get("headers", {}))
+    if plan.get("token"):
+        headers["authorization"] = f"Bearer {plan['token']}"
     options = {"mode": plan.get("mode", "auto")}
     if plan.get("elicitation"):
         options["elicitation_callback"] = elicit

@@ -17,7 +17,7 @@ if (plan.sampling) {
   }));
 }
 const authProvider = plan.oauth ? new ClientCredentialsProvider(plan.oauth) : undefined;
-const headers = plan.token ? { authorization: `Bearer ${plan.token}` } : {};
+const headers = { ...plan.headers, ...(plan.token ? { authorization: `Bearer ${plan.token}` } : {}) };
 const transport = plan.command
   ? new StdioClientTransport({ command: plan.command[0], args: plan.command.slice(1), env: process.env, stderr: 'inherit' })
   : new StreamableHTTPClientTransport(new URL(plan.url), { requestInit: { headers }, authProvider });

@@ -56,6 +56,7 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
         for tenant in ["acme", "globex"] {
             let plan = json!({
                 "url": host.url(), "oauth": identity.oauth(&format!("{tenant}-svc")),
+                "headers": {"snc-tenant": tenant, "snc-userid": "u-1"},
                 "calls": [{"name": "http", "arguments": {"connection": "billing", "path": "/v1/invoices"}}],
             });
             let said = client.run(&plan).await;
@@ -69,19 +70,40 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
         ("homeless-svc", "tenant_required"),
     ] {
         assert_eq!(
-            outcome(&host, &identity.token(client, &resource).await).await,
+            of_machine(&host, &identity.token(client, &resource).await, client).await,
             (403, code.into())
         );
     }
     // A token that the same server issued for another resource (N13: no passthrough).
     let elsewhere = identity.token("acme-svc", "http://127.0.0.1:9/other").await;
-    assert_eq!(outcome(&host, &elsewhere).await.0, 401);
+    assert_eq!(of_machine(&host, &elsewhere, "acme-svc").await.0, 401);
     // New keys: a kid that is not known is looked for.
     let before = identity.token("acme-svc", &resource).await;
-    assert_eq!(outcome(&host, &before).await.0, 200);
+    assert_eq!(of_machine(&host, &before, "acme-svc").await.0, 200);
+    assert_eq!(
+        outcome(&host, &before).await.0,
+        403,
+        "a machine names its tenant too"
+    );
     identity.rotate();
     let after = identity.token("acme-svc", &resource).await;
-    assert_eq!(outcome(&host, &after).await.0, 200, "a new key is found");
+    assert_eq!(
+        of_machine(&host, &after, "acme-svc").await.0,
+        200,
+        "a new key is found"
+    );
+}
+
+/// With the headers that machines send: the tenant stands before `-svc` in the client's name.
+async fn of_machine(host: &Host, token: &str, client: &str) -> (u16, String) {
+    let request = mcp::modern(host.url(), mcp::list(), json!({}))
+        .bearer_auth(token)
+        .header("snc-tenant", client.trim_end_matches("-svc"))
+        .header("snc-userid", "u-1");
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap_or_default();
+    (status, body["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]

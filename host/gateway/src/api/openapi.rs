@@ -41,7 +41,7 @@ fn document() -> Value {
         "requestBody": {"required": true, "content": {"application/json": {"schema": reference("Call")}}},
         "responses": responses(
             "Result",
-            &[400, 401, 403, 404, 408, 413, 415, 422, 424, 500, 502, 503, 504],
+            &[400, 401, 403, 404, 408, 409, 413, 415, 422, 424, 500, 502, 503, 504],
         ),
     });
     json!({
