@@ -67,7 +67,7 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
     // A tenant that is not served, and no tenant: believed, and refused.
     for (client, code) in [
         ("initech-svc", "tenant_unavailable"),
-        ("homeless-svc", "tenant_required"),
+        ("homeless-svc", "forbidden"),
     ] {
         assert_eq!(
             of_machine(&host, &identity.token(client, &resource).await, client).await,
