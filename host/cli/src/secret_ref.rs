@@ -67,7 +67,7 @@ pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
 /// What stdin holds, to its end.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
     capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
 }
