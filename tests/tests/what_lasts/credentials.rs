@@ -167,3 +167,52 @@ async fn a_second_host_on_a_data_directory_is_refused_with_the_firsts_process_id
         "the first still answers"
     );
 }
+
+#[tokio::test]
+async fn what_lasts_needs_a_directory_and_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let plugin = toolhost_tests::guests::path("billing");
+    let says = |arguments: &[&str], table: &str, what: &str| {
+        let connection = "[connections.billing]\nbase = \"https://billing.test\"\n";
+        host::write(place.path(), "host.toml", format!("{connection}{table}"));
+        let mut all = vec![
+            "run",
+            "--yes",
+            "--dev-tenant",
+            "acme",
+            "--plugin",
+            plugin.to_str().unwrap(),
+        ];
+        all.extend(["--listen", "127.0.0.1:0"]);
+        all.extend(arguments);
+        let ended = host::run(place.path(), &all);
+        assert!(
+            ended.status == 2 && ended.stderr.contains(what),
+            "{what}: {ended:?}"
+        );
+        assert!(!place.path().join("data").exists());
+    };
+    says(&["--master-key", "env:KEY"], "", "--data-dir");
+    says(&[], "credentials = \"vault\"", "--data-dir");
+    says(&[], "[audit]\non_failure = \"serve-reads\"", "--data-dir");
+    says(
+        &["--data-dir", "data"],
+        "[audit]\nfile = \"audit.jsonl\"",
+        "[audit] file",
+    );
+}
+
+#[tokio::test]
+async fn a_running_host_leaves_no_core() {
+    let world = World::start().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", world.host.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let bounds: Vec<&str> = core
+        .trim_start_matches("Max core file size")
+        .split_whitespace()
+        .collect();
+    assert_eq!(bounds[..2], ["0", "0"], "{core}");
+}

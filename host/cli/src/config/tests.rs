@@ -45,6 +45,30 @@ fn refused(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn what_lasts_is_named_once_and_within_bounds() {
+    let with = |tables: &str| read(&format!("{GOOD}\n{tables}"));
+    let good = with("[data]\ndir = 'kept'\nmaster_key_env = 'KEY'\n[audit]\non_failure = 'serve-reads'\nsegment_bytes = 1048576").unwrap();
+    let data = good.data.unwrap();
+    assert_eq!(data.dir, Path::new("conf/kept"));
+    assert_eq!(data.master_key, Some(Source::Env("KEY".into())));
+    assert_eq!(good.chains.segment_bytes, 1 << 20);
+    for (tables, key) in [
+        (
+            "[data]\ndir = 'a'\nmaster_key_env = 'K'\nmaster_key_file = 'k'",
+            "data.master_key_env",
+        ),
+        ("[data]\ndir = 'a'\n[audit]\nfile = 'audit.jsonl'", "audit.file"),
+        ("[audit]\non_failure = 'ignore'", "audit.on_failure"),
+        ("[audit]\nsegment_bytes = 1048575", "audit.segment_bytes"),
+        ("[audit]\nsegment_bytes = 1073741825", "audit.segment_bytes"),
+        ("[data]\ndirectory = 'a'", "dir"),
+    ] {
+        let error = with(tables).map(|_| ()).expect_err(tables);
+        assert!(error.contains(key), "{tables}: {error}");
+    }
+}
+
+#[test]
 fn a_whole_configuration_is_read() {
     let config = read(GOOD).unwrap();
     assert_eq!(config.server.listen.port(), 9000);
