@@ -1,6 +1,7 @@
 //! What the guards cost beside sled alone, in one run on one machine: `cargo bench -p toolhost-store`.
 //!
-//! `STORE_BENCH_TENANTS` is how many tenants go through the handles (10,000).
+//! `STORE_BENCH_TENANTS` is how many tenants go through the handles (10,000); `STORE_BENCH_PART` is `reads`, `writes` or
+//! `tenants`, where one is enough.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, Key, SledStore, Space, Store, Table};
 
-const READS: usize = 20_000;
+const READS: usize = 200_000;
 const WRITES: usize = 2_000;
 const KEYS: usize = 500;
 
@@ -51,7 +52,8 @@ fn key(n: usize) -> Key {
 fn sled_at(path: &Path) -> sled::Db {
     let config = sled::Config::new()
         .path(path)
-        .cache_capacity(1 << 20)
+        .cache_capacity(EmbeddedSettings::default().cache_bytes)
+        .mode(sled::Mode::LowSpace)
         .flush_every_ms(None);
     loop {
         match config.open() {
@@ -101,36 +103,27 @@ async fn reads(directory: &Path) {
     plain.flush().unwrap();
     let keys: Vec<_> = (0..KEYS).map(key).collect();
     let at = space(0);
-    // In turns, so that what else the machine does is on both sides; of a hundred reads each, since a clock costs too.
-    let (mut of_plain, mut of_store) = (Vec::new(), Vec::new());
-    for round in 0..READS / 100 {
-        let begin = Instant::now();
-        for n in 0..100 {
-            let value = plain
-                .get(keys[(round * 7 + n) % KEYS].as_bytes())
-                .unwrap()
-                .unwrap();
-            std::hint::black_box(value.to_vec());
+    // A hundred keys over again, and all of them in their order, which is more than is kept open: all of these are opened.
+    for (what, stride, most) in [("get of 1 KB", 7, 1.3), ("get of 1 KB, opened anew", 100, 4.0)] {
+        let at_round = |round: usize, n: usize| &keys[(round * stride + n) % KEYS];
+        // In turns, so that what else the machine does is on both sides; of a hundred reads each, since a clock costs too.
+        let (mut of_plain, mut of_store) = (Vec::new(), Vec::new());
+        for round in 0..READS / 100 {
+            let begin = Instant::now();
+            for n in 0..100 {
+                let value = plain.get(at_round(round, n).as_bytes()).unwrap().unwrap();
+                std::hint::black_box(value.to_vec());
+            }
+            of_plain.push(begin.elapsed() / 100);
+            let begin = Instant::now();
+            for n in 0..100 {
+                let record = store.get(&at, at_round(round, n)).await.unwrap().unwrap();
+                std::hint::black_box(record.value);
+            }
+            of_store.push(begin.elapsed() / 100);
         }
-        of_plain.push(begin.elapsed() / 100);
-        let begin = Instant::now();
-        for n in 0..100 {
-            let record = store
-                .get(&at, &keys[(round * 7 + n) % KEYS])
-                .await
-                .unwrap()
-                .unwrap();
-            std::hint::black_box(record.value);
-        }
-        of_store.push(begin.elapsed() / 100);
+        compare(what, &Times::of(of_plain), &Times::of(of_store), 0.5, most);
     }
-    compare(
-        "get of 1 KB",
-        &Times::of(of_plain),
-        &Times::of(of_store),
-        0.5,
-        1.3,
-    );
 }
 
 async fn writes(directory: &Path) {
@@ -138,7 +131,10 @@ async fn writes(directory: &Path) {
     store.create(&tenant(0)).await.unwrap();
     let plain = sled_at(&directory.join("plain"));
     let file = std::fs::File::open(directory.join("plain/db")).unwrap();
-    let (mut of_plain, mut of_store) = (Vec::new(), Vec::new());
+    // As the store must write it: with something that counts it, both or neither of them.
+    let batched = sled_at(&directory.join("batched"));
+    let batched_file = std::fs::File::open(directory.join("batched/db")).unwrap();
+    let (mut of_plain, mut of_batched, mut of_store) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..WRITES {
         let begin = Instant::now();
         plain
@@ -148,6 +144,14 @@ async fn writes(directory: &Path) {
         file.sync_data().unwrap();
         of_plain.push(begin.elapsed());
         let begin = Instant::now();
+        let mut batch = sled::Batch::default();
+        batch.insert(key(n % KEYS).as_bytes(), vec![n as u8; 1_024]);
+        batch.insert(b"m", vec![n as u8; 97]);
+        batched.apply_batch(batch).unwrap();
+        batched.flush().unwrap();
+        batched_file.sync_data().unwrap();
+        of_batched.push(begin.elapsed());
+        let begin = Instant::now();
         store
             .put(&space(0), &key(n % KEYS), vec![n as u8; 1_024])
             .await
@@ -155,8 +159,16 @@ async fn writes(directory: &Path) {
         of_store.push(begin.elapsed());
     }
     let (of_plain, of_store) = (Times::of(of_plain), Times::of(of_store));
+    let of_batched = Times::of(of_batched);
     compare("durable put of 1 KB, 1 writer", &of_plain, &of_store, 0.5, 1.5);
     compare("durable put of 1 KB, 1 writer", &of_plain, &of_store, 0.99, 1.5);
+    compare(
+        "durable put of 1 KB, to sled's batch",
+        &of_batched,
+        &of_store,
+        0.5,
+        1.5,
+    );
     // Eight writers: sled's flushes stand in line, the store's are shared.
     let writers = (0..8).map(|writer| {
         let (plain, file) = (plain.clone(), file.try_clone().unwrap());
@@ -233,7 +245,8 @@ async fn tenants(directory: &Path) {
     let (mut of_one, mut of_all) = (Vec::new(), Vec::new());
     for _ in 0..20 {
         for (path, times) in [(&alone, &mut of_one), (&data, &mut of_all)] {
-            std::thread::sleep(Duration::from_millis(5));
+            // What the start before left to a thread has ended.
+            std::thread::sleep(Duration::from_millis(100));
             let begin = Instant::now();
             let store = open(path);
             times.push(begin.elapsed());
@@ -248,25 +261,25 @@ async fn tenants(directory: &Path) {
         of_all.at(0.5)
     );
     let store = open(&data);
-    let (mut of_store, mut of_sled) = (Vec::new(), Vec::new());
     // A stride that comes back to no tenant before all others were open.
     let stride = 617;
     for n in 0..count {
-        let begin = Instant::now();
         let at = n * stride % count;
         store.get(&space(at), &key(0)).await.unwrap().unwrap();
-        of_store.push(begin.elapsed());
     }
     println!(
         "resident after {count} tenants: {} MB   at most 150",
         resident_mb()
     );
-    drop(store);
-    std::thread::sleep(Duration::from_secs(1));
-    // sled's own, with as many handles kept open and the oldest dropped.
+    // In turns with sled's own, with as many handles kept open and the oldest dropped; half of all the tenants apart.
+    let (mut of_store, mut of_sled) = (Vec::new(), Vec::new());
     let mut kept = std::collections::VecDeque::new();
-    for n in 0..count.min(2_000) {
+    for n in 0..count.min(4_000) {
         let at = n * stride % count;
+        let begin = Instant::now();
+        store.get(&space(at), &key(0)).await.unwrap().unwrap();
+        of_store.push(begin.elapsed());
+        let at = (at + count / 2) % count;
         let begin = Instant::now();
         if kept.len() == 256 {
             let oldest: Option<sled::Db> = kept.pop_front();
@@ -294,7 +307,11 @@ fn main() {
         .build()
         .unwrap();
     let within = std::env::var_os("STORE_BENCH_DIR").unwrap_or_else(|| std::env::temp_dir().into());
+    let asked = std::env::var("STORE_BENCH_PART").ok();
     for part in ["reads", "writes", "tenants"] {
+        if asked.as_deref().is_some_and(|asked| asked != part) {
+            continue;
+        }
         let directory = tempfile::tempdir_in(&within).unwrap();
         runtime.block_on(async {
             match part {

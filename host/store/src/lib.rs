@@ -29,10 +29,15 @@
 //!
 //! - One process, on a local disk. Up to 10,000 tenants: an idle one takes about half a megabyte of disk, one that is
 //!   written to all the time about three.
-//! - 256 open databases ([`EmbeddedSettings::handles`]), about 240 KB of memory and four file descriptors each: `nofile`
-//!   must be above that and the sockets together. One in use is never closed; where all are, an open waits 5 s.
+//! - 256 open databases ([`EmbeddedSettings::handles`]), about 240 KB of memory and four file descriptors each, and up to
+//!   256 KB of values that were read: `nofile` must be above that and the sockets together. One in use is never closed;
+//!   where all are, an open waits 5 s.
+//! - A value of at most 8,000 bytes that was read twice stays open in memory until it is written, its key goes or its
+//!   database is closed, and is not read from the disk again: damage that comes after is found by a check, or by a read
+//!   after the next open. Credentials and the audit chain's keys are never kept so.
 //! - Names of 1,024 bytes, values of 1 MiB ([`MAX_VALUE`]), pages of 1,000 ([`MAX_PAGE`]).
-//! - A space of more than 20,000 entries is checked in the background after its open: writes, listings and absences wait.
+//! - A space of more than 20,000 entries is checked in the background after its open: writes, listings and absences
+//!   wait. So is the host's of more than 1,000, so that a start takes as long with many tenants; of it everything waits.
 //! - A write is seen by readers from when it is made, and outlives a loss of power from when it is acknowledged.
 //! - A check or a backup holds up the writes of the one space whose turn it is.
 //! - A generation of a tenant's key seals at most 2^32 parts: rotate it before.

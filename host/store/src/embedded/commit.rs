@@ -75,6 +75,13 @@ impl Task {
         }
     }
 
+    fn keys(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Change(changes) => changes.iter().map(|change| change.key().as_bytes()).collect(),
+            Self::Reseal(keys) => keys.iter().map(Vec::as_slice).collect(),
+        }
+    }
+
     fn only_removes(&self) -> bool {
         matches!(self, Self::Change(changes) if changes.iter().all(|change| matches!(change, Change::Delete { .. })))
     }
@@ -173,15 +180,16 @@ impl Database {
         });
         let batch = staged.inspect_err(|failure| self.condemn(failure))?;
         if let Some(batch) = batch {
-            let written = guarded(|| self.apply(batch, after.batch)).map_err(unknown);
+            let written = guarded(|| self.apply(batch, tasks, after.batch)).map_err(unknown);
             written.inspect_err(|failure| self.condemn(failure))?;
             self.advance(&mut tally, after);
         }
         Ok(outcomes)
     }
 
-    fn apply(&self, batch: sled::Batch, number: u64) -> Result<(), Failure> {
+    fn apply(&self, batch: sled::Batch, tasks: &[Task], number: u64) -> Result<(), Failure> {
         {
+            let _writing = self.opened.write(tasks.iter().flat_map(Task::keys));
             let _applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
             self.db.apply_batch(batch)?;
         }

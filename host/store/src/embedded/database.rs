@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::EmbeddedSettings;
 use super::commit::Queue;
 use super::failure::{Failure, guarded};
+use super::opened::OpenedValues;
 use super::tally::{TALLY, Tally, Untold};
 use super::witness::Witness;
 use crate::Space;
@@ -17,6 +18,9 @@ use crate::keys::SpaceKey;
 
 /// How long sled's lock may lag behind the handle that was dropped; 2 ms were measured.
 const LOCK_LAG: Duration = Duration::from_millis(500);
+
+/// Entries of the host's space, one a tenant at least, that are checked before a start goes on: about a millisecond.
+const HOST_AT_ONCE: u64 = 1_000;
 
 /// One space's open database.
 ///
@@ -36,6 +40,7 @@ pub(super) struct Database {
     revision: AtomicU64,
     /// Held for writing while a batch is put in, so that a reader of several entries sees all or none of it.
     pub(super) applying: RwLock<()>,
+    pub(super) opened: OpenedValues,
     pub(super) queue: Mutex<Queue>,
     /// Nobody knows what the last write did: it is opened again before anything else.
     broken: AtomicBool,
@@ -102,12 +107,17 @@ impl Database {
             tally: Mutex::new(tally),
             revision: AtomicU64::new(tally.revision),
             applying: RwLock::new(()),
+            opened: OpenedValues::default(),
             queue: Mutex::default(),
             broken: AtomicBool::new(false),
             damage: OnceLock::new(),
             checked: watch::Sender::new(false),
         });
-        if tally.entries <= settings.check_at_once {
+        let at_once = match space {
+            Space::Host => settings.check_at_once.min(HOST_AT_ONCE),
+            Space::Tenant(_) => settings.check_at_once,
+        };
+        if tally.entries <= at_once {
             database.check()?;
             database.checked.send_replace(true);
         } else {
@@ -171,9 +181,13 @@ impl Database {
             .map_err(|error| Failure::Broken(error.to_string()))
     }
 
+    pub(super) fn is_checked(&self) -> bool {
+        *self.checked.borrow()
+    }
+
     /// Waits until it is known that the database is whole.
     pub(super) async fn checked(&self) -> Result<(), Failure> {
-        if !*self.checked.borrow() {
+        if !self.is_checked() {
             // The sender is in this object: it cannot be gone.
             let _ = self.checked.subscribe().wait_for(|checked| *checked).await;
         }
@@ -182,7 +196,7 @@ impl Database {
 
     /// As [`Database::checked`], where waiting does no harm.
     pub(super) fn checked_blocking(&self) -> Result<(), Failure> {
-        while !*self.checked.borrow() {
+        while !self.is_checked() {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.sound()

@@ -3,6 +3,7 @@ use std::sync::PoisonError;
 
 use super::database::Database;
 use super::failure::{Failure, guarded};
+use super::opened::Seen;
 use crate::keys::{Purpose, SpaceKey};
 use crate::seal::{self, Header};
 use crate::{Found, Key, Page, Record, Scan};
@@ -11,13 +12,21 @@ impl Database {
     /// The record of a key. What is there proves itself by its seal; that nothing is there is proved by the check.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Record>, Failure> {
         self.sound()?;
+        let ticket = match self.opened.see(key) {
+            Seen::Opened(record, generation) if self.key.opens(generation) => return Ok(Some(record)),
+            // Of a key that was destroyed meanwhile.
+            Seen::Opened(..) => return Err(self.locked()),
+            Seen::Ask(ticket) => ticket,
+        };
         guarded(|| {
             let Some(first) = self.db.get(seal::entry_key(key, 0))? else {
                 return Ok(None);
             };
             let (header, _) = Header::decode(&first).ok_or_else(strange)?;
             if header.parts == 1 {
-                return self.open_record(key, &first).map(Some);
+                let record = self.open_record(key, &first)?;
+                self.opened.keep(ticket, key, &record, header.generation);
+                return Ok(Some(record));
             }
             // Its parts are entries of their own: none of them may be of another version.
             let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);

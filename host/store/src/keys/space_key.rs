@@ -129,6 +129,13 @@ impl SpaceKey {
         last.unwrap_or(Generation(0))
     }
 
+    /// Whether what a generation sealed may still be told: it is there, and not retired.
+    pub(crate) fn opens(&self, generation: Generation) -> bool {
+        let held = self.read();
+        held.get(&generation)
+            .is_some_and(|held| matches!(*held.kept, Kept::Whole(_)))
+    }
+
     /// The key for a purpose. `None`: there is no such generation, it was retired, or the key was destroyed.
     #[must_use]
     pub fn subkey(&self, generation: Generation, purpose: Purpose) -> Option<Arc<Subkey>> {

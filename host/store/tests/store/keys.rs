@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use toolhost_policy::Secret;
 use toolhost_store::keys::{Generation, KeyFileError, Keyring, MasterKey, Purpose};
-use toolhost_store::{Space, StoreError};
+use toolhost_store::{SledStore, Space, Store, StoreError};
 
-use crate::place::{Place, space, tenant};
+use crate::place::{Place, key, space, tenant};
 
 fn ring(place: &Place) -> Keyring {
     let (master, _) = MasterKey::open_or_create(&place.path("master.key")).unwrap();
@@ -233,4 +233,19 @@ fn a_master_key_is_rotated_step_by_step_and_goes_on_after_a_crash() {
     // The old one opens nothing any more.
     let old = MasterKey::from_text(&Secret::new(old)).unwrap();
     assert!(is_locked(Keyring::open(&place.data(), old)));
+}
+
+/// Values that were read are kept open in memory, and go with the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_was_read_is_not_told_after_its_key_was_destroyed() {
+    let place = Place::new();
+    let (data_dir, keyring) = place.parts(&place.data()).unwrap();
+    let store = SledStore::open(data_dir, keyring.clone(), place.settings).unwrap();
+    store.create(&tenant("acme")).await.unwrap();
+    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    for _ in 0..3 {
+        assert!(store.get(&space("acme"), &key("k")).await.unwrap().is_some());
+    }
+    keyring.destroy(&tenant("acme")).unwrap();
+    assert!(is_locked(store.get(&space("acme"), &key("k")).await));
 }

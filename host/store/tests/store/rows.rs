@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use toolhost_store::{Scan, Store, StoreError, Table};
+use toolhost_store::{Scan, Space, Store, StoreError, Table};
 
 use crate::damage::copy;
 use crate::place::{Place, key, space, tenant};
@@ -258,5 +258,42 @@ async fn that_a_record_is_absent_is_said_after_the_check() {
     place.settings.check_at_once = 0;
     let store = place.open();
     let error = store.get(&space("globex"), &key("k1")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+/// An older record opens: of the host's, which says which tenants and versions there are, none is told before the check.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_of_the_hosts_space_before_its_check() {
+    let mut place = Place::new();
+    let store = place.open();
+    // As many as make the check take longer than a read.
+    let changes = (0..5_000)
+        .map(|n| toolhost_store::Change::Put {
+            key: key(&format!("n{n}")),
+            value: vec![],
+            expect: toolhost_store::Expect::Absent,
+        })
+        .collect();
+    store.batch(&Space::Host, changes).await.unwrap();
+    store
+        .put(&Space::Host, &key("k1"), b"old".to_vec())
+        .await
+        .unwrap();
+    drop(store);
+    let old = raw(&place, "../host").get(entry(b'r', "k1")).unwrap().unwrap();
+    let store = place.open();
+    store
+        .put(&Space::Host, &key("k1"), b"new".to_vec())
+        .await
+        .unwrap();
+    drop(store);
+    {
+        let host = raw(&place, "../host");
+        host.insert(entry(b'r', "k1"), old).unwrap();
+        host.flush().unwrap();
+    }
+    place.settings.check_at_once = 0;
+    let store = place.open();
+    let error = store.get(&Space::Host, &key("k1")).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
