@@ -66,6 +66,21 @@ async fn a_removed_tenant_leaves_nothing_and_starts_empty_when_it_is_added_again
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_removed_and_added_in_one_breath_is_served_empty() {
+    let town = Town::start();
+    town.done(&["tenant", "add", "globex"]);
+    for round in ["first", "second", "third"] {
+        assert_eq!(town.put("globex", round).await, 200);
+        assert_eq!(set(&town), 0, "{round}");
+        town.done(&["tenant", "remove", "globex", "--yes"]);
+        town.is_refused("globex").await;
+        town.done(&["tenant", "add", "globex"]);
+        assert!(!town.has("globex", round).await);
+    }
+    assert_eq!(set(&town), 0);
+}
+
+#[tokio::test]
 async fn a_tenant_with_others_below_it_is_not_removed() {
     let town = Town::start();
     town.done(&["tenant", "add", "acme-eu", "--parent", "acme"]);
