@@ -37,6 +37,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/src/mcp-clients.md",
     "docs/src/operations.md",
     "docs/src/run-a-plugin.md",
+    "docs/src/tenants.md",
     "docs/src/what-lasts.md",
     "docs/src/write-a-plugin.md",
     "examples/billing/README.md",

@@ -153,10 +153,13 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
     (
-        "cli/src/wiring/data.rs",
-        "the spaces of configured tenants are made",
+        "cli/src/wiring/ground.rs",
+        "the spaces of configured tenants are made, in memory",
     ),
-    ("cli/src/wiring/ground.rs", "the same, in memory"),
+    (
+        "cli/src/wiring/tenants.rs",
+        "the same in the store, and the directory gets them",
+    ),
     ("gateway/src/admin/service.rs", "the operator's own requests"),
     (
         "store/src/embedded/store.rs",

@@ -20,12 +20,20 @@ pub enum Durability {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChangeAction {
-    /// There was none.
+    /// There was none, or its description was another.
     Set,
     /// Another one took its place.
     Rotate,
     /// There is none any more.
     Remove,
+    /// A tenant is there from here on.
+    Add,
+    /// A tenant, and all below it, stand under another one, or under none.
+    Move,
+    /// A tenant, and all below it, are not served.
+    Suspend,
+    /// They are again.
+    Resume,
 }
 
 impl Event {

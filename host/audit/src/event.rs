@@ -221,8 +221,13 @@ pub struct TenantChanged {
     pub tenant: String,
     /// What was done.
     pub action: ChangeAction,
+    /// Under which it stands from here on, where the change says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Who did it: an operating system's user, or a caller's subject.
     pub by: String,
+    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    pub done: bool,
 }
 
 /// The host begins.

@@ -18,6 +18,7 @@ const MEMBERS: &[&str] = &[
     "connection",
     "user",
     "by",
+    "parent",
     "what",
     "address",
     // codes
@@ -46,6 +47,7 @@ const MEMBERS: &[&str] = &[
     "pid",
     "dropped_bytes",
     "refused",
+    "done",
     "who",
 ];
 

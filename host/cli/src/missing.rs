@@ -95,7 +95,8 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
         }
         _ => {}
     }
-    if !config.issuers.is_empty() && config.tenants.is_empty() && !developing {
+    // With a data directory tenants are added to it at any time.
+    if !config.issuers.is_empty() && config.tenants.is_empty() && !developing && config.data.is_none() {
         pieces.push("a tenant: [tenants.NAME] in host.toml".to_owned());
     }
     pieces

@@ -60,7 +60,7 @@ impl Reach {
             Err(error) => return Err(error.into()),
         }
         // Looking at nothing must not make a directory, keys and all.
-        if !request.takes_secret() && !self.data.dir.join("host").exists() {
+        if !request.keeps() && !self.data.dir.join("host").exists() {
             let path = self.data.dir.display();
             return Err(Failure::usage(format!(
                 "{path} is not a data directory: nothing was kept there yet"
@@ -69,7 +69,7 @@ impl Reach {
         }
         let kept = Kept::open(&self.data, self.config.chains).await?;
         if request.takes_secret() {
-            kept.provision(self.config.tenants.keys()).await?;
+            kept.list_tenants(&self.config.tenants, None).await?;
         }
         let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
         let by = operator();

@@ -62,7 +62,7 @@ pub use machine::{MachineHeaders, MachineRefusal};
 pub use network_fetch::NetworkFetch;
 pub use post::{Destination, Post, PostAnswer, PostRequest};
 pub use provision::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
+    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
 };
 pub use session::{
     ChoiceError, ContextName, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, MAX_SESSIONS_PER_TENANT, Reach,

@@ -118,6 +118,7 @@ fn the_commands_page_has_every_verb() {
     for (prefix, help) in [
         ("host", vec!["--help"]),
         ("host token", vec!["token", "--help"]),
+        ("host tenant", vec!["tenant", "--help"]),
         ("host credential", vec!["credential", "--help"]),
         ("host store", vec!["store", "--help"]),
         ("host key", vec!["key", "--help"]),

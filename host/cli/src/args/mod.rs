@@ -6,6 +6,7 @@
 )]
 
 mod data;
+mod tenant;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, SetArgs, StoreCommand, UserArgs,
 };
+pub(crate) use tenant::TenantCommand;
 pub(crate) use wiring::WiringArgs;
 
 use crate::exit::STATUSES;
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     /// Mint and look into tokens for development
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Add, list, move, suspend and remove tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),

@@ -41,9 +41,9 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         .build()?;
     let outcome = runtime.block_on(async {
         let network = wiring::network()?;
-        let tenancy = wiring::tenancy(&setup, &[], &network)?;
-        let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let ground = Ground::open(&setup).await?;
+        let tenancy = wiring::tenancy(&setup, &[], &network, ground.kept.as_ref())?;
+        let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let audit = Arc::clone(&ground.audit);
         let (credentials, _) = wiring::provider(&setup, ground.vault())?;
         let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;

@@ -10,6 +10,7 @@ mod inspect;
 mod key;
 mod run;
 mod store;
+mod tenant;
 mod token;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Inspect(args) => inspect::run(&args, cli.output),
         Command::Build(args) => build::run(&args, cli.output),
         Command::Token(command) => token::run(&command, cli.output),
+        Command::Tenant(command) => tenant::run(&command, cli.output),
         Command::Credential(command) => credential::run(&command, cli.output),
         Command::Store(command) => store::run(&command, cli.output),
         Command::Key(command) => key::run(&command, cli.output),

@@ -96,8 +96,8 @@ async fn over_http(
     }
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
-    let tenancy = wiring::tenancy(setup, &listeners, &network)?;
     let ground = Ground::open(setup).await?;
+    let tenancy = wiring::tenancy(setup, &listeners, &network, ground.kept.as_ref())?;
     banner(setup, Some(local));
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
@@ -133,7 +133,8 @@ async fn over_http(
 async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)))?;
     let network = wiring::network()?;
-    let tenancy = wiring::tenancy(setup, &[], &network)?;
+    let ground = Ground::open(setup).await?;
+    let tenancy = wiring::tenancy(setup, &[], &network, ground.kept.as_ref())?;
     banner(setup, None);
     let caller = match &args.token {
         None => StdioCaller::development(Arc::clone(&tenancy)),
@@ -147,7 +148,6 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         .binding()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let ground = Ground::open(setup).await?;
     let (tools, _sandbox) = rooms(setup, files, network, &ground, None).await?;
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory};
 use toolhost_net::Network;
-use toolhost_tenancy::{NetworkFetch, Tenancy};
+use toolhost_tenancy::{NetworkFetch, Tenancy, TenantDirectory};
 
+use super::data::Kept;
 use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Whose calls are served. The keys of issuers are fetched beside what else the host does at start: one that is down
+/// Whose calls are served: those of the directory that is kept, or of the configuration's tenants where nothing is. The keys of issuers are fetched beside what else the host does at start: one that is down
 /// does not keep the others' callers waiting.
 ///
 /// # Errors
@@ -20,19 +21,12 @@ pub(crate) fn tenancy(
     setup: &Setup,
     listeners: &[SocketAddr],
     network: &Arc<Network>,
+    kept: Option<&Kept>,
 ) -> anyhow::Result<Arc<Tenancy>> {
-    let config = &setup.config;
-    let listed = config
-        .tenants
-        .iter()
-        .map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
-    let developing = setup
-        .dev_tenant
-        .iter()
-        .filter(|tenant| !config.tenants.contains_key(tenant));
-    let tenants = listed.chain(developing.map(|tenant| (tenant.clone(), Vec::new())));
-    let directory =
-        StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
+    let directory: Arc<dyn TenantDirectory> = match kept {
+        Some(kept) => Arc::clone(&kept.directory) as _,
+        None => Arc::new(listed(setup)?),
+    };
     let development = match &setup.dev_tenant {
         None => None,
         Some(tenant) => {
@@ -43,8 +37,12 @@ pub(crate) fn tenancy(
         }
     };
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let tenancy = Tenancy::new(config.issuers.clone(), Arc::new(directory), development, fetch)
+    let mut tenancy = Tenancy::new(setup.config.issuers.clone(), directory, development, fetch)
         .map_err(|why| Failure::usage(why.to_string()))?;
+    if let Some(kept) = kept {
+        // A tenant whose space was not made when it was added gets it with its first call.
+        tenancy = tenancy.with_provisioner(Arc::clone(&kept.provisioner));
+    }
     let tenancy = Arc::new(tenancy);
     let starting = Arc::clone(&tenancy);
     tokio::spawn(async move {
@@ -57,6 +55,21 @@ pub(crate) fn tenancy(
         }
     });
     Ok(tenancy)
+}
+
+/// The tenants of the configuration and of the flags: all that there are without a data directory.
+fn listed(setup: &Setup) -> Result<StaticDirectory, Failure> {
+    let config = &setup.config;
+    let listed = config
+        .tenants
+        .iter()
+        .map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
+    let developing = setup
+        .dev_tenant
+        .iter()
+        .filter(|tenant| !config.tenants.contains_key(tenant));
+    let tenants = listed.chain(developing.map(|tenant| (tenant.clone(), Vec::new())));
+    StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))
 }
 
 /// The one caller of `host call`: whom the token speaks for, or the development principal.

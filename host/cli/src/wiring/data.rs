@@ -1,12 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toolhost_audit::{ChainSettings, ChainSink, ChangeAction, Event, Sink, SpaceRestored, TenantChanged};
+use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_gateway::admin::{Admin, AdminParts};
-use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
+use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
 use toolhost_vault::{SealedVault, Source};
 
 use crate::config::Data;
@@ -21,6 +21,8 @@ const MASTER_KEY: &str = "master.key";
 pub(crate) struct Kept {
     pub(crate) store: Arc<SledStore>,
     pub(crate) vault: SealedVault,
+    pub(crate) directory: Arc<StoredDirectory>,
+    pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) audit: Arc<ChainSink>,
     pub(crate) admin: Arc<Admin>,
 }
@@ -130,10 +132,19 @@ impl Kept {
         let keys = Admin::chain_keys(store.as_ref()).await?;
         let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
         let vault = SealedVault::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&keyring));
+        let records = Arc::clone(&store) as Arc<dyn Store>;
+        // This process has the directory's lock, so nobody else changes the tenants.
+        let directory = StoredDirectory::open(Arc::clone(&records), Freshness::Sole).await?;
+        let (directory, provisioner) = (
+            Arc::new(directory),
+            Arc::new(Provisioner::new(records, Arc::new(NoSetUp))),
+        );
         let parts = AdminParts {
             store: Arc::clone(&store),
             keyring,
             vault: vault.clone(),
+            directory: Arc::clone(&directory),
+            provisioner: Arc::clone(&provisioner),
             master_key,
             version: env!("CARGO_PKG_VERSION"),
         };
@@ -141,6 +152,8 @@ impl Kept {
         Ok(Self {
             store,
             vault,
+            directory,
+            provisioner,
             audit,
             admin: Arc::new(admin),
         })
@@ -152,26 +165,5 @@ impl Kept {
     /// As [`Taken::take`] and [`Taken::open`].
     pub(crate) async fn open(data: &Data, chains: ChainSettings) -> anyhow::Result<Self> {
         Taken::take(data)?.open(chains).await
-    }
-
-    /// Makes the spaces of configured tenants that have none yet.
-    ///
-    /// # Errors
-    /// A space cannot be made, or one that was made before is damaged or locked.
-    pub(crate) async fn provision(&self, tenants: impl Iterator<Item = &TenantId>) -> anyhow::Result<()> {
-        let by = Operator::of_this_process();
-        let known = self.store.tenants().await?;
-        for tenant in tenants.filter(|tenant| known.binary_search(tenant).is_err()) {
-            let event = TenantChanged {
-                tenant: tenant.to_string(),
-                action: ChangeAction::Set,
-                by: "configuration".to_owned(),
-            };
-            self.audit.record(&Event::TenantChanged(event)).await?;
-            self.store
-                .create(&TenantSpace::of_operator(tenant.clone(), &by))
-                .await?;
-        }
-        Ok(())
     }
 }

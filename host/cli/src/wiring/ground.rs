@@ -22,11 +22,10 @@ impl Ground {
     /// # Errors
     /// The directory, or a space of a configured tenant, cannot be used.
     pub(crate) async fn open(setup: &Setup) -> anyhow::Result<Self> {
-        let tenants = || setup.config.tenants.keys().chain(&setup.dev_tenant);
         let Some(data) = &setup.config.data else {
             let store = Arc::new(MemoryStore::default());
             let by = Operator::of_this_process();
-            for tenant in tenants() {
+            for tenant in setup.config.tenants.keys().chain(&setup.dev_tenant) {
                 store
                     .create(&TenantSpace::of_operator(tenant.clone(), &by))
                     .await?;
@@ -38,7 +37,8 @@ impl Ground {
             });
         };
         let kept = Kept::open(data, setup.config.chains).await?;
-        kept.provision(tenants()).await?;
+        kept.list_tenants(&setup.config.tenants, setup.dev_tenant.as_ref())
+            .await?;
         Ok(Self {
             kv: Arc::new(Kv::new(
                 Arc::clone(&kept.store) as Arc<dyn Store>,

@@ -8,6 +8,7 @@ mod ground;
 mod listen;
 mod rooms;
 mod signals;
+mod tenants;
 
 pub(crate) use callers::{tenancy, token_or_development};
 pub(crate) use credentials::{no_credentials, provider};

@@ -120,7 +120,7 @@ fn name(connection: &str, user: Option<UserName>) -> Result<CredentialName, Admi
 fn unknown_tenant(error: AdminError, tenant: &str) -> AdminError {
     if error.code == ErrorCode::NotFound && error.message.contains("does not exist") {
         AdminError::not_found(format!(
-            "there is no tenant {tenant}: add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
+            "there is no tenant {tenant}: host tenant add {tenant}, or add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
         ))
     } else {
         error

@@ -14,6 +14,8 @@ mod protocol;
 mod service;
 mod socket;
 mod spaces;
+mod tenant_row;
+mod tenants;
 mod watch;
 
 pub use client::{Client, ClientError};
@@ -23,3 +25,4 @@ pub use protocol::{
 };
 pub use service::{Admin, AdminParts};
 pub use socket::{ADMIN_SOCKET, listen};
+pub use tenant_row::{TenantAnswer, TenantRemoved, TenantRow};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toolhost_audit::Report;
 
+use super::{TenantAnswer, TenantRemoved, TenantRow};
+
 /// What the host's own space and chain are called. No tenant is: a tenant's id has no upper case.
 pub const HOST: &str = "HOST";
 
@@ -109,6 +111,55 @@ pub enum Request {
         /// The last.
         to: u64,
     },
+    /// Adds a tenant to the directory and makes its space.
+    TenantAdd {
+        /// Its id.
+        tenant: String,
+        /// Below which.
+        parent: Option<String>,
+        /// What people call it.
+        name: Option<String>,
+        /// What identity providers call it.
+        keys: Vec<String>,
+    },
+    /// Changes what a tenant is called.
+    TenantSet {
+        /// Which.
+        tenant: String,
+        /// By people; as it was where it is left out.
+        name: Option<String>,
+        /// By identity providers; as it was where it is left out.
+        keys: Option<Vec<String>>,
+    },
+    /// Lists the directory.
+    TenantList {},
+    /// Shows one tenant.
+    TenantShow {
+        /// Which.
+        tenant: String,
+    },
+    /// Moves a tenant and all below it.
+    TenantMove {
+        /// Which.
+        tenant: String,
+        /// Below which; a root where it is left out.
+        parent: Option<String>,
+    },
+    /// Refuses the calls of a tenant and of all below it.
+    TenantSuspend {
+        /// Which.
+        tenant: String,
+    },
+    /// Serves them again.
+    TenantResume {
+        /// Which.
+        tenant: String,
+    },
+    /// Removes a tenant with its key and its space.
+    TenantRemove {
+        /// Which.
+        tenant: String,
+    },
 }
 
 impl Request {
@@ -116,6 +167,12 @@ impl Request {
     #[must_use]
     pub fn takes_secret(&self) -> bool {
         matches!(self, Self::CredentialSet { .. } | Self::CredentialRotate { .. })
+    }
+
+    /// Whether it has something to keep, so that a data directory is made for it where there is none.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.takes_secret() || matches!(self, Self::TenantAdd { .. })
     }
 }
 
@@ -238,6 +295,12 @@ pub enum Answer {
     },
     /// The chains, verified.
     Chains(Vec<ChainReport>),
+    /// A tenant, as it stands now.
+    Tenant(TenantAnswer),
+    /// All tenants, in order of their ids.
+    Tenants(Vec<TenantRow>),
+    /// What was removed.
+    TenantRemoved(TenantRemoved),
     /// How many records were sent before this.
     Exported(u64),
     /// It was done.

@@ -3,15 +3,17 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use toolhost_audit::{ChainKeys, ChangeAction, Sink};
-use toolhost_identity::{Operator, TenantId, TenantSpace};
+use toolhost_identity::{Operator, TenantId, TenantSpace, TenantState};
 use toolhost_policy::Secret;
 use toolhost_store::SledStore;
 use toolhost_store::Store;
 use toolhost_store::keys::Keyring;
+use toolhost_tenancy::{Provisioner, StoredDirectory};
 use toolhost_vault::SealedVault;
 
 use super::credentials::given;
 use super::keys::StoredChainKey;
+use super::tenants::Described;
 use super::{AdminError, Answer, Request};
 
 /// Where the audit chains are in a data directory.
@@ -28,6 +30,10 @@ pub struct AdminParts {
     pub vault: SealedVault,
     /// Where the master key is, where it is a file: only then can it be rotated from here.
     pub master_key: Option<PathBuf>,
+    /// Which tenants there are.
+    pub directory: Arc<StoredDirectory>,
+    /// What makes their spaces.
+    pub provisioner: Arc<Provisioner>,
     /// The version of the program.
     pub version: &'static str,
 }
@@ -39,6 +45,8 @@ pub struct Admin {
     pub(super) audit: Arc<dyn Sink>,
     pub(super) chain_keys: Arc<StoredChainKey>,
     pub(super) operator: Operator,
+    /// Held during a change of a tenant: one that is being removed is not added in the same moment.
+    pub(super) tenant_changes: tokio::sync::Mutex<()>,
 }
 
 impl Admin {
@@ -67,6 +75,7 @@ impl Admin {
             audit,
             chain_keys,
             operator: Operator::of_this_process(),
+            tenant_changes: tokio::sync::Mutex::default(),
         })
     }
 
@@ -126,6 +135,39 @@ impl Admin {
             Request::MasterRotate {} => self.rotate_master().await,
             Request::AuditVerify { chain, head } => self.verify(chain, head).await,
             Request::AuditExport { chain, from, to } => self.export(&chain, from, to, lines).await,
+            Request::TenantAdd {
+                tenant,
+                parent,
+                name,
+                keys,
+            } => {
+                let keys = Some(keys);
+                let new = Described {
+                    tenant,
+                    parent,
+                    name,
+                    keys,
+                };
+                self.add_tenant(new, by).await
+            }
+            Request::TenantSet { tenant, name, keys } => {
+                let parent = None;
+                let new = Described {
+                    tenant,
+                    parent,
+                    name,
+                    keys,
+                };
+                self.describe_tenant(new, by).await
+            }
+            Request::TenantList {} => Ok(self.list_tenants()),
+            Request::TenantShow { tenant } => self.show_tenant(&tenant),
+            Request::TenantMove { tenant, parent } => self.move_tenant(&tenant, parent.as_deref(), by).await,
+            Request::TenantSuspend { tenant } => {
+                self.suspend_tenant(&tenant, TenantState::Suspended, by).await
+            }
+            Request::TenantResume { tenant } => self.suspend_tenant(&tenant, TenantState::Active, by).await,
+            Request::TenantRemove { tenant } => self.remove_tenant(&tenant, by).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the operator does to the directory. Every change is checked as a whole tree before it is written, and written
 //! only if nothing else was meanwhile.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use toolhost_identity::{
@@ -14,6 +15,9 @@ use crate::provision::provision_key;
 
 /// How often a change is made again because another was made meanwhile.
 const ATTEMPTS: usize = 16;
+/// Tenants that are written in one step. Every step checks the whole tree, so few steps are quick, and each is small enough
+/// not to keep other writers waiting.
+const AT_ONCE: usize = 1_000;
 
 /// Why the directory was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,8 +66,8 @@ pub struct Removed {
 
 /// What one change does.
 enum Edit {
-    /// With what must be true of what was left of an earlier tenant of this id.
-    Put(Tenant, Expect),
+    /// Each with what must be true of what was left of an earlier tenant of this id.
+    Put(Vec<(Tenant, Expect)>),
     Remove(TenantId),
 }
 
@@ -85,13 +89,45 @@ impl StoredDirectory {
     /// # Errors
     /// It exists, or would be no part of a tree.
     pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
-        let tombstone = record::tombstone(&tenant.id).map_err(DirectoryError::from)?;
-        let removed = self.store.get(&Space::Host, &tombstone).await;
-        if removed.map_err(DirectoryError::from)?.is_some() && self.tree().get(&tenant.id).is_none() {
+        if self.was_removed(&tenant.id).await? && self.tree().get(&tenant.id).is_none() {
             // A removal that was broken off is finished, so that nothing of the old one is the new one's.
             self.destroy(&tenant.id, by).await?;
         }
         self.put_new(&tenant, true).await
+    }
+
+    /// Adds tenants that the configuration lists; one that the operator removed stays away.
+    ///
+    /// # Errors
+    /// One exists, was removed, or would be no part of a tree. The thousands before it may have been added.
+    pub async fn add_listed(&self, listed: &[Tenant], _by: &Operator) -> Result<(), ChangeError> {
+        for tenant in listed {
+            if self.was_removed(&tenant.id).await? {
+                return Err(ChangeError::WasRemoved(tenant.id.clone()));
+            }
+        }
+        for some in listed.chunks(AT_ONCE) {
+            self.edit(
+                |tree| match some.iter().find(|tenant| tree.get(&tenant.id).is_some()) {
+                    Some(tenant) => Err(ChangeError::Exists(tenant.id.clone())),
+                    None => {
+                        let put = some.iter().map(|tenant| (tenant.clone(), Expect::Absent));
+                        Ok((Edit::Put(put.collect()), ()))
+                    }
+                },
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the operator removed a tenant of this id and has added none since.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn was_removed(&self, id: &TenantId) -> Result<bool, DirectoryError> {
+        let tombstone = record::tombstone(id)?;
+        Ok(self.store.get(&Space::Host, &tombstone).await?.is_some())
     }
 
     /// Adds a tenant that was not there before, for an issuer that may; one that the operator removed stays away.
@@ -185,18 +221,14 @@ impl StoredDirectory {
     }
 
     async fn put_new(&self, tenant: &Tenant, by_operator: bool) -> Result<(), ChangeError> {
-        let tombstone = record::tombstone(&tenant.id).map_err(DirectoryError::from)?;
-        if !by_operator {
-            let removed = self.store.get(&Space::Host, &tombstone).await;
-            if removed.map_err(DirectoryError::from)?.is_some() {
-                return Err(ChangeError::WasRemoved(tenant.id.clone()));
-            }
+        if !by_operator && self.was_removed(&tenant.id).await? {
+            return Err(ChangeError::WasRemoved(tenant.id.clone()));
         }
         // Once more with the write itself: a removal may come between.
         let left = if by_operator { Expect::Any } else { Expect::Absent };
         self.edit(|tree| match tree.get(&tenant.id) {
             Some(_) => Err(ChangeError::Exists(tenant.id.clone())),
-            None => Ok((Edit::Put(tenant.clone(), left), ())),
+            None => Ok((Edit::Put(vec![(tenant.clone(), left)]), ())),
         })
         .await
     }
@@ -208,7 +240,7 @@ impl StoredDirectory {
                 .cloned()
                 .ok_or_else(|| ChangeError::Unknown(id.clone()))?;
             change(&mut tenant);
-            Ok((Edit::Put(tenant, Expect::Any), ()))
+            Ok((Edit::Put(vec![(tenant, Expect::Any)]), ()))
         })
         .await
     }
@@ -271,15 +303,18 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Chang
     let head = record::head().map_err(DirectoryError::from)?;
     let mut changes = vec![put(head, removals.to_be_bytes().to_vec(), expect)];
     match edit {
-        Edit::Put(tenant, left) => {
-            let key = record::key(&tenant.id).map_err(DirectoryError::from)?;
-            changes.push(put(key, record::write(&tenant)?, Expect::Any));
-            changes.push(Change::Delete {
-                key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
-                expect: left,
-            });
-            tenants.retain(|other| other.id != tenant.id);
-            tenants.push(tenant);
+        Edit::Put(some) => {
+            let new: HashSet<TenantId> = some.iter().map(|(tenant, _)| tenant.id.clone()).collect();
+            tenants.retain(|other| !new.contains(&other.id));
+            for (tenant, left) in some {
+                let key = record::key(&tenant.id).map_err(DirectoryError::from)?;
+                changes.push(put(key, record::write(&tenant)?, Expect::Any));
+                changes.push(Change::Delete {
+                    key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
+                    expect: left,
+                });
+                tenants.push(tenant);
+            }
         }
         Edit::Remove(id) => {
             let key = record::key(&id).map_err(DirectoryError::from)?;

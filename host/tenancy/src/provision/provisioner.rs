@@ -3,7 +3,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
-use toolhost_identity::{Binding, Directory as _, Principal, Tenant, TenantId, TenantSpace};
+use toolhost_identity::{Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace};
 use toolhost_store::{Space, Store, StoreError};
 
 use super::rate::Rate;
@@ -30,6 +30,17 @@ pub trait TenantSetUp: Send + Sync + Debug {
     /// # Errors
     /// The tenant is not served until it ends well.
     async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed>;
+}
+
+/// For a host whose other rooms keep nothing for a tenant from the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSetUp;
+
+#[async_trait]
+impl TenantSetUp for NoSetUp {
+    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpFailed> {
+        Ok(())
+    }
 }
 
 /// Why a tenant has no storage.
@@ -148,7 +159,19 @@ impl Provisioner {
     /// # Errors
     /// It could not be made; the next sight goes on where this one stopped, after 5 s.
     pub async fn ensure(self: &Arc<Self>, binding: &Binding) -> Result<(), ProvisionError> {
-        let space = binding.space();
+        self.ensure_space(binding.space()).await
+    }
+
+    /// The same for a tenant that the operator has just added, so that its credentials can be kept before its first call.
+    ///
+    /// # Errors
+    /// As [`Provisioner::ensure`].
+    pub async fn prepare(self: &Arc<Self>, tenant: &TenantId, by: &Operator) -> Result<(), ProvisionError> {
+        self.ensure_space(TenantSpace::of_operator(tenant.clone(), by))
+            .await
+    }
+
+    async fn ensure_space(self: &Arc<Self>, space: TenantSpace) -> Result<(), ProvisionError> {
         if lock(&self.ready).contains(space.tenant()) {
             return Ok(());
         }

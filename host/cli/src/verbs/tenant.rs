@@ -1,0 +1,183 @@
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, Request, TenantAnswer, TenantRemoved, TenantRow};
+
+use crate::args::{KeptArgs, OutputFormat, TenantCommand};
+use crate::exit::Failure;
+use crate::output::{self, Show, bytes, head, printable};
+use crate::reach::Reach;
+
+/// Carries out `host tenant …`.
+pub(super) fn run(command: &TenantCommand, format: OutputFormat) -> anyhow::Result<()> {
+    let (request, kept) = request(command)?;
+    let reach = Reach::find(kept)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    match runtime.block_on(reach.ask(request, None))? {
+        Answer::Tenant(tenant) => output::show(format, &One(tenant)),
+        Answer::Tenants(tenants) => output::show(format, &All(tenants)),
+        Answer::TenantRemoved(removed) => output::show(format, &Removed(removed)),
+        other => super::unexpected(&other),
+    }
+}
+
+fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
+    Ok(match command {
+        TenantCommand::Add(args) => {
+            let request = Request::TenantAdd {
+                tenant: args.tenant.clone(),
+                parent: args.parent.clone(),
+                name: args.name.clone(),
+                keys: args.keys.clone(),
+            };
+            (request, &args.kept)
+        }
+        TenantCommand::Set(args) => {
+            let request = Request::TenantSet {
+                tenant: args.tenant.clone(),
+                name: args.name.clone(),
+                keys: (args.no_keys || !args.keys.is_empty()).then(|| args.keys.clone()),
+            };
+            (request, &args.kept)
+        }
+        TenantCommand::List(args) => (Request::TenantList {}, &args.kept),
+        TenantCommand::Show(args) => {
+            let tenant = args.tenant.clone();
+            (Request::TenantShow { tenant }, &args.kept)
+        }
+        TenantCommand::Move(args) => {
+            let (tenant, parent) = (args.tenant.clone(), args.parent.clone());
+            (Request::TenantMove { tenant, parent }, &args.kept)
+        }
+        TenantCommand::Suspend(args) => {
+            let tenant = args.tenant.clone();
+            (Request::TenantSuspend { tenant }, &args.kept)
+        }
+        TenantCommand::Resume(args) => {
+            let tenant = args.tenant.clone();
+            (Request::TenantResume { tenant }, &args.kept)
+        }
+        TenantCommand::Remove(args) if !args.yes => {
+            return Err(Failure::usage(format!(
+                "removing tenant {} destroys its key and everything that is kept for it, for good: say --yes, or suspend it",
+                args.tenant
+            )));
+        }
+        TenantCommand::Remove(args) => {
+            let tenant = args.tenant.clone();
+            (Request::TenantRemove { tenant }, &args.kept)
+        }
+    })
+}
+
+fn state(row: &TenantRow) -> &'static str {
+    match (row.suspended, row.served) {
+        (true, _) => "suspended",
+        (false, true) => "active",
+        (false, false) => "not served, one above it is suspended",
+    }
+}
+
+fn line(row: &TenantRow) -> String {
+    let mut line = format!("{}: {}", row.tenant, state(row));
+    if let Some(parent) = &row.parent {
+        line.push_str(&format!(", below {parent}"));
+    }
+    if let Some(name) = &row.name {
+        line.push_str(&format!(", {:?}", printable(name)));
+    }
+    if !row.keys.is_empty() {
+        line.push_str(&format!(", keys {}", row.keys.join(" ")));
+    }
+    line
+}
+
+fn columns() -> Vec<String> {
+    head(&["tenant", "below", "state", "name", "keys"])
+}
+
+fn cells(row: &TenantRow) -> Vec<String> {
+    vec![
+        row.tenant.clone(),
+        row.parent.clone().unwrap_or_else(|| "-".to_owned()),
+        state(row).to_owned(),
+        row.name.as_deref().map(printable).unwrap_or_default(),
+        row.keys.join(" "),
+    ]
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct One(TenantAnswer);
+
+impl Show for One {
+    fn text(&self) -> String {
+        let line = line(&self.0.tenant);
+        if self.0.below.is_empty() {
+            line
+        } else {
+            format!("{line}\nright below it: {}", self.0.below.join(" "))
+        }
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let (mut columns, mut cells) = (columns(), cells(&self.0.tenant));
+        columns.push("right below it".to_owned());
+        cells.push(self.0.below.join(" "));
+        (columns, vec![cells])
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct All(Vec<TenantRow>);
+
+impl Show for All {
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "there are no tenants".to_owned();
+        }
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        (columns(), self.0.iter().map(cells).collect())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Removed(TenantRemoved);
+
+impl Removed {
+    fn records(&self) -> String {
+        match (self.0.records, self.0.bytes) {
+            (Some(records), Some(size)) => format!("{records} records ({})", bytes(size)),
+            _ => "records that could not be read".to_owned(),
+        }
+    }
+
+    fn credentials(&self) -> String {
+        match self.0.credentials {
+            Some(count) => format!("{count} credentials"),
+            None => "credentials that could not be read".to_owned(),
+        }
+    }
+}
+
+impl Show for Removed {
+    fn text(&self) -> String {
+        let tenant = &self.0.tenant;
+        if !self.0.key_and_space {
+            return format!("tenant {tenant} is removed; nothing was kept for it");
+        }
+        format!(
+            "tenant {tenant} is removed: its key is destroyed, and with it {}, {} among them",
+            self.records(),
+            self.credentials()
+        )
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = vec![self.0.tenant.clone(), self.records(), self.credentials()];
+        (head(&["removed", "records", "credentials"]), vec![cells])
+    }
+}

@@ -1,0 +1,90 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use toolhost_audit::{ChangeAction, Event, Sink as _, TenantChanged};
+use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace};
+use toolhost_store::Store as _;
+use toolhost_tenancy::ChangeError;
+
+use super::data::Kept;
+use crate::exit::Failure;
+
+impl Kept {
+    /// Adds the tenants of the configuration, and the development one, to the directory where they are missing, and makes
+    /// spaces that are missing. What the directory says of a tenant is not changed.
+    ///
+    /// # Errors
+    /// The configuration and the directory have other keys for a tenant; the configuration has one that was removed; a
+    /// space cannot be made, or one that was made before is damaged or locked.
+    pub(crate) async fn list_tenants(
+        &self,
+        listed: &BTreeMap<TenantId, Vec<String>>,
+        development: Option<&TenantId>,
+    ) -> anyhow::Result<()> {
+        let by = Operator::of_this_process();
+        let mut missing = Vec::new();
+        for (id, keys) in listed {
+            match self.directory.show(id, &by) {
+                Some(tenant) => in_step(&tenant, keys)?,
+                None => missing.push(Tenant {
+                    keys: keys.clone(),
+                    ..Tenant::root(id.clone())
+                }),
+            }
+        }
+        if let Some(id) = development
+            && !listed.contains_key(id)
+            && self.directory.show(id, &by).is_none()
+        {
+            missing.push(Tenant::root(id.clone()));
+        }
+        self.record_added(&missing, false).await?;
+        self.directory.add_listed(&missing, &by).await.map_err(refusal)?;
+        let known = self.store.tenants().await?;
+        for id in listed.keys().chain(development) {
+            if known.binary_search(id).is_err() {
+                self.store
+                    .create(&TenantSpace::of_operator(id.clone(), &by))
+                    .await?;
+            }
+        }
+        self.record_added(&missing, true).await
+    }
+
+    async fn record_added(&self, tenants: &[Tenant], done: bool) -> anyhow::Result<()> {
+        for tenant in tenants {
+            let event = TenantChanged {
+                tenant: tenant.id.to_string(),
+                action: ChangeAction::Add,
+                parent: None,
+                by: "configuration".to_owned(),
+                done,
+            };
+            self.audit.record(&Event::TenantChanged(event)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A key that stands in one place and not in the other could be another tenant's by now, so neither is taken.
+fn in_step(tenant: &Tenant, listed: &[String]) -> Result<(), Failure> {
+    let set = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
+    let (file, directory) = (set(listed), set(&tenant.keys));
+    if file == directory {
+        return Ok(());
+    }
+    let id = &tenant.id;
+    Err(Failure::usage(format!(
+        "[tenants.{id}] keys: the configuration has {file:?} and the directory has {directory:?}; change the configuration, or the directory with host tenant set {id} --key KEY or --no-keys"
+    )))
+}
+
+fn refusal(error: ChangeError) -> anyhow::Error {
+    match error {
+        ChangeError::WasRemoved(id) => Failure::usage(format!(
+            "[tenants.{id}]: tenant {id} was removed; take it out of the configuration, or add it again, empty, with host tenant add {id}"
+        ))
+        .into(),
+        ChangeError::Tree(why) => Failure::usage(format!("[tenants]: {why}")).into(),
+        other => other.into(),
+    }
+}
