@@ -41,7 +41,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         .build()?;
     let outcome = runtime.block_on(async {
         let network = wiring::network()?;
-        let tenancy = wiring::tenancy(&setup, &[], &network)?;
+        let tenancy = wiring::tenancy(&setup, &[], &network, wiring::directory(&setup)?)?;
         let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let ground = Ground::open(&setup).await?;
         let audit = Arc::clone(&ground.audit);

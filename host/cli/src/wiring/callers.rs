@@ -2,37 +2,42 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory};
+use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenant, Tree};
 use toolhost_net::Network;
-use toolhost_tenancy::{NetworkFetch, Tenancy};
+use toolhost_tenancy::{NetworkFetch, Tenancy, TenantDirectory};
 
 use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
+/// The tenants that the configuration lists, and the development one.
+///
+/// # Errors
+/// They are no tree, or a key of an identity provider means two of them.
+pub(crate) fn directory(setup: &Setup) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+    let listed = setup.config.tenants.values().cloned();
+    let developing = setup
+        .dev_tenant
+        .iter()
+        .filter(|tenant| !setup.config.tenants.contains_key(tenant));
+    let tenants = listed.chain(developing.map(|tenant| Tenant::root(tenant.clone())));
+    let tree = Tree::new(0, tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
+    Ok(Arc::new(StaticDirectory::of(tree)))
+}
+
 /// Whose calls are served. The keys of issuers are fetched beside what else the host does at start: one that is down
 /// does not keep the others' callers waiting.
 ///
 /// # Errors
-/// A key of an identity provider means two tenants, an issuer stands twice, or a development tenant was asked for where
+/// An issuer stands twice, or a development tenant was asked for where
 /// others can reach a listener (A6).
 pub(crate) fn tenancy(
     setup: &Setup,
     listeners: &[SocketAddr],
     network: &Arc<Network>,
+    directory: Arc<dyn TenantDirectory>,
 ) -> anyhow::Result<Arc<Tenancy>> {
     let config = &setup.config;
-    let listed = config
-        .tenants
-        .iter()
-        .map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
-    let developing = setup
-        .dev_tenant
-        .iter()
-        .filter(|tenant| !config.tenants.contains_key(tenant));
-    let tenants = listed.chain(developing.map(|tenant| (tenant.clone(), Vec::new())));
-    let directory =
-        StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
     let development = match &setup.dev_tenant {
         None => None,
         Some(tenant) => {
@@ -43,7 +48,7 @@ pub(crate) fn tenancy(
         }
     };
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let tenancy = Tenancy::new(config.issuers.clone(), Arc::new(directory), development, fetch)
+    let tenancy = Tenancy::new(config.issuers.clone(), directory, development, fetch)
         .map_err(|why| Failure::usage(why.to_string()))?;
     let tenancy = Arc::new(tenancy);
     let starting = Arc::clone(&tenancy);

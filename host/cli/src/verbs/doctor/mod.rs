@@ -191,7 +191,7 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         lock: PathBuf::new(),
         cache_dir: cache,
     };
-    match wiring::tenancy(&setup, &[], &network) {
+    match wiring::directory(&setup).and_then(|directory| wiring::tenancy(&setup, &[], &network, directory)) {
         Err(error) => report.add("issuers", Verdict::Failed, format!("{error:#}")),
         Ok(tenancy) => {
             tenancy.start().await;
