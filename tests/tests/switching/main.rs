@@ -90,15 +90,7 @@ impl World {
     async fn able(&self, token: &str, body: Value, meta: Value, capabilities: Value) -> Value {
         let request = mcp::modern(self.url(), body, capabilities).bearer_auth(token);
         let (client, request) = request.build_split();
-        let mut request = request.unwrap();
-        let text = request.body().unwrap().as_bytes().unwrap();
-        let mut body: Value = serde_json::from_slice(text).unwrap();
-        for (key, value) in meta.as_object().unwrap() {
-            body["params"]["_meta"][key] = value.clone();
-        }
-        let text = body.to_string();
-        request.headers_mut().remove("content-length");
-        *request.body_mut() = Some(text.into());
+        let request = with_meta(request.unwrap(), &meta);
         mcp::answer(client.execute(request).await.unwrap()).await
     }
 
@@ -108,6 +100,19 @@ impl World {
         let given = |seen: &toolhost_tests::Seen| seen.header("authorization").unwrap_or_default().to_owned();
         seen.iter().map(given).collect()
     }
+}
+
+/// A request with more in its `_meta`.
+fn with_meta(mut request: reqwest::Request, meta: &Value) -> reqwest::Request {
+    let text = request.body().unwrap().as_bytes().unwrap();
+    let mut body: Value = serde_json::from_slice(text).unwrap();
+    for (key, value) in meta.as_object().unwrap() {
+        body["params"]["_meta"][key] = value.clone();
+    }
+    let text = body.to_string();
+    request.headers_mut().remove("content-length");
+    *request.body_mut() = Some(text.into());
+    request
 }
 
 fn switch(tenant: &str) -> Value {

@@ -69,6 +69,19 @@ async fn a_choice_from_before_does_not_outlast_the_permission_to_choose() {
     let host = host.killed_and_started();
     let answer = mcp::answer(call(&host).await.unwrap()).await;
     assert_eq!(code(&answer), "invalid_arguments");
+    let request = mcp::modern(host.url(), invoices(), json!({})).bearer_auth(&token);
+    let (client, request) = request.build_split();
+    let answer = mcp::answer(
+        client
+            .execute(with_meta(
+                request.unwrap(),
+                &json!({"toolhost/tenant_context": context}),
+            ))
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(code(&answer), "not_found");
 }
 
 #[tokio::test]
