@@ -254,7 +254,7 @@ fn stdio_without_a_caller_or_with_one_that_is_not_believed_does_not_start() {
     for token in [
         stranger,
         issuer.mint(&json!({"tenantId": "acme", "exp": 1})),
-        issuer.mint(&json!({})),
+        issuer.mint(&json!({"tenantId": "initech"})),
         "x".into(),
     ] {
         let refused = run(Some(&token), &["--token", "@token"]);
@@ -267,4 +267,41 @@ fn stdio_without_a_caller_or_with_one_that_is_not_believed_does_not_start() {
         &["--token", "@token", "--dev-tenant", "acme"],
     );
     assert_eq!(both.status, 2, "{both:?}");
+}
+
+/// The process is the session: a switch holds for it.
+#[test]
+fn an_owner_switches_over_stdio_and_a_caller_without_a_tenant_can_begin() {
+    let issuer = Issuer::es256("https://issuer.test", "k1");
+    let start = |claims: Value| {
+        let builder = Host::with()
+            .plugin("echo")
+            .issuer(&issuer)
+            .config("role_claim = \"/role\"\nmay_grant = [\"owner\", \"superadmin\"]")
+            .config("[tenants.acme]\n[tenants.globex]\nparent = \"acme\"\n[tenancy]\nswitch = \"free\"")
+            .file("token", issuer.mint(&claims));
+        Lines::start(builder, &["--token", "@token"])
+    };
+    let echoed =
+        |lines: &mut Lines, id: u32| lines.call(id, "echo", json!({"text": "x"}))["result"]["_meta"].clone();
+    let switched = |lines: &mut Lines| {
+        let params = json!({"name": "switch_tenant", "arguments": {"tenantId": "globex"}});
+        lines.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params}));
+        assert_eq!(lines.hear()["method"], "notifications/tools/list_changed");
+        let answer = lines.hear();
+        let active = &answer["result"]["structuredContent"]["active_tenant_id"];
+        assert_eq!(active, "globex", "{answer}");
+    };
+    let mut owner = start(json!({"tenantId": "acme", "role": "owner"}));
+    assert_eq!(echoed(&mut owner, 2)["toolhost/active_tenant"], "acme");
+    switched(&mut owner);
+    assert_eq!(echoed(&mut owner, 4)["toolhost/active_tenant"], "globex");
+
+    let mut homeless = start(json!({"role": "superadmin"}));
+    assert_eq!(
+        echoed(&mut homeless, 2)["toolhost/error"]["code"],
+        "tenant_required"
+    );
+    switched(&mut homeless);
+    assert_eq!(echoed(&mut homeless, 4)["toolhost/active_tenant"], "globex");
 }

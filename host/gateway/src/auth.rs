@@ -5,12 +5,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use toolhost_identity::Binding;
+use toolhost_identity::{Binding, OwnerId, Principal};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{AuthError, Tenancy};
+use toolhost_tenancy::{Admitted, AuthError, SessionId, Tenancy};
 
 use crate::gateway::Doors;
 use crate::problem::{problem, problem_with};
+use crate::switching::Who;
 
 /// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
 const TOKEN_PARAMETERS: &[&str] = &[
@@ -25,49 +26,109 @@ const TOKEN_PARAMETERS: &[&str] = &[
 /// Who made this very request. It travels in the request's extensions and is never kept for another one.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    binding: Binding,
-    presented: Arc<HeaderMap>,
+    admitted: Arc<Admitted>,
+    headers: Arc<HeaderMap>,
+    session: Option<SessionId>,
 }
 
 impl Caller {
-    pub(crate) fn binding(&self) -> &Binding {
-        &self.binding
+    pub(crate) fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    /// Who asks, for the tools that the host answers itself.
+    pub(crate) fn who(&self) -> Who {
+        Who {
+            admitted: Arc::clone(&self.admitted),
+            session: self.session.clone(),
+        }
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.admitted.presented.principal
+    }
+
+    pub(crate) fn owner(&self) -> OwnerId {
+        self.admitted.caller.owner()
+    }
+
+    /// At the tenant of its own token.
+    ///
+    /// # Errors
+    /// The token names none.
+    pub(crate) fn home(&self) -> Result<Binding, PublicError> {
+        home(&self.admitted).map_err(|error| error.public())
+    }
+
+    /// The session that the request came in, which is this caller's own.
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// The same in a session that was found to be its own.
+    pub(crate) fn within(self, session: Option<SessionId>) -> Self {
+        Self { session, ..self }
     }
 
     /// Whether what was presented would still be accepted: for streams, which outlive their request's own check.
     pub(crate) async fn still_valid(&self, tenancy: &Tenancy) -> bool {
-        let again = tenancy.authenticate(&self.presented).await;
-        again.is_ok_and(|again| again.binding.owner() == self.binding.owner())
+        let again = tenancy.admit(&self.headers).await;
+        again.is_ok_and(|again| again.caller.owner() == self.owner())
     }
 }
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("binding", &self.binding)
+            .field("caller", &self.admitted.caller)
             .finish_non_exhaustive()
     }
 }
 
-/// The middleware before `/mcp` and `/api`: no valid token, no further.
-pub(crate) async fn authenticate(
+/// A caller at the tenant of its own token.
+///
+/// # Errors
+/// The token names none.
+pub(crate) fn home(admitted: &Admitted) -> Result<Binding, AuthError> {
+    let binding = admitted.caller.clone().binding()?;
+    Ok(binding.attributed_to(admitted.attribution.clone()))
+}
+
+/// The middleware before `/api`: no valid token of a tenant, no further.
+pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    let_in(&doors, request, next, false).await
+}
+
+/// The middleware before `/mcp`, where a caller without a tenant can switch to one.
+pub(crate) async fn authenticate_any(
     State(doors): State<Arc<Doors>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let tenantless = doors.switching.is_some();
+    let_in(&doors, request, next, tenantless).await
+}
+
+async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: bool) -> Response {
     if carries_token(request.uri().query()) {
         let text = "a token in the query string is refused; send it in the Authorization header";
         return problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization"));
     }
-    match doors.tenancy.authenticate(request.headers()).await {
+    let admitted = doors.tenancy.admit(request.headers()).await;
+    let admitted = admitted.and_then(|admitted| match home(&admitted) {
+        Err(error) if !tenantless => Err(error),
+        _ => Ok(admitted),
+    });
+    match admitted {
         Err(error) => refusal(&error, &doors.metadata_url),
-        Ok(authenticated) => {
-            let presented = Arc::new(request.headers().clone());
+        Ok(admitted) => {
+            let headers = Arc::new(request.headers().clone());
             // What lies behind this door needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
             request.extensions_mut().insert(Caller {
-                binding: authenticated.binding,
-                presented,
+                admitted: Arc::new(admitted),
+                headers,
+                session: None,
             });
             next.run(request).await
         }

@@ -14,11 +14,11 @@ use toolhost_tenancy::Tenancy;
 use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::authenticate;
+use crate::auth::{authenticate, authenticate_any};
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
-use crate::{CallPath, GatewayConfig, api, discovery, health, metrics};
+use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
 
 /// Whether `/ready` says yes. Off until [`Gateway::serve`] begins, and off again when its shutdown does.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,7 @@ pub(crate) struct Doors {
     pub(crate) config: GatewayConfig,
     pub(crate) metadata_url: String,
     pub(crate) readiness: Readiness,
+    pub(crate) switching: Option<Arc<Switching>>,
     pub(crate) mcp: Mcp,
     pub(crate) api: api::Pages,
     /// Streams that wait for nothing in particular end; calls go on.
@@ -64,15 +65,36 @@ impl Gateway {
         Self::with_call_path(tools, tenancy, config)
     }
 
+    /// The same for callers who may switch tenants, and for those whose token names none.
+    #[must_use]
+    pub fn switching(
+        calls: Arc<dyn CallPath>,
+        tenancy: Arc<Tenancy>,
+        switching: Arc<Switching>,
+        config: GatewayConfig,
+    ) -> Self {
+        Self::of(calls, tenancy, Some(switching), config)
+    }
+
     /// The same before a stand-in.
     #[must_use]
     pub fn with_call_path(calls: Arc<dyn CallPath>, tenancy: Arc<Tenancy>, config: GatewayConfig) -> Self {
+        Self::of(calls, tenancy, None, config)
+    }
+
+    fn of(
+        calls: Arc<dyn CallPath>,
+        tenancy: Arc<Tenancy>,
+        switching: Option<Arc<Switching>>,
+        config: GatewayConfig,
+    ) -> Self {
         let stop = CancellationToken::new();
         let doors = Doors {
             mcp: Mcp::new(&config, stop.clone()),
             api: api::Pages::default(),
             metadata_url: config.metadata_url(),
             readiness: Readiness::default(),
+            switching,
             draining: stop.child_token(),
             calls,
             tenancy,
@@ -94,10 +116,12 @@ impl Gateway {
     pub fn router(&self) -> Router {
         let doors = Arc::clone(&self.doors);
         let guarded = Router::new()
-            .route("/mcp", any(crate::mcp::endpoint))
             .route("/api/v1/tools", get(api::list))
             .route("/api/v1/tools/{name}/call", post(api::call))
             .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
+        let mcp = Router::new()
+            .route("/mcp", any(crate::mcp::endpoint))
+            .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate_any));
         let open = Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
@@ -112,6 +136,7 @@ impl Gateway {
             );
         let admitted = Arc::new(Admitted::new(&doors.config));
         guarded
+            .merge(mcp)
             .merge(open)
             .fallback(async || not_found())
             .with_state(doors)

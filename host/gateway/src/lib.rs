@@ -11,6 +11,8 @@
 //! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `body`: size and time of bodies.
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
 //!   `pages` (the list, converted once), `input` (questions to the person), `progress`, `stream` (ends with its token).
+//! - [`Switching`]: the host's own tools, and which tenant a call is for: `context` (what a request says), `tools`, `answer`,
+//!   `consent`, `help`.
 //! - `api`: `/api/v1`, with its OpenAPI document. `problem`: errors as RFC 9457 has them.
 //! - [`admin`]: the operator's door, a Unix socket.
 //! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]).
@@ -30,9 +32,11 @@ mod problem;
 mod rebinding;
 mod serve;
 mod stdio;
+mod switching;
 
 pub use call::CallPath;
 pub use config::GatewayConfig;
 pub use gateway::{Gateway, Readiness};
 pub use metrics::serve_metrics;
 pub use stdio::{StdioCaller, StdioError, serve_stdio, serve_streams};
+pub use switching::{SwitchMode, Switching};

@@ -3,20 +3,26 @@ use std::sync::Arc;
 
 use rmcp::ServiceExt;
 use tokio::io::BufReader;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use toolhost_identity::Binding;
-use toolhost_policy::Secret;
-use toolhost_tenancy::{AuthError, Tenancy};
+use toolhost_identity::Caller;
+use toolhost_policy::{ErrorCode, PublicError, Secret};
+use toolhost_tenancy::{Admitted, AuthError, Presented, SessionId, Tenancy};
 use toolhost_tools::Tools;
 
-use crate::CallPath;
-use crate::mcp::Handler;
+use crate::auth::home;
+use crate::mcp::{Era, Handler};
+use crate::switching::Who;
+use crate::{CallPath, Switching};
 
 /// Whose calls come over standard input. MCP has no authorization on stdio, so the host is started with a token, which
 /// is verified again at every call: it ends when it ends.
 pub struct StdioCaller {
     tenancy: Arc<Tenancy>,
     token: Option<Secret>,
+    switching: Option<Arc<Switching>>,
+    /// The older protocol's one session, which is the process itself.
+    session: Mutex<Option<SessionId>>,
 }
 
 impl StdioCaller {
@@ -26,29 +32,88 @@ impl StdioCaller {
         Self {
             tenancy,
             token: Some(token),
+            switching: None,
+            session: Mutex::default(),
         }
     }
 
     /// The caller is the tenancy's development principal. Without one, every call is refused.
     #[must_use]
     pub fn development(tenancy: Arc<Tenancy>) -> Self {
-        Self { tenancy, token: None }
+        Self {
+            tenancy,
+            token: None,
+            switching: None,
+            session: Mutex::default(),
+        }
+    }
+
+    /// The same, for a caller who may switch tenants.
+    #[must_use]
+    pub fn with_switching(self, switching: Arc<Switching>) -> Self {
+        Self {
+            switching: Some(switching),
+            ..self
+        }
+    }
+
+    pub(crate) fn switching(&self) -> Option<Arc<Switching>> {
+        self.switching.clone()
     }
 
     /// Verifies the token, now.
     ///
     /// # Errors
-    /// The token is not accepted, or not any more.
-    pub async fn binding(&self) -> Result<Binding, AuthError> {
-        let authenticated = match &self.token {
-            None => self.tenancy.development()?,
+    /// The token is not accepted, or not any more; or it names no tenant, where nobody may switch to one.
+    pub async fn admit(&self) -> Result<Admitted, AuthError> {
+        let admitted = match &self.token {
+            None => {
+                let binding = self.tenancy.development()?.binding;
+                let principal = binding.shared_principal();
+                Admitted {
+                    caller: Caller::Home(binding),
+                    presented: Presented {
+                        principal,
+                        bearer: None,
+                    },
+                    attribution: None,
+                }
+            }
             // A token that is no text is no token; the empty one says so.
             Some(token) => {
                 let text = std::str::from_utf8(token.expose()).unwrap_or_default();
-                self.tenancy.authenticate_token(text).await?
+                self.tenancy.admit_token(text).await?
             }
         };
-        Ok(authenticated.binding)
+        if self.switching.is_none() {
+            home(&admitted)?;
+        }
+        Ok(admitted)
+    }
+
+    /// Who makes this request, in the one session of the older protocol.
+    pub(crate) async fn who(&self, era: Era) -> Result<Who, PublicError> {
+        let admitted = Arc::new(self.admit().await.map_err(|error| error.public())?);
+        let session = match &self.switching {
+            Some(switching) if era == Era::Legacy => Some(self.session(switching, &admitted).await?),
+            _ => None,
+        };
+        Ok(Who { admitted, session })
+    }
+
+    async fn session(&self, switching: &Switching, admitted: &Admitted) -> Result<SessionId, PublicError> {
+        let mut session = self.session.lock().await;
+        if let Some(id) = session.as_ref() {
+            if switching.is_kept(id, admitted).await? {
+                return Ok(id.clone());
+            }
+            // What was chosen is gone. A call that went on at home would be for a tenant that nobody chose just now.
+            *session = None;
+            let text = "the session was idle for too long, and its tenant is the home tenant again; nothing was done";
+            return Err(PublicError::new(ErrorCode::TenantMismatch, text));
+        }
+        let begun = switching.begin(admitted).await?;
+        Ok(session.insert(begun).clone())
     }
 }
 

@@ -41,6 +41,8 @@ codes! {
     TenantUnavailable = "tenant_unavailable", 403;
     /// The session began without a tenant, so there is none to go back to.
     HomeTenantUnavailable = "home_tenant_unavailable", 409;
+    /// The active tenant is not the one that the call expects.
+    TenantMismatch = "tenant_mismatch", 409;
     /// There is no such tool, session or resource for this caller.
     NotFound = "not_found", 404;
     /// The arguments do not fit the tool's schema.

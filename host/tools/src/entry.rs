@@ -10,6 +10,10 @@ use crate::schema::Schema;
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
 
+/// The names of the host's own tools, which its doors answer. A plugin's tool of such a name could be taken for the host's
+/// word (T31).
+pub const HOST_TOOLS: [&str; 4] = ["list_tenants", "switch_tenant", "reset_tenant", "help"];
+
 /// A title is one line.
 const MAX_TITLE: usize = 128;
 
@@ -61,6 +65,9 @@ impl ToolEntry {
             why,
         };
         let name = ToolName::parse(&tool.name).map_err(|error| refuse(error.to_string()))?;
+        if HOST_TOOLS.contains(&name.as_str()) {
+            return Err(refuse("the host itself has a tool of this name".into()));
+        }
         let arguments = Schema::of_arguments(&tool.input_schema).map_err(&refuse)?;
         let output = tool
             .output_schema
@@ -166,6 +173,12 @@ mod tests {
             "a Cyrillic letter"
         );
         assert!(entry(|tool| tool.name = "x".repeat(65)).is_err());
+        for taken in super::HOST_TOOLS {
+            assert!(
+                entry(|tool| tool.name = taken.into()).is_err(),
+                "{taken} is the host's"
+            );
+        }
         assert!(entry(|tool| tool.requires = vec!["roots".into()]).is_err());
         assert!(entry(|tool| tool.effects.destructive = true).is_err());
         assert!(entry(|tool| tool.output_schema = Some("{".into())).is_err());

@@ -24,6 +24,6 @@ mod seal;
 pub use args::ModelArgs;
 pub use call::{Answer, CallOptions, ClientCapabilities, Resume, Tools};
 pub use catalogue::{Catalogue, CatalogueError, ToolPage};
-pub use entry::{Effects, ToolEntry};
+pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};
 pub use toolhost_sandbox::ProgressSink;

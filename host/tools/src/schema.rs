@@ -9,7 +9,15 @@ const MAX_COMPLAINT: usize = 500;
 
 /// The names under which a model could try to choose a tenant (N19). Compared in lower case, by letters and
 /// digits alone.
-const TENANT_NAMES: [&str; 5] = ["tenant", "tenantid", "tenantname", "tenantkey", "activetenant"];
+const TENANT_NAMES: [&str; 6] = [
+    "tenant",
+    "tenantid",
+    "tenantname",
+    "tenantkey",
+    "activetenant",
+    // The doors' own argument: they take it out before a call comes here.
+    "tenantcontext",
+];
 
 /// A JSON Schema as it is passed on, and compiled.
 #[derive(Debug)]
@@ -172,6 +180,7 @@ mod tests {
             "TENANT-ID",
             "tenant.id",
             "tenant id",
+            "tenant_context",
             "tenant\u{200b}Id",
         ] {
             let schema = json!({"type": "object", "properties": {name: {"type": "string"}}});

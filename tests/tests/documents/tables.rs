@@ -47,6 +47,7 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
             "[[issuers]]\nissuer = 'https://a.example'\n[issuers.machine]\nKEY",
         ),
         ("`[tenants.NAME]`", "[tenants.a]\nKEY"),
+        ("`[tenancy]`", "[tenancy]\nKEY"),
         ("`[credentials.TENANT.CONNECTION]`", "[credentials.a.b]\nKEY"),
         ("`users`", "[[credentials.a.b.users]]\nKEY"),
         ("`[data]`", "[data]\ndir = 'a'\nKEY"),

@@ -23,6 +23,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) tenants: BTreeMap<Spanned<String>, Tenant>,
     #[serde(default)]
+    pub(super) tenancy: Tenancy,
+    #[serde(default)]
     pub(super) credentials: BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<Credential>>>,
     #[serde(default)]
     pub(super) audit: Option<Audit>,
@@ -137,6 +139,16 @@ pub(super) enum Audience {
 pub(super) struct Tenant {
     #[serde(default)]
     pub(super) keys: Vec<String>,
+    pub(super) parent: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) display_name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tenancy {
+    /// `free`, `confirm` or `off`.
+    pub(super) switch: Option<Spanned<String>>,
 }
 
 /// The tenant's own credential, its users', or both.

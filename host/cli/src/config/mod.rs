@@ -10,6 +10,7 @@ mod issuer;
 mod read;
 mod server;
 mod source;
+mod tenant;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toolhost_audit::ChainSettings;
-use toolhost_identity::TenantId;
+use toolhost_gateway::SwitchMode;
+use toolhost_identity::{Tenant, TenantId};
 use toolhost_policy::{Connection, ConnectionName, Limits, PluginName};
 use toolhost_tenancy::IssuerConfig;
 use toolhost_vault::{Source, StaticCredential};
@@ -49,8 +51,9 @@ pub(crate) struct Config {
     pub(crate) plugins: BTreeMap<PluginName, PathBuf>,
     pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
     pub(crate) issuers: Vec<IssuerConfig>,
-    /// Each tenant with the keys that identity providers have for it.
-    pub(crate) tenants: BTreeMap<TenantId, Vec<String>>,
+    pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    /// `[tenancy] switch`.
+    pub(crate) switch: SwitchMode,
     pub(crate) credentials: Vec<StaticCredential>,
     /// The audit file of a host without a data directory; the log where there is none.
     pub(crate) audit: Option<PathBuf>,

@@ -10,7 +10,7 @@ use toolhost_identity::TenantId;
 use toolhost_policy::Limits;
 
 use super::source::Source;
-use super::{Config, ConfigError, connection, credential, data, file, issuer, server};
+use super::{Config, ConfigError, connection, credential, data, file, issuer, server, tenant};
 
 /// Ten thousand tenants with two connections each come to about this.
 const MAX_FILE: u64 = 1 << 20;
@@ -52,12 +52,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     }
     let mut tenants = BTreeMap::new();
     for (name, raw) in raw.tenants {
-        let id = tenant(&source, "tenants", &name)?;
-        tenants.insert(id, raw.keys);
+        let id = tenant_id(&source, "tenants", &name)?;
+        tenants.insert(id.clone(), tenant::tenant(&source, id, raw)?);
     }
     let mut credentials = Vec::new();
     for (name, by_connection) in raw.credentials {
-        let id = tenant(&source, "credentials", &name)?;
+        let id = tenant_id(&source, "credentials", &name)?;
         if !tenants.contains_key(&id) {
             return Err(source.at(
                 &name,
@@ -100,6 +100,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         connections,
         issuers,
         tenants,
+        switch: tenant::switch(&source, raw.tenancy.switch)?,
         credentials,
         audit,
         chains,
@@ -113,7 +114,7 @@ fn digest(text: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn tenant(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
+fn tenant_id(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
     TenantId::parse(name.get_ref())
         .map_err(|why| source.at(name, format!("{table}.{}", name.get_ref().escape_default()), why))
 }

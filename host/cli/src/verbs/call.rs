@@ -42,7 +42,8 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         let network = wiring::network()?;
         let ground = Ground::open(&setup).await?;
-        let tenancy = wiring::tenancy(&setup, &[], &network, ground.kept.as_ref())?;
+        let directory = wiring::directory(&setup, ground.kept.as_ref())?;
+        let tenancy = wiring::tenancy(&setup, &[], &network, directory, ground.kept.as_ref())?;
         let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let audit = Arc::clone(&ground.audit);
         let (credentials, _) = wiring::provider(&setup, ground.vault())?;

@@ -97,7 +97,10 @@ async fn over_http(
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
-    let tenancy = wiring::tenancy(setup, &listeners, &network, ground.kept.as_ref())?;
+    let directory = wiring::directory(setup, ground.kept.as_ref())?;
+    let kept = ground.kept.as_ref();
+    let tenancy = wiring::tenancy(setup, &listeners, &network, Arc::clone(&directory), kept)?;
+    let switching = wiring::switching(Arc::clone(&ground.store), directory, setup.config.switch);
     banner(setup, Some(local));
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
@@ -114,7 +117,7 @@ async fn over_http(
         version: env!("CARGO_PKG_VERSION"),
     };
     let (tools, _sandbox) = served;
-    let gateway = Gateway::new(tools, tenancy, config);
+    let gateway = Gateway::switching(tools, tenancy, switching, config);
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
@@ -134,7 +137,9 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)))?;
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
-    let tenancy = wiring::tenancy(setup, &[], &network, ground.kept.as_ref())?;
+    let directory = wiring::directory(setup, ground.kept.as_ref())?;
+    let kept = ground.kept.as_ref();
+    let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
     banner(setup, None);
     let caller = match &args.token {
         None => StdioCaller::development(Arc::clone(&tenancy)),
@@ -143,9 +148,11 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
             StdioCaller::token(Arc::clone(&tenancy), token)
         }
     };
+    let switching = wiring::switching(Arc::clone(&ground.store), directory, setup.config.switch);
+    let caller = caller.with_switching(switching);
     // A token that is refused at every call is better refused now.
     caller
-        .binding()
+        .admit()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
     let (tools, _sandbox) = rooms(setup, files, network, &ground, None).await?;

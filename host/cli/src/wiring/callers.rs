@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory};
+use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenant, Tree};
 use toolhost_net::Network;
 use toolhost_tenancy::{NetworkFetch, Tenancy, TenantDirectory};
 
@@ -11,22 +11,39 @@ use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Whose calls are served: those of the directory that is kept, or of the configuration's tenants where nothing is. The keys of issuers are fetched beside what else the host does at start: one that is down
+/// Whose calls are served: the tenants of the data directory, or where there is none those that the configuration lists and
+/// the development one.
+///
+/// # Errors
+/// They are no tree, or a key of an identity provider means two of them.
+pub(crate) fn directory(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+    if let Some(kept) = kept {
+        return Ok(Arc::clone(&kept.directory) as _);
+    }
+    let listed = setup.config.tenants.values().cloned();
+    let developing = setup
+        .dev_tenant
+        .iter()
+        .filter(|tenant| !setup.config.tenants.contains_key(tenant));
+    let tenants = listed.chain(developing.map(|tenant| Tenant::root(tenant.clone())));
+    let tree = Tree::new(0, tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
+    Ok(Arc::new(StaticDirectory::of(tree)))
+}
+
+/// Who calls. The keys of issuers are fetched beside what else the host does at start: one that is down
 /// does not keep the others' callers waiting.
 ///
 /// # Errors
-/// A key of an identity provider means two tenants, an issuer stands twice, or a development tenant was asked for where
+/// An issuer stands twice, or a development tenant was asked for where
 /// others can reach a listener (A6).
 pub(crate) fn tenancy(
     setup: &Setup,
     listeners: &[SocketAddr],
     network: &Arc<Network>,
+    directory: Arc<dyn TenantDirectory>,
     kept: Option<&Kept>,
 ) -> anyhow::Result<Arc<Tenancy>> {
-    let directory: Arc<dyn TenantDirectory> = match kept {
-        Some(kept) => Arc::clone(&kept.directory) as _,
-        None => Arc::new(listed(setup)?),
-    };
+    let config = &setup.config;
     let development = match &setup.dev_tenant {
         None => None,
         Some(tenant) => {
@@ -37,7 +54,7 @@ pub(crate) fn tenancy(
         }
     };
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let mut tenancy = Tenancy::new(setup.config.issuers.clone(), directory, development, fetch)
+    let mut tenancy = Tenancy::new(config.issuers.clone(), directory, development, fetch)
         .map_err(|why| Failure::usage(why.to_string()))?;
     if let Some(kept) = kept {
         // A tenant whose space was not made when it was added gets it with its first call.
@@ -55,21 +72,6 @@ pub(crate) fn tenancy(
         }
     });
     Ok(tenancy)
-}
-
-/// The tenants of the configuration and of the flags: all that there are without a data directory.
-fn listed(setup: &Setup) -> Result<StaticDirectory, Failure> {
-    let config = &setup.config;
-    let listed = config
-        .tenants
-        .iter()
-        .map(|(id, keys)| (id.clone(), keys.iter().map(String::as_str).collect()));
-    let developing = setup
-        .dev_tenant
-        .iter()
-        .filter(|tenant| !config.tenants.contains_key(tenant));
-    let tenants = listed.chain(developing.map(|tenant| (tenant.clone(), Vec::new())));
-    StaticDirectory::new(tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))
 }
 
 /// The one caller of `host call`: whom the token speaks for, or the development principal.

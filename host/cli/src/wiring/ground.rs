@@ -11,6 +11,7 @@ use crate::setup::Setup;
 
 /// What the other rooms stand on: values of plugins, the record of what happened, and the vault.
 pub(crate) struct Ground {
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) kv: Arc<Kv>,
     pub(crate) audit: Arc<dyn Sink>,
     pub(crate) kept: Option<Kept>,
@@ -30,8 +31,10 @@ impl Ground {
                     .create(&TenantSpace::of_operator(tenant.clone(), &by))
                     .await?;
             }
+            let store: Arc<dyn Store> = store;
             return Ok(Self {
-                kv: Arc::new(Kv::new(store, KvQuota::default())),
+                kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
+                store,
                 audit: audit(setup.config.audit.as_deref())?,
                 kept: None,
             });
@@ -39,11 +42,10 @@ impl Ground {
         let kept = Kept::open(data, setup.config.chains).await?;
         kept.list_tenants(&setup.config.tenants, setup.dev_tenant.as_ref())
             .await?;
+        let store = Arc::clone(&kept.store) as Arc<dyn Store>;
         Ok(Self {
-            kv: Arc::new(Kv::new(
-                Arc::clone(&kept.store) as Arc<dyn Store>,
-                KvQuota::default(),
-            )),
+            kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
+            store,
             audit: Arc::clone(&kept.audit) as Arc<dyn Sink>,
             kept: Some(kept),
         })

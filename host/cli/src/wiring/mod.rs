@@ -8,9 +8,10 @@ mod ground;
 mod listen;
 mod rooms;
 mod signals;
+mod switching;
 mod tenants;
 
-pub(crate) use callers::{tenancy, token_or_development};
+pub(crate) use callers::{directory, tenancy, token_or_development};
 pub(crate) use credentials::{no_credentials, provider};
 pub(crate) use data::{Kept, Taken, operator};
 pub(crate) use files::{PluginFile, plugin_files, read_capped};
@@ -18,3 +19,4 @@ pub(crate) use ground::{Ground, no_values};
 pub(crate) use listen::{Doors, bind, check_addresses, public_url};
 pub(crate) use rooms::{egress, network, sandbox, serve_plugins, whole};
 pub(crate) use signals::shutdown_signal;
+pub(crate) use switching::switching;

@@ -17,18 +17,15 @@ impl Kept {
     /// space cannot be made, or one that was made before is damaged or locked.
     pub(crate) async fn list_tenants(
         &self,
-        listed: &BTreeMap<TenantId, Vec<String>>,
+        listed: &BTreeMap<TenantId, Tenant>,
         development: Option<&TenantId>,
     ) -> anyhow::Result<()> {
         let by = Operator::of_this_process();
         let mut missing = Vec::new();
-        for (id, keys) in listed {
+        for (id, tenant) in listed {
             match self.directory.show(id, &by) {
-                Some(tenant) => in_step(&tenant, keys)?,
-                None => missing.push(Tenant {
-                    keys: keys.clone(),
-                    ..Tenant::root(id.clone())
-                }),
+                Some(known) => in_step(&known, tenant)?,
+                None => missing.push(tenant.clone()),
             }
         }
         if let Some(id) = development
@@ -55,7 +52,7 @@ impl Kept {
             let event = TenantChanged {
                 tenant: tenant.id.to_string(),
                 action: ChangeAction::Add,
-                parent: None,
+                parent: tenant.parent.as_ref().map(ToString::to_string),
                 by: "configuration".to_owned(),
                 done,
             };
@@ -66,9 +63,18 @@ impl Kept {
 }
 
 /// A key that stands in one place and not in the other could be another tenant's by now, so neither is taken.
-fn in_step(tenant: &Tenant, listed: &[String]) -> Result<(), Failure> {
+fn in_step(tenant: &Tenant, listed: &Tenant) -> Result<(), Failure> {
     let set = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
-    let (file, directory) = (set(listed), set(&tenant.keys));
+    let (file, directory) = (set(&listed.keys), set(&tenant.keys));
+    // Where a tenant stands says who may act for it. A file that says nothing of it leaves that to the directory.
+    if let Some(parent) = &listed.parent
+        && tenant.parent.as_ref() != Some(parent)
+    {
+        let id = &tenant.id;
+        return Err(Failure::usage(format!(
+            "[tenants.{id}] parent: the configuration has {parent} and the directory another; change the configuration, or the directory with host tenant move {id} --parent {parent}"
+        )));
+    }
     if file == directory {
         return Ok(());
     }

@@ -66,10 +66,14 @@ pub(crate) async fn call(
         cancel,
         ..CallOptions::default()
     };
+    let binding = match caller.home() {
+        Ok(binding) => binding,
+        Err(error) => return problem(&error),
+    };
     match path::call(
         doors.calls.as_ref(),
         Door::Api,
-        caller.binding(),
+        &binding,
         &name,
         arguments,
         options,

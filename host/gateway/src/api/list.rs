@@ -103,7 +103,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Response {
     let listed =
-        cursor(query.as_deref()).and_then(|cursor| doors.calls.list(caller.binding(), cursor.as_deref()));
+        cursor(query.as_deref()).and_then(|cursor| doors.calls.list(&caller.home()?, cursor.as_deref()));
     match listed {
         Err(error) => problem(&error),
         Ok(page) => {

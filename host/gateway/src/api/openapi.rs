@@ -241,10 +241,13 @@ mod tests {
         let responses = document
             .pointer("/paths/~1api~1v1~1tools~1{name}~1call/post/responses")
             .unwrap();
-        for code in ErrorCode::ALL
-            .iter()
-            .filter(|code| **code != ErrorCode::Cancelled)
-        {
+        // Nobody is left to read the first; the others come from switching, which this API does not have.
+        let never = [
+            ErrorCode::Cancelled,
+            ErrorCode::HomeTenantUnavailable,
+            ErrorCode::TenantMismatch,
+        ];
+        for code in ErrorCode::ALL.iter().filter(|code| !never.contains(code)) {
             assert!(responses.get(code.http_status().to_string()).is_some(), "{code}");
         }
     }

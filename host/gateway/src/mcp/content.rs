@@ -1,11 +1,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Resource, ResourceContents};
-use serde_json::json;
+use serde_json::{Map, json};
+use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
 use toolhost_tools::{Content, ResourceBody, ToolOutput};
 
 use super::Era;
+use crate::switching::ACTIVE_KEY;
 
 /// What a tool returned, as MCP has it.
 pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
@@ -37,6 +39,13 @@ pub(crate) fn failure(error: &PublicError, has_schema: bool) -> CallToolResult {
     result.meta = Some(MetaObject(
         [(ERROR_KEY.to_owned(), json!(error))].into_iter().collect(),
     ));
+    result
+}
+
+/// The result with the tenant that it was for.
+pub(crate) fn of_tenant(mut result: CallToolResult, tenant: &TenantId) -> CallToolResult {
+    let meta = result.meta.get_or_insert_with(|| MetaObject(Map::new()));
+    meta.0.insert(ACTIVE_KEY.to_owned(), json!(tenant.as_str()));
     result
 }
 

@@ -18,7 +18,7 @@ use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
-use super::handler::Handler;
+use super::handler::{Handler, Parts};
 use super::listed::Listed;
 use super::pages::Pages;
 use super::stream::{Ending, end_of};
@@ -101,6 +101,22 @@ fn session(headers: &HeaderMap, owners: &SessionOwners, owner: &OwnerId) -> Sess
     }
 }
 
+/// Gives a session that the transport has just made to its caller, and keeps a choice for it.
+async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    let owners = &doors.mcp.owners;
+    owners
+        .bind(id, caller.owner())
+        .map_err(|error| PublicError::new(ErrorCode::Busy, error.to_string()))?;
+    let Some(switching) = &doors.switching else {
+        return Ok(());
+    };
+    let kept = switching.begun(id, caller).await;
+    if kept.is_err() {
+        owners.remove(id, &caller.owner());
+    }
+    kept
+}
+
 /// `/mcp`. The caller is verified; here its session is, and the transport does the rest.
 pub(crate) async fn endpoint(
     State(doors): State<Arc<Doors>>,
@@ -108,7 +124,7 @@ pub(crate) async fn endpoint(
     request: Request,
 ) -> Response {
     let mcp = &doors.mcp;
-    let owner = caller.binding().owner();
+    let owner = caller.owner();
     let (mut parts, body) = request.into_parts();
     let session = session(&parts.headers, &mcp.owners, &owner);
     match session {
@@ -120,6 +136,20 @@ pub(crate) async fn endpoint(
         }
         Session::None | Session::Own(_) => {}
     }
+    let caller = match (&session, &doors.switching) {
+        (Session::Own(id), Some(switching)) => match switching.session(id, &caller).await {
+            Ok(session) => caller.within(Some(session)),
+            Err(error) if error.code == ErrorCode::NotFound => {
+                // What was chosen in it is gone, and it must not go on at another tenant.
+                mcp.owners.remove(id, &owner);
+                let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
+                return not_found();
+            }
+            Err(error) => return problem(&error),
+        },
+        _ => caller,
+    };
+    parts.extensions.insert(caller.clone());
     let method = parts.method.clone();
     let listed = Listed::default();
     if matches!(session, Session::Stateless) && method == Method::POST {
@@ -135,14 +165,16 @@ pub(crate) async fn endpoint(
     };
     // A handler of this request's own: the transport asks it for schemas, and must see this caller's tools alone.
     let (calls, pages) = (Arc::clone(&doors.calls), Arc::clone(&mcp.pages));
-    let (version, binding) = (doors.config.version, caller.binding().clone());
+    let (version, switching) = (doors.config.version, doors.switching.clone());
+    let (schemas_of, announces) = (caller.clone(), !matches!(session, Session::Stateless));
     let handler = move || {
-        Ok(Handler::http(
-            Arc::clone(&calls),
-            Arc::clone(&pages),
+        let parts = Parts {
+            calls: Arc::clone(&calls),
+            pages: Arc::clone(&pages),
+            switching: switching.clone(),
             version,
-            binding.clone(),
-        ))
+        };
+        Ok(Handler::http(parts, schemas_of.clone(), announces))
     };
     let transport = StreamableHttpService::new(handler, Arc::clone(&mcp.sessions), mcp.config.clone());
     let response = transport
@@ -168,6 +200,9 @@ pub(crate) async fn endpoint(
             }
             status if method == Method::DELETE && status.is_success() => {
                 mcp.owners.remove(id, &owner);
+                if let Some(switching) = &doors.switching {
+                    switching.ended(&caller).await;
+                }
                 // It is over, and not merely accepted; clients warn of a 202.
                 *response.status_mut() = StatusCode::NO_CONTENT;
             }
@@ -175,11 +210,11 @@ pub(crate) async fn endpoint(
         }
     }
     if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok())
-        && let Err(error) = mcp.owners.bind(id, owner)
+        && let Err(error) = begun(&doors, id, &caller).await
     {
         // Nobody has seen the id yet; a session without an owner must not stay.
         let _gone = mcp.sessions.close_session(&id.into()).await;
-        return problem(&PublicError::new(ErrorCode::Busy, error.to_string()));
+        return problem(&error);
     }
     if response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream")) {
         let end = end_of(Arc::clone(&doors), caller, method == Method::GET).boxed();

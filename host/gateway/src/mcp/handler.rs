@@ -14,88 +14,129 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{CallOptions, CallOutcome, InputRequired, ModelArgs, Resume};
 
 use super::listed::Listed;
-use super::pages::{Pages, tool};
+use super::pages::{Face, Pages, tool};
 use super::{Era, content, input, progress};
 use crate::CallPath;
 use crate::auth::Caller;
 use crate::call::{Door, call};
 use crate::stdio::StdioCaller;
+use crate::switching::{Offer, Said, Switching, Who, at_home, is_homeless};
 
 /// How often one call of an older client may come back with another question.
 const MAX_ROUNDS: usize = 8;
 
-/// Where a request's binding comes from. Over HTTP it is that request's own token, at every request: this handler
+/// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: this handler
 /// lives as long as a session, and a session is no proof of who is calling.
 enum Source {
     /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against arguments.
     Http {
-        schemas_of: Binding,
+        schemas_of: Caller,
     },
     Stdio(StdioCaller),
 }
 
+/// What every handler of a door has.
+pub(crate) struct Parts {
+    pub(crate) calls: Arc<dyn CallPath>,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) switching: Option<Arc<Switching>>,
+    pub(crate) version: &'static str,
+}
+
 /// The MCP server: lists tools, calls them.
 pub(crate) struct Handler {
-    calls: Arc<dyn CallPath>,
-    pages: Arc<Pages>,
-    version: &'static str,
+    pub(super) parts: Parts,
     source: Source,
+    /// Whether clients hear of it when the list of tools has changed.
+    announces: bool,
+}
+
+/// One call of a tool, as it goes through its rounds.
+struct Round<'a> {
+    name: &'a str,
+    who: Who,
+    said: &'a Said,
+    binding: Binding,
 }
 
 impl Handler {
-    pub(crate) fn http(
-        calls: Arc<dyn CallPath>,
-        pages: Arc<Pages>,
-        version: &'static str,
-        caller: Binding,
-    ) -> Self {
+    pub(crate) fn http(parts: Parts, caller: Caller, announces: bool) -> Self {
+        let announces = announces && parts.switching.is_some();
         Self {
-            calls,
-            pages,
-            version,
+            parts,
             source: Source::Http { schemas_of: caller },
+            announces,
         }
     }
 
     pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
+        let switching = caller.switching();
         Self {
-            calls,
-            pages: Arc::default(),
-            version,
+            announces: switching.is_some(),
+            parts: Parts {
+                calls,
+                pages: Arc::default(),
+                switching,
+                version,
+            },
             source: Source::Stdio(caller),
         }
     }
 
-    async fn binding(&self, context: &RequestContext<RoleServer>) -> Result<Binding, ErrorData> {
+    /// Who makes this request.
+    pub(super) async fn who(&self, context: &RequestContext<RoleServer>) -> Result<Who, ErrorData> {
         match &self.source {
             Source::Http { .. } => {
                 let parts = context.extensions.get::<http::request::Parts>();
                 let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
-                caller.map(|caller| caller.binding().clone()).ok_or_else(|| {
-                    protocol_error(&PublicError::new(
-                        ErrorCode::Unauthenticated,
-                        "the request has no verified caller",
-                    ))
-                })
+                let missing = || {
+                    let text = "the request has no verified caller";
+                    protocol_error(&PublicError::new(ErrorCode::Unauthenticated, text))
+                };
+                caller.map(Caller::who).ok_or_else(missing)
             }
             Source::Stdio(caller) => caller
-                .binding()
+                .who(Era::of(context))
                 .await
-                .map_err(|error| protocol_error(&error.public())),
+                .map_err(|error| protocol_error(&error)),
         }
     }
 
-    fn door(&self) -> Door {
+    /// The binding of a call: the caller at the tenant that it chose, or at its own.
+    async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+        match &self.parts.switching {
+            Some(switching) => switching.binding(who, said).await,
+            None => at_home(who),
+        }
+    }
+
+    pub(super) fn offer(&self) -> Offer {
+        let switching = self.parts.switching.as_ref();
+        switching.map_or(Offer::Nothing, |switching| switching.offer())
+    }
+
+    pub(super) fn door(&self) -> Door {
         match self.source {
             Source::Http { .. } => Door::Mcp,
             Source::Stdio(_) => Door::Stdio,
         }
     }
 
+    /// What a list has beside the plugins' tools: the host's own, on the first page, and the argument for callers who
+    /// could choose.
+    async fn face(&self, who: &Who, first: bool) -> Result<Face, PublicError> {
+        let argument = match &self.parts.switching {
+            Some(switching) if who.session.is_none() => switching.reaches_several(&who.admitted).await?,
+            _ => false,
+        };
+        let offer = if first { self.offer() } else { Offer::Nothing };
+        Ok(Face { offer, argument })
+    }
+
     /// Calls until the tool is done or needs an answer that only the client's next request can bring.
     async fn answered(
         &self,
-        name: &str,
+        round: Round<'_>,
         request: CallToolRequestParams,
         mut resume: Option<Resume>,
         context: &RequestContext<RoleServer>,
@@ -104,10 +145,14 @@ impl Handler {
         let era = Era::of(context);
         let asks_itself = era == Era::Legacy && (client.elicitation || client.sampling);
         let mut arguments = Some(request.arguments.unwrap_or_default());
+        let Round {
+            name,
+            mut who,
+            said,
+            mut binding,
+        } = round;
         for _ in 0..MAX_ROUNDS {
-            // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
-            let binding = self.binding(context).await?;
-            if expired(&binding) {
+            if expired(&who) {
                 let error = PublicError::new(
                     ErrorCode::Unauthenticated,
                     "the token ended while the call was waiting",
@@ -130,7 +175,7 @@ impl Handler {
                     client,
                 };
                 call(
-                    self.calls.as_ref(),
+                    self.parts.calls.as_ref(),
                     self.door(),
                     &binding,
                     name,
@@ -145,6 +190,17 @@ impl Handler {
                         Ok(answers) => resume = Some(Resume { answers, state }),
                         Err(error) => return Ok(Err(error)),
                     }
+                    // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
+                    who = self.who(context).await?;
+                    let now = match self.binding(&who, said).await {
+                        Ok(now) => now,
+                        Err(error) => return Ok(Err(error)),
+                    };
+                    if now.tenant() != binding.tenant() {
+                        let text = "the tenant was switched while the call was waiting for an answer";
+                        return Ok(Err(PublicError::new(ErrorCode::TenantMismatch, text)));
+                    }
+                    binding = now;
                 }
                 outcome => return Ok(outcome),
             }
@@ -156,19 +212,24 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
-        info.server_info = Implementation::new("toolhost", self.version);
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if let Some(tools) = capabilities.tools.as_mut().filter(|_| self.announces) {
+            tools.list_changed = Some(true);
+        }
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("toolhost", self.parts.version);
         info
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        match &self.source {
-            Source::Http { schemas_of } => self
-                .calls
-                .find(schemas_of, name)
-                .map(|entry| tool(&entry, Era::Modern)),
-            Source::Stdio(_) => None,
+        let Source::Http { schemas_of } = &self.source else {
+            return None;
+        };
+        if let Some((_, described)) = self.offer().find(name) {
+            return Some(described.clone());
         }
+        let entry = self.parts.calls.find(&schemas_of.home().ok()?, name);
+        entry.map(|entry| tool(&entry, Era::Modern))
     }
 
     async fn list_tools(
@@ -176,17 +237,24 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let binding = self.binding(&context).await?;
+        let who = self.who(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
-        let page = self
-            .calls
-            .list(&binding, cursor.as_deref())
-            .map_err(|error| protocol_error(&error))?;
+        // Without a session the list depends on the token alone.
+        let page = match self.binding(&who, &Said::default()).await {
+            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()),
+            Err(error) if is_homeless(&error) && self.offer() != Offer::Nothing => {
+                Ok(self.parts.pages.without_plugins())
+            }
+            Err(error) => Err(error),
+        };
+        let page = page.map_err(|error| protocol_error(&error))?;
+        let face = self.face(&who, cursor.is_none()).await;
+        let face = face.map_err(|error| protocol_error(&error))?;
         let era = Era::of(&context);
         let parts = context.extensions.get::<http::request::Parts>();
         match parts.and_then(|parts| parts.extensions.get::<Listed>()) {
-            Some(listed) => self.pages.aside(page, era, listed),
-            None => Ok(self.pages.result(page, era)),
+            Some(listed) => self.parts.pages.aside(page, era, face, listed),
+            None => Ok(self.parts.pages.result(page, era, face)),
         }
     }
 
@@ -195,22 +263,52 @@ impl ServerHandler for Handler {
         mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let binding = self.binding(&context).await?;
+        let who = self.who(&context).await?;
         let era = Era::of(&context);
         let name = std::mem::take(&mut request.name);
+        let mut said = Said::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
+        if let Some(switching) = &self.parts.switching {
+            let taken = switching.take_argument(&who, &mut said, request.arguments.as_mut());
+            taken.await.map_err(|error| protocol_error(&error))?;
+            if let Some((tool, _)) = self.offer().find(&name) {
+                return self
+                    .host_tool(switching, tool, &who, &said, request, &context)
+                    .await;
+            }
+        }
+        let bound = self.binding(&who, &said).await;
+        let bound = bound.and_then(|binding| said.check(Some(binding.tenant())).map(|()| binding));
+        let binding = match bound {
+            Ok(binding) => binding,
+            Err(error) => return Ok(content::failure(&error, true).into()),
+        };
+        let tenant = binding.tenant().clone();
         let entry = self
+            .parts
             .calls
             .find(&binding, &name)
             .ok_or_else(|| unknown_tool(&name))?;
+        let failed = |error: &PublicError| {
+            let failure = content::failure(error, entry.output_schema.is_some());
+            content::of_tenant(failure, &tenant).into()
+        };
         if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
             return match era {
                 Era::Modern => Err(missing.protocol_error()),
-                Era::Legacy => Ok(content::failure(&missing.public(), entry.output_schema.is_some()).into()),
+                Era::Legacy => Ok(failed(&missing.public())),
             };
         }
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
-        match self.answered(&name, request, resume, &context).await? {
-            Ok(CallOutcome::Complete(output)) => Ok(content::result(output, era).into()),
+        let round = Round {
+            name: &name,
+            who,
+            said: &said,
+            binding,
+        };
+        match self.answered(round, request, resume, &context).await? {
+            Ok(CallOutcome::Complete(output)) => {
+                Ok(content::of_tenant(content::result(output, era), &tenant).into())
+            }
             Ok(CallOutcome::InputRequired(required)) => input::required(
                 required,
                 input::capabilities(&context),
@@ -219,7 +317,7 @@ impl ServerHandler for Handler {
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
             Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),
-            Err(error) => Ok(content::failure(&error, entry.output_schema.is_some()).into()),
+            Err(error) => Ok(failed(&error)),
         }
     }
 
@@ -237,8 +335,8 @@ impl ServerHandler for Handler {
     }
 }
 
-fn expired(binding: &Binding) -> bool {
-    super::stream::ends_at(binding) <= super::stream::unix_now()
+pub(super) fn expired(who: &Who) -> bool {
+    super::stream::ends_at(&who.admitted.presented.principal) <= super::stream::unix_now()
 }
 
 fn unknown_tool(name: &str) -> ErrorData {
@@ -250,7 +348,7 @@ fn unknown_tool(name: &str) -> ErrorData {
     )
 }
 
-fn protocol_error(error: &PublicError) -> ErrorData {
+pub(super) fn protocol_error(error: &PublicError) -> ErrorData {
     let code = match error.code {
         ErrorCode::Internal => RpcCode::INTERNAL_ERROR,
         ErrorCode::Unauthenticated

@@ -3,6 +3,7 @@
 mod content;
 mod endpoint;
 mod handler;
+mod host_tools;
 mod input;
 mod listed;
 mod pages;

@@ -9,6 +9,7 @@ use toolhost_tools::{ToolEntry, ToolPage};
 
 use super::Era;
 use super::listed::Listed;
+use crate::switching::{Offer, with_argument};
 
 /// Converted pages that are kept: those of some hundred tenants. One more costs its conversion again.
 const KEPT: u64 = 1024;
@@ -25,7 +26,19 @@ const TTL_MS: u64 = 60_000;
 /// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
 /// tenant's page never answers for another's.
 #[derive(Debug)]
-pub(crate) struct Pages(Cache<(usize, Era), Arc<Kept>>);
+pub(crate) struct Pages {
+    kept: Cache<(usize, Era, Face), Arc<Kept>>,
+    empty: Arc<ToolPage>,
+}
+
+/// What a list has beside the plugins' tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Face {
+    /// The host's own tools.
+    pub(crate) offer: Offer,
+    /// Whether each tool takes a tenant context.
+    pub(crate) argument: bool,
+}
 
 /// A page, its tools as MCP has them, and the text of these once somebody has asked for it.
 #[derive(Debug)]
@@ -37,14 +50,26 @@ struct Kept {
 
 impl Default for Pages {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build())
+        Self {
+            kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
+            empty: Arc::new(ToolPage {
+                tools: vec![],
+                next_cursor: None,
+                revision: 0,
+            }),
+        }
     }
 }
 
 impl Pages {
+    /// The page of a caller that no plugin's tool is for.
+    pub(crate) fn without_plugins(&self) -> Arc<ToolPage> {
+        Arc::clone(&self.empty)
+    }
+
     /// The whole page.
-    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era) -> ListToolsResult {
-        let kept = self.kept(page, era);
+    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era, face: Face) -> ListToolsResult {
+        let kept = self.kept(page, era, face);
         around(&kept.page, kept.tools.clone(), era)
     }
 
@@ -56,9 +81,10 @@ impl Pages {
         &self,
         page: Arc<ToolPage>,
         era: Era,
+        face: Face,
         listed: &Listed,
     ) -> Result<ListToolsResult, ErrorData> {
-        let kept = self.kept(page, era);
+        let kept = self.kept(page, era, face);
         let text = match kept.text.get() {
             Some(text) => text.clone(),
             None => {
@@ -71,10 +97,16 @@ impl Pages {
         Ok(around(&kept.page, vec![], era))
     }
 
-    fn kept(&self, page: Arc<ToolPage>, era: Era) -> Arc<Kept> {
-        let key = (Arc::as_ptr(&page).addr(), era);
-        self.0.get_with(key, || {
-            let tools = page.tools.iter().map(|entry| tool(entry, era)).collect();
+    fn kept(&self, page: Arc<ToolPage>, era: Era, face: Face) -> Arc<Kept> {
+        let key = (Arc::as_ptr(&page).addr(), era, face);
+        self.kept.get_with(key, || {
+            let plugins = page.tools.iter().map(|entry| tool(entry, era));
+            let mut tools: Vec<Tool> = face.offer.tools().cloned().chain(plugins).collect();
+            if face.argument {
+                for tool in &mut tools {
+                    tool.input_schema = with_argument(&tool.input_schema);
+                }
+            }
             Arc::new(Kept {
                 page,
                 tools,
@@ -154,8 +186,14 @@ mod tests {
     use toolhost_sandbox::contract;
     use toolhost_tools::{ToolEntry, ToolPage};
 
-    use super::Pages;
+    use super::{Face, Pages};
     use crate::mcp::Era;
+    use crate::switching::Offer;
+
+    const PLAIN: Face = Face {
+        offer: Offer::Nothing,
+        argument: false,
+    };
 
     fn page(name: &str, output: serde_json::Value) -> Arc<ToolPage> {
         let tool = contract::Tool {
@@ -184,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_list_is_private_and_says_what_each_tool_may_do() {
-        let list = Pages::default().result(page("a", json!({"type": "object"})), Era::Modern);
+        let list = Pages::default().result(page("a", json!({"type": "object"})), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
         assert_eq!(wire["cacheScope"], "private");
         assert!(wire["ttlMs"].is_u64());
@@ -198,18 +236,22 @@ mod tests {
         let pages = Pages::default();
         let array = page("a", json!({"type": "array"}));
         assert!(
-            pages.result(Arc::clone(&array), Era::Legacy).tools[0]
+            pages.result(Arc::clone(&array), Era::Legacy, PLAIN).tools[0]
                 .output_schema
                 .is_none()
         );
-        assert!(pages.result(array, Era::Modern).tools[0].output_schema.is_some());
+        assert!(
+            pages.result(array, Era::Modern, PLAIN).tools[0]
+                .output_schema
+                .is_some()
+        );
     }
 
     #[test]
     fn a_property_that_is_true_or_false_is_said_as_an_object() {
         let schema =
             json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
-        let list = Pages::default().result(page("a", schema), Era::Modern);
+        let list = Pages::default().result(page("a", schema), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
         let expected = json!({"any": {}, "none": {"not": {}}, "text": {"type": "string"}});
         assert_eq!(wire["tools"][0]["outputSchema"]["properties"], expected);
@@ -220,8 +262,25 @@ mod tests {
         let pages = Pages::default();
         for round in 0..200 {
             let name = format!("tool-{round}");
-            let list = pages.result(page(&name, json!({"type": "object"})), Era::Legacy);
+            let list = pages.result(page(&name, json!({"type": "object"})), Era::Legacy, PLAIN);
             assert_eq!(list.tools[0].name, name);
         }
+    }
+
+    #[test]
+    fn one_callers_face_of_a_page_is_not_anothers() {
+        let (pages, page) = (Pages::default(), page("a", json!({"type": "object"})));
+        let several = Face {
+            offer: Offer::All,
+            argument: true,
+        };
+        let all = pages.result(Arc::clone(&page), Era::Modern, several).tools;
+        assert_eq!(all.len(), 5);
+        let takes =
+            |tool: &rmcp::model::Tool| tool.input_schema["properties"].get("tenant_context").is_some();
+        assert!(all.iter().all(takes));
+        let plain = pages.result(page, Era::Modern, PLAIN).tools;
+        assert_eq!(plain.len(), 1);
+        assert!(plain[0].input_schema.get("properties").is_none());
     }
 }

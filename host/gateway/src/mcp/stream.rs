@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
-use toolhost_identity::{Binding, LEEWAY_SECONDS};
+use toolhost_identity::{LEEWAY_SECONDS, Principal};
 
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -59,7 +59,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ending<B> {
 
 /// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is behind) the host drains.
 pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) {
-    let ends_at = ends_at(caller.binding());
+    let ends_at = ends_at(caller.principal());
     let token = async {
         loop {
             let Some(left) = ends_at.checked_sub(unix_now()).filter(|left| *left > 0) else {
@@ -83,8 +83,8 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
 
 /// The first second, since 1970, in which the caller's token is no longer accepted: as the check of the token has it, so that
 /// a call that was let in is not cut off at once.
-pub(crate) fn ends_at(binding: &Binding) -> u64 {
-    binding.principal().expires_at().saturating_add(LEEWAY_SECONDS)
+pub(crate) fn ends_at(principal: &Principal) -> u64 {
+    principal.expires_at().saturating_add(LEEWAY_SECONDS)
 }
 
 /// Seconds since 1970. A clock before that reads as the end of time, so that nothing is taken for valid.

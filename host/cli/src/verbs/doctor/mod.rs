@@ -191,7 +191,9 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         lock: PathBuf::new(),
         cache_dir: cache,
     };
-    match wiring::tenancy(&setup, &[], &network, None) {
+    match wiring::directory(&setup, None)
+        .and_then(|directory| wiring::tenancy(&setup, &[], &network, directory, None))
+    {
         Err(error) => report.add("issuers", Verdict::Failed, format!("{error:#}")),
         Ok(tenancy) => {
             tenancy.start().await;

@@ -1,0 +1,221 @@
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use toolhost_identity::{Tenant, TenantId};
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{SwitchError, Switched, To};
+use toolhost_tools::{Content, InputRequired, Resume, ToolOutput};
+
+use super::{Said, SwitchMode, Switching, Topic, Who};
+
+/// Tenants in one answer. More cost a model more than they tell it.
+const MAX_LISTED: usize = 1_000;
+
+/// Where a switch goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    Tenant(String),
+    Home,
+}
+
+impl Wanted {
+    fn to(&self) -> To<'_> {
+        match self {
+            Self::Tenant(id) => To::Tenant(id),
+            Self::Home => To::Home,
+        }
+    }
+
+    /// The arguments of `switch_tenant`.
+    pub(crate) fn tenant(arguments: Map<String, Value>) -> Result<Self, PublicError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Arguments {
+            #[serde(rename = "tenantId")]
+            tenant_id: String,
+        }
+        let Arguments { tenant_id } = read(arguments, "switch_tenant takes one argument, tenantId, a text")?;
+        Ok(Self::Tenant(tenant_id))
+    }
+
+    /// The arguments of `reset_tenant`.
+    pub(crate) fn home(arguments: Map<String, Value>) -> Result<Self, PublicError> {
+        none(arguments).map(|()| Self::Home)
+    }
+}
+
+/// No arguments at all.
+fn none(arguments: Map<String, Value>) -> Result<(), PublicError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Arguments {}
+    read(arguments, "the tool takes no arguments").map(|Arguments {}| ())
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    arguments: Map<String, Value>,
+    sentence: &str,
+) -> Result<T, PublicError> {
+    // What was sent is not repeated.
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|_| PublicError::new(ErrorCode::InvalidArguments, sentence))
+}
+
+/// What `help` answers.
+pub(crate) fn help(arguments: Map<String, Value>) -> Result<ToolOutput, PublicError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Arguments {
+        topic: Option<Topic>,
+    }
+    let sentence = "help takes one argument, topic: workflows, errors or tenancy";
+    let Arguments { topic } = read(arguments, sentence)?;
+    let topics = topic.map_or_else(|| Topic::ALL.to_vec(), |topic| vec![topic]);
+    let text: Vec<&str> = topics.into_iter().map(Topic::text).collect();
+    let text = text.join("\n\n");
+    let structured = json!({
+        "topic": topic.map(Topic::as_str), "topics": Topic::ALL.map(Topic::as_str), "text": text,
+    });
+    Ok(ToolOutput {
+        content: vec![Content::Text(text)],
+        structured: Some(structured),
+    })
+}
+
+impl Switching {
+    /// What `list_tenants` answers: by the login token, whatever is active (N5).
+    pub(crate) async fn list(
+        &self,
+        who: &Who,
+        active: Option<&TenantId>,
+        arguments: Map<String, Value>,
+    ) -> Result<ToolOutput, PublicError> {
+        none(arguments)?;
+        let tree = self.tree(&who.admitted).await?;
+        let (caller, role) = (&who.admitted.caller, who.admitted.presented.principal.role());
+        let reachable = caller.reachable(&tree);
+        // The tenant above the caller's own is none of its business.
+        let parent = |tenant: &Tenant| {
+            let parent = tenant.parent.clone();
+            parent.filter(|parent| tree.reaches(role, caller.home(), parent))
+        };
+        let listed: Vec<Value> = reachable
+            .iter()
+            .take(MAX_LISTED)
+            .map(|tenant| {
+                json!({
+                    "id": tenant.id.as_str(), "display_name": tenant.display_name,
+                    "parent_id": parent(tenant).as_ref().map(TenantId::as_str),
+                })
+            })
+            .collect();
+        Ok(structured(json!({
+            "left_out": reachable.len() - listed.len(), "tenants": listed,
+            "active_tenant_id": active.map(TenantId::as_str),
+            "home_tenant_id": caller.home().map(TenantId::as_str),
+        })))
+    }
+
+    /// The question that a switch waits for, where it waits for one.
+    ///
+    /// # Errors
+    /// There is nothing to ask: the caller cannot switch there.
+    pub(crate) async fn question(
+        &self,
+        who: &Who,
+        wanted: &Wanted,
+    ) -> Result<Option<InputRequired>, PublicError> {
+        if self.mode != SwitchMode::Confirm {
+            return Ok(None);
+        }
+        let tenant = self.target(who, wanted).await?;
+        self.asked.ask(who.admitted.caller.owner(), &tenant).map(Some)
+    }
+
+    /// Switches, if the person said yes where it is to be asked.
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub(crate) async fn switch(
+        &self,
+        who: &Who,
+        said: &Said,
+        wanted: &Wanted,
+        answer: Option<&Resume>,
+    ) -> Result<(ToolOutput, TenantId), PublicError> {
+        match (self.mode, answer) {
+            (SwitchMode::Free, _) => {}
+            (SwitchMode::Confirm, Some(answer)) => {
+                let tenant = self.target(who, wanted).await?;
+                self.asked
+                    .check(who.admitted.caller.owner(), &tenant.id, answer)?;
+            }
+            (SwitchMode::Confirm, None) | (SwitchMode::Off, _) => {
+                return Err(PublicError::new(
+                    ErrorCode::Forbidden,
+                    "switching is not allowed here",
+                ));
+            }
+        }
+        let presented = &who.admitted.presented;
+        let switched = match &who.session {
+            Some(id) => {
+                let switched = self.switch.session(id, presented, wanted.to()).await;
+                switched.map(|switched| (None, switched))
+            }
+            None => {
+                let from = said.context.as_ref();
+                let switched = self.switch.context(from, presented, wanted.to()).await;
+                switched.map(|(name, switched)| (Some(name), switched))
+            }
+        };
+        let (context, switched) = switched.map_err(|error| told(&error))?;
+        let Switched {
+            active,
+            previous,
+            home,
+            generation: _,
+        } = switched;
+        let mut answer = json!({
+            "active_tenant_id": active.as_str(),
+            "previous_tenant_id": previous.as_ref().map(TenantId::as_str),
+            "home_tenant_id": home.as_ref().map(TenantId::as_str),
+        });
+        if let (Some(name), Some(members)) = (context, answer.as_object_mut()) {
+            members.insert("tenant_context".to_owned(), json!(name.as_str()));
+        }
+        Ok((structured(answer), active))
+    }
+
+    /// The tenant that a switch would go to, as the caller's tree has it.
+    async fn target(&self, who: &Who, wanted: &Wanted) -> Result<Tenant, PublicError> {
+        let (tree, caller) = (self.tree(&who.admitted).await?, &who.admitted.caller);
+        let unavailable = || SwitchError::TenantUnavailable.public();
+        let id = match wanted {
+            Wanted::Tenant(name) => TenantId::parse(name).map_err(|_| unavailable())?,
+            Wanted::Home => caller
+                .home()
+                .cloned()
+                .ok_or_else(|| SwitchError::HomeUnavailable.public())?,
+        };
+        let role = who.admitted.presented.principal.role();
+        let reached = tree.get(&id).filter(|_| tree.reaches(role, caller.home(), &id));
+        reached.cloned().ok_or_else(unavailable)
+    }
+}
+
+fn structured(value: Value) -> ToolOutput {
+    ToolOutput {
+        content: vec![],
+        structured: Some(value),
+    }
+}
+
+fn told(error: &SwitchError) -> PublicError {
+    if matches!(
+        error,
+        SwitchError::Authority(_) | SwitchError::NotPrepared(_) | SwitchError::Choice(_)
+    ) {
+        tracing::warn!(%error, "a switch was not made");
+    }
+    error.public()
+}

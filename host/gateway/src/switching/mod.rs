@@ -1,0 +1,229 @@
+//! The host's own tools, and which tenant a call is for. A request says by its session, or by a tenant context, what it
+//! chose; whether it may is asked of the tree at each call, for that request's own token.
+
+mod answer;
+mod consent;
+mod context;
+mod help;
+mod tools;
+
+use std::fmt;
+use std::sync::Arc;
+
+use toolhost_identity::{Binding, Role, TenantId, Tree};
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{
+    Admitted, Authority, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch, TenantContexts,
+    TenantDirectory,
+};
+
+use crate::auth::{Caller, home};
+
+pub(crate) use answer::{Wanted, help};
+pub(crate) use context::{ACTIVE_KEY, ARGUMENT, Said, with_argument};
+pub(crate) use help::Topic;
+pub(crate) use tools::{HostTool, Offer};
+
+/// How a caller may switch tenants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SwitchMode {
+    /// The model may.
+    Free,
+    /// The person is asked each time; a client that cannot ask does not switch.
+    #[default]
+    Confirm,
+    /// Nobody may: every call is for the tenant of its own token.
+    Off,
+}
+
+/// Who asks: a verified caller, and the session that its request came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) admitted: Arc<Admitted>,
+    pub(crate) session: Option<SessionId>,
+}
+
+/// Switching, as the doors see it.
+pub struct Switching {
+    mode: SwitchMode,
+    sessions: Arc<Sessions>,
+    contexts: Arc<TenantContexts>,
+    switch: Switch,
+    directory: Arc<dyn TenantDirectory>,
+    asked: consent::Asked,
+}
+
+impl fmt::Debug for Switching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switching")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Switching {
+    /// Over what sessions stand on, with who decides and what is made ready.
+    #[must_use]
+    pub fn new(
+        rooms: Rooms,
+        authority: Arc<dyn Authority>,
+        preparation: Arc<dyn Preparation>,
+        mode: SwitchMode,
+    ) -> Self {
+        let directory = Arc::clone(&rooms.directory);
+        let sessions = Arc::new(Sessions::new(rooms.clone()));
+        let contexts = Arc::new(TenantContexts::new(rooms));
+        Self {
+            mode,
+            switch: Switch::new(
+                Arc::clone(&sessions),
+                Arc::clone(&contexts),
+                authority,
+                preparation,
+            ),
+            sessions,
+            contexts,
+            directory,
+            asked: consent::Asked::default(),
+        }
+    }
+
+    /// The host's own tools that are offered.
+    pub(crate) fn offer(&self) -> Offer {
+        match self.mode {
+            SwitchMode::Free | SwitchMode::Confirm => Offer::All,
+            SwitchMode::Off => Offer::Help,
+        }
+    }
+
+    /// Keeps a choice for a session that the transport has just made.
+    pub(crate) async fn begun(&self, id: &str, caller: &Caller) -> Result<(), PublicError> {
+        let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Id.public())?;
+        let principal = &caller.admitted().presented.principal;
+        let kept = self.sessions.adopt(&id, principal).await;
+        kept.map_err(|error| told(&error))
+    }
+
+    /// The session of this id, if it is this caller's own; a use of it.
+    pub(crate) async fn session(&self, id: &str, caller: &Caller) -> Result<SessionId, PublicError> {
+        let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
+        let principal = &caller.admitted().presented.principal;
+        let shown = self.sessions.show(&id, principal).await;
+        shown.map(|_| id).map_err(|error| told(&error))
+    }
+
+    /// Whether a session is still there; a use of it.
+    pub(crate) async fn is_kept(&self, id: &SessionId, admitted: &Admitted) -> Result<bool, PublicError> {
+        match self.sessions.show(id, &admitted.presented.principal).await {
+            Ok(_) => Ok(true),
+            Err(ChoiceError::Unknown) => Ok(false),
+            Err(error) => Err(told(&error)),
+        }
+    }
+
+    /// The caller has ended its session.
+    pub(crate) async fn ended(&self, caller: &Caller) {
+        if let Some(id) = caller.session() {
+            // One that is gone is gone.
+            let _gone = self
+                .sessions
+                .end(id, &caller.admitted().presented.principal)
+                .await;
+        }
+    }
+
+    /// A session for a door that is one by itself.
+    pub(crate) async fn begin(&self, admitted: &Admitted) -> Result<SessionId, PublicError> {
+        let made = self.sessions.create(&admitted.presented.principal).await;
+        made.map_err(|error| told(&error))
+    }
+
+    /// The binding of a call: this request's own principal at the tenant that it chose, if that is within reach now.
+    ///
+    /// # Errors
+    /// There is no such session or context for this caller, no tenant, or one that is out of reach by now.
+    pub(crate) async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+        let principal = &who.admitted.presented.principal;
+        let bound = match (&who.session, &said.context) {
+            // What was chosen while switching was allowed counts no more.
+            (_, Some(_)) if self.mode == SwitchMode::Off => return Err(unknown_context()),
+            (_, None) if self.mode == SwitchMode::Off => return at_home(who),
+            (None, None) => return at_home(who),
+            (Some(_), Some(_)) => {
+                let text = "the session itself holds the active tenant; leave tenant_context out";
+                return Err(PublicError::new(ErrorCode::InvalidRequest, text).about(ARGUMENT));
+            }
+            (Some(id), None) => self.sessions.binding(id, principal).await,
+            (None, Some(name)) => match self.contexts.binding(name, principal).await {
+                Err(ChoiceError::Unknown) => return Err(unknown_context()),
+                bound => bound,
+            },
+        };
+        let bound = bound.map_err(|error| told(&error))?;
+        Ok(bound.attributed_to(who.admitted.attribution.clone()))
+    }
+
+    /// The active tenant, for the host's own tools, which work without one.
+    ///
+    /// # Errors
+    /// As [`Switching::binding`], but for a tenant that is not there or not within reach.
+    pub(crate) async fn active(&self, who: &Who, said: &Said) -> Result<Option<TenantId>, PublicError> {
+        match self.binding(who, said).await {
+            Ok(binding) => Ok(Some(binding.tenant().clone())),
+            Err(error) if is_homeless(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the caller could switch: then its tools take the argument.
+    pub(crate) async fn reaches_several(&self, admitted: &Admitted) -> Result<bool, PublicError> {
+        let role = admitted.presented.principal.role();
+        if self.mode == SwitchMode::Off || role == Role::Admin {
+            return Ok(false);
+        }
+        let (tree, home) = (self.tree(admitted).await?, admitted.caller.home());
+        let reached = tree.iter().filter(|tenant| tree.reaches(role, home, &tenant.id));
+        Ok(reached.take(2).count() > 1)
+    }
+
+    async fn tree(&self, admitted: &Admitted) -> Result<Arc<Tree>, PublicError> {
+        let principal = &admitted.presented.principal;
+        match self.directory.at_once(principal) {
+            Some(tree) => Ok(tree),
+            None => self
+                .directory
+                .tree_for(principal)
+                .await
+                .map_err(|error| told(&error.into())),
+        }
+    }
+}
+
+/// Whether the caller is one without a tenant now. It may still list, switch and ask for help.
+pub(crate) fn is_homeless(error: &PublicError) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::TenantRequired | ErrorCode::TenantUnavailable
+    )
+}
+
+/// The caller at the tenant of its own token.
+pub(crate) fn at_home(who: &Who) -> Result<Binding, PublicError> {
+    home(&who.admitted).map_err(|error| error.public())
+}
+
+fn unknown_context() -> PublicError {
+    PublicError::new(
+        ErrorCode::NotFound,
+        "there is no such tenant context for this caller; switch_tenant gives one",
+    )
+    .about(ARGUMENT)
+}
+
+fn told(error: &ChoiceError) -> PublicError {
+    let public = error.public();
+    if public.code == ErrorCode::Internal {
+        tracing::warn!(%error, "a session's tenant cannot be read or written");
+    }
+    public
+}
