@@ -69,9 +69,13 @@ impl AuthorityTokens {
         Ok(Arc::clone(&held.credential))
     }
 
-    /// A grant by its name.
+    /// A grant by its name, as long as its token is used: a binding on it has a credential.
     pub(crate) fn grant(&self, id: GrantId) -> Option<AuthorityGrant> {
-        self.lock().get(&id).map(|held| held.grant.clone())
+        let now = self.clock.unix();
+        let held = self.lock();
+        held.get(&id)
+            .filter(|held| now < held.until)
+            .map(|held| held.grant.clone())
     }
 
     /// Takes a token in. It goes again when what is returned is dropped, unless that is told to keep it.
