@@ -16,7 +16,7 @@ pub enum VaultError {
     /// An attribute is not taken.
     #[error(transparent)]
     Attribute(#[from] AttributeRefused),
-    /// More attributes than [`super::change::MAX_ATTRIBUTES`].
+    /// More than 32 attributes.
     #[error("a credential has at most 32 attributes")]
     Attributes,
     /// It would never be usable.
