@@ -11,6 +11,7 @@ use toolhost_policy::Limits;
 
 use super::source::Source;
 use super::{Config, ConfigError, connection, credential, data, file, issuer, server, tenant};
+use crate::grants::hexadecimal;
 
 /// Ten thousand tenants with two connections each come to about this.
 const MAX_FILE: u64 = 1 << 20;
@@ -89,7 +90,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let (audit, chains) = data::audit(&source, raw.audit, data.is_some())?;
     Ok(Config {
         path: Some(path.to_owned()),
-        digest: Some(digest(text)),
+        digest: Some(hexadecimal(&Sha256::digest(text.as_bytes()))),
         server: server::server(&source, raw.server)?,
         limits,
         plugins: raw
@@ -107,11 +108,6 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
         data,
     })
-}
-
-fn digest(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn tenant_id(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use toolhost_audit::{ChangeAction, CredentialChanged, Event};
 use toolhost_identity::TenantSpace;
-use toolhost_policy::{ConnectionName, ErrorCode, Secret};
-use toolhost_vault::{CredentialInfo, CredentialName, NewCredential, UserId};
+use toolhost_policy::{ConnectionName, Secret};
+use toolhost_store::StoreError;
+use toolhost_vault::{CredentialInfo, CredentialName, NewCredential, UserId, VaultError};
 
 use super::{Admin, AdminError, Answer, CredentialAnswer, CredentialRow, UnusableRow, UserName};
 
@@ -25,7 +26,7 @@ impl Admin {
             ChangeAction::Rotate => vault.rotate(&space, &name, new, operator).await,
             _ => vault.set(&space, &name, new, operator).await,
         }
-        .map_err(|error| unknown_tenant(error.into(), tenant))?;
+        .map_err(|error| refusal(error, tenant))?;
         self.record(&space, &name, action, info.version, by).await?;
         Ok(Answer::Credential(row(tenant, info)))
     }
@@ -44,7 +45,7 @@ impl Admin {
             .vault
             .remove(&space, &name, &self.operator)
             .await
-            .map_err(|error| unknown_tenant(error.into(), tenant))?;
+            .map_err(|error| refusal(error, tenant))?;
         Ok(Answer::Removed(removed))
     }
 
@@ -80,7 +81,7 @@ impl Admin {
                 .vault
                 .list(&space, &self.operator)
                 .await
-                .map_err(|error| unknown_tenant(error.into(), &tenant))?;
+                .map_err(|error| refusal(error, &tenant))?;
             let rows = listing.credentials.into_iter().map(|info| row(&tenant, info));
             answer.credentials.extend(rows);
             answer
@@ -117,13 +118,13 @@ fn name(connection: &str, user: Option<UserName>) -> Result<CredentialName, Admi
     Ok(CredentialName { connection, user })
 }
 
-fn unknown_tenant(error: AdminError, tenant: &str) -> AdminError {
-    if error.code == ErrorCode::NotFound && error.message.contains("does not exist") {
-        AdminError::not_found(format!(
+/// What the vault refused. A tenant without a space is one that nobody has named yet, and that can be said better.
+fn refusal(error: VaultError, tenant: &str) -> AdminError {
+    match error {
+        VaultError::Store(StoreError::UnknownSpace { .. }) => AdminError::not_found(format!(
             "there is no tenant {tenant}: host tenant add {tenant}, or add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
-        ))
-    } else {
-        error
+        )),
+        other => other.into(),
     }
 }
 

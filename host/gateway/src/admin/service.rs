@@ -90,6 +90,10 @@ impl Admin {
         by: &str,
         lines: mpsc::Sender<Vec<u8>>,
     ) -> Result<Answer, AdminError> {
+        let action = match &request {
+            Request::CredentialRotate { .. } => ChangeAction::Rotate,
+            _ => ChangeAction::Set,
+        };
         match request {
             Request::Status {} => Ok(Answer::Status {
                 pid: std::process::id(),
@@ -101,12 +105,8 @@ impl Admin {
                 user,
                 attributes,
                 expires_at,
-            } => {
-                let new = given(secret, attributes, expires_at)?;
-                self.put(ChangeAction::Set, &tenant, &connection, user, new, by)
-                    .await
             }
-            Request::CredentialRotate {
+            | Request::CredentialRotate {
                 tenant,
                 connection,
                 user,
@@ -114,8 +114,7 @@ impl Admin {
                 expires_at,
             } => {
                 let new = given(secret, attributes, expires_at)?;
-                self.put(ChangeAction::Rotate, &tenant, &connection, user, new, by)
-                    .await
+                self.put(action, &tenant, &connection, user, new, by).await
             }
             Request::CredentialRemove {
                 tenant,
