@@ -30,7 +30,11 @@ const BILLING_IMPORTS: [&str; 7] = [
 ];
 
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 2] = [("plugins/billing", false), ("tests/guests", true)];
+const TREES: [(&str, bool); 3] = [
+    ("plugins/billing", false),
+    ("plugins/segments", false),
+    ("tests/guests", true),
+];
 
 /// Builds all guests below `root` and lays them out as `<target>/guests/<name>.wasm`. Nothing is done twice: cargo
 /// knows what has changed.

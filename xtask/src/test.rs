@@ -11,10 +11,10 @@ use crate::workspace::{cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 3] = ["sdk/rust", "plugins/billing", "tests/guests"];
+const OTHERS: [&str; 4] = ["sdk/rust", "plugins/billing", "plugins/segments", "tests/guests"];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 2] = ["sdk/rust", "plugins/billing"];
+const NATIVE: [&str; 3] = ["sdk/rust", "plugins/billing", "plugins/segments"];
 
 /// Cases of each property with `--full`; proptest's own default is 256.
 const FULL_CASES: &str = "100000";

@@ -76,8 +76,7 @@ impl Kv {
     /// # Errors
     /// As [`Self::put`], or when the value has no JSON form.
     pub fn put_json(self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<u64, Failure> {
-        let value = serde_json::to_vec(value).map_err(|error| Failure::failed(error.to_string()))?;
-        self.put(key, &value)
+        self.put(key, &json(value)?)
     }
 
     /// Removes a key; returns whether there was one.
@@ -107,4 +106,21 @@ impl Kv {
     pub fn compare_and_set(self, key: &str, expected: Option<u64>, value: &[u8]) -> Result<u64, Failure> {
         Ok(host::kv::compare_and_set(self.scope, key, expected, value)?)
     }
+
+    /// The same with a value as JSON.
+    ///
+    /// # Errors
+    /// As [`Self::compare_and_set`], or when the value has no JSON form.
+    pub fn compare_and_set_json(
+        self,
+        key: &str,
+        expected: Option<u64>,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<u64, Failure> {
+        self.compare_and_set(key, expected, &json(value)?)
+    }
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::failed(error.to_string()))
 }

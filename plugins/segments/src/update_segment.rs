@@ -1,0 +1,56 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toolhost_sdk::{Call, Code, Failure, Json};
+
+use super::create_segment::check;
+use super::kept;
+use super::segment::{Holds, Rule, Segment, SegmentId};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateSegment {
+    /// As `list_segments` gives it.
+    id: SegmentId,
+    /// As it was read.
+    revision: u32,
+    /// For people.
+    #[schemars(length(min = 1, max = 128))]
+    name: Option<String>,
+    /// What it is for.
+    #[schemars(length(max = 1024))]
+    description: Option<String>,
+    /// Whether all rules must hold, or one.
+    holds: Option<Holds>,
+    /// In place of all that were there.
+    #[schemars(length(min = 1, max = 32))]
+    rules: Option<Vec<Rule>>,
+}
+
+pub(crate) fn update_segment(arguments: UpdateSegment, _: &Call) -> Result<Json<Segment>, Failure> {
+    let (before, version) = kept::read(&arguments.id)?;
+    if before.revision != arguments.revision {
+        return Err(outrun(&before.id));
+    }
+    if let Some(rules) = &arguments.rules {
+        check(rules)?;
+    }
+    let after = Segment {
+        id: before.id,
+        name: arguments.name.unwrap_or(before.name),
+        description: arguments.description.or(before.description),
+        holds: arguments.holds.unwrap_or(before.holds),
+        rules: arguments.rules.unwrap_or(before.rules),
+        revision: before.revision.saturating_add(1),
+    };
+    kept::write(&after, Some(version)).map_err(|failure| match failure.code {
+        Code::Conflict => outrun(&after.id),
+        _ => failure,
+    })?;
+    Ok(Json(after))
+}
+
+fn outrun(id: &SegmentId) -> Failure {
+    let message =
+        format!("somebody else has changed segment {id}: read it again, and change what is there now");
+    Failure::new(Code::Conflict, message)
+}
