@@ -27,6 +27,8 @@ pub enum Table {
     Assignment = 7,
     /// What seals the audit chains, in the host's space.
     AuditKey = 8,
+    /// What happened in sessions.
+    SessionEvent = 9,
 }
 
 /// Why something is not a key.

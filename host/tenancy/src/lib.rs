@@ -22,6 +22,7 @@
 //! - [`Introspection`]: tokens that only their issuer can read.
 //! - [`SessionOwners`]: which session belongs to whom.
 //! - [`Sessions`], [`TenantContexts`]: which tenant a session, or a caller without one, has chosen.
+//! - [`SessionLog`], [`EventReader`]: what happened in a session, for a reader that lost its connection.
 //! - [`Switch`]: how it chooses another; [`Authority`] says whether it may, [`AuthorityTokens`] keeps what a remote one gave.
 //! - [`dev`]: development keys and tokens, and a look into any token.
 
@@ -65,8 +66,10 @@ pub use provision::{
     MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
 };
 pub use session::{
-    ChoiceError, ContextName, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, MAX_SESSIONS_PER_TENANT, Reach,
-    Rooms, SessionId, SessionView, Sessions, TenantContexts,
+    ChoiceError, ContextName, EventId, EventReader, Happened, MAX_CLIENT_BYTES, MAX_CONTEXTS_PER_OWNER,
+    MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION, MAX_EVENTS_PER_TENANT_BYTES, MAX_OWNED_SESSIONS,
+    MAX_SESSION_EVENT_BYTES, MAX_SESSIONS_PER_TENANT, Reach, Rooms, SessionEvent, SessionId, SessionLog,
+    SessionView, Sessions, TenantContexts,
 };
 pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
 pub use switch::{

@@ -6,6 +6,7 @@ mod choice;
 mod choices;
 mod contexts;
 mod error;
+mod events;
 mod id;
 mod join;
 mod room;
@@ -15,6 +16,10 @@ pub use choice::SessionView;
 pub use choices::{MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, MAX_SESSIONS_PER_TENANT};
 pub use contexts::{ContextName, TenantContexts};
 pub use error::ChoiceError;
+pub use events::{
+    EventId, EventReader, Happened, MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION,
+    MAX_EVENTS_PER_TENANT_BYTES, MAX_SESSION_EVENT_BYTES, SessionEvent, SessionLog,
+};
 pub use id::SessionId;
 pub use join::{Reach, Rooms};
 pub use sessions::Sessions;

@@ -63,6 +63,15 @@ impl Place {
         }
     }
 
+    /// A place that was read from the store.
+    pub(super) fn named(space: Space, name: Vec<u8>) -> Self {
+        Self { space, name }
+    }
+
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     pub(super) fn owner(&self) -> &[u8] {
         self.name.get(..OWNER).unwrap_or_default()
     }

@@ -20,6 +20,9 @@ pub enum ChoiceError {
     /// The choice was changed meanwhile (N9).
     #[error("the session's tenant was switched meanwhile; look which one is active and switch again")]
     Fenced,
+    /// More than is kept of one event, or of one client.
+    #[error("this is longer than what is kept of a session")]
+    TooLong,
     /// The caller gets no binding.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -51,6 +54,7 @@ impl ChoiceError {
             Self::Unknown => ErrorCode::NotFound,
             Self::Id => ErrorCode::InvalidRequest,
             Self::Full | Self::Fenced => ErrorCode::Busy,
+            Self::TooLong => ErrorCode::LimitExceeded,
             Self::Binding(BindingError::TenantRequired) => ErrorCode::TenantRequired,
             Self::Binding(BindingError::TenantUnavailable) => ErrorCode::TenantUnavailable,
             Self::Directory(_) | Self::Store(_) | Self::Randomness(_) => {

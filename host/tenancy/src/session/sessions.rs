@@ -3,6 +3,7 @@ use std::sync::Arc;
 use toolhost_identity::{Binding, Principal};
 
 use super::choices::Kind;
+use super::events::EventLog;
 use super::join::place;
 use super::{Choice, ChoiceError, Joined, Rooms, SessionId, SessionView};
 
@@ -13,13 +14,16 @@ use super::{Choice, ChoiceError, Joined, Rooms, SessionId, SessionView};
 #[derive(Debug)]
 pub struct Sessions {
     pub(crate) joined: Joined,
+    pub(crate) events: Arc<EventLog>,
 }
 
 impl Sessions {
     /// The sessions in a store.
     #[must_use]
     pub fn new(rooms: Rooms) -> Self {
+        let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
         Self {
+            events: Arc::new(EventLog::new(store, clock, rooms.max_age.is_some())),
             joined: Joined::new(Kind::Session, rooms),
         }
     }
@@ -87,19 +91,24 @@ impl Sessions {
     /// [`ChoiceError::Unknown`].
     pub async fn end(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<(), ChoiceError> {
         let place = place(&self.joined.caller(principal).await?, id.as_str());
-        if self.joined.choices.remove(&place).await? {
+        let ended = self.joined.choices.remove(&place).await?;
+        self.events.remove(&place).await?;
+        if ended {
             Ok(())
         } else {
             Err(ChoiceError::Unknown)
         }
     }
 
-    /// Removes what is idle in a tenant's space, or in the host's; how many there were. For a task that runs now and then.
+    /// Removes what is idle in a tenant's space, or in the host's, and what was kept beside it; how many sessions there
+    /// were. For a task that runs now and then.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn sweep(&self, space: &toolhost_store::Space) -> Result<u64, ChoiceError> {
-        self.joined.choices.sweep(space).await
+        let ended = self.joined.choices.sweep(space).await?;
+        self.events.sweep(space).await?;
+        Ok(ended)
     }
 
     /// Another host has changed sessions: what is in memory is read again when it is used.

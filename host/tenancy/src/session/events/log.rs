@@ -1,0 +1,318 @@
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard, watch};
+use toolhost_store::{Change, Expect, Key, MAX_PAGE, Record, Scan, Store, StoreError, Table};
+
+use super::EventId;
+use crate::session::{ChoiceError, Place};
+use crate::{Clock, session::choices::Kind};
+
+/// Events of one session that are kept. A call that is not chatty has two.
+pub const MAX_EVENTS_PER_SESSION: u64 = 256;
+/// Bytes of them. The oldest go first; whoever asks for one of those is told that it was lost.
+pub const MAX_SESSION_EVENT_BYTES: u64 = 512 << 10;
+/// Bytes of one event. A longer answer is announced, and not kept.
+pub const MAX_EVENT_BYTES: usize = 256 << 10;
+/// Bytes of all events of a tenant after a sweep: the sessions that were silent longest lose theirs first.
+pub const MAX_EVENTS_PER_TENANT_BYTES: u64 = 128 << 20;
+/// Bytes of what an MCP client said of itself. Clients say some hundred.
+pub const MAX_CLIENT_BYTES: usize = 8 << 10;
+
+/// How often an event is tried again because another host wrote one meanwhile.
+const ATTEMPTS: u32 = 16;
+/// The longest pause between two tries, as a power of two of milliseconds.
+const LONGEST_PAUSE: u32 = 6;
+/// Locks, and bells for readers: sessions of one process share them.
+const SHARDS: usize = 64;
+
+/// How far the events of a session reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    /// The first that is kept.
+    pub(super) first: u64,
+    /// The next one's.
+    pub(super) next: u64,
+    /// Of the values of those that are kept.
+    pub(super) bytes: u64,
+    /// Of the last one, in Unix seconds.
+    pub(super) at: u64,
+}
+
+impl Head {
+    /// Before any event: the first has number 1, so that 0 is the place before it.
+    const fn empty() -> Self {
+        Self {
+            first: 1,
+            next: 1,
+            bytes: 0,
+            at: 0,
+        }
+    }
+
+    fn write(&self) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(self).map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    pub(super) fn read(record: Option<&Record>) -> Result<Self, StoreError> {
+        let damaged = |_| StoreError::Corrupt {
+            space: "a session's space".into(),
+            found: "events that cannot be read".into(),
+        };
+        record.map_or(Ok(Self::empty()), |record| {
+            serde_json::from_slice(&record.value).map_err(damaged)
+        })
+    }
+}
+
+/// What is kept of a session beside its choice.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Head,
+    Event,
+    Client,
+}
+
+impl Part {
+    pub(super) const fn group(self) -> &'static [u8] {
+        match self {
+            Self::Head => b"heads",
+            Self::Event => b"events",
+            Self::Client => b"clients",
+        }
+    }
+}
+
+/// The events in the store.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Whether other hosts write to the same store.
+    pub(super) shared: bool,
+    turns: Box<[Mutex<()>]>,
+    bells: Box<[watch::Sender<u64>]>,
+    hasher: RandomState,
+}
+
+/// Rings when it goes: also where the writing was broken off, since it may have been made.
+struct Ring<'a>(Option<&'a watch::Sender<u64>>);
+
+impl Drop for Ring<'_> {
+    fn drop(&mut self) {
+        if let Some(bell) = self.0 {
+            bell.send_modify(|rung| *rung = rung.wrapping_add(1));
+        }
+    }
+}
+
+impl EventLog {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, shared: bool) -> Self {
+        Self {
+            store,
+            clock,
+            shared,
+            turns: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            bells: (0..SHARDS).map(|_| watch::Sender::new(0)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Adds an event to a session that is there.
+    pub(super) async fn append(
+        &self,
+        place: &Place,
+        label: &str,
+        data: &[u8],
+    ) -> Result<EventId, ChoiceError> {
+        let value = written(label, data).ok_or(ChoiceError::TooLong)?;
+        let _turn = self.turn(place).await;
+        let _ring = Ring(self.bells.get(self.shard(place)));
+        for attempt in 0..ATTEMPTS {
+            // An event of an ended session would be nobody's.
+            if !self.is_kept(place).await? {
+                return Err(ChoiceError::Unknown);
+            }
+            let key = key(place, Part::Head, &[])?;
+            let record = self.store.get(&place.space, &key).await?;
+            let before = Head::read(record.as_ref())?;
+            let (mut changes, mut head) = self.room(place, before, value.len() as u64).await?;
+            let seq = head.next;
+            changes.push(Change::Put {
+                key: event_key(place, seq)?,
+                value: value.clone(),
+                expect: Expect::Any,
+            });
+            head.next = seq.saturating_add(1);
+            head.bytes = head.bytes.saturating_add(value.len() as u64);
+            head.at = self.clock.unix();
+            changes.push(Change::Put {
+                key,
+                value: head.write()?,
+                expect: record.map_or(Expect::Absent, |record| Expect::Version(record.version)),
+            });
+            match self.store.batch(&place.space, changes).await {
+                Ok(_) => return Ok(EventId::of(place, seq)),
+                // Hosts that write by turns must not meet again at the next try.
+                Err(StoreError::Conflict) => {
+                    let pause = self.hasher.hash_one((attempt, seq)) % (1 << attempt.min(LONGEST_PAUSE));
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChoiceError::Fenced)
+    }
+
+    /// What goes so that a value of this length has room, and the head without it.
+    async fn room(
+        &self,
+        place: &Place,
+        before: Head,
+        length: u64,
+    ) -> Result<(Vec<Change>, Head), ChoiceError> {
+        let (mut changes, mut head) = (vec![], before);
+        let over = |head: &Head| {
+            head.next - head.first >= MAX_EVENTS_PER_SESSION
+                || head.bytes.saturating_add(length) > MAX_SESSION_EVENT_BYTES
+        };
+        while head.first < head.next && over(&head) {
+            let key = event_key(place, head.first)?;
+            let gone = self.store.get(&place.space, &key).await?;
+            let length = gone.map_or(0, |record| record.value.len() as u64);
+            head.bytes = head.bytes.saturating_sub(length);
+            head.first += 1;
+            changes.push(Change::Delete {
+                key,
+                expect: Expect::Any,
+            });
+        }
+        Ok((changes, head))
+    }
+
+    pub(super) async fn head(&self, place: &Place) -> Result<Head, ChoiceError> {
+        let record = self
+            .store
+            .get(&place.space, &key(place, Part::Head, &[])?)
+            .await?;
+        Ok(Head::read(record.as_ref())?)
+    }
+
+    /// Whether the session itself is there, idle or not.
+    pub(super) async fn is_kept(&self, place: &Place) -> Result<bool, ChoiceError> {
+        let key = Key::new(Table::Session, &[Kind::Session.group()], place.name())
+            .map_err(StoreError::from)?;
+        Ok(self.store.get(&place.space, &key).await?.is_some())
+    }
+
+    /// Removes whatever is kept of a session that has ended.
+    pub(crate) async fn remove(&self, place: &Place) -> Result<(), ChoiceError> {
+        let _ring = Ring(self.bells.get(self.shard(place)));
+        self.empty(place).await?;
+        let parts = [Part::Head, Part::Client].map(|part| key(place, part, &[]));
+        let mut changes = vec![];
+        for key in parts {
+            changes.push(Change::Delete {
+                key: key?,
+                expect: Expect::Any,
+            });
+        }
+        self.store.batch(&place.space, changes).await?;
+        Ok(())
+    }
+
+    /// Removes the events of a session that goes on. Its readers are told.
+    pub(super) async fn forget_events(&self, place: &Place) -> Result<(), ChoiceError> {
+        let _turn = self.turn(place).await;
+        let _ring = Ring(self.bells.get(self.shard(place)));
+        let head_key = key(place, Part::Head, &[])?;
+        let Some(record) = self.store.get(&place.space, &head_key).await? else {
+            return Ok(());
+        };
+        let mut head = Head::read(Some(&record))?;
+        (head.first, head.bytes) = (head.next, 0);
+        let change = Change::Put {
+            key: head_key,
+            value: head.write()?,
+            expect: Expect::Version(record.version),
+        };
+        match self.store.batch(&place.space, vec![change]).await {
+            Ok(_) => self.empty_before(place, head.first).await,
+            // Another host wrote one meanwhile: it was not silent.
+            Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn empty(&self, place: &Place) -> Result<(), ChoiceError> {
+        self.empty_before(place, u64::MAX).await
+    }
+
+    async fn empty_before(&self, place: &Place, end: u64) -> Result<(), ChoiceError> {
+        loop {
+            let scan = Scan::group(Table::SessionEvent, &[Part::Event.group()]).prefix(&prefix(place));
+            let page = self.store.scan(&place.space, &scan.limit(MAX_PAGE)).await?;
+            let end = event_key(place, end)?;
+            let keys = page.found.into_iter().map(|found| found.key).filter(|key| *key < end);
+            let delete = |key| Change::Delete {
+                key,
+                expect: Expect::Any,
+            };
+            let changes: Vec<Change> = keys.map(delete).collect();
+            if changes.is_empty() {
+                return Ok(());
+            }
+            self.store.batch(&place.space, changes).await?;
+        }
+    }
+
+    /// Rings whenever something may have happened in this session, and now and then for another.
+    pub(super) fn listen(&self, place: &Place) -> Option<watch::Receiver<u64>> {
+        self.bells.get(self.shard(place)).map(watch::Sender::subscribe)
+    }
+
+    fn shard(&self, place: &Place) -> usize {
+        self.hasher.hash_one(place.name()) as usize % SHARDS
+    }
+
+    async fn turn(&self, place: &Place) -> Option<MutexGuard<'_, ()>> {
+        match self.turns.get(self.shard(place)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        }
+    }
+}
+
+/// The name of a session's records. No id has a zero byte, so that no name begins with another session's.
+pub(super) fn prefix(place: &Place) -> Vec<u8> {
+    [place.name(), &[0]].concat()
+}
+
+pub(super) fn key(place: &Place, part: Part, rest: &[u8]) -> Result<Key, StoreError> {
+    let name = [prefix(place).as_slice(), rest].concat();
+    Ok(Key::new(Table::SessionEvent, &[part.group()], &name)?)
+}
+
+fn event_key(place: &Place, seq: u64) -> Result<Key, StoreError> {
+    key(place, Part::Event, &seq.to_be_bytes())
+}
+
+/// A label of at most 255 bytes before the data; `None` for what is too long.
+fn written(label: &str, data: &[u8]) -> Option<Vec<u8>> {
+    if data.len() > MAX_EVENT_BYTES {
+        return None;
+    }
+    let length = u8::try_from(label.len()).ok()?;
+    Some([&[length], label.as_bytes(), data].concat())
+}
+
+/// The label and the data.
+pub(super) fn read(mut value: Vec<u8>) -> Option<(String, Vec<u8>)> {
+    let length = usize::from(*value.first()?);
+    let label = value.get(1..=length)?.to_vec();
+    value.drain(..=length);
+    Some((String::from_utf8(label).ok()?, value))
+}
