@@ -94,17 +94,9 @@ pub(crate) fn home(admitted: &Admitted) -> Result<Binding, AuthError> {
     Ok(binding.attributed_to(admitted.attribution.clone()))
 }
 
-/// The middleware before `/api`: no valid token of a tenant, no further.
+/// The middleware before every route that is not for everybody. A caller without a tenant is let in where it can switch to
+/// one.
 pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
-    let_in(&doors, request, next, false).await
-}
-
-/// The middleware before `/mcp`, where a caller without a tenant can switch to one.
-pub(crate) async fn authenticate_any(
-    State(doors): State<Arc<Doors>>,
-    request: Request,
-    next: Next,
-) -> Response {
     let tenantless = doors.switching.is_some();
     let_in(&doors, request, next, tenantless).await
 }

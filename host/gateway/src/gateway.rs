@@ -14,7 +14,7 @@ use toolhost_tenancy::Tenancy;
 use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::{authenticate, authenticate_any};
+use crate::auth::authenticate;
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
@@ -118,10 +118,14 @@ impl Gateway {
         let guarded = Router::new()
             .route("/api/v1/tools", get(api::list))
             .route("/api/v1/tools/{name}/call", post(api::call))
-            .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
-        let mcp = Router::new()
+            .route("/api/v1/sessions", post(api::begin).get(api::list_sessions))
+            .route("/api/v1/sessions/{id}", get(api::show).delete(api::end))
+            .route("/api/v1/sessions/{id}/calls", post(api::call_in_session))
+            .route("/api/v1/sessions/{id}/events", get(api::events))
+            .route("/api/v1/tenants", get(api::list_tenants))
+            .route("/api/v1/tenants/{id}", get(api::show_tenant))
             .route("/mcp", any(crate::mcp::endpoint))
-            .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate_any));
+            .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
         let open = Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
@@ -136,7 +140,6 @@ impl Gateway {
             );
         let admitted = Arc::new(Admitted::new(&doors.config));
         guarded
-            .merge(mcp)
             .merge(open)
             .fallback(async || not_found())
             .with_state(doors)

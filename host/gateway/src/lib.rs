@@ -10,10 +10,12 @@
 //! - [`GatewayConfig`]: the public URL, and which hosts and origins are let in.
 //! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `body`: size and time of bodies.
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
-//!   `pages` (the list, converted once), `input` (questions to the person), `progress`, `stream` (ends with its token).
+//!   `rounds` (a call until it is done), `pages` (the list, converted once), `input` (questions to the person), `progress`,
+//!   `stream` (ends with its token), `owned` (whose session), `kept` and `replay` (what a client that was cut off comes back
+//!   for).
 //! - [`Switching`]: the host's own tools, and which tenant a call is for: `context` (what a request says), `tools`, `answer`,
-//!   `consent`, `help`.
-//! - `api`: `/api/v1`, with its OpenAPI document. `problem`: errors as RFC 9457 has them.
+//!   `consent`, `help`; `sessions` and `sweep`: what outlives a call, and how it goes.
+//! - `api`: `/api/v1`, with its OpenAPI document: tools, sessions with their events (`sse`), tenants. `problem`: errors as RFC 9457 has them.
 //! - [`admin`]: the operator's door, a Unix socket.
 //! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]).
 
@@ -31,6 +33,7 @@ mod metrics;
 mod problem;
 mod rebinding;
 mod serve;
+mod sse;
 mod stdio;
 mod switching;
 

@@ -117,6 +117,7 @@ async fn over_http(
         version: env!("CARGO_PKG_VERSION"),
     };
     let (tools, _sandbox) = served;
+    let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     let gateway = Gateway::switching(tools, tenancy, switching, config);
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
@@ -128,6 +129,7 @@ async fn over_http(
     if let Some(admin) = admin {
         admin.await?;
     }
+    swept.await?;
     ground.stopped().await;
     tracing::info!("stopped");
     Ok(())

@@ -6,16 +6,22 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use moka::sync::Cache;
+use rmcp::model::{Tool, ToolAnnotations};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_identity::TenantId;
+use toolhost_policy::PublicError;
 use toolhost_tools::{ToolEntry, ToolPage};
 
+use super::perform::bound;
+use super::query;
+use super::said::{EXPECT, of_tenant, said};
 use crate::auth::Caller;
 use crate::gateway::Doors;
 use crate::problem::problem;
+use crate::switching::{Offer, is_homeless};
 
 /// Serialised pages that are kept, and how long one that nobody asks for.
 const KEPT: u64 = 1024;
@@ -24,19 +30,31 @@ const IDLE: Duration = Duration::from_secs(600);
 /// Pages as they go on the wire. The key is the page itself, which is kept beside them, so that its address stays its
 /// own.
 #[derive(Debug)]
-pub(crate) struct Pages(Cache<usize, (Arc<ToolPage>, Bytes)>);
+pub(crate) struct Pages {
+    kept: Cache<(usize, Offer), (Arc<ToolPage>, Bytes)>,
+    empty: Arc<ToolPage>,
+}
 
 impl Default for Pages {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build())
+        Self {
+            kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
+            empty: Arc::new(ToolPage {
+                tools: vec![],
+                next_cursor: None,
+                revision: 0,
+            }),
+        }
     }
 }
 
 impl Pages {
-    fn json(&self, page: Arc<ToolPage>) -> Bytes {
-        let key = Arc::as_ptr(&page).addr();
-        let (_, bytes) = self.0.get_with(key, || {
-            let tools = page.tools.iter().map(|entry| ToolJson::of(entry)).collect();
+    /// The page as it goes on the wire, after the host's own tools that are offered on it.
+    fn json(&self, page: Arc<ToolPage>, offer: Offer) -> Bytes {
+        let key = (Arc::as_ptr(&page).addr(), offer);
+        let (_, bytes) = self.kept.get_with(key, || {
+            let own = offer.tools().map(|tool| ToolJson::own(tool));
+            let tools = own.chain(page.tools.iter().map(|entry| ToolJson::of(entry))).collect();
             let list = ListJson {
                 tools,
                 next_cursor: page.next_cursor.as_deref(),
@@ -77,6 +95,25 @@ struct EffectsJson {
 }
 
 impl<'a> ToolJson<'a> {
+    fn own(tool: &'a Tool) -> Self {
+        let effects = tool.annotations.as_ref();
+        let has = |effect: fn(&ToolAnnotations) -> Option<bool>| effects.and_then(effect).unwrap_or_default();
+        Self {
+            name: &tool.name,
+            title: tool.title.as_deref(),
+            description: tool.description.as_deref().unwrap_or_default(),
+            input_schema: &tool.input_schema,
+            output_schema: tool.output_schema.as_deref(),
+            effects: EffectsJson {
+                read_only: has(|effects| effects.read_only_hint),
+                destructive: has(|effects| effects.destructive_hint),
+                idempotent: has(|effects| effects.idempotent_hint),
+                open_world: has(|effects| effects.open_world_hint),
+            },
+            requires: &[],
+        }
+    }
+
     fn of(entry: &'a ToolEntry) -> Self {
         let effects = &entry.effects;
         Self {
@@ -101,44 +138,39 @@ pub(crate) async fn list(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
-    let listed =
-        cursor(query.as_deref()).and_then(|cursor| doors.calls.list(&caller.home()?, cursor.as_deref()));
-    match listed {
+    match listed(&doors, &caller, query.as_deref(), &headers).await {
         Err(error) => problem(&error),
-        Ok(page) => {
-            let mut response = Response::new(Body::from(doors.api.json(page)));
+        Ok((json, active)) => {
+            let mut response = Response::new(Body::from(json));
             response
                 .headers_mut()
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
+            of_tenant(response, active.as_ref())
         }
     }
 }
 
-fn cursor(query: Option<&str>) -> Result<Option<String>, PublicError> {
-    let mut cursor = None;
-    for (key, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if key != "cursor" || cursor.is_some() {
-            let key: String = key.chars().take(64).collect();
-            let text = "the list takes one query parameter, cursor, at most once";
-            return Err(PublicError::new(ErrorCode::InvalidRequest, text).about(key));
+async fn listed(
+    doors: &Doors,
+    caller: &Caller,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(Bytes, Option<TenantId>), PublicError> {
+    let (cursor, said) = (query::cursor(query)?, said(headers)?);
+    let offer = doors.switching.as_ref().map_or(Offer::Nothing, |switching| switching.offer());
+    let (page, active) = match bound(doors, &caller.who(), &said).await {
+        Ok(binding) => {
+            said.check(Some(binding.tenant())).map_err(|error| error.about(EXPECT))?;
+            (doors.calls.list(&binding, cursor.as_deref())?, Some(binding.tenant().clone()))
         }
-        cursor = Some(value.into_owned());
-    }
-    Ok(cursor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cursor;
-
-    #[test]
-    fn a_list_takes_a_cursor_and_nothing_else() {
-        assert_eq!(cursor(None).unwrap(), None);
-        assert_eq!(cursor(Some("cursor=a%20b")).unwrap().as_deref(), Some("a b"));
-        for bad in ["tenant=globex", "cursor=a&cursor=b", "cursor=a&x", "Cursor=a"] {
-            assert!(cursor(Some(bad)).is_err(), "{bad}");
+        Err(error) if is_homeless(&error) && offer != Offer::Nothing && said.expects.is_none() => {
+            (Arc::clone(&doors.api.empty), None)
         }
-    }
+        Err(error) => return Err(error),
+    };
+    // The host's own stand on the first page.
+    let offer = if cursor.is_none() { offer } else { Offer::Nothing };
+    Ok((doors.api.json(page, offer), active))
 }

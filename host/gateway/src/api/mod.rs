@@ -1,9 +1,17 @@
 //! The HTTP API: the same tools by the same call path, for programs without an MCP client.
 
+mod asked;
 mod call;
 mod list;
 mod openapi;
+mod perform;
+mod query;
+mod said;
+mod sessions;
+mod tenants;
 
 pub(crate) use call::call;
 pub(crate) use list::{Pages, list};
 pub(crate) use openapi::openapi;
+pub(crate) use sessions::{begin, call as call_in_session, end, events, list as list_sessions, show};
+pub(crate) use tenants::{list as list_tenants, show as show_tenant};

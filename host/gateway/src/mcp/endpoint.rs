@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,38 +8,38 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
-use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
-use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
 use super::handler::{Handler, Parts};
+use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
+use super::owned::{SESSION_ID, Session, begun, owned};
 use super::pages::Pages;
+use super::replay::{LAST_EVENT_ID, stream};
 use super::stream::{Ending, end_of};
-use crate::GatewayConfig;
 use crate::auth::Caller;
-use crate::body;
 use crate::gateway::Doors;
 use crate::problem::{not_found, problem};
+use crate::{GatewayConfig, body, sse};
 
-const SESSION_ID: &str = "mcp-session-id";
-const PROTOCOL_VERSION: &str = "mcp-protocol-version";
-const LAST_EVENT_ID: &str = "last-event-id";
-
-/// Comments on a quiet stream, so that proxies leave it open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Locks for sessions that are taken up again, so that two requests do not take up the same one.
+const TURNS: usize = 64;
 
 /// What `/mcp` keeps between requests.
 pub(crate) struct Mcp {
-    sessions: Arc<LocalSessionManager>,
-    owners: SessionOwners,
+    pub(super) sessions: Arc<LocalSessionManager>,
+    pub(super) owners: SessionOwners,
+    written: Arc<Written>,
+    turns: Box<[Mutex<()>]>,
+    hasher: RandomState,
     pages: Arc<Pages>,
     config: StreamableHttpServerConfig,
 }
@@ -52,14 +53,32 @@ impl Mcp {
             .disable_allowed_hosts()
             .disable_allowed_origins()
             .with_json_response(true)
-            .with_sse_keep_alive(Some(KEEP_ALIVE))
+            .with_sse_keep_alive(Some(sse::KEEP_ALIVE))
+            // Each stream of a session says by itself where it begins.
+            .with_sse_retry(None)
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(stop);
         Self {
             sessions: Arc::new(sessions),
             owners: SessionOwners::new(),
+            written: Arc::default(),
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
             pages: Arc::default(),
             config,
+        }
+    }
+}
+
+impl Mcp {
+    /// Waits for its turn where a session is not in this process: it was begun on another host, or before a restart.
+    async fn turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+        if self.sessions.sessions.read().await.contains_key(id) {
+            return None;
+        }
+        match self.turns.get(self.hasher.hash_one(id) as usize % TURNS) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
         }
     }
 }
@@ -68,53 +87,6 @@ impl fmt::Debug for Mcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mcp").finish_non_exhaustive()
     }
-}
-
-/// What a request says about sessions.
-enum Session {
-    /// The stateless protocol, which knows none.
-    Stateless,
-    /// The older protocol, before there is one.
-    None,
-    /// One of this caller's.
-    Own(String),
-    /// Unknown, somebody else's, or no id at all: one answer, so that ids cannot be tried out (T28, E25).
-    Foreign,
-}
-
-fn session(headers: &HeaderMap, owners: &SessionOwners, owner: &OwnerId) -> Session {
-    let version = headers
-        .get(PROTOCOL_VERSION)
-        .and_then(|version| version.to_str().ok());
-    // ISO dates compare as text.
-    if version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str()) {
-        return Session::Stateless;
-    }
-    let mut ids = headers.get_all(SESSION_ID).iter();
-    match (ids.next(), ids.next()) {
-        (None, _) => Session::None,
-        (Some(id), None) => match id.to_str() {
-            Ok(id) if owners.check(id, owner) => Session::Own(id.to_owned()),
-            _ => Session::Foreign,
-        },
-        _ => Session::Foreign,
-    }
-}
-
-/// Gives a session that the transport has just made to its caller, and keeps a choice for it.
-async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
-    let owners = &doors.mcp.owners;
-    owners
-        .bind(id, caller.owner())
-        .map_err(|error| PublicError::new(ErrorCode::Busy, error.to_string()))?;
-    let Some(switching) = &doors.switching else {
-        return Ok(());
-    };
-    let kept = switching.begun(id, caller).await;
-    if kept.is_err() {
-        owners.remove(id, &caller.owner());
-    }
-    kept
 }
 
 /// `/mcp`. The caller is verified; here its session is, and the transport does the rest.
@@ -126,29 +98,27 @@ pub(crate) async fn endpoint(
     let mcp = &doors.mcp;
     let owner = caller.owner();
     let (mut parts, body) = request.into_parts();
-    let session = session(&parts.headers, &mcp.owners, &owner);
-    match session {
-        Session::Foreign => return not_found(),
-        // The transport would look at an id wherever a body speaks the older protocol; here it is no id.
-        Session::Stateless => {
-            parts.headers.remove(SESSION_ID);
-            parts.headers.remove(LAST_EVENT_ID);
-        }
-        Session::None | Session::Own(_) => {}
-    }
-    let caller = match (&session, &doors.switching) {
-        (Session::Own(id), Some(switching)) => match switching.session(id, &caller).await {
-            Ok(session) => caller.within(Some(session)),
-            Err(error) if error.code == ErrorCode::NotFound => {
-                // What was chosen in it is gone, and it must not go on at another tenant.
-                mcp.owners.remove(id, &owner);
-                let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
-                return not_found();
-            }
-            Err(error) => return problem(&error),
-        },
-        _ => caller,
+    let (session, caller) = match owned(&doors, &parts.headers, caller).await {
+        Ok(found) => found,
+        Err(response) => return *response,
     };
+    if matches!(session, Session::Stateless) {
+        // The transport would look at an id wherever a body speaks the older protocol; here it is no id.
+        parts.headers.remove(SESSION_ID);
+        parts.headers.remove(LAST_EVENT_ID);
+    }
+    let kept = doors.switching.as_ref().map(|switching| Kept {
+        switching: Arc::clone(switching),
+        caller: caller.clone(),
+        written: Arc::clone(&mcp.written),
+    });
+    if let (Session::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
+        let response = match kept.switching.log(id, &caller).await {
+            Ok(log) => stream(&parts.headers, log, &kept.written).await,
+            Err(error) => problem(&error),
+        };
+        return ending(doors, caller, response, true);
+    }
     parts.extensions.insert(caller.clone());
     let method = parts.method.clone();
     let listed = Listed::default();
@@ -176,10 +146,21 @@ pub(crate) async fn endpoint(
         };
         Ok(Handler::http(parts, schemas_of.clone(), announces))
     };
-    let transport = StreamableHttpService::new(handler, Arc::clone(&mcp.sessions), mcp.config.clone());
+    let mut config = mcp.config.clone();
+    config.session_store = kept.clone().map(|kept| Arc::new(kept) as _);
+    let sessions = Sessions {
+        local: Arc::clone(&mcp.sessions),
+        kept,
+    };
+    let turn = match &session {
+        Session::Own(id) => mcp.turn(id).await,
+        Session::Stateless | Session::None => None,
+    };
+    let transport = StreamableHttpService::new(handler, Arc::new(sessions), config);
     let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
+    drop(turn);
     let mut response = match listed.complete(response).await {
         Ok(response) => response,
         Err(error) => {
@@ -216,8 +197,13 @@ pub(crate) async fn endpoint(
         let _gone = mcp.sessions.close_session(&id.into()).await;
         return problem(&error);
     }
+    ending(Arc::clone(&doors), caller, response, method == Method::GET)
+}
+
+/// A stream that ends with its caller's right to it; any other response as it is.
+fn ending(doors: Arc<Doors>, caller: Caller, response: Response, standalone: bool) -> Response {
     if response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream")) {
-        let end = end_of(Arc::clone(&doors), caller, method == Method::GET).boxed();
+        let end = end_of(doors, caller, standalone).boxed();
         response.map(|body| Body::new(Ending::new(body, end)))
     } else {
         response

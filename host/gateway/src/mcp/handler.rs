@@ -8,22 +8,19 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tools::{CallOptions, CallOutcome, InputRequired, ModelArgs, Resume};
+use toolhost_tools::CallOutcome;
 
 use super::listed::Listed;
 use super::pages::{Face, Pages, tool};
-use super::{Era, content, input, progress};
+use super::rounds::Round;
+use super::{Era, content, input};
 use crate::CallPath;
 use crate::auth::Caller;
-use crate::call::{Door, call};
+use crate::call::Door;
 use crate::stdio::StdioCaller;
 use crate::switching::{Offer, Said, Switching, Who, at_home, is_homeless};
-
-/// How often one call of an older client may come back with another question.
-const MAX_ROUNDS: usize = 8;
 
 /// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: this handler
 /// lives as long as a session, and a session is no proof of who is calling.
@@ -49,14 +46,6 @@ pub(crate) struct Handler {
     source: Source,
     /// Whether clients hear of it when the list of tools has changed.
     announces: bool,
-}
-
-/// One call of a tool, as it goes through its rounds.
-struct Round<'a> {
-    name: &'a str,
-    who: Who,
-    said: &'a Said,
-    binding: Binding,
 }
 
 impl Handler {
@@ -103,7 +92,7 @@ impl Handler {
     }
 
     /// The binding of a call: the caller at the tenant that it chose, or at its own.
-    async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+    pub(super) async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
         match &self.parts.switching {
             Some(switching) => switching.binding(who, said).await,
             None => at_home(who),
@@ -131,82 +120,6 @@ impl Handler {
         };
         let offer = if first { self.offer() } else { Offer::Nothing };
         Ok(Face { offer, argument })
-    }
-
-    /// Calls until the tool is done or needs an answer that only the client's next request can bring.
-    async fn answered(
-        &self,
-        round: Round<'_>,
-        request: CallToolRequestParams,
-        mut resume: Option<Resume>,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Result<CallOutcome, PublicError>, ErrorData> {
-        let client = input::capabilities(context);
-        let era = Era::of(context);
-        let asks_itself = era == Era::Legacy && (client.elicitation || client.sampling);
-        let mut arguments = Some(request.arguments.unwrap_or_default());
-        let Round {
-            name,
-            mut who,
-            said,
-            mut binding,
-        } = round;
-        for _ in 0..MAX_ROUNDS {
-            if expired(&who) {
-                let error = PublicError::new(
-                    ErrorCode::Unauthenticated,
-                    "the token ended while the call was waiting",
-                );
-                return Ok(Err(error));
-            }
-            let this = if asks_itself {
-                arguments.clone()
-            } else {
-                arguments.take()
-            }
-            .unwrap_or_default();
-            let cancel: CancellationToken = context.ct.clone();
-            let again = resume.take();
-            let outcome = progress::reported(context, |progress| {
-                let options = CallOptions {
-                    progress,
-                    cancel,
-                    resume: again,
-                    client,
-                };
-                call(
-                    self.parts.calls.as_ref(),
-                    self.door(),
-                    &binding,
-                    name,
-                    ModelArgs::new(this),
-                    options,
-                )
-            })
-            .await;
-            match outcome {
-                Ok(CallOutcome::InputRequired(InputRequired { requests, state })) if era == Era::Legacy => {
-                    match input::ask(context, client, requests).await {
-                        Ok(answers) => resume = Some(Resume { answers, state }),
-                        Err(error) => return Ok(Err(error)),
-                    }
-                    // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
-                    who = self.who(context).await?;
-                    let now = match self.binding(&who, said).await {
-                        Ok(now) => now,
-                        Err(error) => return Ok(Err(error)),
-                    };
-                    if now.tenant() != binding.tenant() {
-                        let text = "the tenant was switched while the call was waiting for an answer";
-                        return Ok(Err(PublicError::new(ErrorCode::TenantMismatch, text)));
-                    }
-                    binding = now;
-                }
-                outcome => return Ok(outcome),
-            }
-        }
-        let text = format!("the tool asked for input more than {MAX_ROUNDS} times");
-        Ok(Err(PublicError::new(ErrorCode::LimitExceeded, text)))
     }
 }
 
@@ -333,10 +246,6 @@ impl ServerHandler for Handler {
             Era::Modern => Err(ErrorData::method_not_found::<ListPromptsRequestMethod>()),
         }
     }
-}
-
-pub(super) fn expired(who: &Who) -> bool {
-    super::stream::ends_at(&who.admitted.presented.principal) <= super::stream::unix_now()
 }
 
 fn unknown_tool(name: &str) -> ErrorData {

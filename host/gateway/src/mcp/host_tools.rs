@@ -7,7 +7,8 @@ use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{CallOutcome, Resume};
 
-use super::handler::{Handler, expired, protocol_error};
+use super::handler::{Handler, protocol_error};
+use super::rounds::expired;
 use super::{Era, content, input};
 use crate::metrics;
 use crate::switching::{HostTool, Said, Switching, Wanted, Who, help};

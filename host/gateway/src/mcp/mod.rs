@@ -5,14 +5,21 @@ mod endpoint;
 mod handler;
 mod host_tools;
 mod input;
+mod kept;
 mod listed;
+mod owned;
 mod pages;
+mod place;
 mod progress;
+mod replay;
+mod rounds;
 mod stream;
 
 pub(crate) use content::block;
 pub(crate) use endpoint::{Mcp, endpoint};
 pub(crate) use handler::Handler;
+pub(crate) use place::is_mcp;
+pub(crate) use stream::{Ending, end_of};
 
 use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;

@@ -90,28 +90,12 @@ impl Switching {
         arguments: Map<String, Value>,
     ) -> Result<ToolOutput, PublicError> {
         none(arguments)?;
-        let tree = self.tree(&who.admitted).await?;
-        let (caller, role) = (&who.admitted.caller, who.admitted.presented.principal.role());
-        let reachable = caller.reachable(&tree);
-        // The tenant above the caller's own is none of its business.
-        let parent = |tenant: &Tenant| {
-            let parent = tenant.parent.clone();
-            parent.filter(|parent| tree.reaches(role, caller.home(), parent))
-        };
-        let listed: Vec<Value> = reachable
-            .iter()
-            .take(MAX_LISTED)
-            .map(|tenant| {
-                json!({
-                    "id": tenant.id.as_str(), "display_name": tenant.display_name,
-                    "parent_id": parent(tenant).as_ref().map(TenantId::as_str),
-                })
-            })
-            .collect();
+        let reached = self.reached(who).await?;
+        let listed: Vec<Value> = reached.iter().take(MAX_LISTED).map(|tenant| json!(tenant)).collect();
         Ok(structured(json!({
-            "left_out": reachable.len() - listed.len(), "tenants": listed,
+            "left_out": reached.len() - listed.len(), "tenants": listed,
             "active_tenant_id": active.map(TenantId::as_str),
-            "home_tenant_id": caller.home().map(TenantId::as_str),
+            "home_tenant_id": who.admitted.caller.home().map(TenantId::as_str),
         })))
     }
 
@@ -160,6 +144,9 @@ impl Switching {
         let switched = match &who.session {
             Some(id) => {
                 let switched = self.switch.session(id, presented, wanted.to()).await;
+                if let Ok(switched) = &switched {
+                    self.changed(id, &presented.principal, switched).await;
+                }
                 switched.map(|switched| (None, switched))
             }
             None => {

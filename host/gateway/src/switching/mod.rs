@@ -5,6 +5,9 @@ mod answer;
 mod consent;
 mod context;
 mod help;
+mod reached;
+mod sessions;
+mod sweep;
 mod tools;
 
 use std::fmt;
@@ -17,11 +20,13 @@ use toolhost_tenancy::{
     TenantDirectory,
 };
 
-use crate::auth::{Caller, home};
+use crate::auth::home;
 
 pub(crate) use answer::{Wanted, help};
 pub(crate) use context::{ACTIVE_KEY, ARGUMENT, Said, with_argument};
 pub(crate) use help::Topic;
+pub(crate) use reached::Reached;
+pub(crate) use sessions::kept_in_log;
 pub(crate) use tools::{HostTool, Offer};
 
 /// How a caller may switch tenants.
@@ -94,48 +99,6 @@ impl Switching {
             SwitchMode::Free | SwitchMode::Confirm => Offer::All,
             SwitchMode::Off => Offer::Help,
         }
-    }
-
-    /// Keeps a choice for a session that the transport has just made.
-    pub(crate) async fn begun(&self, id: &str, caller: &Caller) -> Result<(), PublicError> {
-        let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Id.public())?;
-        let principal = &caller.admitted().presented.principal;
-        let kept = self.sessions.adopt(&id, principal).await;
-        kept.map_err(|error| told(&error))
-    }
-
-    /// The session of this id, if it is this caller's own; a use of it.
-    pub(crate) async fn session(&self, id: &str, caller: &Caller) -> Result<SessionId, PublicError> {
-        let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
-        let principal = &caller.admitted().presented.principal;
-        let shown = self.sessions.show(&id, principal).await;
-        shown.map(|_| id).map_err(|error| told(&error))
-    }
-
-    /// Whether a session is still there; a use of it.
-    pub(crate) async fn is_kept(&self, id: &SessionId, admitted: &Admitted) -> Result<bool, PublicError> {
-        match self.sessions.show(id, &admitted.presented.principal).await {
-            Ok(_) => Ok(true),
-            Err(ChoiceError::Unknown) => Ok(false),
-            Err(error) => Err(told(&error)),
-        }
-    }
-
-    /// The caller has ended its session.
-    pub(crate) async fn ended(&self, caller: &Caller) {
-        if let Some(id) = caller.session() {
-            // One that is gone is gone.
-            let _gone = self
-                .sessions
-                .end(id, &caller.admitted().presented.principal)
-                .await;
-        }
-    }
-
-    /// A session for a door that is one by itself.
-    pub(crate) async fn begin(&self, admitted: &Admitted) -> Result<SessionId, PublicError> {
-        let made = self.sessions.create(&admitted.presented.principal).await;
-        made.map_err(|error| told(&error))
     }
 
     /// The binding of a call: this request's own principal at the tenant that it chose, if that is within reach now.

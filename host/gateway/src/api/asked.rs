@@ -1,0 +1,136 @@
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tools::{Answer, ClientCapabilities, Resume};
+
+use crate::body;
+use crate::gateway::Doors;
+use crate::problem::{problem, problem_with};
+
+/// The body of a call. There is no member for a tenant, and there never is one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CallBody {
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    #[serde(default)]
+    accepts: Vec<Accepts>,
+    answers: Option<Vec<AnswerBody>>,
+    state: Option<String>,
+}
+
+/// What the program can ask on a tool's behalf.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Accepts {
+    Elicitation,
+    Sampling,
+}
+
+/// The answer to one question.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerBody {
+    id: String,
+    action: String,
+    content: Option<Value>,
+}
+
+/// A call as a request has it.
+pub(super) struct Asked {
+    pub(super) arguments: Map<String, Value>,
+    pub(super) client: ClientCapabilities,
+    pub(super) resume: Option<Resume>,
+}
+
+impl Asked {
+    /// # Errors
+    /// There are answers, and no state that says to what.
+    pub(super) fn of(
+        arguments: Map<String, Value>,
+        accepts: &[Accepts],
+        answers: Option<Vec<AnswerBody>>,
+        state: Option<String>,
+    ) -> Result<Self, PublicError> {
+        let resume = match (state, answers) {
+            (None, None) => None,
+            (None, Some(_)) => {
+                let text = "answers need the state that came with the questions";
+                return Err(PublicError::new(ErrorCode::InvalidRequest, text).about("state"));
+            }
+            (Some(state), answers) => {
+                let answers = answers.unwrap_or_default().into_iter().map(|answer| Answer {
+                    id: answer.id,
+                    action: answer.action,
+                    content: answer.content,
+                });
+                Some(Resume {
+                    answers: answers.collect(),
+                    state,
+                })
+            }
+        };
+        let client = ClientCapabilities {
+            elicitation: accepts.contains(&Accepts::Elicitation),
+            sampling: accepts.contains(&Accepts::Sampling),
+        };
+        Ok(Self {
+            arguments,
+            client,
+            resume,
+        })
+    }
+}
+
+impl CallBody {
+    pub(super) fn asked(self) -> Result<Asked, PublicError> {
+        Asked::of(self.arguments, &self.accepts, self.answers, self.state)
+    }
+}
+
+/// A JSON object as the body, and nothing in the query.
+pub(super) async fn object<T: DeserializeOwned>(
+    doors: &Doors,
+    parts: &Parts,
+    body: Body,
+    shape: &str,
+) -> Result<T, Box<Response>> {
+    if !is_json(&parts.headers) {
+        let error = PublicError::new(ErrorCode::InvalidRequest, "the body is application/json");
+        let error = error.about("Content-Type");
+        return Err(Box::new(problem_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)));
+    }
+    let body = body::read(body, doors.config.max_body_bytes, body::BODY_TIMEOUT).await;
+    let body = body.map_err(|error| Box::new(error.response()))?;
+    parsed(&body, shape).map_err(|error| Box::new(problem(&error)))
+}
+
+/// What a body holds.
+pub(super) fn parsed<T: DeserializeOwned>(body: &[u8], shape: &str) -> Result<T, PublicError> {
+    let refused =
+        |why: &str| PublicError::new(ErrorCode::InvalidRequest, format!("the body is not {shape}: {why}"));
+    // serde would take the members of an array for those of the object.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(refused("it is no object"));
+    }
+    serde_json::from_slice(body).map_err(|error| refused(&error.to_string()))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}

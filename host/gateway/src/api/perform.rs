@@ -1,0 +1,193 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use toolhost_identity::{Binding, TenantId};
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tools::{CallOptions, CallOutcome, InputRequest, ModelArgs, ProgressSink, Resume, ToolOutput};
+
+use super::asked::Asked;
+use super::said::{CONTEXT, EXPECT};
+use crate::call::{Door, call};
+use crate::gateway::Doors;
+use crate::metrics;
+use crate::switching::{HostTool, Said, Switching, Wanted, Who, at_home, help};
+
+/// What a call is for, once it is known that it may be made.
+pub(super) enum Target {
+    /// One of the host's own tools, and the tenant that is active before it.
+    Host(Arc<Switching>, HostTool, Option<TenantId>),
+    Plugin(Box<Binding>),
+}
+
+impl Target {
+    /// # Errors
+    /// There is no tenant, no such context, or another tenant than the request expects. Nothing was done.
+    pub(super) async fn of(doors: &Doors, who: &Who, said: &Said, tool: &str) -> Result<Self, PublicError> {
+        let target = match &doors.switching {
+            Some(switching) => match switching.offer().find(tool) {
+                Some((tool, _)) => {
+                    let active = switching.active(who, said).await?;
+                    Self::Host(Arc::clone(switching), tool, active)
+                }
+                None => Self::Plugin(Box::new(bound(doors, who, said).await?)),
+            },
+            None => Self::Plugin(Box::new(bound(doors, who, said).await?)),
+        };
+        said.check(target.tenant()).map_err(|error| error.about(EXPECT))?;
+        Ok(target)
+    }
+
+    /// The tenant that is active before the call.
+    pub(super) fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Host(_, _, active) => active.as_ref(),
+            Self::Plugin(binding) => Some(binding.tenant()),
+        }
+    }
+}
+
+/// This request's caller at the tenant that it chose.
+pub(super) async fn bound(doors: &Doors, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+    match &doors.switching {
+        Some(switching) => switching.binding(who, said).await,
+        None if said.context.is_some() => {
+            let text = "there is no such tenant context for this caller";
+            Err(PublicError::new(ErrorCode::NotFound, text).about(CONTEXT))
+        }
+        None => at_home(who),
+    }
+}
+
+/// What a call brings beside its target.
+pub(super) struct Call<'a> {
+    pub(super) who: &'a Who,
+    pub(super) said: &'a Said,
+    pub(super) tool: &'a str,
+    pub(super) asked: Asked,
+    pub(super) progress: Option<Arc<dyn ProgressSink>>,
+    pub(super) cancel: CancellationToken,
+}
+
+/// Calls, and names the tenant that the answer is for.
+pub(super) async fn perform(
+    doors: &Doors,
+    target: &Target,
+    request: Call<'_>,
+) -> (Result<CallOutcome, PublicError>, Option<TenantId>) {
+    match target {
+        Target::Plugin(binding) => {
+            let options = CallOptions {
+                progress: request.progress,
+                cancel: request.cancel,
+                resume: request.asked.resume,
+                client: request.asked.client,
+            };
+            let arguments = ModelArgs::new(request.asked.arguments);
+            let called = call(
+                doors.calls.as_ref(),
+                Door::Api,
+                binding,
+                request.tool,
+                arguments,
+                options,
+            );
+            (called.await, Some(binding.tenant().clone()))
+        }
+        Target::Host(switching, tool, active) => {
+            let started = Instant::now();
+            let answered = host_tool(switching, *tool, active.as_ref(), &request).await;
+            let (outcome, active) = match answered {
+                Ok((outcome, active)) => (Ok(outcome), active),
+                Err(error) => (Err(error), active.clone()),
+            };
+            metrics::called(Door::Api, &outcome, started.elapsed());
+            (outcome, active)
+        }
+    }
+}
+
+async fn host_tool(
+    switching: &Switching,
+    tool: HostTool,
+    active: Option<&TenantId>,
+    request: &Call<'_>,
+) -> Result<(CallOutcome, Option<TenantId>), PublicError> {
+    let (who, arguments) = (request.who, request.asked.arguments.clone());
+    let complete = |output| (CallOutcome::Complete(output), active.cloned());
+    let wanted = match tool {
+        HostTool::Help => return help(arguments).map(complete),
+        HostTool::List => return switching.list(who, active, arguments).await.map(complete),
+        HostTool::Switch => Wanted::tenant(arguments)?,
+        HostTool::Reset => Wanted::home(arguments)?,
+    };
+    let resume: Option<&Resume> = request.asked.resume.as_ref();
+    if resume.is_none()
+        && let Some(question) = switching.question(who, &wanted).await?
+    {
+        if !request.asked.client.elicitation {
+            let text = "a switch needs the person's yes ([tenancy] switch = \"confirm\"); put the question to the person and say so with \"accepts\": [\"elicitation\"]";
+            return Err(PublicError::new(ErrorCode::InputUnsupported, text).about("accepts"));
+        }
+        return Ok((CallOutcome::InputRequired(question), active.cloned()));
+    }
+    let (output, active) = switching.switch(who, request.said, &wanted, resume).await?;
+    Ok((CallOutcome::Complete(output), Some(active)))
+}
+
+/// The answer to a call.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum CallAnswer {
+    Complete {
+        content: Vec<rmcp::model::ContentBlock>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        structured: Option<Value>,
+    },
+    Asks {
+        input_required: Questions,
+    },
+}
+
+/// What the tool asks before it goes on.
+#[derive(Serialize)]
+pub(super) struct Questions {
+    requests: Vec<Question>,
+    state: String,
+}
+
+#[derive(Serialize)]
+struct Question {
+    id: String,
+    kind: String,
+    parameters: Value,
+}
+
+impl CallAnswer {
+    pub(super) fn of(outcome: CallOutcome) -> Self {
+        match outcome {
+            CallOutcome::Complete(ToolOutput { content, structured }) => Self::Complete {
+                content: content.into_iter().map(crate::mcp::block).collect(),
+                structured,
+            },
+            CallOutcome::InputRequired(required) => {
+                let question = |request: InputRequest| Question {
+                    id: request.id,
+                    kind: request.kind,
+                    parameters: match request.parameters {
+                        Value::Object(parameters) => Value::Object(parameters),
+                        _ => Value::Object(Map::new()),
+                    },
+                };
+                Self::Asks {
+                    input_required: Questions {
+                        requests: required.requests.into_iter().map(question).collect(),
+                        state: required.state,
+                    },
+                }
+            }
+        }
+    }
+}

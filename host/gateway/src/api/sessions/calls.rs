@@ -1,0 +1,144 @@
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{EventReader, Happened, SessionLog};
+
+use super::recorded::{Recorded, Reports};
+use super::{refusal, switching};
+use crate::api::asked::{Accepts, AnswerBody, Asked, object};
+use crate::api::perform::{Call, CallAnswer, Target, perform};
+use crate::api::query;
+use crate::api::said::{of_tenant, said};
+use crate::auth::Caller;
+use crate::gateway::Doors;
+use crate::problem::problem;
+
+/// The longest id that a program gives a call of its own.
+const MAX_CALL_ID: usize = 64;
+/// Random bytes of an id that the host gives.
+const RANDOM: usize = 12;
+
+/// The body of a call in a session.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallBody {
+    tool: String,
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    #[serde(default)]
+    accepts: Vec<Accepts>,
+    answers: Option<Vec<AnswerBody>>,
+    state: Option<String>,
+    call_id: Option<String>,
+}
+
+/// `POST /api/v1/sessions/{id}/calls`. A client that goes away drops this future, and the call with it; what the call
+/// answered before that is among the session's events.
+pub(crate) async fn call(
+    State(doors): State<Arc<Doors>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let begun = async {
+        let switching = switching(&doors)?;
+        // Before the body is looked at: what is wrong with it is told to the owner alone.
+        let session = switching.session(&id, &caller).await;
+        let session = session.map_err(|error| Box::new(refusal(&error)))?;
+        let problem = |error: PublicError| Box::new(problem(&error));
+        query::none(parts.uri.query()).map_err(problem)?;
+        let said = said(&parts.headers).map_err(problem)?;
+        let body: CallBody =
+            object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
+        let call_id = call_id(body.call_id).map_err(problem)?;
+        let asked = Asked::of(body.arguments, &body.accepts, body.answers, body.state).map_err(problem)?;
+        let who = caller.clone().within(Some(session)).who();
+        let target = Target::of(&doors, &who, &said, &body.tool).await;
+        let target = target.map_err(|error| Box::new(crate::problem::problem(&error)))?;
+        let log = switching.log(&id, &caller).await.map_err(problem)?;
+        Ok::<_, Box<Response>>((who, said, body.tool, asked, call_id, target, log))
+    };
+    let (who, said, tool, asked, call_id, target, log) = match begun.await {
+        Ok(begun) => begun,
+        Err(response) => return *response,
+    };
+    let cancel = CancellationToken::new();
+    let _dropped = cancel.clone().drop_guard();
+    let ended = ended(&log).await;
+    let recorded = Recorded::begin(log, &call_id, &tool, target.tenant());
+    let reports = Arc::new(Reports::default());
+    let call = Call {
+        who: &who,
+        said: &said,
+        tool: &tool,
+        asked,
+        progress: Some(Arc::clone(&reports) as _),
+        cancel: cancel.clone(),
+    };
+    let beside = async {
+        let over = async {
+            ended.await;
+            cancel.cancel();
+        };
+        futures::join!(over, recorded.reports(&reports))
+    };
+    let called = std::pin::pin!(perform(&doors, &target, call));
+    let (outcome, active) = match futures::future::select(called, std::pin::pin!(beside)).await {
+        futures::future::Either::Left((called, _)) => called,
+        // What a call reports has no end of its own.
+        futures::future::Either::Right((((), never), _)) => match never {},
+    };
+    let answer = outcome.map(CallAnswer::of);
+    recorded.finish(&answer, active.as_ref()).await;
+    let response = match answer {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => problem(&error),
+    };
+    of_tenant(response, active.as_ref())
+}
+
+/// Waits until the session is over.
+async fn ended(log: &SessionLog) -> impl Future<Output = ()> + use<> {
+    let reader = log.from_now().await;
+    async move {
+        let Ok(mut reader) = reader else {
+            return std::future::pending().await;
+        };
+        until_ended(&mut reader).await;
+    }
+}
+
+async fn until_ended(reader: &mut EventReader) {
+    loop {
+        match reader.next().await {
+            Ok(Happened::Ended) => return,
+            Ok(_) => {}
+            // A store that does not answer now says nothing about the session.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+fn call_id(own: Option<String>) -> Result<String, PublicError> {
+    if let Some(own) = own {
+        let fits = (1..=MAX_CALL_ID).contains(&own.len()) && own.bytes().all(|byte| byte.is_ascii_graphic());
+        let text = format!("call_id has 1 to {MAX_CALL_ID} visible ASCII characters");
+        return match fits {
+            true => Ok(own),
+            false => Err(PublicError::new(ErrorCode::InvalidRequest, text).about("call_id")),
+        };
+    }
+    let mut bytes = [0; RANDOM];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| PublicError::new(ErrorCode::Internal, "the system has no randomness to give"))?;
+    Ok(format!("c_{}", URL_SAFE_NO_PAD.encode(bytes)))
+}

@@ -1,0 +1,175 @@
+//! `/api/v1/sessions`: a place for a choice of tenant, for calls in it, and for what happens there. A session is its
+//! owner's alone: to everybody else, and to the same person with another tenant in its token, it is as if it were not there.
+
+mod calls;
+mod events;
+mod recorded;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{SESSION_IDLE, SessionView};
+
+use super::asked::parsed;
+use super::query;
+use crate::auth::Caller;
+use crate::body;
+use crate::gateway::Doors;
+use crate::problem::{not_found, problem};
+use crate::switching::Switching;
+
+pub(crate) use calls::call;
+pub(crate) use events::events;
+
+/// The longest body of a request that begins a session: it has nothing to say.
+const MAX_EMPTY_BODY: usize = 1 << 10;
+
+/// A session as its owner sees it.
+#[derive(Debug, Serialize)]
+struct SessionJson {
+    id: String,
+    active_tenant_id: Option<String>,
+    home_tenant_id: Option<String>,
+    generation: u64,
+    created_at: u64,
+    last_used_at: u64,
+    idle_seconds: u64,
+}
+
+impl From<SessionView> for SessionJson {
+    fn from(view: SessionView) -> Self {
+        Self {
+            id: view.id.as_str().to_owned(),
+            active_tenant_id: view.active.map(|tenant| tenant.to_string()),
+            home_tenant_id: view.home.map(|tenant| tenant.to_string()),
+            generation: view.generation,
+            created_at: view.created,
+            last_used_at: view.seen,
+            idle_seconds: SESSION_IDLE,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SessionList {
+    sessions: Vec<SessionJson>,
+}
+
+/// The body that begins a session. Its owner is the token's, and it begins at home.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+fn switching(doors: &Doors) -> Result<&Arc<Switching>, Box<Response>> {
+    doors.switching.as_ref().ok_or_else(|| Box::new(not_found()))
+}
+
+/// The answer to an error of a session: one that is not there has the body of whatever is not there.
+fn refusal(error: &PublicError) -> Response {
+    match error.code {
+        ErrorCode::NotFound => not_found(),
+        _ => problem(error),
+    }
+}
+
+/// `POST /api/v1/sessions`.
+pub(crate) async fn begin(
+    State(doors): State<Arc<Doors>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let begun = async {
+        let switching = switching(&doors)?;
+        let problem = |error: PublicError| Box::new(problem(&error));
+        query::none(parts.uri.query()).map_err(problem)?;
+        let body = body::read(body, MAX_EMPTY_BODY, body::BODY_TIMEOUT).await;
+        let body = body.map_err(|error| Box::new(error.response()))?;
+        if !body.is_empty() {
+            parsed::<Nothing>(&body, "empty, or {}").map_err(problem)?;
+        }
+        let id = switching.begin(caller.admitted()).await.map_err(problem)?;
+        switching.shown(id.as_str(), &caller).await.map_err(problem)
+    };
+    match begun.await {
+        Ok(view) => {
+            let place = format!("/api/v1/sessions/{}", view.id.as_str());
+            let mut response = (StatusCode::CREATED, Json(SessionJson::from(view))).into_response();
+            if let Ok(place) = HeaderValue::from_str(&place) {
+                response.headers_mut().insert(header::LOCATION, place);
+            }
+            response
+        }
+        Err(response) => *response,
+    }
+}
+
+/// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
+pub(crate) async fn list(
+    State(doors): State<Arc<Doors>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let switching = match switching(&doors) {
+        Ok(switching) => switching,
+        Err(response) => return *response,
+    };
+    let listed = async {
+        query::none(query.as_deref())?;
+        switching.shown_all(&caller).await
+    };
+    match listed.await {
+        Ok(views) => Json(SessionList {
+            sessions: views.into_iter().map(SessionJson::from).collect(),
+        })
+        .into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+/// `GET /api/v1/sessions/{id}`; a use of it.
+pub(crate) async fn show(
+    State(doors): State<Arc<Doors>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let switching = match switching(&doors) {
+        Ok(switching) => switching,
+        Err(response) => return *response,
+    };
+    let shown = async {
+        query::none(query.as_deref())?;
+        switching.shown(&id, &caller).await
+    };
+    match shown.await {
+        Ok(view) => Json(SessionJson::from(view)).into_response(),
+        Err(error) => refusal(&error),
+    }
+}
+
+/// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
+pub(crate) async fn end(
+    State(doors): State<Arc<Doors>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let switching = match switching(&doors) {
+        Ok(switching) => switching,
+        Err(response) => return *response,
+    };
+    let ended = async {
+        query::none(query.as_deref())?;
+        switching.end(&id, &caller).await
+    };
+    match ended.await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refusal(&error),
+    }
+}

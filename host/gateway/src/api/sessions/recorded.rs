@@ -1,0 +1,197 @@
+use std::convert::Infallible;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use toolhost_identity::TenantId;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
+use toolhost_tools::ProgressSink;
+
+use crate::api::perform::CallAnswer;
+use crate::switching::kept_in_log;
+
+pub(super) const STARTED: &str = "call_started";
+pub(super) const PROGRESS: &str = "call_progress";
+pub(super) const FINISHED: &str = "call_finished";
+
+/// How often a call's progress is kept: the last report since then, since each costs a write.
+const EVERY: Duration = Duration::from_millis(500);
+/// The longest message that is passed on, in characters.
+const MAX_MESSAGE: usize = 1024;
+/// Of an event beside its answer: ids, a tenant, the names of members.
+const FRAME: usize = 1 << 10;
+
+/// The last report of a call. Those between two looks are not kept.
+#[derive(Debug, Default)]
+pub(super) struct Reports(Mutex<(Option<f64>, Option<Value>)>);
+
+impl ProgressSink for Reports {
+    fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
+        // Progress grows, and JSON has no NaN and no infinity.
+        let Ok(mut last) = self.0.lock() else { return };
+        if !done.is_finite() || last.0.is_some_and(|last| done <= last) {
+            return;
+        }
+        let total = total.filter(|total| total.is_finite());
+        let message: Option<String> = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
+        *last = (Some(done), Some(json!({ "done": done, "total": total, "message": message })));
+    }
+}
+
+impl Reports {
+    fn take(&self) -> Option<Value> {
+        self.0.lock().ok()?.1.take()
+    }
+}
+
+/// A call among the events of its session. One that nobody waits for any more is finished there too.
+pub(super) struct Recorded {
+    log: SessionLog,
+    about: About,
+    /// The writing of the first event, after which all others come.
+    started: Option<JoinHandle<()>>,
+    finished: bool,
+}
+
+#[derive(Clone, Serialize)]
+struct About {
+    call_id: String,
+    tool: String,
+    tenant_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Finished<'a> {
+    #[serde(flatten)]
+    about: &'a About,
+    active_tenant_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    /// The answer's bytes, where it has too many to be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a PublicError>,
+}
+
+impl Recorded {
+    /// The call begins whether or not that is written by then.
+    pub(super) fn begin(log: SessionLog, call_id: &str, tool: &str, tenant: Option<&TenantId>) -> Self {
+        let about = About {
+            call_id: call_id.to_owned(),
+            tool: tool.chars().take(MAX_MESSAGE).collect(),
+            tenant_id: tenant.map(ToString::to_string),
+        };
+        let (first, event) = (log.clone(), serde_json::to_vec(&about).unwrap_or_default());
+        let started = tokio::spawn(async move { kept_in_log(&first, STARTED, &event).await });
+        Self {
+            log,
+            about,
+            started: Some(started),
+            finished: false,
+        }
+    }
+
+    /// Writes what the call reports, for as long as it does.
+    pub(super) async fn reports(&self, reports: &Reports) -> Infallible {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let Some(Value::Object(mut report)) = reports.take() else {
+                continue;
+            };
+            report.insert("call_id".to_owned(), json!(self.about.call_id));
+            kept_in_log(&self.log, PROGRESS, Value::Object(report).to_string().as_bytes()).await;
+        }
+    }
+
+    /// Writes the answer down, before it is given.
+    pub(super) async fn finish(mut self, answer: &Result<CallAnswer, PublicError>, active: Option<&TenantId>) {
+        let event = finished(&self.about, answer, active);
+        if let Some(started) = self.started.take() {
+            let _written = started.await;
+        }
+        // It must not be written twice, nor be left out where the client goes away meanwhile.
+        self.finished = true;
+        let log = self.log.clone();
+        let written = tokio::spawn(async move { kept_in_log(&log, FINISHED, &event).await });
+        let _written = written.await;
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        let error = PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller");
+        let event = finished(&self.about, &Err(error), None);
+        let (log, started) = (self.log.clone(), self.started.take());
+        tokio::spawn(async move {
+            if let Some(started) = started {
+                let _written = started.await;
+            }
+            kept_in_log(&log, FINISHED, &event).await;
+        });
+    }
+}
+
+fn finished(about: &About, answer: &Result<CallAnswer, PublicError>, active: Option<&TenantId>) -> Vec<u8> {
+    let text = answer.as_ref().ok().and_then(|answer| serde_json::to_string(answer).ok());
+    let length = text.as_ref().map_or(0, String::len);
+    let fits = length <= MAX_EVENT_BYTES - FRAME - about.tool.len();
+    let result = text.filter(|_| fits).and_then(|text| RawValue::from_string(text).ok());
+    let event = Finished {
+        about,
+        active_tenant_id: active.map(TenantId::as_str),
+        result: result.as_deref(),
+        result_bytes: (!fits).then_some(length),
+        error: answer.as_ref().err(),
+    };
+    serde_json::to_vec(&event).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use toolhost_policy::{ErrorCode, PublicError};
+    use toolhost_tenancy::MAX_EVENT_BYTES;
+    use toolhost_tools::{CallOutcome, Content, ToolOutput};
+
+    use super::{About, finished};
+    use crate::api::perform::CallAnswer;
+
+    fn event(answer: &Result<CallAnswer, PublicError>) -> (usize, Value) {
+        let about = About {
+            call_id: "c".repeat(64),
+            tool: "é".repeat(1024),
+            tenant_id: Some("t".repeat(63)),
+        };
+        let event = finished(&about, answer, None);
+        (event.len(), serde_json::from_slice(&event).unwrap())
+    }
+
+    fn text(length: usize) -> Result<CallAnswer, PublicError> {
+        Ok(CallAnswer::of(CallOutcome::Complete(ToolOutput {
+            content: vec![Content::Text("x".repeat(length))],
+            structured: None,
+        })))
+    }
+
+    #[test]
+    fn an_answer_is_kept_whole_or_its_length_is() {
+        let (_, kept) = event(&text(10));
+        assert_eq!(kept["result"]["content"][0]["text"], "x".repeat(10));
+        assert!(kept.get("result_bytes").is_none() && kept.get("error").is_none());
+        for length in [MAX_EVENT_BYTES - 5_000, MAX_EVENT_BYTES - 100, MAX_EVENT_BYTES, MAX_EVENT_BYTES * 2] {
+            let (bytes, kept) = event(&text(length));
+            assert!(bytes <= MAX_EVENT_BYTES, "{length}: {bytes}");
+            assert!(kept.get("result").is_some() != kept.get("result_bytes").is_some());
+        }
+        let (_, failed) = event(&Err(PublicError::new(ErrorCode::Busy, "later")));
+        assert_eq!(failed["error"]["code"], "busy");
+    }
+}

@@ -1,0 +1,200 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
+use rmcp::transport::streamable_http_server::session::{
+    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
+
+use super::place::{Place, STANDALONE, Stream};
+use crate::auth::Caller;
+use crate::switching::{Switching, kept_in_log};
+
+/// Events of an answer that wait for a slow client.
+const WAITING: usize = 16;
+
+/// The streams of answers that this process writes now.
+#[derive(Debug, Default)]
+pub(super) struct Written(Mutex<HashSet<Stream>>);
+
+impl Written {
+    pub(super) fn has(&self, stream: Stream) -> bool {
+        self.lock().contains(&stream)
+    }
+
+    /// Each change is one step, so a panic elsewhere leaves the set whole.
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Stream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where this request's session is kept, by this request's own caller.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) switching: Arc<Switching>,
+    pub(super) caller: Caller,
+    pub(super) written: Arc<Written>,
+}
+
+impl Kept {
+    async fn log(&self, id: &str) -> Result<SessionLog, SessionStoreError> {
+        Ok(self.switching.log(id, &self.caller).await?)
+    }
+}
+
+/// The transport's sessions, whose events are kept where there is a place for them: a stream is written to its end, also
+/// when its client is gone, so that the client can come back for it.
+pub(super) struct Sessions {
+    pub(super) local: Arc<LocalSessionManager>,
+    pub(super) kept: Option<Kept>,
+}
+
+type Events = std::pin::Pin<Box<dyn futures::Stream<Item = ServerSseMessage> + Send + Sync>>;
+
+impl SessionManager for Sessions {
+    type Error = LocalSessionManagerError;
+    type Transport = <LocalSessionManager as SessionManager>::Transport;
+
+    async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+        self.local.create_session().await
+    }
+
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, Self::Error> {
+        let answer = self.local.initialize_session(id, message).await?;
+        if let Some(kept) = &self.kept
+            && let Ok(log) = kept.log(id).await
+        {
+            // What no request asked for is kept whether somebody listens or not; whoever does reads what is kept.
+            let standalone = self.local.create_standalone_stream(id).await?;
+            tokio::spawn(keep_standalone(standalone.boxed(), log));
+        }
+        Ok(answer)
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
+        self.local.has_session(id).await
+    }
+
+    async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
+        self.local.close_session(id).await
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let events = self.local.create_stream(id, message).await?;
+        let Some(kept) = &self.kept else {
+            return Ok(Box::pin(events) as Events);
+        };
+        let (Ok(log), Some(stream)) = (kept.log(id).await, Stream::random()) else {
+            return Ok(Box::pin(events) as Events);
+        };
+        let (sender, mut receiver) = mpsc::channel(WAITING);
+        kept.written.lock().insert(stream);
+        tokio::spawn(keep(events.boxed(), log, stream, sender, Arc::clone(&kept.written)));
+        let events = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
+        Ok(Box::pin(events) as Events)
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
+        self.local.accept_message(id, message).await
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        self.local.create_standalone_stream(id).await
+    }
+
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        self.local.resume(id, last_event_id).await
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
+        self.local.restore_session(id).await
+    }
+}
+
+/// What a client said at its handshake, so that another host, or this one after a restart, can go on with it.
+#[async_trait]
+impl SessionStore for Kept {
+    async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
+        let client = self.log(id).await?.client().await?;
+        Ok(client.map(|client| serde_json::from_slice(&client)).transpose()?)
+    }
+
+    async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
+        Ok(self.log(id).await?.keep_client(&serde_json::to_vec(state)?).await?)
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), SessionStoreError> {
+        // It goes with the session.
+        Ok(())
+    }
+}
+
+async fn keep_standalone(mut events: BoxStream<'static, ServerSseMessage>, log: SessionLog) {
+    while let Some(event) = events.next().await {
+        if let Some(message) = event.message {
+            kept_in_log(&log, STANDALONE, &written(&message)).await;
+        }
+    }
+}
+
+/// Hands each event on, and then keeps it: a client that has it needs nothing of the store.
+async fn keep(
+    mut events: BoxStream<'static, ServerSseMessage>,
+    log: SessionLog,
+    stream: Stream,
+    client: mpsc::Sender<ServerSseMessage>,
+    streams: Arc<Written>,
+) {
+    let mut index = 0;
+    while let Some(mut event) = events.next().await {
+        let place = Place { stream, index };
+        index += 1;
+        event.event_id = Some(place.to_string());
+        let message = event.message.clone();
+        let _gone = client.send(event).await;
+        if let Some(message) = message {
+            let last = matches!(*message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_));
+            kept_in_log(&log, &place.label(last), &written(&message)).await;
+        }
+    }
+    streams.lock().remove(&stream);
+}
+
+/// A message as it is kept. One that is too long is kept as an error that says so: whoever comes back for it must not wait.
+fn written(message: &ServerJsonRpcMessage) -> Vec<u8> {
+    let text = serde_json::to_vec(message).unwrap_or_default();
+    if text.len() <= MAX_EVENT_BYTES {
+        return text;
+    }
+    let id = match message {
+        JsonRpcMessage::Response(response) => json!(response.id),
+        JsonRpcMessage::Error(error) => json!(error.id),
+        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => json!(null),
+    };
+    let text = format!("the answer was lost with its connection: it has more than the {MAX_EVENT_BYTES} bytes that are kept");
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } })
+        .to_string()
+        .into_bytes()
+}

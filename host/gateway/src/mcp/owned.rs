@@ -1,0 +1,104 @@
+use axum::response::Response;
+use http::HeaderMap;
+use rmcp::model::ProtocolVersion;
+use rmcp::transport::streamable_http_server::session::SessionManager;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_tenancy::{MAX_CLIENT_BYTES, SessionError};
+
+use super::replay::PROTOCOL_VERSION;
+use crate::auth::Caller;
+use crate::gateway::Doors;
+use crate::problem::{not_found, problem};
+
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+
+/// What a request says about sessions.
+pub(super) enum Session {
+    /// The stateless protocol, which knows none.
+    Stateless,
+    /// The older protocol, before there is one.
+    None,
+    /// One of this caller's.
+    Own(String),
+}
+
+/// The session of a request, if it is this caller's own, and the caller in it.
+///
+/// # Errors
+/// Unknown, somebody else's, or no id at all: one answer, so that ids cannot be tried out (T28, E25).
+pub(super) async fn owned(
+    doors: &Doors,
+    headers: &HeaderMap,
+    caller: Caller,
+) -> Result<(Session, Caller), Box<Response>> {
+    let version = headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|version| version.to_str().ok());
+    // ISO dates compare as text.
+    if version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str()) {
+        return Ok((Session::Stateless, caller));
+    }
+    let foreign = || Box::new(not_found());
+    let mut ids = headers.get_all(SESSION_ID).iter();
+    let id = match (ids.next(), ids.next()) {
+        (None, _) => return Ok((Session::None, caller)),
+        (Some(id), None) => id.to_str().map_err(|_| foreign())?,
+        _ => return Err(foreign()),
+    };
+    let (owners, owner) = (&doors.mcp.owners, caller.owner());
+    let Some(switching) = &doors.switching else {
+        return match owners.check(id, &owner) {
+            true => Ok((Session::Own(id.to_owned()), caller)),
+            false => Err(foreign()),
+        };
+    };
+    // The store knows whose it is, whichever host it began on.
+    let session = match switching.session(id, &caller).await {
+        Ok(session) => session,
+        Err(error) if error.code == ErrorCode::NotFound => {
+            // What was chosen in it is gone, and it must not go on at another tenant.
+            if owners.remove(id, &owner) {
+                let _gone = doors.mcp.sessions.close_session(&id.into()).await;
+            }
+            return Err(foreign());
+        }
+        Err(error) => return Err(Box::new(problem(&error))),
+    };
+    if !owners.check(id, &owner) {
+        owners.bind(id, owner).map_err(|error| match error {
+            SessionError::Full => Box::new(problem(&busy(&error))),
+            SessionError::Id => foreign(),
+        })?;
+    }
+    let id = id.to_owned();
+    Ok((Session::Own(id), caller.within(Some(session))))
+}
+
+/// Gives a session that the transport has just made to its caller, and keeps a choice for it.
+pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    let owners = &doors.mcp.owners;
+    owners.bind(id, caller.owner()).map_err(|error| busy(&error))?;
+    let Some(switching) = &doors.switching else {
+        return Ok(());
+    };
+    let kept = async {
+        switching.begun(id, caller).await?;
+        let client = switching.log(id, caller).await?.client().await;
+        if client.map_err(|error| error.public())?.is_some() {
+            return Ok(());
+        }
+        // No other host could go on with it, nor this one after a restart.
+        switching.end(id, caller).await?;
+        let text = format!("the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept");
+        Err(PublicError::new(ErrorCode::LimitExceeded, text))
+    }
+    .await;
+    if kept.is_err() {
+        owners.remove(id, &caller.owner());
+    }
+    kept
+}
+
+fn busy(error: &SessionError) -> PublicError {
+    PublicError::new(ErrorCode::Busy, error.to_string())
+}

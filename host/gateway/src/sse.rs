@@ -1,0 +1,72 @@
+//! Server-sent events as they go on the wire (HTML Living Standard, section 9.2).
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::Stream;
+use http::{HeaderName, HeaderValue, header};
+
+/// Comments on a quiet stream, so that proxies leave it open.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How soon a client comes back when its connection is lost, in milliseconds.
+const RETRY_MS: u32 = 3_000;
+
+/// nginx, and those who copied it, hold a stream back without this.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What says nothing, and keeps the connection.
+pub(crate) const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// One event. `data` is JSON on one line.
+pub(crate) fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Bytes {
+    let mut text = String::with_capacity(data.len() + 64);
+    for (field, value) in [("id", id), ("event", name), ("data", Some(data))] {
+        if let Some(value) = value {
+            // A line break would begin another field.
+            text.extend([field, ": "]);
+            text.extend(value.chars().filter(|char| !matches!(char, '\n' | '\r')));
+            text.push('\n');
+        }
+    }
+    text.push('\n');
+    text.into()
+}
+
+/// What a stream begins with: where a client that is cut off at once goes on, and how soon.
+pub(crate) fn priming(id: &str) -> Bytes {
+    format!("id: {id}\nretry: {RETRY_MS}\ndata:\n\n").into()
+}
+
+/// The same where the client has a place already, or none yet.
+pub(crate) fn retry() -> Bytes {
+    format!("retry: {RETRY_MS}\n\n").into()
+}
+
+/// The answer that a stream is.
+pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    use futures::StreamExt;
+    let frames = frames.map(Ok::<_, std::convert::Infallible>);
+    let mut response = Response::new(Body::from_stream(frames));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::event;
+
+    #[test]
+    fn no_value_begins_another_field() {
+        let frame = event(Some("1\nevent: x"), Some("a\r\nb"), "{}\n\ndata: forged");
+        let text = std::str::from_utf8(&frame).unwrap();
+        assert_eq!(text, "id: 1event: x\nevent: ab\ndata: {}data: forged\n\n");
+    }
+}
