@@ -162,6 +162,10 @@ const OPERATORS: &[(&str, &str)] = &[
     ),
     ("gateway/src/admin/service.rs", "the operator's own requests"),
     (
+        "gateway/src/switching/sweep.rs",
+        "what is idle is removed from every space; nothing of it is handed to anybody",
+    ),
+    (
         "store/src/embedded/store.rs",
         "the store names the spaces that it finds recorded",
     ),

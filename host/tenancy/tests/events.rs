@@ -43,7 +43,11 @@ async fn records(town: &Town) -> usize {
     let mut count = 0;
     for group in [b"heads".as_slice(), b"events", b"clients"] {
         let scan = Scan::group(Table::SessionEvent, &[group]);
-        let page = town.store.scan(&Space::Tenant(space("acme")), &scan).await.unwrap();
+        let page = town
+            .store
+            .scan(&Space::Tenant(space("acme")), &scan)
+            .await
+            .unwrap();
         count += page.found.len();
     }
     count
@@ -115,7 +119,15 @@ async fn an_id_of_another_session_is_none_of_this_one() {
     other.append("", b"also mine").await.unwrap();
     assert!(one.parse(&id).is_some() && other.parse(&id).is_none());
     let tag = id.split_once('-').unwrap().1;
-    for odd in ["", "-", "1", "x-00000000", &format!("+1-{tag}"), &format!("01-{tag}"), &format!("1-{tag} ")] {
+    for odd in [
+        "",
+        "-",
+        "1",
+        "x-00000000",
+        &format!("+1-{tag}"),
+        &format!("01-{tag}"),
+        &format!("1-{tag} "),
+    ] {
         assert!(one.parse(odd).is_none(), "{odd}");
     }
 }
@@ -135,7 +147,10 @@ async fn events_of_a_session_are_at_no_other_owners_place() {
         let theirs = town.sessions.log(&id, &other.principal).await.unwrap();
         let mut reader = theirs.from_start().await.unwrap();
         assert_eq!(now(&mut reader).await, Happened::Ended);
-        assert_eq!(theirs.append("", b"forged").await.unwrap_err(), ChoiceError::Unknown);
+        assert_eq!(
+            theirs.append("", b"forged").await.unwrap_err(),
+            ChoiceError::Unknown
+        );
     }
     let mut own = log.from_start().await.unwrap();
     assert_eq!(text(&now(&mut own).await), "a secret");
@@ -169,7 +184,11 @@ async fn what_is_kept_is_bounded_and_what_is_gone_is_said() {
         log.append("", &vec![b'x'; MAX_EVENT_BYTES / 2]).await.unwrap();
     }
     let scan = Scan::group(Table::SessionEvent, &[b"events"]);
-    let page = town.store.scan(&Space::Tenant(space("acme")), &scan).await.unwrap();
+    let page = town
+        .store
+        .scan(&Space::Tenant(space("acme")), &scan)
+        .await
+        .unwrap();
     let bytes: usize = page.found.iter().map(|found| found.record.value.len()).sum();
     assert!(bytes as u64 <= MAX_SESSION_EVENT_BYTES, "{bytes}");
     assert_eq!(
@@ -214,7 +233,10 @@ async fn events_go_with_their_session() {
     town.clock.pass(SESSION_IDLE);
     let mut reader = log.from_now().await.unwrap();
     assert_eq!(now(&mut reader).await, Happened::Ended);
-    assert_eq!(town.sessions.sweep(&Space::Tenant(space("acme"))).await.unwrap(), 1);
+    assert_eq!(
+        town.sessions.sweep(&Space::Tenant(space("acme"))).await.unwrap(),
+        1
+    );
     assert_eq!(records(&town).await, 0);
 }
 

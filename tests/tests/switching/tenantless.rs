@@ -68,18 +68,21 @@ async fn a_caller_without_a_tenant_and_without_a_role_reaches_nothing() {
 }
 
 #[tokio::test]
-async fn the_http_api_has_no_place_for_a_caller_without_a_tenant() {
+async fn the_http_api_has_the_hosts_own_tools_for_a_caller_without_a_tenant_and_no_others() {
     let world = World::free().await;
     let token = world.issuer.mint(&json!({"sub": "sue", "role": "superadmin"}));
-    for request in [
-        reqwest::Client::new().get(world.host.at("/api/v1/tools")),
-        reqwest::Client::new()
-            .post(world.host.at("/api/v1/tools/list_invoices/call"))
-            .json(&json!({})),
-    ] {
-        let response = request.bearer_auth(&token).send().await.unwrap();
-        assert_eq!(response.status(), 403);
-        let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["code"], "tenant_required");
-    }
+    let client = reqwest::Client::new();
+    let list = client.get(world.host.at("/api/v1/tools")).bearer_auth(&token);
+    let listed: Value = list.send().await.unwrap().json().await.unwrap();
+    let listed = listed["tools"].as_array().unwrap().iter();
+    let listed: Vec<&str> = listed.map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(listed, ["help", "list_tenants", "reset_tenant", "switch_tenant"]);
+    let call = client
+        .post(world.host.at("/api/v1/tools/list_invoices/call"))
+        .json(&json!({}));
+    let response = call.bearer_auth(&token).send().await.unwrap();
+    assert_eq!(response.status(), 403);
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "tenant_required");
+    assert!(world.spent().is_empty());
 }

@@ -112,8 +112,12 @@ pub(super) async fn object<T: DeserializeOwned>(
 
 /// What a body holds.
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8], shape: &str) -> Result<T, PublicError> {
-    let refused =
-        |why: &str| PublicError::new(ErrorCode::InvalidRequest, format!("the body is not {shape}: {why}"));
+    let refused = |why: &str| {
+        PublicError::new(
+            ErrorCode::InvalidRequest,
+            format!("the body is not {shape}: {why}"),
+        )
+    };
     // serde would take the members of an array for those of the object.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(refused("it is no object"));

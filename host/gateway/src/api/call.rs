@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use toolhost_policy::PublicError;
 
 use super::asked::{CallBody, object};
 use super::perform::{Call, CallAnswer, Target, perform};
-use super::query;
+use super::query::{self, Named};
 use super::said::{of_tenant, said};
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -19,7 +19,7 @@ use crate::problem::problem;
 pub(crate) async fn call(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    Named(name): Named,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();

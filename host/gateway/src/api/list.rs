@@ -54,7 +54,9 @@ impl Pages {
         let key = (Arc::as_ptr(&page).addr(), offer);
         let (_, bytes) = self.kept.get_with(key, || {
             let own = offer.tools().map(|tool| ToolJson::own(tool));
-            let tools = own.chain(page.tools.iter().map(|entry| ToolJson::of(entry))).collect();
+            let tools = own
+                .chain(page.tools.iter().map(|entry| ToolJson::of(entry)))
+                .collect();
             let list = ListJson {
                 tools,
                 next_cursor: page.next_cursor.as_deref(),
@@ -159,11 +161,18 @@ async fn listed(
     headers: &HeaderMap,
 ) -> Result<(Bytes, Option<TenantId>), PublicError> {
     let (cursor, said) = (query::cursor(query)?, said(headers)?);
-    let offer = doors.switching.as_ref().map_or(Offer::Nothing, |switching| switching.offer());
+    let offer = doors
+        .switching
+        .as_ref()
+        .map_or(Offer::Nothing, |switching| switching.offer());
     let (page, active) = match bound(doors, &caller.who(), &said).await {
         Ok(binding) => {
-            said.check(Some(binding.tenant())).map_err(|error| error.about(EXPECT))?;
-            (doors.calls.list(&binding, cursor.as_deref())?, Some(binding.tenant().clone()))
+            said.check(Some(binding.tenant()))
+                .map_err(|error| error.about(EXPECT))?;
+            (
+                doors.calls.list(&binding, cursor.as_deref())?,
+                Some(binding.tenant().clone()),
+            )
         }
         Err(error) if is_homeless(&error) && offer != Offer::Nothing && said.expects.is_none() => {
             (Arc::clone(&doors.api.empty), None)

@@ -1,4 +1,23 @@
+use axum::extract::{FromRequestParts, Path};
+use axum::response::Response;
+use http::request::Parts;
 use toolhost_policy::{ErrorCode, PublicError};
+
+use crate::problem::not_found;
+
+/// The one name in a path. What is no text names nothing.
+pub(crate) struct Named(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(not_found()),
+        }
+    }
+}
 
 /// The cursor of a list, which takes no other parameter.
 pub(super) fn cursor(query: Option<&str>) -> Result<Option<String>, PublicError> {

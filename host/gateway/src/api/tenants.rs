@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
 
-use super::query;
+use super::query::{self, Named};
 use crate::auth::Caller;
 use crate::gateway::Doors;
 use crate::problem::{not_found, problem};
@@ -61,7 +61,7 @@ async fn listed(doors: &Doors, caller: &Caller, query: Option<&str>) -> Result<T
 pub(crate) async fn show(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Response {
     if let Err(error) = query::none(query.as_deref()) {

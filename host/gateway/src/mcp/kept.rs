@@ -5,9 +5,12 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, LocalSessionManagerError};
+use rmcp::transport::streamable_http_server::session::local::{
+    LocalSessionManager, LocalSessionManagerError,
+};
 use rmcp::transport::streamable_http_server::session::{
-    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
+    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionState, SessionStore,
+    SessionStoreError,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -104,7 +107,13 @@ impl SessionManager for Sessions {
         };
         let (sender, mut receiver) = mpsc::channel(WAITING);
         kept.written.lock().insert(stream);
-        tokio::spawn(keep(events.boxed(), log, stream, sender, Arc::clone(&kept.written)));
+        tokio::spawn(keep(
+            events.boxed(),
+            log,
+            stream,
+            sender,
+            Arc::clone(&kept.written),
+        ));
         let events = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
         Ok(Box::pin(events) as Events)
     }
@@ -142,7 +151,11 @@ impl SessionStore for Kept {
     }
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
-        Ok(self.log(id).await?.keep_client(&serde_json::to_vec(state)?).await?)
+        Ok(self
+            .log(id)
+            .await?
+            .keep_client(&serde_json::to_vec(state)?)
+            .await?)
     }
 
     async fn delete(&self, _: &str) -> Result<(), SessionStoreError> {
@@ -193,7 +206,9 @@ fn written(message: &ServerJsonRpcMessage) -> Vec<u8> {
         JsonRpcMessage::Error(error) => json!(error.id),
         JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => json!(null),
     };
-    let text = format!("the answer was lost with its connection: it has more than the {MAX_EVENT_BYTES} bytes that are kept");
+    let text = format!(
+        "the answer was lost with its connection: it has more than the {MAX_EVENT_BYTES} bytes that are kept"
+    );
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": text } })
         .to_string()
         .into_bytes()

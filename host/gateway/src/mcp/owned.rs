@@ -89,7 +89,8 @@ pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<()
         }
         // No other host could go on with it, nor this one after a restart.
         switching.end(id, caller).await?;
-        let text = format!("the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept");
+        let text =
+            format!("the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept");
         Err(PublicError::new(ErrorCode::LimitExceeded, text))
     }
     .await;

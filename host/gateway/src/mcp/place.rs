@@ -78,7 +78,16 @@ mod tests {
             index: 7,
         };
         assert_eq!(Place::parse(&place.to_string()), Some(place));
-        for odd in ["", ".", "ab.7", "00000000000000AB.7", "00000000000000ab.07", "00000000000000ab.+7", "0/0", "1-ab"] {
+        for odd in [
+            "",
+            ".",
+            "ab.7",
+            "00000000000000AB.7",
+            "00000000000000ab.07",
+            "00000000000000ab.+7",
+            "0/0",
+            "1-ab",
+        ] {
             assert!(Place::parse(odd).is_none(), "{odd}");
         }
         for last in [true, false] {

@@ -45,16 +45,28 @@ pub(super) async fn stream(headers: &HeaderMap, log: SessionLog, written: &Arc<W
 
 /// As the transport has it: a client that takes no events, or that speaks no known version, gets none.
 fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
-    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     if !accepted.any(|value| value.to_ascii_lowercase().contains("text/event-stream")) {
         let error = PublicError::new(ErrorCode::InvalidRequest, "a stream is text/event-stream");
-        return Err(Box::new(problem_with(StatusCode::NOT_ACCEPTABLE, &error.about("Accept"))));
+        return Err(Box::new(problem_with(
+            StatusCode::NOT_ACCEPTABLE,
+            &error.about("Accept"),
+        )));
     }
-    let known = |version: &str| ProtocolVersion::KNOWN_VERSIONS.iter().any(|known| known.as_str() == version);
+    let known = |version: &str| {
+        ProtocolVersion::KNOWN_VERSIONS
+            .iter()
+            .any(|known| known.as_str() == version)
+    };
     match headers.get(PROTOCOL_VERSION) {
         Some(version) if !version.to_str().is_ok_and(known) => {
             let text = "the protocol version is not one that this host speaks";
-            Err(Box::new(problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("MCP-Protocol-Version"))))
+            Err(Box::new(problem(
+                &PublicError::new(ErrorCode::InvalidRequest, text).about("MCP-Protocol-Version"),
+            )))
         }
         _ => Ok(()),
     }
@@ -137,7 +149,9 @@ async fn answer(log: &SessionLog, last: Place, written: &Arc<Written>) -> Respon
         let error = PublicError::new(ErrorCode::NotFound, text).about("Last-Event-ID");
         return problem_with(StatusCode::GONE, &error);
     }
-    sse::response(futures::stream::once(async { sse::retry() }).chain(futures::stream::unfold(rest, Rest::next)))
+    sse::response(
+        futures::stream::once(async { sse::retry() }).chain(futures::stream::unfold(rest, Rest::next)),
+    )
 }
 
 impl Rest {

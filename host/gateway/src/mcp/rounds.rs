@@ -100,7 +100,6 @@ impl Handler {
     }
 }
 
-
 pub(super) fn expired(who: &Who) -> bool {
     super::stream::ends_at(&who.admitted.presented.principal) <= super::stream::unix_now()
 }

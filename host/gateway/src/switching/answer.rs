@@ -91,7 +91,11 @@ impl Switching {
     ) -> Result<ToolOutput, PublicError> {
         none(arguments)?;
         let reached = self.reached(who).await?;
-        let listed: Vec<Value> = reached.iter().take(MAX_LISTED).map(|tenant| json!(tenant)).collect();
+        let listed: Vec<Value> = reached
+            .iter()
+            .take(MAX_LISTED)
+            .map(|tenant| json!(tenant))
+            .collect();
         Ok(structured(json!({
             "left_out": reached.len() - listed.len(), "tenants": listed,
             "active_tenant_id": active.map(TenantId::as_str),

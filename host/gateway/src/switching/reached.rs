@@ -19,7 +19,8 @@ impl Switching {
         let tree = self.tree(&who.admitted).await?;
         let (caller, role) = (&who.admitted.caller, who.admitted.presented.principal.role());
         let reachable = caller.reachable(&tree).into_iter();
-        let reachable = reachable.filter(|tenant| self.mode != SwitchMode::Off || Some(&tenant.id) == caller.home());
+        let reachable =
+            reachable.filter(|tenant| self.mode != SwitchMode::Off || Some(&tenant.id) == caller.home());
         // The tenant above the caller's own is none of its business.
         let parent = |tenant: &Tenant| {
             let parent = tenant.parent.clone();

@@ -88,7 +88,6 @@ impl Switching {
         let made = self.sessions.create(&admitted.presented.principal).await;
         made.map_err(|error| told(&error))
     }
-
 }
 
 /// Keeps an event. One of a session that is over is nobody's, and one that cannot be kept must not undo what happened.

@@ -43,10 +43,15 @@ impl Switching {
             }
         };
         let by = Operator::of_this_process();
-        let spaces = tenants.into_iter().map(|id| Space::Tenant(TenantSpace::of_operator(id, &by)));
+        let spaces = tenants
+            .into_iter()
+            .map(|id| Space::Tenant(TenantSpace::of_operator(id, &by)));
         let mut swept = 0;
         for space in std::iter::once(Space::Host).chain(spaces) {
-            for result in [self.sessions.sweep(&space).await, self.contexts.sweep(&space).await] {
+            for result in [
+                self.sessions.sweep(&space).await,
+                self.contexts.sweep(&space).await,
+            ] {
                 match result {
                     Ok(count) => swept += count,
                     Err(error) => tracing::warn!(%error, %space, "idle sessions of a space cannot be swept"),

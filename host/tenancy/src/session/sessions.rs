@@ -93,11 +93,7 @@ impl Sessions {
         let place = place(&self.joined.caller(principal).await?, id.as_str());
         let ended = self.joined.choices.remove(&place).await?;
         self.events.remove(&place).await?;
-        if ended {
-            Ok(())
-        } else {
-            Err(ChoiceError::Unknown)
-        }
+        if ended { Ok(()) } else { Err(ChoiceError::Unknown) }
     }
 
     /// Removes what is idle in a tenant's space, or in the host's, and what was kept beside it; how many sessions there

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use super::recorded::{Recorded, Reports};
 use super::{refusal, switching};
 use crate::api::asked::{Accepts, AnswerBody, Asked, object};
 use crate::api::perform::{Call, CallAnswer, Target, perform};
-use crate::api::query;
+use crate::api::query::{self, Named};
 use crate::api::said::{of_tenant, said};
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -45,7 +45,7 @@ struct CallBody {
 pub(crate) async fn call(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -57,8 +57,7 @@ pub(crate) async fn call(
         let problem = |error: PublicError| Box::new(problem(&error));
         query::none(parts.uri.query()).map_err(problem)?;
         let said = said(&parts.headers).map_err(problem)?;
-        let body: CallBody =
-            object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
+        let body: CallBody = object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
         let call_id = call_id(body.call_id).map_err(problem)?;
         let asked = Asked::of(body.arguments, &body.accepts, body.answers, body.state).map_err(problem)?;
         let who = caller.clone().within(Some(session)).who();

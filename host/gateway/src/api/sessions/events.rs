@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -12,7 +12,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, Happened, SessionLog};
 
 use super::{SessionJson, refusal, switching};
-use crate::api::query;
+use crate::api::query::{self, Named};
 use crate::auth::Caller;
 use crate::gateway::Doors;
 use crate::mcp::{Ending, end_of, is_mcp};
@@ -34,7 +34,7 @@ const ENDED: &str = "session_ended";
 pub(crate) async fn events(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

@@ -7,7 +7,7 @@ mod recorded;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderValue, StatusCode, header};
@@ -16,7 +16,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionView};
 
 use super::asked::parsed;
-use super::query;
+use super::query::{self, Named};
 use crate::auth::Caller;
 use crate::body;
 use crate::gateway::Doors;
@@ -136,7 +136,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Response {
     let switching = match switching(&doors) {
@@ -157,7 +157,7 @@ pub(crate) async fn show(
 pub(crate) async fn end(
     State(doors): State<Arc<Doors>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Response {
     let switching = match switching(&doors) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
@@ -18,33 +19,44 @@ pub(super) const STARTED: &str = "call_started";
 pub(super) const PROGRESS: &str = "call_progress";
 pub(super) const FINISHED: &str = "call_finished";
 
-/// How often a call's progress is kept: the last report since then, since each costs a write.
+/// How often a call's progress is kept after the first report: the last one since then, since each costs a write.
 const EVERY: Duration = Duration::from_millis(500);
 /// The longest message that is passed on, in characters.
 const MAX_MESSAGE: usize = 1024;
-/// Of an event beside its answer: ids, a tenant, the names of members.
-const FRAME: usize = 1 << 10;
+/// The longest name of a tool that is repeated, in characters.
+const MAX_TOOL: usize = 64;
+/// The longest sentence of an error that is kept, in characters.
+const MAX_SENTENCE: usize = 4 << 10;
+/// Of an event beside its answer: ids, a tenant, the names of members. JSON may write a character as six bytes.
+const FRAME: usize = 2 << 10;
 
 /// The last report of a call. Those between two looks are not kept.
 #[derive(Debug, Default)]
-pub(super) struct Reports(Mutex<(Option<f64>, Option<Value>)>);
+pub(super) struct Reports {
+    last: Mutex<(Option<f64>, Option<Value>)>,
+    there: Notify,
+}
 
 impl ProgressSink for Reports {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         // Progress grows, and JSON has no NaN and no infinity.
-        let Ok(mut last) = self.0.lock() else { return };
+        let Ok(mut last) = self.last.lock() else { return };
         if !done.is_finite() || last.0.is_some_and(|last| done <= last) {
             return;
         }
         let total = total.filter(|total| total.is_finite());
         let message: Option<String> = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
-        *last = (Some(done), Some(json!({ "done": done, "total": total, "message": message })));
+        *last = (
+            Some(done),
+            Some(json!({ "done": done, "total": total, "message": message })),
+        );
+        self.there.notify_one();
     }
 }
 
 impl Reports {
     fn take(&self) -> Option<Value> {
-        self.0.lock().ok()?.1.take()
+        self.last.lock().ok()?.1.take()
     }
 }
 
@@ -75,7 +87,7 @@ struct Finished<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     result_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a PublicError>,
+    error: Option<PublicError>,
 }
 
 impl Recorded {
@@ -83,7 +95,7 @@ impl Recorded {
     pub(super) fn begin(log: SessionLog, call_id: &str, tool: &str, tenant: Option<&TenantId>) -> Self {
         let about = About {
             call_id: call_id.to_owned(),
-            tool: tool.chars().take(MAX_MESSAGE).collect(),
+            tool: tool.chars().take(MAX_TOOL).collect(),
             tenant_id: tenant.map(ToString::to_string),
         };
         let (first, event) = (log.clone(), serde_json::to_vec(&about).unwrap_or_default());
@@ -99,17 +111,22 @@ impl Recorded {
     /// Writes what the call reports, for as long as it does.
     pub(super) async fn reports(&self, reports: &Reports) -> Infallible {
         loop {
-            tokio::time::sleep(EVERY).await;
+            reports.there.notified().await;
             let Some(Value::Object(mut report)) = reports.take() else {
                 continue;
             };
             report.insert("call_id".to_owned(), json!(self.about.call_id));
             kept_in_log(&self.log, PROGRESS, Value::Object(report).to_string().as_bytes()).await;
+            tokio::time::sleep(EVERY).await;
         }
     }
 
     /// Writes the answer down, before it is given.
-    pub(super) async fn finish(mut self, answer: &Result<CallAnswer, PublicError>, active: Option<&TenantId>) {
+    pub(super) async fn finish(
+        mut self,
+        answer: &Result<CallAnswer, PublicError>,
+        active: Option<&TenantId>,
+    ) {
         let event = finished(&self.about, answer, active);
         if let Some(started) = self.started.take() {
             let _written = started.await;
@@ -140,16 +157,24 @@ impl Drop for Recorded {
 }
 
 fn finished(about: &About, answer: &Result<CallAnswer, PublicError>, active: Option<&TenantId>) -> Vec<u8> {
-    let text = answer.as_ref().ok().and_then(|answer| serde_json::to_string(answer).ok());
+    let text = answer
+        .as_ref()
+        .ok()
+        .and_then(|answer| serde_json::to_string(answer).ok());
     let length = text.as_ref().map_or(0, String::len);
-    let fits = length <= MAX_EVENT_BYTES - FRAME - about.tool.len();
-    let result = text.filter(|_| fits).and_then(|text| RawValue::from_string(text).ok());
+    let fits = length <= MAX_EVENT_BYTES - FRAME;
+    let result = text
+        .filter(|_| fits)
+        .and_then(|text| RawValue::from_string(text).ok());
     let event = Finished {
         about,
         active_tenant_id: active.map(TenantId::as_str),
         result: result.as_deref(),
         result_bytes: (!fits).then_some(length),
-        error: answer.as_ref().err(),
+        error: answer.as_ref().err().map(|error| PublicError {
+            message: error.message.chars().take(MAX_SENTENCE).collect(),
+            ..error.clone()
+        }),
     };
     serde_json::to_vec(&event).unwrap_or_default()
 }
@@ -167,7 +192,7 @@ mod tests {
     fn event(answer: &Result<CallAnswer, PublicError>) -> (usize, Value) {
         let about = About {
             call_id: "c".repeat(64),
-            tool: "é".repeat(1024),
+            tool: "\u{1}".repeat(64),
             tenant_id: Some("t".repeat(63)),
         };
         let event = finished(&about, answer, None);
@@ -186,12 +211,20 @@ mod tests {
         let (_, kept) = event(&text(10));
         assert_eq!(kept["result"]["content"][0]["text"], "x".repeat(10));
         assert!(kept.get("result_bytes").is_none() && kept.get("error").is_none());
-        for length in [MAX_EVENT_BYTES - 5_000, MAX_EVENT_BYTES - 100, MAX_EVENT_BYTES, MAX_EVENT_BYTES * 2] {
+        for length in [
+            MAX_EVENT_BYTES - 5_000,
+            MAX_EVENT_BYTES - 100,
+            MAX_EVENT_BYTES,
+            MAX_EVENT_BYTES * 2,
+        ] {
             let (bytes, kept) = event(&text(length));
             assert!(bytes <= MAX_EVENT_BYTES, "{length}: {bytes}");
             assert!(kept.get("result").is_some() != kept.get("result_bytes").is_some());
         }
         let (_, failed) = event(&Err(PublicError::new(ErrorCode::Busy, "later")));
         assert_eq!(failed["error"]["code"], "busy");
+        let long = "\u{1}".repeat(MAX_EVENT_BYTES);
+        let (bytes, failed) = event(&Err(PublicError::new(ErrorCode::ToolFailed, long)));
+        assert!(bytes <= MAX_EVENT_BYTES && failed["error"]["code"] == "tool_failed");
     }
 }

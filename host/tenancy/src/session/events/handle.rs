@@ -86,7 +86,10 @@ impl SessionLog {
             return Err(ChoiceError::TooLong);
         }
         let key = key(&self.place, Part::Client, &[])?;
-        self.log.store.put(&self.place.space, &key, client.to_vec()).await?;
+        self.log
+            .store
+            .put(&self.place.space, &key, client.to_vec())
+            .await?;
         Ok(())
     }
 

@@ -203,8 +203,8 @@ impl EventLog {
 
     /// Whether the session itself is there, idle or not.
     pub(super) async fn is_kept(&self, place: &Place) -> Result<bool, ChoiceError> {
-        let key = Key::new(Table::Session, &[Kind::Session.group()], place.name())
-            .map_err(StoreError::from)?;
+        let key =
+            Key::new(Table::Session, &[Kind::Session.group()], place.name()).map_err(StoreError::from)?;
         Ok(self.store.get(&place.space, &key).await?.is_some())
     }
 
@@ -256,7 +256,11 @@ impl EventLog {
             let scan = Scan::group(Table::SessionEvent, &[Part::Event.group()]).prefix(&prefix(place));
             let page = self.store.scan(&place.space, &scan.limit(MAX_PAGE)).await?;
             let end = event_key(place, end)?;
-            let keys = page.found.into_iter().map(|found| found.key).filter(|key| *key < end);
+            let keys = page
+                .found
+                .into_iter()
+                .map(|found| found.key)
+                .filter(|key| *key < end);
             let delete = |key| Change::Delete {
                 key,
                 expect: Expect::Any,

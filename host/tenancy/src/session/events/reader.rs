@@ -118,7 +118,11 @@ impl EventReader {
             .after(&[begin.as_slice(), &self.after.to_be_bytes()].concat())
             .limit(LOOK);
         for found in log.store.scan(&place.space, &scan).await?.found {
-            let seq = found.key.name().get(begin.len()..).and_then(|seq| seq.try_into().ok());
+            let seq = found
+                .key
+                .name()
+                .get(begin.len()..)
+                .and_then(|seq| seq.try_into().ok());
             let (Some(seq), Some((label, data))) = (seq.map(u64::from_be_bytes), read(found.record.value))
             else {
                 continue;
