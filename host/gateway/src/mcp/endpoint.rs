@@ -15,13 +15,14 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
+use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
 use super::handler::{Handler, Parts};
 use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
-use super::owned::{SESSION_ID, Session, begun, owned};
+use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
 use super::pages::Pages;
 use super::replay::{LAST_EVENT_ID, stream};
 use super::stream::{Ending, end_of};
@@ -71,15 +72,27 @@ impl Mcp {
 }
 
 impl Mcp {
-    /// Waits for its turn where a session is not in this process: it was begun on another host, or before a restart.
-    async fn turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
-        if self.sessions.sessions.read().await.contains_key(id) {
+    /// Whether a session is in this process, and its handshake done. It has its owner here from that moment on, so the
+    /// owner is looked at last.
+    async fn is_here(&self, id: &str, owner: &OwnerId) -> bool {
+        self.sessions.sessions.read().await.contains_key(id) && self.owners.check(id, owner)
+    }
+
+    /// Waits until a session is here, or for the turn to take it up: it was begun on another host, or before a restart.
+    /// Whoever has its turn lets go of it once the handshake is done again.
+    async fn turn(&self, id: &str, owner: &OwnerId) -> Option<MutexGuard<'_, ()>> {
+        if self.is_here(id, owner).await {
             return None;
         }
-        match self.turns.get(self.hasher.hash_one(id) as usize % TURNS) {
-            Some(turn) => Some(turn.lock().await),
-            None => None,
+        let turn = self.turns.get(self.hasher.hash_one(id) as usize % TURNS)?;
+        let turn = turn.lock().await;
+        if self.is_here(id, owner).await {
+            return None;
         }
+        // One that was left in the middle of its handshake would answer nobody.
+        self.owners.remove(id, owner);
+        let _gone = self.sessions.close_session(&id.into()).await;
+        Some(turn)
     }
 }
 
@@ -153,13 +166,20 @@ pub(crate) async fn endpoint(
         kept,
     };
     let turn = match &session {
-        Session::Own(id) => mcp.turn(id).await,
-        Session::Stateless | Session::None => None,
+        Session::Own(id) if config.session_store.is_some() => mcp.turn(id, &owner).await,
+        _ => None,
     };
     let transport = StreamableHttpService::new(handler, Arc::new(sessions), config);
     let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
+    if let (Some(_), Session::Own(id), &Method::POST) = (&turn, &session, &method)
+        && response.status().is_success()
+        && let Err(error) = taken_up(&doors, id, &caller)
+    {
+        let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
+        return problem(&error);
+    }
     drop(turn);
     let mut response = match listed.complete(response).await {
         Ok(response) => response,

@@ -64,12 +64,6 @@ pub(super) async fn owned(
         }
         Err(error) => return Err(Box::new(problem(&error))),
     };
-    if !owners.check(id, &owner) {
-        owners.bind(id, owner).map_err(|error| match error {
-            SessionError::Full => Box::new(problem(&busy(&error))),
-            SessionError::Id => foreign(),
-        })?;
-    }
     let id = id.to_owned();
     Ok((Session::Own(id), caller.within(Some(session))))
 }
@@ -98,6 +92,12 @@ pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<()
         owners.remove(id, &caller.owner());
     }
     kept
+}
+
+/// Gives a session that was taken up again to its caller.
+pub(super) fn taken_up(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    let bound = doors.mcp.owners.bind(id, caller.owner());
+    bound.map_err(|error| busy(&error))
 }
 
 fn busy(error: &SessionError) -> PublicError {
