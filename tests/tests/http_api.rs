@@ -304,7 +304,7 @@ async fn the_description_is_valid_and_true() {
             "--checks",
             checks,
             "--max-examples",
-            "15",
+            "8",
             "--seed",
             "1",
             "--generation-deterministic",

@@ -6,12 +6,15 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tools::{CallOptions, CallOutcome, InputRequest, ModelArgs, ProgressSink, Resume, ToolOutput};
+use toolhost_tools::{
+    CallOptions, CallOutcome, ClientCapabilities, InputRequest, ModelArgs, ProgressSink, Resume, ToolOutput,
+};
 
 use super::asked::Asked;
 use super::said::{CONTEXT, EXPECT};
 use crate::call::{Door, call};
 use crate::gateway::Doors;
+use crate::mcp::missing;
 use crate::metrics;
 use crate::switching::{HostTool, Said, Switching, Wanted, Who, at_home, help};
 
@@ -85,6 +88,7 @@ pub(super) async fn perform(
                 resume: request.asked.resume,
                 client: request.asked.client,
             };
+            let client = request.asked.client;
             let arguments = ModelArgs::new(request.asked.arguments);
             let called = call(
                 doors.calls.as_ref(),
@@ -94,7 +98,8 @@ pub(super) async fn perform(
                 arguments,
                 options,
             );
-            (called.await, Some(binding.tenant().clone()))
+            let outcome = called.await.and_then(|outcome| answerable(outcome, client));
+            (outcome, Some(binding.tenant().clone()))
         }
         Target::Host(switching, tool, active) => {
             let started = Instant::now();
@@ -107,6 +112,21 @@ pub(super) async fn perform(
             (outcome, active)
         }
     }
+}
+
+/// What is asked is something that the program said it can ask.
+fn answerable(outcome: CallOutcome, client: ClientCapabilities) -> Result<CallOutcome, PublicError> {
+    if let CallOutcome::InputRequired(required) = &outcome {
+        let kinds: Vec<String> = required
+            .requests
+            .iter()
+            .map(|request| request.kind.clone())
+            .collect();
+        if let Some(missing) = missing(&kinds, client) {
+            return Err(missing.public());
+        }
+    }
+    Ok(outcome)
 }
 
 async fn host_tool(

@@ -213,3 +213,30 @@ fn written(message: &ServerJsonRpcMessage) -> Vec<u8> {
         .to_string()
         .into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CallToolResult, ContentBlock, JsonRpcMessage, RequestId, ServerResult};
+    use serde_json::Value;
+    use toolhost_tenancy::MAX_EVENT_BYTES;
+
+    use super::written;
+
+    #[test]
+    fn an_answer_that_is_too_long_is_kept_as_an_error_to_the_same_request() {
+        let of = |length| {
+            let result = CallToolResult::success(vec![ContentBlock::text("x".repeat(length))]);
+            let message =
+                JsonRpcMessage::response(ServerResult::CallToolResult(result), RequestId::Number(7));
+            let kept = written(&message);
+            assert!(kept.len() <= MAX_EVENT_BYTES);
+            serde_json::from_slice::<Value>(&kept).unwrap()
+        };
+        assert_eq!(of(10)["result"]["content"][0]["text"], "x".repeat(10));
+        let lost = of(MAX_EVENT_BYTES);
+        assert_eq!(
+            (lost["id"].as_u64(), lost["error"]["code"].as_i64()),
+            (Some(7), Some(-32603))
+        );
+    }
+}

@@ -18,6 +18,7 @@ mod stream;
 pub(crate) use content::block;
 pub(crate) use endpoint::{Mcp, endpoint};
 pub(crate) use handler::Handler;
+pub(crate) use input::missing;
 pub(crate) use place::is_mcp;
 pub(crate) use stream::{Ending, end_of};
 
