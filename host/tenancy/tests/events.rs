@@ -29,7 +29,7 @@ async fn begun(town: &Town, principal: &Arc<Principal>) -> (SessionId, SessionLo
 /// The next thing, which is there already.
 async fn now(reader: &mut EventReader) -> Happened {
     let next = tokio::time::timeout(Duration::from_secs(5), reader.next()).await;
-    next.expect("there is something").unwrap()
+    next.unwrap().unwrap()
 }
 
 fn text(happened: &Happened) -> String {

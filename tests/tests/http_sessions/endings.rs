@@ -1,6 +1,6 @@
 //! When a stream ends: with its token, with its session, and when the host drains.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::*;
 

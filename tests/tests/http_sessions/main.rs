@@ -20,6 +20,8 @@ mod stateless;
 mod stream;
 mod tenants;
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use stream::Stream;
@@ -156,7 +158,8 @@ async fn json_of(request: RequestBuilder) -> Value {
 
 /// A problem document's status, code and whole text.
 async fn problem(request: RequestBuilder) -> (u16, String, String) {
-    let response = request.send().await.unwrap();
+    // What is let in by mistake may be a stream.
+    let response = request.timeout(Duration::from_secs(20)).send().await.unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no problem: {status} {text}"));

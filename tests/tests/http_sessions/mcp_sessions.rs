@@ -1,7 +1,5 @@
 //! MCP 2025-11-25: a session, and the events of its answers, outlast a connection and the host.
 
-use std::time::Duration;
-
 use reqwest::Response;
 use toolhost_tests::mcp;
 
@@ -77,8 +75,12 @@ async fn a_session_goes_on_after_the_host_was_killed_with_what_its_client_can_do
     world.host = world.host.killed_and_started();
     let mut stream = Stream::open(world.resume(&token, &session, &before)).await;
     assert_eq!(stream.next().await.unwrap().data, answer.data);
-    // Two requests at once take the session up once.
-    let calls = (0..4).map(|_| world.post(&token, &session, mcp::call("list_invoices", json!({"limit": 3}))));
+    // Several requests at once take the session up once.
+    let calls = (10..14).map(|id| {
+        let mut call = mcp::call("list_invoices", json!({"limit": 3}));
+        call["id"] = json!(id);
+        world.post(&token, &session, call)
+    });
     for response in futures::future::join_all(calls).await {
         let answer = mcp::answer(response).await;
         assert_eq!(
