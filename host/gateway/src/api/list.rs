@@ -102,9 +102,11 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let listed =
-        cursor(query.as_deref()).and_then(|cursor| doors.calls.list(&caller.home()?, cursor.as_deref()));
-    match listed {
+    let listed = async {
+        let cursor = cursor(query.as_deref())?;
+        doors.calls.list(&caller.home()?, cursor.as_deref()).await
+    };
+    match listed.await {
         Err(error) => problem(&error),
         Ok(page) => {
             let mut response = Response::new(Body::from(doors.api.json(page)));

@@ -30,6 +30,7 @@ use crate::problem::{not_found, problem};
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Comments on a quiet stream, so that proxies leave it open.
@@ -117,6 +118,11 @@ async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicErr
     kept
 }
 
+/// Whether a request of the stateless protocol says that it is of this method.
+fn says_method(headers: &HeaderMap, method: &str) -> bool {
+    headers.get(METHOD).is_some_and(|said| said == method)
+}
+
 /// `/mcp`. The caller is verified; here its session is, and the transport does the rest.
 pub(crate) async fn endpoint(
     State(doors): State<Arc<Doors>>,
@@ -163,6 +169,12 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
+    if says_method(&parts.headers, "tools/call")
+        && let Ok(home) = caller.home()
+    {
+        // The transport asks for a schema where nothing can be read. The call itself says what went wrong.
+        let _read = doors.calls.find(&home, "").await;
+    }
     // A handler of this request's own: the transport asks it for schemas, and must see this caller's tools alone.
     let (calls, pages) = (Arc::clone(&doors.calls), Arc::clone(&mcp.pages));
     let (version, switching) = (doors.config.version, doors.switching.clone());

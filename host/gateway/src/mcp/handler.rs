@@ -228,7 +228,7 @@ impl ServerHandler for Handler {
         if let Some((_, described)) = self.offer().find(name) {
             return Some(described.clone());
         }
-        let entry = self.parts.calls.find(&schemas_of.home().ok()?, name);
+        let entry = self.parts.calls.find_at_once(&schemas_of.home().ok()?, name);
         entry.map(|entry| tool(&entry, Era::Modern))
     }
 
@@ -241,7 +241,7 @@ impl ServerHandler for Handler {
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
         let page = match self.binding(&who, &Said::default()).await {
-            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()),
+            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()).await,
             Err(error) if is_homeless(&error) && self.offer() != Offer::Nothing => {
                 Ok(self.parts.pages.without_plugins())
             }
@@ -283,11 +283,9 @@ impl ServerHandler for Handler {
             Err(error) => return Ok(content::failure(&error, true).into()),
         };
         let tenant = binding.tenant().clone();
-        let entry = self
-            .parts
-            .calls
-            .find(&binding, &name)
-            .ok_or_else(|| unknown_tool(&name))?;
+        let entry = self.parts.calls.find(&binding, &name).await;
+        let entry = entry.map_err(|error| protocol_error(&error))?;
+        let entry = entry.ok_or_else(|| unknown_tool(&name))?;
         let failed = |error: &PublicError| {
             let failure = content::failure(error, entry.output_schema.is_some());
             content::of_tenant(failure, &tenant).into()
