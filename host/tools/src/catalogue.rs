@@ -209,3 +209,18 @@ impl Catalogue {
         plugins
     }
 }
+
+#[cfg(test)]
+impl Catalogue {
+    /// Of entries without plugins.
+    pub(crate) fn of_entries(entries: Vec<ToolEntry>, revision: u64) -> Self {
+        let mut sorted: Vec<_> = entries.into_iter().map(Arc::new).collect();
+        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            whole: Arc::new(Shelf::of(sorted.iter(), revision)),
+            sorted,
+            revision,
+            ..Self::default()
+        }
+    }
+}

@@ -169,3 +169,139 @@ fn revision(catalogue: u64, tools: &[Arc<ToolEntry>]) -> u64 {
         .take(8)
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use toolhost_identity::TenantId;
+    use toolhost_policy::{OperationMode, PluginName};
+    use toolhost_store::MemoryStore;
+
+    use super::{Known, Reading, Stock};
+    use crate::assignments::Rights;
+    use crate::entry::test_tool;
+    use crate::{
+        Assignment, AssignmentRules, Assignments, Catalogue, TenantAssignments, ToolChoice, ToolEntry, WhoHas,
+    };
+
+    fn tenant(index: usize) -> TenantId {
+        TenantId::parse(&format!("t{index}")).unwrap()
+    }
+
+    fn stock(tools: usize) -> Stock {
+        let plugin = PluginName::parse("x").unwrap();
+        let entry = |index| ToolEntry::new(&plugin, test_tool(&format!("t{index:04}"))).unwrap();
+        Stock::new(Catalogue::of_entries((0..tools).map(entry).collect(), 1))
+    }
+
+    fn rights(tools: Option<&[&str]>) -> Rights {
+        let rules = AssignmentRules {
+            plugins: WhoHas::All,
+            by_plugin: BTreeMap::new(),
+            mode: OperationMode::Full,
+        };
+        let only = |tools: &[&str]| Assignment {
+            tools: ToolChoice::Only(tools.iter().map(|&tool| tool.to_owned()).collect()),
+            mode: None,
+        };
+        let own = tools.map(|tools| (PluginName::parse("x").unwrap(), only(tools)));
+        let of_tenant = TenantAssignments {
+            plugins: own.into_iter().collect(),
+            mode: None,
+        };
+        Rights::new(Arc::new(rules), of_tenant)
+    }
+
+    fn now(changes: u64) -> Reading {
+        Reading {
+            changes,
+            at: Instant::now(),
+        }
+    }
+
+    fn first(known: &Known) -> Arc<crate::ToolPage> {
+        known.shelf().page(None).unwrap()
+    }
+
+    #[test]
+    fn tenants_that_have_the_same_tools_share_one_list() {
+        let stock = stock(200);
+        let narrow = |index| stock.remember(&tenant(index), rights(Some(&["t0001", "t0150"])), now(0));
+        let (one, other) = (narrow(1), narrow(2));
+        assert!(Arc::ptr_eq(&first(&one), &first(&other)));
+        let listed: Vec<_> = first(&one).tools.iter().map(|tool| tool.name.clone()).collect();
+        assert_eq!(listed, ["t0001", "t0150"]);
+        let all = [
+            stock.remember(&tenant(3), rights(None), now(0)),
+            stock.everything(),
+        ];
+        assert!(Arc::ptr_eq(&first(&all[0]), &first(&all[1])));
+        // A cursor of the whole list leads nowhere in another one.
+        let cursor = first(&all[0]).next_cursor.clone().unwrap();
+        assert!(all[1].shelf().page(Some(&cursor)).is_ok());
+        assert!(one.shelf().page(Some(&cursor)).is_err());
+        assert_ne!(first(&one).revision, first(&all[0]).revision);
+    }
+
+    #[test]
+    fn what_is_read_while_it_changes_is_not_remembered() {
+        let (stock, acme) = (stock(2), tenant(1));
+        let assignments = Assignments::new(Arc::new(MemoryStore::default()), None);
+        let before = assignments.changes(&acme);
+        assignments.forget(&acme);
+        stock.remember(&acme, rights(None), now(before));
+        assert!(
+            stock
+                .remembered(&acme, assignments.changes(&acme), None)
+                .is_none()
+        );
+        stock.remember(&acme, rights(None), now(assignments.changes(&acme)));
+        assert!(
+            stock
+                .remembered(&acme, assignments.changes(&acme), None)
+                .is_some()
+        );
+        for forget in [0, 1] {
+            match forget {
+                0 => assignments.forget(&acme),
+                _ => assignments.forget_all(),
+            }
+            assert!(
+                stock
+                    .remembered(&acme, assignments.changes(&acme), None)
+                    .is_none()
+            );
+            stock.remember(&acme, rights(None), now(assignments.changes(&acme)));
+        }
+    }
+
+    #[test]
+    fn where_others_write_too_nothing_is_remembered_for_longer_than_it_may_be() {
+        let (stock, acme) = (stock(2), tenant(1));
+        stock.remember(&acme, rights(None), now(0));
+        assert!(
+            stock
+                .remembered(&acme, 0, Some(Duration::from_secs(60)))
+                .is_some()
+        );
+        assert!(stock.remembered(&acme, 0, Some(Duration::ZERO)).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_tenants_are_remembered_by_a_few_lists_and_never_without_end() {
+        let stock = stock(100);
+        for index in 0..10_000 {
+            let tools = (index % 2 == 0).then_some(&["t0001"][..]);
+            stock.remember(&tenant(index), rights(tools), now(0));
+        }
+        assert!(stock.remembered(&tenant(0), 0, None).is_some());
+        stock.tenants.run_pending_tasks();
+        stock.shelves.run_pending_tasks();
+        assert_eq!(stock.tenants.entry_count(), 10_000);
+        assert_eq!(stock.shelves.entry_count(), 1);
+        assert!(stock.tenants.weighted_size() < super::MAX_REMEMBERED);
+    }
+}

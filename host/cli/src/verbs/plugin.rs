@@ -56,7 +56,11 @@ fn tools(row: &PluginRow) -> String {
 }
 
 fn by(row: &PluginRow) -> &'static str {
-    if row.said { "assigned" } else { "as every tenant" }
+    match (row.said, row.tools.is_empty()) {
+        (true, false) => "assigned",
+        (true, true) => "taken from it",
+        (false, _) => "as every tenant",
+    }
 }
 
 impl Show for Rows {

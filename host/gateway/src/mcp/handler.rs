@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
@@ -49,6 +50,8 @@ pub(crate) struct Handler {
     source: Source,
     /// Whether clients hear of it when the list of tools has changed.
     announces: bool,
+    /// The revision of the list that the session was last given, or told of; 0 before the first.
+    listed: AtomicU64,
 }
 
 /// One call of a tool, as it goes through its rounds.
@@ -66,6 +69,7 @@ impl Handler {
             parts,
             source: Source::Http { schemas_of: caller },
             announces,
+            listed: AtomicU64::new(0),
         }
     }
 
@@ -73,6 +77,7 @@ impl Handler {
         let switching = caller.switching();
         Self {
             announces: switching.is_some(),
+            listed: AtomicU64::new(0),
             parts: Parts {
                 calls,
                 pages: Arc::default(),
@@ -131,6 +136,21 @@ impl Handler {
         };
         let offer = if first { self.offer() } else { Offer::Nothing };
         Ok(Face { offer, argument })
+    }
+
+    /// A session whose list is another one since it was given, because something was assigned or taken meanwhile, is told
+    /// with its next call. Whoever does not listen is not waited for.
+    async fn tell_of_change(&self, who: &Who, binding: &Binding, context: &RequestContext<RoleServer>) {
+        let known = self.listed.load(Ordering::Relaxed);
+        if !self.announces || who.session.is_none() || known == 0 {
+            return;
+        }
+        if let Ok(page) = self.parts.calls.list(binding, None).await
+            && page.revision != known
+        {
+            self.listed.store(page.revision, Ordering::Relaxed);
+            let _nobody = context.peer.notify_tool_list_changed().await;
+        }
     }
 
     /// Calls until the tool is done or needs an answer that only the client's next request can bring.
@@ -248,6 +268,7 @@ impl ServerHandler for Handler {
             Err(error) => Err(error),
         };
         let page = page.map_err(|error| protocol_error(&error))?;
+        self.listed.store(page.revision, Ordering::Relaxed);
         let face = self.face(&who, cursor.is_none()).await;
         let face = face.map_err(|error| protocol_error(&error))?;
         let era = Era::of(&context);
@@ -283,6 +304,7 @@ impl ServerHandler for Handler {
             Err(error) => return Ok(content::failure(&error, true).into()),
         };
         let tenant = binding.tenant().clone();
+        self.tell_of_change(&who, &binding, &context).await;
         let entry = self.parts.calls.find(&binding, &name).await;
         let entry = entry.map_err(|error| protocol_error(&error))?;
         let entry = entry.ok_or_else(|| unknown_tool(&name))?;

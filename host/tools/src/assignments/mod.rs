@@ -5,6 +5,8 @@ mod kept;
 mod record;
 mod rights;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use kept::{AssignmentError, Assignments, TenantAssignments};
 pub use record::{Assignment, ToolChoice};
