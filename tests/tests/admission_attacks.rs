@@ -120,7 +120,10 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
         .unwrap();
     let tools = Tools::new(catalogue, egress, Arc::new(Recorder::default())).unwrap();
     let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
-    let page = tools.list(&callers.binding("acme", "ada").await, None).unwrap();
+    let page = tools
+        .list(&callers.binding("acme", "ada").await, None)
+        .await
+        .unwrap();
     let description = &page.tools[0].description;
     assert!(
         description.starts_with("harmless") && description.is_ascii() && !description.contains('\u{1b}'),

@@ -30,6 +30,7 @@ use text::documents;
 /// Each document that shows commands, and none that lost them.
 const WITH_COMMANDS: &[&str] = &[
     "README.md",
+    "docs/src/assignments.md",
     "docs/src/callers.md",
     "docs/src/commands.md",
     "docs/src/getting-started.md",

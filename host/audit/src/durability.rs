@@ -50,6 +50,7 @@ impl Event {
             | Self::KeyRotated(_)
             | Self::ConfigurationLoaded(_)
             | Self::TenantChanged(_)
+            | Self::AssignmentChanged(_)
             | Self::HostStarted(_)
             | Self::HostStopped(_)
             | Self::SpaceRestored(_)

@@ -55,6 +55,8 @@ pub enum Event {
     ConfigurationLoaded(ConfigurationLoaded),
     /// A tenant was added to, changed in or removed from the directory.
     TenantChanged(TenantChanged),
+    /// What a tenant may call was changed.
+    AssignmentChanged(AssignmentChanged),
     /// The host begins to serve.
     HostStarted(HostStarted),
     /// It ends in good order.
@@ -225,6 +227,28 @@ pub struct TenantChanged {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Who did it: an operating system's user, or a caller's subject.
+    pub by: String,
+    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    pub done: bool,
+}
+
+/// What a tenant may call. The event belongs to that tenant's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssignmentChanged {
+    /// Whose.
+    pub tenant: String,
+    /// Which plugin; absent where the tenant's operation mode is what was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// What was done: set or removed.
+    pub action: ChangeAction,
+    /// The tools from here on, where they are not all of the plugin's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// The operation mode from here on, where one was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<&'static str>,
+    /// Who did it: an operating system's user.
     pub by: String,
     /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
     pub done: bool,

@@ -26,9 +26,9 @@ pub use chain::{
 };
 pub use durability::{ChangeAction, Durability, is_safe};
 pub use event::{
-    CallFinished, CallStarted, ChainResumed, ConfigurationLoaded, CredentialChanged, EgressIntent,
-    EgressOutcome, Event, GrantApproved, HostStarted, HostStopped, KeyRotated, SpaceQuarantined,
-    SpaceRestored, TenantChanged, Who,
+    AssignmentChanged, CallFinished, CallStarted, ChainResumed, ConfigurationLoaded, CredentialChanged,
+    EgressIntent, EgressOutcome, Event, GrantApproved, HostStarted, HostStopped, KeyRotated,
+    SpaceQuarantined, SpaceRestored, TenantChanged, Who,
 };
 pub use json_lines::JsonLinesSink;
 pub use log_sink::LogSink;

@@ -15,6 +15,8 @@ const MEMBERS: &[&str] = &[
     "kind",
     "plugin",
     "tool",
+    // those of an assignment, which the operator names and the plugin has
+    "tools",
     "connection",
     "user",
     "by",
@@ -25,6 +27,7 @@ const MEMBERS: &[&str] = &[
     "outcome",
     "method",
     "action",
+    "mode",
     "found",
     "version",
     // the template of a granted endpoint; of a refused request what the guest asked for, cut to 128 characters

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use toolhost_policy::is_hidden;
 
 use crate::args::OutputFormat;
 
@@ -59,18 +60,13 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
-            if c.is_control() || is_bidi(c) {
+            if c.is_control() || is_hidden(c) {
                 '\u{fffd}'
             } else {
                 c
             }
         })
         .collect()
-}
-
-/// Unicode's explicit directional formatting (UAX #9), which can show a text in another order than it has.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
 }
 
 /// Bytes for people.

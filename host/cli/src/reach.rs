@@ -11,8 +11,9 @@ use toolhost_policy::Secret;
 use crate::args::KeptArgs;
 use crate::config::{Config, Data};
 use crate::exit::Failure;
+use crate::grants::Lock;
 use crate::secret_ref;
-use crate::setup::{data_of, read_config};
+use crate::setup::{data_of, lock_of, read_config};
 use crate::wiring::{Kept, operator};
 
 /// Lines of an export that wait for stdout.
@@ -22,6 +23,8 @@ const WAITING: usize = 16;
 pub(crate) struct Reach {
     pub(crate) config: Config,
     pub(crate) data: Data,
+    /// Which plugins there are, where no host runs.
+    pub(crate) lock: PathBuf,
 }
 
 impl Reach {
@@ -34,7 +37,8 @@ impl Reach {
         let data = data_of(&config, &args.data)?.ok_or_else(|| {
             Failure::usage("nothing names a data directory: give --data-dir DIR, or [data] dir in host.toml")
         })?;
-        Ok(Self { config, data })
+        let lock = lock_of(&config, None);
+        Ok(Self { config, data, lock })
     }
 
     /// The audit chains' directory.
@@ -70,6 +74,10 @@ impl Reach {
         let kept = Kept::open(&self.data, self.config.chains).await?;
         if request.takes_secret() {
             kept.list_tenants(&self.config.tenants, None).await?;
+        }
+        if request.names_plugins() {
+            let granted = Lock::read(&self.lock)?.plugins();
+            kept.assignments.serve(self.config.assignment_rules(), granted);
         }
         let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
         let by = operator();

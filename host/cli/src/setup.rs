@@ -89,10 +89,7 @@ impl Setup {
         }
         config.data = data_of(&config, &args.data)?;
         what_lasts(&mut config)?;
-        let lock = args
-            .lock
-            .clone()
-            .unwrap_or_else(|| beside(config.path.as_deref(), LOCK));
+        let lock = lock_of(&config, args.lock.as_deref());
         let cache_dir = match args.cache_dir.clone().or_else(|| config.cache_dir.clone()) {
             Some(directory) => directory,
             None => default_cache_dir()?,
@@ -171,6 +168,11 @@ fn what_lasts(config: &mut Config) -> Result<(), Failure> {
             "[audit] file has no meaning with a data directory: the chains are in it",
         ));
     }
+    if lasts && !config.assigned.is_empty() {
+        return Err(Failure::usage(
+            "[tenants.NAME] mode and plugins have no meaning with a data directory, where they are kept: use host tenant set NAME --mode, and host plugin assign",
+        ));
+    }
     if !lasts && config.chains != ChainSettings::default() {
         return Err(Failure::usage(
             "[audit] on_failure and segment_bytes need a data directory: --data-dir DIR, or [data] dir",
@@ -194,6 +196,11 @@ fn what_lasts(config: &mut Config) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Where grants are kept.
+pub(crate) fn lock_of(config: &Config, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| beside(config.path.as_deref(), LOCK), Path::to_owned)
 }
 
 fn beside(file: Option<&Path>, name: &str) -> PathBuf {
@@ -236,6 +243,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: Vec::new(),
+        provide: Vec::new(),
         credentials: "static".into(),
         allow: None,
         response_headers: Vec::new(),

@@ -1,11 +1,11 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{Grant, PluginName};
+use toolhost_policy::{Grant, OperationMode, PluginName};
 
 use crate::scrub::{Needles, scrub_whole};
 
@@ -18,6 +18,8 @@ pub struct EgressCall {
     call: u64,
     deadline: Instant,
     is_read_only: bool,
+    mode: OperationMode,
+    blocked: AtomicBool,
     requests: AtomicU64,
     attached: Mutex<Vec<Arc<Needles>>>,
 }
@@ -30,6 +32,8 @@ impl EgressCall {
             call,
             deadline,
             is_read_only: false,
+            mode: OperationMode::Full,
+            blocked: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
         }
@@ -40,6 +44,30 @@ impl EgressCall {
     pub fn of_read_only_tool(mut self, is_read_only: bool) -> Self {
         self.is_read_only = is_read_only;
         self
+    }
+
+    /// Says what the call may do at most, whatever its tool says of itself. Until then it may do all that was granted.
+    #[must_use]
+    pub fn in_mode(mut self, mode: OperationMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// What the call may do at most.
+    #[must_use]
+    pub fn mode(&self) -> OperationMode {
+        self.mode
+    }
+
+    /// Remembers that the guest tried more than the mode lets.
+    pub fn block(&self) {
+        self.blocked.store(true, Ordering::Release);
+    }
+
+    /// Whether it did.
+    #[must_use]
+    pub fn was_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
     }
 
     /// Whether a request may go unrecorded where the operator serves reads without a record: it changes nothing, and

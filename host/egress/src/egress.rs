@@ -168,16 +168,13 @@ impl Egress {
         steps::principal(call.binding(), grant)?;
         steps::budget(call, request.body.as_ref().map_or(0, bytes::Bytes::len))?;
         let endpoint = steps::endpoint(grant, &request)?;
+        steps::mode(call, &connection.name, &request.method)?;
         let text = steps::build_url(connection, endpoint, &request)?;
         let url = steps::canonicalise(connection, &text)?;
         steps::match_again(grant, endpoint, &url)?;
         let headers = steps::guest_headers(connection, &call.grant().limits, &request.headers)?;
         self.still_consistent(call, connection)?;
-        let provider = self
-            .providers
-            .get(&connection.credentials)
-            .map(|provider| &**provider);
-        let credential = steps::credential(provider, call, connection).await?;
+        let credential = steps::credential(self.provider(connection), call, connection).await?;
         let credential = credential.as_deref();
         let attached = steps::fill_headers(connection, credential)?;
         let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
@@ -228,8 +225,17 @@ impl Egress {
         Ok(Opened { head, body, needles })
     }
 
+    pub(crate) fn provider(
+        &self,
+        connection: &toolhost_policy::Connection,
+    ) -> Option<&dyn CredentialProvider> {
+        self.providers
+            .get(&connection.credentials)
+            .map(|provider| &**provider)
+    }
+
     /// A connection that was not checked when it was loaded is not used (E11).
-    fn still_consistent(
+    pub(crate) fn still_consistent(
         &self,
         call: &EgressCall,
         connection: &toolhost_policy::Connection,

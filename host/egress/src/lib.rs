@@ -15,6 +15,7 @@
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
+//! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
 
 mod absolute;
@@ -22,6 +23,7 @@ mod call;
 mod conflict;
 mod egress;
 mod failure;
+mod provided;
 mod request;
 pub mod scrub;
 pub mod steps;

@@ -15,11 +15,25 @@ pub trait CallPath: Send + Sync + 'static {
     /// As [`Tools::list`].
     ///
     /// # Errors
-    /// The cursor is not one of this list.
-    fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError>;
+    /// The cursor is not one of this list; what the tenant may call cannot be read.
+    fn list<'a>(
+        &'a self,
+        binding: &'a Binding,
+        cursor: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<ToolPage>, PublicError>>;
 
     /// As [`Tools::find`].
-    fn find(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>>;
+    ///
+    /// # Errors
+    /// What the tenant may call cannot be read.
+    fn find<'a>(
+        &'a self,
+        binding: &'a Binding,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<ToolEntry>>, PublicError>>;
+
+    /// As [`Tools::find_at_once`].
+    fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>>;
 
     /// As [`Tools::call`].
     fn call<'a>(
@@ -32,12 +46,24 @@ pub trait CallPath: Send + Sync + 'static {
 }
 
 impl CallPath for Tools {
-    fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
-        self.list(binding, cursor)
+    fn list<'a>(
+        &'a self,
+        binding: &'a Binding,
+        cursor: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<ToolPage>, PublicError>> {
+        self.list(binding, cursor).boxed()
     }
 
-    fn find(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
-        self.find(binding, name)
+    fn find<'a>(
+        &'a self,
+        binding: &'a Binding,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<ToolEntry>>, PublicError>> {
+        self.find(binding, name).boxed()
+    }
+
+    fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
+        self.find_at_once(binding, name)
     }
 
     fn call<'a>(

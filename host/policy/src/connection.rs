@@ -191,6 +191,8 @@ pub struct Connection {
     pub auth: AuthPlacement,
     /// Headers that the host sets, filled from the credential's attributes.
     pub headers: Vec<(http::HeaderName, HeaderTemplate)>,
+    /// Arguments of tools that the host fills from the credential's attributes, by name. No model chooses them.
+    pub provide: Vec<(String, HeaderTemplate)>,
     /// The provider of its credentials.
     pub credentials: String,
     /// Where the operator narrows what any plugin may ask for.

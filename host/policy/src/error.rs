@@ -43,6 +43,8 @@ codes! {
     HomeTenantUnavailable = "home_tenant_unavailable", 409;
     /// The active tenant is not the one that the call expects.
     TenantMismatch = "tenant_mismatch", 409;
+    /// The tool, or what it did, is more than the operation mode lets.
+    OperationModeBlocked = "operation_mode_blocked", 403;
     /// There is no such tool, session or resource for this caller.
     NotFound = "not_found", 404;
     /// The arguments do not fit the tool's schema.

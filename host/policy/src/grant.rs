@@ -148,6 +148,7 @@ mod tests {
             credential_of: CredentialOwner::Tenant,
             auth: AuthPlacement::Bearer,
             headers: vec![],
+            provide: vec![],
             credentials: "env".into(),
             allow,
             response_headers: vec![],

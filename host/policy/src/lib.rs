@@ -11,15 +11,19 @@
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Connection`]: one outside system as the operator defined it.
+//! - [`OperationMode`]: how much tools may do.
+//! - [`is_hidden`]: characters that make a text read as another.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
 
 mod connection;
 mod endpoint;
 mod error;
 mod grant;
+mod hidden;
 mod limits;
 mod manifest;
 mod manifest_toml;
+mod mode;
 mod name;
 mod path;
 mod secret;
@@ -30,8 +34,10 @@ pub use connection::{
 pub use endpoint::{Endpoint, Method, Refusal};
 pub use error::{ErrorCode, PublicError};
 pub use grant::{ConnectionGrant, Grant, GrantError};
+pub use hidden::is_hidden;
 pub use limits::{Limit, Limits, LimitsPatch};
 pub use manifest::{ConnectionRequest, Manifest, ManifestError};
+pub use mode::OperationMode;
 pub use name::{ConnectionName, NameError, PluginName, ToolName};
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;

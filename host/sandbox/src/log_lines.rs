@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use toolhost_policy::{Limits, PluginName};
+use toolhost_policy::{Limits, PluginName, is_hidden};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
 /// What a call logs: through the `log` import and through its output streams. Lines are counted, cut, cleaned, and go
@@ -59,15 +59,14 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
     text.get(..end)
         .unwrap_or_default()
         .chars()
-        .map(|c| if is_deceptive(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() || is_hidden(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
-}
-
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{061c}')
 }
 
 /// An output stream of the guest, as lines of its log.

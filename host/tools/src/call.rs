@@ -3,83 +3,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
-use toolhost_policy::{ErrorCode, Limit, PublicError};
-use toolhost_sandbox::{CallContext, ProgressSink, contract};
+use toolhost_policy::{ErrorCode, OperationMode, PublicError};
+use toolhost_sandbox::{CallContext, contract};
 
+use crate::assignments::Rights;
 use crate::catalogue::{Offered, Served};
+use crate::checks::{check_arguments, check_client, input_unsupported};
 use crate::end::End;
-use crate::schema::names_a_tenant;
+use crate::provided::filled;
 use crate::seal::{Purpose, Sealer};
-use crate::{CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage, outcome};
-
-/// What a door brings to a call, beside who calls what.
-#[derive(Clone, Default)]
-pub struct CallOptions {
-    /// Who hears of its progress.
-    pub progress: Option<Arc<dyn ProgressSink>>,
-    /// Ends the call.
-    pub cancel: CancellationToken,
-    /// Answers to what the tool asked.
-    pub resume: Option<Resume>,
-    /// What the client can do.
-    pub client: ClientCapabilities,
-}
-
-impl std::fmt::Debug for CallOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallOptions")
-            .field("client", &self.client)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a client said that it can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ClientCapabilities {
-    /// Ask its user.
-    pub elicitation: bool,
-    /// Ask its model.
-    pub sampling: bool,
-}
-
-impl ClientCapabilities {
-    fn has(self, kind: &str) -> bool {
-        match kind {
-            "elicitation" => self.elicitation,
-            "sampling" => self.sampling,
-            _ => false,
-        }
-    }
-}
-
-/// A call that goes on.
-#[derive(Debug, Clone)]
-pub struct Resume {
-    /// One for each question.
-    pub answers: Vec<Answer>,
-    /// As [`InputRequired::state`] gave it.
-    pub state: String,
-}
-
-/// The answer to one question.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The question's.
-    pub id: String,
-    /// `accept`, `decline` or `cancel`.
-    pub action: String,
-    /// What was answered.
-    pub content: Option<Value>,
-}
+use crate::stock::{Known, Reading, Stock};
+use crate::{
+    Answer, Assignments, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
+    outcome,
+};
 
 /// The catalogue and the one way to call what is in it.
 pub struct Tools {
-    catalogue: ArcSwap<Catalogue>,
+    stock: ArcSwap<Stock>,
+    assignments: Option<Arc<Assignments>>,
     egress: Arc<Egress>,
     audit: Arc<dyn Sink>,
     sealer: Sealer,
@@ -103,7 +48,8 @@ impl Tools {
         let sealer = Sealer::new()
             .map_err(|error| PublicError::new(ErrorCode::Internal, format!("no random numbers: {error}")))?;
         Ok(Self {
-            catalogue: ArcSwap::from_pointee(catalogue),
+            stock: ArcSwap::from_pointee(Stock::new(catalogue)),
+            assignments: None,
             egress,
             audit,
             sealer,
@@ -111,33 +57,79 @@ impl Tools {
         })
     }
 
+    /// From here on tenants have what is assigned to them. Without this every tenant has every tool.
+    #[must_use]
+    pub fn with_assignments(mut self, assignments: Arc<Assignments>) -> Self {
+        self.assignments = Some(assignments);
+        self
+    }
+
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
     pub fn swap(&self, catalogue: Catalogue) {
-        self.catalogue.store(Arc::new(catalogue));
+        self.stock.store(Arc::new(Stock::new(catalogue)));
     }
 
     /// Of the present catalogue.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.catalogue.load().revision()
+        self.stock.load().catalogue.revision()
     }
 
-    /// A page of the tools that this caller may see: the same `Arc` for the same cursor, as long as the catalogue
-    /// stands.
+    /// A page of the tools that the active tenant may call: the same `Arc` for the same cursor and for every tenant that may
+    /// call the same, as long as the catalogue stands.
     ///
     /// # Errors
-    /// The cursor is of no page of the present list.
-    pub fn list(&self, _binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
-        self.catalogue.load().page(cursor)
+    /// The cursor is of no page of the present list; what the tenant may call cannot be read.
+    pub async fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
+        let stock = self.stock.load_full();
+        self.known(&stock, binding).await?.shelf().page(cursor)
     }
 
-    /// A tool that this caller may see.
+    /// A tool that the active tenant has; its operation mode may still not let it be called.
+    ///
+    /// # Errors
+    /// What the tenant may call cannot be read.
+    pub async fn find(&self, binding: &Binding, name: &str) -> Result<Option<Arc<ToolEntry>>, PublicError> {
+        let stock = self.stock.load_full();
+        let known = self.known(&stock, binding).await?;
+        Ok(found(&stock, &known, name))
+    }
+
+    /// The same without reading anything: `None` also where nothing is remembered of the tenant.
     #[must_use]
-    pub fn find(&self, _binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
-        self.catalogue
-            .load()
-            .get(name)
-            .map(|offered| Arc::clone(&offered.entry))
+    pub fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
+        let stock = self.stock.load_full();
+        found(&stock, &*self.known_at_once(&stock, binding)?, name)
+    }
+
+    fn known_at_once(&self, stock: &Stock, binding: &Binding) -> Option<Arc<Known>> {
+        let Some(assignments) = &self.assignments else {
+            return Some(stock.everything());
+        };
+        let tenant = binding.tenant();
+        stock.remembered(tenant, assignments.changes(tenant), assignments.max_age())
+    }
+
+    /// What the active tenant may call.
+    async fn known(&self, stock: &Stock, binding: &Binding) -> Result<Arc<Known>, PublicError> {
+        if let Some(known) = self.known_at_once(stock, binding) {
+            return Ok(known);
+        }
+        let Some(assignments) = &self.assignments else {
+            return Ok(stock.everything());
+        };
+        let tenant = binding.tenant();
+        let read = Reading {
+            changes: assignments.changes(tenant),
+            at: Instant::now(),
+        };
+        let rules = assignments.rules();
+        let of_tenant = assignments.of(&binding.space()).await.map_err(|error| {
+            tracing::error!(%tenant, %error, "what a tenant may call cannot be read");
+            let text = "what this tenant may call cannot be read; the log has the reason";
+            PublicError::new(ErrorCode::Internal, text)
+        })?;
+        Ok(stock.remember(tenant, Rights::new(rules, of_tenant), read))
     }
 
     /// Calls a tool. Every door comes here.
@@ -152,8 +144,14 @@ impl Tools {
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
         let started = Instant::now();
-        let catalogue = self.catalogue.load_full();
-        let Offered { entry, served } = catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
+        let stock = self.stock.load_full();
+        let known = self.known(&stock, binding).await?;
+        let Offered { entry, served } = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
+        // One that the tenant does not have is answered as one that nobody has.
+        let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
+        if !mode.lets_tool(entry.effects.read_only, entry.effects.destructive) {
+            return Err(blocked(mode));
+        }
         check_client(entry, options.client)?;
         let arguments = check_arguments(entry, served, args)?;
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +177,14 @@ impl Tools {
             duration_us: 0,
         };
         let end = End::begin(Arc::clone(&self.audit), end, started);
-        let result = self.run(binding, entry, served, call, arguments, options).await;
+        let running = Running {
+            binding,
+            entry,
+            served,
+            call,
+            mode,
+        };
+        let result = self.run(running, arguments, options).await;
         let (outcome, bytes) = match &result {
             Ok((CallOutcome::Complete(_), bytes)) => ("ok", *bytes),
             Ok((CallOutcome::InputRequired(_), bytes)) => ("input_required", *bytes),
@@ -194,13 +199,25 @@ impl Tools {
 
     async fn run(
         &self,
-        binding: &Binding,
-        entry: &ToolEntry,
-        served: &Arc<Served>,
-        call: u64,
+        running: Running<'_>,
         arguments: String,
         options: CallOptions,
     ) -> Result<(CallOutcome, u64), PublicError> {
+        let Running {
+            binding,
+            entry,
+            served,
+            call,
+            mode,
+        } = running;
+        let deadline = Instant::now() + served.limits.wall();
+        let egress_call = Arc::new(
+            self.egress
+                .call(binding.clone(), Arc::clone(&served.grant), call, deadline)
+                .of_read_only_tool(entry.effects.read_only)
+                .in_mode(mode),
+        );
+        let arguments = filled(entry, arguments, &self.egress, &egress_call).await?;
         let purpose = Purpose {
             binding,
             digest: &served.digest,
@@ -220,12 +237,6 @@ impl Tools {
                 (resume.answers.into_iter().map(answer).collect(), Some(state))
             }
         };
-        let deadline = Instant::now() + served.limits.wall();
-        let egress_call = Arc::new(
-            self.egress
-                .call(binding.clone(), Arc::clone(&served.grant), call, deadline)
-                .of_read_only_tool(entry.effects.read_only),
-        );
         let context = CallContext {
             call,
             binding: binding.clone(),
@@ -248,6 +259,9 @@ impl Tools {
             }
             returned = served.plugin.invoke(context, invocation) => returned,
         };
+        if egress_call.was_blocked() {
+            return Err(blocked(mode));
+        }
         let answered = returned.map_err(|error| PublicError::from(&error))?;
         let bytes = answered.bytes;
         if outcome::texts(&answered.outcome).any(|text| egress_call.holds_credential(text)) {
@@ -298,57 +312,29 @@ impl Tools {
     }
 }
 
+/// A call that was accepted.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    binding: &'a Binding,
+    entry: &'a ToolEntry,
+    served: &'a Arc<Served>,
+    call: u64,
+    mode: OperationMode,
+}
+
+fn found(stock: &Stock, known: &Known, name: &str) -> Option<Arc<ToolEntry>> {
+    let entry = &stock.catalogue.get(name)?.entry;
+    known.mode(entry).map(|_| Arc::clone(entry))
+}
+
+fn blocked(mode: OperationMode) -> PublicError {
+    let text = format!("the operation mode of this tenant is {mode}, which does not let this");
+    PublicError::new(ErrorCode::OperationModeBlocked, text)
+}
+
 fn unknown_tool(name: &str) -> PublicError {
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     PublicError::new(ErrorCode::NotFound, format!("there is no tool {name:?}"))
-}
-
-fn check_client(entry: &ToolEntry, client: ClientCapabilities) -> Result<(), PublicError> {
-    match entry.requires.iter().find(|kind| !client.has(kind)) {
-        None => Ok(()),
-        Some(kind) => Err(input_unsupported(kind)),
-    }
-}
-
-fn input_unsupported(kind: &str) -> PublicError {
-    PublicError::new(
-        ErrorCode::InputUnsupported,
-        format!("the tool needs a client that offers {kind}"),
-    )
-    .about(kind)
-}
-
-/// The arguments as the guest gets them, once they fit the tool's schema.
-fn check_arguments(entry: &ToolEntry, served: &Served, args: ModelArgs) -> Result<String, PublicError> {
-    let value = args.into_value();
-    let text = value.to_string();
-    let max = served.limits.arguments_bytes;
-    if text.len() as u64 > max {
-        let message = format!(
-            "the arguments have {} bytes, more than {max} ([limits] arguments_bytes)",
-            text.len()
-        );
-        return Err(PublicError::new(ErrorCode::LimitExceeded, message).about(Limit::arguments_bytes.key()));
-    }
-    // A schema may be open to any member; not to this one (N19).
-    if let Some(name) = value
-        .as_object()
-        .into_iter()
-        .flat_map(Map::keys)
-        .find(|name| names_a_tenant(name))
-    {
-        let message = "the tenant is no argument: it comes from the caller's token";
-        return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
-    }
-    entry.arguments.check(&value).map_err(|(sentence, place)| {
-        let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
-        if place.is_empty() {
-            error
-        } else {
-            error.about(place)
-        }
-    })?;
-    Ok(text)
 }
 
 fn answer(answer: Answer) -> contract::Answer {

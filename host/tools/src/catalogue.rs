@@ -1,15 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use toolhost_policy::{ErrorCode, Grant, Limits, PluginName, PublicError};
+use toolhost_policy::{ConnectionName, Grant, Limits, PluginName};
 use toolhost_sandbox::{Plugin, SandboxError, contract};
 
 use crate::ToolEntry;
-
-/// Tools on a page. A page of this size is some tens of kilobytes.
-const PAGE: usize = 100;
+use crate::provided::Provisions;
+use crate::shelf::Shelf;
 
 /// Tools of one plugin.
 const MAX_TOOLS: usize = 1_000;
@@ -40,6 +37,20 @@ pub enum CatalogueError {
     /// Two plugins of one name: what one keeps, the other would find.
     #[error("plugin {0} is named twice")]
     Plugin(PluginName),
+    /// Two connections of one plugin provide the same argument.
+    #[error(
+        "plugin {plugin}: both connections.{first}.provide and connections.{second}.provide have {argument:?}"
+    )]
+    Provided {
+        /// Whose.
+        plugin: PluginName,
+        /// Which argument.
+        argument: String,
+        /// Who provides it.
+        first: ConnectionName,
+        /// Who does too.
+        second: ConnectionName,
+    },
     /// More tools than anyone would offer.
     #[error("plugin {0} has more than {MAX_TOOLS} tools")]
     TooMany(PluginName),
@@ -69,23 +80,13 @@ pub(crate) struct Offered {
     pub(crate) served: Arc<Served>,
 }
 
-/// Some of the tools.
-#[derive(Debug)]
-pub struct ToolPage {
-    /// In the order of their names.
-    pub tools: Vec<Arc<ToolEntry>>,
-    /// Where to go on.
-    pub next_cursor: Option<String>,
-    /// Of the catalogue; it changes whenever the list may have.
-    pub revision: u64,
-}
-
 /// The plugins that are served. It never changes: another one takes its place.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     plugins: Vec<Arc<Served>>,
     tools: HashMap<String, Offered>,
-    pages: Vec<Arc<ToolPage>>,
+    sorted: Vec<Arc<ToolEntry>>,
+    whole: Arc<Shelf>,
     revision: u64,
 }
 
@@ -125,7 +126,10 @@ impl Catalogue {
         for (plugin, grant, tools) in plugins {
             catalogue.add(plugin, grant, tools)?;
         }
-        catalogue.pages = pages(catalogue.tools.values().map(|offered| &offered.entry), revision);
+        let entries = catalogue.tools.values().map(|offered| Arc::clone(&offered.entry));
+        catalogue.sorted = entries.collect();
+        catalogue.sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        catalogue.whole = Arc::new(Shelf::of(catalogue.sorted.iter(), revision));
         Ok(catalogue)
     }
 
@@ -142,6 +146,7 @@ impl Catalogue {
         if tools.len() > MAX_TOOLS {
             return Err(CatalogueError::TooMany(name));
         }
+        let provisions = Provisions::of(&grant)?;
         let served = Arc::new(Served {
             digest: plugin.digest().to_string(),
             limits: Arc::new(grant.limits.clone()),
@@ -149,7 +154,7 @@ impl Catalogue {
             plugin,
         });
         for tool in tools {
-            let entry = Arc::new(ToolEntry::new(&name, tool)?);
+            let entry = Arc::new(ToolEntry::of(&name, tool, &provisions)?);
             if let Some(other) = self.tools.get(&entry.name) {
                 return Err(CatalogueError::Shadowed {
                     tool: entry.name.clone(),
@@ -177,104 +182,45 @@ impl Catalogue {
         self.tools.get(name)
     }
 
-    pub(crate) fn page(&self, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
-        let index = match cursor {
-            None => Some(0),
-            Some(cursor) => read_cursor(cursor, self.revision),
-        };
-        index
-            .and_then(|index| self.pages.get(index))
-            .cloned()
-            .ok_or_else(|| {
-                PublicError::new(
-                    ErrorCode::InvalidRequest,
-                    "the cursor is of no page of the present list; begin without one",
-                )
-                .about("cursor")
-            })
+    /// All tools, for whoever has them all.
+    pub(crate) fn whole(&self) -> &Arc<Shelf> {
+        &self.whole
     }
-}
 
-fn pages<'a>(entries: impl Iterator<Item = &'a Arc<ToolEntry>>, revision: u64) -> Vec<Arc<ToolPage>> {
-    let mut tools: Vec<_> = entries.cloned().collect();
-    tools.sort_by(|a, b| a.name.cmp(&b.name));
-    let count = tools.len().div_ceil(PAGE).max(1);
-    let mut rest = tools.into_iter();
-    (0..count)
-        .map(|index| {
-            let tools = rest.by_ref().take(PAGE).collect();
-            let next_cursor = (index + 1 < count).then(|| write_cursor(index + 1, revision));
-            Arc::new(ToolPage {
-                tools,
-                next_cursor,
-                revision,
-            })
-        })
-        .collect()
-}
-
-/// A cursor names its revision, so that one of an older list is refused instead of skipping tools.
-fn write_cursor(page: usize, revision: u64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{revision}.{page}"))
-}
-
-fn read_cursor(cursor: &str, revision: u64) -> Option<usize> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    let (of, page) = text.split_once('.')?;
-    if of.parse() != Ok(revision) {
-        return None;
+    /// Every tool, in the order of their names.
+    pub(crate) fn sorted(&self) -> &[Arc<ToolEntry>] {
+        &self.sorted
     }
-    page.parse().ok()
+
+    /// The plugins, with the names of their tools.
+    #[must_use]
+    pub fn plugins(&self) -> BTreeMap<PluginName, BTreeSet<String>> {
+        let mut plugins: BTreeMap<_, BTreeSet<_>> = self
+            .plugins
+            .iter()
+            .map(|served| (served.grant.plugin.clone(), BTreeSet::new()))
+            .collect();
+        for entry in &self.sorted {
+            plugins
+                .entry(entry.plugin.clone())
+                .or_default()
+                .insert(entry.name.clone());
+        }
+        plugins
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use toolhost_policy::PluginName;
-
-    use super::{Catalogue, PAGE, pages};
-    use crate::ToolEntry;
-
-    fn catalogue(count: usize) -> Catalogue {
-        let plugin = PluginName::parse("x").unwrap();
-        let entries: Vec<_> = (0..count)
-            .map(|index| {
-                let tool = crate::entry::test_tool(&format!("t{index:04}"));
-                Arc::new(ToolEntry::new(&plugin, tool).unwrap())
-            })
-            .collect();
-        Catalogue {
-            pages: pages(entries.iter(), 7),
-            revision: 7,
-            ..Catalogue::default()
+impl Catalogue {
+    /// Of entries without plugins.
+    pub(crate) fn of_entries(entries: Vec<ToolEntry>, revision: u64) -> Self {
+        let mut sorted: Vec<_> = entries.into_iter().map(Arc::new).collect();
+        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            whole: Arc::new(Shelf::of(sorted.iter(), revision)),
+            sorted,
+            revision,
+            ..Self::default()
         }
-    }
-
-    #[test]
-    fn every_tool_is_on_exactly_one_page_and_a_page_is_built_once() {
-        let catalogue = catalogue(PAGE * 2 + 1);
-        let (mut cursor, mut names) = (None, vec![]);
-        loop {
-            let page = catalogue.page(cursor.as_deref()).unwrap();
-            assert!(Arc::ptr_eq(&page, &catalogue.page(cursor.as_deref()).unwrap()));
-            names.extend(page.tools.iter().map(|tool| tool.name.clone()));
-            cursor = page.next_cursor.clone();
-            if cursor.is_none() {
-                break;
-            }
-        }
-        let mut sorted = names.clone();
-        sorted.dedup();
-        assert_eq!((names.len(), sorted.len()), (PAGE * 2 + 1, PAGE * 2 + 1));
-    }
-
-    #[test]
-    fn a_cursor_of_another_list_or_of_nobody_is_refused() {
-        let catalogue = catalogue(PAGE + 1);
-        for cursor in ["", "x", "%", "OC4x", "Ny45OTk", "Ny4tMQ", &"A".repeat(10_000)] {
-            assert!(catalogue.page(Some(cursor)).is_err(), "{cursor}");
-        }
-        assert!(catalogue.page(None).unwrap().next_cursor.is_some());
     }
 }

@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use toolhost_policy::{PluginName, ToolName};
+use toolhost_policy::{ConnectionName, PluginName, ToolName, is_hidden};
 use toolhost_sandbox::contract;
 
 use crate::catalogue::CatalogueError;
-use crate::schema::Schema;
+use crate::provided::Provisions;
+use crate::schema::{Arguments, Schema};
 
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
@@ -39,7 +41,7 @@ pub struct ToolEntry {
     pub title: Option<String>,
     /// For the model; without control and invisible characters.
     pub description: String,
-    /// JSON Schema 2020-12, as the plugin gave it.
+    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills.
     pub input_schema: Arc<Map<String, Value>>,
     /// JSON Schema 2020-12 of the structured output.
     pub output_schema: Option<Arc<Map<String, Value>>>,
@@ -51,6 +53,10 @@ pub struct ToolEntry {
     pub plugin: PluginName,
     pub(crate) arguments: Schema,
     pub(crate) output: Option<Schema>,
+    /// The arguments that the host fills, and from which connection's credential.
+    pub(crate) provided: BTreeMap<String, ConnectionName>,
+    /// What the plugin gets has to fit this, where the host fills something; a model never sees it.
+    pub(crate) whole: Option<Schema>,
 }
 
 impl ToolEntry {
@@ -59,6 +65,15 @@ impl ToolEntry {
     /// # Errors
     /// Its name, a schema or what it says of itself is not acceptable.
     pub fn new(plugin: &PluginName, tool: contract::Tool) -> Result<Self, CatalogueError> {
+        Self::of(plugin, tool, &Provisions::default())
+    }
+
+    /// The same where connections provide some of its arguments.
+    pub(crate) fn of(
+        plugin: &PluginName,
+        tool: contract::Tool,
+        provisions: &Provisions,
+    ) -> Result<Self, CatalogueError> {
         let refuse = |why: String| CatalogueError::Tool {
             plugin: plugin.clone(),
             tool: tool.name.chars().take(64).collect(),
@@ -68,7 +83,11 @@ impl ToolEntry {
         if HOST_TOOLS.contains(&name.as_str()) {
             return Err(refuse("the host itself has a tool of this name".into()));
         }
-        let arguments = Schema::of_arguments(&tool.input_schema).map_err(&refuse)?;
+        let Arguments {
+            model: arguments,
+            provided,
+            whole,
+        } = Arguments::of(&tool.input_schema, provisions).map_err(&refuse)?;
         let output = tool
             .output_schema
             .as_deref()
@@ -102,6 +121,8 @@ impl ToolEntry {
             plugin: plugin.clone(),
             arguments,
             output,
+            provided,
+            whole,
         })
     }
 }
@@ -113,13 +134,7 @@ fn clean(text: &str, max: usize) -> String {
         .rev()
         .find(|at| text.is_char_boundary(*at))
         .unwrap_or(0);
-    let visible = |c: &char| {
-        matches!(c, '\n' | '\t')
-            || !(c.is_control()
-                || matches!(c,
-                    '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-                    | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{061c}'))
-    };
+    let visible = |c: &char| matches!(c, '\n' | '\t') || !(c.is_control() || is_hidden(*c));
     text.get(..end)
         .unwrap_or_default()
         .chars()

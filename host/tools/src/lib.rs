@@ -2,28 +2,40 @@
 //!
 //! This room decides which tool a name means for a caller, and what must hold before and after it runs. What must never
 //! happen here: a second way to run a tool; an argument that its schema does not have; a result that nobody looked at; a
-//! tool's answers resumed by another caller than the one who was asked.
+//! tool's answers resumed by another caller than the one who was asked; a tool run for a tenant that does not have it.
 //!
 //! # Tour
 //!
 //! - [`Tools`]: [`Tools::list`], [`Tools::find`], [`Tools::call`].
 //! - [`Catalogue`]: the plugins that are served, built once and swapped whole.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
+//! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
 mod args;
+mod assignments;
 mod call;
 mod catalogue;
+mod checks;
 mod end;
 mod entry;
+mod options;
 mod outcome;
+mod provided;
 mod schema;
 mod seal;
+mod shelf;
+mod stock;
 
 pub use args::ModelArgs;
-pub use call::{Answer, CallOptions, ClientCapabilities, Resume, Tools};
-pub use catalogue::{Catalogue, CatalogueError, ToolPage};
+pub use assignments::{
+    Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
+};
+pub use call::Tools;
+pub use catalogue::{Catalogue, CatalogueError};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
+pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};
+pub use shelf::ToolPage;
 pub use toolhost_sandbox::ProgressSink;

@@ -1,5 +1,10 @@
+use std::collections::BTreeMap;
+
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
+use toolhost_policy::ConnectionName;
+
+use crate::provided::Provisions;
 
 /// A schema larger than this is not written for a model.
 const MAX_SCHEMA: usize = 256 << 10;
@@ -7,14 +12,23 @@ const MAX_SCHEMA: usize = 256 << 10;
 /// How much of a validator's complaint is passed on.
 const MAX_COMPLAINT: usize = 500;
 
-/// The names under which a model could try to choose a tenant (N19). Compared in lower case, by letters and
-/// digits alone.
-const TENANT_NAMES: [&str; 6] = [
+/// The names under which a model could try to choose a tenant, here or at an outside system (N19). Compared in lower case,
+/// by letters and digits alone.
+const TENANT_NAMES: [&str; 15] = [
     "tenant",
     "tenantid",
     "tenantname",
     "tenantkey",
     "activetenant",
+    "externaltenantid",
+    "accountid",
+    "org",
+    "orgid",
+    "organization",
+    "organizationid",
+    "organisation",
+    "organisationid",
+    "workspaceid",
     // The doors' own argument: they take it out before a call comes here.
     "tenantcontext",
 ];
@@ -27,17 +41,8 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Compiles the schema of a tool's arguments. Members that it does not name are refused, whether it says so or not.
-    pub(crate) fn of_arguments(text: &str) -> Result<Self, String> {
-        let schema = parse(text)?;
-        if schema.get("type").and_then(Value::as_str) != Some("object") {
-            return Err("an input schema must have \"type\": \"object\"".into());
-        }
-        if let Some(name) = tenant_property(&Value::Object(schema.clone())) {
-            return Err(format!(
-                "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token"
-            ));
-        }
+    /// Compiles the schema of arguments. Members that it does not name are refused, whether it says so or not.
+    fn closed(schema: Map<String, Value>) -> Result<Self, String> {
         let mut strict = schema.clone();
         let says = |key: &str| schema.contains_key(key);
         if !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties") {
@@ -82,6 +87,41 @@ impl Schema {
             format!(" at {place}")
         };
         Err((format!("{sentence}{at}"), place))
+    }
+}
+
+/// The schemas of a tool's arguments.
+pub(crate) struct Arguments {
+    /// What a model sees, and what it chose is checked by.
+    pub(crate) model: Schema,
+    /// What the host fills, and from which connection.
+    pub(crate) provided: BTreeMap<String, ConnectionName>,
+    /// The plugin's own, where the host fills something.
+    pub(crate) whole: Option<Schema>,
+}
+
+impl Arguments {
+    /// Reads the schema of a tool's arguments.
+    pub(crate) fn of(text: &str, provisions: &Provisions) -> Result<Self, String> {
+        let schema = parse(text)?;
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("an input schema must have \"type\": \"object\"".into());
+        }
+        let mut left = schema.clone();
+        let provided = provisions.take_from(&mut left)?;
+        if let Some(name) = tenant_property(&Value::Object(left.clone())) {
+            return Err(format!(
+                "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token; the host can fill it, by provide of one of the plugin's [connections]"
+            ));
+        }
+        let whole = (!provided.is_empty())
+            .then(|| Schema::closed(schema))
+            .transpose()?;
+        Ok(Self {
+            model: Schema::closed(left)?,
+            provided,
+            whole,
+        })
     }
 }
 
@@ -135,10 +175,15 @@ fn compile(schema: &Value) -> Result<Validator, String> {
 mod tests {
     use serde_json::json;
 
-    use super::Schema;
+    use super::{Arguments, Schema};
+    use crate::provided::Provisions;
+
+    fn of_arguments(text: &str) -> Result<Schema, String> {
+        Arguments::of(text, &Provisions::default()).map(|arguments| arguments.model)
+    }
 
     fn check(schema: serde_json::Value, value: serde_json::Value) -> Result<(), String> {
-        Schema::of_arguments(&schema.to_string())
+        of_arguments(&schema.to_string())
             .unwrap()
             .check(&value)
             .map_err(|(sentence, _)| sentence)
@@ -182,19 +227,20 @@ mod tests {
             "tenant id",
             "tenant_context",
             "tenant\u{200b}Id",
+            "account_id",
+            "orgId",
+            "Organisation-ID",
+            "workspace.id",
         ] {
             let schema = json!({"type": "object", "properties": {name: {"type": "string"}}});
-            assert!(Schema::of_arguments(&schema.to_string()).is_err(), "{name}");
+            assert!(of_arguments(&schema.to_string()).is_err(), "{name}");
             let hidden = json!({"type": "object", "allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": schema}});
             assert!(
-                Schema::of_arguments(&hidden.to_string()).is_err(),
+                of_arguments(&hidden.to_string()).is_err(),
                 "{name} in a definition"
             );
             let nested = json!({"type": "object", "properties": {"filter": schema}});
-            assert!(
-                Schema::of_arguments(&nested.to_string()).is_err(),
-                "{name} in an object"
-            );
+            assert!(of_arguments(&nested.to_string()).is_err(), "{name} in an object");
         }
     }
 
@@ -208,10 +254,10 @@ mod tests {
             "{\"type\":\"object\",\"properties\":3}",
             "{\"type\":\"object\",\"$ref\":\"http://127.0.0.1:9/x\"}",
         ] {
-            assert!(Schema::of_arguments(text).is_err(), "{text}");
+            assert!(of_arguments(text).is_err(), "{text}");
         }
         assert!(
-            Schema::of_arguments(&format!(
+            of_arguments(&format!(
                 "{{\"type\":\"object\",\"x\":\"{}\"}}",
                 "y".repeat(256 << 10)
             ))

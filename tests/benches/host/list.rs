@@ -33,12 +33,24 @@ const PAGE: usize = 100;
 struct Listed(Vec<Arc<ToolPage>>);
 
 impl CallPath for Listed {
-    fn list(&self, _: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
+    fn list<'a>(
+        &'a self,
+        _: &'a Binding,
+        cursor: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<ToolPage>, PublicError>> {
         let index = cursor.map_or(0, |cursor| cursor.parse().unwrap());
-        Ok(Arc::clone(&self.0[index]))
+        Box::pin(std::future::ready(Ok(Arc::clone(&self.0[index]))))
     }
 
-    fn find(&self, _: &Binding, _: &str) -> Option<Arc<ToolEntry>> {
+    fn find<'a>(
+        &'a self,
+        _: &'a Binding,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<ToolEntry>>, PublicError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn find_at_once(&self, _: &Binding, _: &str) -> Option<Arc<ToolEntry>> {
         None
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod data;
+mod plugin;
 mod tenant;
 mod wiring;
 
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, SetArgs, StoreCommand, UserArgs,
 };
+pub(crate) use plugin::{PluginCommand, PluginKeptArgs};
 pub(crate) use tenant::TenantCommand;
 pub(crate) use wiring::WiringArgs;
 
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     /// Add, list, move, suspend and remove tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Say which tenants have which plugins and tools
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),

@@ -3,13 +3,14 @@
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::KeptArgs;
+use super::plugin::ModeArg;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
     /// Add a tenant; a host that runs serves it at once
     #[command(after_long_help = ADD)]
     Add(AddArgs),
-    /// Change what people and identity providers call a tenant
+    /// Change what people and identity providers call a tenant, and how far its tools may go
     #[command(after_long_help = SET)]
     Set(DescribeArgs),
     /// List all tenants
@@ -51,7 +52,7 @@ pub(crate) struct AddArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["name", "keys", "no_keys"]))]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["name", "keys", "no_keys", "mode"]))]
 pub(crate) struct DescribeArgs {
     /// Which
     #[arg(value_name = "NAME")]
@@ -65,6 +66,9 @@ pub(crate) struct DescribeArgs {
     /// Its id alone
     #[arg(long, conflicts_with = "keys")]
     pub(crate) no_keys: bool,
+    /// How far its tools may go, where that is less than [tools] mode
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }
@@ -122,7 +126,8 @@ One that was removed may be added again, and starts empty.";
 const SET: &str = "\
 Examples:
   host tenant set acme --name 'Acme plc'
-  host tenant set acme --key org_AbC123 --key org_XyZ789";
+  host tenant set acme --key org_AbC123 --key org_XyZ789
+  host tenant set acme --mode read-only";
 
 const LIST: &str = "\
 Examples:

@@ -24,11 +24,6 @@ pub(super) fn connection(
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
-    if let Some(provide) = &raw.provide {
-        let why =
-            "is not supported by this version: remove it, the plugin gets the arguments that its caller gave";
-        return Err(source.at(provide, format!("{at}.provide"), why));
-    }
     let base = Url::parse(raw.base.get_ref())
         .map_err(|error| error.to_string())
         .and_then(|url| check_base(&url).map(|()| url))
@@ -55,6 +50,20 @@ pub(super) fn connection(
             HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
         headers.push((parsed, template));
     }
+    let mut provide = Vec::with_capacity(raw.provide.len());
+    for (argument, template) in raw.provide {
+        let key = format!("{at}.provide.{}", argument.get_ref().escape_default());
+        if argument.get_ref().is_empty() {
+            return Err(source.at(&argument, key, "is no argument's name"));
+        }
+        let parsed =
+            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        if parsed.attributes().next().is_none() {
+            let why = "has no {attribute} of the credential, so every tenant would have the same";
+            return Err(source.at(&template, key, why));
+        }
+        provide.push((argument.into_inner(), parsed));
+    }
     let mut response_headers = Vec::with_capacity(raw.response_headers.len());
     for header in raw.response_headers {
         let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
@@ -69,6 +78,7 @@ pub(super) fn connection(
         credential_of: raw.credential_of,
         auth,
         headers,
+        provide,
         credentials: provider(source, &at, raw.credentials)?,
         allow: raw.allow,
         response_headers,

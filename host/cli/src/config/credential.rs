@@ -120,16 +120,17 @@ fn one(
             return Err(source.at(whole, key, "is not visible ASCII without spaces"));
         }
     }
-    let needed = connection
+    let headers = connection
         .headers
         .iter()
-        .flat_map(|(_, template)| template.attributes());
-    for name in needed {
+        .flat_map(|(_, template)| template.attributes().map(|name| ("headers", name)));
+    let provided = connection
+        .provide
+        .iter()
+        .flat_map(|(_, template)| template.attributes().map(|name| ("provide", name)));
+    for (key, name) in headers.chain(provided) {
         if !attributes.contains_key(name) {
-            let why = format!(
-                "is needed: connections.{}.headers uses {{{name}}}",
-                connection.name
-            );
+            let why = format!("is needed: connections.{}.{key} uses {{{name}}}", connection.name);
             let key = if name == "external_tenant_id" {
                 format!("{at}.{name}")
             } else {

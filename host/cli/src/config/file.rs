@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use toml::Spanned;
 use toolhost_policy::{ConnectionName, CredentialOwner, Endpoint, LimitsPatch, PluginName, PrincipalRule};
 
@@ -16,6 +15,8 @@ pub(super) struct File {
     pub(super) limits: Option<Spanned<LimitsPatch>>,
     #[serde(default)]
     pub(super) plugins: BTreeMap<PluginName, Plugin>,
+    #[serde(default)]
+    pub(super) tools: Tools,
     #[serde(default)]
     pub(super) connections: BTreeMap<ConnectionName, Spanned<Connection>>,
     #[serde(default)]
@@ -53,6 +54,15 @@ pub(super) struct Server {
 #[serde(deny_unknown_fields)]
 pub(super) struct Plugin {
     pub(super) file: String,
+    /// `all` or `assigned`.
+    pub(super) tenants: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tools {
+    /// `read-only`, `standard` or `full`.
+    pub(super) mode: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +78,8 @@ pub(super) struct Connection {
     pub(super) auth: Option<Spanned<Auth>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
-    pub(super) provide: Option<Spanned<IgnoredAny>>,
+    #[serde(default)]
+    pub(super) provide: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) credentials: Option<Spanned<String>>,
     pub(super) allow: Option<Vec<Endpoint>>,
     #[serde(default)]
@@ -142,11 +153,27 @@ pub(super) struct Tenant {
     pub(super) parent: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) display_name: String,
+    /// Without a data directory.
+    pub(super) mode: Option<Spanned<String>>,
+    /// Without a data directory.
+    #[serde(default)]
+    pub(super) plugins: BTreeMap<PluginName, Spanned<Assigned>>,
+}
+
+/// What a tenant has of a plugin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Assigned {
+    /// All where it is left out, none where it is empty.
+    pub(super) tools: Option<Vec<String>>,
+    pub(super) mode: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tenancy {
+    /// `all` or `assigned`.
+    pub(super) plugins: Option<Spanned<String>>,
     /// `free`, `confirm` or `off`.
     pub(super) switch: Option<Spanned<String>>,
 }

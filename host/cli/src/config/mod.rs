@@ -1,5 +1,6 @@
 //! What the operator wrote: plain structs. Reading them from TOML is in `file` and `read`.
 
+mod assigned;
 mod auth;
 mod connection;
 mod credential;
@@ -23,11 +24,13 @@ use std::time::Duration;
 use toolhost_audit::ChainSettings;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
-use toolhost_policy::{Connection, ConnectionName, Limits, PluginName};
+use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName};
 use toolhost_tenancy::IssuerConfig;
+use toolhost_tools::{AssignmentRules, WhoHas};
 use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
+pub(crate) use assigned::Assigned;
 pub(crate) use connection::{check_base, loopback};
 pub(crate) use error::ConfigError;
 pub(crate) use read::load;
@@ -49,6 +52,14 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The files of the plugins, by the name the operator gave each.
     pub(crate) plugins: BTreeMap<PluginName, PathBuf>,
+    /// Which tenants have a plugin, where the file says it of single ones.
+    pub(crate) plugin_tenants: BTreeMap<PluginName, WhoHas>,
+    /// `[tenancy] plugins`: of the others. Every tenant where it is not set.
+    pub(crate) who_has: Option<WhoHas>,
+    /// `[tools] mode`; full where it is not set.
+    pub(crate) mode: Option<OperationMode>,
+    /// What it says of single tenants, for a host that keeps nothing.
+    pub(crate) assigned: Vec<Assigned>,
     pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
@@ -101,6 +112,16 @@ impl Default for Server {
 }
 
 impl Config {
+    /// What holds for every tenant of which nothing else is said. A host that was told nothing serves one plugin to one
+    /// tenant on one machine, and does; whoever assigns plugins says so once, here or for single plugins.
+    pub(crate) fn assignment_rules(&self) -> AssignmentRules {
+        AssignmentRules {
+            plugins: self.who_has.unwrap_or(WhoHas::All),
+            by_plugin: self.plugin_tenants.clone(),
+            mode: self.mode.unwrap_or(OperationMode::Full),
+        }
+    }
+
     /// Whether a tenant, or a user of it, has a credential for a connection.
     pub(crate) fn has_credential(&self, tenant: &TenantId, connection: &ConnectionName) -> bool {
         self.credentials

@@ -10,7 +10,7 @@ use toolhost_identity::TenantId;
 use toolhost_policy::Limits;
 
 use super::source::Source;
-use super::{Config, ConfigError, connection, credential, data, file, issuer, server, tenant};
+use super::{Config, ConfigError, assigned, connection, credential, data, file, issuer, server, tenant};
 use crate::grants::hexadecimal;
 
 /// Ten thousand tenants with two connections each come to about this.
@@ -46,14 +46,17 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let source = Source { path, text };
     let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
+    let lasts = raw.data.is_some();
     let mut connections = BTreeMap::new();
     for (name, raw) in raw.connections {
         let connection = connection::connection(&source, &name, raw)?;
         connections.insert(name, Arc::new(connection));
     }
-    let mut tenants = BTreeMap::new();
-    for (name, raw) in raw.tenants {
+    let (mut tenants, mut assigned) = (BTreeMap::new(), Vec::new());
+    for (name, mut raw) in raw.tenants {
         let id = tenant_id(&source, "tenants", &name)?;
+        let (mode, plugins) = (raw.mode.take(), std::mem::take(&mut raw.plugins));
+        assigned.extend(assigned::assigned(&source, &id, mode, plugins, lasts)?);
         tenants.insert(id.clone(), tenant::tenant(&source, id, raw)?);
     }
     let mut credentials = Vec::new();
@@ -88,16 +91,24 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     }
     let data = raw.data.map(|raw| data::data(&source, raw)).transpose()?;
     let (audit, chains) = data::audit(&source, raw.audit, data.is_some())?;
+    let (mut plugins, mut plugin_tenants) = (BTreeMap::new(), BTreeMap::new());
+    for (name, plugin) in raw.plugins {
+        let key = format!("plugins.{name}.tenants");
+        if let Some(who) = assigned::who_has(&source, &key, plugin.tenants)? {
+            plugin_tenants.insert(name.clone(), who);
+        }
+        plugins.insert(name, source.beside(&plugin.file));
+    }
     Ok(Config {
         path: Some(path.to_owned()),
         digest: Some(hexadecimal(&Sha256::digest(text.as_bytes()))),
         server: server::server(&source, raw.server)?,
         limits,
-        plugins: raw
-            .plugins
-            .into_iter()
-            .map(|(name, plugin)| (name, source.beside(&plugin.file)))
-            .collect(),
+        plugins,
+        plugin_tenants,
+        who_has: assigned::who_has(&source, "tenancy.plugins", raw.tenancy.plugins)?,
+        mode: assigned::mode(&source, "tools.mode", raw.tools.mode)?,
+        assigned,
         connections,
         issuers,
         tenants,

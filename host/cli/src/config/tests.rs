@@ -114,16 +114,26 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
 #[test]
 fn what_is_not_supported_is_said_and_not_ignored() {
     for (from, to) in [
-        (
-            "headers = {",
-            "provide = { account_id = \"{external_tenant_id}\" }\nheaders = {",
-        ),
         ("headers = {", "credentials = \"broker\"\nheaders = {"),
         ("\"bearer\"", "\"token-exchange\""),
         ("https://billing.example.com", "https://{site}.example.com"),
     ] {
         let error = refused(from, to);
         assert!(error.contains("not supported by this version"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_provided_comes_from_the_credential_and_each_credential_has_it() {
+    for (template, why) in [
+        ("acct_7", "every tenant would have the same"),
+        ("{account", "brace"),
+        ("{env:X}", "not the name of a credential attribute"),
+        ("{site_id}", "connections.billing.provide uses {site_id}"),
+    ] {
+        let to = format!("provide = {{ account_id = \"{template}\" }}\nheaders = {{");
+        let error = refused("headers = {", &to);
+        assert!(error.contains(why), "{template}: {error}");
     }
 }
 

@@ -1,8 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use toolhost_policy::PluginName;
 
 use super::Asked;
 use crate::exit::Failure;
@@ -74,6 +76,15 @@ impl Lock {
     /// What was granted to the plugin of this name.
     pub(crate) fn granted(&self, name: &str) -> Option<&Asked> {
         self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// The plugins that something was granted to, with the names of their tools.
+    pub(crate) fn plugins(&self) -> BTreeMap<PluginName, BTreeSet<String>> {
+        let named = |plugin: &Asked| {
+            let tools = plugin.tools.keys().cloned().collect();
+            PluginName::parse(&plugin.name).ok().map(|name| (name, tools))
+        };
+        self.plugins.iter().filter_map(named).collect()
     }
 
     /// Puts a grant in the place of an earlier one of the same name.

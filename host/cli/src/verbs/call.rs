@@ -47,7 +47,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let audit = Arc::clone(&ground.audit);
         let (credentials, _) = wiring::provider(&setup, ground.vault())?;
-        let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
+        let egress = wiring::egress(network, credentials, audit)?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         } else {
             Answerer::Nobody
         };
-        let tools = wiring::serve_plugins(&setup, files, &sandbox, egress, audit, answerer).await?;
+        let tools = wiring::serve_plugins(&setup, files, &sandbox, egress, &ground, answerer).await?;
         let cancel = CancellationToken::new();
         let options = CallOptions {
             cancel: cancel.clone(),

@@ -8,6 +8,7 @@ mod credential;
 mod doctor;
 mod inspect;
 mod key;
+mod plugin;
 mod run;
 mod store;
 mod tenant;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Build(args) => build::run(&args, cli.output),
         Command::Token(command) => token::run(&command, cli.output),
         Command::Tenant(command) => tenant::run(&command, cli.output),
+        Command::Plugin(command) => plugin::run(&command, cli.output),
         Command::Credential(command) => credential::run(&command, cli.output),
         Command::Store(command) => store::run(&command, cli.output),
         Command::Key(command) => key::run(&command, cli.output),

@@ -195,7 +195,7 @@ async fn rooms(
     for problem in problems {
         tracing::warn!("{problem}");
     }
-    let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
+    let egress = wiring::egress(network, credentials, audit)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
     let kv = Arc::clone(&ground.kv);
@@ -219,7 +219,7 @@ async fn rooms(
     } else {
         Answerer::Nobody
     };
-    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, audit, answerer).await?;
+    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, answerer).await?;
     Ok((tools, sandbox))
 }
 

@@ -35,6 +35,7 @@ fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
                 tenant: args.tenant.clone(),
                 name: args.name.clone(),
                 keys: (args.no_keys || !args.keys.is_empty()).then(|| args.keys.clone()),
+                mode: args.mode.map(Into::into),
             };
             (request, &args.kept)
         }
@@ -110,7 +111,10 @@ struct One(TenantAnswer);
 
 impl Show for One {
     fn text(&self) -> String {
-        let line = line(&self.0.tenant);
+        let mut line = line(&self.0.tenant);
+        if let Some(mode) = self.0.mode {
+            line.push_str(&format!(", mode {mode}"));
+        }
         if self.0.below.is_empty() {
             line
         } else {
@@ -120,7 +124,12 @@ impl Show for One {
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let (mut columns, mut cells) = (columns(), cells(&self.0.tenant));
-        columns.push("right below it".to_owned());
+        columns.extend(head(&["mode", "right below it"]));
+        cells.push(
+            self.0
+                .mode
+                .map_or_else(|| "-".to_owned(), |mode| mode.to_string()),
+        );
         cells.push(self.0.below.join(" "));
         (columns, vec![cells])
     }

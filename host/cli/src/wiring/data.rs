@@ -7,6 +7,7 @@ use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
 use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
+use toolhost_tools::Assignments;
 use toolhost_vault::{SealedVault, Source};
 
 use crate::config::Data;
@@ -23,6 +24,7 @@ pub(crate) struct Kept {
     pub(crate) vault: SealedVault,
     pub(crate) directory: Arc<StoredDirectory>,
     pub(crate) provisioner: Arc<Provisioner>,
+    pub(crate) assignments: Arc<Assignments>,
     pub(crate) audit: Arc<ChainSink>,
     pub(crate) admin: Arc<Admin>,
 }
@@ -135,6 +137,8 @@ impl Kept {
         let records = Arc::clone(&store) as Arc<dyn Store>;
         // This process has the directory's lock, so nobody else changes the tenants.
         let directory = StoredDirectory::open(Arc::clone(&records), Freshness::Sole).await?;
+        // For the same reason nothing that is remembered of assignments grows old.
+        let assignments = Arc::new(Assignments::new(Arc::clone(&records), None));
         let (directory, provisioner) = (
             Arc::new(directory),
             Arc::new(Provisioner::new(records, Arc::new(NoSetUp))),
@@ -144,6 +148,7 @@ impl Kept {
             keyring,
             vault: vault.clone(),
             directory: Arc::clone(&directory),
+            assignments: Arc::clone(&assignments),
             provisioner: Arc::clone(&provisioner),
             master_key,
             version: env!("CARGO_PKG_VERSION"),
@@ -154,6 +159,7 @@ impl Kept {
             vault,
             directory,
             provisioner,
+            assignments,
             audit,
             admin: Arc::new(admin),
         })

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use toolhost_audit::{ConfigurationLoaded, Event, HostStarted, HostStopped, Sink};
 use toolhost_identity::{Operator, TenantSpace};
 use toolhost_store::{Kv, KvQuota, MemoryStore, Store};
+use toolhost_tools::Assignments;
 use toolhost_vault::SealedVault;
 
 use super::data::Kept;
@@ -13,6 +14,8 @@ use crate::setup::Setup;
 pub(crate) struct Ground {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) kv: Arc<Kv>,
+    /// Who may call what. Nobody has anything until it is said what is served.
+    pub(crate) assignments: Arc<Assignments>,
     pub(crate) audit: Arc<dyn Sink>,
     pub(crate) kept: Option<Kept>,
 }
@@ -32,7 +35,12 @@ impl Ground {
                     .await?;
             }
             let store: Arc<dyn Store> = store;
+            let assignments = Arc::new(Assignments::new(Arc::clone(&store), None));
+            for said in &setup.config.assigned {
+                said.keep(&assignments, &by).await?;
+            }
             return Ok(Self {
+                assignments,
                 kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
                 store,
                 audit: audit(setup.config.audit.as_deref())?,
@@ -46,6 +54,7 @@ impl Ground {
         Ok(Self {
             kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
             store,
+            assignments: Arc::clone(&kept.assignments),
             audit: Arc::clone(&kept.audit) as Arc<dyn Sink>,
             kept: Some(kept),
         })

@@ -10,8 +10,8 @@ use toolhost_sandbox::{Compiler, Plugin, Sandbox, SandboxError, SandboxSettings,
 use toolhost_store::Kv;
 use toolhost_tools::{Catalogue, Tools};
 
-use super::PluginFile;
 use super::credentials::Providers;
+use super::{Ground, PluginFile};
 use crate::exit::Failure;
 use crate::grants::{Answerer, Asked, Lock, approve};
 use crate::progress::Progress;
@@ -89,7 +89,7 @@ pub(crate) async fn serve_plugins(
     files: Vec<PluginFile>,
     sandbox: &Sandbox,
     egress: Arc<Egress>,
-    audit: Arc<dyn Sink>,
+    ground: &Ground,
     answerer: Answerer<'_>,
 ) -> anyhow::Result<Arc<Tools>> {
     let mut granted = Vec::with_capacity(files.len());
@@ -107,11 +107,17 @@ pub(crate) async fn serve_plugins(
         granted.push((plugin, grant, tools));
     }
     let mut lock = Lock::read(&setup.lock)?;
-    approve(&asked, &mut lock, answerer, audit.as_ref())?;
+    approve(&asked, &mut lock, answerer, ground.audit.as_ref())?;
     // Of the very tools that the yes was given to; nobody is asked again.
     let catalogue =
         Catalogue::of_described(granted, 1).map_err(|error| Failure::plugin(error.to_string()))?;
-    Ok(Arc::new(Tools::new(catalogue, egress, audit)?))
+    let assignments = Arc::clone(&ground.assignments);
+    assignments.serve(setup.config.assignment_rules(), catalogue.plugins());
+    for said in &setup.config.assigned {
+        said.check(&assignments)?;
+    }
+    let tools = Tools::new(catalogue, egress, Arc::clone(&ground.audit))?;
+    Ok(Arc::new(tools.with_assignments(assignments)))
 }
 
 async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, Vec<contract::Tool>), Failure> {

@@ -29,6 +29,15 @@ pub async fn credential(
     if !needs_credential(connection) {
         return Ok(None);
     }
+    lookup(provider, call, connection).await.map(Some)
+}
+
+/// The same for a connection of which something is needed in any case.
+pub(crate) async fn lookup(
+    provider: Option<&dyn CredentialProvider>,
+    call: &EgressCall,
+    connection: &Connection,
+) -> Result<Arc<Credential>, EgressFailure> {
     let refuse = |reason: &dyn std::fmt::Display| {
         tracing::debug!(connection = %connection.name, call = call.id(), %reason, "no usable credential");
         EgressFailure::new(
@@ -48,7 +57,7 @@ pub async fn credential(
         .map_err(|_| refuse(&"the provider did not answer in time"))?
         .map_err(|error| refuse(&error))?;
     check(&credential, connection).map_err(|reason| refuse(&reason))?;
-    Ok(Some(credential))
+    Ok(credential)
 }
 
 /// Whether anything of a credential goes on the wire.

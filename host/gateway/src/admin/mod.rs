@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod frames;
 mod keys;
+mod plugins;
 mod protocol;
 mod service;
 mod socket;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use client::{Client, ClientError};
 pub use error::AdminError;
+pub use plugins::PluginRow;
 pub use protocol::{
     Answer, ChainReport, CredentialAnswer, CredentialRow, HOST, Request, SpaceRow, UnusableRow, UserName,
 };

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use toolhost_audit::Report;
+use toolhost_policy::OperationMode;
 
-use super::{TenantAnswer, TenantRemoved, TenantRow};
+use super::{PluginRow, TenantAnswer, TenantRemoved, TenantRow};
 
 /// What the host's own space and chain are called. No tenant is: a tenant's id has no upper case.
 pub const HOST: &str = "HOST";
@@ -122,7 +123,7 @@ pub enum Request {
         /// What identity providers call it.
         keys: Vec<String>,
     },
-    /// Changes what a tenant is called.
+    /// Changes what a tenant is called, and how far its tools may go.
     TenantSet {
         /// Which.
         tenant: String,
@@ -130,6 +131,8 @@ pub enum Request {
         name: Option<String>,
         /// By identity providers; as it was where it is left out.
         keys: Option<Vec<String>>,
+        /// How far its tools may go; as it was where it is left out.
+        mode: Option<OperationMode>,
     },
     /// Lists the directory.
     TenantList {},
@@ -160,6 +163,29 @@ pub enum Request {
         /// Which.
         tenant: String,
     },
+    /// Says what a tenant has of a plugin.
+    PluginAssign {
+        /// Of which.
+        plugin: String,
+        /// Who.
+        tenant: String,
+        /// These tools alone; all where it is left out.
+        tools: Option<Vec<String>>,
+        /// How far they may go, where that is less than elsewhere.
+        mode: Option<OperationMode>,
+    },
+    /// Takes a plugin from a tenant.
+    PluginUnassign {
+        /// Which.
+        plugin: String,
+        /// From whom.
+        tenant: String,
+    },
+    /// Lists what every tenant, or one of them, has of each plugin.
+    PluginList {
+        /// Which.
+        tenant: Option<String>,
+    },
 }
 
 impl Request {
@@ -167,6 +193,15 @@ impl Request {
     #[must_use]
     pub fn takes_secret(&self) -> bool {
         matches!(self, Self::CredentialSet { .. } | Self::CredentialRotate { .. })
+    }
+
+    /// Whether it names plugins, so that it is to be known which there are.
+    #[must_use]
+    pub fn names_plugins(&self) -> bool {
+        matches!(
+            self,
+            Self::PluginAssign { .. } | Self::PluginUnassign { .. } | Self::PluginList { .. }
+        )
     }
 
     /// Whether it has something to keep, so that a data directory is made for it where there is none.
@@ -299,6 +334,8 @@ pub enum Answer {
     Tenant(TenantAnswer),
     /// All tenants, in order of their ids.
     Tenants(Vec<TenantRow>),
+    /// Plugins, in order of their names.
+    Plugins(Vec<PluginRow>),
     /// What was removed.
     TenantRemoved(TenantRemoved),
     /// How many records were sent before this.

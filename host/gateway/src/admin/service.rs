@@ -9,10 +9,12 @@ use toolhost_store::SledStore;
 use toolhost_store::Store;
 use toolhost_store::keys::Keyring;
 use toolhost_tenancy::{Provisioner, StoredDirectory};
+use toolhost_tools::{Assignment, Assignments};
 use toolhost_vault::SealedVault;
 
 use super::credentials::given;
 use super::keys::StoredChainKey;
+use super::plugins::assignment;
 use super::tenants::Described;
 use super::{AdminError, Answer, Request};
 
@@ -32,6 +34,8 @@ pub struct AdminParts {
     pub master_key: Option<PathBuf>,
     /// Which tenants there are.
     pub directory: Arc<StoredDirectory>,
+    /// What tenants may call.
+    pub assignments: Arc<Assignments>,
     /// What makes their spaces.
     pub provisioner: Arc<Provisioner>,
     /// The version of the program.
@@ -149,7 +153,12 @@ impl Admin {
                 };
                 self.add_tenant(new, by).await
             }
-            Request::TenantSet { tenant, name, keys } => {
+            Request::TenantSet {
+                tenant,
+                name,
+                keys,
+                mode,
+            } => {
                 let parent = None;
                 let new = Described {
                     tenant,
@@ -157,16 +166,29 @@ impl Admin {
                     name,
                     keys,
                 };
-                self.describe_tenant(new, by).await
+                self.describe_tenant(new, mode, by).await
             }
             Request::TenantList {} => Ok(self.list_tenants()),
-            Request::TenantShow { tenant } => self.show_tenant(&tenant),
+            Request::TenantShow { tenant } => self.show_tenant(&tenant).await,
             Request::TenantMove { tenant, parent } => self.move_tenant(&tenant, parent.as_deref(), by).await,
             Request::TenantSuspend { tenant } => {
                 self.suspend_tenant(&tenant, TenantState::Suspended, by).await
             }
             Request::TenantResume { tenant } => self.suspend_tenant(&tenant, TenantState::Active, by).await,
             Request::TenantRemove { tenant } => self.remove_tenant(&tenant, by).await,
+            Request::PluginAssign {
+                plugin,
+                tenant,
+                tools,
+                mode,
+            } => {
+                let wanted = assignment(tools, mode)?;
+                self.assign_plugin(&plugin, &tenant, wanted, by).await
+            }
+            Request::PluginUnassign { plugin, tenant } => {
+                self.assign_plugin(&plugin, &tenant, Assignment::none(), by).await
+            }
+            Request::PluginList { tenant } => self.list_plugins(tenant.as_deref()).await,
         }
     }
 

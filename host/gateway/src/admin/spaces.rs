@@ -62,6 +62,7 @@ impl Admin {
         self.parts.store.restore_tenant(directory, &space).await?;
         // What was opened of the state before is not the state of now.
         self.parts.vault.forget_tenant(&space);
+        self.parts.assignments.forget(space.tenant());
         let space = Space::Tenant(space);
         let found = self.parts.store.check_space(&space).await;
         Ok(Answer::Spaces(vec![space_row(

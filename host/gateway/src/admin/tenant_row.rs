@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use toolhost_identity::{Tenant, TenantState, Tree};
+use toolhost_policy::OperationMode;
 
 /// A tenant of the directory, as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct TenantAnswer {
     pub tenant: TenantRow,
     /// Those below, in order of their ids.
     pub below: Vec<String>,
+    /// How far its tools may go, where that was said of the tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<OperationMode>,
 }
 
 /// What went with a tenant.

@@ -1,8 +1,9 @@
 use toolhost_audit::{ChangeAction, Event, TenantChanged};
 use toolhost_identity::{Directory as _, Tenant, TenantId, TenantSpace, TenantState};
-use toolhost_policy::ErrorCode;
-use toolhost_store::Space;
+use toolhost_policy::{ErrorCode, OperationMode};
+use toolhost_store::{Space, StoreError};
 use toolhost_tenancy::{ChangeError, ProvisionError};
+use toolhost_tools::AssignmentError;
 
 use super::{Admin, AdminError, Answer, TenantAnswer, TenantRemoved, TenantRow};
 
@@ -20,16 +21,23 @@ impl Admin {
         Answer::Tenants(tree.iter().map(|tenant| TenantRow::of(tenant, &tree)).collect())
     }
 
-    pub(super) fn show_tenant(&self, tenant: &str) -> Result<Answer, AdminError> {
+    pub(super) async fn show_tenant(&self, tenant: &str) -> Result<Answer, AdminError> {
         let id = parse(tenant)?;
         let tree = self.parts.directory.tree();
         let Some(found) = tree.get(&id) else {
             return Err(ChangeError::Unknown(id).into());
         };
+        let mode = match self.parts.assignments.of(&self.space_of(&id)).await {
+            Ok(said) => said.mode,
+            // Of one whose space is still to be made nothing was said.
+            Err(AssignmentError::Store(StoreError::UnknownSpace { .. })) => None,
+            Err(error) => return Err(error.into()),
+        };
         let below = tree.iter().filter(|other| other.parent.as_ref() == Some(&id));
         Ok(Answer::Tenant(TenantAnswer {
             tenant: TenantRow::of(found, &tree),
             below: below.map(|other| other.id.to_string()).collect(),
+            mode,
         }))
     }
 
@@ -60,23 +68,33 @@ impl Admin {
         directory.add(tenant, &self.operator).await?;
         self.parts.provisioner.prepare(&id, &self.operator).await?;
         self.done(change).await?;
-        self.show_tenant(&new.tenant)
+        self.show_tenant(&new.tenant).await
     }
 
-    pub(super) async fn describe_tenant(&self, new: Described, by: &str) -> Result<Answer, AdminError> {
+    pub(super) async fn describe_tenant(
+        &self,
+        new: Described,
+        mode: Option<OperationMode>,
+        by: &str,
+    ) -> Result<Answer, AdminError> {
         let id = parse(&new.tenant)?;
         let _alone = self.tenant_changes.lock().await;
         let directory = &self.parts.directory;
         let Some(now) = directory.show(&id, &self.operator) else {
             return Err(ChangeError::Unknown(id).into());
         };
-        let name = new.name.unwrap_or(now.display_name);
-        let keys = new.keys.unwrap_or(now.keys);
-        let change = changing(&id, ChangeAction::Set, None, by);
-        self.announce(&change).await?;
-        directory.describe(&id, &name, &keys, &self.operator).await?;
-        self.done(change).await?;
-        self.show_tenant(&new.tenant)
+        if let Some(mode) = mode {
+            self.set_tenant_mode(&self.space_of(&id), mode, by).await?;
+        }
+        if new.name.is_some() || new.keys.is_some() {
+            let name = new.name.unwrap_or(now.display_name);
+            let keys = new.keys.unwrap_or(now.keys);
+            let change = changing(&id, ChangeAction::Set, None, by);
+            self.announce(&change).await?;
+            directory.describe(&id, &name, &keys, &self.operator).await?;
+            self.done(change).await?;
+        }
+        self.show_tenant(&new.tenant).await
     }
 
     pub(super) async fn move_tenant(
@@ -93,7 +111,7 @@ impl Admin {
         let directory = &self.parts.directory;
         directory.move_to(&id, parent, &self.operator).await?;
         self.done(change).await?;
-        self.show_tenant(tenant)
+        self.show_tenant(tenant).await
     }
 
     pub(super) async fn suspend_tenant(
@@ -116,7 +134,7 @@ impl Admin {
             TenantState::Active => directory.resume(&id, operator).await?,
         }
         self.done(change).await?;
-        self.show_tenant(tenant)
+        self.show_tenant(tenant).await
     }
 
     pub(super) async fn remove_tenant(&self, tenant: &str, by: &str) -> Result<Answer, AdminError> {
@@ -149,6 +167,7 @@ impl Admin {
         if !matches!(removed, Err(ChangeError::HasChildren(_))) {
             self.parts.provisioner.forget(id);
             self.parts.vault.forget_tenant(&self.space_of(id));
+            self.parts.assignments.forget(id);
         }
         removed.map(|removed| removed.space)
     }

@@ -170,7 +170,7 @@ async fn listed(
             said.check(Some(binding.tenant()))
                 .map_err(|error| error.about(EXPECT))?;
             (
-                doors.calls.list(&binding, cursor.as_deref())?,
+                doors.calls.list(&binding, cursor.as_deref()).await?,
                 Some(binding.tenant().clone()),
             )
         }

@@ -34,6 +34,8 @@ use crate::{GatewayConfig, body, sse};
 /// Locks for sessions that are taken up again, so that two requests do not take up the same one.
 const TURNS: usize = 64;
 
+const METHOD: &str = "mcp-method";
+
 /// What `/mcp` keeps between requests.
 pub(crate) struct Mcp {
     pub(super) sessions: Arc<LocalSessionManager>,
@@ -102,6 +104,11 @@ impl fmt::Debug for Mcp {
     }
 }
 
+/// Whether a request of the stateless protocol says that it is of this method.
+fn says_method(headers: &HeaderMap, method: &str) -> bool {
+    headers.get(METHOD).is_some_and(|said| said == method)
+}
+
 /// `/mcp`. The caller is verified; here its session is, and the transport does the rest.
 pub(crate) async fn endpoint(
     State(doors): State<Arc<Doors>>,
@@ -146,6 +153,12 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
+    if says_method(&parts.headers, "tools/call")
+        && let Ok(home) = caller.home()
+    {
+        // The transport asks for a schema where nothing can be read. The call itself says what went wrong.
+        let _read = doors.calls.find(&home, "").await;
+    }
     // A handler of this request's own: the transport asks it for schemas, and must see this caller's tools alone.
     let (calls, pages) = (Arc::clone(&doors.calls), Arc::clone(&mcp.pages));
     let (version, switching) = (doors.config.version, doors.switching.clone());

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
@@ -46,6 +47,8 @@ pub(crate) struct Handler {
     source: Source,
     /// Whether clients hear of it when the list of tools has changed.
     announces: bool,
+    /// The revision of the list that the session was last given, or told of; 0 before the first.
+    listed: AtomicU64,
 }
 
 impl Handler {
@@ -55,6 +58,7 @@ impl Handler {
             parts,
             source: Source::Http { schemas_of: caller },
             announces,
+            listed: AtomicU64::new(0),
         }
     }
 
@@ -62,6 +66,7 @@ impl Handler {
         let switching = caller.switching();
         Self {
             announces: switching.is_some(),
+            listed: AtomicU64::new(0),
             parts: Parts {
                 calls,
                 pages: Arc::default(),
@@ -121,6 +126,21 @@ impl Handler {
         let offer = if first { self.offer() } else { Offer::Nothing };
         Ok(Face { offer, argument })
     }
+
+    /// A session whose list is another one since it was given, because something was assigned or taken meanwhile, is told
+    /// with its next call. Whoever does not listen is not waited for.
+    async fn tell_of_change(&self, who: &Who, binding: &Binding, context: &RequestContext<RoleServer>) {
+        let known = self.listed.load(Ordering::Relaxed);
+        if !self.announces || who.session.is_none() || known == 0 {
+            return;
+        }
+        if let Ok(page) = self.parts.calls.list(binding, None).await
+            && page.revision != known
+        {
+            self.listed.store(page.revision, Ordering::Relaxed);
+            let _nobody = context.peer.notify_tool_list_changed().await;
+        }
+    }
 }
 
 impl ServerHandler for Handler {
@@ -141,7 +161,7 @@ impl ServerHandler for Handler {
         if let Some((_, described)) = self.offer().find(name) {
             return Some(described.clone());
         }
-        let entry = self.parts.calls.find(&schemas_of.home().ok()?, name);
+        let entry = self.parts.calls.find_at_once(&schemas_of.home().ok()?, name);
         entry.map(|entry| tool(&entry, Era::Modern))
     }
 
@@ -154,13 +174,14 @@ impl ServerHandler for Handler {
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
         let page = match self.binding(&who, &Said::default()).await {
-            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()),
+            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()).await,
             Err(error) if is_homeless(&error) && self.offer() != Offer::Nothing => {
                 Ok(self.parts.pages.without_plugins())
             }
             Err(error) => Err(error),
         };
         let page = page.map_err(|error| protocol_error(&error))?;
+        self.listed.store(page.revision, Ordering::Relaxed);
         let face = self.face(&who, cursor.is_none()).await;
         let face = face.map_err(|error| protocol_error(&error))?;
         let era = Era::of(&context);
@@ -196,11 +217,10 @@ impl ServerHandler for Handler {
             Err(error) => return Ok(content::failure(&error, true).into()),
         };
         let tenant = binding.tenant().clone();
-        let entry = self
-            .parts
-            .calls
-            .find(&binding, &name)
-            .ok_or_else(|| unknown_tool(&name))?;
+        self.tell_of_change(&who, &binding, &context).await;
+        let entry = self.parts.calls.find(&binding, &name).await;
+        let entry = entry.map_err(|error| protocol_error(&error))?;
+        let entry = entry.ok_or_else(|| unknown_tool(&name))?;
         let failed = |error: &PublicError| {
             let failure = content::failure(error, entry.output_schema.is_some());
             content::of_tenant(failure, &tenant).into()

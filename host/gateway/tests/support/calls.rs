@@ -138,8 +138,8 @@ impl Fake {
     }
 }
 
-impl CallPath for Fake {
-    fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
+impl Fake {
+    fn page(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
         if !matches!(cursor, None | Some("2")) {
             return Err(
                 PublicError::new(ErrorCode::InvalidRequest, "the cursor is not one of this list")
@@ -168,8 +168,26 @@ impl CallPath for Fake {
             });
         Ok(Arc::clone(page))
     }
+}
 
-    fn find(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
+impl CallPath for Fake {
+    fn list<'a>(
+        &'a self,
+        binding: &'a Binding,
+        cursor: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<ToolPage>, PublicError>> {
+        std::future::ready(self.page(binding, cursor)).boxed()
+    }
+
+    fn find<'a>(
+        &'a self,
+        binding: &'a Binding,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<ToolEntry>>, PublicError>> {
+        std::future::ready(Ok(self.find_at_once(binding, name))).boxed()
+    }
+
+    fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
         let own = TOOLS.contains(&name) || (name == "only_globex" && binding.tenant().as_str() == "globex");
         own.then(|| entry(name))
     }

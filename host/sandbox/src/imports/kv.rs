@@ -33,6 +33,22 @@ fn refused(error: KvError) -> Failure {
 }
 
 impl HostState {
+    /// The same for a change, which the operation mode may not let (N22). The call has no result then.
+    fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
+        if let Some(call) = &self.scope {
+            let egress = &call.context.egress;
+            if !egress.mode().lets_keep() {
+                egress.block();
+                let message = format!(
+                    "the operation mode is {}: nothing that is kept is changed",
+                    egress.mode()
+                );
+                return Err(failure("denied", message));
+            }
+        }
+        self.kv_space(scope)
+    }
+
     /// The space that the guest means, and one operation less to spend.
     fn kv_space(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
         let Some(call) = self.scope.as_mut() else {
@@ -76,14 +92,14 @@ impl Host for HostState {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<u64, Failure>> {
-        match self.kv_space(&scope) {
+        match self.kv_space_to_change(&scope) {
             Ok((kv, space)) => Ok(kv.put(&space, &key, value).await.map_err(refused)),
             Err(failure) => Ok(Err(failure)),
         }
     }
 
     async fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
-        match self.kv_space(&scope) {
+        match self.kv_space_to_change(&scope) {
             Ok((kv, space)) => Ok(kv.delete(&space, &key).await.map_err(refused)),
             Err(failure) => Ok(Err(failure)),
         }
@@ -114,7 +130,7 @@ impl Host for HostState {
         expected: Option<u64>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<u64, Failure>> {
-        match self.kv_space(&scope) {
+        match self.kv_space_to_change(&scope) {
             Ok((kv, space)) => Ok(kv
                 .compare_and_set(&space, &key, expected, value)
                 .await

@@ -58,6 +58,11 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
         .tool(Tool::new("http", http).description("one request").open_world())
         .tool(
+            Tool::new("http_sly", http)
+                .description("one request, of a tool that says that it changes nothing")
+                .read_only(),
+        )
+        .tool(
             Tool::new("http_start", http_start)
                 .description("one request, read in chunks")
                 .open_world(),

@@ -1,7 +1,7 @@
 //! What the liars share: the contract's own types, since the SDK would not let them lie.
 
 pub use toolhost_sdk::bindings::exports::toolhost::plugin::tools::{
-    Effects, Guest, Invocation, Outcome, Tool,
+    Effects, Guest, Invocation, Outcome, Output, Tool,
 };
 pub use toolhost_sdk::bindings::toolhost::plugin::types::Failure;
 
@@ -29,15 +29,23 @@ pub fn tool(name: &str, input_schema: &str) -> Tool {
     }
 }
 
-/// Exports a component that describes itself by the function given, and fails at every call.
+/// Exports a component that describes itself by the function given, and fails at every call unless another one is given
+/// for that, with a manifest of its own.
 #[macro_export]
 macro_rules! lie {
     ($describe:path) => {
-        const MANIFEST: &[u8] = include_bytes!("../plugin.toml");
+        fn invoke(_: $crate::Invocation) -> Result<$crate::Outcome, $crate::Failure> {
+            Err($crate::failure("failed", "a liar does nothing"))
+        }
+
+        liar::lie!($describe, invoke, "../plugin.toml");
+    };
+    ($describe:path, $invoke:path, $manifest:literal) => {
+        const MANIFEST: &[u8] = include_bytes!($manifest);
 
         #[used]
         #[unsafe(link_section = "toolhost:manifest")]
-        static SECTION: [u8; MANIFEST.len()] = *include_bytes!("../plugin.toml");
+        static SECTION: [u8; MANIFEST.len()] = *include_bytes!($manifest);
 
         struct Component;
 
@@ -46,8 +54,8 @@ macro_rules! lie {
                 $describe()
             }
 
-            fn invoke(_: $crate::Invocation) -> Result<$crate::Outcome, $crate::Failure> {
-                Err($crate::failure("failed", "a liar does nothing"))
+            fn invoke(call: $crate::Invocation) -> Result<$crate::Outcome, $crate::Failure> {
+                $invoke(call)
             }
         }
 

@@ -1,0 +1,116 @@
+//! Who may call what: `[tools]`, `tenants` of `[plugins.NAME]`, `plugins` of `[tenancy]`, and what `[tenants.NAME]` says.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toolhost_identity::{Operator, TenantId, TenantSpace};
+use toolhost_policy::{OperationMode, PluginName};
+use toolhost_tools::{Assignment, Assignments, ToolChoice, WhoHas};
+
+use super::source::Source;
+use super::{ConfigError, file};
+use crate::exit::Failure;
+
+/// What the file says of one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assigned {
+    tenant: TenantId,
+    mode: Option<OperationMode>,
+    plugins: BTreeMap<PluginName, Assignment>,
+}
+
+impl Assigned {
+    /// Puts it where assignments are kept.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub(crate) async fn keep(&self, assignments: &Assignments, by: &Operator) -> anyhow::Result<()> {
+        let space = TenantSpace::of_operator(self.tenant.clone(), by);
+        if let Some(mode) = self.mode {
+            assignments.set_mode(&space, mode).await?;
+        }
+        for (plugin, assignment) in &self.plugins {
+            assignments.assign(&space, plugin, assignment).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is what it names, once it is known what is served.
+    ///
+    /// # Errors
+    /// There is no such plugin or tool.
+    pub(crate) fn check(&self, assignments: &Assignments) -> Result<(), Failure> {
+        for (plugin, assignment) in &self.plugins {
+            let checked = assignments.check(plugin.as_str(), assignment);
+            checked.map_err(|why| {
+                Failure::usage(format!("[tenants.{}.plugins.{plugin}]: {why}", self.tenant))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a table of `[tenants]` says of plugins. With a data directory it is kept there, and stands in one place.
+pub(super) fn assigned(
+    source: &Source<'_>,
+    tenant: &TenantId,
+    mode: Option<Spanned<String>>,
+    raw: BTreeMap<PluginName, Spanned<file::Assigned>>,
+    lasts: bool,
+) -> Result<Option<Assigned>, ConfigError> {
+    if lasts && let Some(mode) = &mode {
+        let why = format!("is kept in the data directory: use host tenant set {tenant} --mode MODE");
+        return Err(source.at(mode, format!("tenants.{tenant}.mode"), why));
+    }
+    let mode = self::mode(source, &format!("tenants.{tenant}.mode"), mode)?;
+    let mut plugins = BTreeMap::new();
+    for (plugin, said) in raw {
+        let at = format!("tenants.{tenant}.plugins.{plugin}");
+        if lasts {
+            let why = format!("is kept in the data directory: use host plugin assign {plugin} {tenant}");
+            return Err(source.at(&said, at, why));
+        }
+        let said = said.into_inner();
+        let assignment = Assignment {
+            tools: said.tools.map_or(ToolChoice::All, |tools| {
+                ToolChoice::Only(tools.into_iter().collect())
+            }),
+            mode: self::mode(source, &format!("{at}.mode"), said.mode)?,
+        };
+        plugins.insert(plugin, assignment);
+    }
+    let says = mode.is_some() || !plugins.is_empty();
+    Ok(says.then(|| Assigned {
+        tenant: tenant.clone(),
+        mode,
+        plugins,
+    }))
+}
+
+pub(super) fn mode(
+    source: &Source<'_>,
+    key: &str,
+    raw: Option<Spanned<String>>,
+) -> Result<Option<OperationMode>, ConfigError> {
+    let parse = |raw: Spanned<String>| {
+        OperationMode::parse(raw.get_ref()).ok_or_else(|| {
+            let why = format!("{:?} is not one of read-only, standard, full", raw.get_ref());
+            source.at(&raw, key, why)
+        })
+    };
+    raw.map(parse).transpose()
+}
+
+pub(super) fn who_has(
+    source: &Source<'_>,
+    key: &str,
+    raw: Option<Spanned<String>>,
+) -> Result<Option<WhoHas>, ConfigError> {
+    let parse = |raw: Spanned<String>| {
+        WhoHas::parse(raw.get_ref()).ok_or_else(|| {
+            let why = format!("{:?} is not one of all, assigned", raw.get_ref());
+            source.at(&raw, key, why)
+        })
+    };
+    raw.map(parse).transpose()
+}

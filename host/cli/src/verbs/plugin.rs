@@ -1,0 +1,94 @@
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, PluginRow, Request};
+
+use crate::args::{OutputFormat, PluginCommand, PluginKeptArgs};
+use crate::output::{self, Show, head};
+use crate::reach::Reach;
+use crate::setup::lock_of;
+
+/// Carries out `host plugin …`.
+pub(super) fn run(command: &PluginCommand, format: OutputFormat) -> anyhow::Result<()> {
+    let (request, PluginKeptArgs { lock, kept }) = request(command);
+    let mut reach = Reach::find(kept)?;
+    reach.lock = lock_of(&reach.config, lock.as_deref());
+    let runtime = tokio::runtime::Runtime::new()?;
+    match runtime.block_on(reach.ask(request, None))? {
+        Answer::Plugins(rows) => output::show(format, &Rows(rows)),
+        other => super::unexpected(&other),
+    }
+}
+
+fn request(command: &PluginCommand) -> (Request, &PluginKeptArgs) {
+    match command {
+        PluginCommand::Assign(args) => {
+            let request = Request::PluginAssign {
+                plugin: args.plugin.clone(),
+                tenant: args.tenant.clone(),
+                tools: (!args.tools.is_empty()).then(|| args.tools.clone()),
+                mode: args.mode.map(Into::into),
+            };
+            (request, &args.kept)
+        }
+        PluginCommand::Unassign(args) => {
+            let request = Request::PluginUnassign {
+                plugin: args.plugin.clone(),
+                tenant: args.tenant.clone(),
+            };
+            (request, &args.kept)
+        }
+        PluginCommand::List(args) => {
+            let tenant = args.tenant.clone();
+            (Request::PluginList { tenant }, &args.kept)
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Rows(Vec<PluginRow>);
+
+fn tools(row: &PluginRow) -> String {
+    match row.tools.len() as u64 {
+        0 => "none".to_owned(),
+        some if some == row.of => format!("all ({some})"),
+        _ => row.tools.join(" "),
+    }
+}
+
+fn by(row: &PluginRow) -> &'static str {
+    match (row.said, row.tools.is_empty()) {
+        (true, false) => "assigned",
+        (true, true) => "taken from it",
+        (false, _) => "as every tenant",
+    }
+}
+
+impl Show for Rows {
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "there are no plugins".to_owned();
+        }
+        let line = |row: &PluginRow| {
+            let who = row.tenant.as_ref().map_or_else(
+                || "tenants of which nothing else is said".to_owned(),
+                |tenant| format!("tenant {tenant}, {}", by(row)),
+            );
+            format!("{}: {who}: tools: {}, mode {}", row.plugin, tools(row), row.mode)
+        };
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = |row: &PluginRow| {
+            vec![
+                row.plugin.clone(),
+                row.tenant.clone().unwrap_or_else(|| "-".to_owned()),
+                by(row).to_owned(),
+                tools(row),
+                row.mode.to_string(),
+            ]
+        };
+        let columns = head(&["plugin", "tenant", "by", "tools", "mode"]);
+        (columns, self.0.iter().map(cells).collect())
+    }
+}

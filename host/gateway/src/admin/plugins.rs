@@ -1,0 +1,177 @@
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use toolhost_audit::{AssignmentChanged, ChangeAction, Event};
+use toolhost_identity::{Directory as _, TenantId, TenantSpace};
+use toolhost_policy::{ErrorCode, OperationMode};
+use toolhost_store::StoreError;
+use toolhost_tenancy::ChangeError;
+use toolhost_tools::{Assignment, AssignmentError, TenantAssignments, ToolChoice, WhoHas};
+
+use super::{Admin, AdminError, Answer};
+
+/// A plugin, as every tenant or one of them has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginRow {
+    /// Its name.
+    pub plugin: String,
+    /// Of which tenant the row is; of every one that nothing is said of where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Whether it was assigned to the tenant, or taken from it; otherwise the rule of every tenant counts.
+    pub said: bool,
+    /// The tools that it has of it, in order.
+    pub tools: Vec<String>,
+    /// How many tools the plugin has.
+    pub of: u64,
+    /// How far they may go.
+    pub mode: OperationMode,
+}
+
+impl Admin {
+    pub(super) async fn assign_plugin(
+        &self,
+        plugin: &str,
+        tenant: &str,
+        assignment: Assignment,
+        by: &str,
+    ) -> Result<Answer, AdminError> {
+        let _alone = self.tenant_changes.lock().await;
+        let space = self.known_tenant(tenant)?;
+        let assignments = &self.parts.assignments;
+        let plugin = assignments.check(plugin, &assignment)?;
+        let tools = match &assignment.tools {
+            ToolChoice::All => None,
+            ToolChoice::Only(tools) => Some(tools.iter().cloned().collect()),
+        };
+        let action = match assignment.is_none() {
+            true => ChangeAction::Remove,
+            false => ChangeAction::Set,
+        };
+        let change = AssignmentChanged {
+            tenant: tenant.to_owned(),
+            plugin: Some(plugin.to_string()),
+            action,
+            tools: tools.filter(|_| action == ChangeAction::Set),
+            mode: assignment.mode.map(OperationMode::as_str),
+            by: by.to_owned(),
+            done: false,
+        };
+        self.announce_assignment(&change).await?;
+        assignments.assign(&space, &plugin, &assignment).await?;
+        self.assignment_done(change).await?;
+        let rows = self.rows(&space).await?;
+        let row = rows.into_iter().filter(|row| row.plugin == plugin.as_str());
+        Ok(Answer::Plugins(row.collect()))
+    }
+
+    pub(super) async fn set_tenant_mode(
+        &self,
+        space: &TenantSpace,
+        mode: OperationMode,
+        by: &str,
+    ) -> Result<(), AdminError> {
+        let change = AssignmentChanged {
+            tenant: space.tenant().to_string(),
+            plugin: None,
+            action: ChangeAction::Set,
+            tools: None,
+            mode: Some(mode.as_str()),
+            by: by.to_owned(),
+            done: false,
+        };
+        self.announce_assignment(&change).await?;
+        self.parts.assignments.set_mode(space, mode).await?;
+        self.assignment_done(change).await
+    }
+
+    pub(super) async fn list_plugins(&self, tenant: Option<&str>) -> Result<Answer, AdminError> {
+        let rows = match tenant {
+            Some(tenant) => self.rows(&self.known_tenant(tenant)?).await?,
+            None => self.all_rows(None, &TenantAssignments::default()),
+        };
+        Ok(Answer::Plugins(rows))
+    }
+
+    async fn rows(&self, space: &TenantSpace) -> Result<Vec<PluginRow>, AdminError> {
+        let of_tenant = self.parts.assignments.of(space).await?;
+        Ok(self.all_rows(Some(space.tenant()), &of_tenant))
+    }
+
+    fn all_rows(&self, tenant: Option<&TenantId>, of_tenant: &TenantAssignments) -> Vec<PluginRow> {
+        let assignments = &self.parts.assignments;
+        let rules = assignments.rules();
+        let row = |(plugin, tools): (toolhost_policy::PluginName, BTreeSet<String>)| {
+            let own = of_tenant.plugins.get(&plugin);
+            let has = |tool: &String| match own {
+                Some(own) => own.has(tool),
+                None => rules.of(&plugin) == WhoHas::All,
+            };
+            let said = [of_tenant.mode, own.and_then(|own| own.mode)];
+            PluginRow {
+                tenant: tenant.map(ToString::to_string),
+                said: own.is_some(),
+                of: tools.len() as u64,
+                tools: tools.into_iter().filter(has).collect(),
+                mode: said
+                    .into_iter()
+                    .flatten()
+                    .fold(rules.mode, OperationMode::narrowest),
+                plugin: plugin.to_string(),
+            }
+        };
+        assignments.plugins().into_iter().map(row).collect()
+    }
+
+    /// The space of a tenant that the directory has: one that it does not have is a slip of the hand.
+    fn known_tenant(&self, tenant: &str) -> Result<TenantSpace, AdminError> {
+        let space = self.space(tenant)?;
+        match self.parts.directory.tree().get(space.tenant()) {
+            Some(_) => Ok(space),
+            None => Err(ChangeError::Unknown(space.tenant().clone()).into()),
+        }
+    }
+
+    /// Before the change: one that the chain does not know must not be there.
+    async fn announce_assignment(&self, change: &AssignmentChanged) -> Result<(), AdminError> {
+        let event = Event::AssignmentChanged(change.clone());
+        Ok(self.audit.record(&event).await?)
+    }
+
+    async fn assignment_done(&self, change: AssignmentChanged) -> Result<(), AdminError> {
+        let done = AssignmentChanged { done: true, ..change };
+        Ok(self.audit.record(&Event::AssignmentChanged(done)).await?)
+    }
+}
+
+/// What the flags of `host plugin assign` say.
+pub(super) fn assignment(
+    tools: Option<Vec<String>>,
+    mode: Option<OperationMode>,
+) -> Result<Assignment, AdminError> {
+    let tools = match tools {
+        None => ToolChoice::All,
+        Some(names) if names.is_empty() => {
+            return Err(AdminError::invalid(
+                "no tool is named; leave --tool out for all, or use host plugin unassign for none",
+            ));
+        }
+        Some(names) => ToolChoice::Only(names.into_iter().collect()),
+    };
+    Ok(Assignment { tools, mode })
+}
+
+impl From<AssignmentError> for AdminError {
+    fn from(error: AssignmentError) -> Self {
+        let code = match &error {
+            AssignmentError::Plugin { .. } | AssignmentError::Tool { .. } => ErrorCode::NotFound,
+            AssignmentError::Store(StoreError::UnknownSpace { .. }) => ErrorCode::NotFound,
+            AssignmentError::Store(error) => return error.clone().into(),
+            AssignmentError::Damaged(_) => ErrorCode::Internal,
+        };
+        Self {
+            code,
+            message: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use toolhost_sandbox::ProgressSink;
+
+/// What a door brings to a call, beside who calls what.
+#[derive(Clone, Default)]
+pub struct CallOptions {
+    /// Who hears of its progress.
+    pub progress: Option<Arc<dyn ProgressSink>>,
+    /// Ends the call.
+    pub cancel: CancellationToken,
+    /// Answers to what the tool asked.
+    pub resume: Option<Resume>,
+    /// What the client can do.
+    pub client: ClientCapabilities,
+}
+
+impl std::fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client said that it can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClientCapabilities {
+    /// Ask its user.
+    pub elicitation: bool,
+    /// Ask its model.
+    pub sampling: bool,
+}
+
+impl ClientCapabilities {
+    pub(crate) fn has(self, kind: &str) -> bool {
+        match kind {
+            "elicitation" => self.elicitation,
+            "sampling" => self.sampling,
+            _ => false,
+        }
+    }
+}
+
+/// A call that goes on.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// One for each question.
+    pub answers: Vec<Answer>,
+    /// As [`InputRequired::state`] gave it.
+    pub state: String,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The question's.
+    pub id: String,
+    /// `accept`, `decline` or `cancel`.
+    pub action: String,
+    /// What was answered.
+    pub content: Option<Value>,
+}
