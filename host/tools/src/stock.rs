@@ -167,7 +167,7 @@ fn revision(catalogue: u64, tools: &[Arc<ToolEntry>]) -> u64 {
     digest
         .iter()
         .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]

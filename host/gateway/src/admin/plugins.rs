@@ -44,9 +44,10 @@ impl Admin {
             ToolChoice::All => None,
             ToolChoice::Only(tools) => Some(tools.iter().cloned().collect()),
         };
-        let action = match assignment.is_none() {
-            true => ChangeAction::Remove,
-            false => ChangeAction::Set,
+        let action = if assignment.is_none() {
+            ChangeAction::Remove
+        } else {
+            ChangeAction::Set
         };
         let change = AssignmentChanged {
             tenant: tenant.to_owned(),
