@@ -215,6 +215,7 @@ fn t24_a_header_that_brings_a_key_or_asks_for_an_extension_is_refused() {
         ("crit", json!(["exp"]), TokenError::Extension),
         ("b64", json!(false), TokenError::Extension),
         ("zip", json!("DEF"), TokenError::Extension),
+        ("enc", json!("A256GCM"), TokenError::Extension),
     ] {
         for key in [&evil, &*ES256] {
             let mut header = json!({"alg": "ES256", "kid": "k"});
@@ -320,6 +321,10 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
         ),
         (changed(RSA.jwk("k"), "e", json!(encode([1]))), SkipReason::Rsa),
         (changed(RSA.jwk("k"), "e", json!(encode([2]))), SkipReason::Rsa),
+        (
+            changed(RSA.jwk("k"), "e", json!(encode([1, 0, 0, 0, 1]))),
+            SkipReason::Rsa,
+        ),
         (
             changed(ED25519.jwk("k"), "x", json!(encode([1_u8; 31]))),
             SkipReason::Point,
