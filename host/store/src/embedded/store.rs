@@ -112,7 +112,7 @@ fn first_start(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSetting
     // It is made before the key: a key without it and without a database is one whose database is lost.
     let partial = files::partial(&directory);
     let was_begun = partial.exists();
-    if data_dir.has_tenants() || (keyring.exists(&Space::Host) && !was_begun) {
+    if data_dir.has_tenants() || (keyring.exists(&Space::Host)? && !was_begun) {
         return Err(StoreError::Corrupt {
             space: Space::Host.to_string(),
             found: "its database is missing".to_owned(),
