@@ -19,6 +19,7 @@ pub(crate) mod shelf;
 mod space_key;
 pub(crate) mod wrapped;
 
+pub(crate) use cipher::OVERHEAD;
 pub use cipher::{Subkey, Unopened};
 pub use error::KeyFileError;
 pub use master::MasterKey;
