@@ -37,6 +37,8 @@ impl SealedVault {
     pub async fn reseal(&self, space: &TenantSpace, _by: &Operator) -> Result<Resealed, VaultError> {
         let inner = &self.inner;
         let of = Space::Tenant(space.clone());
+        // Where other hosts have the key, none of them seals with an older generation from here on.
+        inner.keys.settle().await;
         // The index first: a change that took an older generation before this read the index that was here before, and
         // so cannot be committed after it. One that was is found by the scan.
         if !inner.reseal_index(space).await? {
