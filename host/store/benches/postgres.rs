@@ -61,14 +61,20 @@ async fn run() {
         .prepare("INSERT INTO plain VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
         .await
         .unwrap();
-    let get = client.prepare("SELECT value FROM plain WHERE key = $1").await.unwrap();
+    let get = client
+        .prepare("SELECT value FROM plain WHERE key = $1")
+        .await
+        .unwrap();
     // In turns, so that what else the machine does is on both sides.
     let (mut plain, mut ours) = (Vec::new(), Vec::new());
     for n in 0..WRITES {
         let (key, value) = (key(n % KEYS), vec![n as u8; 1_024]);
         let begin = Instant::now();
         let transaction = client.transaction().await.unwrap();
-        transaction.execute(&put, &[&key.as_bytes(), &value]).await.unwrap();
+        transaction
+            .execute(&put, &[&key.as_bytes(), &value])
+            .await
+            .unwrap();
         transaction.commit().await.unwrap();
         plain.push(begin.elapsed());
         let begin = Instant::now();

@@ -203,7 +203,10 @@ async fn move_space(from: &dyn Movable, to: &dyn Movable, space: &Space) -> Resu
 
 /// Which tenants have a space is what the target says of itself.
 fn is_stores_own(space: &Space, key: &Key) -> bool {
-    let own = [Key::group(Table::Tenant, &[]), Key::group(Table::Tenant, &[b"unfinished migration"])];
+    let own = [
+        Key::group(Table::Tenant, &[]),
+        Key::group(Table::Tenant, &[b"unfinished migration"]),
+    ];
     *space == Space::Host && own.iter().any(|own| key.as_bytes().starts_with(own))
 }
 

@@ -191,12 +191,19 @@ async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
     let mut of_any = of_witness.clone();
     of_any.key = None;
     for (n, told) in [own, of_witness, of_any].into_iter().enumerate() {
-        let (old, new_one) = if n % 2 == 0 { (FIRST, SECOND) } else { (SECOND, FIRST) };
+        let (old, new_one) = if n % 2 == 0 {
+            (FIRST, SECOND)
+        } else {
+            (SECOND, FIRST)
+        };
         if n == 0 {
             there.set(&acme, &name("billing"), new(old), &by()).await.unwrap();
         }
         assert_eq!(secret(&here, "acme").await.unwrap(), old);
-        there.rotate(&acme, &name("billing"), new(new_one), &by()).await.unwrap();
+        there
+            .rotate(&acme, &name("billing"), new(new_one), &by())
+            .await
+            .unwrap();
         // Of another tenant, or of what is no credential.
         here.forget_changed(&tell("globex", Table::Credential, None));
         here.forget_changed(&tell("acme", Table::Kv, None));

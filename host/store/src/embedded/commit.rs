@@ -46,7 +46,10 @@ pub(super) enum Task {
     /// Seals these records with the current generation, those that are there still.
     Reseal(Vec<Vec<u8>>),
     /// Writes records of another store with the versions that they have there, and brings the revision up to this one.
-    Fill { records: Vec<Found>, revision: u64 },
+    Fill {
+        records: Vec<Found>,
+        revision: u64,
+    },
 }
 
 #[derive(Debug)]

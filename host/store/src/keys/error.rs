@@ -32,7 +32,9 @@ pub enum KeyFileError {
     #[error("a key could not be made or used")]
     Crypto,
     /// A wrapped key does not open.
-    #[error("{0} does not open with the master key; bring back the one it was wrapped with, see --master-key")]
+    #[error(
+        "{0} does not open with the master key; bring back the one it was wrapped with, see --master-key"
+    )]
     Wrapped(String),
     /// There is no key.
     #[error("{0} is missing")]

@@ -160,8 +160,8 @@ impl Keyring {
         generations: &Generations,
         over: Option<u64>,
     ) -> Result<Option<u64>, StoreError> {
-        let bytes = wrapped::wrap(generations, space, &self.state.master())
-            .map_err(|error| locked(space, &error))?;
+        let bytes =
+            wrapped::wrap(generations, space, &self.state.master()).map_err(|error| locked(space, &error))?;
         self.shelf.write(space, &bytes, over)
     }
 
@@ -332,10 +332,7 @@ impl Keyring {
 
 impl State {
     fn master(&self) -> Arc<MasterKey> {
-        self.master
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.master.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_master(&self, master: MasterKey) {

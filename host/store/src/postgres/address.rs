@@ -112,7 +112,9 @@ fn take(url: &mut Url, name: &str) -> Option<String> {
 /// The first host that is not this machine.
 fn beyond_loopback(config: &tokio_postgres::Config) -> Option<String> {
     let addresses = config.get_hostaddrs().iter();
-    let mut far = addresses.filter(|address| !address.is_loopback()).map(IpAddr::to_string);
+    let mut far = addresses
+        .filter(|address| !address.is_loopback())
+        .map(IpAddr::to_string);
     if let Some(far) = far.next() {
         return Some(far);
     }
@@ -139,7 +141,9 @@ fn tls(ca: Option<&Path>) -> Result<MakeRustlsConnect, PostgresError> {
             let found = CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))?;
             for certificate in found {
                 let certificate = certificate.map_err(|error| refused(error.to_string()))?;
-                roots.add(certificate).map_err(|error| refused(error.to_string()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| refused(error.to_string()))?;
             }
             if roots.is_empty() {
                 return Err(refused("there is none in it".to_owned()));

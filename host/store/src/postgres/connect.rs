@@ -15,11 +15,7 @@ const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections to one database.
-pub(super) fn pool(
-    address: &Address,
-    size: usize,
-    connect_timeout: Duration,
-) -> Result<Pool, PostgresError> {
+pub(super) fn pool(address: &Address, size: usize, connect_timeout: Duration) -> Result<Pool, PostgresError> {
     let recycling_method = RecyclingMethod::Fast;
     let manager = Manager::from_config(
         address.config.clone(),
@@ -27,12 +23,7 @@ pub(super) fn pool(
         ManagerConfig { recycling_method },
     );
     let durable = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move {
-            client
-                .batch_execute(DURABLE)
-                .await
-                .map_err(HookError::Backend)
-        })
+        Box::pin(async move { client.batch_execute(DURABLE).await.map_err(HookError::Backend) })
     });
     Pool::builder(manager)
         .max_size(size.max(1))

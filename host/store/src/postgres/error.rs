@@ -10,7 +10,9 @@ pub enum PostgresError {
     #[error("the url of the store is none of PostgreSQL: {0}")]
     Url(String),
     /// Not a prefix.
-    #[error("the prefix of the store is 1 to 16 of a-z and 0-9 with a letter first, and does not begin with pg")]
+    #[error(
+        "the prefix of the store is 1 to 16 of a-z and 0-9 with a letter first, and does not begin with pg"
+    )]
     Prefix,
     /// Anybody on the way could read and answer.
     #[error(
@@ -61,7 +63,9 @@ pub enum PostgresError {
     #[error("{0}")]
     SetUp(String),
     /// A later version of the host has set it up.
-    #[error("the store has layout version {found}, and this host knows up to {known}; use a later version of the host")]
+    #[error(
+        "the store has layout version {found}, and this host knows up to {known}; use a later version of the host"
+    )]
     Newer {
         /// What it has.
         found: u32,
@@ -151,9 +155,9 @@ impl From<deadpool_postgres::PoolError> for Fault {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
             deadpool_postgres::PoolError::Backend(error) => error.into(),
-            deadpool_postgres::PoolError::Timeout(_) => {
-                Self::lost("no connection was to be had in time: the server does not answer, or all of the pool are in use")
-            }
+            deadpool_postgres::PoolError::Timeout(_) => Self::lost(
+                "no connection was to be had in time: the server does not answer, or all of the pool are in use",
+            ),
             error => Self::lost(error.to_string()),
         }
     }

@@ -127,9 +127,7 @@ impl SharedKeys {
         let unavailable = || StoreError::Unavailable("the database of the keys does not answer".to_owned());
         let (answer, answered) = reply::sync_channel(1);
         self.jobs.send((ask, answer)).map_err(|_| unavailable())?;
-        answered
-            .recv_timeout(self.patience)
-            .map_err(|_| unavailable())?
+        answered.recv_timeout(self.patience).map_err(|_| unavailable())?
     }
 }
 

@@ -56,8 +56,11 @@ impl PostgresStore {
             at.commit().await.map_err(Problem::told)?;
             Ok(done)
         });
-        done.await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("a tenant's making was cut short".to_owned())))
+        done.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(
+                "a tenant's making was cut short".to_owned(),
+            ))
+        })
     }
 }
 
@@ -162,11 +165,13 @@ impl Alone {
     }
 
     async fn is_database(&self) -> Result<bool, Problem> {
-        self.is_there("SELECT 1 FROM pg_database WHERE datname = $1").await
+        self.is_there("SELECT 1 FROM pg_database WHERE datname = $1")
+            .await
     }
 
     async fn is_schema(&self) -> Result<bool, Problem> {
-        self.is_there("SELECT 1 FROM pg_namespace WHERE nspname = $1").await
+        self.is_there("SELECT 1 FROM pg_namespace WHERE nspname = $1")
+            .await
     }
 
     async fn commit(mut self) -> Result<(), Problem> {
@@ -210,9 +215,11 @@ impl Shared {
         }
         if !at.is_database().await? {
             // Cannot be in a transaction.
-            at.run_on(&beside, &format!("CREATE DATABASE {quoted} TEMPLATE template0")).await?;
+            at.run_on(&beside, &format!("CREATE DATABASE {quoted} TEMPLATE template0"))
+                .await?;
         }
-        at.run_on(&beside, &format!("REVOKE ALL ON DATABASE {quoted} FROM PUBLIC")).await?;
+        at.run_on(&beside, &format!("REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"))
+            .await?;
         let within = at.place.connection().await.map_err(fault)?;
         let name: &str = &at.name;
         let ask = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
@@ -248,7 +255,8 @@ impl Shared {
         match self.layout {
             Layout::Schema if at.is_schema().await? => {
                 was_there = true;
-                let drop = format!("SET LOCAL ROLE {quoted}; DROP SCHEMA {quoted} CASCADE; SET LOCAL ROLE NONE");
+                let drop =
+                    format!("SET LOCAL ROLE {quoted}; DROP SCHEMA {quoted} CASCADE; SET LOCAL ROLE NONE");
                 at.run(&drop).await?;
             }
             Layout::Schema => {}

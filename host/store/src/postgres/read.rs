@@ -35,11 +35,7 @@ impl Shared {
                 "SELECT key, version, value FROM {table} WHERE key {how} $1 AND key < $2 ORDER BY key LIMIT $3"
             )
         };
-        let parameters: [Typed<'_>; 3] = [
-            (&from, Type::BYTEA),
-            (&end, Type::BYTEA),
-            (&limit, Type::INT8),
-        ];
+        let parameters: [Typed<'_>; 3] = [(&from, Type::BYTEA), (&end, Type::BYTEA), (&limit, Type::INT8)];
         let mut found = self.read(space, ask, &parameters).await?;
         let more = found.len() > scan.limit;
         found.truncate(scan.limit);

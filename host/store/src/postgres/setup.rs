@@ -4,10 +4,10 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::Prefix;
 use super::error::{Fault, PostgresError};
 use super::login::Login;
 use super::settings::Layout;
-use super::Prefix;
 
 /// The version of the layout below. A host that finds a later one does not start.
 const VERSION: i32 = 1;
@@ -45,12 +45,7 @@ const KEYS: &str = "
 type Outcome<T> = Result<T, PostgresError>;
 
 /// Makes the host's space, or looks whether this host can use the one that is there.
-pub(super) async fn host(
-    client: &Client,
-    prefix: &Prefix,
-    layout: Layout,
-    has_key: bool,
-) -> Outcome<Login> {
+pub(super) async fn host(client: &Client, prefix: &Prefix, layout: Layout, has_key: bool) -> Outcome<Login> {
     let login = Login::check(client, layout).await?;
     let name = prefix.space(&crate::Space::Host);
     let done = async {
@@ -68,8 +63,7 @@ pub(super) async fn host(
         }
         make(client, login, &name, &quoted, &format!("{SPACE}{INSTALLATION}")).await?;
         let insert = format!("INSERT INTO {quoted}.installation (version, layout) VALUES ($1, $2)");
-        let parameters: [super::place::Typed<'_>; 2] =
-            [(&VERSION, Type::INT4), (&layout.word(), Type::TEXT)];
+        let parameters: [super::place::Typed<'_>; 2] = [(&VERSION, Type::INT4), (&layout.word(), Type::TEXT)];
         client
             .query_typed(&insert, &parameters)
             .await
@@ -175,6 +169,8 @@ async fn understood(client: &Client, quoted: &str, layout: Layout) -> Outcome<()
             "the store was set up with layout = \"{found}\" and keeps it; `host store migrate` moves it into one of another"
         ))),
         Some(_) => Ok(()),
-        None => Err(PostgresError::SetUp("the store's table of installation is empty".to_owned())),
+        None => Err(PostgresError::SetUp(
+            "the store's table of installation is empty".to_owned(),
+        )),
     }
 }

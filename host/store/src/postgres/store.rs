@@ -19,9 +19,7 @@ use super::write::{Batch, Ended};
 use super::{Prefix, setup};
 use crate::keys::{Keyring, SpaceKey};
 use crate::kv::turns::Turns;
-use crate::{
-    Change, Changes, Key, MAX_VALUE, Page, Record, Scan, Space, Store, StoreError, Table,
-};
+use crate::{Change, Changes, Key, MAX_VALUE, Page, Record, Scan, Space, Store, StoreError, Table};
 
 /// Names that the server has quoted and that are remembered.
 const NAMES: u64 = 65_536;
@@ -254,7 +252,10 @@ impl Shared {
         }
         match self.exists(space).await {
             Ok(false) => unknown(space),
-            Ok(true) => corrupt(space, &format!("its role or its schema is not there: {}", fault.text)),
+            Ok(true) => corrupt(
+                space,
+                &format!("its role or its schema is not there: {}", fault.text),
+            ),
             Err(error) => error,
         }
     }
@@ -318,7 +319,8 @@ impl Store for PostgresStore {
     }
 
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
-        let is_long = |change: &Change| matches!(change, Change::Put { value, .. } if value.len() > MAX_VALUE);
+        let is_long =
+            |change: &Change| matches!(change, Change::Put { value, .. } if value.len() > MAX_VALUE);
         if changes.iter().any(is_long) {
             return Err(StoreError::TooLarge);
         }

@@ -107,12 +107,10 @@ impl PostgresStore {
         let (place, key) = self.0.opened(space).await?;
         let current = row::generation_column(key.current());
         let record = place.table("record");
-        let older = format!(
-            "SELECT key, version, value FROM {record} WHERE generation < $1 ORDER BY key LIMIT $2"
-        );
-        let update = format!(
-            "UPDATE {record} SET value = $3, generation = $4 WHERE key = $1 AND version = $2"
-        );
+        let older =
+            format!("SELECT key, version, value FROM {record} WHERE generation < $1 ORDER BY key LIMIT $2");
+        let update =
+            format!("UPDATE {record} SET value = $3, generation = $4 WHERE key = $1 AND version = $2");
         let transaction = Locked::begin(&place).await;
         let transaction = transaction.map_err(|fault| fault.of(space))?;
         let parameters: [Typed<'_>; 2] = [(&current, Type::INT4), (&CHUNK, Type::INT8)];
@@ -161,7 +159,12 @@ impl PostgresStore {
         let unused: Vec<Generation> = key.generations();
         let unused: Vec<_> = unused.into_iter().filter(|own| *own < oldest).collect();
         let (ring, of, count) = (self.0.keyring.clone(), space.clone(), unused.len());
-        blocking(move || unused.iter().try_for_each(|generation| ring.retire(&of, *generation))).await?;
+        blocking(move || {
+            unused
+                .iter()
+                .try_for_each(|generation| ring.retire(&of, *generation))
+        })
+        .await?;
         Ok(count)
     }
 }

@@ -128,7 +128,11 @@ impl Batch {
             "SELECT key, version FROM {} WHERE key = ANY ($1)",
             self.place.table("record")
         );
-        let keys: Vec<&[u8]> = self.changes.iter().map(|change| change.key().as_bytes()).collect();
+        let keys: Vec<&[u8]> = self
+            .changes
+            .iter()
+            .map(|change| change.key().as_bytes())
+            .collect();
         let keys: [Typed<'_>; 1] = [(&keys, Type::BYTEA_ARRAY)];
         let named: [Typed<'_>; 1] = [(&name, Type::BYTEA)];
         let (begun, bumped, present) = futures::join!(

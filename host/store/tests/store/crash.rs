@@ -73,12 +73,7 @@ async fn writer() {
 }
 
 /// Runs the writers until they are killed, and says how far each of them got.
-pub(crate) fn run_and_kill(
-    writer: &str,
-    started: &[(&str, String)],
-    from: u64,
-    after: Duration,
-) -> Vec<u64> {
+pub(crate) fn run_and_kill(writer: &str, started: &[(&str, String)], from: u64, after: Duration) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([writer, "--exact", "--ignored", "--nocapture"])
         .envs(started.iter().map(|(name, value)| (name, value)))
@@ -137,7 +132,12 @@ fn what_was_acknowledged_outlives_kill_9() {
         random ^= random << 17;
         let from = round * 1_000_000;
         let started = [("STORE_CRASH_DIR", place.data().display().to_string())];
-        let next = run_and_kill("crash::writer", &started, from, Duration::from_micros(random % 150_000));
+        let next = run_and_kill(
+            "crash::writer",
+            &started,
+            from,
+            Duration::from_micros(random % 150_000),
+        );
         let store = place.open();
         runtime.block_on(async {
             for report in store.check().await.unwrap() {

@@ -107,7 +107,10 @@ fn a_wrapped_key_is_of_its_space_and_its_master_key() {
         assert!(records(&acme).open(b"aad", &sealed[..at]).is_err());
     }
     // Another tenant's file, the host's file, every byte changed, and another master key.
-    let (own, other) = (keyring.path(&space("acme")).unwrap(), keyring.path(&space("globex")).unwrap());
+    let (own, other) = (
+        keyring.path(&space("acme")).unwrap(),
+        keyring.path(&space("globex")).unwrap(),
+    );
     let bytes = std::fs::read(&own).unwrap();
     for foreign in [
         std::fs::read(&other).unwrap(),

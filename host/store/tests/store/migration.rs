@@ -18,7 +18,10 @@ async fn filled(store: &dyn Movable, keyring: &Keyring) -> Vec<u8> {
     }
     for at in [Space::Host, space("acme"), space("globex")] {
         for (n, size) in SIZES.into_iter().enumerate() {
-            store.put(&at, &key(&format!("k{n}")), vec![n as u8; size]).await.unwrap();
+            store
+                .put(&at, &key(&format!("k{n}")), vec![n as u8; size])
+                .await
+                .unwrap();
         }
         for n in 0..100 {
             store.put(&at, &key(&format!("many{n}")), vec![n]).await.unwrap();
@@ -117,12 +120,19 @@ async fn a_migration_that_was_cut_short_is_opened_by_no_host_and_begins_anew() {
     let data_dir: DataDir = crate::place::open_data_dir(&place.path("to")).unwrap();
     let (_, keyring) = (0, keyring_at(&place));
     let to = SledStore::open_unfinished(data_dir, keyring.clone(), EmbeddedSettings::default()).unwrap();
-    assert!(migrate(&to, &server).await.is_err(), "half of a store is no source");
+    assert!(
+        migrate(&to, &server).await.is_err(),
+        "half of a store is no source"
+    );
     migrate(&from, &to).await.unwrap();
     is_the_same(&from, &to, &keyring, &sealed).await;
-    let master = toolhost_store::keys::MasterKey::from_text(&toolhost_policy::Secret::from(MASTER.to_owned())).unwrap();
+    let master =
+        toolhost_store::keys::MasterKey::from_text(&toolhost_policy::Secret::from(MASTER.to_owned()))
+            .unwrap();
     let shared = Arc::new(Keyring::in_postgres(&town.settings(), master).await.unwrap());
-    let again = PostgresStore::open_unfinished(&town.settings(), shared.clone()).await.unwrap();
+    let again = PostgresStore::open_unfinished(&town.settings(), shared.clone())
+        .await
+        .unwrap();
     migrate(&from, &again).await.unwrap();
     is_the_same(&from, &again, &shared, &sealed).await;
     drop(town.host().await);

@@ -6,7 +6,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 /// A server with a role that may make others.
 #[derive(Clone)]
@@ -28,7 +27,10 @@ fn find() -> Server {
         let config = url.parse().expect("DATABASE_URL is the address of a server");
         return Server { config };
     }
-    let root = std::env::temp_dir().join(format!("toolhost-postgres-{}", rustix::process::geteuid().as_raw()));
+    let root = std::env::temp_dir().join(format!(
+        "toolhost-postgres-{}",
+        rustix::process::geteuid().as_raw()
+    ));
     std::fs::create_dir_all(&root).unwrap();
     allow(&root);
     // Held by the process until it ends, however it ends: the keeper waits for all of them.
@@ -57,14 +59,19 @@ fn lock_file(path: &Path) -> File {
 
 /// Stops the server when no test process has been there for some seconds. It outlives the process that starts it.
 fn keep(root: &Path) {
-    let script = "while :; do flock -x users true; sleep 8; flock -n -x users sh stop && exit; done";
+    let script =
+        "while [ -e users ]; do flock -x users true; sleep 8; flock -n -x users sh stop && exit; done";
     let bin = bin();
     let stop = format!(
-        "{}{}/pg_ctl -D '{}' -m immediate stop; rm -rf '{}'",
-        if rustix::process::geteuid().is_root() { "runuser -u postgres -- " } else { "" },
+        "cd /; {}{}/pg_ctl -D '{data}' -m immediate stop; rm -rf '{data}'; rm -f '{}'",
+        if rustix::process::geteuid().is_root() {
+            "runuser -u postgres -- "
+        } else {
+            ""
+        },
         bin.display(),
-        root.join("data").display(),
-        root.display()
+        root.join("stop").display(),
+        data = root.join("data").display(),
     );
     std::fs::write(root.join("stop"), stop).unwrap();
     Command::new("sh")
@@ -86,13 +93,17 @@ fn allow(directory: &Path) {
 }
 
 fn bin() -> PathBuf {
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut found: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
-    found.sort();
+    // The newest first.
+    found.sort_by(|one, other| other.cmp(one));
     found.retain(|bin| bin.join("initdb").exists());
     let path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&path).filter(|bin| bin.join("initdb").exists()));
-    found.pop().expect(
+    found.into_iter().next().expect(
         "there is no PostgreSQL server on this machine, and DATABASE_URL names none; `cargo xtask test` installs one",
     )
 }
@@ -119,20 +130,26 @@ fn run(command: &mut Command) {
 /// A server in a directory, on a Unix socket there.
 pub(crate) struct Private {
     root: PathBuf,
+    /// Of one that nobody shares: what keeps it until the process ends, however it ends.
+    own: Option<File>,
 }
 
 impl Private {
     fn at(root: &Path) -> Self {
         let root = root.to_owned();
-        Self { root }
+        Self { root, own: None }
     }
 
     /// A server of the test's own, which it stops.
     pub(crate) fn own(directory: &Path, settings: &[&str]) -> Self {
         allow(directory);
-        let private = Self::at(directory);
+        let users = lock_file(&directory.join("users"));
+        rustix::fs::flock(&users, rustix::fs::FlockOperation::LockShared).unwrap();
+        let mut private = Self::at(directory);
+        private.own = Some(users);
         private.make(settings);
         private.start();
+        keep(directory);
         private
     }
 
@@ -144,7 +161,14 @@ impl Private {
         let _ = std::fs::remove_dir_all(self.data());
         run(as_postgres(&bin().join("initdb"))
             .current_dir("/")
-            .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "-D"])
+            .args([
+                "--no-sync",
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-D",
+            ])
             .arg(self.data()));
         let mut text = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 400\nfsync = off\nfull_page_writes = off\n",
@@ -175,23 +199,8 @@ impl Private {
     }
 
     fn answers(&self) -> bool {
-        let is_ready = || {
-            let mut command = as_postgres(&bin().join("pg_isready"));
-            let command = command.current_dir("/").arg("-q").arg("-h").arg(&self.root);
-            command.status().is_ok_and(|status| status.success())
-        };
-        let until = Instant::now() + Duration::from_secs(5);
-        // One that is being stopped still has its file for a moment.
-        while self.data().join("postmaster.pid").exists() {
-            if is_ready() {
-                return true;
-            }
-            if Instant::now() > until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        false
+        // It was waited for when it was started, so one that listens is one that answers.
+        std::os::unix::net::UnixStream::connect(self.root.join(".s.PGSQL.5432")).is_ok()
     }
 
     pub(crate) fn server(&self) -> Server {
@@ -203,8 +212,7 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        // The shared one has a keeper.
-        if !self.root.join("stop").exists() && self.data().join("postmaster.pid").exists() {
+        if self.own.is_some() && self.data().join("postmaster.pid").exists() {
             self.kill();
         }
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio_postgres::{Client, NoTls};
 use toolhost_policy::Secret;
 use toolhost_store::PostgresStore;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::postgres::{Layout, PostgresError, PostgresSettings, Prefix};
-use tokio_postgres::{Client, NoTls};
 
 use crate::server::Server;
 
@@ -54,7 +54,13 @@ impl Town {
     /// The login role of the hosts.
     pub(crate) async fn login(&self) -> Client {
         let mut config = self.server.config.clone();
-        connect(config.dbname(&self.name).user(&self.name).password(format!("of-{}", self.name))).await
+        connect(
+            config
+                .dbname(&self.name)
+                .user(&self.name)
+                .password(format!("of-{}", self.name)),
+        )
+        .await
     }
 
     pub(crate) fn url(&self) -> String {
@@ -62,7 +68,10 @@ impl Town {
         let config = &self.server.config;
         match &config.get_hosts()[0] {
             tokio_postgres::config::Host::Unix(path) => {
-                format!("postgres:///{name}?host={}&user={name}&password=of-{name}", path.display())
+                format!(
+                    "postgres:///{name}?host={}&user={name}&password=of-{name}",
+                    path.display()
+                )
             }
             tokio_postgres::config::Host::Tcp(host) => {
                 let port = config.get_ports().first().copied().unwrap_or(5432);

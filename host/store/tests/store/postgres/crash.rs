@@ -85,7 +85,10 @@ fn what_was_acknowledged_outlives_a_host_that_is_killed() {
                     let found = found.map(|record| record.value);
                     let known = expected.get(&(writer, name.clone())).cloned().flatten();
                     if found != known {
-                        assert!(name == in_flight && found == value, "round {round}: {name} of {writer}");
+                        assert!(
+                            name == in_flight && found == value,
+                            "round {round}: {name} of {writer}"
+                        );
                         expected.insert((writer, name), found);
                     }
                 }
@@ -93,7 +96,10 @@ fn what_was_acknowledged_outlives_a_host_that_is_killed() {
         });
     }
     println!("{rounds} rounds: {acknowledged} acknowledged, none missing");
-    assert!(acknowledged > rounds * 8, "too few writes to tell: {acknowledged}");
+    assert!(
+        acknowledged > rounds * 8,
+        "too few writes to tell: {acknowledged}"
+    );
 }
 
 /// Each batch writes two records; which of them are there is compared with what was said of it.
@@ -132,7 +138,13 @@ async fn write_under(store: &PostgresStore, batches: u64, mut harm: impl AsyncFn
         let mut found = Vec::new();
         for name in ["a", "b"] {
             let name = key(&format!("{writer}-{n}-{name}"));
-            found.push(store.get(&acme, &name).await.unwrap().map(|record| record.version));
+            found.push(
+                store
+                    .get(&acme, &name)
+                    .await
+                    .unwrap()
+                    .map(|record| record.version),
+            );
         }
         assert_eq!(found[0], found[1], "{writer}-{n} is made in part");
         match made {
@@ -143,7 +155,10 @@ async fn write_under(store: &PostgresStore, batches: u64, mut harm: impl AsyncFn
             Err(StoreError::Unavailable(why)) => {
                 failed += 1;
                 let is_unknown = why.contains("not known");
-                assert!(found[0].is_none() || is_unknown, "{writer}-{n} was said not to be made: {why}");
+                assert!(
+                    found[0].is_none() || is_unknown,
+                    "{writer}-{n} was said not to be made: {why}"
+                );
             }
             Err(error) => panic!("{error}"),
         }

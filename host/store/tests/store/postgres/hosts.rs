@@ -17,7 +17,10 @@ fn session(name: &str) -> Key {
 }
 
 async fn next(changes: &mut Changes) -> Notice {
-    tokio::time::timeout(Duration::from_secs(10), changes.next()).await.unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(10), changes.next())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +57,10 @@ async fn a_change_by_one_host_is_told_to_the_other_and_can_be_read_then() {
             assert_eq!(record.value, [n]);
         }
         times.sort();
-        println!("{layout:?}: told after {:?} in the middle, {:?} at most", times[20], times[39]);
+        println!(
+            "{layout:?}: told after {:?} in the middle, {:?} at most",
+            times[20], times[39]
+        );
         assert!(times[20] < Duration::from_millis(100), "{times:?}");
         assert!(of_two.confirmed().unwrap().elapsed() < A_SECOND);
         // A host is not told what it did itself.
@@ -98,17 +104,26 @@ async fn a_key_that_one_host_destroys_or_rotates_is_so_for_the_other_within_a_se
     let of = acme.clone();
     let held = {
         let second = second.clone();
-        tokio::task::spawn_blocking(move || second.get(&of)).await.unwrap().unwrap()
+        tokio::task::spawn_blocking(move || second.get(&of))
+            .await
+            .unwrap()
+            .unwrap()
     };
     let of = acme.clone();
     let rotating = first.clone();
-    tokio::task::spawn_blocking(move || rotating.rotate(&of)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || rotating.rotate(&of))
+        .await
+        .unwrap()
+        .unwrap();
     until(A_SECOND, || held.current() == Generation(2)).await;
     let destroying = first.clone();
     let destroyed = tokio::task::spawn_blocking(move || destroying.destroy(&tenant("acme")));
     assert!(destroyed.await.unwrap().unwrap());
     // Whoever has it in hand, as the vault does of what it keeps open, has nothing.
-    until(A_SECOND, || held.subkey(Generation(1), Purpose::Credentials).is_none()).await;
+    until(A_SECOND, || {
+        held.subkey(Generation(1), Purpose::Credentials).is_none()
+    })
+    .await;
     assert!(held.generations().is_empty());
     let locked = two.get(&acme, &key("k")).await.unwrap_err();
     assert!(matches!(locked, StoreError::Locked { .. }), "{locked}");
@@ -137,8 +152,13 @@ async fn a_tenant_that_is_made_again_at_once_by_another_host_is_read_with_its_ne
         one.put(&space("acme"), &key("k"), vec![round]).await.unwrap();
         let record = two.get(&space("acme"), &key("k")).await.unwrap().unwrap();
         assert_eq!(record.value, [round]);
-        two.put(&space("acme"), &key("k"), vec![100 + round]).await.unwrap();
-        assert_eq!(one.get(&space("acme"), &key("k")).await.unwrap().unwrap().value, [100 + round]);
+        two.put(&space("acme"), &key("k"), vec![100 + round])
+            .await
+            .unwrap();
+        assert_eq!(
+            one.get(&space("acme"), &key("k")).await.unwrap().unwrap().value,
+            [100 + round]
+        );
         assert!(one.destroy(&tenant("acme")).await.unwrap());
         let unknown = two.get(&space("acme"), &key("k")).await.unwrap_err();
         assert!(matches!(unknown, StoreError::UnknownSpace { .. }), "{unknown}");
@@ -150,27 +170,34 @@ async fn of_two_hosts_that_count_in_one_record_none_loses_a_count() {
     let town = Town::new(Layout::Schema).await;
     let hosts = [town.host().await, town.host().await];
     hosts[0].create(&tenant("acme")).await.unwrap();
-    let counters = hosts.iter().flat_map(|host| [host.clone(), host.clone()]).map(|host| {
-        tokio::spawn(async move {
-            let mut counted = 0;
-            while counted < 50 {
-                let now = host.get(&space("acme"), &key("count")).await.unwrap();
-                let count = now.as_ref().map_or(0, |now| now.value[0]);
-                let expect = now.map_or(Expect::Absent, |now| Expect::Version(now.version));
-                match host
-                    .compare_and_set(&space("acme"), &key("count"), expect, vec![count + 1])
-                    .await
-                {
-                    Ok(_) => counted += 1,
-                    Err(error) => assert_eq!(error, StoreError::Conflict),
+    let counters = hosts
+        .iter()
+        .flat_map(|host| [host.clone(), host.clone()])
+        .map(|host| {
+            tokio::spawn(async move {
+                let mut counted = 0;
+                while counted < 50 {
+                    let now = host.get(&space("acme"), &key("count")).await.unwrap();
+                    let count = now.as_ref().map_or(0, |now| now.value[0]);
+                    let expect = now.map_or(Expect::Absent, |now| Expect::Version(now.version));
+                    match host
+                        .compare_and_set(&space("acme"), &key("count"), expect, vec![count + 1])
+                        .await
+                    {
+                        Ok(_) => counted += 1,
+                        Err(error) => assert_eq!(error, StoreError::Conflict),
+                    }
                 }
-            }
-        })
-    });
+            })
+        });
     for counter in counters.collect::<Vec<_>>() {
         counter.await.unwrap();
     }
-    let count = hosts[1].get(&space("acme"), &key("count")).await.unwrap().unwrap();
+    let count = hosts[1]
+        .get(&space("acme"), &key("count"))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((count.value[0], count.version), (200, 200));
 }
 

@@ -13,7 +13,10 @@ async fn two_tenants(layout: Layout) -> (Town, toolhost_store::PostgresStore) {
     for name in ["acme", "globex"] {
         store.create(&tenant(name)).await.unwrap();
         let value = format!("the secret of {name}").into_bytes();
-        store.put(&space(name), &key("k"), value.repeat(800)).await.unwrap();
+        store
+            .put(&space(name), &key("k"), value.repeat(800))
+            .await
+            .unwrap();
     }
     (town, store)
 }
@@ -121,7 +124,10 @@ async fn rows_of_one_tenant_in_anothers_schema_do_not_open_and_the_space_is_not_
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_and_no_unwrapped_key_can_be_read_in_the_server() {
     let (town, store) = two_tenants(Layout::Schema).await;
-    store.put(&Space::Host, &key("k"), b"the secret of the host".to_vec()).await.unwrap();
+    store
+        .put(&Space::Host, &key("k"), b"the secret of the host".to_vec())
+        .await
+        .unwrap();
     let admin = town.admin(&town.name).await;
     let name = &town.name;
     for table in [
@@ -129,12 +135,21 @@ async fn no_value_and_no_unwrapped_key_can_be_read_in_the_server() {
         format!("{name}_t_acme.record"),
         format!("{name}_keys.key"),
     ] {
-        let rows = admin.query(&format!("SELECT t::text FROM {table} t"), &[]).await.unwrap();
+        let rows = admin
+            .query(&format!("SELECT t::text FROM {table} t"), &[])
+            .await
+            .unwrap();
         assert!(!rows.is_empty());
-        let needle = b"the secret of".iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let needle = b"the secret of"
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
         for row in rows {
             let text: String = row.get(0);
-            assert!(!text.contains(&needle) && !text.contains("the secret of"), "{table}");
+            assert!(
+                !text.contains(&needle) && !text.contains("the secret of"),
+                "{table}"
+            );
         }
     }
 }
@@ -171,20 +186,27 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
     one.create(&tenant("acme")).await.unwrap();
     for n in 0..90_u8 {
         let size = if n % 30 == 0 { 20_000 } else { 50 };
-        one.put(&acme, &key(&format!("k{n}")), vec![n; size]).await.unwrap();
+        one.put(&acme, &key(&format!("k{n}")), vec![n; size])
+            .await
+            .unwrap();
     }
     assert!(two.get(&acme, &key("k1")).await.unwrap().is_some());
     let writer = tokio::spawn({
         let (two, acme) = (two.clone(), acme.clone());
         async move {
             for n in 0..300_u16 {
-                two.put(&acme, &key("busy"), n.to_be_bytes().to_vec()).await.unwrap();
+                two.put(&acme, &key("busy"), n.to_be_bytes().to_vec())
+                    .await
+                    .unwrap();
             }
         }
     });
     let of = acme.clone();
     let rotating = ring.clone();
-    tokio::task::spawn_blocking(move || rotating.rotate(&of)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || rotating.rotate(&of))
+        .await
+        .unwrap()
+        .unwrap();
     // At once, before the other host has heard of it, so that it may still write with the old one: none of it is lost.
     let resealed = one.reseal(&acme).await.unwrap();
     assert!(resealed >= 90, "{resealed}");
@@ -200,7 +222,13 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
         store.check_space(&acme).await.unwrap();
     }
     let of = acme.clone();
-    let held = tokio::task::spawn_blocking(move || other.get(&of)).await.unwrap().unwrap();
+    let held = tokio::task::spawn_blocking(move || other.get(&of))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(held.generations(), [toolhost_store::keys::Generation(2)]);
-    assert!(held.subkey(toolhost_store::keys::Generation(1), Purpose::Records).is_none());
+    assert!(
+        held.subkey(toolhost_store::keys::Generation(1), Purpose::Records)
+            .is_none()
+    );
 }

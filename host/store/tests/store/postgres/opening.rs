@@ -7,7 +7,10 @@ use toolhost_store::{Expect, Key, Space, Store, StoreError, Table};
 use crate::server::Private;
 use crate::town::{MASTER, Town};
 
-async fn refused(town: &Town, change: impl FnOnce(&mut toolhost_store::postgres::PostgresSettings)) -> PostgresError {
+async fn refused(
+    town: &Town,
+    change: impl FnOnce(&mut toolhost_store::postgres::PostgresSettings),
+) -> PostgresError {
     let mut settings = town.settings();
     change(&mut settings);
     town.try_host(&settings, MASTER).await.unwrap_err()
@@ -23,7 +26,9 @@ async fn hosts_that_start_at_once_on_an_empty_database_all_come_up_and_agree() {
             // As the key of the audit chains is made.
             let key = Key::new(Table::AuditKey, &[], b"chains").unwrap();
             let own = vec![host; 32];
-            let made = store.compare_and_set(&Space::Host, &key, Expect::Absent, own).await;
+            let made = store
+                .compare_and_set(&Space::Host, &key, Expect::Absent, own)
+                .await;
             assert!(made.is_ok() || made == Err(StoreError::Conflict), "{made:?}");
             store.get(&Space::Host, &key).await.unwrap().unwrap().value
         })
@@ -32,7 +37,10 @@ async fn hosts_that_start_at_once_on_an_empty_database_all_come_up_and_agree() {
     for host in hosts.collect::<Vec<_>>() {
         keys.push(host.await.unwrap());
     }
-    assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "they have one key");
+    assert!(
+        keys.windows(2).all(|pair| pair[0] == pair[1]),
+        "they have one key"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,25 +71,43 @@ async fn what_stands_in_the_way_is_named() {
         ("NOCREATEROLE", "CREATEROLE", "make roles"),
         ("BYPASSRLS", "NOBYPASSRLS", "superuser"),
     ] {
-        admin.batch_execute(&format!("ALTER ROLE {name} {change}")).await.unwrap();
+        admin
+            .batch_execute(&format!("ALTER ROLE {name} {change}"))
+            .await
+            .unwrap();
         let error = refused(&town, |_| {}).await;
         assert!(matches!(error, PostgresError::Role { .. }), "{error}");
         assert!(error.to_string().contains(word), "{error}");
-        admin.batch_execute(&format!("ALTER ROLE {name} {undo}")).await.unwrap();
+        admin
+            .batch_execute(&format!("ALTER ROLE {name} {undo}"))
+            .await
+            .unwrap();
     }
-    admin.batch_execute(&format!("ALTER ROLE {name} INHERIT")).await.unwrap();
-    let version = admin.query_one("SELECT current_setting('server_version_num')::int4", &[]).await.unwrap();
+    admin
+        .batch_execute(&format!("ALTER ROLE {name} INHERIT"))
+        .await
+        .unwrap();
+    let version = admin
+        .query_one("SELECT current_setting('server_version_num')::int4", &[])
+        .await
+        .unwrap();
     if version.get::<_, i32>(0) < 160_000 {
         let error = refused(&town, |_| {}).await;
         assert!(error.to_string().contains("NOINHERIT"), "{error}");
     }
-    admin.batch_execute(&format!("ALTER ROLE {name} NOINHERIT")).await.unwrap();
+    admin
+        .batch_execute(&format!("ALTER ROLE {name} NOINHERIT"))
+        .await
+        .unwrap();
     admin
         .batch_execute(&format!("UPDATE {name}_host.installation SET version = 2"))
         .await
         .unwrap();
     let newer = refused(&town, |_| {}).await;
-    assert!(matches!(newer, PostgresError::Newer { found: 2, known: 1 }), "{newer}");
+    assert!(
+        matches!(newer, PostgresError::Newer { found: 2, known: 1 }),
+        "{newer}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,15 +157,27 @@ async fn keys_may_be_in_another_database_than_what_they_seal() {
 async fn a_server_is_believed_by_its_certificate_and_asked_with_the_right_password() {
     let directory = tempfile::tempdir().unwrap();
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (ca, key) = (directory.path().join("server.pem"), directory.path().join("server.key"));
+    let (ca, key) = (
+        directory.path().join("server.pem"),
+        directory.path().join("server.key"),
+    );
     std::fs::write(&ca, certified.cert.pem()).unwrap();
     std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
     if rustix::process::geteuid().is_root() {
-        let chown = |path: &std::path::Path| std::process::Command::new("chown").arg("postgres").arg(path).status();
+        let chown = |path: &std::path::Path| {
+            std::process::Command::new("chown")
+                .arg("postgres")
+                .arg(path)
+                .status()
+        };
         assert!(chown(&key).unwrap().success() && chown(&ca).unwrap().success());
     }
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let server = Private::own(
         directory.path(),
         &[
@@ -155,10 +193,17 @@ async fn a_server_is_believed_by_its_certificate_and_asked_with_the_right_passwo
     let mut superuser = server.server();
     superuser.config.port(port);
     let town = Town::on(superuser, Layout::Schema).await;
-    town.admin("postgres").await.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    town.admin("postgres")
+        .await
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .unwrap();
     let name = &town.name;
     let url = |password: &str, host: &str, mode: &str| {
-        Secret::from(format!("postgres://{name}:{password}@{host}:{port}/{name}?sslmode={mode}")).into()
+        Secret::from(format!(
+            "postgres://{name}:{password}@{host}:{port}/{name}?sslmode={mode}"
+        ))
+        .into()
     };
     let right = format!("of-{name}");
     let mut settings = town.settings();
@@ -174,7 +219,10 @@ async fn a_server_is_believed_by_its_certificate_and_asked_with_the_right_passwo
         opened = town.try_host(&settings, MASTER).await;
     }
     let (store, _) = opened.unwrap();
-    store.put(&Space::Host, &crate::place::key("k"), vec![1]).await.unwrap();
+    store
+        .put(&Space::Host, &crate::place::key("k"), vec![1])
+        .await
+        .unwrap();
     let wrong = refused(&town, |other| {
         *other = settings.clone();
         other.url = url("wrong", "localhost", "require");
