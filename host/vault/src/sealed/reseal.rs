@@ -94,7 +94,7 @@ impl SealedVault {
                 Err(StoreError::Conflict) => tokio::task::yield_now().await,
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
-                    inner.cache.evict_tenant(space);
+                    inner.cache.evict_tenant(space.tenant());
                     return Witness::raise(&inner.store, space.tenant(), found.index.counter).await;
                 }
             }
@@ -108,7 +108,7 @@ impl SealedVault {
     /// # Errors
     /// The store cannot be used.
     pub async fn end(&self, space: &TenantSpace, _by: &Operator) -> Result<(), VaultError> {
-        self.inner.cache.evict_tenant(space);
+        self.inner.cache.evict_tenant(space.tenant());
         Witness::end(&self.inner.store, space.tenant()).await
     }
 }
