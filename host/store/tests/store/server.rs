@@ -57,6 +57,7 @@ fn lock_file(path: &Path) -> File {
         .unwrap()
 }
 
+#[allow(clippy::zombie_processes, reason = "it outlives this process")]
 /// Stops the server when no test process has been there for some seconds. It outlives the process that starts it.
 fn keep(root: &Path) {
     let script =
