@@ -261,15 +261,39 @@ fn resolved(rows: &[Row], name: &[u8], revision: u64, fault: Fault) -> Ended {
     let Some((now, recent)) = found() else {
         return Ended::Unknown(fault);
     };
-    let Some(after) = u64::try_from(now).ok().and_then(|now| now.checked_sub(revision)) else {
-        return Ended::Failed(fault);
-    };
-    let kept = usize::try_from(after)
-        .ok()
-        .and_then(|after| recent.chunks_exact(NAME).nth(after));
-    match kept {
-        Some(kept) if kept == name => Ended::Made(revision),
-        Some(_) => Ended::Failed(fault),
+    match became(u64::try_from(now).unwrap_or(0), &recent, name, revision) {
+        Some(true) => Ended::Made(revision),
+        Some(false) => Ended::Failed(fault),
         None => Ended::Unknown(fault),
+    }
+}
+
+/// Whether the batch of a name and a revision was made, by the names of the last ones, the newest first. `None`: too many
+/// came after it.
+fn became(now: u64, recent: &[u8], name: &[u8], revision: u64) -> Option<bool> {
+    let Some(after) = now.checked_sub(revision) else {
+        return Some(false);
+    };
+    let kept = recent.chunks_exact(NAME).nth(usize::try_from(after).ok()?)?;
+    Some(kept == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAME, NAMES, became};
+
+    #[test]
+    fn what_became_of_a_batch_is_told_by_its_name_alone_and_not_guessed() {
+        let names: Vec<[u8; NAME]> = (0..NAMES as u8).rev().map(|n| [n; NAME]).collect();
+        let (recent, now) = (names.concat(), 100);
+        let of = |n: u8, revision| became(now, &recent, &[n; NAME], revision);
+        // The newest name is 15, of revision 100; the oldest is 0, of 85.
+        assert_eq!(of(15, 100), Some(true));
+        assert_eq!(of(0, 85), Some(true));
+        assert_eq!(of(15, 99), Some(false), "another host's batch took its revision");
+        assert_eq!(of(15, 101), Some(false), "the row never came so far");
+        assert_eq!(of(0, 84), None, "too long ago");
+        assert_eq!(became(3, &[7; NAME], &[7; NAME], 3), Some(true), "a young space");
+        assert_eq!(became(3, &[], &[7; NAME], 3), None);
     }
 }

@@ -232,3 +232,23 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
             .is_none()
     );
 }
+
+/// As a host stands that has not heard of a rotation when another has retired the generation that it writes with.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_with_a_generation_that_was_retired() {
+    let (town, store) = two_tenants(Layout::Schema).await;
+    let admin = town.admin(&town.name).await;
+    let raise = format!("UPDATE {}_t_acme.space SET oldest = 2", town.name);
+    admin.batch_execute(&raise).await.unwrap();
+    let refused = store.put(&space("acme"), &key("k"), vec![]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    let other = town.keyed_host().await.1;
+    let rotated = tokio::task::spawn_blocking(move || other.rotate(&space("acme")));
+    rotated.await.unwrap().unwrap();
+    // Whether it was told or not: it reads the key again.
+    store.put(&space("acme"), &key("k"), vec![2]).await.unwrap();
+    assert_eq!(
+        store.get(&space("acme"), &key("k")).await.unwrap().unwrap().value,
+        [2]
+    );
+}
