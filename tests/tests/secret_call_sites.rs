@@ -57,10 +57,15 @@ const READS: &[(&str, usize, &str)] = &[
     ),
     (
         "store/src/keys/space_key.rs",
-        2,
-        "subkeys are made of a space's key",
+        3,
+        "subkeys are made of a space's key, and two keys are compared",
     ),
     ("store/src/keys/wrapped.rs", 1, "a space's key is wrapped"),
+    (
+        "store/src/postgres/address.rs",
+        1,
+        "the url of the server has the password of the login role",
+    ),
     (
         "tenancy/src/bearer_token.rs",
         2,
@@ -170,8 +175,8 @@ const OPERATORS: &[(&str, &str)] = &[
         "the store names the spaces that it finds recorded",
     ),
     (
-        "store/src/keys/ring.rs",
-        "the keyring names the spaces that it finds keys of",
+        "store/src/space.rs",
+        "the store and the keyring name the spaces that they find by their labels",
     ),
     ("vault/src/static_provider.rs", "the configuration names tenants"),
 ];

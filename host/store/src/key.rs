@@ -31,6 +31,34 @@ pub enum Table {
     SessionEvent = 9,
 }
 
+impl Table {
+    /// Every table there is.
+    const ALL: [Self; 8] = [
+        Self::Kv,
+        Self::KvUsage,
+        Self::Credential,
+        Self::CredentialVersion,
+        Self::Tenant,
+        Self::Session,
+        Self::Assignment,
+        Self::AuditKey,
+    ];
+
+    /// The table of a number.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| *table as u8 == number)
+    }
+
+    /// Whether hosts that share a store tell each other of its changes, since they keep what is in it in memory.
+    #[must_use]
+    pub fn is_announced(self) -> bool {
+        matches!(
+            self,
+            Self::Credential | Self::CredentialVersion | Self::Tenant | Self::Session | Self::Assignment
+        )
+    }
+}
+
 /// Why something is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -78,6 +106,12 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What kind of record it is; `None` of a kind that this version does not know.
+    #[must_use]
+    pub fn table(&self) -> Option<Table> {
+        Table::of_number(*self.0.first()?)
     }
 
     /// The name, as it was given.

@@ -10,7 +10,9 @@
 //! - [`Store`]: the trait; [`Space`], [`Key`], [`Record`], [`Change`] and [`Scan`] are its words.
 //! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other process has; with its backup,
 //!   restoration, check and resealing. Its module says what each guard is for.
-//! - [`keys`]: the master key, and one key a space under it, in files outside the database.
+//! - [`PostgresStore`]: the same for several hosts, in a server; [`postgres`] says what is kept apart there, and by whom.
+//! - [`migrate`]: from either of them into the other. [`Changes`]: what other hosts change.
+//! - [`keys`]: the master key, and one key a space under it, outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
 //! - [`kv`]: what plugins keep, with quotas.
 //! - [`allocator`]: the setting without which many databases take a gigabyte.
@@ -47,6 +49,7 @@
 
 pub mod allocator;
 mod change;
+mod changes;
 mod embedded;
 mod error;
 mod files;
@@ -54,12 +57,15 @@ mod key;
 pub mod keys;
 pub mod kv;
 mod memory;
+pub mod migrate;
+pub mod postgres;
 mod scan;
 mod seal;
 mod space;
 mod store;
 
 pub use change::{Change, Expect};
+pub use changes::{Changed, Changes, Notice};
 pub use embedded::{
     BackedUp, Contents, DataDir, EmbeddedSettings, Outcome, Restored, SledStore, SpaceReport, Which,
 };
@@ -67,6 +73,7 @@ pub use error::StoreError;
 pub use key::{Key, KeyError, MAX_NAME, Table};
 pub use kv::{Entry, KeyPage, Kv, KvError, KvQuota, KvScope, KvSpace};
 pub use memory::MemoryStore;
+pub use postgres::PostgresStore;
 pub use scan::{Found, MAX_PAGE, Page, Scan};
 pub use space::Space;
 pub use store::{MAX_VALUE, Record, Store};

@@ -8,7 +8,7 @@
 //! The associated data is the header, the part's index, the space's name and the key. So a part that was moved to another
 //! record, another place in it, another space, or that is of another version of the record does not open.
 
-use crate::keys::{Generation, KeyFileError, Subkey, Unopened};
+use crate::keys::{Generation, KeyFileError, OVERHEAD, Subkey, Unopened};
 
 /// Bytes of plaintext in a part. sled keeps a value of 8 KB in its log and one of 16 KB in a file that it never syncs.
 pub(crate) const PART: usize = 8_000;
@@ -20,6 +20,9 @@ pub(crate) const FURTHER: u8 = b'p';
 
 const FORMAT: u8 = 1;
 const TAG: usize = 16;
+
+/// Bytes of a part of [`PART`] bytes, sealed: all but a record's last have so many.
+pub(crate) const SEALED_PART: usize = Header::BYTES + OVERHEAD + PART;
 
 /// What stands in clear before every sealed part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

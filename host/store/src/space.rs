@@ -1,6 +1,9 @@
 use std::fmt;
 
-use toolhost_identity::{TenantId, TenantSpace};
+use toolhost_identity::{Operator, TenantId, TenantSpace};
+
+/// What a tenant's label begins with.
+const TENANT: &str = "tenant:";
 
 /// Whose records. A tenant's space cannot be named, only got: from a binding, or from the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,8 +29,23 @@ impl Space {
     pub fn label(&self) -> String {
         match self {
             Self::Host => "HOST".to_owned(),
-            Self::Tenant(space) => format!("tenant:{}", space.tenant()),
+            Self::Tenant(space) => Self::tenant_label(space.tenant()),
         }
+    }
+
+    /// The label of a tenant's space.
+    pub(crate) fn tenant_label(tenant: &TenantId) -> String {
+        format!("{TENANT}{tenant}")
+    }
+
+    /// The space of a label, as whoever keeps keys by it finds them.
+    pub(crate) fn of_label(label: &str) -> Option<Self> {
+        if label == Self::Host.label() {
+            return Some(Self::Host);
+        }
+        let tenant = TenantId::parse(label.strip_prefix(TENANT)?).ok()?;
+        let by = Operator::of_this_process();
+        Some(Self::Tenant(TenantSpace::of_operator(tenant, &by)))
     }
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
 
-use crate::{Change, Expect, Key, Page, Scan, Space, StoreError};
+use crate::{Change, Changes, Expect, Key, Page, Scan, Space, StoreError};
 
 /// The longest value: what a plugin may keep, and room for what is kept beside it.
 pub const MAX_VALUE: usize = 1 << 20;
@@ -93,4 +93,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Store::get`] of the host's space.
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+
+    /// What other hosts on the same store change, from now on; `None` where there can be no other host.
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use support::{House, Point, by, key, name, new, record_key, space, user_key, witness_key};
 use toolhost_policy::ConnectionName;
+use toolhost_store::Table;
 use toolhost_vault::{CredentialError, CredentialName, CredentialProvider, SealedVault, UserId, VaultError};
 
 const FIRST: &str = "tok_first_0123456789";
@@ -172,6 +173,47 @@ async fn a_change_by_another_host_counts_within_a_second() {
         .unwrap();
     here.forget_tenant(&acme);
     assert_eq!(secret(&here, "acme").await.unwrap(), FIRST);
+}
+
+/// As a store tells it that several hosts share: of the credential's own record, or of the witness that is written last.
+#[tokio::test]
+async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
+    let house = House::new().await;
+    let (here, there) = (house.vault(), house.vault());
+    let acme = space("acme");
+    let tell = |tenant: &str, table, key| {
+        let tenant = Some(toolhost_identity::TenantId::parse(tenant).unwrap());
+        toolhost_store::Changed { tenant, table, key }
+    };
+    let own = tell("acme", Table::Credential, None);
+    let mut of_witness = tell("acme", Table::CredentialVersion, Some(witness_key("acme")));
+    of_witness.tenant = None;
+    let mut of_any = of_witness.clone();
+    of_any.key = None;
+    for (n, told) in [own, of_witness, of_any].into_iter().enumerate() {
+        let (old, new_one) = if n % 2 == 0 {
+            (FIRST, SECOND)
+        } else {
+            (SECOND, FIRST)
+        };
+        if n == 0 {
+            there.set(&acme, &name("billing"), new(old), &by()).await.unwrap();
+        }
+        assert_eq!(secret(&here, "acme").await.unwrap(), old);
+        there
+            .rotate(&acme, &name("billing"), new(new_one), &by())
+            .await
+            .unwrap();
+        // Of another tenant, or of what is no credential.
+        here.forget_changed(&tell("globex", Table::Credential, None));
+        here.forget_changed(&tell("acme", Table::Kv, None));
+        assert_eq!(secret(&here, "acme").await.unwrap(), old, "it is still in memory");
+        here.forget_changed(&told);
+        assert_eq!(secret(&here, "acme").await.unwrap(), new_one);
+    }
+    there.remove(&acme, &name("billing"), &by()).await.unwrap();
+    here.forget_all();
+    assert_eq!(secret(&here, "acme").await, Err(CredentialError::NotConnected));
 }
 
 #[tokio::test]

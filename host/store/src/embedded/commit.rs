@@ -12,7 +12,7 @@ use super::read::strange;
 use super::tally::{TALLY, Tally};
 use crate::keys::{Generation, Purpose, Subkey};
 use crate::seal::{self, Entry, Header};
-use crate::{Change, MAX_VALUE, StoreError};
+use crate::{Change, Found, MAX_VALUE, StoreError};
 
 /// Batches that are written together at most.
 const GROUP: usize = 256;
@@ -45,6 +45,11 @@ pub(super) enum Task {
     Change(Vec<Change>),
     /// Seals these records with the current generation, those that are there still.
     Reseal(Vec<Vec<u8>>),
+    /// Writes records of another store with the versions that they have there, and brings the revision up to this one.
+    Fill {
+        records: Vec<Found>,
+        revision: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -72,6 +77,7 @@ impl Task {
         match self {
             Self::Change(changes) => changes.iter().map(value_bytes).sum(),
             Self::Reseal(keys) => keys.len() * seal::PART,
+            Self::Fill { records, .. } => records.iter().map(|found| found.record.value.len()).sum(),
         }
     }
 
@@ -79,6 +85,7 @@ impl Task {
         match self {
             Self::Change(changes) => changes.iter().map(|change| change.key().as_bytes()).collect(),
             Self::Reseal(keys) => keys.iter().map(Vec::as_slice).collect(),
+            Self::Fill { records, .. } => records.iter().map(|found| found.key.as_bytes()).collect(),
         }
     }
 
@@ -262,6 +269,14 @@ impl Database {
                         staged.entries = self.seal(key, record.version, &record.value)?;
                     }
                 }
+            }
+            Task::Fill { records, revision } => {
+                for Found { key, record } in records {
+                    let staged = self.staged(key.as_bytes(), stage)?;
+                    staged.entries = self.seal(key.as_bytes(), record.version, &record.value)?;
+                    staged.version = Some(record.version);
+                }
+                after.revision = after.revision.max(*revision);
             }
         }
         Ok(Ok(after.revision))

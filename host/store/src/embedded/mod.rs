@@ -20,6 +20,7 @@ mod database;
 mod failure;
 mod handles;
 mod lifecycle;
+mod moved;
 mod opened;
 mod read;
 mod reseal;

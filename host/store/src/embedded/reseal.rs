@@ -21,6 +21,7 @@ impl SledStore {
     /// # Errors
     /// As [`crate::Store::batch`].
     pub async fn reseal(&self, space: &Space) -> Result<u64, StoreError> {
+        self.0.keyring.settle().await;
         let mut resealed = 0;
         let mut after = None;
         loop {
@@ -114,7 +115,7 @@ impl Database {
         self.witness.sync()?;
         let unused: Vec<_> = self
             .key
-            .whole_generations()
+            .generations()
             .into_iter()
             .filter(|own| *own < oldest)
             .collect();

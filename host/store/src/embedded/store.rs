@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::handles::{Handles, Reservation, Turn};
 use super::{DataDir, EmbeddedSettings};
 use crate::keys::Keyring;
-use crate::{Change, Key, Page, Record, Scan, Space, Store, StoreError, Table, files};
+use crate::{Change, Key, Page, Record, Scan, Space, Store, StoreError, Table, files, migrate};
 
 /// What is written of a damage at most.
 const MAX_FOUND: u64 = 4_096;
@@ -45,6 +45,25 @@ impl SledStore {
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Locked`]: of the host's space; nothing is served without it.
     pub fn open(
+        data_dir: DataDir,
+        keyring: Arc<Keyring>,
+        settings: EmbeddedSettings,
+    ) -> Result<Self, StoreError> {
+        let store = Self::open_unfinished(data_dir, keyring, settings)?;
+        let host = store.0.handles.open(&Space::Host);
+        let mark = migrate::mark()?;
+        let found = host.map(|host| store.0.told_of(&host, host.get(mark.as_bytes())));
+        match found.transpose()?.flatten() {
+            None => Ok(store),
+            Some(_) => Err(migrate::unfinished()),
+        }
+    }
+
+    /// As [`SledStore::open`], where a migration into it may have been cut short: for [`migrate::migrate`] alone.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_unfinished(
         data_dir: DataDir,
         keyring: Arc<Keyring>,
         settings: EmbeddedSettings,
@@ -112,7 +131,7 @@ fn first_start(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSetting
     // It is made before the key: a key without it and without a database is one whose database is lost.
     let partial = files::partial(&directory);
     let was_begun = partial.exists();
-    if data_dir.has_tenants() || (keyring.exists(&Space::Host) && !was_begun) {
+    if data_dir.has_tenants() || (keyring.exists(&Space::Host)? && !was_begun) {
         return Err(StoreError::Corrupt {
             space: Space::Host.to_string(),
             found: "its database is missing".to_owned(),

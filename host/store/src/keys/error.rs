@@ -33,9 +33,12 @@ pub enum KeyFileError {
     Crypto,
     /// A wrapped key does not open.
     #[error(
-        "{0:?} does not open with the master key; bring back the one it was wrapped with, see --master-key"
+        "{0} does not open with the master key; bring back the one it was wrapped with, see --master-key"
     )]
-    Wrapped(PathBuf),
+    Wrapped(String),
+    /// There is no key.
+    #[error("{0} is missing")]
+    None(String),
 }
 
 impl KeyFileError {

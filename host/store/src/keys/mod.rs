@@ -1,20 +1,25 @@
-//! Keys: one master key, and under it one key a space, wrapped, in files outside the database.
+//! Keys: one master key, and under it one key a space, wrapped, outside the tenants' data: in files, or in a schema of
+//! its own that several hosts share.
 //!
 //! ```text
 //! master key ── wraps ──> keys/tenants/<tenant>.key: generations of the space's key
-//!                           └─ generation n ─ HKDF ─> one subkey a purpose: records, digest, credentials, audit
+//!                           └─ generation n ─ HKDF ─> one subkey a purpose: records, digest, credentials
 //! ```
 //!
-//! Destroying the file destroys the tenant: what the database leaves on the disk does not open any more. A file is bound
+//! Destroying it destroys the tenant: what the database leaves on the disk does not open any more. A wrapped key is bound
 //! to its space's name, so it is no other space's key, whoever copies it there.
 
 mod cipher;
 mod error;
+mod files;
+mod held;
 mod master;
 mod ring;
+pub(crate) mod shelf;
 mod space_key;
-mod wrapped;
+pub(crate) mod wrapped;
 
+pub(crate) use cipher::OVERHEAD;
 pub use cipher::{Subkey, Unopened};
 pub use error::KeyFileError;
 pub use master::MasterKey;

@@ -3,9 +3,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use toolhost_policy::Secret;
-use zeroize::Zeroizing;
 
-use super::cipher::{self, KEY};
+use super::cipher;
 use super::{KeyFileError, Subkey};
 
 /// Which of a space's keys: they count upwards, and new writes use the highest.
@@ -27,8 +26,6 @@ pub enum Purpose {
     Digest,
     /// Secrets inside the vault's records.
     Credentials,
-    /// The audit chain. It outlives its generation: old segments are verified as long as they are kept.
-    Audit,
 }
 
 impl Purpose {
@@ -37,23 +34,14 @@ impl Purpose {
             Self::Records => b"records",
             Self::Digest => b"digest",
             Self::Credentials => b"credentials",
-            Self::Audit => b"audit",
         }
     }
 }
 
-/// What is kept of a generation.
-pub(super) enum Kept {
-    /// All of it.
-    Whole(Secret),
-    /// The audit chain's share alone.
-    Audit(Secret),
-}
-
 /// A generation and the subkeys that have been asked for.
 struct Held {
-    kept: Arc<Kept>,
-    subkeys: [OnceLock<Arc<Subkey>>; 4],
+    secret: Arc<Secret>,
+    subkeys: [OnceLock<Arc<Subkey>>; PURPOSES],
 }
 
 /// A space's key, all generations of it.
@@ -69,8 +57,11 @@ impl fmt::Debug for SpaceKey {
     }
 }
 
-/// The generations as they are written to the file.
-pub(super) type Generations = BTreeMap<Generation, Arc<Kept>>;
+/// How many there are.
+const PURPOSES: usize = 3;
+
+/// The generations as they are wrapped.
+pub(super) type Generations = BTreeMap<Generation, Arc<Secret>>;
 
 impl SpaceKey {
     pub(super) fn of(generations: Generations) -> Self {
@@ -91,9 +82,9 @@ impl SpaceKey {
 
     /// Takes these generations instead. None of them: destroyed.
     pub(super) fn replace(&self, generations: Generations) {
-        let held = generations.into_iter().map(|(generation, kept)| {
+        let held = generations.into_iter().map(|(generation, secret)| {
             let subkeys = Default::default();
-            (generation, Held { kept, subkeys })
+            (generation, Held { secret, subkeys })
         });
         *self.write() = held.collect();
     }
@@ -101,24 +92,20 @@ impl SpaceKey {
     pub(super) fn kept(&self) -> Generations {
         let held = self.read();
         held.iter()
-            .map(|(generation, held)| (*generation, held.kept.clone()))
+            .map(|(generation, held)| (*generation, held.secret.clone()))
             .collect()
     }
 
-    /// The generations there are, from the oldest; none where the key was destroyed. Of a retired one only
-    /// [`Purpose::Audit`] is left.
+    /// Whether these are of the same key: one that was rotated or retired from since, or is as it was.
+    pub(super) fn is_continued_by(&self, later: &Generations) -> bool {
+        let held = self.kept();
+        !differ(&held, later) && held.keys().any(|generation| later.contains_key(generation))
+    }
+
+    /// The generations there are, from the oldest; none where the key was destroyed.
     #[must_use]
     pub fn generations(&self) -> Vec<Generation> {
         self.read().keys().copied().collect()
-    }
-
-    /// The generations that are not retired.
-    pub(crate) fn whole_generations(&self) -> Vec<Generation> {
-        let held = self.read();
-        let whole = held
-            .iter()
-            .filter(|(_, held)| matches!(*held.kept, Kept::Whole(_)));
-        whole.map(|(generation, _)| *generation).collect()
     }
 
     /// The generation that new writes use.
@@ -131,9 +118,7 @@ impl SpaceKey {
 
     /// Whether what a generation sealed may still be told: it is there, and not retired.
     pub(crate) fn opens(&self, generation: Generation) -> bool {
-        let held = self.read();
-        held.get(&generation)
-            .is_some_and(|held| matches!(*held.kept, Kept::Whole(_)))
+        self.read().contains_key(&generation)
     }
 
     /// The key for a purpose. `None`: there is no such generation, it was retired, or the key was destroyed.
@@ -145,42 +130,26 @@ impl SpaceKey {
         if let Some(subkey) = cell.get() {
             return Some(subkey.clone());
         }
-        let subkey = Arc::new(held.kept.subkey(purpose)?);
+        let subkey = Arc::new(subkey_of(&held.secret, purpose)?);
         Some(cell.get_or_init(|| subkey).clone())
     }
 }
 
-impl Kept {
-    pub(super) fn new() -> Result<Self, KeyFileError> {
-        Ok(Self::Whole(Secret::new(cipher::random()?.to_vec())))
-    }
+/// A new generation.
+pub(super) fn generate() -> Result<Secret, KeyFileError> {
+    Ok(Secret::new(cipher::random()?.to_vec()))
+}
 
-    fn subkey(&self, purpose: Purpose) -> Option<Subkey> {
-        Subkey::of(self.share(purpose)?.as_slice()).ok()
-    }
-
-    /// The part of the generation from which a purpose's subkey is made.
-    fn share(&self, purpose: Purpose) -> Option<Zeroizing<[u8; KEY]>> {
-        match self {
-            Self::Whole(secret) => cipher::derive(secret.expose(), &[b"purpose ", purpose.word()]).ok(),
-            Self::Audit(secret) if purpose == Purpose::Audit => {
-                secret.expose().try_into().ok().map(Zeroizing::new)
-            }
-            Self::Audit(_) => None,
-        }
-    }
-
-    /// Without all shares but the audit chain's.
-    pub(super) fn retired(&self) -> Result<Self, KeyFileError> {
-        let share = self.share(Purpose::Audit).ok_or(KeyFileError::Crypto)?;
-        Ok(Self::Audit(Secret::new(share.to_vec())))
-    }
-
-    /// Whether both are of the same generation, one of them perhaps retired.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        let shares = self.share(Purpose::Audit).zip(other.share(Purpose::Audit));
-        shares.is_some_and(|(own, other)| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(own.as_slice(), other.as_slice()).is_ok()
+/// Whether one number stands for two keys in them.
+pub(super) fn differ(one: &Generations, other: &Generations) -> bool {
+    one.iter().any(|(number, secret)| {
+        other.get(number).is_some_and(|other| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(secret.expose(), other.expose()).is_err()
         })
-    }
+    })
+}
+
+fn subkey_of(secret: &Secret, purpose: Purpose) -> Option<Subkey> {
+    let share = cipher::derive(secret.expose(), &[b"purpose ", purpose.word()]).ok()?;
+    Subkey::of(share.as_slice()).ok()
 }

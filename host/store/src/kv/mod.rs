@@ -9,7 +9,7 @@ mod error;
 mod layout;
 mod quota;
 mod space;
-mod turns;
+pub(crate) mod turns;
 mod values;
 
 #[cfg(test)]

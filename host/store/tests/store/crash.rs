@@ -11,12 +11,12 @@ use toolhost_store::{Space, Store};
 
 use crate::place::{Place, key, space, tenant};
 
-const WRITERS: u64 = 8;
+pub(crate) const WRITERS: u64 = 8;
 /// Records that a writer goes over again and again.
-const SLOTS: u64 = 20;
+pub(crate) const SLOTS: u64 = 20;
 
 /// What a writer's n-th operation does: which record, and its value, or none where it removes it.
-fn operation(writer: u64, n: u64) -> (String, Option<Vec<u8>>) {
+pub(crate) fn operation(writer: u64, n: u64) -> (String, Option<Vec<u8>>) {
     let slot = n.wrapping_mul(0x9E37_79B9) % SLOTS;
     let size = match n % 11 {
         0 => 20_000,
@@ -31,7 +31,7 @@ fn operation(writer: u64, n: u64) -> (String, Option<Vec<u8>>) {
     (format!("w{writer}-{slot}"), value)
 }
 
-fn space_of(writer: u64) -> Space {
+pub(crate) fn space_of(writer: u64) -> Space {
     match writer % 3 {
         0 => Space::Host,
         1 => space("acme"),
@@ -73,10 +73,10 @@ async fn writer() {
 }
 
 /// Runs the writers until they are killed, and says how far each of them got.
-fn run_and_kill(place: &Place, from: u64, after: Duration) -> Vec<u64> {
+pub(crate) fn run_and_kill(writer: &str, started: &[(&str, String)], from: u64, after: Duration) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["crash::writer", "--exact", "--ignored", "--nocapture"])
-        .env("STORE_CRASH_DIR", place.data())
+        .args([writer, "--exact", "--ignored", "--nocapture"])
+        .envs(started.iter().map(|(name, value)| (name, value)))
         .env("STORE_CRASH_FROM", from.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -131,7 +131,13 @@ fn what_was_acknowledged_outlives_kill_9() {
         random ^= random >> 7;
         random ^= random << 17;
         let from = round * 1_000_000;
-        let next = run_and_kill(&place, from, Duration::from_micros(random % 150_000));
+        let started = [("STORE_CRASH_DIR", place.data().display().to_string())];
+        let next = run_and_kill(
+            "crash::writer",
+            &started,
+            from,
+            Duration::from_micros(random % 150_000),
+        );
         let store = place.open();
         runtime.block_on(async {
             for report in store.check().await.unwrap() {

@@ -1,10 +1,11 @@
 //! Random operations on the embedded store, each with the outcome that the model has.
 
 use proptest::prelude::*;
+use toolhost_store::postgres::Layout;
 use toolhost_store::{Change, Expect, Key, MemoryStore, Scan, Store, Table};
 
 use crate::place::{space, tenant};
-use crate::suite::{Sled, Subject as _};
+use crate::suite::{Postgres, Sled, Subject};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -52,9 +53,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-async fn run(ops: Vec<Op>) {
+async fn run(ops: Vec<Op>, subject: &mut dyn Subject) {
     let model = MemoryStore::default();
-    let mut subject = Sled::new();
     for op in ops {
         let store = subject.store();
         match &op {
@@ -143,6 +143,16 @@ proptest! {
     #[test]
     fn the_embedded_store_does_what_the_model_does(ops in proptest::collection::vec(op(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(run(ops));
+        runtime.block_on(run(ops, &mut Sled::new()));
+    }
+
+    #[test]
+    fn the_store_in_a_server_does_what_the_model_does(ops in proptest::collection::vec(op(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            // On a thread of its own, since opening again waits for the store.
+            let run = async { run(ops, &mut Postgres::new(Layout::Schema).await).await };
+            run.await;
+        });
     }
 }

@@ -60,7 +60,7 @@ async fn an_older_key_file_put_back_is_locked_and_not_empty() {
     let (data_dir, keyring) = place.parts(&place.data()).unwrap();
     let store = SledStore::open(data_dir, keyring.clone(), place.settings).unwrap();
     store.create(&tenant("acme")).await.unwrap();
-    let path = keyring.path(&space("acme"));
+    let path = keyring.path(&space("acme")).unwrap();
     let old = std::fs::read(&path).unwrap();
     keyring.rotate(&space("acme")).unwrap();
     store.put(&space("acme"), &key("k"), vec![1]).await.unwrap();

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use toolhost_store::{Change, Expect, Key, MAX_VALUE, MemoryStore, Scan, Space, Store, StoreError, Table};
 
+use toolhost_store::postgres::Layout;
+
 use crate::place::{Place, key, space, tenant};
+use crate::town::Town;
 
 mod writers;
 
@@ -50,6 +53,33 @@ impl Subject for Sled {
     }
 }
 
+/// A host on a PostgreSQL server.
+pub(crate) struct Postgres {
+    town: Town,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Postgres {
+    pub(crate) async fn new(layout: Layout) -> Self {
+        let town = Town::new(layout).await;
+        let store: Arc<dyn Store> = Arc::new(town.host().await);
+        let store = Some(store);
+        Self { town, store }
+    }
+}
+
+impl Subject for Postgres {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone().unwrap()
+    }
+    fn reopen(&mut self) {
+        self.store = None;
+        let opened = async { self.town.host().await };
+        let store = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opened));
+        self.store = Some(Arc::new(store));
+    }
+}
+
 macro_rules! suite {
     ($($property:ident),* $(,)?) => {
         mod memory {
@@ -62,6 +92,18 @@ macro_rules! suite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $property() {
                 super::$property(&mut super::Sled::new()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $property() {
+                super::$property(&mut super::Postgres::new(super::Layout::Schema).await).await;
+            })*
+        }
+        mod postgres_databases {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $property() {
+                super::$property(&mut super::Postgres::new(super::Layout::Database).await).await;
             })*
         }
     };

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use toolhost_identity::TenantSpace;
+use toolhost_identity::TenantId;
 use toolhost_store::keys::{Generation, Purpose, SpaceKey};
 
 use crate::{Credential, CredentialKey};
@@ -142,10 +142,17 @@ impl Cache {
     }
 
     /// Drops all of a tenant.
-    pub(super) fn evict_tenant(&self, space: &TenantSpace) {
+    pub(super) fn evict_tenant(&self, tenant: &TenantId) {
         let mut entries = self.write();
         self.evictions.fetch_add(1, Ordering::AcqRel);
-        entries.retain(|key, _| key.space != *space);
+        entries.retain(|key, _| key.tenant() != tenant);
+    }
+
+    /// Drops all.
+    pub(super) fn evict_all(&self) {
+        let mut entries = self.write();
+        self.evictions.fetch_add(1, Ordering::AcqRel);
+        entries.clear();
     }
 
     /// Evicts when it is dropped: however a change ends, and if its caller goes away.

@@ -37,6 +37,8 @@ impl SealedVault {
     pub async fn reseal(&self, space: &TenantSpace, _by: &Operator) -> Result<Resealed, VaultError> {
         let inner = &self.inner;
         let of = Space::Tenant(space.clone());
+        // Where other hosts have the key, none of them seals with an older generation from here on.
+        inner.keys.settle().await;
         // The index first: a change that took an older generation before this read the index that was here before, and
         // so cannot be committed after it. One that was is found by the scan.
         if !inner.reseal_index(space).await? {
@@ -92,7 +94,7 @@ impl SealedVault {
                 Err(StoreError::Conflict) => tokio::task::yield_now().await,
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
-                    inner.cache.evict_tenant(space);
+                    inner.cache.evict_tenant(space.tenant());
                     return Witness::raise(&inner.store, space.tenant(), found.index.counter).await;
                 }
             }
@@ -106,7 +108,7 @@ impl SealedVault {
     /// # Errors
     /// The store cannot be used.
     pub async fn end(&self, space: &TenantSpace, _by: &Operator) -> Result<(), VaultError> {
-        self.inner.cache.evict_tenant(space);
+        self.inner.cache.evict_tenant(space.tenant());
         Witness::end(&self.inner.store, space.tenant()).await
     }
 }

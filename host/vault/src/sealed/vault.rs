@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use toolhost_identity::TenantSpace;
 use toolhost_store::keys::Keyring;
-use toolhost_store::{Space, Store};
+use toolhost_store::{Changed, Space, Store, Table};
 
 use super::cache::{Cache, Entry, Loaded};
 use super::error::VaultError;
@@ -68,7 +68,26 @@ impl SealedVault {
 
     /// Drops all opened credentials of a tenant.
     pub fn forget_tenant(&self, space: &TenantSpace) {
-        self.inner.cache.evict_tenant(space);
+        self.inner.cache.evict_tenant(space.tenant());
+    }
+
+    /// Another host has changed a record: what is open of its tenant is asked for anew, where it could be a credential.
+    pub fn forget_changed(&self, changed: &Changed) {
+        match (changed.table, &changed.tenant, &changed.key) {
+            (Table::Credential, Some(tenant), _) => self.inner.cache.evict_tenant(tenant),
+            // The witness, which is written after each change and names the tenant.
+            (Table::CredentialVersion, None, Some(key)) => match Witness::tenant(key) {
+                Some(tenant) => self.inner.cache.evict_tenant(&tenant),
+                None => self.forget_all(),
+            },
+            (Table::Credential | Table::CredentialVersion, _, _) => self.forget_all(),
+            _ => {}
+        }
+    }
+
+    /// Drops all opened credentials: other hosts may have changed any of them.
+    pub fn forget_all(&self) {
+        self.inner.cache.evict_all();
     }
 }
 

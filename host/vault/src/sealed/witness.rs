@@ -28,6 +28,12 @@ impl Witness {
         )?)
     }
 
+    /// Whose credentials a witness is of.
+    pub(super) fn tenant(key: &Key) -> Option<TenantId> {
+        let tenant = TenantId::parse(std::str::from_utf8(key.name()).ok()?).ok()?;
+        (Self::key(&tenant).ok()? == *key).then_some(tenant)
+    }
+
     fn bytes(self) -> Vec<u8> {
         let mut bytes = self.counter.to_be_bytes().to_vec();
         bytes.push(u8::from(self.ended));
