@@ -24,6 +24,7 @@ fn directory(post: &Arc<FakePost>, clock: &Arc<TestClock>) -> MembershipDirector
     let endpoint = MembershipEndpoint {
         destination: Destination::new("https://app.example/members".parse().unwrap()),
         token: Some(Bearer::new("host-token")),
+        max_age: 60,
     };
     MembershipDirectory::with_clock(&endpoint, post.clone(), clock.clone()).unwrap()
 }

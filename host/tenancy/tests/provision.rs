@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use support::town::{Town, by, id, roles, space};
 use support::{ISSUER, OTHER, dev_key, jwks_url};
+use toolhost_audit::LogSink;
 use toolhost_identity::{Directory as _, Tenant, TenantSpace};
 use toolhost_store::Store;
 use toolhost_tenancy::dev::MintRequest;
@@ -68,7 +69,11 @@ impl Fresh {
 
     fn host(town: &Town, set_up: &Arc<SetUp>) -> (Arc<Provisioner>, Arc<Tenancy>) {
         let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
-            .admitting(town.directory.clone(), [ISSUER.to_owned()]);
+            .admitting(
+                town.directory.clone(),
+                [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+                Arc::new(LogSink),
+            );
         let provisioner = Arc::new(provisioner);
         let configs = vec![roles(ISSUER), roles(OTHER)];
         let (net, clock) = (town.net.clone(), town.clock.clone());
@@ -260,7 +265,11 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
         fresh.set_up.clone(),
         fresh.town.clock.clone(),
     )
-    .admitting(Arc::new(directory), [ISSUER.to_owned()]);
+    .admitting(
+        Arc::new(directory),
+        [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+        Arc::new(LogSink),
+    );
     let of = async |tenant: &str| {
         let principal = fresh.town.who("olga", "OWNER", Some("acme")).await;
         assert!(

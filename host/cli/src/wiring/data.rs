@@ -72,7 +72,11 @@ impl Taken {
     ///
     /// # Errors
     /// The host's space or its audit chain is damaged or locked.
-    pub(crate) async fn open(self, chains: ChainSettings) -> anyhow::Result<Kept> {
+    pub(crate) async fn open(
+        self,
+        chains: ChainSettings,
+        may_provision: &[(String, u32)],
+    ) -> anyhow::Result<Kept> {
         let Self {
             dir,
             keyring,
@@ -82,7 +86,7 @@ impl Taken {
         let store =
             tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()))
                 .await??;
-        Kept::over(Arc::new(store), keyring, master_key, chains).await
+        Kept::over(Arc::new(store), keyring, master_key, chains, may_provision).await
     }
 
     /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
@@ -101,7 +105,7 @@ impl Taken {
         } = self;
         let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
         let (store, restored) = SledStore::restore(dir, keys, settings, from, &Which::All).await?;
-        let kept = Kept::over(Arc::new(store), keyring, master_key, chains).await?;
+        let kept = Kept::over(Arc::new(store), keyring, master_key, chains, &[]).await?;
         for one in restored
             .iter()
             .filter(|one| matches!(one.outcome, Outcome::Placed { .. }))
@@ -127,6 +131,7 @@ impl Kept {
         keyring: Arc<Keyring>,
         master_key: Option<PathBuf>,
         chains: ChainSettings,
+        may_provision: &[(String, u32)],
     ) -> anyhow::Result<Self> {
         let root = Admin::audit_root(store.data_dir());
         let keys = Admin::chain_keys(store.as_ref()).await?;
@@ -135,10 +140,14 @@ impl Kept {
         let records = Arc::clone(&store) as Arc<dyn Store>;
         // This process has the directory's lock, so nobody else changes the tenants.
         let directory = StoredDirectory::open(Arc::clone(&records), Freshness::Sole).await?;
-        let (directory, provisioner) = (
-            Arc::new(directory),
-            Arc::new(Provisioner::new(records, Arc::new(NoSetUp))),
+        let directory = Arc::new(directory);
+        let sink = Arc::clone(&audit) as Arc<dyn Sink>;
+        let provisioner = Provisioner::new(records, Arc::new(NoSetUp)).admitting(
+            Arc::clone(&directory),
+            may_provision.iter().cloned(),
+            sink,
         );
+        let provisioner = Arc::new(provisioner);
         let parts = AdminParts {
             store: Arc::clone(&store),
             keyring,
@@ -163,7 +172,11 @@ impl Kept {
     ///
     /// # Errors
     /// As [`Taken::take`] and [`Taken::open`].
-    pub(crate) async fn open(data: &Data, chains: ChainSettings) -> anyhow::Result<Self> {
-        Taken::take(data)?.open(chains).await
+    pub(crate) async fn open(
+        data: &Data,
+        chains: ChainSettings,
+        may_provision: &[(String, u32)],
+    ) -> anyhow::Result<Self> {
+        Taken::take(data)?.open(chains, may_provision).await
     }
 }

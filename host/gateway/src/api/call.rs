@@ -70,6 +70,9 @@ pub(crate) async fn call(
         Ok(binding) => binding,
         Err(error) => return problem(&error),
     };
+    if let Some(switching) = &doors.switching {
+        switching.presents(&binding, caller.admitted());
+    }
     match path::call(
         doors.calls.as_ref(),
         Door::Api,
