@@ -157,6 +157,10 @@ const OPERATORS: &[(&str, &str)] = &[
         "the spaces of configured tenants are made, in memory",
     ),
     (
+        "cli/src/wiring/data.rs",
+        "the directory is told whose backup was brought back",
+    ),
+    (
         "cli/src/wiring/tenants.rs",
         "the same in the store, and the directory gets them",
     ),

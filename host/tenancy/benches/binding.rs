@@ -13,8 +13,9 @@ use toolhost_identity::{Operator, Role, StaticDirectory, Tenant, TenantId, Tenan
 use toolhost_store::{MemoryStore, Store as _};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, Clock as _, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, LocalAuthority,
-    NoPreparation, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy, TenantContexts, To,
+    AuthorityCredentials, AuthorityTokens, Clock as _, FetchError, FetchRequest, IssuerConfig, KeyFetch,
+    KeySource, LocalAuthority, NoPreparation, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy,
+    TenantContexts, To,
 };
 
 const ISSUER: &str = "https://idp.example";

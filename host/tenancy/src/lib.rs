@@ -72,8 +72,8 @@ pub use session::{
 };
 pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
 pub use switch::{
-    Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeSettings, HttpAuthority,
-    HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared, Preparation,
-    Switch, SwitchError, Switched, To, TokenExchange,
+    Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeSettings,
+    HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared,
+    Preparation, Switch, SwitchError, Switched, To, TokenExchange,
 };
 pub use tenancy::{Admitted, Authenticated, Tenancy};

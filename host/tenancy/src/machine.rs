@@ -13,7 +13,9 @@ pub enum MachineRefusal {
     )]
     Tenant,
     /// The user header is missing, there more than once, or not 1 to 128 visible characters.
-    #[error("a machine's request needs one user header of 1 to 128 visible characters (tenancy.machine.user_header)")]
+    #[error(
+        "a machine's request needs one user header of 1 to 128 visible characters (tenancy.machine.user_header)"
+    )]
     User,
 }
 

@@ -105,7 +105,8 @@ pub trait Post: Send + Sync + fmt::Debug {
 impl Post for NetworkFetch {
     fn post(&self, request: PostRequest) -> BoxFuture<'_, Result<PostAnswer, FetchError>> {
         Box::pin(async move {
-            let asked = tokio::time::timeout(request.destination.timeout, send(self.network(), request)).await;
+            let asked =
+                tokio::time::timeout(request.destination.timeout, send(self.network(), request)).await;
             asked.unwrap_or_else(|_| Err(FetchError("no answer in time".into())))
         })
     }

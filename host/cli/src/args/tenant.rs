@@ -46,6 +46,9 @@ pub(crate) struct AddArgs {
     /// What an identity provider calls it, beside its id; may be repeated
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
+    /// It was removed and a backup of it was restored: serve what was brought back
+    #[arg(long)]
+    pub(crate) restored: bool,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }
@@ -117,7 +120,7 @@ Examples:
   host tenant add acme --name 'Acme Ltd' --key org_AbC123
   host tenant add acme-eu --parent acme
 
-One that was removed may be added again, and starts empty.";
+One that was removed may be added again, and starts empty. Where a backup of it was restored since, --restored serves that.";
 
 const SET: &str = "\
 Examples:

@@ -69,7 +69,8 @@ pub(super) fn connection(
     let credential_of = if credentials == AUTHORITY {
         of_authority(source, &at, &whole, &auth, &headers, raw.credential_of)?
     } else {
-        raw.credential_of.map_or_else(CredentialOwner::default, Spanned::into_inner)
+        raw.credential_of
+            .map_or_else(CredentialOwner::default, Spanned::into_inner)
     };
     let connection = Connection {
         name: name.clone(),
@@ -171,7 +172,10 @@ fn of_authority(
         let why = format!("sends nothing, so {kind} has no meaning");
         return Err(source.at(whole, format!("{at}.auth"), why));
     }
-    if let Some((header, _)) = headers.iter().find(|(_, template)| template.attributes().next().is_some()) {
+    if let Some((header, _)) = headers
+        .iter()
+        .find(|(_, template)| template.attributes().next().is_some())
+    {
         let why = format!("uses an attribute, and with {kind} there are none");
         return Err(source.at(whole, format!("{at}.headers.{header}"), why));
     }

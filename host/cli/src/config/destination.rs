@@ -86,11 +86,7 @@ pub(super) fn client(
     })
 }
 
-pub(super) fn client_id(
-    source: &Source<'_>,
-    at: &str,
-    id: Spanned<String>,
-) -> Result<String, ConfigError> {
+pub(super) fn client_id(source: &Source<'_>, at: &str, id: Spanned<String>) -> Result<String, ConfigError> {
     if id.get_ref().is_empty() {
         return Err(source.at(&id, format!("{at}.client_id"), "is empty"));
     }

@@ -97,7 +97,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let why = format!("has no meaning beside tenancy.single = \"{single}\"; keep one");
         return Err(source.at(raw, "tenancy.membership", why));
     }
-    let membership = membership.map(|raw| membership::membership(&source, raw)).transpose()?;
+    let membership = membership
+        .map(|raw| membership::membership(&source, raw))
+        .transpose()?;
     let data = raw.data.map(|raw| data::data(&source, raw)).transpose()?;
     let (audit, chains) = data::audit(&source, raw.audit, data.is_some())?;
     Ok(Config {

@@ -53,7 +53,9 @@ pub(super) fn single(
         let why = format!("serves {id} alone, and there is a [tenants.{other}]; take one of the two out");
         return Err(source.at(&raw, "tenancy.single", why));
     }
-    tenants.entry(id.clone()).or_insert_with(|| Tenant::root(id.clone()));
+    tenants
+        .entry(id.clone())
+        .or_insert_with(|| Tenant::root(id.clone()));
     Ok(Some(id))
 }
 

@@ -83,9 +83,14 @@ pub(crate) fn tenancy(
         }
     };
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let mut tenancy = Tenancy::new(config.issuers.clone(), directory, development, Arc::clone(&fetch) as _)
-        .map_err(|why| Failure::usage(why.to_string()))?
-        .with_machine_headers(config.machine_headers.clone());
+    let mut tenancy = Tenancy::new(
+        config.issuers.clone(),
+        directory,
+        development,
+        Arc::clone(&fetch) as _,
+    )
+    .map_err(|why| Failure::usage(why.to_string()))?
+    .with_machine_headers(config.machine_headers.clone());
     if let Some((issuer, client)) = &config.introspection {
         let endpoint = Introspection {
             destination: client.destination.clone(),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_gateway::admin::{Admin, AdminParts};
+use toolhost_identity::Operator;
 use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
@@ -114,6 +115,12 @@ impl Taken {
                 tenant: one.space.tenant().map(ToString::to_string),
                 by: operator(),
             };
+            if let Some(tenant) = one.space.tenant() {
+                // One that was removed does not come back by it, and is not destroyed by whoever adds it anew.
+                kept.directory
+                    .restoring(tenant, &Operator::of_this_process())
+                    .await?;
+            }
             kept.audit.record(&Event::SpaceRestored(event)).await?;
         }
         Ok((kept, restored))

@@ -66,7 +66,12 @@ impl Kept {
         if listed.is_empty() || unlisted.is_empty() {
             return;
         }
-        let named = unlisted.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(" ");
+        let named = unlisted
+            .iter()
+            .take(MAX_NAMED)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ");
         tracing::warn!(
             count = unlisted.len(),
             tenants = named,

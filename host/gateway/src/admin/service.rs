@@ -139,6 +139,7 @@ impl Admin {
                 parent,
                 name,
                 keys,
+                restored,
             } => {
                 let keys = Some(keys);
                 let new = Described {
@@ -146,6 +147,7 @@ impl Admin {
                     parent,
                     name,
                     keys,
+                    restored,
                 };
                 self.add_tenant(new, by).await
             }
@@ -156,6 +158,7 @@ impl Admin {
                     parent,
                     name,
                     keys,
+                    restored: false,
                 };
                 self.describe_tenant(new, by).await
             }

@@ -5,7 +5,10 @@ use toolhost_identity::{Tenant, TenantState, Tree};
 pub(super) fn narrowed(own: &Tree, members: &Tree) -> Tree {
     let kept = own.iter().filter(|tenant| members.get(&tenant.id).is_some());
     let tenants = kept.map(|tenant| Tenant {
-        parent: tenant.parent.clone().filter(|parent| members.get(parent).is_some()),
+        parent: tenant
+            .parent
+            .clone()
+            .filter(|parent| members.get(parent).is_some()),
         state: if own.is_available(&tenant.id) && members.is_available(&tenant.id) {
             TenantState::Active
         } else {

@@ -79,9 +79,17 @@ pub struct Provisioner {
     clock: Arc<dyn Clock>,
     /// Where tenants that issuers bring along are added, and which issuers may.
     admission: Option<Admission>,
-    ready: Mutex<HashSet<TenantId>>,
+    ready: Mutex<Ready>,
     failed: Mutex<HashMap<TenantId, u64>>,
     flights: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+/// What has its storage, as far as this host has looked.
+#[derive(Debug, Default)]
+struct Ready {
+    tenants: HashSet<TenantId>,
+    /// How often one was taken out. What was found ready before that is looked at again.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -190,12 +198,12 @@ impl Provisioner {
     }
 
     async fn ensure_space(self: &Arc<Self>, space: TenantSpace) -> Result<(), ProvisionError> {
-        if lock(&self.ready).contains(space.tenant()) {
+        if lock(&self.ready).tenants.contains(space.tenant()) {
             return Ok(());
         }
         let flight = self.flight(space.tenant());
         let _flying = Arc::clone(&flight).lock_owned().await;
-        if lock(&self.ready).contains(space.tenant()) {
+        if lock(&self.ready).tenants.contains(space.tenant()) {
             return Ok(());
         }
         let now = self.clock.elapsed();
@@ -204,6 +212,7 @@ impl Provisioner {
             return Err(ProvisionError::Waiting);
         }
         let here = Arc::clone(self);
+        let forgotten = lock(&self.ready).forgotten;
         // In a task of its own: a caller that goes away must not cost the others their tenant.
         let task = tokio::spawn(async move {
             let _flying = _flying;
@@ -211,7 +220,10 @@ impl Provisioner {
             match &result {
                 Ok(()) => {
                     lock(&here.failed).remove(space.tenant());
-                    lock(&here.ready).insert(space.tenant().clone());
+                    let mut ready = lock(&here.ready);
+                    if ready.forgotten == forgotten {
+                        ready.tenants.insert(space.tenant().clone());
+                    }
                 }
                 Err(_) => drop(lock(&here.failed).insert(space.tenant().clone(), now)),
             }
@@ -222,7 +234,9 @@ impl Provisioner {
 
     /// The tenant was removed: should the operator add it again, it is set up anew.
     pub fn forget(&self, tenant: &TenantId) {
-        lock(&self.ready).remove(tenant);
+        let mut ready = lock(&self.ready);
+        ready.tenants.remove(tenant);
+        ready.forgotten += 1;
     }
 
     /// Each step can be made again, and the record says after which one to go on.

@@ -85,7 +85,12 @@ impl AuthorityCredentials {
         }
         let mut at_home = lock(&self.at_home);
         if at_home.len() >= MANY {
-            at_home.retain(|_, callers| callers.presented.iter().any(|(_, bearer)| bearer.strong_count() > 0));
+            at_home.retain(|_, callers| {
+                callers
+                    .presented
+                    .iter()
+                    .any(|(_, bearer)| bearer.strong_count() > 0)
+            });
         }
         let callers = match at_home.entry(key(binding)) {
             Entry::Occupied(entry) => entry.into_mut(),

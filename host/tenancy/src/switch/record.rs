@@ -40,7 +40,10 @@ impl Record {
             outcome: "asked".to_owned(),
         };
         let record = Self { audit, event };
-        let recorded = record.audit.record(&Event::TenantSwitched(record.event.clone())).await;
+        let recorded = record
+            .audit
+            .record(&Event::TenantSwitched(record.event.clone()))
+            .await;
         recorded.map_err(|error| SwitchError::Unrecorded(error.to_string()))?;
         Ok(record)
     }

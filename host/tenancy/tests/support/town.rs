@@ -10,9 +10,9 @@ use toolhost_identity::{Binding, Operator, Role, Tenant, TenantId, TenantSpace};
 use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority, HttpAuthoritySettings,
-    IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest, Presented, Reach, Rooms,
-    Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
+    Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority,
+    HttpAuthoritySettings, IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest,
+    Presented, Reach, Rooms, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
 };
 
 use super::AUDIENCE;
