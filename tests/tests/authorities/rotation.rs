@@ -62,8 +62,7 @@ async fn a_call_that_needs_no_such_token_shows_its_own_to_nobody() {
 async fn calls_at_once_ask_the_authority_once() {
     let world = World::start().await;
     let token = world.owner();
-    let session = world.session(&token).await;
-    let calls = (0..20).map(|n| world.legacy(&token, &session, get(CONNECTIONS[n % 2])));
+    let calls = (0..20).map(|n| world.modern(&token, get(CONNECTIONS[n % 2]), json!({})));
     futures::future::join_all(calls).await;
     assert_eq!(world.application.seen().len(), 20);
     assert_eq!(world.authority.asked(), 1);
@@ -112,7 +111,15 @@ async fn who_has_fewer_scopes_does_not_use_what_others_were_given() {
         last.header("authorization"),
         Some(format!("Bearer {narrow}").as_str())
     );
+    // Nobody answers: what another was given stays another's.
+    world.authority.says(Says::Status(500));
+    let before = world.application.seen().len();
+    let less = world.token(&json!({ "scope": "less" }));
+    let refused = world.legacy(&less, &session, get("billing")).await;
+    assert!(refused.to_string().contains("not-connected"), "{refused}");
+    assert_eq!(world.application.seen().len(), before);
     world.authority.says(Says::Status(403));
+    tokio::time::sleep(std::time::Duration::from_millis(5_200)).await;
     let none = world.token(&json!({ "scope": "other" }));
     assert_eq!(
         code(&world.legacy(&none, &session, get("billing")).await),

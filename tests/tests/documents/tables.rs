@@ -47,7 +47,18 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
             "[[issuers]]\nissuer = 'https://a.example'\n[issuers.machine]\nKEY",
         ),
         ("`[tenants.NAME]`", "[tenants.a]\nKEY"),
+        (
+            "`introspection`",
+            "[[issuers]]\nissuer = 'https://a.example'\n[issuers.introspection]\nKEY",
+        ),
         ("`[tenancy]`", "[tenancy]\nKEY"),
+        ("`[tenancy.authority]`", "[tenancy.authority]\nKEY"),
+        (
+            "`[tenancy.authority.returns]`",
+            "[tenancy.authority]\nkind = 'http'\n[tenancy.authority.returns]\nKEY",
+        ),
+        ("`[tenancy.membership]`", "[tenancy.membership]\nKEY"),
+        ("`[tenancy.machine]`", "[tenancy.machine]\nKEY"),
         ("`[credentials.TENANT.CONNECTION]`", "[credentials.a.b]\nKEY"),
         ("`users`", "[[credentials.a.b.users]]\nKEY"),
         ("`[data]`", "[data]\ndir = 'a'\nKEY"),

@@ -13,6 +13,8 @@ mod membership;
 mod read;
 mod server;
 mod source;
+#[cfg(test)]
+mod tenancy_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
