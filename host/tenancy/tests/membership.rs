@@ -150,7 +150,7 @@ async fn one_callers_tenants_are_not_anothers() {
 async fn an_answer_among_the_hosts_own_tenants_adds_none_and_revives_none() {
     let town = Town::new(Reach::Tree).await;
     let named = json!({"tenants": [
-        {"id": "acme"}, {"id": "acme-eu-fr", "parent": "globex"}, {"id": "unheard-of"}, {"id": "globex", "suspended": true},
+        {"id": "acme"}, {"id": "acme-eu-fr", "parent": "acme"}, {"id": "unheard-of"}, {"id": "globex", "suspended": true},
     ]});
     let post = FakePost::new(move |_| answer(200, &named));
     let directory = directory(&post, &town.clock).among(town.directory.clone());
