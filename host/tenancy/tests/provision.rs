@@ -305,7 +305,6 @@ impl TenantSetUp for Between {
     async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed> {
         if !self.removed.swap(true, Ordering::SeqCst) {
             self.directory.remove(space.tenant(), &by()).await.unwrap();
-            // As if the removal had come before the space was made.
             self.store.create(space).await.unwrap();
         }
         Ok(())

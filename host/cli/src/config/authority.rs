@@ -78,11 +78,11 @@ pub(super) fn authority(
                 Err(why) => return Err(source.at(&text, format!("{AT}.token"), why)),
             },
         };
-        return Ok(AuthorityKind::Http(HttpAuthoritySettings {
+        return Ok(AuthorityKind::Http(Box::new(HttpAuthoritySettings {
             destination,
             token,
             issuer: returns,
-        }));
+        })));
     }
     let name = "client_secret";
     let secret = secret(source, AT, name, raw.client_secret_file, raw.client_secret_env)?;

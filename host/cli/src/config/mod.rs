@@ -100,7 +100,7 @@ pub(crate) enum AuthorityKind {
     #[default]
     Local,
     /// An application's endpoint.
-    Http(toolhost_tenancy::HttpAuthoritySettings),
+    Http(Box<toolhost_tenancy::HttpAuthoritySettings>),
     /// An authorization server (RFC 8693).
     Exchange(Box<Exchange>),
 }

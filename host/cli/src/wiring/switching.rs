@@ -5,8 +5,8 @@ use toolhost_gateway::Switching;
 use toolhost_net::Network;
 use toolhost_store::Store;
 use toolhost_tenancy::{
-    Authority, AuthorityCredentials, AuthorityTokens, ExchangeSettings, HttpAuthority, LocalAuthority,
-    NetworkFetch, NoPreparation, Reach, Rooms, SystemClock, TenantDirectory, TokenExchange,
+    Authority, AuthorityCredentials, AuthorityTokens, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
+    LocalAuthority, NetworkFetch, NoPreparation, Reach, Rooms, SystemClock, TenantDirectory, TokenExchange,
 };
 
 use crate::config::AuthorityKind;
@@ -68,9 +68,9 @@ fn authority(kind: &AuthorityKind, network: &Arc<Network>) -> anyhow::Result<Arc
     let refused = |why: toolhost_tenancy::ConfigError| Failure::usage(why.to_string());
     Ok(match kind {
         AuthorityKind::Local => Arc::new(LocalAuthority),
-        AuthorityKind::Http(settings) => {
-            Arc::new(HttpAuthority::new(settings.clone(), post, fetch).map_err(refused)?)
-        }
+        AuthorityKind::Http(settings) => Arc::new(
+            HttpAuthority::new(HttpAuthoritySettings::clone(settings), post, fetch).map_err(refused)?,
+        ),
         AuthorityKind::Exchange(exchange) => {
             let client = &exchange.client;
             let settings = ExchangeSettings {
