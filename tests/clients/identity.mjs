@@ -1,7 +1,9 @@
 // A certified OpenID provider (oidc-provider) on a free port of loopback: access tokens as JWTs for one resource
 // (RFC 8707, RFC 9068), each client's tenant in the claim `tenant`.
 //
-//   node identity.mjs RESOURCE SECRET
+//   node identity.mjs RESOURCE SECRET [opaque]
+//
+// With `opaque` its tokens say nothing by themselves, and are asked about (RFC 7662) and revoked (RFC 7009) by `tool-host`.
 //
 // The first line on stdout is {"issuer": "…"}. `rotate` on stdin puts another signing key in the place of the one before.
 // The end of stdin ends it.
@@ -10,8 +12,9 @@ import { createInterface } from 'node:readline';
 import { exportJWK, generateKeyPair } from 'jose';
 import Provider from 'oidc-provider';
 
-const [, , RESOURCE, SECRET] = process.argv;
-const TENANTS = { 'acme-svc': 'acme', 'globex-svc': 'globex', 'initech-svc': 'initech', 'homeless-svc': undefined };
+const [, , RESOURCE, SECRET, FORMAT] = process.argv;
+const accessTokenFormat = FORMAT === 'opaque' ? 'opaque' : 'jwt';
+const TENANTS = { 'acme-svc': 'acme', 'globex-svc': 'globex', 'initech-svc': 'initech', 'homeless-svc': undefined, 'tool-host': undefined };
 const SCOPE = 'tools:call';
 
 let generation = 0;
@@ -32,17 +35,23 @@ async function provider(issuer) {
     scopes: [SCOPE],
     features: {
       clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_context, client) => client.clientId === 'tool-host' },
+      revocation: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => RESOURCE,
         useGrantedResource: () => true,
         getResourceServerInfo: (_context, audience) => ({
-          scope: SCOPE, audience, accessTokenFormat: 'jwt', accessTokenTTL: 300, jwt: { sign: { alg: 'ES256' } },
+          scope: SCOPE, audience, accessTokenFormat, accessTokenTTL: 300, jwt: { sign: { alg: 'ES256' } },
         }),
       },
     },
-    extraTokenClaims: (context) => ({ tenant: TENANTS[context.oidc.client?.clientId] }),
+    extraTokenClaims: (context) => {
+      const client = context.oidc.client?.clientId;
+      // What is said of an opaque token of a client has no subject of its own.
+      return { tenant: TENANTS[client], ...(FORMAT === 'opaque' && { sub: client }) };
+    },
   });
   made.on('server_error', (_context, error) => console.error(error));
   return made.callback();

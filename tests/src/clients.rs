@@ -12,8 +12,11 @@ use crate::guests;
 /// A plan of calls takes some seconds; a client that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a host is known by at the identity server's introspection endpoint.
+pub const HOST_CLIENT: &str = "tool-host";
+
 /// The secret of every client of the identity server.
-const SECRET: &str = "a-secret-of-a-test-client";
+pub const SECRET: &str = "a-secret-of-a-test-client";
 
 /// Where `cargo xtask clients` installs.
 #[must_use]
@@ -129,10 +132,20 @@ impl IdentityServer {
     /// Starts one that issues tokens for a resource.
     #[must_use]
     pub fn start(resource: &str) -> Self {
+        Self::with(&[resource, SECRET])
+    }
+
+    /// The same, with tokens that only it can read. The host asks as [`HOST_CLIENT`].
+    #[must_use]
+    pub fn opaque(resource: &str) -> Self {
+        Self::with(&[resource, SECRET, "opaque"])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
         let mut command = Command::new(node());
         command
             .arg(script("identity.mjs"))
-            .args([resource, SECRET])
+            .args(arguments)
             .current_dir(directory());
         let mut child = command
             .stdin(Stdio::piped())
@@ -194,6 +207,22 @@ impl IdentityServer {
             .as_str()
             .unwrap_or_else(|| panic!("{answer}"))
             .to_owned()
+    }
+
+    /// Ends a token of one of its clients (RFC 7009).
+    pub async fn revoke(&self, client: &str, token: &str) {
+        let request = reqwest::Client::new()
+            .post(format!("{}/token/revocation", self.issuer))
+            .basic_auth(client, Some(SECRET))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("token={token}"));
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
+    /// Ends the server.
+    pub fn end(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The next line that is ours; the provider says things too.

@@ -7,6 +7,7 @@
 //! - [`Host`]: the built program, started with a configuration of its own. [`Issuer`]: whose tokens it believes.
 //! - [`Billing`]: a billing system of two customers. [`mcp`]: requests of both protocol generations, spelt out.
 //! - [`clients`]: real MCP clients and a real identity server.
+//! - [`TenantAuthority`]: who gives tokens for other tenants, and how strictly it looks at each question.
 //! - [`Callers`]: an issuer and its tokens.
 //! - [`values`]: what plugins keep, for the tenants named.
 //! - [`Recorder`]: an audit sink that keeps events. [`LogCapture`]: everything that this process logs.
@@ -23,6 +24,7 @@
     reason = "a harness of tests fails loudly"
 )]
 
+mod authority;
 pub mod billing;
 mod callers;
 mod capture;
@@ -45,6 +47,7 @@ pub fn root() -> std::path::PathBuf {
     std::path::Path::new(&here).parent().unwrap().to_owned()
 }
 
+pub use authority::{APPLICATION, CLIENT, Says, TenantAuthority, claims};
 pub use billing::Billing;
 pub use callers::Callers;
 pub use capture::{Line, LogCapture};

@@ -158,6 +158,10 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
     (
+        "cli/src/wiring/data.rs",
+        "the directory is told whose backup was brought back",
+    ),
+    (
         "cli/src/wiring/ground.rs",
         "the spaces of configured tenants are made, in memory",
     ),

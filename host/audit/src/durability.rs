@@ -43,7 +43,10 @@ impl Event {
         match self {
             Self::CallStarted(call) if call.read_only => Durability::Held,
             Self::EgressIntent(intent) if is_safe(&intent.method) => Durability::Grouped,
-            Self::CallStarted(_) | Self::CallFinished(_) | Self::EgressOutcome(_) => Durability::Grouped,
+            Self::CallStarted(_)
+            | Self::CallFinished(_)
+            | Self::EgressOutcome(_)
+            | Self::TenantSwitched(_) => Durability::Grouped,
             Self::EgressIntent(_)
             | Self::GrantApproved(_)
             | Self::CredentialChanged(_)

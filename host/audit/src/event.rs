@@ -57,6 +57,8 @@ pub enum Event {
     TenantChanged(TenantChanged),
     /// What a tenant may call was changed.
     AssignmentChanged(AssignmentChanged),
+    /// A caller asks for another active tenant, or has it, or was refused it.
+    TenantSwitched(TenantSwitched),
     /// The host begins to serve.
     HostStarted(HostStarted),
     /// It ends in good order.
@@ -252,6 +254,33 @@ pub struct AssignmentChanged {
     pub by: String,
     /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
     pub done: bool,
+}
+
+/// A switch of the active tenant, or a reset. In the host's chain: it concerns two tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TenantSwitched {
+    /// `iss` of who asks.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// `client_id` or `azp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// `user` or `machine`.
+    pub kind: &'static str,
+    /// The tenant that was active; none where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The tenant that is asked for; none where what was asked for is no tenant's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// `switch` or `reset`.
+    pub action: &'static str,
+    /// Which authority decides: `local`, `http` or `token-exchange`.
+    pub by: &'static str,
+    /// `asked` in the record that comes before anything is sent or changed; then `done`, or the code of the refusal. One
+    /// that nothing follows was broken off.
+    pub outcome: String,
 }
 
 /// The host begins.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use toolhost_policy::{AuthPlacement, Manifest};
 
+use crate::config::AUTHORITY;
 use crate::exit::Failure;
 use crate::setup::{Setup, VAULT};
 
@@ -56,7 +57,9 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
                 ));
             }
             if known.is_some_and(|connection| {
-                connection.auth == AuthPlacement::None || connection.credentials == VAULT
+                connection.auth == AuthPlacement::None
+                    || connection.credentials == VAULT
+                    || connection.credentials == AUTHORITY
             }) {
                 continue;
             }

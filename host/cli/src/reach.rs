@@ -71,7 +71,7 @@ impl Reach {
             ))
             .into());
         }
-        let kept = Kept::open(&self.data, self.config.chains).await?;
+        let kept = Kept::open(&self.data, self.config.chains, &[]).await?;
         if request.takes_secret() {
             kept.list_tenants(&self.config.tenants, None).await?;
         }

@@ -30,16 +30,23 @@ pub(crate) fn parse(flag: &str, text: &str) -> Result<Source, Failure> {
 /// # Errors
 /// The file or the variable is not there, is empty, too large or not text.
 pub(crate) fn token(source: &Source) -> Result<Secret, Failure> {
-    let text = match source {
-        Source::Env(name) => variable("--token", name),
-        Source::File(path) => file("--token", path),
-    }
-    .map_err(|error| Failure::auth(error.message))?;
-    let text = std::str::from_utf8(text.expose())
-        .map_err(|_| Failure::auth("--token: it is not text"))?
+    text("--token", source).map_err(|error| Failure::auth(error.message))
+}
+
+/// Reads a secret that is a text, without the line end that editors add.
+///
+/// # Errors
+/// As [`token`].
+pub(crate) fn text(key: &str, source: &Source) -> Result<Secret, Failure> {
+    let read = match source {
+        Source::Env(name) => variable(key, name),
+        Source::File(path) => file(key, path),
+    }?;
+    let text = std::str::from_utf8(read.expose())
+        .map_err(|_| Failure::usage(format!("{key}: it is not text")))?
         .trim();
     if text.is_empty() {
-        return Err(Failure::auth("--token: it is empty"));
+        return Err(Failure::usage(format!("{key}: it is empty")));
     }
     Ok(Secret::from(text.to_owned()))
 }

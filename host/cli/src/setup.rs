@@ -178,6 +178,11 @@ fn what_lasts(config: &mut Config) -> Result<(), Failure> {
             "[audit] on_failure and segment_bytes need a data directory: --data-dir DIR, or [data] dir",
         ));
     }
+    if !lasts && !config.may_provision.is_empty() {
+        return Err(Failure::usage(
+            "issuers.may_provision needs a data directory, where the tenants are kept: --data-dir DIR, or [data] dir",
+        ));
+    }
     let declared: BTreeSet<ConnectionName> = config
         .credentials
         .iter()

@@ -8,12 +8,14 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures::future::BoxFuture;
 use serde_json::json;
+use toolhost_audit::LogSink;
 use toolhost_identity::{Operator, Role, StaticDirectory, Tenant, TenantId, TenantSpace, Tree};
 use toolhost_store::{MemoryStore, Store as _};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    AuthorityTokens, Clock as _, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, LocalAuthority,
-    NoPreparation, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy, TenantContexts, To,
+    AuthorityCredentials, AuthorityTokens, Clock as _, FetchError, FetchRequest, IssuerConfig, KeyFetch,
+    KeySource, LocalAuthority, NoPreparation, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy,
+    TenantContexts, To,
 };
 
 const ISSUER: &str = "https://idp.example";
@@ -79,12 +81,13 @@ fn bench(c: &mut Criterion) {
             max_age: None,
         };
         let sessions = Arc::new(Sessions::new(rooms.clone()));
-        let contexts = Arc::new(TenantContexts::new(rooms));
+        let contexts = Arc::new(TenantContexts::new(rooms.clone()));
         let switch = Switch::new(
             sessions.clone(),
             contexts,
-            Arc::new(LocalAuthority),
+            Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms)),
             Arc::new(NoPreparation),
+            Arc::new(LogSink),
         );
         let session = runtime.block_on(sessions.create(&who.principal)).unwrap();
         runtime

@@ -35,6 +35,12 @@ impl Bearer {
     }
 }
 
+impl From<Secret> for Bearer {
+    fn from(secret: Secret) -> Self {
+        Self(secret)
+    }
+}
+
 /// A verified caller with what it showed: what a switch needs, and nothing else does.
 #[derive(Debug, Clone)]
 pub struct Presented {

@@ -3,7 +3,9 @@
 
 mod change;
 mod membership;
+mod narrowed;
 mod record;
+mod single;
 mod stored;
 
 use std::fmt::Debug;
@@ -13,7 +15,10 @@ use async_trait::async_trait;
 use toolhost_identity::{Directory, Principal, StaticDirectory, Tree};
 
 pub use change::{ChangeError, Removed};
+pub(crate) use record::tombstone;
+
 pub use membership::{MEMBERSHIP_MAX_AGE, MembershipDirectory, MembershipEndpoint};
+pub use single::SingleDirectory;
 pub use stored::{DIRECTORY_MAX_AGE, Freshness, StoredDirectory};
 
 /// Why nobody knows which tenants there are. Nobody gets a binding then.

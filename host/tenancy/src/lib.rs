@@ -16,14 +16,16 @@
 //! - `token_cache`: verified tokens by their hash.
 //! - [`Tenancy`]: from a request's headers to its [`toolhost_identity::Binding`].
 //! - [`AuthError`]: what a caller without one is told (RFC 6750, RFC 9728).
-//! - [`TenantDirectory`]: which tenants there are; [`StoredDirectory`] keeps them and [`MembershipDirectory`] asks.
+//! - [`TenantDirectory`]: which tenants there are; [`StoredDirectory`] keeps them, [`MembershipDirectory`] asks
+//!   an application, and [`SingleDirectory`] has one.
 //! - [`Provisioner`]: a tenant's storage at its first sight.
 //! - [`MachineHeaders`]: what a program's request must have beside its token.
 //! - [`Introspection`]: tokens that only their issuer can read.
 //! - [`SessionOwners`]: which session belongs to whom.
 //! - [`Sessions`], [`TenantContexts`]: which tenant a session, or a caller without one, has chosen.
 //! - [`SessionLog`], [`EventReader`]: what happened in a session, for a reader that lost its connection.
-//! - [`Switch`]: how it chooses another; [`Authority`] says whether it may, [`AuthorityTokens`] keeps what a remote one gave.
+//! - [`Switch`]: how it chooses another; [`Authority`] says whether it may, [`AuthorityTokens`] keeps what a remote one
+//!   gave, and [`AuthorityCredentials`] renews it for the connections that send it.
 //! - [`dev`]: development keys and tokens, and a look into any token.
 
 mod bearer;
@@ -53,7 +55,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, IssuerConfig, KeySource};
 pub use directory::{
     ChangeError, DIRECTORY_MAX_AGE, DirectoryError, Freshness, MEMBERSHIP_MAX_AGE, MembershipDirectory,
-    MembershipEndpoint, Removed, StoredDirectory, TenantDirectory,
+    MembershipEndpoint, Removed, SingleDirectory, StoredDirectory, TenantDirectory,
 };
 pub use error::AuthError;
 pub use fetch::{FetchError, FetchRequest, KeyFetch};
@@ -73,8 +75,8 @@ pub use session::{
 };
 pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
 pub use switch::{
-    Authority, AuthorityAnswer, AuthorityError, AuthorityTokens, ExchangeSettings, HttpAuthority,
-    HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared, Preparation,
-    Switch, SwitchError, Switched, To, TokenExchange,
+    Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeSettings,
+    HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared,
+    Preparation, Switch, SwitchError, Switched, To, TokenExchange,
 };
 pub use tenancy::{Admitted, Authenticated, Tenancy};

@@ -9,11 +9,13 @@ pub enum MachineRefusal {
     Claim,
     /// The tenant header is missing, there more than once, or not the claim byte for byte.
     #[error(
-        "a machine's request needs one tenant header that equals its token's tenant claim (machine.tenant_header)"
+        "a machine's request needs one tenant header that equals its token's tenant claim (tenancy.machine.tenant_header)"
     )]
     Tenant,
     /// The user header is missing, there more than once, or not 1 to 128 visible characters.
-    #[error("a machine's request needs one user header of 1 to 128 visible characters (machine.user_header)")]
+    #[error(
+        "a machine's request needs one user header of 1 to 128 visible characters (tenancy.machine.user_header)"
+    )]
     User,
 }
 

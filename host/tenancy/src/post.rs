@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{ConfigError, FetchError, NetworkFetch};
 
-/// How long an answer may take. A caller waits for it.
+/// How long an answer may take where nothing else is configured. A caller waits for it.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// The longest answer: a token of 16 KiB and what stands around it, or a caller's tenants.
 const MAX_ANSWER: usize = 256 << 10;
@@ -26,6 +26,8 @@ pub struct Destination {
     pub allow_loopback: bool,
     /// A private address is acceptable.
     pub allow_private: bool,
+    /// How long an answer may take, from the first look-up to its last byte.
+    pub timeout: Duration,
 }
 
 impl Destination {
@@ -37,6 +39,7 @@ impl Destination {
             allow_http: false,
             allow_loopback: false,
             allow_private: false,
+            timeout: DEADLINE,
         }
     }
 
@@ -102,7 +105,8 @@ pub trait Post: Send + Sync + fmt::Debug {
 impl Post for NetworkFetch {
     fn post(&self, request: PostRequest) -> BoxFuture<'_, Result<PostAnswer, FetchError>> {
         Box::pin(async move {
-            let asked = tokio::time::timeout(DEADLINE, send(self.network(), request)).await;
+            let asked =
+                tokio::time::timeout(request.destination.timeout, send(self.network(), request)).await;
             asked.unwrap_or_else(|_| Err(FetchError("no answer in time".into())))
         })
     }
@@ -116,6 +120,7 @@ async fn send(network: &Network, request: PostRequest) -> Result<PostAnswer, Fet
         allow_http,
         allow_loopback,
         allow_private,
+        timeout,
     } = &request.destination;
     let tls = match url.scheme() {
         "https" => TlsIdentity::public(),
@@ -123,7 +128,7 @@ async fn send(network: &Network, request: PostRequest) -> Result<PostAnswer, Fet
         _ => return Err(refused("the scheme is not https")),
     };
     let tls = tls.map_err(|error| FetchError(error.to_string()))?;
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + *timeout;
     let host = url.host().ok_or_else(|| refused("the url has no host"))?;
     let port = url
         .port_or_known_default()

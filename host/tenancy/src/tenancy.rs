@@ -15,7 +15,7 @@ use crate::issuer::Issuer;
 use crate::token_cache::{Proof, TokenCache, Verified};
 use crate::{
     AuthError, Bearer, Clock, ConfigError, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, KeyFetch,
-    MachineHeaders, Post, Presented, Provisioner, SystemClock, TenantDirectory,
+    MachineHeaders, Post, Presented, ProvisionError, Provisioner, SystemClock, TenantDirectory,
 };
 
 /// A request's caller, made from that request's own token.
@@ -266,9 +266,12 @@ impl Tenancy {
         }
         let caller = Caller::of(Arc::clone(principal), &tree)?;
         if let (Some(provisioner), Caller::Home(binding)) = (&self.provisioner, &caller) {
-            provisioner.ensure(binding).await.map_err(|error| {
-                tracing::warn!(tenant = %binding.tenant(), %error, "a tenant could not be set up");
-                AuthError::NotProvisioned
+            provisioner.ensure(binding).await.map_err(|error| match error {
+                ProvisionError::Removed => AuthError::TenantUnavailable,
+                error => {
+                    tracing::warn!(tenant = %binding.tenant(), %error, "a tenant could not be set up");
+                    AuthError::NotProvisioned
+                }
             })?;
         }
         Ok(caller)

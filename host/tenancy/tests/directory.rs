@@ -216,3 +216,62 @@ async fn a_directory_that_cannot_be_read_is_no_empty_one() {
         assert!(matches!(opened, Err(DirectoryError::Damaged(_))));
     }
 }
+
+#[tokio::test]
+async fn what_a_backup_brought_back_is_destroyed_by_nobody_in_passing() {
+    let town = Town::new(Reach::Tree).await;
+    let (store, directory) = (&town.store, &town.directory);
+    let globex = || Tenant::root(id("globex"));
+    directory.remove(&id("globex"), &by()).await.unwrap();
+    assert_eq!(
+        directory.add_restored(globex(), &by()).await,
+        Err(ChangeError::NotRestored(id("globex")))
+    );
+    directory.restoring(&id("globex"), &by()).await.unwrap();
+    store.create(&space("globex")).await.unwrap();
+    let refused = directory.add(globex(), &by()).await;
+    assert_eq!(refused, Err(ChangeError::Restored(id("globex"))));
+    assert!(store.tenants().await.unwrap().contains(&id("globex")));
+    directory.add_restored(globex(), &by()).await.unwrap();
+    assert!(store.tenants().await.unwrap().contains(&id("globex")));
+    // The next removal and the next one of its name are as any other.
+    directory.remove(&id("globex"), &by()).await.unwrap();
+    directory.add(globex(), &by()).await.unwrap();
+    // One that is thrown away instead.
+    directory.remove(&id("globex"), &by()).await.unwrap();
+    directory.restoring(&id("globex"), &by()).await.unwrap();
+    store.create(&space("globex")).await.unwrap();
+    assert!(directory.remove(&id("globex"), &by()).await.unwrap().space);
+    directory.add(globex(), &by()).await.unwrap();
+}
+
+/// The look whether it was removed comes before the write, and a removal may come between the two.
+#[tokio::test]
+async fn a_listed_tenant_that_is_removed_meanwhile_stays_away() {
+    for steps in 0..24 {
+        let town = Town::new(Reach::Tree).await;
+        let here = opened(&town.store, Freshness::Sole, &town.clock).await;
+        let there = opened(&town.store, Freshness::Sole, &town.clock).await;
+        let listed = [Tenant::root(id("newco"))];
+        let operator = by();
+        let mut adding = Box::pin(here.add_listed(&listed, &operator));
+        let mut added = false;
+        for _ in 0..steps {
+            if futures::poll!(adding.as_mut()).is_ready() {
+                added = true;
+                break;
+            }
+        }
+        if added {
+            continue;
+        }
+        there.refresh().await.unwrap();
+        if there.tree().get(&id("newco")).is_none() {
+            there.add(Tenant::root(id("newco")), &by()).await.unwrap();
+        }
+        there.remove(&id("newco"), &by()).await.unwrap();
+        let _refused = adding.await;
+        there.refresh().await.unwrap();
+        assert_eq!(there.tree().get(&id("newco")), None, "after {steps} steps");
+    }
+}

@@ -17,13 +17,15 @@ use support::TestClock;
 use support::town::{FakePost, Town, answer, id, silence};
 use toolhost_identity::{Binding, Caller, Principal};
 use toolhost_tenancy::{
-    Bearer, Destination, DirectoryError, MembershipDirectory, MembershipEndpoint, Reach, TenantDirectory,
+    Bearer, Destination, DirectoryError, MembershipDirectory, MembershipEndpoint, Reach, SingleDirectory,
+    TenantDirectory,
 };
 
 fn directory(post: &Arc<FakePost>, clock: &Arc<TestClock>) -> MembershipDirectory {
     let endpoint = MembershipEndpoint {
         destination: Destination::new("https://app.example/members".parse().unwrap()),
         token: Some(Bearer::new("host-token")),
+        max_age: 60,
     };
     MembershipDirectory::with_clock(&endpoint, post.clone(), clock.clone()).unwrap()
 }
@@ -142,4 +144,65 @@ async fn one_callers_tenants_are_not_anothers() {
         assert_eq!(reaches(&directory, &otto, "acme").await, Ok(false));
     }
     assert_eq!(post.count(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_among_the_hosts_own_tenants_adds_none_and_revives_none() {
+    let town = Town::new(Reach::Tree).await;
+    let named = json!({"tenants": [
+        {"id": "acme"}, {"id": "acme-eu-fr", "parent": "acme"}, {"id": "unheard-of"}, {"id": "globex", "suspended": true},
+    ]});
+    let post = FakePost::new(move |_| answer(200, &named));
+    let directory = directory(&post, &town.clock).among(town.directory.clone());
+    let owner = town.owner().await.principal;
+    let tree = directory.tree_for(&owner).await.unwrap();
+    let ids: Vec<&str> = tree.iter().map(|tenant| tenant.id.as_str()).collect();
+    assert_eq!(ids, ["acme", "acme-eu-fr", "globex"]);
+    assert!(!tree.is_available(&id("globex")), "suspended there");
+    assert_eq!(
+        tree.get(&id("acme-eu-fr")).unwrap().parent,
+        None,
+        "where it stands is the host's to say"
+    );
+    assert_eq!(reaches(&directory, &owner, "acme-eu-fr").await, Ok(false));
+    assert!(
+        Arc::ptr_eq(&tree, &directory.at_once(&owner).unwrap()),
+        "it is made once"
+    );
+    // What the host suspends is not served at once, though the one between the two is no member's.
+    town.directory
+        .suspend(&id("acme-eu"), &support::town::by())
+        .await
+        .unwrap();
+    let tree = directory.at_once(&owner).unwrap();
+    assert!(!tree.is_available(&id("acme-eu-fr")) && tree.is_available(&id("acme")));
+    assert_eq!(post.count(), 1);
+}
+
+#[tokio::test]
+async fn a_single_tenant_is_every_tokens_as_long_as_the_directory_serves_it() {
+    let town = Town::new(Reach::Tree).await;
+    let single = SingleDirectory::new(town.directory.clone(), id("acme-eu"));
+    let nobodys = town.who("nick", "ADMIN", None).await.principal;
+    let another = town.who("olga", "OWNER", Some("acme")).await.principal;
+    let by = support::town::by();
+    let tree = single.at_once(&nobodys).unwrap();
+    assert_eq!(tree.len(), 1);
+    assert_eq!(
+        Binding::home(nobodys.clone(), &tree).unwrap().tenant(),
+        &id("acme-eu")
+    );
+    assert!(Binding::home(another, &tree).is_err());
+    town.directory.suspend(&id("acme"), &by).await.unwrap();
+    let tree = single.at_once(&nobodys).unwrap();
+    assert!(
+        Binding::home(nobodys.clone(), &tree).is_err(),
+        "one above it is suspended"
+    );
+    town.directory.resume(&id("acme"), &by).await.unwrap();
+    for gone in ["acme-eu-fr", "acme-eu"] {
+        town.directory.remove(&id(gone), &by).await.unwrap();
+    }
+    let tree = single.at_once(&nobodys).unwrap();
+    assert!(Binding::home(nobodys, &tree).is_err());
 }

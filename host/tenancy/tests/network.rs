@@ -161,6 +161,7 @@ async fn n7_a_question_with_a_token_follows_no_redirect_and_takes_no_endless_ans
     let ask = async |path: &str, allow_http, allow_loopback| {
         let request = PostRequest {
             destination: Destination {
+                timeout: std::time::Duration::from_secs(5),
                 url: format!("http://{address}{path}").parse().unwrap(),
                 allow_http,
                 allow_loopback,

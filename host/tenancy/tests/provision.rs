@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use support::town::{Town, by, id, roles, space};
 use support::{ISSUER, OTHER, dev_key, jwks_url};
+use toolhost_audit::LogSink;
 use toolhost_identity::{Directory as _, Tenant, TenantSpace};
 use toolhost_store::Store;
 use toolhost_tenancy::dev::MintRequest;
@@ -68,7 +69,11 @@ impl Fresh {
 
     fn host(town: &Town, set_up: &Arc<SetUp>) -> (Arc<Provisioner>, Arc<Tenancy>) {
         let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
-            .admitting(town.directory.clone(), [ISSUER.to_owned()]);
+            .admitting(
+                town.directory.clone(),
+                [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+                Arc::new(LogSink),
+            );
         let provisioner = Arc::new(provisioner);
         let configs = vec![roles(ISSUER), roles(OTHER)];
         let (net, clock) = (town.net.clone(), town.clock.clone());
@@ -260,7 +265,11 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
         fresh.set_up.clone(),
         fresh.town.clock.clone(),
     )
-    .admitting(Arc::new(directory), [ISSUER.to_owned()]);
+    .admitting(
+        Arc::new(directory),
+        [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+        Arc::new(LogSink),
+    );
     let of = async |tenant: &str| {
         let principal = fresh.town.who("olga", "OWNER", Some("acme")).await;
         assert!(
@@ -281,4 +290,111 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
     };
     assert!(of("last-one").await);
     assert!(!of("one-more").await);
+}
+
+/// A store that removes a tenant between two steps of its set-up.
+#[derive(Debug)]
+struct Between {
+    store: Arc<support::town::SlowStore>,
+    directory: Arc<toolhost_tenancy::StoredDirectory>,
+    removed: AtomicBool,
+}
+
+#[async_trait]
+impl TenantSetUp for Between {
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed> {
+        if !self.removed.swap(true, Ordering::SeqCst) {
+            self.directory.remove(space.tenant(), &by()).await.unwrap();
+            self.store.create(space).await.unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_was_bound_before_a_removal_brings_no_space_back() {
+    let fresh = Fresh::new().await;
+    let bound = fresh
+        .tenancy
+        .authenticate_token(&fresh.token("newco"))
+        .await
+        .unwrap();
+    let removed = fresh.town.directory.remove(&id("newco"), &by()).await.unwrap();
+    assert!(removed.space);
+    fresh.provisioner.forget(&id("newco"));
+    let refused = fresh.provisioner.ensure(&bound.binding).await;
+    assert_eq!(refused, Err(toolhost_tenancy::ProvisionError::Removed));
+    assert!(!fresh.has_space("newco").await);
+    assert_eq!(fresh.status(&fresh.token("newco")).await, 403);
+
+    // The removal comes in the middle: after the first step, and before the last.
+    let set_up = Arc::new(Between {
+        store: fresh.town.store.clone(),
+        directory: fresh.town.directory.clone(),
+        removed: AtomicBool::new(false),
+    });
+    let town = &fresh.town;
+    let provisioner = Provisioner::with_clock(town.store.clone(), set_up, town.clock.clone());
+    let provisioner = Arc::new(provisioner);
+    town.directory.add(Tenant::root(id("late")), &by()).await.unwrap();
+    let refused = provisioner.prepare(&id("late"), &by()).await;
+    assert_eq!(refused, Err(toolhost_tenancy::ProvisionError::Removed));
+    assert!(!fresh.has_space("late").await);
+}
+
+#[derive(Debug)]
+struct Broken;
+
+impl toolhost_audit::Sink for Broken {
+    fn record_now(&self, _event: &toolhost_audit::Event) -> Result<(), toolhost_audit::SinkError> {
+        Err(toolhost_audit::SinkError::Unwritable("told to fail".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_whose_admission_cannot_be_recorded_is_not_added() {
+    let fresh = Fresh::new().await;
+    let town = &fresh.town;
+    let provisioner = Provisioner::with_clock(town.store.clone(), fresh.set_up.clone(), town.clock.clone())
+        .admitting(
+            town.directory.clone(),
+            [(ISSUER.to_owned(), 10)],
+            Arc::new(Broken),
+        );
+    let (net, clock) = (town.net.clone(), town.clock.clone());
+    let tenancy = Tenancy::with_clock(vec![roles(ISSUER)], town.directory.clone(), None, net, clock)
+        .unwrap()
+        .with_provisioner(Arc::new(provisioner));
+    let refused = tenancy
+        .authenticate_token(&fresh.token("newco"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.status(), 403);
+    assert_eq!(town.directory.tree().get(&id("newco")), None);
+}
+
+/// The tenant is removed, and added again, while its storage is being made.
+#[derive(Debug, Default)]
+struct Forgets(std::sync::OnceLock<Arc<Provisioner>>);
+
+#[async_trait]
+impl TenantSetUp for Forgets {
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed> {
+        self.0.get().unwrap().forget(space.tenant());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_removal_does_not_count_after_it() {
+    let town = Town::new(Reach::Tree).await;
+    let set_up = Arc::new(Forgets::default());
+    let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone());
+    let provisioner = Arc::new(provisioner);
+    set_up.0.set(provisioner.clone()).unwrap();
+    town.store.destroy(&space("globex")).await.unwrap();
+    provisioner.prepare(&id("globex"), &by()).await.unwrap();
+    town.store.destroy(&space("globex")).await.unwrap();
+    provisioner.prepare(&id("globex"), &by()).await.unwrap();
+    assert!(town.store.tenants().await.unwrap().contains(&id("globex")));
 }

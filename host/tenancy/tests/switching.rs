@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use serde_json::json;
 use support::town::{FakePost, Town, answer, by, id, tenant_of};
+use toolhost_audit::LogSink;
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
@@ -146,8 +147,9 @@ async fn n9_when_the_last_of_many_is_missing_nothing_has_changed() {
         let switch = Switch::new(
             town.sessions.clone(),
             town.contexts.clone(),
-            endpoint.clone(),
+            town.credentials(endpoint.clone()),
             fails,
+            Arc::new(LogSink),
         );
         let error = switch
             .session(&session, &owner, To::Tenant("acme-eu"))
@@ -181,7 +183,13 @@ async fn n9_a_slow_old_switch_does_not_overwrite_a_new_one() {
     let session = town.sessions.create(&owner.principal).await.unwrap();
     let slow = Arc::new(Slow::default());
     let (sessions, contexts) = (town.sessions.clone(), town.contexts.clone());
-    let old = Switch::new(sessions, contexts, Arc::new(LocalAuthority), slow.clone());
+    let old = Switch::new(
+        sessions,
+        contexts,
+        town.credentials(Arc::new(LocalAuthority)),
+        slow.clone(),
+        Arc::new(LogSink),
+    );
     let mut waiting = pin!(old.session(&session, &owner, To::Tenant("acme-eu")));
     for _ in 0..20 {
         assert!(futures::poll!(waiting.as_mut()).is_pending());
@@ -286,8 +294,9 @@ async fn n10_a_reading_that_began_before_a_switch_does_not_outlive_it() {
         let switch = Switch::new(
             fresh.clone(),
             contexts,
-            Arc::new(LocalAuthority),
+            town.credentials(Arc::new(LocalAuthority)),
             Arc::new(NoPreparation),
+            Arc::new(LogSink),
         );
         let mut reading = Box::pin(fresh.binding(&session, &owner.principal));
         let mut read = false;
@@ -335,7 +344,13 @@ async fn a_tenant_that_is_revoked_while_it_is_made_ready_is_not_switched_to() {
             Reach::Authority => town.endpoint(FakePost::new(move |_| answer(200, &granted))),
         };
         let revokes = Arc::new(Revokes(town.directory.clone()));
-        let switch = Switch::new(town.sessions.clone(), town.contexts.clone(), authority, revokes);
+        let switch = Switch::new(
+            town.sessions.clone(),
+            town.contexts.clone(),
+            town.credentials(authority),
+            revokes,
+            Arc::new(LogSink),
+        );
         assert_eq!(
             switch.session(&session, &owner, To::Tenant("acme-eu")).await,
             Err(SwitchError::TenantUnavailable)

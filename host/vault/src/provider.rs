@@ -2,6 +2,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::{Credential, CredentialKey};
@@ -43,4 +44,16 @@ pub trait CredentialProvider: Send + Sync + Debug {
     /// # Errors
     /// Nothing is stored under the key, or what is stored cannot be used.
     async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError>;
+
+    /// The same for a call, where more than the key decides: the tenant authority's token belongs to one binding.
+    ///
+    /// # Errors
+    /// As [`CredentialProvider::get`].
+    async fn get_for(
+        &self,
+        _binding: &Binding,
+        key: &CredentialKey,
+    ) -> Result<Arc<Credential>, CredentialError> {
+        self.get(key).await
+    }
 }

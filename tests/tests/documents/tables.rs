@@ -49,7 +49,18 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         ("`[tenants.NAME]`", "[tenants.a]\nKEY"),
         ("`[tenants.NAME.plugins.PLUGIN]`", "[tenants.a.plugins.b]\nKEY"),
         ("`[tools]`", "[tools]\nKEY"),
+        (
+            "`introspection`",
+            "[[issuers]]\nissuer = 'https://a.example'\n[issuers.introspection]\nKEY",
+        ),
         ("`[tenancy]`", "[tenancy]\nKEY"),
+        ("`[tenancy.authority]`", "[tenancy.authority]\nKEY"),
+        (
+            "`[tenancy.authority.returns]`",
+            "[tenancy.authority]\nkind = 'http'\n[tenancy.authority.returns]\nKEY",
+        ),
+        ("`[tenancy.membership]`", "[tenancy.membership]\nKEY"),
+        ("`[tenancy.machine]`", "[tenancy.machine]\nKEY"),
         ("`[credentials.TENANT.CONNECTION]`", "[credentials.a.b]\nKEY"),
         ("`users`", "[[credentials.a.b.users]]\nKEY"),
         ("`[data]`", "[data]\ndir = 'a'\nKEY"),

@@ -60,6 +60,15 @@ async fn refused_without_keys(town: &mut Town) {
 }
 
 #[tokio::test]
+async fn a_parent_that_differs_is_an_error_that_names_both_ways_out() {
+    let mut town = Town::with("[tenants.acme]\n[tenants.globex]\n[tenants.eu]\nparent = \"acme\"");
+    let words = ["[tenants.eu]", "parent", "globex", "host tenant move eu"];
+    refused(&mut town, "parent = \"acme\"", "parent = \"globex\"", &words).await;
+    let town = town.again();
+    assert_eq!(town.done(&["tenant", "show", "eu"])["parent"], json!("acme"));
+}
+
+#[tokio::test]
 async fn a_tenant_of_the_configuration_that_was_removed_does_not_come_back_by_itself() {
     let mut town = Town::with("[tenants.acme]\n[tenants.globex]");
     assert_eq!(town.put("globex", "kept").await, 200);

@@ -14,6 +14,7 @@ mod broken_off;
 mod configured;
 mod refused;
 mod removed;
+mod restored;
 mod served;
 
 use serde_json::{Value, json};

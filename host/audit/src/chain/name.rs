@@ -90,6 +90,7 @@ impl Event {
             Self::GrantApproved(_)
             | Self::ConfigurationLoaded(_)
             | Self::TenantChanged(_)
+            | Self::TenantSwitched(_)
             | Self::HostStarted(_)
             | Self::HostStopped(_)
             | Self::ChainResumed(_) => None,

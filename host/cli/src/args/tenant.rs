@@ -47,6 +47,9 @@ pub(crate) struct AddArgs {
     /// What an identity provider calls it, beside its id; may be repeated
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
+    /// It was removed and a backup of it was restored: serve what was brought back
+    #[arg(long)]
+    pub(crate) restored: bool,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }
@@ -121,7 +124,7 @@ Examples:
   host tenant add acme --name 'Acme Ltd' --key org_AbC123
   host tenant add acme-eu --parent acme
 
-One that was removed may be added again, and starts empty.";
+One that was removed may be added again, and starts empty; --restored serves what a backup brought back.";
 
 const SET: &str = "\
 Examples:

@@ -4,22 +4,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, HeaderTemplate};
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, HeaderTemplate};
 use url::Url;
 
 use super::source::Source;
-use super::{ConfigError, auth, file};
+use super::{AuthorityKind, ConfigError, auth, file};
 
 /// Certificates in PEM; the whole of the public roots has about 220 KiB.
 const MAX_CA: u64 = 1 << 20;
 
 /// The providers this host has.
-const PROVIDERS: &[&str] = &["static", "file", "env", "vault"];
+const PROVIDERS: &[&str] = &["static", "file", "env", "vault", AUTHORITY];
+
+/// The provider that sends the tenant authority's token.
+pub(crate) const AUTHORITY: &str = "authority";
 
 pub(super) fn connection(
     source: &Source<'_>,
     name: &ConnectionName,
     spanned: Spanned<file::Connection>,
+    authority: &AuthorityKind,
 ) -> Result<Connection, ConfigError> {
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
@@ -70,16 +74,23 @@ pub(super) fn connection(
             .map_err(|_| source.at(&header, format!("{at}.response_headers"), "is not a header name"))?;
         response_headers.push(parsed);
     }
+    let credentials = provider(source, &at, raw.credentials, authority)?;
+    let credential_of = if credentials == AUTHORITY {
+        of_authority(source, &at, &whole, &auth, &headers, raw.credential_of)?
+    } else {
+        raw.credential_of
+            .map_or_else(CredentialOwner::default, Spanned::into_inner)
+    };
     let connection = Connection {
         name: name.clone(),
         base,
         description: raw.description,
         principal: raw.principal,
-        credential_of: raw.credential_of,
+        credential_of,
         auth,
         headers,
         provide,
-        credentials: provider(source, &at, raw.credentials)?,
+        credentials,
         allow: raw.allow,
         response_headers,
         allow_http: raw.allow_http,
@@ -124,14 +135,23 @@ pub(crate) fn loopback(base: &Url) -> bool {
     }
 }
 
-fn provider(source: &Source<'_>, at: &str, name: Option<Spanned<String>>) -> Result<String, ConfigError> {
+fn provider(
+    source: &Source<'_>,
+    at: &str,
+    name: Option<Spanned<String>>,
+    authority: &AuthorityKind,
+) -> Result<String, ConfigError> {
     let Some(name) = name else {
         return Ok("static".into());
     };
     let key = format!("{at}.credentials");
     match name.get_ref().as_str() {
+        AUTHORITY if matches!(authority, AuthorityKind::Local) => {
+            let why = "\"authority\" needs an authority that gives tokens: [tenancy.authority] kind = \"http\" or \"token-exchange\"";
+            Err(source.at(&name, key, why))
+        }
         known if PROVIDERS.contains(&known) => Ok(name.into_inner()),
-        later @ ("broker" | "authority") => Err(source.at(
+        later @ "broker" => Err(source.at(
             &name,
             key,
             format!("{later:?} is not supported by this version; use vault, file or env"),
@@ -142,6 +162,34 @@ fn provider(source: &Source<'_>, at: &str, name: Option<Spanned<String>>) -> Res
             format!("{other:?} is not one of {}", PROVIDERS.join(", ")),
         )),
     }
+}
+
+/// The authority's token is one caller's, and there is nothing beside it.
+fn of_authority(
+    source: &Source<'_>,
+    at: &str,
+    whole: &Spanned<()>,
+    auth: &AuthPlacement,
+    headers: &[(http::HeaderName, HeaderTemplate)],
+    owner: Option<Spanned<CredentialOwner>>,
+) -> Result<CredentialOwner, ConfigError> {
+    let kind = "credentials = \"authority\"";
+    if let Some(owner) = owner.filter(|owner| *owner.get_ref() == CredentialOwner::Tenant) {
+        let why = format!("is not \"tenant\" with {kind}: the token is the caller's own");
+        return Err(source.at(&owner, format!("{at}.credential_of"), why));
+    }
+    if matches!(auth, AuthPlacement::None) {
+        let why = format!("sends nothing, so {kind} has no meaning");
+        return Err(source.at(whole, format!("{at}.auth"), why));
+    }
+    if let Some((header, _)) = headers
+        .iter()
+        .find(|(_, template)| template.attributes().next().is_some())
+    {
+        let why = format!("uses an attribute, and with {kind} there are none");
+        return Err(source.at(whole, format!("{at}.headers.{header}"), why));
+    }
+    Ok(CredentialOwner::User)
 }
 
 fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {

@@ -7,6 +7,7 @@ use toolhost_identity::TenantId;
 use toolhost_policy::{Connection, CredentialOwner};
 use toolhost_vault::{Source as SecretSource, StaticCredential, UserId};
 
+use super::connection::AUTHORITY;
 use super::source::Source;
 use super::{ConfigError, file};
 
@@ -30,6 +31,13 @@ pub(super) fn credentials(
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
     let (own, of_users) = (raw.file.is_some() || raw.env.is_some(), !raw.users.is_empty());
+    if connection.credentials == AUTHORITY {
+        let why = format!(
+            "has no meaning: connections.{}.credentials = \"authority\" sends the tenant authority's token",
+            connection.name
+        );
+        return Err(source.at(&whole, at, why));
+    }
     // One that would never be used is a mistake in one of the two places.
     let unused = match connection.credential_of {
         CredentialOwner::Tenant if of_users => Some("users has no meaning"),

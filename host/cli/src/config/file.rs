@@ -73,8 +73,7 @@ pub(super) struct Connection {
     pub(super) description: String,
     #[serde(default)]
     pub(super) principal: PrincipalRule,
-    #[serde(default)]
-    pub(super) credential_of: CredentialOwner,
+    pub(super) credential_of: Option<Spanned<CredentialOwner>>,
     pub(super) auth: Option<Spanned<Auth>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -114,7 +113,7 @@ pub(super) struct Issuer {
     pub(super) jwks_file: Option<Spanned<String>>,
     pub(super) discovery: Option<Spanned<bool>>,
     pub(super) algorithms: Option<Vec<Spanned<String>>>,
-    pub(super) tenant_claim: Spanned<String>,
+    pub(super) tenant_claim: Option<Spanned<String>>,
     pub(super) role_claim: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) may_grant: Vec<Spanned<String>>,
@@ -122,6 +121,28 @@ pub(super) struct Issuer {
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     pub(super) typ: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) introspection: Option<Spanned<Introspection>>,
+    pub(super) may_provision: Option<Spanned<bool>>,
+    /// Tenants a minute.
+    pub(super) provision_rate: Option<Spanned<u32>>,
+}
+
+/// Where an issuer says what its opaque tokens mean.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    pub(super) url: Spanned<String>,
+    pub(super) client_id: Spanned<String>,
+    pub(super) client_secret_file: Option<Spanned<String>>,
+    pub(super) client_secret_env: Option<Spanned<String>>,
+    /// Seconds.
+    pub(super) timeout: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) allow_http: bool,
     #[serde(default)]
@@ -176,6 +197,86 @@ pub(super) struct Tenancy {
     pub(super) plugins: Option<Spanned<String>>,
     /// `free`, `confirm` or `off`.
     pub(super) switch: Option<Spanned<String>>,
+    /// The one tenant of all valid tokens.
+    pub(super) single: Option<Spanned<String>>,
+    pub(super) authority: Option<Spanned<Authority>>,
+    pub(super) membership: Option<Spanned<Membership>>,
+    pub(super) machine: Option<MachineHeaders>,
+}
+
+/// Who says whether a caller may act for a tenant. Which members fit which kind is checked on conversion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Authority {
+    /// `local`, `http` or `token-exchange`.
+    pub(super) kind: Spanned<String>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) token: Option<Spanned<String>>,
+    pub(super) client_id: Option<Spanned<String>>,
+    pub(super) client_secret_file: Option<Spanned<String>>,
+    pub(super) client_secret_env: Option<Spanned<String>>,
+    pub(super) audience: Option<Spanned<String>>,
+    pub(super) resource: Option<Spanned<String>>,
+    pub(super) scope_prefix: Option<Spanned<String>>,
+    /// Seconds.
+    pub(super) timeout: Option<Spanned<u64>>,
+    pub(super) returns: Option<Spanned<Returned>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+}
+
+/// What the authority's own token must be, as an issuer's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Returned {
+    pub(super) issuer: Spanned<String>,
+    pub(super) audience: Audience,
+    pub(super) jwks_url: Option<Spanned<String>>,
+    pub(super) jwks_file: Option<Spanned<String>>,
+    pub(super) discovery: Option<Spanned<bool>>,
+    pub(super) algorithms: Option<Vec<Spanned<String>>>,
+    pub(super) tenant_claim: Spanned<String>,
+    pub(super) machine: Option<Machine>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    pub(super) typ: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+}
+
+/// Who says of which tenants a caller is a member.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Membership {
+    pub(super) url: Spanned<String>,
+    pub(super) token_file: Option<Spanned<String>>,
+    pub(super) token_env: Option<Spanned<String>>,
+    /// Seconds.
+    pub(super) max_age: Option<Spanned<u64>>,
+    /// Seconds.
+    pub(super) timeout: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) allow_loopback: bool,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+}
+
+/// The headers of machine callers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MachineHeaders {
+    pub(super) tenant_header: Option<Spanned<String>>,
+    pub(super) user_header: Option<Spanned<String>>,
 }
 
 /// The tenant's own credential, its users', or both.

@@ -1,24 +1,29 @@
 //! `[[issuers]]`: whose tokens are believed, and for what.
 
 use toml::Spanned;
-use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, Role};
-use toolhost_tenancy::{IssuerConfig, KeySource};
+use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, Role, TenantId};
+use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
 use url::Url;
 
 use super::source::Source;
-use super::{ConfigError, connection, file};
+use super::{Client, ConfigError, connection, destination, file};
 
+/// Each costs a key, a database and a commit; more at once is no growth, but a fault.
+const MAX_PROVISION_RATE: u32 = 600;
+
+/// `at` is what errors call the table; `single` says that tokens need name no tenant.
 pub(super) fn issuer(
     source: &Source<'_>,
-    index: usize,
+    at: &str,
     raw: file::Issuer,
+    single: bool,
 ) -> Result<IssuerConfig, ConfigError> {
-    let key = |member: &str| format!("issuers[{index}].{member}");
+    let key = |member: &str| format!("{at}.{member}");
     let claim = |member: &str, text: &Spanned<String>| match ClaimPointer::parse(text.get_ref()) {
         Ok(_) => Ok(text.get_ref().clone()),
         Err(why) => Err(source.at(text, key(member), why)),
     };
-    let keys = keys(source, index, &raw)?;
+    let keys = keys(source, at, &raw)?;
     let audience = match raw.audience {
         file::Audience::One(one) => vec![one],
         file::Audience::Several(several) => several,
@@ -70,12 +75,20 @@ pub(super) fn issuer(
         None => None,
         Some(machine) => Some((claim("machine.claim", &machine.claim)?, machine.equals.clone())),
     };
+    let tenant_claim = match &raw.tenant_claim {
+        Some(text) => Some(claim("tenant_claim", text)?),
+        None if single => None,
+        None => {
+            let why = "is needed: where the tenant stands in a token ([tenancy] single does without)";
+            return Err(source.at(&raw.issuer, key("tenant_claim"), why));
+        }
+    };
     let config = IssuerConfig {
         issuer: raw.issuer.get_ref().clone(),
         audience,
         keys,
         algorithms,
-        tenant_claim: Some(claim("tenant_claim", &raw.tenant_claim)?),
+        tenant_claim,
         role_claim: raw
             .role_claim
             .as_ref()
@@ -96,8 +109,8 @@ pub(super) fn issuer(
 }
 
 /// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
-fn keys(source: &Source<'_>, index: usize, raw: &file::Issuer) -> Result<KeySource, ConfigError> {
-    let key = |member: &str| format!("issuers[{index}].{member}");
+fn keys(source: &Source<'_>, at: &str, raw: &file::Issuer) -> Result<KeySource, ConfigError> {
+    let key = |member: &str| format!("{at}.{member}");
     let issuer = web_address(
         source,
         &key("issuer"),
@@ -126,7 +139,7 @@ fn keys(source: &Source<'_>, index: usize, raw: &file::Issuer) -> Result<KeySour
     }
 }
 
-fn web_address(
+pub(super) fn web_address(
     source: &Source<'_>,
     key: &str,
     text: &Spanned<String>,
@@ -150,4 +163,55 @@ fn web_address(
         ));
     }
     Ok(url)
+}
+
+/// What an issuer may do beside vouching for its callers.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) introspection: Option<(String, Client)>,
+    pub(super) may_provision: Vec<(String, u32)>,
+}
+
+impl Extras {
+    /// Takes what stands beside an issuer's rules.
+    pub(super) fn take(
+        &mut self,
+        source: &Source<'_>,
+        at: &str,
+        raw: &mut file::Issuer,
+        single: Option<&TenantId>,
+    ) -> Result<(), ConfigError> {
+        let name = raw.issuer.get_ref().clone();
+        if let Some(introspection) = raw.introspection.take() {
+            let key = format!("{at}.introspection");
+            if self.introspection.is_some() {
+                let why = "stands at another issuer too; an opaque token does not say whose it is, so one issuer alone can have it";
+                return Err(source.at(&introspection, key, why));
+            }
+            self.introspection = Some((name.clone(), destination::client(source, &key, introspection)?));
+        }
+        if let Some(may) = raw.may_provision.as_ref().filter(|may| *may.get_ref())
+            && let Some(single) = single
+        {
+            let why = format!("has no meaning with tenancy.single = \"{single}\"");
+            return Err(source.at(may, format!("{at}.may_provision"), why));
+        }
+        let may = raw.may_provision.take().is_some_and(Spanned::into_inner);
+        match raw.provision_rate.take() {
+            Some(rate) if !may => {
+                let why = "has no meaning without may_provision = true";
+                return Err(source.at(&rate, format!("{at}.provision_rate"), why));
+            }
+            Some(rate) if !(1..=MAX_PROVISION_RATE).contains(rate.get_ref()) => {
+                let why = format!("is not from 1 to {MAX_PROVISION_RATE} tenants a minute");
+                return Err(source.at(&rate, format!("{at}.provision_rate"), why));
+            }
+            rate if may => {
+                let rate = rate.map_or(MAX_ADMITTED_A_MINUTE, Spanned::into_inner);
+                self.may_provision.push((name, rate));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }

@@ -2,15 +2,20 @@
 
 mod assigned;
 mod auth;
+mod authority;
 mod connection;
 mod credential;
 mod data;
+mod destination;
 mod error;
 mod file;
 mod issuer;
+mod membership;
 mod read;
 mod server;
 mod source;
+#[cfg(test)]
+mod tenancy_tests;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -25,13 +30,13 @@ use toolhost_audit::ChainSettings;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
 use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName};
-use toolhost_tenancy::IssuerConfig;
+use toolhost_tenancy::{Destination, IssuerConfig, MachineHeaders};
 use toolhost_tools::{AssignmentRules, WhoHas};
 use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
 pub(crate) use assigned::Assigned;
-pub(crate) use connection::{check_base, loopback};
+pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
 pub(crate) use read::load;
 
@@ -65,6 +70,15 @@ pub(crate) struct Config {
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     /// `[tenancy] switch`.
     pub(crate) switch: SwitchMode,
+    /// `[tenancy] single`.
+    pub(crate) single: Option<TenantId>,
+    pub(crate) authority: AuthorityKind,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) machine_headers: MachineHeaders,
+    /// Of the issuer of this name.
+    pub(crate) introspection: Option<(String, Client)>,
+    /// Issuers that bring tenants along, and how many a minute.
+    pub(crate) may_provision: Vec<(String, u32)>,
     pub(crate) credentials: Vec<StaticCredential>,
     /// The audit file of a host without a data directory; the log where there is none.
     pub(crate) audit: Option<PathBuf>,
@@ -80,6 +94,45 @@ pub(crate) struct Data {
     pub(crate) dir: PathBuf,
     /// `master.key` in the directory where it is not set.
     pub(crate) master_key: Option<Source>,
+}
+
+/// An endpoint that the host asks as a client with a secret of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) destination: Destination,
+    pub(crate) id: String,
+    pub(crate) secret: Source,
+}
+
+/// `[tenancy.authority]`.
+#[derive(Debug, Default)]
+pub(crate) enum AuthorityKind {
+    /// The host's own tree.
+    #[default]
+    Local,
+    /// An application's endpoint.
+    Http(Box<toolhost_tenancy::HttpAuthoritySettings>),
+    /// An authorization server (RFC 8693).
+    Exchange(Box<Exchange>),
+}
+
+/// `[tenancy.authority]` with `kind = "token-exchange"`.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) client: Client,
+    pub(crate) audience: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) scope_prefix: String,
+    pub(crate) returns: IssuerConfig,
+}
+
+/// `[tenancy.membership]`.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) destination: Destination,
+    pub(crate) token: Option<Source>,
+    /// Seconds.
+    pub(crate) max_age: u64,
 }
 
 /// `[server]`.

@@ -10,7 +10,9 @@ use toolhost_identity::TenantId;
 use toolhost_policy::Limits;
 
 use super::source::Source;
-use super::{Config, ConfigError, assigned, connection, credential, data, file, issuer, server, tenant};
+use super::{
+    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server, tenant,
+};
 use crate::grants::hexadecimal;
 
 /// Ten thousand tenants with two connections each come to about this.
@@ -47,9 +49,10 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let source = Source { path, text };
     let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
     let lasts = raw.data.is_some();
+    let authority = authority::authority(&source, raw.tenancy.authority)?;
     let mut connections = BTreeMap::new();
     for (name, raw) in raw.connections {
-        let connection = connection::connection(&source, &name, raw)?;
+        let connection = connection::connection(&source, &name, raw, &authority)?;
         connections.insert(name, Arc::new(connection));
     }
     let (mut tenants, mut assigned) = (BTreeMap::new(), Vec::new());
@@ -59,6 +62,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         assigned.extend(assigned::assigned(&source, &id, mode, plugins, lasts)?);
         tenants.insert(id.clone(), tenant::tenant(&source, id, raw)?);
     }
+    let single = tenant::single(&source, raw.tenancy.single, &mut tenants)?;
     let mut credentials = Vec::new();
     for (name, by_connection) in raw.credentials {
         let id = tenant_id(&source, "credentials", &name)?;
@@ -85,10 +89,20 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         })?,
     };
     let mut issuers = Vec::with_capacity(raw.issuers.len());
-    for issuer in raw.issuers {
-        let issuer = issuer::issuer(&source, issuers.len(), issuer)?;
-        issuers.push(issuer);
+    let mut extras = issuer::Extras::default();
+    for mut issuer in raw.issuers {
+        let at = format!("issuers[{}]", issuers.len());
+        extras.take(&source, &at, &mut issuer, single.as_ref())?;
+        issuers.push(issuer::issuer(&source, &at, issuer, single.is_some())?);
     }
+    let membership = raw.tenancy.membership;
+    if let (Some(raw), Some(single)) = (&membership, &single) {
+        let why = format!("has no meaning beside tenancy.single = \"{single}\"; keep one");
+        return Err(source.at(raw, "tenancy.membership", why));
+    }
+    let membership = membership
+        .map(|raw| membership::membership(&source, raw))
+        .transpose()?;
     let data = raw.data.map(|raw| data::data(&source, raw)).transpose()?;
     let (audit, chains) = data::audit(&source, raw.audit, data.is_some())?;
     let (mut plugins, mut plugin_tenants) = (BTreeMap::new(), BTreeMap::new());
@@ -113,6 +127,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         issuers,
         tenants,
         switch: tenant::switch(&source, raw.tenancy.switch)?,
+        single,
+        authority,
+        membership,
+        machine_headers: tenant::machine_headers(&source, raw.tenancy.machine)?,
+        introspection: extras.introspection,
+        may_provision: extras.may_provision,
         credentials,
         audit,
         chains,

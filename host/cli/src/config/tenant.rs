@@ -1,8 +1,12 @@
 //! `[tenants.NAME]` and `[tenancy]`.
 
+use std::collections::BTreeMap;
+
+use http::HeaderName;
 use toml::Spanned;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
+use toolhost_tenancy::MachineHeaders;
 
 use super::source::Source;
 use super::{ConfigError, file};
@@ -35,4 +39,56 @@ pub(super) fn switch(source: &Source<'_>, raw: Option<Spanned<String>>) -> Resul
             format!("{other:?} is not one of free, confirm, off"),
         )),
     }
+}
+
+/// The one tenant, which is there whether it is listed or not.
+pub(super) fn single(
+    source: &Source<'_>,
+    raw: Option<Spanned<String>>,
+    tenants: &mut BTreeMap<TenantId, Tenant>,
+) -> Result<Option<TenantId>, ConfigError> {
+    let Some(raw) = raw else { return Ok(None) };
+    let id = TenantId::parse(raw.get_ref()).map_err(|why| source.at(&raw, "tenancy.single", why))?;
+    if let Some(other) = tenants.keys().find(|other| **other != id) {
+        let why = format!("serves {id} alone, and there is a [tenants.{other}]; take one of the two out");
+        return Err(source.at(&raw, "tenancy.single", why));
+    }
+    tenants
+        .entry(id.clone())
+        .or_insert_with(|| Tenant::root(id.clone()));
+    Ok(Some(id))
+}
+
+pub(super) fn machine_headers(
+    source: &Source<'_>,
+    raw: Option<file::MachineHeaders>,
+) -> Result<MachineHeaders, ConfigError> {
+    let mut headers = MachineHeaders::default();
+    let Some(raw) = raw else { return Ok(headers) };
+    let name = |key: &str, text: &Spanned<String>| {
+        let name = HeaderName::from_bytes(text.get_ref().as_bytes())
+            .map_err(|_| source.at(text, key, "is not a header name (RFC 9110 section 5.1)"))?;
+        // It would be read as something else by the door.
+        if name == http::header::AUTHORIZATION || name == http::header::COOKIE || name == http::header::HOST {
+            return Err(source.at(text, key, format!("{name} has a meaning of its own")));
+        }
+        Ok(name)
+    };
+    if let Some(text) = &raw.tenant_header {
+        headers.tenant = name("tenancy.machine.tenant_header", text)?;
+    }
+    if let Some(text) = &raw.user_header {
+        let key = "tenancy.machine.user_header";
+        headers.user = name(key, text)?;
+        if headers.user == headers.tenant {
+            return Err(source.at(text, key, "is the tenant header too; two headers are needed"));
+        }
+    }
+    if headers.user == headers.tenant
+        && let Some(text) = &raw.tenant_header
+    {
+        let why = "is the user header too; two headers are needed";
+        return Err(source.at(text, "tenancy.machine.tenant_header", why));
+    }
+    Ok(headers)
 }

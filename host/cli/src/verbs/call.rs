@@ -12,7 +12,7 @@ use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::output::{self, Show, bytes, printable};
 use crate::setup::Setup;
-use crate::wiring::{self, Ground, read_capped};
+use crate::wiring::{self, Choosing, Ground, read_capped};
 
 /// One call at a time needs one slot; describing takes it before the call does.
 const SLOTS: u32 = 1;
@@ -42,12 +42,17 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         let network = wiring::network()?;
         let ground = Ground::open(&setup).await?;
-        let directory = wiring::directory(&setup, ground.kept.as_ref())?;
-        let tenancy = wiring::tenancy(&setup, &[], &network, directory, ground.kept.as_ref())?;
-        let binding = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+        let directory = wiring::directory(&setup, ground.kept.as_ref(), &network)?;
+        let kept = ground.kept.as_ref();
+        let tenancy = wiring::tenancy(&setup, &[], &network, Arc::clone(&directory), kept)?;
+        let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+        let binding = admitted.caller.clone().binding();
+        let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
+        let choosing = Choosing::of(&setup, Arc::clone(&ground.store), directory, &network)?;
+        choosing.credentials.presents(&binding, &admitted.presented);
         let audit = Arc::clone(&ground.audit);
-        let (credentials, _) = wiring::provider(&setup, ground.vault())?;
-        let egress = wiring::egress(network, credentials, audit)?;
+        let (credentials, _) = wiring::provider(&setup, ground.vault(), choosing.credentials)?;
+        let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;

@@ -11,6 +11,7 @@ use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, admin, serve_metrics
 use toolhost_net::Network;
 use toolhost_policy::Limits;
 use toolhost_sandbox::Sandbox;
+use toolhost_tenancy::AuthorityCredentials;
 use toolhost_tools::Tools;
 
 use crate::args::{OutputFormat, RunArgs};
@@ -18,7 +19,7 @@ use crate::exit::Failure;
 use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::setup::Setup;
-use crate::wiring::{self, Doors, Ground, PluginFile};
+use crate::wiring::{self, Choosing, Doors, Ground, PluginFile};
 use crate::{output, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -97,14 +98,16 @@ async fn over_http(
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
-    let directory = wiring::directory(setup, ground.kept.as_ref())?;
+    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &listeners, &network, Arc::clone(&directory), kept)?;
-    let switching = wiring::switching(Arc::clone(&ground.store), directory, setup.config.switch);
+    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
+    let switching = choosing.switching(setup, Arc::clone(&ground.audit));
+    let authority = choosing.credentials;
     banner(setup, Some(local));
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, files, network, &ground, Some(&asking)) => served?,
+        served = rooms(setup, files, network, &ground, authority, Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let public_url = wiring::public_url(setup, local)?;
@@ -139,7 +142,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)))?;
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
-    let directory = wiring::directory(setup, ground.kept.as_ref())?;
+    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
     banner(setup, None);
@@ -150,14 +153,15 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
             StdioCaller::token(Arc::clone(&tenancy), token)
         }
     };
-    let switching = wiring::switching(Arc::clone(&ground.store), directory, setup.config.switch);
+    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
+    let switching = choosing.switching(setup, Arc::clone(&ground.audit));
     let caller = caller.with_switching(switching);
     // A token that is refused at every call is better refused now.
     caller
         .admit()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let (tools, _sandbox) = rooms(setup, files, network, &ground, None).await?;
+    let (tools, _sandbox) = rooms(setup, files, network, &ground, choosing.credentials, None).await?;
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
     let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
@@ -188,10 +192,11 @@ async fn rooms(
     files: Vec<PluginFile>,
     network: Arc<Network>,
     ground: &Ground,
+    authority: Arc<AuthorityCredentials>,
     asking: Option<&AtomicBool>,
 ) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
     let audit = Arc::clone(&ground.audit);
-    let (credentials, problems) = wiring::provider(setup, ground.vault())?;
+    let (credentials, problems) = wiring::provider(setup, ground.vault(), authority)?;
     for problem in problems {
         tracing::warn!("{problem}");
     }

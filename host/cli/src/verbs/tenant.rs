@@ -27,6 +27,7 @@ fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
                 parent: args.parent.clone(),
                 name: args.name.clone(),
                 keys: args.keys.clone(),
+                restored: args.restored,
             };
             (request, &args.kept)
         }

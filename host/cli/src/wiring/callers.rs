@@ -2,9 +2,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenant, Tree};
+use toolhost_identity::{LoopbackOnly, Principal, StaticDirectory, Tenant, Tree};
 use toolhost_net::Network;
-use toolhost_tenancy::{NetworkFetch, Tenancy, TenantDirectory};
+use toolhost_tenancy::{
+    Admitted, Bearer, Introspection, MembershipDirectory, MembershipEndpoint, NetworkFetch, SingleDirectory,
+    Tenancy, TenantDirectory,
+};
 
 use super::data::Kept;
 use crate::exit::Failure;
@@ -12,11 +15,37 @@ use crate::secret_ref;
 use crate::setup::Setup;
 
 /// Whose calls are served: the tenants of the data directory, or where there is none those that the configuration lists and
-/// the development one.
+/// the development one. Of these the one that the host serves alone, or those that an application's endpoint names.
 ///
 /// # Errors
-/// They are no tree, or a key of an identity provider means two of them.
-pub(crate) fn directory(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+/// They are no tree, or a key of an identity provider means two of them; the endpoint's secret cannot be read.
+pub(crate) fn directory(
+    setup: &Setup,
+    kept: Option<&Kept>,
+    network: &Arc<Network>,
+) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+    let own = own_tenants(setup, kept)?;
+    if let Some(single) = &setup.config.single {
+        return Ok(Arc::new(SingleDirectory::new(own, single.clone())));
+    }
+    let Some(membership) = &setup.config.membership else {
+        return Ok(own);
+    };
+    let token = membership.token.as_ref();
+    let endpoint = MembershipEndpoint {
+        destination: membership.destination.clone(),
+        token: token
+            .map(|source| secret_ref::text("tenancy.membership.token", source))
+            .transpose()?
+            .map(Bearer::from),
+        max_age: membership.max_age,
+    };
+    let post = Arc::new(NetworkFetch::new(Arc::clone(network)));
+    let members = MembershipDirectory::new(&endpoint, post).map_err(|why| Failure::usage(why.to_string()))?;
+    Ok(Arc::new(members.among(own)))
+}
+
+fn own_tenants(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
     if let Some(kept) = kept {
         return Ok(Arc::clone(&kept.directory) as _);
     }
@@ -34,8 +63,8 @@ pub(crate) fn directory(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Ar
 /// does not keep the others' callers waiting.
 ///
 /// # Errors
-/// An issuer stands twice, or a development tenant was asked for where
-/// others can reach a listener (A6).
+/// An issuer stands twice; a secret of the host's own cannot be read; a development tenant was asked for where others can
+/// reach a listener (A6).
 pub(crate) fn tenancy(
     setup: &Setup,
     listeners: &[SocketAddr],
@@ -54,8 +83,24 @@ pub(crate) fn tenancy(
         }
     };
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let mut tenancy = Tenancy::new(config.issuers.clone(), directory, development, fetch)
-        .map_err(|why| Failure::usage(why.to_string()))?;
+    let mut tenancy = Tenancy::new(
+        config.issuers.clone(),
+        directory,
+        development,
+        Arc::clone(&fetch) as _,
+    )
+    .map_err(|why| Failure::usage(why.to_string()))?
+    .with_machine_headers(config.machine_headers.clone());
+    if let Some((issuer, client)) = &config.introspection {
+        let endpoint = Introspection {
+            destination: client.destination.clone(),
+            client_id: client.id.clone(),
+            client_secret: secret_ref::text("issuers.introspection.client_secret", &client.secret)?,
+        };
+        tenancy = tenancy
+            .with_introspection(issuer, &endpoint, fetch)
+            .map_err(|why| Failure::usage(why.to_string()))?;
+    }
     if let Some(kept) = kept {
         // A tenant whose space was not made when it was added gets it with its first call.
         tenancy = tenancy.with_provisioner(Arc::clone(&kept.provisioner));
@@ -78,15 +123,15 @@ pub(crate) fn tenancy(
 ///
 /// # Errors
 /// The token cannot be read or is not believed.
-pub(crate) async fn token_or_development(tenancy: &Tenancy, token: Option<&str>) -> anyhow::Result<Binding> {
-    let authenticated = match token {
-        None => tenancy.authenticate(&HeaderMap::new()).await,
+pub(crate) async fn token_or_development(tenancy: &Tenancy, token: Option<&str>) -> anyhow::Result<Admitted> {
+    let admitted = match token {
+        None => tenancy.admit(&HeaderMap::new()).await,
         Some(text) => {
             let token = secret_ref::token(&secret_ref::parse("--token", text)?)?;
             // A token that is no text is no token; the empty one says so.
             let text = std::str::from_utf8(token.expose()).unwrap_or_default();
-            tenancy.authenticate_token(text).await
+            tenancy.admit_token(text).await
         }
     };
-    Ok(authenticated.map_err(|error| error.public())?.binding)
+    Ok(admitted.map_err(|error| error.public())?)
 }

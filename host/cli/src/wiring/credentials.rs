@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use toolhost_tenancy::AuthorityCredentials;
 use toolhost_vault::{CredentialProvider, Problem, SealedVault, StaticProvider};
 
+use crate::config::AUTHORITY;
 use crate::exit::Failure;
 use crate::setup::{Setup, VAULT};
 
@@ -25,6 +27,7 @@ pub(crate) fn no_credentials() -> Providers {
 pub(crate) fn provider(
     setup: &Setup,
     vault: Option<&SealedVault>,
+    authority: Arc<AuthorityCredentials>,
 ) -> Result<(Providers, Vec<String>), Failure> {
     let provider = StaticProvider::new(setup.config.credentials.iter().cloned())
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -41,6 +44,7 @@ pub(crate) fn provider(
     if let Some(vault) = vault {
         providers.insert(VAULT.to_owned(), Arc::new(vault.clone()));
     }
+    providers.insert(AUTHORITY.to_owned(), authority);
     Ok((providers, problems))
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_gateway::admin::{Admin, AdminParts};
+use toolhost_identity::Operator;
 use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
@@ -74,7 +75,11 @@ impl Taken {
     ///
     /// # Errors
     /// The host's space or its audit chain is damaged or locked.
-    pub(crate) async fn open(self, chains: ChainSettings) -> anyhow::Result<Kept> {
+    pub(crate) async fn open(
+        self,
+        chains: ChainSettings,
+        may_provision: &[(String, u32)],
+    ) -> anyhow::Result<Kept> {
         let Self {
             dir,
             keyring,
@@ -84,7 +89,7 @@ impl Taken {
         let store =
             tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()))
                 .await??;
-        Kept::over(Arc::new(store), keyring, master_key, chains).await
+        Kept::over(Arc::new(store), keyring, master_key, chains, may_provision).await
     }
 
     /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
@@ -103,7 +108,7 @@ impl Taken {
         } = self;
         let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
         let (store, restored) = SledStore::restore(dir, keys, settings, from, &Which::All).await?;
-        let kept = Kept::over(Arc::new(store), keyring, master_key, chains).await?;
+        let kept = Kept::over(Arc::new(store), keyring, master_key, chains, &[]).await?;
         for one in restored
             .iter()
             .filter(|one| matches!(one.outcome, Outcome::Placed { .. }))
@@ -112,6 +117,12 @@ impl Taken {
                 tenant: one.space.tenant().map(ToString::to_string),
                 by: operator(),
             };
+            if let Some(tenant) = one.space.tenant() {
+                // One that was removed does not come back by it, and is not destroyed by whoever adds it anew.
+                kept.directory
+                    .restoring(tenant, &Operator::of_this_process())
+                    .await?;
+            }
             kept.audit.record(&Event::SpaceRestored(event)).await?;
         }
         Ok((kept, restored))
@@ -129,6 +140,7 @@ impl Kept {
         keyring: Arc<Keyring>,
         master_key: Option<PathBuf>,
         chains: ChainSettings,
+        may_provision: &[(String, u32)],
     ) -> anyhow::Result<Self> {
         let root = Admin::audit_root(store.data_dir());
         let keys = Admin::chain_keys(store.as_ref()).await?;
@@ -139,10 +151,14 @@ impl Kept {
         let directory = StoredDirectory::open(Arc::clone(&records), Freshness::Sole).await?;
         // For the same reason nothing that is remembered of assignments grows old.
         let assignments = Arc::new(Assignments::new(Arc::clone(&records), None));
-        let (directory, provisioner) = (
-            Arc::new(directory),
-            Arc::new(Provisioner::new(records, Arc::new(NoSetUp))),
+        let directory = Arc::new(directory);
+        let sink = Arc::clone(&audit) as Arc<dyn Sink>;
+        let provisioner = Provisioner::new(records, Arc::new(NoSetUp)).admitting(
+            Arc::clone(&directory),
+            may_provision.iter().cloned(),
+            sink,
         );
+        let provisioner = Arc::new(provisioner);
         let parts = AdminParts {
             store: Arc::clone(&store),
             keyring,
@@ -169,7 +185,11 @@ impl Kept {
     ///
     /// # Errors
     /// As [`Taken::take`] and [`Taken::open`].
-    pub(crate) async fn open(data: &Data, chains: ChainSettings) -> anyhow::Result<Self> {
-        Taken::take(data)?.open(chains).await
+    pub(crate) async fn open(
+        data: &Data,
+        chains: ChainSettings,
+        may_provision: &[(String, u32)],
+    ) -> anyhow::Result<Self> {
+        Taken::take(data)?.open(chains, may_provision).await
     }
 }

@@ -47,7 +47,7 @@ impl Ground {
                 kept: None,
             });
         };
-        let kept = Kept::open(data, setup.config.chains).await?;
+        let kept = Kept::open(data, setup.config.chains, &setup.config.may_provision).await?;
         kept.list_tenants(&setup.config.tenants, setup.dev_tenant.as_ref())
             .await?;
         let store = Arc::clone(&kept.store) as Arc<dyn Store>;
@@ -70,6 +70,9 @@ impl Ground {
     /// # Errors
     /// It cannot be recorded, so the host does not begin.
     pub(crate) async fn started(&self, setup: &Setup) -> anyhow::Result<()> {
+        if let Some(kept) = &self.kept {
+            kept.warn_of_unlisted(&setup.config.tenants, setup.dev_tenant.as_ref());
+        }
         let started = HostStarted {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),

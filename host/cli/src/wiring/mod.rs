@@ -19,4 +19,4 @@ pub(crate) use ground::{Ground, no_values};
 pub(crate) use listen::{Doors, bind, check_addresses, public_url};
 pub(crate) use rooms::{egress, network, sandbox, serve_plugins, whole};
 pub(crate) use signals::shutdown_signal;
-pub(crate) use switching::switching;
+pub(crate) use switching::Choosing;

@@ -1,31 +1,88 @@
 use std::sync::Arc;
 
-use toolhost_gateway::{SwitchMode, Switching};
+use toolhost_audit::Sink;
+use toolhost_gateway::Switching;
+use toolhost_net::Network;
 use toolhost_store::Store;
 use toolhost_tenancy::{
-    AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms, SystemClock, TenantDirectory,
+    Authority, AuthorityCredentials, AuthorityTokens, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
+    LocalAuthority, NetworkFetch, NoPreparation, Reach, Rooms, SystemClock, TenantDirectory, TokenExchange,
 };
 
-/// Switching by the host's own tree, with choices kept in its store.
-pub(crate) fn switching(
-    store: Arc<dyn Store>,
-    directory: Arc<dyn TenantDirectory>,
-    mode: SwitchMode,
-) -> Arc<Switching> {
-    let clock = Arc::new(SystemClock::default());
-    let rooms = Rooms {
-        store,
-        directory,
-        tokens: Arc::new(AuthorityTokens::new(Arc::clone(&clock) as _)),
-        reach: Reach::Tree,
-        clock,
-        // This process has the store alone.
-        max_age: None,
-    };
-    Arc::new(Switching::new(
-        rooms,
-        Arc::new(LocalAuthority),
-        Arc::new(NoPreparation),
-        mode,
-    ))
+use crate::config::AuthorityKind;
+use crate::exit::Failure;
+use crate::secret_ref;
+use crate::setup::Setup;
+
+/// What sessions stand on, and what the tenant authority gave.
+pub(crate) struct Choosing {
+    rooms: Rooms,
+    /// For connections with `credentials = "authority"`; nothing where the host's own tree decides.
+    pub(crate) credentials: Arc<AuthorityCredentials>,
+}
+
+impl Choosing {
+    /// Over the configured authority. Nobody is asked yet.
+    ///
+    /// # Errors
+    /// The host's own secret at the authority cannot be read.
+    pub(crate) fn of(
+        setup: &Setup,
+        store: Arc<dyn Store>,
+        directory: Arc<dyn TenantDirectory>,
+        network: &Arc<Network>,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock::default());
+        let rooms = Rooms {
+            store,
+            directory,
+            tokens: Arc::new(AuthorityTokens::new(Arc::clone(&clock) as _)),
+            reach: match &setup.config.authority {
+                AuthorityKind::Local => Reach::Tree,
+                AuthorityKind::Http(_) | AuthorityKind::Exchange(_) => Reach::Authority,
+            },
+            clock,
+            // This process has the store alone.
+            max_age: None,
+        };
+        let authority = authority(&setup.config.authority, network)?;
+        let credentials = Arc::new(AuthorityCredentials::new(authority, &rooms));
+        Ok(Self { rooms, credentials })
+    }
+
+    /// Switching by the authority, with choices kept in the store.
+    pub(crate) fn switching(&self, setup: &Setup, audit: Arc<dyn Sink>) -> Arc<Switching> {
+        Arc::new(Switching::new(
+            self.rooms.clone(),
+            Arc::clone(&self.credentials),
+            Arc::new(NoPreparation),
+            setup.config.switch,
+            audit,
+        ))
+    }
+}
+
+fn authority(kind: &AuthorityKind, network: &Arc<Network>) -> anyhow::Result<Arc<dyn Authority>> {
+    let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
+    let post = Arc::clone(&fetch);
+    let refused = |why: toolhost_tenancy::ConfigError| Failure::usage(why.to_string());
+    Ok(match kind {
+        AuthorityKind::Local => Arc::new(LocalAuthority),
+        AuthorityKind::Http(settings) => Arc::new(
+            HttpAuthority::new(HttpAuthoritySettings::clone(settings), post, fetch).map_err(refused)?,
+        ),
+        AuthorityKind::Exchange(exchange) => {
+            let client = &exchange.client;
+            let settings = ExchangeSettings {
+                destination: client.destination.clone(),
+                client_id: client.id.clone(),
+                client_secret: secret_ref::text("tenancy.authority.client_secret", &client.secret)?,
+                audience: exchange.audience.clone(),
+                resource: exchange.resource.clone(),
+                scope_prefix: exchange.scope_prefix.clone(),
+                issuer: exchange.returns.clone(),
+            };
+            Arc::new(TokenExchange::new(settings, post, fetch).map_err(refused)?)
+        }
+    })
 }

@@ -8,6 +8,9 @@ use toolhost_tenancy::ChangeError;
 use super::data::Kept;
 use crate::exit::Failure;
 
+/// Tenants that a warning names.
+const MAX_NAMED: usize = 20;
+
 impl Kept {
     /// Adds the tenants of the configuration, and the development one, to the directory where they are missing, and makes
     /// spaces that are missing. What the directory says of a tenant is not changed.
@@ -45,6 +48,35 @@ impl Kept {
             }
         }
         self.record_added(&missing, true).await
+    }
+
+    /// Taking a tenant out of the file removes nobody, and whoever thought so is told. A file that lists nobody leaves them
+    /// all to the directory.
+    pub(crate) fn warn_of_unlisted(
+        &self,
+        listed: &BTreeMap<TenantId, Tenant>,
+        development: Option<&TenantId>,
+    ) {
+        let all = self.directory.list(&Operator::of_this_process());
+        let unlisted = all
+            .iter()
+            .map(|tenant| &tenant.id)
+            .filter(|id| !listed.contains_key(id) && Some(*id) != development);
+        let unlisted: Vec<&str> = unlisted.map(TenantId::as_str).collect();
+        if listed.is_empty() || unlisted.is_empty() {
+            return;
+        }
+        let named = unlisted
+            .iter()
+            .take(MAX_NAMED)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ");
+        tracing::warn!(
+            count = unlisted.len(),
+            tenants = named,
+            "tenants of the data directory that [tenants] does not list are served all the same: suspend or remove those that should not be"
+        );
     }
 
     async fn record_added(&self, tenants: &[Tenant], done: bool) -> anyhow::Result<()> {

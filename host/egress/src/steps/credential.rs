@@ -52,7 +52,7 @@ pub(crate) async fn lookup(
         .checked_add(LOOKUP_DEADLINE)
         .unwrap_or(call.deadline())
         .min(call.deadline());
-    let found = tokio::time::timeout_at(end.into(), provider.get(&key)).await;
+    let found = tokio::time::timeout_at(end.into(), provider.get_for(call.binding(), &key)).await;
     let credential = found
         .map_err(|_| refuse(&"the provider did not answer in time"))?
         .map_err(|error| refuse(&error))?;

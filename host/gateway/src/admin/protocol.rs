@@ -122,6 +122,9 @@ pub enum Request {
         name: Option<String>,
         /// What identity providers call it.
         keys: Vec<String>,
+        /// It was removed, and is added with what a backup brought back.
+        #[serde(default)]
+        restored: bool,
     },
     /// Changes what a tenant is called, and how far its tools may go.
     TenantSet {

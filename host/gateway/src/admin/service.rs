@@ -143,6 +143,7 @@ impl Admin {
                 parent,
                 name,
                 keys,
+                restored,
             } => {
                 let keys = Some(keys);
                 let new = Described {
@@ -150,6 +151,7 @@ impl Admin {
                     parent,
                     name,
                     keys,
+                    restored,
                 };
                 self.add_tenant(new, by).await
             }
@@ -165,6 +167,7 @@ impl Admin {
                     parent,
                     name,
                     keys,
+                    restored: false,
                 };
                 self.describe_tenant(new, mode, by).await
             }

@@ -59,6 +59,9 @@ impl Admin {
             by: by.to_owned(),
         });
         self.audit.record(&event).await?;
+        let _alone = self.tenant_changes.lock().await;
+        let tenants = &self.parts.directory;
+        tenants.restoring(space.tenant(), &self.operator).await?;
         self.parts.store.restore_tenant(directory, &space).await?;
         // What was opened of the state before is not the state of now.
         self.parts.vault.forget_tenant(&space);

@@ -13,6 +13,8 @@ pub(super) struct Described {
     pub(super) parent: Option<String>,
     pub(super) name: Option<String>,
     pub(super) keys: Option<Vec<String>>,
+    /// With what a backup brought back.
+    pub(super) restored: bool,
 }
 
 impl Admin {
@@ -51,7 +53,10 @@ impl Admin {
         }
         let change = changing(&id, ChangeAction::Add, parent.as_ref(), by);
         self.announce(&change).await?;
-        if directory.was_removed(&id).await.map_err(ChangeError::from)? {
+        if new.restored {
+            // Nothing is destroyed; its credentials wait to be accepted.
+        } else if directory.was_removed(&id).await.map_err(ChangeError::from)? {
+            directory.not_restored(&id).await?;
             // A removal that was broken off is finished first, so that nothing of the old one is the new one's.
             match self.destroy_tenant(&id).await {
                 Ok(_) | Err(ChangeError::Unknown(_)) => self.end_credentials(&id).await?,
@@ -65,7 +70,11 @@ impl Admin {
             keys: new.keys.unwrap_or_default(),
             id: id.clone(),
         };
-        directory.add(tenant, &self.operator).await?;
+        if new.restored {
+            directory.add_restored(tenant, &self.operator).await?;
+        } else {
+            directory.add(tenant, &self.operator).await?;
+        }
         self.parts.provisioner.prepare(&id, &self.operator).await?;
         self.done(change).await?;
         self.show_tenant(&new.tenant).await
@@ -227,6 +236,8 @@ impl From<ChangeError> for AdminError {
             ChangeError::Exists(_)
             | ChangeError::HasChildren(_)
             | ChangeError::WasRemoved(_)
+            | ChangeError::Restored(_)
+            | ChangeError::NotRestored(_)
             | ChangeError::Tree(_) => ErrorCode::InvalidRequest,
             ChangeError::Busy => ErrorCode::Busy,
             ChangeError::Directory(_) | ChangeError::Space { .. } => ErrorCode::Internal,

@@ -204,7 +204,10 @@ fn structured(value: Value) -> ToolOutput {
 fn told(error: &SwitchError) -> PublicError {
     if matches!(
         error,
-        SwitchError::Authority(_) | SwitchError::NotPrepared(_) | SwitchError::Choice(_)
+        SwitchError::Authority(_)
+            | SwitchError::NotPrepared(_)
+            | SwitchError::Choice(_)
+            | SwitchError::Unrecorded(_)
     ) {
         tracing::warn!(%error, "a switch was not made");
     }

@@ -13,11 +13,12 @@ mod tools;
 use std::fmt;
 use std::sync::Arc;
 
+use toolhost_audit::Sink;
 use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{
-    Admitted, Authority, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch, TenantContexts,
-    TenantDirectory,
+    Admitted, AuthorityCredentials, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch,
+    TenantContexts, TenantDirectory,
 };
 
 use crate::auth::home;
@@ -54,6 +55,7 @@ pub struct Switching {
     sessions: Arc<Sessions>,
     contexts: Arc<TenantContexts>,
     switch: Switch,
+    credentials: Arc<AuthorityCredentials>,
     directory: Arc<dyn TenantDirectory>,
     asked: consent::Asked,
 }
@@ -67,13 +69,14 @@ impl fmt::Debug for Switching {
 }
 
 impl Switching {
-    /// Over what sessions stand on, with who decides and what is made ready.
+    /// Over what sessions stand on, with who decides, what is made ready, and where it is recorded.
     #[must_use]
     pub fn new(
         rooms: Rooms,
-        authority: Arc<dyn Authority>,
+        credentials: Arc<AuthorityCredentials>,
         preparation: Arc<dyn Preparation>,
         mode: SwitchMode,
+        audit: Arc<dyn Sink>,
     ) -> Self {
         let directory = Arc::clone(&rooms.directory);
         let sessions = Arc::new(Sessions::new(rooms.clone()));
@@ -83,9 +86,11 @@ impl Switching {
             switch: Switch::new(
                 Arc::clone(&sessions),
                 Arc::clone(&contexts),
-                authority,
+                Arc::clone(&credentials),
                 preparation,
+                audit,
             ),
+            credentials,
             sessions,
             contexts,
             directory,
@@ -106,6 +111,18 @@ impl Switching {
     /// # Errors
     /// There is no such session or context for this caller, no tenant, or one that is out of reach by now.
     pub(crate) async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+        let binding = self.bound(who, said).await?;
+        self.presents(&binding, &who.admitted);
+        Ok(binding)
+    }
+
+    /// A call begins, which may need the tenant authority's token: its own bearer can be shown there as long as `admitted`
+    /// lasts.
+    pub(crate) fn presents(&self, binding: &Binding, admitted: &Admitted) {
+        self.credentials.presents(binding, &admitted.presented);
+    }
+
+    async fn bound(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
         let principal = &who.admitted.presented.principal;
         let bound = match (&who.session, &said.context) {
             // What was chosen while switching was allowed counts no more.
@@ -116,11 +133,17 @@ impl Switching {
                 let text = "the session itself holds the active tenant; leave tenant_context out";
                 return Err(PublicError::new(ErrorCode::InvalidRequest, text).about(ARGUMENT));
             }
-            (Some(id), None) => self.sessions.binding(id, principal).await,
-            (None, Some(name)) => match self.contexts.binding(name, principal).await {
-                Err(ChoiceError::Unknown) => return Err(unknown_context()),
-                bound => bound,
-            },
+            (Some(id), None) => {
+                self.switch.renew_session(id, &who.admitted.presented).await;
+                self.sessions.binding(id, principal).await
+            }
+            (None, Some(name)) => {
+                self.switch.renew_context(name, &who.admitted.presented).await;
+                match self.contexts.binding(name, principal).await {
+                    Err(ChoiceError::Unknown) => return Err(unknown_context()),
+                    bound => bound,
+                }
+            }
         };
         let bound = bound.map_err(|error| told(&error))?;
         Ok(bound.attributed_to(who.admitted.attribution.clone()))

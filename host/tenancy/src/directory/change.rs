@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toolhost_identity::{
     Directory as _, Operator, Tenant, TenantId, TenantSpace, TenantState, Tree, TreeError,
 };
-use toolhost_store::{Change, Expect, Space, StoreError};
+use toolhost_store::{Change, Expect, Key, Space, StoreError};
 
 use super::stored::{Snapshot, StoredDirectory, load};
 use super::{DirectoryError, record};
@@ -34,6 +34,14 @@ pub enum ChangeError {
     /// It was removed by the operator, and only the operator brings it back.
     #[error("tenant {0} was removed")]
     WasRemoved(TenantId),
+    /// It was removed, and its space was restored since: adding it empty would destroy what was brought back.
+    #[error(
+        "tenant {0} was removed, and a backup of it was restored since: add it with --restored to serve what was brought back, or remove it again to destroy that"
+    )]
+    Restored(TenantId),
+    /// Nothing was brought back of it.
+    #[error("there is no restored backup of tenant {0} to serve; add it without --restored")]
+    NotRestored(TenantId),
     /// It would be no tree any more.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -90,10 +98,48 @@ impl StoredDirectory {
     /// It exists, or would be no part of a tree.
     pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
         if self.was_removed(&tenant.id).await? && self.tree().get(&tenant.id).is_none() {
+            self.not_restored(&tenant.id).await?;
             // A removal that was broken off is finished, so that nothing of the old one is the new one's.
             self.destroy(&tenant.id, by).await?;
         }
         self.put_new(&tenant, true).await
+    }
+
+    /// Adds a tenant that was removed, with what a backup brought back of it.
+    ///
+    /// # Errors
+    /// Nothing was; otherwise as [`StoredDirectory::add`].
+    pub async fn add_restored(&self, tenant: Tenant, _by: &Operator) -> Result<(), ChangeError> {
+        match self.not_restored(&tenant.id).await {
+            Err(ChangeError::Restored(_)) => self.put_new(&tenant, true).await,
+            Ok(()) => Err(ChangeError::NotRestored(tenant.id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A backup of the tenant's space is about to be brought back. Whoever adds the tenant from now on says what becomes of
+    /// it, if it is one that was removed.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn restoring(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
+        if self.tree().get(id).is_none() {
+            let key = record::restored(id).map_err(DirectoryError::from)?;
+            let put = self.store.put(&Space::Host, &key, vec![]).await;
+            put.map_err(DirectoryError::from)?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`ChangeError::Restored`].
+    pub async fn not_restored(&self, id: &TenantId) -> Result<(), ChangeError> {
+        let key = record::restored(id).map_err(DirectoryError::from)?;
+        let found = self.store.get(&Space::Host, &key).await;
+        match found.map_err(DirectoryError::from)? {
+            Some(_) => Err(ChangeError::Restored(id.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Adds tenants that the configuration lists; one that the operator removed stays away.
@@ -205,6 +251,10 @@ impl StoredDirectory {
             Err(error) => return Err(error),
         };
         let space = self.destroy(id, by).await?;
+        // What was brought back is gone with the rest.
+        let key = record::restored(id).map_err(DirectoryError::from)?;
+        let gone = self.store.batch(&Space::Host, vec![delete(key)]).await;
+        gone.map_err(DirectoryError::from)?;
         if tenant.is_none() && !space {
             return Err(ChangeError::Unknown(id.clone()));
         }
@@ -294,6 +344,13 @@ impl StoredDirectory {
     }
 }
 
+fn delete(key: Key) -> Change {
+    Change::Delete {
+        key,
+        expect: Expect::Any,
+    }
+}
+
 /// The tenants after a change, and what is written for it.
 fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Change>), ChangeError> {
     let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
@@ -313,21 +370,18 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Chang
                     key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
                     expect: left,
                 });
+                changes.push(delete(
+                    record::restored(&tenant.id).map_err(DirectoryError::from)?,
+                ));
                 tenants.push(tenant);
             }
         }
         Edit::Remove(id) => {
             let key = record::key(&id).map_err(DirectoryError::from)?;
-            changes.push(Change::Delete {
-                key,
-                expect: Expect::Any,
-            });
+            changes.push(delete(key));
             let tombstone = record::tombstone(&id).map_err(DirectoryError::from)?;
             changes.push(put(tombstone, vec![], Expect::Any));
-            changes.push(Change::Delete {
-                key: provision_key(&id).map_err(DirectoryError::from)?,
-                expect: Expect::Any,
-            });
+            changes.push(delete(provision_key(&id).map_err(DirectoryError::from)?));
             tenants.retain(|other| other.id != id);
         }
     }

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -9,10 +9,11 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use toolhost_identity::{Principal, Tenant, TenantId, TenantState, Tree};
 
-use super::{DirectoryError, TenantDirectory};
+use super::narrowed::narrowed;
+use super::{DirectoryError, TenantDirectory, tree_for};
 use crate::{Bearer, Clock, ConfigError, Destination, Post, PostRequest, SystemClock};
 
-/// How long an endpoint's answer is believed, in seconds. A membership that ended is refused within it.
+/// How long an endpoint's answer is believed at most, in seconds. A membership that ended is refused within it.
 pub const MEMBERSHIP_MAX_AGE: u64 = 60;
 /// Callers whose tenants are kept. One has a few kilobytes.
 const MAX_CALLERS: u64 = 10_000;
@@ -30,6 +31,8 @@ pub struct MembershipEndpoint {
     pub destination: Destination,
     /// The host's own token there. The caller's is never sent.
     pub token: Option<Bearer>,
+    /// How long an answer is believed, in seconds; [`MEMBERSHIP_MAX_AGE`] where it is more.
+    pub max_age: u64,
 }
 
 /// Tenants by what an application's endpoint says of each caller.
@@ -40,8 +43,14 @@ pub struct MembershipDirectory {
     post: Arc<dyn Post>,
     known: Cache<Asked, Answer>,
     questions: Semaphore,
+    max_age: u64,
+    /// The host's own tenants, where the answer says which of those count.
+    of: Option<Arc<dyn TenantDirectory>>,
     clock: Arc<dyn Clock>,
 }
+
+/// The host's own tenants as they were, and what is left of them.
+type Narrowed = (Arc<Tree>, Arc<Tree>);
 
 /// Of whom it was asked: all that the question has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +66,8 @@ struct Asked {
 struct Answer {
     tree: Arc<Tree>,
     at: u64,
+    /// The host's own tenants and what the answer leaves of them, as of the last look.
+    narrowed: Arc<Mutex<Option<Narrowed>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,15 +107,25 @@ impl MembershipDirectory {
         post: Arc<dyn Post>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        endpoint.destination.check("directory.url")?;
+        endpoint.destination.check("tenancy.membership.url")?;
         Ok(Self {
             destination: endpoint.destination.clone(),
             authorization: endpoint.token.as_ref().and_then(Bearer::header),
             post,
             known: Cache::new(MAX_CALLERS),
             questions: Semaphore::new(MAX_QUESTIONS),
+            max_age: endpoint.max_age.min(MEMBERSHIP_MAX_AGE),
+            of: None,
             clock,
         })
+    }
+
+    /// Of these tenants alone: which there are, how they belong together and whether they are served is this directory's to
+    /// say, and the endpoint says of which of them a caller is a member.
+    #[must_use]
+    pub fn among(mut self, tenants: Arc<dyn TenantDirectory>) -> Self {
+        self.of = Some(tenants);
+        self
     }
 
     /// Forgets every answer: the next request of each caller asks again. For a revocation that cannot wait.
@@ -112,9 +133,41 @@ impl MembershipDirectory {
         self.known.invalidate_all();
     }
 
-    fn fresh(&self, asked: &Asked) -> Option<Arc<Tree>> {
+    fn fresh(&self, asked: &Asked) -> Option<Answer> {
         let answer = self.known.get(asked)?;
-        (self.clock.elapsed().saturating_sub(answer.at) < MEMBERSHIP_MAX_AGE).then_some(answer.tree)
+        (self.clock.elapsed().saturating_sub(answer.at) < self.max_age).then_some(answer)
+    }
+
+    /// What an answer leaves of the host's own tenants as they are now.
+    fn among_own(answer: Answer, own: Option<Arc<Tree>>) -> Arc<Tree> {
+        let Some(own) = own else { return answer.tree };
+        let mut last = answer.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some((of, narrowed)) if Arc::ptr_eq(of, &own) => Arc::clone(narrowed),
+            _ => {
+                let narrowed = Arc::new(narrowed(&own, &answer.tree));
+                *last = Some((own, Arc::clone(&narrowed)));
+                narrowed
+            }
+        }
+    }
+
+    async fn asked_anew(&self, asked: &Asked) -> Result<Answer, DirectoryError> {
+        self.known.invalidate(asked);
+        // The answer is as old as the question.
+        let at = self.clock.elapsed();
+        let tree = Arc::new(self.ask(asked).await.inspect_err(|error| {
+            tracing::warn!(%error, "the membership endpoint could not be asked");
+        })?);
+        let answer = Answer {
+            tree,
+            at,
+            narrowed: Arc::default(),
+        };
+        if !answer.tree.is_empty() {
+            self.known.insert(asked.clone(), answer.clone());
+        }
+        Ok(answer)
     }
 
     async fn ask(&self, asked: &Asked) -> Result<Tree, DirectoryError> {
@@ -146,25 +199,26 @@ impl MembershipDirectory {
 #[async_trait]
 impl TenantDirectory for MembershipDirectory {
     fn at_once(&self, principal: &Principal) -> Option<Arc<Tree>> {
-        self.fresh(&asked(principal))
+        let asked = asked(principal);
+        let answer = self.fresh(&asked)?;
+        let own = match &self.of {
+            Some(of) => Some(of.at_once(principal)?),
+            None => None,
+        };
+        Some(Self::among_own(answer, own))
     }
 
     async fn tree_for(&self, principal: &Principal) -> Result<Arc<Tree>, DirectoryError> {
         let asked = asked(principal);
-        if let Some(tree) = self.fresh(&asked) {
-            return Ok(tree);
-        }
-        self.known.invalidate(&asked);
-        // The answer is as old as the question.
-        let at = self.clock.elapsed();
-        let tree = Arc::new(self.ask(&asked).await.inspect_err(|error| {
-            tracing::warn!(%error, "the membership endpoint could not be asked");
-        })?);
-        if !tree.is_empty() {
-            let tree = Arc::clone(&tree);
-            self.known.insert(asked, Answer { tree, at });
-        }
-        Ok(tree)
+        let answer = match self.fresh(&asked) {
+            Some(answer) => answer,
+            None => self.asked_anew(&asked).await?,
+        };
+        let own = match &self.of {
+            Some(of) => Some(tree_for(of.as_ref(), principal).await?),
+            None => None,
+        };
+        Ok(Self::among_own(answer, own))
     }
 }
 

@@ -9,6 +9,7 @@ use super::DirectoryError;
 const TENANTS: &[u8] = b"directory";
 const HEAD: &[u8] = b"directory head";
 const REMOVED: &[u8] = b"removed";
+const RESTORED: &[u8] = b"restored";
 
 /// A tenant as it is written.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +33,11 @@ pub(super) fn head() -> Result<Key, StoreError> {
 /// What is left of a tenant that the operator removed, so that a token that names it does not bring it back.
 pub(crate) fn tombstone(tenant: &TenantId) -> Result<Key, StoreError> {
     Ok(Key::new(Table::Tenant, &[REMOVED], tenant.as_str().as_bytes())?)
+}
+
+/// Says that a backup of a removed tenant's space was brought back, so that nothing destroys it in passing.
+pub(super) fn restored(tenant: &TenantId) -> Result<Key, StoreError> {
+    Ok(Key::new(Table::Tenant, &[RESTORED], tenant.as_str().as_bytes())?)
 }
 
 /// What the head record says beside its version.

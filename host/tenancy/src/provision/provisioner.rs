@@ -3,14 +3,16 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
+use toolhost_audit::{ChangeAction, Event, Sink, SinkError, TenantChanged};
 use toolhost_identity::{Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace};
-use toolhost_store::{Space, Store, StoreError};
+use toolhost_store::{Change, Expect, Space, Store, StoreError};
 
 use super::rate::Rate;
 use super::record::{self, Step};
+use crate::directory::tombstone;
 use crate::{ChangeError, Clock, StoredDirectory, SystemClock};
 
-/// Tenants that one issuer brings along within a minute.
+/// Tenants that one issuer brings along within a minute, where nothing else is configured.
 pub const MAX_ADMITTED_A_MINUTE: u32 = 10;
 /// Tenants that a directory has before no issuer brings another along. The operator still adds more.
 pub const MAX_ADMITTED: usize = 10_000;
@@ -55,6 +57,15 @@ pub enum ProvisionError {
     /// It failed a moment ago and is not tried yet.
     #[error("it failed a moment ago and is tried again soon")]
     Waiting,
+    /// The tenant was removed after the caller was bound to it. Nothing is made for it.
+    #[error("the tenant was removed")]
+    Removed,
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] ChangeError),
+    /// It could not be recorded.
+    #[error("it cannot be recorded: {0}")]
+    Unrecorded(#[from] SinkError),
     /// The task that made it was broken off.
     #[error("it was broken off")]
     BrokenOff,
@@ -68,16 +79,25 @@ pub struct Provisioner {
     clock: Arc<dyn Clock>,
     /// Where tenants that issuers bring along are added, and which issuers may.
     admission: Option<Admission>,
-    ready: Mutex<HashSet<TenantId>>,
+    ready: Mutex<Ready>,
     failed: Mutex<HashMap<TenantId, u64>>,
     flights: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+/// What has its storage, as far as this host has looked.
+#[derive(Debug, Default)]
+struct Ready {
+    tenants: HashSet<TenantId>,
+    /// How often one was taken out. What was found ready before that is looked at again.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
 struct Admission {
     directory: Arc<StoredDirectory>,
-    issuers: HashSet<String>,
+    issuers: HashMap<String, u32>,
     rate: Rate,
+    audit: Arc<dyn Sink>,
 }
 
 impl Provisioner {
@@ -101,17 +121,20 @@ impl Provisioner {
         }
     }
 
-    /// Also for tenants that the tokens of these issuers name for the first time: they become roots of the directory.
+    /// Also for tenants that the tokens of these issuers name for the first time, so many a minute each: they become roots
+    /// of the directory. What cannot be recorded is not added.
     #[must_use]
     pub fn admitting(
         mut self,
         directory: Arc<StoredDirectory>,
-        issuers: impl IntoIterator<Item = String>,
+        issuers: impl IntoIterator<Item = (String, u32)>,
+        audit: Arc<dyn Sink>,
     ) -> Self {
         self.admission = Some(Admission {
             directory,
             issuers: issuers.into_iter().collect(),
-            rate: Rate::new(MAX_ADMITTED_A_MINUTE),
+            rate: Rate::default(),
+            audit,
         });
         self
     }
@@ -122,17 +145,20 @@ impl Provisioner {
         let Some(admission) = &self.admission else {
             return false;
         };
-        let named = principal.tenant_key().and_then(|key| TenantId::parse(key).ok());
-        let Some(id) = named.filter(|_| admission.issuers.contains(principal.issuer())) else {
+        let Some(limit) = admission.issuers.get(principal.issuer()).copied() else {
             return false;
         };
+        let named = principal.tenant_key().and_then(|key| TenantId::parse(key).ok());
+        let Some(id) = named else { return false };
         // However many come at once, it counts once against its issuer.
         let _flying = self.flight(&id).lock_owned().await;
         if admission.directory.tree().get(&id).is_some() {
             return true;
         }
         if admission.directory.tree().len() >= MAX_ADMITTED
-            || !admission.rate.take(principal.issuer(), self.clock.elapsed())
+            || !admission
+                .rate
+                .take(principal.issuer(), limit, self.clock.elapsed())
         {
             tracing::warn!(
                 issuer = principal.issuer(),
@@ -140,12 +166,12 @@ impl Provisioner {
             );
             return false;
         }
-        match admission.directory.admit(&Tenant::root(id.clone())).await {
+        match admission.add(&id, principal).await {
             Ok(()) => {
                 tracing::info!(tenant = %id, issuer = principal.issuer(), "a tenant was seen for the first time");
                 true
             }
-            Err(ChangeError::Exists(_)) => true,
+            Err(ProvisionError::Directory(ChangeError::Exists(_))) => true,
             Err(error) => {
                 tracing::warn!(tenant = %id, %error, "a tenant was not added");
                 false
@@ -172,12 +198,12 @@ impl Provisioner {
     }
 
     async fn ensure_space(self: &Arc<Self>, space: TenantSpace) -> Result<(), ProvisionError> {
-        if lock(&self.ready).contains(space.tenant()) {
+        if lock(&self.ready).tenants.contains(space.tenant()) {
             return Ok(());
         }
         let flight = self.flight(space.tenant());
         let _flying = Arc::clone(&flight).lock_owned().await;
-        if lock(&self.ready).contains(space.tenant()) {
+        if lock(&self.ready).tenants.contains(space.tenant()) {
             return Ok(());
         }
         let now = self.clock.elapsed();
@@ -186,6 +212,7 @@ impl Provisioner {
             return Err(ProvisionError::Waiting);
         }
         let here = Arc::clone(self);
+        let forgotten = lock(&self.ready).forgotten;
         // In a task of its own: a caller that goes away must not cost the others their tenant.
         let task = tokio::spawn(async move {
             let _flying = _flying;
@@ -193,7 +220,10 @@ impl Provisioner {
             match &result {
                 Ok(()) => {
                     lock(&here.failed).remove(space.tenant());
-                    lock(&here.ready).insert(space.tenant().clone());
+                    let mut ready = lock(&here.ready);
+                    if ready.forgotten == forgotten {
+                        ready.tenants.insert(space.tenant().clone());
+                    }
                 }
                 Err(_) => drop(lock(&here.failed).insert(space.tenant().clone(), now)),
             }
@@ -204,7 +234,9 @@ impl Provisioner {
 
     /// The tenant was removed: should the operator add it again, it is set up anew.
     pub fn forget(&self, tenant: &TenantId) {
-        lock(&self.ready).remove(tenant);
+        let mut ready = lock(&self.ready);
+        ready.tenants.remove(tenant);
+        ready.forgotten += 1;
     }
 
     /// Each step can be made again, and the record says after which one to go on.
@@ -213,22 +245,48 @@ impl Provisioner {
         let done = self.store.get(&Space::Host, &key).await?;
         let ready = done.is_some_and(|record| Step::read(&record.value) == Step::Ready);
         if !ready {
-            let value = Step::Creating.write().to_vec();
-            self.store.put(&Space::Host, &key, value).await?;
+            self.step(space, Step::Creating).await?;
         }
         // A space that was destroyed is made again even where the record says that it was there.
         let made = self.store.create(space).await?;
         if ready && !made {
             return Ok(());
         }
-        if ready {
-            let value = Step::Creating.write().to_vec();
-            self.store.put(&Space::Host, &key, value).await?;
+        let rest = async {
+            if ready {
+                self.step(space, Step::Creating).await?;
+            }
+            self.set_up.set_up(space).await?;
+            self.step(space, Step::Ready).await
+        };
+        let rest = rest.await;
+        if matches!(rest, Err(ProvisionError::Removed)) && made {
+            // The removal came before the space, and has not seen it.
+            self.store.destroy(space).await?;
         }
-        self.set_up.set_up(space).await?;
-        let value = Step::Ready.write().to_vec();
-        self.store.put(&Space::Host, &key, value).await?;
-        Ok(())
+        rest
+    }
+
+    /// Writes a step down, unless the tenant was removed meanwhile: a caller who was bound just before does not bring its
+    /// space back.
+    async fn step(&self, space: &TenantSpace, step: Step) -> Result<(), ProvisionError> {
+        let key = record::key(space.tenant())?;
+        let changes = vec![
+            Change::Put {
+                key,
+                value: step.write().to_vec(),
+                expect: Expect::Any,
+            },
+            Change::Delete {
+                key: tombstone(space.tenant())?,
+                expect: Expect::Absent,
+            },
+        ];
+        match self.store.batch(&Space::Host, changes).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Conflict) => Err(ProvisionError::Removed),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn flight(&self, tenant: &TenantId) -> Arc<tokio::sync::Mutex<()>> {
@@ -240,6 +298,24 @@ impl Provisioner {
         let flight = Arc::default();
         flights.insert(tenant.clone(), Arc::downgrade(&flight));
         flight
+    }
+}
+
+impl Admission {
+    /// Adds a tenant, with a record before and after it.
+    async fn add(&self, id: &TenantId, principal: &Principal) -> Result<(), ProvisionError> {
+        let change = |done| {
+            Event::TenantChanged(TenantChanged {
+                tenant: id.to_string(),
+                action: ChangeAction::Add,
+                parent: None,
+                by: format!("{} at {}", principal.subject(), principal.issuer()),
+                done,
+            })
+        };
+        self.audit.record(&change(false)).await?;
+        self.directory.admit(&Tenant::root(id.clone())).await?;
+        Ok(self.audit.record(&change(true)).await?)
     }
 }
 

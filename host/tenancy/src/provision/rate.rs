@@ -5,28 +5,20 @@ use std::sync::{Mutex, PoisonError};
 const WINDOW: u64 = 60;
 
 /// So many a minute, each issuer for itself. The issuers are the configuration's, so there is an end to them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rate {
-    limit: u32,
     windows: Mutex<HashMap<String, (u64, u32)>>,
 }
 
 impl Rate {
-    pub(super) fn new(limit: u32) -> Self {
-        Self {
-            limit,
-            windows: Mutex::default(),
-        }
-    }
-
     /// One more, if there is room for it at this moment, in seconds.
-    pub(super) fn take(&self, issuer: &str, now: u64) -> bool {
+    pub(super) fn take(&self, issuer: &str, limit: u32, now: u64) -> bool {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, count) = windows.entry(issuer.to_owned()).or_insert((now, 0));
         if now.saturating_sub(*began) >= WINDOW {
             (*began, *count) = (now, 0);
         }
-        let room = *count < self.limit;
+        let room = *count < limit;
         *count += u32::from(room);
         room
     }

@@ -44,6 +44,9 @@ pub enum AuthorityAnswer {
 /// Who says whether a caller may act for a tenant.
 #[async_trait]
 pub trait Authority: Send + Sync + Debug {
+    /// What the record of a switch calls it: `local`, `http`, `token-exchange`.
+    fn name(&self) -> &'static str;
+
     /// Asks for a tenant. Nothing changes by it here.
     ///
     /// # Errors
@@ -57,6 +60,10 @@ pub struct LocalAuthority;
 
 #[async_trait]
 impl Authority for LocalAuthority {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
     async fn ask(&self, _tenant: &TenantId, _caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
         Ok(AuthorityAnswer::Tree)
     }

@@ -102,6 +102,10 @@ impl TokenExchange {
 
 #[async_trait]
 impl Authority for TokenExchange {
+    fn name(&self) -> &'static str {
+        "token-exchange"
+    }
+
     async fn ask(&self, tenant: &TenantId, caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
         let bearer = caller.bearer.as_ref().ok_or(AuthorityError::NoBearer)?;
         let request = PostRequest {

@@ -71,6 +71,10 @@ impl HttpAuthority {
 
 #[async_trait]
 impl Authority for HttpAuthority {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
     async fn ask(&self, tenant: &TenantId, caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
         let bearer = caller.bearer.as_ref().and_then(|bearer| bearer.header());
         let request = PostRequest {

@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
+use toolhost_audit::Sink;
 use toolhost_identity::{AuthorityGrant, Binding, BindingError, Caller, GrantId, Principal, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
 
-use super::authority::{Authority, AuthorityAnswer, AuthorityError};
+use super::authority::{AuthorityAnswer, AuthorityError};
+use super::credentials::AuthorityCredentials;
 use super::preparation::Preparation;
-use super::tokens::Staged;
+use super::record::Record;
+use super::tokens::{Asker, Staged};
 use crate::Presented;
 use crate::session::{
-    Choice, ChoiceError, ContextName, Joined, SessionId, Sessions, TenantContexts, place, random_bytes,
+    Choice, ChoiceError, ContextName, Joined, Reach, SessionId, Sessions, TenantContexts, place, random_bytes,
 };
 
 /// Where to.
@@ -56,6 +59,9 @@ pub enum SwitchError {
     /// There is no room for another token.
     #[error("too many authority tokens are in use; try again later")]
     Busy,
+    /// It could not be recorded, so it was not made. For the log.
+    #[error("the switch cannot be recorded: {0}")]
+    Unrecorded(String),
 }
 
 impl SwitchError {
@@ -75,6 +81,10 @@ impl SwitchError {
                 "the tenant could not be made ready; the active tenant has not changed",
             ),
             Self::Busy => PublicError::new(ErrorCode::Busy, self.to_string()),
+            Self::Unrecorded(_) => PublicError::new(
+                ErrorCode::Internal,
+                "the switch could not be recorded, so it was not made; the active tenant has not changed",
+            ),
         }
     }
 }
@@ -102,8 +112,9 @@ impl From<AuthorityError> for SwitchError {
 pub struct Switch {
     sessions: Arc<Sessions>,
     contexts: Arc<TenantContexts>,
-    authority: Arc<dyn Authority>,
+    credentials: Arc<AuthorityCredentials>,
     preparation: Arc<dyn Preparation>,
+    audit: Arc<dyn Sink>,
 }
 
 /// A switch that could be made now.
@@ -113,19 +124,47 @@ struct Ready {
 }
 
 impl Switch {
-    /// With what decides and what is made ready.
+    /// With what decides, what is made ready, and where it is recorded.
     #[must_use]
     pub fn new(
         sessions: Arc<Sessions>,
         contexts: Arc<TenantContexts>,
-        authority: Arc<dyn Authority>,
+        credentials: Arc<AuthorityCredentials>,
         preparation: Arc<dyn Preparation>,
+        audit: Arc<dyn Sink>,
     ) -> Self {
         Self {
             sessions,
             contexts,
-            authority,
+            credentials,
             preparation,
+            audit,
+        }
+    }
+
+    /// Before a call in a session: has the authority's token renewed where it ends soon, or is not on this host. A failure
+    /// shows in the binding, or where the token is needed.
+    pub async fn renew_session(&self, id: &SessionId, who: &Presented) {
+        self.renew(&self.sessions.joined, id.as_str(), who).await;
+    }
+
+    /// The same before a call with a tenant context.
+    pub async fn renew_context(&self, name: &ContextName, who: &Presented) {
+        self.renew(&self.contexts.joined, name.as_str(), who).await;
+    }
+
+    async fn renew(&self, joined: &Joined, name: &str, who: &Presented) {
+        if joined.rooms.reach != Reach::Authority {
+            return;
+        }
+        let Ok(caller) = joined.caller(&who.principal).await else {
+            return;
+        };
+        let choice = joined.choices.used(&place(&caller, name)).await;
+        if let Ok(Some(choice)) = choice
+            && let (Some(id), Some(tenant)) = (choice.grant, choice.tenant())
+        {
+            self.credentials.keep(id, tenant, who).await;
         }
     }
 
@@ -146,24 +185,25 @@ impl Switch {
         let place = place(&caller, id.as_str());
         let used = joined.choices.used(&place).await?;
         let before = used.ok_or(ChoiceError::Unknown)?;
-        let ready = self.ready(joined, &caller, who, &before, to).await?;
+        let record = self.asked(who, &before, to).await?;
+        let ready = self.ready(joined, &caller, who, &before, to).await;
+        let ready = record.unless_refused(ready).await?;
         let (choices, tokens) = (Arc::clone(&joined.choices), Arc::clone(&joined.rooms.tokens));
         // From here on it is made or not made, whoever still waits for it.
         let task = tokio::spawn(async move {
             let (generation, grant) = (before.generation, ready.staged.as_ref().map(Staged::id));
             let active = &ready.active;
             let change = |choice: &Choice| chosen(choice, active, grant, choice.seen);
-            let after = choices.swap(&place, generation, change).await?;
+            let after = choices.swap(&place, generation, change).await;
+            let after = record.unless_refused(after.map_err(SwitchError::from)).await?;
             ready.keep();
             if let Some(old) = before.grant {
                 tokens.retire(old);
             }
-            Ok::<_, ChoiceError>(switched(&before, &after))
+            record.done().await;
+            switched(&before, &after).ok_or(SwitchError::TenantUnavailable)
         });
-        let broken_off = |_| Err(ChoiceError::Fenced);
-        task.await
-            .unwrap_or_else(broken_off)?
-            .ok_or(SwitchError::TenantUnavailable)
+        task.await.unwrap_or(Err(ChoiceError::Fenced.into()))
     }
 
     /// Makes a tenant context for a caller without a session. `from` is the one that its request brought; it stays as it
@@ -184,7 +224,9 @@ impl Switch {
             Some(name) => self.contexts.choice(name, &who.principal).await?,
             None => Arc::new(Choice::new(caller.home().cloned(), now)),
         };
-        let ready = self.ready(joined, &caller, who, &before, to).await?;
+        let record = self.asked(who, &before, to).await?;
+        let ready = self.ready(joined, &caller, who, &before, to).await;
+        let ready = record.unless_refused(ready).await?;
         let (contexts, principal) = (Arc::clone(&self.contexts), Arc::clone(&who.principal));
         let task = tokio::spawn(async move {
             let grant = ready.staged.as_ref().map(Staged::id);
@@ -192,14 +234,20 @@ impl Switch {
                 created: now,
                 ..chosen(&before, &ready.active, grant, now)
             };
-            let name = contexts.create(&principal, after.clone()).await?;
+            let name = contexts.create(&principal, after.clone()).await;
+            let name = record.unless_refused(name.map_err(SwitchError::from)).await?;
             ready.keep();
-            Ok::<_, ChoiceError>(switched(&before, &after).map(|switched| (name, switched)))
+            record.done().await;
+            let switched = switched(&before, &after).ok_or(SwitchError::TenantUnavailable)?;
+            Ok((name, switched))
         });
-        let broken_off = |_| Err(ChoiceError::Fenced);
-        task.await
-            .unwrap_or_else(broken_off)?
-            .ok_or(SwitchError::TenantUnavailable)
+        task.await.unwrap_or(Err(ChoiceError::Fenced.into()))
+    }
+
+    /// Before anything is sent or changed: a switch that the record does not know is not made.
+    async fn asked(&self, who: &Presented, before: &Choice, to: To<'_>) -> Result<Record, SwitchError> {
+        let by = self.credentials.authority().name();
+        Record::asked(Arc::clone(&self.audit), &who.principal, before, to, by).await
     }
 
     /// Asks, verifies and prepares. Nothing of it is in use afterwards.
@@ -219,7 +267,7 @@ impl Switch {
                 .cloned()
                 .ok_or(ChoiceError::Binding(BindingError::TenantRequired))?,
         };
-        let answer = self.authority.ask(&asked, who).await?;
+        let answer = self.credentials.authority().ask(&asked, who).await?;
         let tree = joined.tree(&who.principal).await?;
         let generation = before.generation.saturating_add(1);
         let (binding, staged) = match answer {
@@ -239,7 +287,8 @@ impl Switch {
                         SwitchError::TenantUnavailable
                     })?;
                 let binding = granted(&caller.principal(), &grant, generation, &tree, joined)?;
-                let staged = joined.rooms.tokens.stage(grant, token);
+                let asker = Asker::of(&who.principal);
+                let staged = joined.rooms.tokens.stage(grant, token, asker);
                 (binding, Some(staged.map_err(|_| SwitchError::Busy)?))
             }
         };

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use toolhost_identity::{AuthorityGrant, Binding, GrantId};
+use toolhost_identity::{AuthorityGrant, Binding, GrantId, Principal, Role};
 use toolhost_vault::{Credential, CredentialError};
 
 use crate::{Bearer, Clock};
@@ -13,11 +13,16 @@ pub const MAX_AUTHORITY_TOKENS: usize = 20_000;
 /// How long the token before a switch is kept, in seconds: a call that began before the switch ends as what it was.
 const RETIRED_FOR: u64 = 60;
 
+/// How long before its end a token is renewed, in seconds: a minute, and what a call may take. One that lasts no longer than
+/// twice that is renewed at half its time.
+const RENEW_BEFORE: u64 = 90;
+
 /// Bits of a version that count within a second.
 const PER_SECOND: u32 = 20;
 
 /// The tokens that a remote authority gave, each for the one binding that stands on its grant. They are in memory alone,
-/// and are gone when they end: nothing is ever sent instead of one, the caller's own token least of all.
+/// zeroed when they go, and nothing is ever sent instead of one, the caller's own token least of all. A host that does not
+/// have one, because it was started again or is another, asks the authority anew: see [`super::AuthorityCredentials`].
 #[derive(Debug)]
 pub struct AuthorityTokens {
     held: Mutex<HashMap<GrantId, Held>>,
@@ -29,8 +34,32 @@ pub struct AuthorityTokens {
 struct Held {
     grant: AuthorityGrant,
     credential: Arc<Credential>,
+    asker: Asker,
+    /// From then on it is to be renewed, in Unix seconds.
+    renew_at: u64,
     /// From then on it is not used, in Unix seconds.
     until: u64,
+}
+
+/// As what a caller asked for a token. One that is less by now does not use it: the authority may have given more to who
+/// asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Asker {
+    role: Role,
+    scopes: Box<[String]>,
+}
+
+impl Asker {
+    pub(super) fn of(principal: &Principal) -> Self {
+        Self {
+            role: principal.role(),
+            scopes: principal.scopes().into(),
+        }
+    }
+
+    fn is_within(&self, principal: &Principal) -> bool {
+        self.role == principal.role() && self.scopes.iter().all(|scope| principal.scopes().contains(scope))
+    }
 }
 
 /// There is no room for another token.
@@ -57,9 +86,21 @@ impl AuthorityTokens {
     /// The binding stands on no grant, on another owner's or tenant's, or on one that has ended or is not on this host.
     pub fn credential(&self, binding: &Binding) -> Result<Arc<Credential>, CredentialError> {
         let id = binding.grant().ok_or(CredentialError::NotConnected)?;
+        self.credential_of(id, binding)
+    }
+
+    /// The token of this name, if it is this binding's.
+    pub(super) fn credential_of(
+        &self,
+        id: GrantId,
+        binding: &Binding,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let held = self.lock();
         let held = held.get(&id).ok_or(CredentialError::NotConnected)?;
         if held.grant.tenant() != binding.tenant() || *held.grant.owner() != binding.owner() {
+            return Err(CredentialError::NotConnected);
+        }
+        if !held.asker.is_within(binding.principal()) {
             return Err(CredentialError::NotConnected);
         }
         let now = self.clock.unix();
@@ -78,36 +119,57 @@ impl AuthorityTokens {
             .map(|held| held.grant.clone())
     }
 
-    /// Takes a token in. It goes again when what is returned is dropped, unless that is told to keep it.
-    pub(super) fn stage(self: &Arc<Self>, grant: AuthorityGrant, token: Bearer) -> Result<Staged, NoRoom> {
-        let credential = Credential {
+    /// Whether there is a token of this name that needs no renewal yet.
+    pub(super) fn is_fresh(&self, id: GrantId, principal: &Principal) -> bool {
+        let now = self.clock.unix();
+        let held = self.lock();
+        held.get(&id)
+            .is_some_and(|held| now < held.renew_at.min(held.until) && held.asker.is_within(principal))
+    }
+
+    /// Takes a token in, in the place of the one of its name.
+    pub(super) fn hold(&self, grant: AuthorityGrant, token: Bearer, asker: Asker) -> Result<(), NoRoom> {
+        let now = self.clock.unix();
+        let until = grant.expires_at();
+        let credential = Arc::new(Credential {
             secret: token.into_secret(),
             attributes: BTreeMap::new(),
-            expires_at: Some(grant.expires_at()),
+            expires_at: Some(until),
             version: self.version.fetch_add(1, Ordering::Relaxed),
-        };
+        });
         let mut held = self.lock();
         if held.len() >= MAX_AUTHORITY_TOKENS {
-            let now = self.clock.unix();
             held.retain(|_, held| held.until > now);
         }
-        if held.len() >= MAX_AUTHORITY_TOKENS {
+        if held.len() >= MAX_AUTHORITY_TOKENS && !held.contains_key(&grant.id()) {
             return Err(NoRoom);
         }
-        let staged = Staged {
-            tokens: Arc::clone(self),
-            id: grant.id(),
-            kept: false,
-        };
-        let credential = Arc::new(credential);
-        let until = grant.expires_at();
+        let early = RENEW_BEFORE.min(until.saturating_sub(now) / 2);
         let taken = Held {
-            grant,
             credential,
+            asker,
+            renew_at: until.saturating_sub(early),
             until,
+            grant,
         };
         held.insert(taken.grant.id(), taken);
-        Ok(staged)
+        Ok(())
+    }
+
+    /// Takes a token in. It goes again when what is returned is dropped, unless that is told to keep it.
+    pub(super) fn stage(
+        self: &Arc<Self>,
+        grant: AuthorityGrant,
+        token: Bearer,
+        asker: Asker,
+    ) -> Result<Staged, NoRoom> {
+        let id = grant.id();
+        self.hold(grant, token, asker)?;
+        Ok(Staged {
+            tokens: Arc::clone(self),
+            id,
+            kept: false,
+        })
     }
 
     /// The session has another grant by now.
@@ -118,7 +180,7 @@ impl AuthorityTokens {
         }
     }
 
-    fn remove(&self, id: GrantId) {
+    pub(super) fn remove(&self, id: GrantId) {
         self.lock().remove(&id);
     }
 

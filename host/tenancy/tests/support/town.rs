@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use toolhost_audit::LogSink;
 use toolhost_identity::{Binding, Operator, Role, Tenant, TenantId, TenantSpace};
 use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    Authority, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority, HttpAuthoritySettings,
-    IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest, Presented, Reach, Rooms,
-    Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
+    Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority,
+    HttpAuthoritySettings, IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest,
+    Presented, Reach, Rooms, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
 };
 
 use super::AUDIENCE;
@@ -281,7 +282,17 @@ impl Town {
 
     pub fn switch_by(&self, authority: Arc<dyn Authority>) -> Switch {
         let (sessions, contexts) = (self.sessions.clone(), self.contexts.clone());
-        Switch::new(sessions, contexts, authority, Arc::new(NoPreparation))
+        Switch::new(
+            sessions,
+            contexts,
+            self.credentials(authority),
+            Arc::new(NoPreparation),
+            Arc::new(LogSink),
+        )
+    }
+
+    pub fn credentials(&self, authority: Arc<dyn Authority>) -> Arc<AuthorityCredentials> {
+        Arc::new(AuthorityCredentials::new(authority, &self.rooms))
     }
 
     /// An application's endpoint that this post answers for.

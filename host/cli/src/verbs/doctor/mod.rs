@@ -191,7 +191,7 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         lock: PathBuf::new(),
         cache_dir: cache,
     };
-    match wiring::directory(&setup, None)
+    match wiring::directory(&setup, None, &network)
         .and_then(|directory| wiring::tenancy(&setup, &[], &network, directory, None))
     {
         Err(error) => report.add("issuers", Verdict::Failed, format!("{error:#}")),

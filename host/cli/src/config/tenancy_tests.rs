@@ -1,0 +1,235 @@
+//! `[tenancy]` and what issuers may do beside vouching: what is read, and what is refused with its place.
+
+use std::path::Path;
+use std::time::Duration;
+
+use toolhost_vault::Source;
+
+use super::read::parse;
+use super::{AuthorityKind, Config};
+
+const ISSUER: &str = "[[issuers]]\nissuer = 'https://idp.example'\naudience = 'https://tools.example/mcp'\njwks_url = 'https://idp.example/jwks'\ntenant_claim = '/tenantId'\n";
+const RETURNS: &str = "[tenancy.authority.returns]\nissuer = 'https://app.example'\naudience = 'https://app.example'\njwks_url = 'https://app.example/jwks'\ntenant_claim = '/tenantId'\n";
+const DATA: &str = "[connections.data]\nbase = 'https://data.example'\ncredentials = 'authority'\n";
+const HTTP: &str = "[tenancy.authority]\nkind = 'http'\nurl = 'https://app.example/switch'\n";
+const EXCHANGE: &str = "[tenancy.authority]\nkind = 'token-exchange'\nurl = 'https://app.example/token'\nclient_id = 'host'\nclient_secret_env = 'SECRET'\n";
+
+fn read(text: &str) -> Result<Config, String> {
+    parse(Path::new("conf/host.toml"), text).map_err(|error| error.to_string())
+}
+
+/// Each text is refused, and the refusal has the words and a line.
+fn refused(cases: &[(&str, &str)]) {
+    for (text, words) in cases {
+        let error = read(text).map(drop).expect_err(text);
+        assert!(error.contains(", line "), "{error}");
+        for word in words.split('|') {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_authority_is_read_with_all_that_it_is_asked_with() {
+    let config = read(&format!("{HTTP}timeout = 7\n{RETURNS}{DATA}")).unwrap();
+    let AuthorityKind::Http(settings) = &config.authority else {
+        panic!("{:?}", config.authority);
+    };
+    assert_eq!(
+        (settings.token.as_str(), settings.destination.timeout),
+        ("/access_token", Duration::from_secs(7))
+    );
+    assert_eq!(settings.issuer.audience, ["https://app.example"]);
+    let owner = config.connections.values().next().unwrap().credential_of;
+    assert_eq!(owner, toolhost_policy::CredentialOwner::User);
+    let config = read(&format!("{EXCHANGE}{RETURNS}")).unwrap();
+    let AuthorityKind::Exchange(exchange) = &config.authority else {
+        panic!("{:?}", config.authority);
+    };
+    assert_eq!(exchange.client.secret, Source::Env("SECRET".into()));
+    assert_eq!(exchange.scope_prefix, "tenant:");
+    assert!(matches!(
+        read("[tenancy.authority]\nkind = 'local'").unwrap().authority,
+        AuthorityKind::Local
+    ));
+}
+
+#[test]
+fn an_authority_that_is_not_whole_or_not_safe_is_refused_by_line_and_key() {
+    let http = |more: &str| format!("{HTTP}{more}\n{RETURNS}");
+    let insecure = http("").replace("https://app.example/switch", "http://app.example/switch");
+    let loopback = http("").replace("https://app.example/switch", "https://127.0.0.1/switch");
+    let no_claim = format!("{HTTP}{}", RETURNS.replace("tenant_claim = '/tenantId'", ""));
+    let no_id = format!("{EXCHANGE}{RETURNS}").replace("client_id = 'host'\n", "");
+    let no_secret = format!("{EXCHANGE}{RETURNS}").replace("client_secret_env = 'SECRET'\n", "");
+    let both = format!("{EXCHANGE}client_secret_file = 's'\n{RETURNS}");
+    let returned_http = http("").replace("https://app.example/jwks", "http://app.example/jwks");
+    refused(&[
+        (
+            "[tenancy.authority]\nkind = 'ldap'",
+            "tenancy.authority.kind|local, http, token-exchange",
+        ),
+        (
+            "[tenancy.authority]\nkind = 'local'\nurl = 'https://a.example'",
+            "tenancy.authority.url|no meaning",
+        ),
+        (
+            "[tenancy.authority]\nkind = 'local'\nallow_http = true",
+            "tenancy.authority|no meaning",
+        ),
+        (RETURNS, "kind"),
+        (HTTP, "tenancy.authority.returns|needs it"),
+        (
+            &format!("[tenancy.authority]\nkind = 'http'\n{RETURNS}"),
+            "tenancy.authority.url|needs it",
+        ),
+        (&http("client_id = 'x'"), "tenancy.authority.client_id|no meaning"),
+        (&http("timeout = 31"), "tenancy.authority.timeout|1 to 30"),
+        (&http("timeout = 0"), "tenancy.authority.timeout"),
+        (
+            &http("token = 'access_token'"),
+            "tenancy.authority.token|JSON pointer",
+        ),
+        (&http("tokn = '/t'"), "tenancy.authority.tokn|did you mean token?"),
+        (&insecure, "tenancy.authority.url|allow_http"),
+        (&loopback, "tenancy.authority.url|allow_loopback"),
+        (&returned_http, "tenancy.authority.returns.jwks_url|allow_http"),
+        (&no_claim, "tenant_claim"),
+        (&no_id, "tenancy.authority.client_id|needs it"),
+        (
+            &no_secret,
+            "tenancy.authority.client_secret_file|client_secret_env",
+        ),
+        (&both, "tenancy.authority.client_secret_env|keep one"),
+        (&http("role_claim = '/r'"), "tenancy.authority.role_claim"),
+    ]);
+}
+
+#[test]
+fn a_connection_takes_the_authoritys_token_where_there_is_one_to_take() {
+    let with = |more: &str| format!("{HTTP}{RETURNS}{DATA}{more}");
+    refused(&[
+        (DATA, "connections.data.credentials|[tenancy.authority]"),
+        (
+            &format!("[tenancy.authority]\nkind = 'local'\n{DATA}"),
+            "connections.data.credentials",
+        ),
+        (
+            &with("credential_of = 'tenant'"),
+            "connections.data.credential_of|caller's own",
+        ),
+        (&with("auth = { type = 'none' }"), "connections.data.auth"),
+        (
+            &with("headers = { x-a = '{external_tenant_id}' }"),
+            "connections.data.headers.x-a",
+        ),
+        (
+            &format!("{HTTP}{RETURNS}{DATA}[tenants.acme]\n[credentials.acme.data]\nfile = 'x'"),
+            "credentials.acme.data|authority",
+        ),
+    ]);
+    assert!(read(&with("credential_of = 'user'")).is_ok());
+}
+
+#[test]
+fn what_an_issuer_may_do_is_read_and_bounded() {
+    let asks = "[issuers.introspection]\nurl = 'https://idp.example/i'\nclient_id = 'host'\nclient_secret_file = 's'\n";
+    let config = read(&format!(
+        "{ISSUER}may_provision = true\nprovision_rate = 3\n{asks}"
+    ))
+    .unwrap();
+    assert_eq!(config.may_provision, [("https://idp.example".to_owned(), 3)]);
+    let (issuer, client) = config.introspection.unwrap();
+    assert_eq!(
+        (issuer.as_str(), client.id.as_str()),
+        ("https://idp.example", "host")
+    );
+    assert_eq!(client.secret, Source::File("conf/s".into()));
+    let second = ISSUER.replace("https://idp.example'\naud", "https://two.example'\naud");
+    let no_claim = ISSUER.replace("tenant_claim = '/tenantId'\n", "");
+    refused(&[
+        (
+            &format!("{ISSUER}{asks}{second}{asks}"),
+            "issuers[1].introspection|another issuer",
+        ),
+        (
+            &format!("{ISSUER}{}", asks.replace("https:", "http:")),
+            "issuers[0].introspection.url|allow_http",
+        ),
+        (
+            &format!("{ISSUER}{}", asks.replace("client_secret_file = 's'", "")),
+            "issuers[0].introspection.client_secret_file",
+        ),
+        (
+            &format!("{ISSUER}{}", asks.replace("'host'", "''")),
+            "issuers[0].introspection.client_id|empty",
+        ),
+        (
+            &format!("{ISSUER}provision_rate = 3"),
+            "issuers[0].provision_rate|may_provision",
+        ),
+        (
+            &format!("{ISSUER}may_provision = true\nprovision_rate = 0"),
+            "issuers[0].provision_rate|1 to 600",
+        ),
+        (
+            &format!("{ISSUER}may_provision = true\nprovision_rate = 601"),
+            "issuers[0].provision_rate",
+        ),
+        (
+            &format!("{ISSUER}may_provision = true\n[tenancy]\nsingle = 'acme'"),
+            "issuers[0].may_provision|single",
+        ),
+        (&no_claim, "issuers[0].tenant_claim|[tenancy] single"),
+    ]);
+    assert!(read(&format!("{no_claim}[tenancy]\nsingle = 'acme'")).is_ok());
+}
+
+#[test]
+fn members_one_tenant_and_headers_are_read_and_bounded() {
+    let members = "[tenancy.membership]\nurl = 'https://app.example/m'\n";
+    assert_eq!(read(members).unwrap().membership.unwrap().max_age, 60);
+    let single = read("[tenancy]\nsingle = 'acme'").unwrap();
+    assert_eq!(single.tenants.len(), 1);
+    let headers = read("[tenancy.machine]\ntenant_header = 'X-Org'")
+        .unwrap()
+        .machine_headers;
+    assert_eq!(
+        (headers.tenant.as_str(), headers.user.as_str()),
+        ("x-org", "snc-userid")
+    );
+    let of = |more: &str| format!("{members}{more}");
+    refused(&[
+        (&of("max_age = 61"), "tenancy.membership.max_age|1 to 60"),
+        (&of("max_age = 0"), "tenancy.membership.max_age"),
+        (
+            &of("token_file = 'a'\ntoken_env = 'B'"),
+            "tenancy.membership.token_env|keep one",
+        ),
+        (
+            &format!("[tenancy]\nsingle = 'acme'\n{members}"),
+            "tenancy.membership|single",
+        ),
+        ("[tenancy]\nsingle = 'ACME'", "tenancy.single"),
+        (
+            "[tenancy]\nsingle = 'acme'\n[tenants.globex]",
+            "tenancy.single|tenants.globex",
+        ),
+        (
+            "[tenancy.machine]\ntenant_header = 'a b'",
+            "tenancy.machine.tenant_header",
+        ),
+        (
+            "[tenancy.machine]\nuser_header = 'Authorization'",
+            "tenancy.machine.user_header",
+        ),
+        (
+            "[tenancy.machine]\nuser_header = 'SNC-Tenant'",
+            "tenancy.machine.user_header|two headers",
+        ),
+        (
+            "[tenancy.machine]\ntenant_header = 'snc-userid'",
+            "tenancy.machine.tenant_header|two headers",
+        ),
+    ]);
+}
