@@ -21,8 +21,14 @@ fn code(text: &str) -> &'static str {
 #[test]
 fn json_and_yaml_are_told_by_their_beginning() {
     let expected = json!({"a": [1, "x", null, true], "200": {"b": -1.5}});
-    assert_eq!(read(br#" {"a":[1,"x",null,true],"200":{"b":-1.5}}"#).unwrap(), expected);
-    assert_eq!(read("\u{feff}a: [1, x, ~, true]\n200:\n  b: -1.5\n".as_bytes()).unwrap(), expected);
+    assert_eq!(
+        read(br#" {"a":[1,"x",null,true],"200":{"b":-1.5}}"#).unwrap(),
+        expected
+    );
+    assert_eq!(
+        read("\u{feff}a: [1, x, ~, true]\n200:\n  b: -1.5\n".as_bytes()).unwrap(),
+        expected
+    );
 }
 
 #[test]
@@ -51,7 +57,8 @@ fn yaml_scalars_follow_the_core_schema() {
 
 #[test]
 fn aliases_and_merges_are_followed() {
-    let value = read(b"base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\nsame: *b\nkey: &k name\n*k : 5\n").unwrap();
+    let value =
+        read(b"base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\nsame: *b\nkey: &k name\n*k : 5\n").unwrap();
     assert_eq!(value["own"], json!({"y": 3, "x": 1}));
     assert_eq!(value["same"], json!({"x": 1, "y": 2}));
     assert_eq!(value["name"], 5);
@@ -67,7 +74,10 @@ fn a_key_that_stands_twice_is_refused() {
 fn nesting_ends_at_a_bound() {
     for many in [200, 100_000] {
         assert_ne!(code(&format!("{{\"a\":{}", "[".repeat(many))), "read");
-        assert_eq!(code(&"[".repeat(many)), if many == 200 { "too deep" } else { "too deep" });
+        assert_eq!(
+            code(&"[".repeat(many)),
+            if many == 200 { "too deep" } else { "too deep" }
+        );
         assert_ne!(code(&"a: {".repeat(many)), "read");
         assert_ne!(code(&"- ".repeat(many)), "read");
     }
@@ -105,7 +115,10 @@ fn what_is_neither_is_an_error() {
         assert_eq!(code(text), expected, "{text:?}");
     }
     assert!(matches!(read(b"\xff\xfe"), Err(DocumentError::NotText(0))));
-    assert!(matches!(read(&vec![b' '; MAX_BYTES + 1]), Err(DocumentError::TooLarge(_))));
+    assert!(matches!(
+        read(&vec![b' '; MAX_BYTES + 1]),
+        Err(DocumentError::TooLarge(_))
+    ));
 }
 
 #[test]

@@ -4,8 +4,12 @@ use super::{Direction, Schemas};
 
 fn converted(root: &Value, at: &str, modern: bool, direction: Direction) -> Result<Value, &'static str> {
     let mut schemas = Schemas::new(root, modern);
-    let fragment = schemas.fragment(root.pointer(at).unwrap(), direction).map_err(|problem| problem.code())?;
-    let definitions = schemas.definitions(&[&fragment], 100_000).map_err(|problem| problem.code())?;
+    let fragment = schemas
+        .fragment(root.pointer(at).unwrap(), direction)
+        .map_err(|problem| problem.code())?;
+    let definitions = schemas
+        .definitions(&[&fragment], 100_000)
+        .map_err(|problem| problem.code())?;
     let mut schema: Value = serde_json::from_str(&fragment.text).unwrap();
     if !definitions.text.is_empty() {
         let definitions: Value = serde_json::from_str(&format!("{{{}}}", definitions.text)).unwrap();
@@ -22,7 +26,10 @@ fn request(schema: Value, modern: bool) -> Value {
 #[test]
 fn what_3_0_says_otherwise_is_said_as_2020_12() {
     for (old, new) in [
-        (json!({"type": "string", "nullable": true}), json!({"type": ["string", "null"]})),
+        (
+            json!({"type": "string", "nullable": true}),
+            json!({"type": ["string", "null"]}),
+        ),
         (
             json!({"type": "string", "nullable": true, "enum": ["a"]}),
             json!({"type": ["string", "null"], "enum": ["a", null]}),
@@ -35,9 +42,15 @@ fn what_3_0_says_otherwise_is_said_as_2020_12() {
             json!({"nullable": true, "allOf": [{"type": "object"}]}),
             json!({"anyOf": [{"allOf": [{"type": "object"}]}, {"type": "null"}]}),
         ),
-        (json!({"type": "string", "format": "byte"}), json!({"type": "string", "format": "byte", "contentEncoding": "base64"})),
+        (
+            json!({"type": "string", "format": "byte"}),
+            json!({"type": "string", "format": "byte", "contentEncoding": "base64"}),
+        ),
         (json!({"type": "file"}), json!({"type": "string"})),
-        (json!({"nullable": true}), json!({"anyOf": [{}, {"type": "null"}]})),
+        (
+            json!({"nullable": true}),
+            json!({"anyOf": [{}, {"type": "null"}]}),
+        ),
     ] {
         assert_eq!(request(old.clone(), false), new, "{old}");
     }
@@ -51,7 +64,10 @@ fn what_is_not_json_schema_is_left_out() {
         "properties": [], "pattern": "(?=x)", "format": 7, "$id": "https://evil.example/", "$dynamicRef": "#x",
         "default": 5, "title": "t\u{202e}", "maxItems": 3.0, "uniqueItems": "yes", "allOf": [], "const": "c",
     });
-    assert_eq!(request(schema, true), json!({"default": 5, "title": "t", "maxItems": 3, "const": "c"}));
+    assert_eq!(
+        request(schema, true),
+        json!({"default": 5, "title": "t", "maxItems": 3, "const": "c"})
+    );
 }
 
 #[test]
@@ -82,7 +98,10 @@ fn a_schema_that_contains_itself_becomes_a_definition() {
     }}}, "s": {"$ref": "#/schemas/Node"}});
     let schema = converted(&root, "/s", false, Direction::Request).unwrap();
     assert_eq!(schema["$ref"], "#/$defs/Node");
-    assert_eq!(schema["$defs"]["Node"]["properties"]["next"]["$ref"], "#/$defs/Node");
+    assert_eq!(
+        schema["$defs"]["Node"]["properties"]["next"]["$ref"],
+        "#/$defs/Node"
+    );
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     assert!(validator.is_valid(&json!({"next": {"next": {"list": []}}})));
     assert!(!validator.is_valid(&json!({"next": {"next": {"list": 1}}})));
@@ -99,7 +118,11 @@ fn a_schema_that_is_nothing_but_itself_is_refused() {
                "B": {"oneOf": [{"$ref": "#/schemas/A"}]}, "C": {"oneOf": [{"$ref": "#/schemas/B"}]}}),
     ] {
         let root = json!({"schemas": schemas, "s": {"$ref": "#/schemas/A"}});
-        assert_eq!(converted(&root, "/s", true, Direction::Request), Err("reference"), "{root}");
+        assert_eq!(
+            converted(&root, "/s", true, Direction::Request),
+            Err("reference"),
+            "{root}"
+        );
     }
 }
 
@@ -109,7 +132,10 @@ fn a_document_that_doubles_itself_stays_small() {
     for n in 0..60 {
         let next = json!({"$ref": format!("#/schemas/S{}", n + 1)});
         let text = "x".repeat(200);
-        schemas.insert(format!("S{n}"), json!({"type": "object", "description": text, "properties": {"a": next, "b": next, "c": next}}));
+        schemas.insert(
+            format!("S{n}"),
+            json!({"type": "object", "description": text, "properties": {"a": next, "b": next, "c": next}}),
+        );
     }
     schemas.insert("S60".into(), json!({"type": "string"}));
     let root = json!({"schemas": schemas, "s": {"$ref": "#/schemas/S0"}});
@@ -123,7 +149,14 @@ fn a_long_chain_of_references_costs_no_stack() {
     let mut schemas = serde_json::Map::new();
     for n in 0..20_000 {
         let next = json!({"$ref": format!("#/schemas/S{}", n + 1)});
-        schemas.insert(format!("S{n}"), if n % 2 == 0 { json!({"allOf": [next]}) } else { next });
+        schemas.insert(
+            format!("S{n}"),
+            if n % 2 == 0 {
+                json!({"allOf": [next]})
+            } else {
+                next
+            },
+        );
     }
     schemas.insert("S20000".into(), json!({"type": "string"}));
     let root = json!({"schemas": schemas, "s": {"$ref": "#/schemas/S0"}});
@@ -143,14 +176,21 @@ fn what_does_not_fit_accepts_anything() {
     let mut schemas = Schemas::new(&root, true);
     let fragment = schemas.fragment(&root["s"], Direction::Request).unwrap();
     let definitions = schemas.definitions(&[&fragment], 10_000).unwrap();
-    assert!(definitions.open > 30 && definitions.text.len() < 11_500, "{}", definitions.open);
+    assert!(
+        definitions.open > 30 && definitions.text.len() < 11_500,
+        "{}",
+        definitions.open
+    );
     assert_eq!(definitions.text.matches(":{}").count(), definitions.open);
 }
 
 #[test]
 fn a_schema_beside_its_reference_counts_in_3_1_alone() {
     let root = json!({"schemas": {"A": {"type": "string", "maxLength": 5}}, "s": {"$ref": "#/schemas/A", "minLength": 2}});
-    assert_eq!(converted(&root, "/s", false, Direction::Request).unwrap(), json!({"type": "string", "maxLength": 5}));
+    assert_eq!(
+        converted(&root, "/s", false, Direction::Request).unwrap(),
+        json!({"type": "string", "maxLength": 5})
+    );
     assert_eq!(
         converted(&root, "/s", true, Direction::Request).unwrap(),
         json!({"allOf": [{"type": "string", "maxLength": 5}], "minLength": 2})
@@ -159,9 +199,20 @@ fn a_schema_beside_its_reference_counts_in_3_1_alone() {
 
 #[test]
 fn references_out_of_the_document_are_refused() {
-    for reference in ["other.json#/A", "https://evil.example/a.json", "#/nowhere", "#anchor", "", "file:///etc/passwd"] {
+    for reference in [
+        "other.json#/A",
+        "https://evil.example/a.json",
+        "#/nowhere",
+        "#anchor",
+        "",
+        "file:///etc/passwd",
+    ] {
         let root = json!({"s": {"type": "object", "properties": {"a": {"$ref": reference}}}});
-        assert_eq!(converted(&root, "/s", true, Direction::Request), Err("reference"), "{reference}");
+        assert_eq!(
+            converted(&root, "/s", true, Direction::Request),
+            Err("reference"),
+            "{reference}"
+        );
     }
 }
 

@@ -8,7 +8,9 @@ pub fn example(root: &Value, schema: &Value, depth: usize) -> Value {
         return Value::Null;
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let target = root.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null);
+        let target = root
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or(&Value::Null);
         return example(root, target, depth + 1);
     }
     if let Some(value) = schema.get("const") {
@@ -67,7 +69,12 @@ fn of_type(root: &Value, schema: &Value, depth: usize) -> Value {
             let required = schema.get("required").and_then(Value::as_array);
             let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|n| n == name));
             let mut members = Map::new();
-            for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            for (name, schema) in schema
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
                 if depth == 0 || is_required(name) {
                     members.insert(name.clone(), example(root, schema, depth + 1));
                 }
@@ -76,7 +83,9 @@ fn of_type(root: &Value, schema: &Value, depth: usize) -> Value {
         }
         Some("array") => {
             let count = number("minItems").unwrap_or(1.0).clamp(1.0, 5.0) as usize;
-            let item = schema.get("items").map_or(json!("x"), |items| example(root, items, depth + 1));
+            let item = schema
+                .get("items")
+                .map_or(json!("x"), |items| example(root, items, depth + 1));
             Value::Array(vec![item; count])
         }
         Some("integer") => json!(least(schema, number).ceil() as i64),
@@ -96,7 +105,11 @@ fn least(schema: &Value, number: impl Fn(&str) -> Option<f64>) -> f64 {
 }
 
 fn text(schema: &Value) -> Value {
-    let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(1).min(200) as usize;
+    let least = schema
+        .get("minLength")
+        .and_then(Value::as_u64)
+        .unwrap_or(1)
+        .min(200) as usize;
     match schema.get("format").and_then(Value::as_str) {
         Some("date") => json!("2024-01-31"),
         Some("date-time") => json!("2024-01-31T10:00:00Z"),

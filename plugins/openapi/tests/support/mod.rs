@@ -1,6 +1,12 @@
 //! What the tests of real documents share.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test, and each file uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test, and each file uses a part"
+)]
 
 pub mod example;
 pub mod pin;
@@ -17,7 +23,10 @@ pub fn documents(directory: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|end| end == "json" || end == "yaml" || end == "yml") {
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "json" || end == "yaml" || end == "yml")
+            {
                 found.push(path);
             }
         }

@@ -11,7 +11,9 @@ pub fn check(operation: &Operation, request: &Request) -> Result<(), String> {
     for (key, _) in &request.query {
         let of_object = operation.query_objects.iter().any(|name| {
             let rest = key.strip_prefix(name.as_str());
-            rest.is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]") || rest == "")
+            rest.is_some_and(|rest| {
+                rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]") || rest == ""
+            })
         });
         if !operation.query.contains(key) && !of_object {
             return Err(format!("query {key}"));
@@ -48,7 +50,8 @@ fn url(operation: &Operation, request: &Request) -> Result<(), String> {
         if !path.contains(&place) {
             return Err(format!("parameter {name}"));
         }
-        let encoded = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encoded =
+            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
         path = path.replace(&place, &encoded);
     }
     if path.contains(['{', '}', ' ', '?', '#', '\\']) || !path.starts_with('/') || path.contains("//") {

@@ -36,10 +36,18 @@ impl Row {
     pub fn of(name: &str, bytes: &[u8], thorough: bool) -> Result<Self, String> {
         let started = Instant::now();
         let found = discover(bytes).map_err(|error| error.to_string())?;
-        let mut row = Self { name: name.to_owned(), took: started.elapsed(), tools: found.tools.len(), ..Self::default() };
+        let mut row = Self {
+            name: name.to_owned(),
+            took: started.elapsed(),
+            tools: found.tools.len(),
+            ..Self::default()
+        };
         for skipped in &found.skipped {
             *row.skipped.entry(skipped.reason.clone()).or_default() += 1;
-            row.messages.push(format!("{}: {} ({})", skipped.operation, skipped.message, skipped.reason));
+            row.messages.push(format!(
+                "{}: {} ({})",
+                skipped.operation, skipped.message, skipped.reason
+            ));
         }
         let mut names = std::collections::HashSet::new();
         for tool in &found.tools {
@@ -64,7 +72,9 @@ impl Row {
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err("name".into());
         }
-        if tool.tool.description.is_empty() || tool.tool.description.chars().any(|c| c.is_control() && c != '\n') {
+        if tool.tool.description.is_empty()
+            || tool.tool.description.chars().any(|c| c.is_control() && c != '\n')
+        {
             return Err("description".into());
         }
         if let Some(output) = &tool.tool.output_schema {
@@ -91,7 +101,8 @@ impl Row {
 /// As the host compiles it.
 fn compiled(text: &str) -> Result<(jsonschema::Validator, Value), String> {
     let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    jsonschema::draft202012::meta::validate(&schema).map_err(|error| format!("{error} at {}", error.instance_path()))?;
+    jsonschema::draft202012::meta::validate(&schema)
+        .map_err(|error| format!("{error} at {}", error.instance_path()))?;
     let validator = jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex())
