@@ -1,12 +1,13 @@
 use serde_json::{Map, Value};
 
-use super::arguments::{Part, described};
+use super::arguments::{Part, described, edit};
 use super::operation::Operation;
 use super::{is_true, text_of};
 use crate::descriptor::{self, Format, Place, Style};
 use crate::media_type::{concrete, essence, format, is_json};
 use crate::problem::Problem;
 use crate::reference::follow;
+use crate::shape::{Shape, shape};
 use crate::schema::{Direction, Fragment, Schemas};
 use crate::text::{clean, line};
 
@@ -83,7 +84,17 @@ pub(super) fn read<'d>(
                 body.parts = members_of(members, &body.wire, schemas)?;
                 return Ok(Some(body));
             }
-            described(schemas.fragment(schema, Direction::Request)?, &description)
+            let is_form = matches!(format, Format::Form | Format::Multipart);
+            if is_form && matches!(shape(schemas.root(), schema), Shape::List | Shape::Scalar) {
+                return Err(Problem::Body("is a form, and its schema asks for no object".into()));
+            }
+            let mut fragment = schemas.fragment(schema, Direction::Request)?;
+            if is_form {
+                edit(&mut fragment, |schema| {
+                    schema.insert("type".to_owned(), "object".into());
+                });
+            }
+            described(fragment, &description)
         }
         (Format::Json, None) => described(Fragment::of("{}"), &description),
         (_, None) => described(Fragment::of("{\"type\":\"object\"}"), &description),

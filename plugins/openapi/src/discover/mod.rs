@@ -24,8 +24,8 @@ use crate::text::line;
 use operation::Draft;
 use overview::Overview;
 
-/// More tools than any host lists; GitHub has 1,223 operations.
-const MAX_OPERATIONS: usize = 10_000;
+/// More tools than any host lists. GitHub has 1,223 operations; the largest public document some 17,000.
+const MAX_OPERATIONS: usize = 30_000;
 
 /// What all tools together may come to, since the answer is built whole.
 const MAX_TEXT: usize = 192 << 20;

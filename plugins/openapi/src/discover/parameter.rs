@@ -193,7 +193,6 @@ fn query_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, sche
                 if names.is_empty() {
                     return false;
                 }
-                part.query.clear();
                 // Whatever is not named could not be sent.
                 edit(&mut part.fragment, |schema| {
                     schema.remove("additionalProperties");

@@ -59,12 +59,18 @@ pub(super) fn prefix(item: &Value, operation: &Value, base: Option<&str>) -> Res
     let Some(first) = own.first() else {
         return Ok(String::new());
     };
-    let base = base.unwrap_or("/").trim_end_matches('/');
+    let base = without_scheme(base.unwrap_or("/"));
     let below = own.iter().find_map(|url| {
-        let rest = url.trim_end_matches('/').strip_prefix(base)?;
+        let rest = without_scheme(url).strip_prefix(base)?;
         (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
     });
     below.ok_or_else(|| Problem::Server(line(first, 200)))
+}
+
+/// The host's own base has a scheme; what a document says of it does not matter, and some say none.
+fn without_scheme(url: &str) -> &str {
+    let url = url.find("//").and_then(|at| url.get(at..)).unwrap_or(url);
+    url.trim_end_matches('/')
 }
 
 /// The URLs of `servers`, with the defaults of their variables filled in.

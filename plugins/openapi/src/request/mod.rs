@@ -106,6 +106,9 @@ fn place(
     match argument.place {
         Place::Path => {
             let text = style::joined(argument, &value)?;
+            if text.is_empty() {
+                return Err(Mistake::cannot_hold(argument, "a path holds no empty value"));
+            }
             request.parameters.push((key.to_owned(), text));
         }
         Place::Query => style::pairs(argument, raw, &value, &mut request.query)?,

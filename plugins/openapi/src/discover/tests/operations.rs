@@ -159,7 +159,7 @@ fn members_of_an_exploded_object_are_pinned_by_name() {
         json!({"type": "object", "properties": {"a": {}, "b": {}}, "additionalProperties": {}}),
         true,
     ));
-    assert_eq!(named.operation.query, ["a", "b"]);
+    assert_eq!(named.operation.query, ["f", "a", "b"]);
     assert_eq!(
         input(&named)["properties"]["f"]["unevaluatedProperties"],
         json!(false)
