@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(request) = build(&descriptor, arguments) else {
             continue;
         };
-        assert_eq!((&request.method, &request.path), (&tool.operation.method, &tool.operation.path));
+        assert_eq!(
+            (&request.method, &request.path),
+            (&tool.operation.method, &tool.operation.path)
+        );
         for (name, value) in &request.headers {
             assert!(name.bytes().all(|byte| byte.is_ascii_graphic()));
             assert!(!value.contains(['\r', '\n', '\0']), "{name}: {value:?}");

@@ -8,7 +8,12 @@ use anyhow::ensure;
 use crate::workspace::{cargo, is_installed, run_cargo, target};
 
 /// The targets of `fuzz/Cargo.toml`.
-const TARGETS: [&str; 4] = ["openapi_document", "openapi_request", "policy_path", "policy_manifest"];
+const TARGETS: [&str; 4] = [
+    "openapi_document",
+    "openapi_request",
+    "policy_path",
+    "policy_manifest",
+];
 
 /// One input that takes longer is a finding: no reader of ours may.
 const SECONDS_AN_INPUT: u32 = 10;
@@ -47,7 +52,10 @@ pub(crate) fn run(root: &Path, seconds: u32) -> anyhow::Result<()> {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", target(root).join("fuzz"))
             .stdin(Stdio::null());
-        ensure!(command.status()?.success(), "{name} found something, see fuzz/artifacts/{name}");
+        ensure!(
+            command.status()?.success(),
+            "{name} found something, see fuzz/artifacts/{name}"
+        );
     }
     Ok(())
 }

@@ -11,7 +11,13 @@ use crate::workspace::{cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 5] = ["sdk/rust", "plugins/billing", "plugins/openapi", "tests/guests", "fuzz"];
+const OTHERS: [&str; 5] = [
+    "sdk/rust",
+    "plugins/billing",
+    "plugins/openapi",
+    "tests/guests",
+    "fuzz",
+];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
 const NATIVE: [&str; 3] = ["sdk/rust", "plugins/billing", "plugins/openapi"];
@@ -80,7 +86,9 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     steps.run("deny", || deny(root));
     steps.run("advisories", || advisories(root));
     steps.run("docs", || docs(root));
-    steps.run("fuzz", || fuzz::run(root, FUZZ_SECONDS).map(|()| Outcome::passed()));
+    steps.run("fuzz", || {
+        fuzz::run(root, FUZZ_SECONDS).map(|()| Outcome::passed())
+    });
     steps.run("demo", || demo::run(root).map(|()| Outcome::passed()));
     steps.run("gate", || bench::gate_step(root));
     steps.finish()
@@ -148,7 +156,15 @@ fn native(root: &Path) -> anyhow::Result<Outcome> {
     let (tree, suite) = DOCUMENTS;
     let mut command = cargo(&root.join(tree));
     command
-        .args(["test", "--locked", "--quiet", "--test", suite, "--", "--include-ignored"])
+        .args([
+            "test",
+            "--locked",
+            "--quiet",
+            "--test",
+            suite,
+            "--",
+            "--include-ignored",
+        ])
         .env("CARGO_TARGET_DIR", target(root).join("guests-native"))
         .env("DOCUMENTS", documents::install(root)?);
     let counted = count_tests(&mut command)?;

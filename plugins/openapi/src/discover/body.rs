@@ -7,8 +7,8 @@ use crate::descriptor::{self, Format, Place, Style};
 use crate::media_type::{concrete, essence, format, is_json};
 use crate::problem::Problem;
 use crate::reference::follow;
-use crate::shape::{Shape, shape};
 use crate::schema::{Direction, Fragment, Schemas};
+use crate::shape::{Shape, shape};
 use crate::text::{clean, line};
 
 /// What a model reads of the body.
@@ -86,7 +86,9 @@ pub(super) fn read<'d>(
             }
             let is_form = matches!(format, Format::Form | Format::Multipart);
             if is_form && matches!(shape(schemas.root(), schema), Shape::List | Shape::Scalar) {
-                return Err(Problem::Body("is a form, and its schema asks for no object".into()));
+                return Err(Problem::Body(
+                    "is a form, and its schema asks for no object".into(),
+                ));
             }
             let mut fragment = schemas.fragment(schema, Direction::Request)?;
             if is_form {

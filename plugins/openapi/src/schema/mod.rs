@@ -13,6 +13,7 @@ mod convert;
 mod hidden;
 mod keyword;
 mod pattern;
+mod plain;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
