@@ -18,6 +18,9 @@ const BILLING_BYTES: u64 = 200_000;
 /// The custom section by which a component carries its manifest.
 const MANIFEST_SECTION: &str = "toolhost:manifest";
 
+/// What the OpenAPI adapter may weigh: it reads documents of two formats, and is compiled once.
+const OPENAPI_BYTES: u64 = 1_000_000;
+
 /// What the billing plugin may import: the contract, and what the standard library brings for exit and for panics.
 const BILLING_IMPORTS: [&str; 7] = [
     "toolhost:plugin/types@",
@@ -29,10 +32,23 @@ const BILLING_IMPORTS: [&str; 7] = [
     "wasi:cli/terminal-",
 ];
 
+/// What the adapter may import beside that: the types of `tools`, whose functions it neither has nor calls.
+const OPENAPI_IMPORTS: [&str; 8] = [
+    "toolhost:plugin/types@",
+    "toolhost:plugin/tools@",
+    "toolhost:plugin/http@",
+    "wasi:io/",
+    "wasi:cli/environment@",
+    "wasi:cli/exit@",
+    "wasi:cli/std",
+    "wasi:cli/terminal-",
+];
+
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 3] = [
+const TREES: [(&str, bool); 4] = [
     ("plugins/billing", false),
     ("plugins/segments", false),
+    ("plugins/openapi", false),
     ("tests/guests", true),
 ];
 
@@ -177,15 +193,19 @@ fn check(guests: &Path, sizes: &[(String, u64)]) -> anyhow::Result<()> {
             component.has_manifest,
             "{name}.wasm has no section {MANIFEST_SECTION}: use toolhost_sdk::export!"
         );
-        if name == "billing" {
-            ensure!(
-                *size <= BILLING_BYTES,
-                "billing.wasm has {size} bytes, more than {BILLING_BYTES}"
-            );
-            let strange = |import: &&String| !BILLING_IMPORTS.iter().any(|known| import.starts_with(known));
-            if let Some(import) = component.imports.iter().find(strange) {
-                bail!("billing.wasm imports {import}, which it did not before");
-            }
+        let bounds = match name.as_str() {
+            "billing" => (BILLING_BYTES, &BILLING_IMPORTS[..]),
+            "openapi" => (OPENAPI_BYTES, &OPENAPI_IMPORTS[..]),
+            _ => continue,
+        };
+        ensure!(
+            *size <= bounds.0,
+            "{name}.wasm has {size} bytes, more than {}",
+            bounds.0
+        );
+        let strange = |import: &&String| !bounds.1.iter().any(|known| import.starts_with(known));
+        if let Some(import) = component.imports.iter().find(strange) {
+            bail!("{name}.wasm imports {import}, which it did not before");
         }
     }
     ensure!(

@@ -2,6 +2,7 @@
 //!
 //! - `demo`: one real call of each of two tenants, end to end, and what crossed the wire.
 //! - `test`: every suite and every check that CI runs; `.ci/run` calls it.
+//! - `fuzz`, `documents`: hostile bytes, and published documents.
 //! - `bench`, `guests`, `docs`: measure, build the components, build the book.
 
 #![allow(
@@ -13,6 +14,8 @@ mod bench;
 mod clients;
 mod demo;
 mod docs;
+mod documents;
+mod fuzz;
 mod guests;
 mod install;
 mod steps;
@@ -56,6 +59,14 @@ enum Command {
     },
     /// Install the clients, the identity server and the conformance suite that the tests run
     Clients,
+    /// Install the published OpenAPI documents that the adapter's tests read
+    Documents,
+    /// Try what reads hostile bytes with libFuzzer, each target for a while
+    Fuzz {
+        /// How long each
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Build every guest for wasm32-wasip2
     Guests,
     /// Build the API documentation, and the book where mdbook is installed
@@ -79,6 +90,8 @@ fn main() -> ExitCode {
         }
         Command::Bench { sections, .. } => bench::run(&root, &sections),
         Command::Clients => clients::install(&root),
+        Command::Documents => documents::install(&root).map(|_| ()),
+        Command::Fuzz { seconds } => fuzz::run(&root, seconds),
         Command::Guests => guests::build(&root),
         Command::Docs => docs::run(&root),
     };

@@ -8,13 +8,23 @@ use anyhow::{bail, ensure};
 
 use crate::steps::{Outcome, Steps, bounded, count_tests};
 use crate::workspace::{cargo, is_installed, run_cargo, target};
-use crate::{bench, clients, demo, guests, install};
+use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 4] = ["sdk/rust", "plugins/billing", "plugins/segments", "tests/guests"];
+const OTHERS: [&str; 6] = [
+    "sdk/rust",
+    "plugins/billing",
+    "plugins/openapi",
+    "plugins/segments",
+    "tests/guests",
+    "fuzz",
+];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 3] = ["sdk/rust", "plugins/billing", "plugins/segments"];
+const NATIVE: [&str; 4] = ["sdk/rust", "plugins/billing", "plugins/openapi", "plugins/segments"];
+
+/// The suite among them that reads published documents.
+const DOCUMENTS: (&str, &str) = ("plugins/openapi", "real_documents");
 
 /// Cases of each property with `--full`; proptest's own default is 256.
 const FULL_CASES: &str = "100000";
@@ -24,6 +34,9 @@ const FULL_CRASHES: &str = "1000";
 
 /// The suites that count them so.
 const FULL_ROUNDS: [&str; 2] = ["STORE_CRASH_ROUNDS", "AUDIT_CRASH_ROUNDS"];
+
+/// Enough to meet what the last change broke; a night finds more.
+const FUZZ_SECONDS: u32 = 60;
 
 /// Where there is no way to the database, it is known after this.
 const ADVISORIES: Duration = Duration::from_secs(90);
@@ -74,6 +87,9 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     steps.run("deny", || deny(root));
     steps.run("advisories", || advisories(root));
     steps.run("docs", || docs(root));
+    steps.run("fuzz", || {
+        fuzz::run(root, FUZZ_SECONDS).map(|()| Outcome::passed())
+    });
     steps.run("demo", || demo::run(root).map(|()| Outcome::passed()));
     steps.run("gate", || bench::gate_step(root));
     steps.finish()
@@ -138,6 +154,23 @@ fn native(root: &Path) -> anyhow::Result<Outcome> {
         all.passed += counted.passed;
         all.failed += counted.failed;
     }
+    let (tree, suite) = DOCUMENTS;
+    let mut command = cargo(&root.join(tree));
+    command
+        .args([
+            "test",
+            "--locked",
+            "--quiet",
+            "--test",
+            suite,
+            "--",
+            "--include-ignored",
+        ])
+        .env("CARGO_TARGET_DIR", target(root).join("guests-native"))
+        .env("DOCUMENTS", documents::install(root)?);
+    let counted = count_tests(&mut command)?;
+    all.passed += counted.passed;
+    all.failed += counted.failed;
     Ok(all)
 }
 

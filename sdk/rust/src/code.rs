@@ -57,6 +57,10 @@ codes! {
         Upstream = "upstream",
         /// Somebody else changed it first.
         Conflict = "conflict",
+        /// An adapter cannot read the document as what it understands.
+        InvalidDocument = "invalid-document",
+        /// An adapter can read the document, but it is of another version or kind.
+        Unsupported = "unsupported",
         /// Everything else.
         Failed = "failed",
     }

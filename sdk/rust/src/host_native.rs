@@ -160,3 +160,47 @@ pub(crate) mod kv {
         Ok(())
     }
 }
+
+#[cfg(feature = "adapter")]
+pub(crate) mod upstream_state {
+    use crate::adapter::bindings::toolhost::plugin::upstream_state::Entry;
+    use crate::bindings::toolhost::plugin::types::Failure;
+    use crate::{Code, testing};
+
+    /// What the contract allows a kept value.
+    const MAX_VALUE: usize = 64 << 10;
+
+    /// And a note.
+    const MAX_NOTE: usize = 4 << 10;
+
+    #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]
+    pub(crate) fn get() -> Result<Option<Entry>, Failure> {
+        Ok(testing::with(|state| {
+            let (version, value) = &state.upstream;
+            value.clone().map(|value| Entry { value, version: *version })
+        }))
+    }
+
+    pub(crate) fn set(expected: Option<u64>, value: Option<&[u8]>) -> Result<u64, Failure> {
+        if value.is_some_and(|value| value.len() > MAX_VALUE) {
+            return Err(crate::Failure::new(Code::Limit, "a kept value has at most 64 KiB").into());
+        }
+        testing::with(|state| {
+            let (version, kept) = &mut state.upstream;
+            if kept.as_ref().map(|_| *version) != expected {
+                return Err(crate::Failure::new(Code::Conflict, "somebody else was first").into());
+            }
+            *version += 1;
+            *kept = value.map(<[u8]>::to_vec);
+            Ok(kept.as_ref().map_or(0, |_| *version))
+        })
+    }
+
+    pub(crate) fn on_cancel(note: &[u8]) -> Result<(), Failure> {
+        if note.len() > MAX_NOTE {
+            return Err(crate::Failure::new(Code::Limit, "a note has at most 4 KiB").into());
+        }
+        testing::with(|state| state.on_cancel = note.to_vec());
+        Ok(())
+    }
+}

@@ -4,5 +4,7 @@ pub(crate) use crate::bindings::toolhost::plugin::http::{Exchange, send, start};
 pub(crate) use crate::bindings::toolhost::plugin::kv;
 pub(crate) use crate::bindings::toolhost::plugin::log::emit;
 pub(crate) use crate::bindings::toolhost::plugin::progress::report;
+#[cfg(feature = "adapter")]
+pub(crate) use crate::adapter::bindings::toolhost::plugin::upstream_state;
 pub use crate::bindings::wasi::io::poll::Pollable;
 pub(crate) use crate::bindings::wasi::io::poll::poll;

@@ -8,11 +8,14 @@
 //! - [`Kv`], [`log`], [`Call::progress`]: the other imports.
 //! - [`Ask`] and [`Answer`]: asking the person or the client's model.
 //! - [`export!`]: the one macro.
+//! - `adapter` (feature `adapter`): for plugins that turn a described system into tools, with `export_adapter!`.
 //! - [`testing`]: a host to test against, on your own machine.
 
 #[doc(hidden)]
 pub mod bindings;
 
+#[cfg(feature = "adapter")]
+pub mod adapter;
 mod answer;
 mod ask;
 #[cfg(all(not(target_family = "wasm"), not(feature = "built-schemas")))]

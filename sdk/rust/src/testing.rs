@@ -41,6 +41,11 @@ pub(crate) struct State {
     pub(crate) kv: BTreeMap<(String, String), kv::Entry>,
     pub(crate) log: Vec<(String, String)>,
     pub(crate) progress: Vec<(f64, Option<f64>, Option<String>)>,
+    /// The last version, and the value while there is one.
+    #[cfg(feature = "adapter")]
+    pub(crate) upstream: (u64, Option<Vec<u8>>),
+    #[cfg(feature = "adapter")]
+    pub(crate) on_cancel: Vec<u8>,
 }
 
 thread_local! {
@@ -161,6 +166,13 @@ impl Host {
                 state: asked.state,
             },
         })
+    }
+
+    /// What the call has left for [`crate::adapter::Adapter::cancel`].
+    #[cfg(feature = "adapter")]
+    #[must_use]
+    pub fn cancel_note(&self) -> Vec<u8> {
+        with(|state| state.on_cancel.clone())
     }
 
     /// What was logged: level and message.

@@ -50,9 +50,8 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
         let choosing = Choosing::of(&setup, Arc::clone(&ground.store), directory, &network)?;
         choosing.credentials.presents(&binding, &admitted.presented);
-        let audit = Arc::clone(&ground.audit);
         let (credentials, _) = wiring::provider(&setup, ground.vault(), choosing.credentials)?;
-        let egress = wiring::egress(network, credentials, Arc::clone(&audit))?;
+        let egress = wiring::egress(network, credentials, Arc::clone(&ground.audit))?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;

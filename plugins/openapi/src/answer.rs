@@ -1,0 +1,115 @@
+//! From an upstream's answer to a tool's result.
+
+use serde::de::IgnoredAny;
+use serde_json::json;
+use toolhost_sdk::adapter::Answer;
+use toolhost_sdk::{Code, Content, Failure, Response};
+
+use crate::descriptor::Descriptor;
+use crate::media_type;
+use crate::text::clean;
+
+/// How much of a failed answer's body is passed on: enough to say what was wrong with the arguments.
+const MAX_ERROR_BODY: usize = 4 << 10;
+
+/// Turns an answer into a result: JSON as it is and as text, text as text, pictures and sound as such, anything else as
+/// a resource.
+///
+/// # Errors
+/// Any status but 2xx: `denied` for 401 and 403, `limit` for 429, else `upstream`, with status and body in `detail`.
+pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result<Answer, Failure> {
+    if !response.is_success() {
+        return Err(failure(&response));
+    }
+    let kind = response
+        .header("content-type")
+        .and_then(media_type::essence)
+        .unwrap_or_default();
+    let body = response.body;
+    if body.is_empty() {
+        let text = format!("done (status {})", response.status);
+        return Ok(Answer {
+            content: vec![Content::Text(text)],
+            structured: None,
+        });
+    }
+    let body = match String::from_utf8(body) {
+        Ok(text) if media_type::is_json(&kind) || kind.is_empty() || descriptor.wrapped => {
+            return Ok(json_or_text(descriptor, text));
+        }
+        Ok(text) if media_type::is_text(&kind) => {
+            return Ok(Answer {
+                content: vec![Content::Text(text)],
+                structured: None,
+            });
+        }
+        Ok(text) => text.into_bytes(),
+        Err(error) => error.into_bytes(),
+    };
+    let mime_type = if kind.is_empty() {
+        "application/octet-stream".to_owned()
+    } else {
+        kind
+    };
+    let content = if mime_type.starts_with("image/") {
+        Content::Image {
+            data: body,
+            mime_type,
+        }
+    } else if mime_type.starts_with("audio/") {
+        Content::Audio {
+            data: body,
+            mime_type,
+        }
+    } else {
+        Content::BlobResource {
+            uri: format!("response:{tool}"),
+            mime_type: Some(mime_type),
+            data: body,
+        }
+    };
+    Ok(Answer {
+        content: vec![content],
+        structured: None,
+    })
+}
+
+/// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.
+fn json_or_text(descriptor: &Descriptor, text: String) -> Answer {
+    // The host reads it once more, within its own bounds.
+    let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    let is_object = text.trim_start().starts_with('{');
+    let structured = match (is_json, descriptor.wrapped) {
+        (true, true) => Some(format!("{{\"result\":{text}}}")),
+        (true, false) if is_object => Some(text.clone()),
+        _ => None,
+    };
+    Answer {
+        content: vec![Content::Text(text)],
+        structured,
+    }
+}
+
+fn failure(response: &Response) -> Failure {
+    let status = response.status;
+    let (code, what) = match status {
+        401 | 403 => (Code::Denied, "does not allow this"),
+        404 | 410 => (Code::Upstream, "has no such thing"),
+        409 | 412 => (Code::Upstream, "says that it conflicts with its present state"),
+        429 => (Code::Limit, "asks to wait before the next request"),
+        300..=399 => (Code::Upstream, "points elsewhere, which is not followed"),
+        400..=499 => (Code::Upstream, "does not accept the request"),
+        _ => (Code::Upstream, "failed"),
+    };
+    let text = String::from_utf8_lossy(&response.body);
+    let text = clean(&text, MAX_ERROR_BODY);
+    let mut message = format!("the system {what} (status {status})");
+    if !text.is_empty() {
+        message.push_str(": ");
+        message.push_str(&clean(&text, 500));
+    }
+    Failure::new(code, message).with_detail(&json!({ "status": status, "body": text }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use serde_json::Value;
+
+use super::arguments::Part;
+use super::body::Body;
+use super::overview::Overview;
+use super::path::Path;
+use super::response::Response;
+use super::{MAX_OPERATIONS, body, parameter, response, server, text_of};
+use crate::problem::{DocumentError, Problem};
+use crate::reference::follow;
+use crate::schema::Schemas;
+
+/// The methods that the contract has.
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+
+/// An operation as it stands in the document.
+#[derive(Debug)]
+pub(super) struct Operation<'d> {
+    pub(super) id: Option<&'d str>,
+    /// In upper case.
+    pub(super) method: String,
+    pub(super) path: &'d str,
+    pub(super) item: &'d Value,
+    pub(super) value: &'d Value,
+    /// Known before it is read.
+    pub(super) problem: Option<Problem>,
+}
+
+/// All operations, in the document's order.
+///
+/// # Errors
+/// More than are read; `paths` is no object.
+pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
+    let mut found = Vec::new();
+    let paths = match root.get("paths") {
+        Some(Value::Object(paths)) => paths,
+        // A document of 3.1 may have webhooks or components alone.
+        None | Some(Value::Null) => return Ok(found),
+        Some(_) => return Err(DocumentError::NotOpenApi("its member \"paths\" is no object")),
+    };
+    for (path, item) in paths {
+        if path.starts_with("x-") {
+            continue;
+        }
+        match follow(root, item) {
+            Ok(item @ Value::Object(members)) => {
+                for (key, value) in members {
+                    if let Some(operation) = operation(path, item, key, value) {
+                        found.push(operation);
+                    }
+                }
+            }
+            Ok(item) => found.push(unreadable(
+                path,
+                item,
+                Problem::Malformed("the path's item is no object".into()),
+            )),
+            Err(problem) => found.push(unreadable(path, item, problem)),
+        }
+        if found.len() > MAX_OPERATIONS {
+            return Err(DocumentError::TooManyOperations(MAX_OPERATIONS));
+        }
+    }
+    Ok(found)
+}
+
+fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value) -> Option<Operation<'d>> {
+    let problem = if METHODS.contains(&key) {
+        (!value.is_object()).then(|| Problem::Malformed("the operation is no object".into()))
+    } else if key == "trace" {
+        Some(Problem::Method(key.to_uppercase()))
+    } else {
+        return None;
+    };
+    Some(Operation {
+        id: text_of(value, "operationId"),
+        method: key.to_uppercase(),
+        path,
+        item,
+        value,
+        problem,
+    })
+}
+
+fn unreadable<'d>(path: &'d str, item: &'d Value, problem: Problem) -> Operation<'d> {
+    Operation {
+        id: None,
+        method: "*".to_owned(),
+        path,
+        item,
+        value: item,
+        problem: Some(problem),
+    }
+}
+
+/// An operation whose parts are all read and converted.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) path: Path,
+    pub(super) parameters: Vec<Part>,
+    pub(super) body: Option<Body>,
+    pub(super) response: Response,
+    pub(super) notes: Vec<String>,
+}
+
+impl Draft {
+    pub(super) fn read<'d>(
+        operation: &Operation<'d>,
+        overview: &Overview,
+        schemas: &mut Schemas<'d>,
+    ) -> Result<Self, Problem> {
+        let mut notes = Vec::new();
+        let prefix = server::prefix(operation.item, operation.value, overview.base.as_deref())?;
+        let mut path = Path::parse(&prefix, operation.path)?;
+        let parameters = parameter::all(operation, overview, schemas, &mut path, &mut notes)?;
+        let body = body::read(operation, schemas, &mut notes)?;
+        let response = response::read(operation, schemas, &mut notes);
+        Ok(Self {
+            path,
+            parameters,
+            body,
+            response,
+            notes,
+        })
+    }
+}

@@ -1,0 +1,290 @@
+use serde_json::Value;
+
+use super::arguments::{Part, described, edit};
+use super::operation::Operation;
+use super::overview::Overview;
+use super::path::Path;
+use super::{is_true, text_of};
+use crate::descriptor::{Place, Style};
+use crate::media_type;
+use crate::problem::Problem;
+use crate::reference::follow;
+use crate::schema::{Direction, Fragment, Schemas};
+use crate::shape::{Shape, members, shape};
+use crate::text::{clean, line};
+
+/// What a model reads of one argument.
+const MAX_DESCRIPTION: usize = 1_000;
+
+/// More are no operation that a model could call.
+const MAX_PARAMETERS: usize = 200;
+
+/// Header parameters that the specification says are ignored, and those that are the host's alone on any connection.
+const IGNORED: [&str; 20] = [
+    "accept",
+    "authorization",
+    "content-type",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-http-method-override",
+];
+
+/// The same by how they begin.
+const IGNORED_PREFIXES: [&str; 4] = ["proxy-", "x-forwarded-", "mcp-", "sec-"];
+
+/// All parameters of an operation, those of its path among them.
+pub(super) fn all<'d>(
+    operation: &Operation<'d>,
+    overview: &Overview,
+    schemas: &mut Schemas<'d>,
+    path: &mut Path,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Part>, Problem> {
+    let mut found: Vec<(&str, &str, &Value)> = Vec::new();
+    // The operation's own stand before those of its path.
+    for holder in [operation.value, operation.item] {
+        for value in holder
+            .get("parameters")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let value = follow(schemas.root(), value)?;
+            let (Some(name), Some(location)) = (text_of(value, "name"), text_of(value, "in")) else {
+                return Err(Problem::Parameter("without a name or a place (\"in\")".into()));
+            };
+            if !found
+                .iter()
+                .any(|(known, place, _)| (*known, *place) == (name, location))
+            {
+                found.push((name, location, value));
+            }
+            if found.len() > MAX_PARAMETERS {
+                return Err(Problem::Parameter(format!(
+                    "list is longer than {MAX_PARAMETERS}"
+                )));
+            }
+        }
+    }
+    let mut parts = Vec::with_capacity(found.len());
+    for (name, location, value) in found {
+        if let Some(part) = one(name, location, value, overview, schemas, path, notes)? {
+            parts.push(part);
+        }
+    }
+    undeclared(path, &mut parts, notes);
+    // As a request is written: the path first.
+    parts.sort_by_key(|part| match part.place {
+        Place::Path => 0,
+        Place::Query => 1,
+        Place::Header => 2,
+        _ => 3,
+    });
+    Ok(parts)
+}
+
+fn one<'d>(
+    name: &str,
+    location: &str,
+    value: &'d Value,
+    overview: &Overview,
+    schemas: &mut Schemas<'d>,
+    path: &mut Path,
+    notes: &mut Vec<String>,
+) -> Result<Option<Part>, Problem> {
+    let shown = line(name, 60);
+    let refuse = |why: &str| Problem::Parameter(format!("{shown:?} {why}"));
+    let place = match location {
+        "path" => Place::Path,
+        "query" => Place::Query,
+        "header" => Place::Header,
+        "cookie" => Place::Cookie,
+        other => return Err(refuse(&format!("stands in {:?}, where none is", line(other, 40)))),
+    };
+    if overview.is_key(location, name) {
+        return Ok(None);
+    }
+    let key = match place {
+        Place::Header if is_ignored(name) => return Ok(None),
+        Place::Header if !is_token(name) => return Err(refuse("is not the name of a header")),
+        Place::Header => name.to_ascii_lowercase(),
+        Place::Cookie if !is_token(name) => return Err(refuse("is not the name of a cookie")),
+        Place::Path => match path_key(path, name) {
+            Some(key) => key,
+            None => {
+                notes.push(format!(
+                    "path parameter {shown:?} is not in the path, and left out"
+                ));
+                return Ok(None);
+            }
+        },
+        _ => name.to_owned(),
+    };
+    let (schema, is_json) = schema_of(value);
+    let style = if is_json { Style::Json } else { style(value, place) };
+    let explode = value
+        .get("explode")
+        .and_then(Value::as_bool)
+        .unwrap_or(matches!(style, Style::Form | Style::Deep));
+    let required = place == Place::Path || is_true(value, "required");
+    let fragment = match schema {
+        Some(schema) => schemas.fragment(schema, Direction::Request)?,
+        None => Fragment::of("{\"type\":\"string\"}"),
+    };
+    let mut part = Part {
+        name: name.to_owned(),
+        key,
+        place,
+        style,
+        explode,
+        required,
+        fragment: described(
+            fragment,
+            &clean(text_of(value, "description").unwrap_or_default(), MAX_DESCRIPTION),
+        ),
+        query: Vec::new(),
+        is_object: false,
+    };
+    let kind = schema.map_or(Shape::Scalar, |schema| shape(schemas.root(), schema));
+    match place {
+        Place::Path => before(path, &part, kind),
+        Place::Query => {
+            if !query_names(&mut part, schema, kind, schemas) {
+                if required {
+                    return Err(refuse("is an object whose members the document does not name"));
+                }
+                notes.push(format!(
+                    "query parameter {shown:?} has members that the document does not name, and is left out"
+                ));
+                return Ok(None);
+            }
+        }
+        _ => {}
+    }
+    Ok(Some(part))
+}
+
+/// The names in the query that a parameter may become; `false` where the document leaves them open.
+fn query_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schemas: &Schemas<'d>) -> bool {
+    part.query = vec![part.name.clone()];
+    match part.style {
+        Style::Deep => part.is_object = kind != Shape::Scalar,
+        Style::Form | Style::Space | Style::Pipe
+            if part.explode && kind != Shape::List && kind != Shape::Scalar =>
+        {
+            let names = schema
+                .map(|schema| members(schemas.root(), schema))
+                .unwrap_or_default();
+            if kind == Shape::Object {
+                if names.is_empty() {
+                    return false;
+                }
+                // Whatever is not named could not be sent.
+                edit(&mut part.fragment, |schema| {
+                    schema.remove("additionalProperties");
+                    schema.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+                });
+            }
+            part.query.extend(names);
+        }
+        _ => {}
+    }
+    true
+}
+
+/// What `label` and `matrix` write in front of the value stands in the template, where it is not encoded.
+fn before(path: &mut Path, part: &Part, kind: Shape) {
+    match part.style {
+        Style::Label => path.put_before(&part.name, "."),
+        Style::Matrix if part.explode && kind == Shape::Object => path.put_before(&part.name, ";"),
+        Style::Matrix => path.put_before(&part.name, &format!(";{}=", part.key)),
+        _ => {}
+    }
+}
+
+fn path_key(path: &Path, name: &str) -> Option<String> {
+    path.pieces.iter().find_map(|piece| match piece {
+        super::path::Piece::Parameter { name: known, key } if known == name => Some(key.clone()),
+        _ => None,
+    })
+}
+
+/// Many documents forget to declare one.
+fn undeclared(path: &Path, parts: &mut Vec<Part>, notes: &mut Vec<String>) {
+    for name in path.names() {
+        if parts
+            .iter()
+            .any(|part| part.place == Place::Path && part.name == name)
+        {
+            continue;
+        }
+        notes.push(format!(
+            "path parameter {:?} is not declared, and taken as text",
+            line(name, 60)
+        ));
+        parts.push(Part {
+            name: name.to_owned(),
+            key: path_key(path, name).unwrap_or_default(),
+            place: Place::Path,
+            style: Style::Simple,
+            explode: false,
+            required: true,
+            fragment: Fragment::of("{\"type\":\"string\"}"),
+            query: Vec::new(),
+            is_object: false,
+        });
+    }
+}
+
+/// A parameter's schema, and whether its value is written as JSON.
+fn schema_of(value: &Value) -> (Option<&Value>, bool) {
+    if let Some(schema) = value.get("schema") {
+        return (Some(schema), false);
+    }
+    let content = value.get("content").and_then(Value::as_object);
+    let Some((kind, media)) = content.and_then(|content| content.iter().next()) else {
+        return (None, false);
+    };
+    let is_json = media_type::essence(kind).is_some_and(|kind| media_type::is_json(&kind));
+    (media.get("schema"), is_json)
+}
+
+fn style(value: &Value, place: Place) -> Style {
+    match (text_of(value, "style"), place) {
+        (Some("label"), Place::Path) => Style::Label,
+        (Some("matrix"), Place::Path) => Style::Matrix,
+        (_, Place::Path | Place::Header) => Style::Simple,
+        (Some("spaceDelimited"), Place::Query) => Style::Space,
+        (Some("pipeDelimited"), Place::Query) => Style::Pipe,
+        (Some("deepObject"), Place::Query) => Style::Deep,
+        _ => Style::Form,
+    }
+}
+
+fn is_ignored(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    IGNORED.contains(&name.as_str()) || IGNORED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 100
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,64 @@
+//! The tools of a system that an OpenAPI 3.0 or 3.1 document describes.
+//!
+//! It decides which operations of a document a model can call, what their arguments are, and how these are written into a
+//! request. It must never let a document decide where a request goes, which rights it carries, or how much work reading
+//! it makes: the host sends every request, holds each tool to the one operation that was shown when it was discovered,
+//! and everything here is bounded.
+//!
+//! # Tour
+//! - [`document`]: JSON or YAML to one tree; depth, size, repetition.
+//! - [`discover`]: operations to tools; [`problem`] says why one gives none. `schema` converts schemas, `reference` follows
+//!   `$ref`, `name` and `text` make names and descriptions fit for a model.
+//! - [`descriptor`]: what is kept of an operation for its calls.
+//! - [`request`] and [`answer`]: a call.
+
+pub mod answer;
+pub mod descriptor;
+pub mod discover;
+pub mod document;
+mod media_type;
+mod name;
+pub mod problem;
+mod reference;
+pub mod request;
+mod schema;
+mod shape;
+mod text;
+
+use toolhost_sdk::Failure;
+use toolhost_sdk::adapter::{self, Adapter, Answer, Discovery, Document, Invocation};
+
+use descriptor::Descriptor;
+use problem::DocumentError;
+
+/// The adapter.
+#[derive(Debug)]
+pub struct OpenApi;
+
+impl Adapter for OpenApi {
+    fn discover(document: Option<Document>) -> Result<Discovery, Failure> {
+        let document = document.ok_or(DocumentError::Empty)?;
+        Ok(discover::discover(&document.content)?)
+    }
+
+    fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {
+        let descriptor = Descriptor::read(descriptor)?;
+        let request = request::build(&descriptor, &invocation.arguments)?;
+        let mut sent = adapter::connection().request(&request.method, &request.path);
+        for (name, value) in &request.parameters {
+            sent = sent.param(name, value);
+        }
+        for (name, value) in &request.query {
+            sent = sent.query(name, value);
+        }
+        for (name, value) in &request.headers {
+            sent = sent.header(name, value);
+        }
+        if let Some(body) = request.body {
+            sent = sent.body(body);
+        }
+        answer::answer(&descriptor, &invocation.name, sent.send()?)
+    }
+}
+
+toolhost_sdk::export_adapter!(OpenApi, manifest = "plugin.toml");

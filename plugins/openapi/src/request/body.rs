@@ -1,0 +1,142 @@
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use serde_json::value::RawValue;
+
+use super::value::scalar;
+use super::{Arguments, Mistake, Request, form, multipart};
+use crate::descriptor::{Argument, Body, Format, Place};
+use crate::schema::quoted;
+
+/// Models leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Writes the body and its header field, where there is something to write.
+pub(super) fn write(
+    body: &Body,
+    known: &[Argument],
+    arguments: &Arguments,
+    request: &mut Request,
+) -> Result<(), Mistake> {
+    let given = |place| known.iter().filter(move |argument| argument.place == place);
+    let whole = given(Place::Content).next();
+    let content: Option<&RawValue> = whole
+        .and_then(|whole| arguments.get(&whole.name))
+        .map(AsRef::as_ref);
+    let members: Vec<Member<'_>> = match (whole, content) {
+        // Forms are made of members in either case.
+        (Some(whole), Some(content)) if matches!(body.format, Format::Form | Format::Multipart) => {
+            let members = super::value::members(content);
+            if !content.get().trim_start().starts_with('{') {
+                return Err(Mistake::cannot_hold(whole, "a form is an object"));
+            }
+            members
+                .into_iter()
+                .map(|(key, value)| Member {
+                    argument: whole,
+                    key,
+                    value: value.into(),
+                })
+                .collect()
+        }
+        _ => given(Place::Member)
+            .filter_map(|argument| {
+                let value = arguments.get(&argument.name)?;
+                Some(Member {
+                    argument,
+                    key: argument.key().to_owned(),
+                    value: value.as_ref().into(),
+                })
+            })
+            .collect(),
+    };
+    let is_there = if whole.is_some() {
+        content.is_some()
+    } else {
+        !members.is_empty()
+    };
+    if !is_there && !body.required {
+        return Ok(());
+    }
+    let mut content_type = body.content_type.clone();
+    let bytes = match (body.format, whole, content) {
+        (Format::Json, Some(_), Some(content)) => content.get().as_bytes().to_vec(),
+        (Format::Json, _, _) => object(&members).into_bytes(),
+        (Format::Form, _, _) => form::write(body, &members)?.into_bytes(),
+        (Format::Multipart, _, _) => {
+            let (boundary, bytes) = multipart::write(body, &members)?;
+            content_type = format!("{content_type}; boundary={boundary}");
+            bytes
+        }
+        (Format::Text, Some(argument), Some(content)) => text(argument, content)?.into_bytes(),
+        (Format::Binary, Some(argument), Some(content)) => bytes_of(argument, &text(argument, content)?)?,
+        (Format::Text | Format::Binary, _, _) => Vec::new(),
+    };
+    request.headers.push(("content-type".to_owned(), content_type));
+    request.body = Some(bytes);
+    Ok(())
+}
+
+/// One member of a body.
+#[derive(Debug)]
+pub(super) struct Member<'a> {
+    /// The argument to name when it does not fit.
+    pub(super) argument: &'a Argument,
+    pub(super) key: String,
+    pub(super) value: Raw<'a>,
+}
+
+/// JSON text that is owned or not.
+#[derive(Debug)]
+pub(super) enum Raw<'a> {
+    Owned(Box<RawValue>),
+    Borrowed(&'a RawValue),
+}
+
+impl From<Box<RawValue>> for Raw<'_> {
+    fn from(value: Box<RawValue>) -> Self {
+        Self::Owned(value)
+    }
+}
+
+impl<'a> From<&'a RawValue> for Raw<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self::Borrowed(value)
+    }
+}
+
+impl Raw<'_> {
+    pub(super) fn get(&self) -> &RawValue {
+        match self {
+            Self::Owned(value) => value,
+            Self::Borrowed(value) => value,
+        }
+    }
+}
+
+fn object(members: &[Member<'_>]) -> String {
+    let mut text = String::from("{");
+    for (index, member) in members.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&quoted(&member.key));
+        text.push(':');
+        text.push_str(member.value.get().get());
+    }
+    text.push('}');
+    text
+}
+
+fn text(argument: &Argument, raw: &RawValue) -> Result<String, Mistake> {
+    scalar(raw).ok_or_else(|| Mistake::missing(argument))
+}
+
+pub(super) fn bytes_of(argument: &Argument, text: &str) -> Result<Vec<u8>, Mistake> {
+    BASE64
+        .decode(text.trim())
+        .map_err(|_| Mistake::cannot_hold(argument, "it is not base64"))
+}

@@ -1,0 +1,340 @@
+use serde_json::{Map, Value};
+
+use super::keyword::{Holds, holds};
+use super::plain::{count, is_names, is_small, takes_null_by_type, types};
+use super::write::Members;
+use super::{Direction, Fragment, INLINE, MAX_LEVEL, MAX_WAITING, Schemas, State, pattern};
+use crate::problem::Problem;
+use crate::reference::resolve;
+use crate::text::clean;
+
+/// What a model reads of one property. The tool's own description has room for more.
+const MAX_DESCRIPTION: usize = 600;
+
+/// And of a title.
+const MAX_TITLE: usize = 120;
+
+/// A format's name.
+const MAX_WORD: usize = 100;
+
+/// Where in a schema we are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    direction: Direction,
+    level: usize,
+    waiting: usize,
+    /// Whether it applies to the same value as the schema that we began with.
+    same: bool,
+}
+
+impl At {
+    /// A keyword's schema, or one in its list or map.
+    const fn inner(self, levels: usize, same: bool) -> Self {
+        Self {
+            level: self.level + levels,
+            same: self.same && same,
+            ..self
+        }
+    }
+}
+
+impl<'d> Schemas<'d> {
+    pub(super) fn convert(
+        &mut self,
+        schema: &'d Value,
+        direction: Direction,
+        waiting: usize,
+    ) -> Result<Fragment, Problem> {
+        let mut out = Fragment::default();
+        let at = At {
+            direction,
+            level: 1,
+            waiting,
+            same: true,
+        };
+        self.schema(schema, at, &mut out)?;
+        for list in [&mut out.needs, &mut out.same] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        let left = self.text_left.checked_sub(out.text.len());
+        self.text_left = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(out),
+            None => Err(Problem::Schema("does not fit in beside the others")),
+        }
+    }
+
+    fn schema(&mut self, schema: &'d Value, at: At, out: &mut Fragment) -> Result<(), Problem> {
+        if at.level > MAX_LEVEL {
+            return Err(Problem::Schema("nests too deep"));
+        }
+        out.height = out.height.max(at.level);
+        let Value::Object(members) = schema else {
+            // A boolean is a schema; anything else says nothing that could be checked.
+            let text = if schema == &Value::Bool(false) {
+                "false"
+            } else {
+                "{}"
+            };
+            out.text.push_str(text);
+            return Ok(());
+        };
+        if members.get("nullable") == Some(&Value::Bool(true)) && !takes_null_by_type(members) {
+            out.text.push_str("{\"anyOf\":[");
+            self.members(members, at.inner(2, true), out)?;
+            out.text.push_str(",{\"type\":\"null\"}]}");
+            return Ok(());
+        }
+        self.members(members, at, out)
+    }
+
+    fn members(
+        &mut self,
+        members: &'d Map<String, Value>,
+        at: At,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
+        let reference = members.get("$ref").and_then(Value::as_str);
+        let beside = |key: &str| key != "$ref" && holds(key).is_some();
+        let siblings = reference.is_none() || (self.modern && members.keys().any(|key| beside(key)));
+        if let (Some(reference), false) = (reference, siblings) {
+            return self.reference(reference, at, out);
+        }
+        let mut writer = Members::begin(out);
+        if let Some(reference) = reference {
+            // Beside the referred schema's own members ours would stand twice.
+            let list = writer.key("allOf");
+            list.text.push('[');
+            self.reference(reference, at.inner(2, true), list)?;
+            for schema in list_of(members.get("allOf")) {
+                list.text.push(',');
+                self.schema(schema, at.inner(2, true), list)?;
+            }
+            list.text.push(']');
+        }
+        for (key, value) in members {
+            if reference.is_some() && key == "allOf" {
+                continue;
+            }
+            self.keyword(key, value, members, at, &mut writer)?;
+        }
+        if members.get("format").and_then(Value::as_str) == Some("byte")
+            && !members.contains_key("contentEncoding")
+        {
+            writer.value("contentEncoding", &Value::from("base64"));
+        }
+        writer.end();
+        Ok(())
+    }
+
+    fn keyword(
+        &mut self,
+        key: &str,
+        value: &'d Value,
+        members: &'d Map<String, Value>,
+        at: At,
+        writer: &mut Members<'_>,
+    ) -> Result<(), Problem> {
+        let Some(kind) = holds(key) else {
+            return Ok(());
+        };
+        match (kind, value) {
+            (Holds::Same | Holds::Part, Value::Object(_) | Value::Bool(_)) => {
+                self.schema(value, at.inner(1, kind == Holds::Same), writer.key(key))?;
+            }
+            (Holds::SameList | Holds::PartList, Value::Array(list)) if !list.is_empty() => {
+                self.list(list, at.inner(2, kind == Holds::SameList), writer.key(key))?;
+            }
+            (Holds::PartMap | Holds::SameMap, Value::Object(map)) => {
+                let patterns = key == "patternProperties";
+                let kept = map
+                    .iter()
+                    .filter(|(name, _)| !patterns || pattern::is_plain(name));
+                self.map(kept, at.inner(2, kind == Holds::SameMap), writer.key(key))?;
+            }
+            (Holds::Number, Value::Number(_)) => self.bound(key, value, members, writer),
+            (Holds::Positive, Value::Number(number))
+                if number.as_f64().is_some_and(|number| number > 0.0) =>
+            {
+                writer.value(key, value);
+            }
+            (Holds::Count, Value::Number(number)) => {
+                if let Some(count) = count(number) {
+                    writer.value(key, &count.into());
+                }
+            }
+            (Holds::Word, Value::String(word))
+                if word.len() <= MAX_WORD && word.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                writer.value(key, value);
+            }
+            (Holds::Text, Value::String(text)) => {
+                let most = if key == "title" {
+                    MAX_TITLE
+                } else {
+                    MAX_DESCRIPTION
+                };
+                let text = clean(text, most);
+                if !text.is_empty() {
+                    writer.value(key, &text.into());
+                }
+            }
+            (Holds::Flag, Value::Bool(_)) => writer.value(key, value),
+            (Holds::Any, _) if is_small(value) => writer.value(key, value),
+            (Holds::Names, Value::Object(names)) if names.values().all(is_names) => writer.value(key, value),
+            (Holds::Special, _) => self.special(key, value, members, at, writer)?,
+            // Not what the keyword holds: it constrains nothing then.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn special(
+        &mut self,
+        key: &str,
+        value: &'d Value,
+        members: &'d Map<String, Value>,
+        at: At,
+        writer: &mut Members<'_>,
+    ) -> Result<(), Problem> {
+        let nullable = members.get("nullable") == Some(&Value::Bool(true));
+        match (key, value) {
+            ("type", _) => {
+                if let Some(kind) = types(value, nullable) {
+                    writer.value(key, &kind);
+                }
+            }
+            ("enum", Value::Array(values)) => {
+                let mut values: Vec<Value> = values.iter().filter(|value| is_small(value)).cloned().collect();
+                if nullable && takes_null_by_type(members) && !values.contains(&Value::Null) {
+                    values.push(Value::Null);
+                }
+                if !values.is_empty() {
+                    writer.value(key, &Value::Array(values));
+                }
+            }
+            ("pattern", Value::String(text)) if pattern::is_plain(text) => writer.value(key, value),
+            // Before 3.1 a flag of the bound beside it, since then a bound.
+            ("exclusiveMaximum" | "exclusiveMinimum", Value::Number(_)) => writer.value(key, value),
+            ("items", Value::Object(_) | Value::Bool(_)) => {
+                self.schema(value, at.inner(1, false), writer.key(key))?;
+            }
+            // Older drafts: one schema for each place.
+            ("items", Value::Array(list)) if !list.is_empty() && !members.contains_key("prefixItems") => {
+                self.list(list, at.inner(2, false), writer.key("prefixItems"))?;
+            }
+            ("properties", Value::Object(map)) => {
+                let shown: Vec<_> = map
+                    .iter()
+                    .filter(|(_, property)| !self.is_hidden(property, at.direction))
+                    .collect();
+                self.map(shown, at.inner(2, false), writer.key(key))?;
+            }
+            ("required", Value::Array(names)) => {
+                let properties = members.get("properties").and_then(Value::as_object);
+                let mut shown: Vec<&str> = Vec::new();
+                for name in names.iter().filter_map(Value::as_str) {
+                    let property = properties.and_then(|properties| properties.get(name));
+                    if !shown.contains(&name) && !property.is_some_and(|p| self.is_hidden(p, at.direction)) {
+                        shown.push(name);
+                    }
+                }
+                if !shown.is_empty() {
+                    writer.value(key, &shown.into());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn bound(&self, key: &str, value: &Value, members: &Map<String, Value>, writer: &mut Members<'_>) {
+        let exclusive = if key == "maximum" {
+            "exclusiveMaximum"
+        } else {
+            "exclusiveMinimum"
+        };
+        if members.get(exclusive) == Some(&Value::Bool(true)) {
+            writer.value(exclusive, value);
+        } else {
+            writer.value(key, value);
+        }
+    }
+
+    fn list(&mut self, list: &'d [Value], at: At, out: &mut Fragment) -> Result<(), Problem> {
+        out.text.push('[');
+        for (index, schema) in list.iter().enumerate() {
+            if index > 0 {
+                out.text.push(',');
+            }
+            self.schema(schema, at, out)?;
+        }
+        out.text.push(']');
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        map: impl IntoIterator<Item = (&'d String, &'d Value)>,
+        at: At,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
+        let mut writer = Members::begin(out);
+        for (name, schema) in map {
+            self.schema(schema, at, writer.key(name))?;
+        }
+        writer.end();
+        Ok(())
+    }
+
+    /// Writes what a reference names: itself where it is small and there already, else a reference into `$defs`.
+    fn reference(&mut self, reference: &str, at: At, out: &mut Fragment) -> Result<(), Problem> {
+        let schema = resolve(self.root, reference)?;
+        let unit = self.unit(schema, at.direction, reference);
+        if at.waiting < MAX_WAITING {
+            self.finish(unit, at.waiting + 1);
+        }
+        let Some(found) = self.units.get_mut(unit) else {
+            return Err(Problem::Schema("cannot be found"));
+        };
+        match &found.state {
+            State::Failed(problem) => return Err(problem.clone()),
+            State::Done if !found.kept && found.fragment.text.len() <= INLINE => {
+                let Fragment {
+                    text,
+                    needs,
+                    same,
+                    height,
+                } = &found.fragment;
+                if at.level + height < MAX_LEVEL {
+                    out.text.push_str(text);
+                    out.needs.extend_from_slice(needs);
+                    if at.same {
+                        out.same.extend_from_slice(same);
+                    }
+                    out.height = out.height.max(at.level + height);
+                    return Ok(());
+                }
+            }
+            State::Done => {}
+            State::Waiting => {
+                found.kept = true;
+                self.waiting.push_back(unit);
+            }
+            State::Busy => found.kept = true,
+        }
+        out.text.push_str("{\"$ref\":\"#/$defs/");
+        out.text.push_str(&found.name);
+        out.text.push_str("\"}");
+        out.needs.push(unit);
+        if at.same {
+            out.same.push(unit);
+        }
+        Ok(())
+    }
+}
+
+fn list_of(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

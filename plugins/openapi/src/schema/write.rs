@@ -1,0 +1,66 @@
+use serde_json::Value;
+
+use super::Fragment;
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Writes the members of one object.
+#[derive(Debug)]
+pub(super) struct Members<'f> {
+    pub(super) out: &'f mut Fragment,
+    first: bool,
+}
+
+impl<'f> Members<'f> {
+    pub(super) fn begin(out: &'f mut Fragment) -> Self {
+        out.text.push('{');
+        Self { out, first: true }
+    }
+
+    /// Writes the key; the caller writes the value.
+    pub(super) fn key(&mut self, key: &str) -> &mut Fragment {
+        if !std::mem::take(&mut self.first) {
+            self.out.text.push(',');
+        }
+        self.out.text.push_str(&quoted(key));
+        self.out.text.push(':');
+        self.out
+    }
+
+    pub(super) fn value(&mut self, key: &str, value: &Value) {
+        let text = value.to_string();
+        self.key(key).text.push_str(&text);
+    }
+
+    pub(super) fn end(self) {
+        self.out.text.push('}');
+    }
+}
+
+impl Fragment {
+    /// A schema that refers to nothing.
+    pub(crate) fn of(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// A text whose bytes are base64.
+    pub(crate) fn base64(media_type: &str, description: &str) -> Self {
+        let mut text = "{\"type\":\"string\",\"contentEncoding\":\"base64\"".to_owned();
+        if !media_type.is_empty() {
+            text.push_str(",\"contentMediaType\":");
+            text.push_str(&quoted(media_type));
+        }
+        if !description.is_empty() {
+            text.push_str(",\"description\":");
+            text.push_str(&quoted(description));
+        }
+        text.push('}');
+        Self::of(&text)
+    }
+}
