@@ -30,6 +30,7 @@ pub fn connection(name: &str, base: &str) -> Connection {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "file".into(),
         allow: None,
         response_headers: vec![],

@@ -236,6 +236,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: Vec::new(),
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: Vec::new(),

@@ -82,6 +82,7 @@ fn grant(base: &str) -> Arc<Grant> {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],

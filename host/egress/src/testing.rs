@@ -33,6 +33,7 @@ pub(crate) fn connection(name: &str, base: &str) -> Connection {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],

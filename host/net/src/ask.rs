@@ -4,9 +4,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 
-use crate::fetch::{read_whole, USER_AGENT};
+use crate::fetch::{USER_AGENT, read_whole};
 use crate::{
-    AddressPolicy, Body, ClientKey, Destination, HostRefused, NetError, NetErrorKind, Network, Timeouts, TlsIdentity,
+    AddressPolicy, Body, ClientKey, Destination, HostRefused, NetError, NetErrorKind, Network, Timeouts,
+    TlsIdentity,
 };
 
 /// One question of the host's own. What it holds may be secret.

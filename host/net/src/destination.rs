@@ -40,7 +40,12 @@ impl Destination {
     #[must_use]
     pub fn below<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut below = self.clone();
-        below.url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+        below
+            .url
+            .path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend(segments);
         Some(below)
     }
 }
@@ -79,6 +84,9 @@ mod tests {
             base.below(segments.iter().copied()).unwrap().url.to_string()
         };
         assert_eq!(below(&["v1", "secret"]), "https://vault.example/ui/v1/secret");
-        assert_eq!(below(&["a/b", "c?d#e"]), "https://vault.example/ui/a%2Fb/c%3Fd%23e");
+        assert_eq!(
+            below(&["a/b", "c?d#e"]),
+            "https://vault.example/ui/a%2Fb/c%3Fd%23e"
+        );
     }
 }

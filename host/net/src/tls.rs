@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 /// Sessions that one client keeps for resumption. A client has one host, and a few tickets of it are enough.
@@ -83,7 +83,10 @@ impl TlsIdentity {
     }
 
     fn new(roots: RootCertStore, cleartext: bool) -> Result<Self, TlsError> {
-        Ok(Self::made(Self::trusting(roots)?.with_no_client_auth(), cleartext))
+        Ok(Self::made(
+            Self::trusting(roots)?.with_no_client_auth(),
+            cleartext,
+        ))
     }
 
     /// A certificate of the host's own, for a server that asks for one (mutual TLS): its chain in PEM, its own first, and

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Endpoint};
+use crate::{ConnectionName, Endpoint, Filled};
 
 /// Which callers may use a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +191,8 @@ pub struct Connection {
     pub auth: AuthPlacement,
     /// Headers that the host sets, filled from the credential's attributes.
     pub headers: Vec<(http::HeaderName, HeaderTemplate)>,
+    /// What else is filled from them: base, path and query.
+    pub filled: Filled,
     /// The provider of its credentials.
     pub credentials: String,
     /// Where the operator narrows what any plugin may ask for.

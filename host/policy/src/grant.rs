@@ -148,6 +148,7 @@ mod tests {
             credential_of: CredentialOwner::Tenant,
             auth: AuthPlacement::Bearer,
             headers: vec![],
+            filled: crate::Filled::default(),
             credentials: "env".into(),
             allow,
             response_headers: vec![],

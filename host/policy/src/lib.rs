@@ -11,11 +11,13 @@
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Connection`]: one outside system as the operator defined it.
+//! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
 
 mod connection;
 mod endpoint;
 mod error;
+mod filled;
 mod grant;
 mod limits;
 mod manifest;
@@ -29,6 +31,7 @@ pub use connection::{
 };
 pub use endpoint::{Endpoint, Method, Refusal};
 pub use error::{ErrorCode, PublicError};
+pub use filled::{BaseTemplate, BaseTemplateError, FillError, Filled};
 pub use grant::{ConnectionGrant, Grant, GrantError};
 pub use limits::{Limit, Limits, LimitsPatch};
 pub use manifest::{ConnectionRequest, Manifest, ManifestError};

@@ -100,7 +100,10 @@ impl KvStore {
     pub fn new(settings: KvSettings, network: Arc<Network>) -> Result<Self, ProviderRefused> {
         settings.place.check("url")?;
         if !is_path(&settings.mount) {
-            return Err(ProviderRefused::Setting("mount", "is not a path of A-Z, a-z, 0-9, - and _"));
+            return Err(ProviderRefused::Setting(
+                "mount",
+                "is not a path of A-Z, a-z, 0-9, - and _",
+            ));
         }
         if !settings.names.fit() {
             let why = "need a template without {user} for tenants, or one with {user} for users";
@@ -111,7 +114,10 @@ impl KvStore {
         }
         let namespace = match settings.namespace {
             Some(namespace) if !is_path(&namespace) => {
-                return Err(ProviderRefused::Setting("namespace", "is not a path of A-Z, a-z, 0-9, - and _"));
+                return Err(ProviderRefused::Setting(
+                    "namespace",
+                    "is not a path of A-Z, a-z, 0-9, - and _",
+                ));
             }
             Some(namespace) => HeaderValue::from_str(&namespace).ok(),
             None => None,
@@ -119,7 +125,11 @@ impl KvStore {
         let own = |name, source| OwnSecret::new(source).map_err(|why| ProviderRefused::Secret(name, why));
         let auth = match settings.auth {
             KvAuth::Token(source) => Auth::Token(own("token", source)?),
-            KvAuth::AppRole { mount, role_id, secret_id } => {
+            KvAuth::AppRole {
+                mount,
+                role_id,
+                secret_id,
+            } => {
                 if !is_path(&mount) || role_id.is_empty() {
                     return Err(ProviderRefused::Setting("auth", "needs a mount and a role_id"));
                 }
@@ -146,7 +156,10 @@ impl KvStore {
 
 fn is_path(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.len() <= 256 && text.split('/').all(|part| !part.is_empty() && part.bytes().all(fits))
+    text.len() <= 256
+        && text
+            .split('/')
+            .all(|part| !part.is_empty() && part.bytes().all(fits))
 }
 
 impl Asking {
@@ -175,9 +188,18 @@ impl Asking {
 
     /// The token, by a login where there is none or its lease ends. `not`: one that was refused.
     async fn token(&self, not: Option<&Arc<Secret>>) -> Result<Arc<Secret>, CredentialError> {
-        let Auth::AppRole { mount, role_id, secret_id, lease, login } = &self.auth else {
+        let Auth::AppRole {
+            mount,
+            role_id,
+            secret_id,
+            lease,
+            login,
+        } = &self.auth
+        else {
             let Auth::Token(token) = &self.auth else {
-                return Err(CredentialError::Unavailable("the host has no way to prove itself"));
+                return Err(CredentialError::Unavailable(
+                    "the host has no way to prove itself",
+                ));
             };
             return token.read().await;
         };
@@ -201,7 +223,10 @@ impl Asking {
         let body = json!({ "role_id": role_id, "secret_id": secret_id }).to_string();
         let mut asked = Asked::post("application/json", body.into());
         asked.headers.extend(self.headers());
-        let segments = ["v1", "auth"].into_iter().chain(mount.split('/')).chain(["login"]);
+        let segments = ["v1", "auth"]
+            .into_iter()
+            .chain(mount.split('/'))
+            .chain(["login"]);
         asked.at = self.place.destination.below(segments);
         let answered = Instant::now();
         let answer = self.place.ask(&self.network, None, asked).await?;
@@ -265,7 +290,10 @@ fn read(body: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
     let version = metadata.get("version").and_then(Value::as_u64).ok_or(NO)?;
     let is_gone = |metadata: &Map<String, Value>| {
         metadata.get("destroyed") == Some(&Value::Bool(true))
-            || metadata.get("deletion_time").and_then(Value::as_str).is_some_and(|at| !at.is_empty())
+            || metadata
+                .get("deletion_time")
+                .and_then(Value::as_str)
+                .is_some_and(|at| !at.is_empty())
     };
     let gone = is_gone(metadata);
     match outer.remove("data") {
@@ -285,6 +313,9 @@ kept_provider!(KvStore);
 impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (place, mount) = (&self.place.destination, &self.mount);
-        f.debug_struct("KvStore").field("place", place).field("mount", mount).finish_non_exhaustive()
+        f.debug_struct("KvStore")
+            .field("place", place)
+            .field("mount", mount)
+            .finish_non_exhaustive()
     }
 }

@@ -57,8 +57,8 @@ pub use kv::{KvAuth, KvSettings, KvStore};
 pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored};
 pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
 pub use oauth::{
-    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken, RefreshTokenSettings,
-    TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
+    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
+    RefreshTokenSettings, TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
 };
 pub use place::{Place, ProviderRefused};
 pub use provider::{CredentialError, CredentialProvider};

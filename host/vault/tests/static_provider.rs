@@ -36,6 +36,7 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
         credential_of,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "file".to_owned(),
         allow: None,
         response_headers: vec![],

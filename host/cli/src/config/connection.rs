@@ -69,6 +69,7 @@ pub(super) fn connection(
         credential_of: raw.credential_of,
         auth,
         headers,
+        filled: toolhost_policy::Filled::default(),
         credentials: provider(source, &at, raw.credentials)?,
         allow: raw.allow,
         response_headers,

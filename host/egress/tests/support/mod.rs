@@ -258,6 +258,7 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
         credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],

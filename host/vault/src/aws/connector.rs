@@ -57,12 +57,17 @@ impl Way {
             if matches!(name, "host" | "content-length" | "user-agent") {
                 continue;
             }
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| other("the SDK made no header"))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| other("the SDK made no header"))?;
             let value = HeaderValue::from_str(value).map_err(|_| other("the SDK made no header"))?;
             headers.insert(name, value);
         }
-        let method = Method::from_bytes(request.method().as_bytes()).map_err(|_| other("the SDK made no method"))?;
-        let body = request.body().bytes().ok_or_else(|| other("the SDK made a body without end"))?;
+        let method =
+            Method::from_bytes(request.method().as_bytes()).map_err(|_| other("the SDK made no method"))?;
+        let body = request
+            .body()
+            .bytes()
+            .ok_or_else(|| other("the SDK made a body without end"))?;
         let mut at = self.place.destination.clone();
         at.url = url;
         let asked = Asked {

@@ -86,7 +86,8 @@ impl AwsSecretsManager {
             Some(place) => place,
             None => {
                 let url = format!("https://secretsmanager.{region}.amazonaws.com/").parse();
-                let url = url.map_err(|_| ProviderRefused::Setting("region", "is not the name of a region"))?;
+                let url =
+                    url.map_err(|_| ProviderRefused::Setting("region", "is not the name of a region"))?;
                 Place {
                     destination: Destination::new(url),
                     tls: None,
@@ -157,6 +158,8 @@ kept_provider!(AwsSecretsManager);
 
 impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwsSecretsManager").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("AwsSecretsManager")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }

@@ -24,7 +24,10 @@ impl OwnIdentity {
     pub(super) fn new(settings: AwsIdentity) -> Result<Self, ProviderRefused> {
         let id = settings.access_key_id;
         if id.is_empty() || id.len() > 128 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(ProviderRefused::Setting("access_key_id", "is not the id of an access key"));
+            return Err(ProviderRefused::Setting(
+                "access_key_id",
+                "is not the id of an access key",
+            ));
         }
         let secret = OwnSecret::new(settings.secret_access_key);
         let token = settings.session_token.map(OwnSecret::new).transpose();

@@ -33,7 +33,8 @@ impl Grammar {
     pub(crate) fn read(self, text: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
         match self {
             Self::Json => {
-                let object = strict_object(text).map_err(|_| bad("it is no JSON object with each member once"))?;
+                let object =
+                    strict_object(text).map_err(|_| bad("it is no JSON object with each member once"))?;
                 fetched(object, fresh_for)
             }
             Self::Text => Ok(Fetched {
@@ -52,7 +53,10 @@ impl Grammar {
 ///
 /// # Errors
 /// It is not one; nothing of it is used.
-pub(crate) fn fetched(mut object: Map<String, Value>, fresh_for: Duration) -> Result<Fetched, CredentialError> {
+pub(crate) fn fetched(
+    mut object: Map<String, Value>,
+    fresh_for: Duration,
+) -> Result<Fetched, CredentialError> {
     let Some(Value::String(secret)) = object.remove("secret") else {
         return Err(bad("the answer has no text `secret`"));
     };
@@ -68,20 +72,31 @@ pub(crate) fn fetched(mut object: Map<String, Value>, fresh_for: Duration) -> Re
         Some(Value::String(id)) if !attributes.contains_key("external_tenant_id") => {
             attributes.insert("external_tenant_id".to_owned(), id);
         }
-        Some(_) => return Err(bad("`external_tenant_id` of the answer is no text, or is there twice")),
+        Some(_) => {
+            return Err(bad(
+                "`external_tenant_id` of the answer is no text, or is there twice",
+            ));
+        }
     }
     if attributes.len() > MAX_ATTRIBUTES || check_attributes(&attributes).is_err() {
         return Err(bad("an attribute of the answer is not taken"));
     }
     let expires_at = match object.remove("expires_at") {
         None => None,
-        Some(end) => Some(end.as_u64().ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?),
+        Some(end) => Some(
+            end.as_u64()
+                .ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?,
+        ),
     };
     let mark = match object.remove("version") {
         None => None,
         Some(Value::Number(number)) if number.is_u64() => Some(number.to_string()),
         Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_MARK => Some(text),
-        Some(_) => return Err(bad("`version` of the answer is neither a short text nor a number")),
+        Some(_) => {
+            return Err(bad(
+                "`version` of the answer is neither a short text nor a number",
+            ));
+        }
     };
     if !object.is_empty() {
         return Err(bad("the answer has a member that is none of a credential"));
@@ -120,8 +135,17 @@ mod tests {
             "expires_at": 4102444800, "version": 7}"#;
         let read = Grammar::Json.read(text.as_bytes(), FRESH_FOR).unwrap();
         assert_eq!(read.secret.expose(), b"tok_0123456789");
-        assert_eq!((read.attributes["external_tenant_id"].as_str(), read.attributes["site"].as_str()), ("acct-7", "eu"));
-        assert_eq!((read.expires_at, read.mark.as_deref()), (Some(4_102_444_800), Some("7")));
+        assert_eq!(
+            (
+                read.attributes["external_tenant_id"].as_str(),
+                read.attributes["site"].as_str()
+            ),
+            ("acct-7", "eu")
+        );
+        assert_eq!(
+            (read.expires_at, read.mark.as_deref()),
+            (Some(4_102_444_800), Some("7"))
+        );
         let read = Grammar::Text.read(b"tok_0123456789\n", FRESH_FOR).unwrap();
         assert_eq!(read.secret.expose(), b"tok_0123456789");
     }
@@ -154,7 +178,10 @@ mod tests {
             r#"{"secret": "tok_0123456789"} {}"#,
         ] {
             let refused = Grammar::Json.read(text.as_bytes(), FRESH_FOR).err();
-            assert!(matches!(refused, Some(CredentialError::Unavailable(why)) if !why.contains("0123")), "{text}");
+            assert!(
+                matches!(refused, Some(CredentialError::Unavailable(why)) if !why.contains("0123")),
+                "{text}"
+            );
         }
     }
 }

@@ -104,9 +104,8 @@ impl Slot {
     /// Drops this version of the credential, if it is still this one and not new.
     pub(super) fn evict(&self, version: u64) {
         let mut state = self.lock();
-        let is_this = |live: &Live| {
-            live.credential.version == version && live.fetched.elapsed() >= EVICTABLE_AFTER
-        };
+        let is_this =
+            |live: &Live| live.credential.version == version && live.fetched.elapsed() >= EVICTABLE_AFTER;
         if state.live.as_ref().is_some_and(is_this) {
             state.drop_all();
         }

@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn a_code_or_a_no_is_read_and_what_is_neither_is_not() {
         let read = Answer::read("code=c%201&state=s&iss=https%3A%2F%2Fidp.example&session_state=x").unwrap();
-        assert_eq!((read.state.as_str(), read.issuer.as_deref()), ("s", Some("https://idp.example")));
+        assert_eq!(
+            (read.state.as_str(), read.issuer.as_deref()),
+            ("s", Some("https://idp.example"))
+        );
         assert_eq!(read.outcome.unwrap().expose(), b"c 1");
         let no = Answer::read("error=access_denied&error_description=evil&state=s").unwrap();
         assert_eq!(no.outcome.err(), Some(LoginError::Denied));

@@ -28,7 +28,9 @@ pub enum LoginError {
     #[error("the authorization server did not permit it")]
     Denied,
     /// There is nothing that lasts.
-    #[error("the authorization server gave no refresh token; `scope` may lack what it wants for one (offline_access)")]
+    #[error(
+        "the authorization server gave no refresh token; `scope` may lack what it wants for one (offline_access)"
+    )]
     NoRefreshToken,
     /// The token endpoint.
     #[error("{0}")]
@@ -47,10 +49,13 @@ impl LoginError {
                 PublicError::new(ErrorCode::InvalidRequest, self.to_string())
             }
             Self::Busy => PublicError::new(ErrorCode::Busy, self.to_string()),
-            Self::Denied | Self::NoRefreshToken => PublicError::new(ErrorCode::NotConnected, self.to_string()),
-            Self::Server(_) => {
-                PublicError::new(ErrorCode::Upstream, "the authorization server gave no usable answer")
+            Self::Denied | Self::NoRefreshToken => {
+                PublicError::new(ErrorCode::NotConnected, self.to_string())
             }
+            Self::Server(_) => PublicError::new(
+                ErrorCode::Upstream,
+                "the authorization server gave no usable answer",
+            ),
             Self::Random | Self::Vault(_) => {
                 PublicError::new(ErrorCode::Internal, "the account could not be connected")
             }

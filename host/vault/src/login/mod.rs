@@ -82,7 +82,11 @@ impl Login {
     ///
     /// # Errors
     /// A URL is not acceptable, the client has no id, or its secret cannot be read.
-    pub fn new(settings: LoginSettings, network: Arc<Network>, vault: SealedVault) -> Result<Self, ProviderRefused> {
+    pub fn new(
+        settings: LoginSettings,
+        network: Arc<Network>,
+        vault: SealedVault,
+    ) -> Result<Self, ProviderRefused> {
         let refuse = ProviderRefused::Setting;
         let loopback = |url: &Url| match url.host() {
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -102,9 +106,23 @@ impl Login {
         if !is_safe(&settings.redirect_uri, true) {
             return Err(ProviderRefused::Cleartext("redirect_uri"));
         }
-        let taken = ["client_id", "response_type", "redirect_uri", "state", "code_challenge", "scope"];
-        if settings.authorization_url.query_pairs().any(|(name, _)| taken.contains(&&*name)) {
-            return Err(refuse("authorization_url", "has a parameter that the host writes"));
+        let taken = [
+            "client_id",
+            "response_type",
+            "redirect_uri",
+            "state",
+            "code_challenge",
+            "scope",
+        ];
+        if settings
+            .authorization_url
+            .query_pairs()
+            .any(|(name, _)| taken.contains(&&*name))
+        {
+            return Err(refuse(
+                "authorization_url",
+                "has a parameter that the host writes",
+            ));
         }
         if settings.issuer.is_empty() {
             return Err(refuse("issuer", "is empty"));
@@ -212,7 +230,10 @@ impl Login {
         if connection.credential_of != CredentialOwner::User {
             return Err(LoginError::NotPersonal);
         }
-        Ok(self.vault.disconnect(&CredentialKey::of(binding, connection)).await?)
+        Ok(self
+            .vault
+            .disconnect(&CredentialKey::of(binding, connection))
+            .await?)
     }
 }
 

@@ -40,7 +40,9 @@ impl Pending {
         if pending.len() >= MAX {
             pending.retain(|_, asked| asked.is_in_time());
         }
-        let of_user = pending.values().filter(|asked| asked.key == key && asked.is_in_time());
+        let of_user = pending
+            .values()
+            .filter(|asked| asked.key == key && asked.is_in_time());
         if pending.len() >= MAX || of_user.count() >= MAX_OF_USER {
             return Err(LoginError::Busy);
         }

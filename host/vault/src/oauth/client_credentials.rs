@@ -76,7 +76,11 @@ impl Origin for Asking {
             error,
         };
         let id = self.endpoint.client_id(Some(&base));
-        let id = id.ok_or_else(|| failed(CredentialError::Unavailable("the credential has no attribute client_id")))?;
+        let id = id.ok_or_else(|| {
+            failed(CredentialError::Unavailable(
+                "the credential has no attribute client_id",
+            ))
+        })?;
         let form = Form::new("client_credentials")
             .with_scope(&self.scope)
             .with_each("audience", &self.audience)

@@ -9,8 +9,8 @@ use toolhost_policy::Secret;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-pub(crate) use super::token_answer::TokenFailure;
 use super::client::{ClientAuth, ClientSettings, client_secret_basic};
+pub(crate) use super::token_answer::TokenFailure;
 use super::token_answer::{Tokens, failure, tokens};
 use crate::fetched::unix;
 use crate::own_secret::OwnSecret;
@@ -42,7 +42,9 @@ impl Form {
     }
 
     pub(crate) fn with_each<'a>(self, name: &str, values: impl IntoIterator<Item = &'a String>) -> Self {
-        values.into_iter().fold(self, |form, value| form.with(name, value))
+        values
+            .into_iter()
+            .fold(self, |form, value| form.with(name, value))
     }
 
     pub(crate) fn with_secret(self, name: &str, secret: &Secret) -> Result<Self, TokenFailure> {
@@ -117,9 +119,13 @@ impl TokenEndpoint {
         };
         let secret = tenants_secret.or(own.as_deref());
         let (form, authorization) = match (self.auth, secret) {
-            (ClientAuth::ClientSecretBasic, Some(secret)) => (form, Some(client_secret_basic(client_id, secret))),
+            (ClientAuth::ClientSecretBasic, Some(secret)) => {
+                (form, Some(client_secret_basic(client_id, secret)))
+            }
             (ClientAuth::ClientSecretPost, Some(secret)) => {
-                let form = form.with("client_id", client_id).with_secret("client_secret", secret)?;
+                let form = form
+                    .with("client_id", client_id)
+                    .with_secret("client_secret", secret)?;
                 (form, None)
             }
             (ClientAuth::None, _) => (form.with("client_id", client_id), None),
@@ -145,7 +151,9 @@ impl TokenFailure {
         match self {
             Self::Grant => CredentialError::NotConnected,
             Self::Client if clients_tenant => CredentialError::NotConnected,
-            Self::Client => CredentialError::Unavailable("the token endpoint does not know the host's client"),
+            Self::Client => {
+                CredentialError::Unavailable("the token endpoint does not know the host's client")
+            }
             Self::Unavailable(why) => CredentialError::Unavailable(why),
         }
     }

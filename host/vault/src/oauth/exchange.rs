@@ -136,7 +136,8 @@ impl Origin for Asking {
             error,
         };
         let id = self.endpoint.client_id(Some(&base));
-        let id = id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
+        let id =
+            id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
         let asked = async {
             let form = TokenExchange::form(self, &base).await?;
             self.endpoint.ask(key, id, None, form).await
@@ -144,8 +145,13 @@ impl Origin for Asking {
         let tokens = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
         // Required by RFC 8693 section 2.2.1; another kind is not for showing as a bearer.
         let issued = tokens.issued_token_type.as_deref();
-        if ![TokenKind::AccessToken, TokenKind::Jwt].iter().any(|kind| issued == Some(kind.urn())) {
-            return Err(failed(CredentialError::Unavailable("the exchange gave another kind of token")));
+        if ![TokenKind::AccessToken, TokenKind::Jwt]
+            .iter()
+            .any(|kind| issued == Some(kind.urn()))
+        {
+            return Err(failed(CredentialError::Unavailable(
+                "the exchange gave another kind of token",
+            )));
         }
         Ok(Fetched {
             secret: tokens.access_token,

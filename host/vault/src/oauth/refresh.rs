@@ -81,7 +81,12 @@ impl Asking {
 
     /// Stores a rotated refresh token in the place of the version that it follows; the version it has then. `None`: the
     /// stored one is another by now, and this one is nobody's.
-    async fn store(&self, key: &CredentialKey, after: u64, secret: Arc<Secret>) -> Result<Option<u64>, CredentialError> {
+    async fn store(
+        &self,
+        key: &CredentialKey,
+        after: u64,
+        secret: Arc<Secret>,
+    ) -> Result<Option<u64>, CredentialError> {
         self.unstored().insert(key.clone(), (after, Arc::clone(&secret)));
         let mut waits = STORE_AGAIN.iter();
         loop {
@@ -96,7 +101,9 @@ impl Asking {
                 Err(error) => {
                     tracing::error!(credential = %key, %error, "a rotated refresh token is not stored yet");
                     let Some(wait) = waits.next() else {
-                        return Err(CredentialError::Unavailable("a rotated refresh token cannot be stored"));
+                        return Err(CredentialError::Unavailable(
+                            "a rotated refresh token cannot be stored",
+                        ));
                     };
                     tokio::time::sleep(*wait).await;
                 }
@@ -113,7 +120,11 @@ impl Asking {
         Ok(())
     }
 
-    async fn ask(&self, key: &CredentialKey, base: &Credential) -> Result<super::token_answer::Tokens, TokenFailure> {
+    async fn ask(
+        &self,
+        key: &CredentialKey,
+        base: &Credential,
+    ) -> Result<super::token_answer::Tokens, TokenFailure> {
         let id = self.endpoint.client_id(Some(base));
         let id = id.ok_or(TokenFailure::Unavailable("the host's client has no client_id"))?;
         let form = Form::new("refresh_token")

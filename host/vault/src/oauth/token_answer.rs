@@ -55,11 +55,13 @@ pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<Tokens, TokenFailure>
     }
     let life = match object.get("expires_in") {
         None => UNSAID_LIFE,
-        Some(Value::Number(seconds)) => seconds.as_u64().ok_or(bad("`expires_in` is not a number of seconds"))?,
+        Some(Value::Number(seconds)) => seconds
+            .as_u64()
+            .ok_or(bad("`expires_in` is not a number of seconds"))?,
         // Some servers write it as a text.
-        Some(Value::String(seconds)) => {
-            seconds.parse().map_err(|_| bad("`expires_in` is not a number of seconds"))?
-        }
+        Some(Value::String(seconds)) => seconds
+            .parse()
+            .map_err(|_| bad("`expires_in` is not a number of seconds"))?,
         Some(_) => return Err(bad("`expires_in` is not a number of seconds")),
     };
     if life == 0 {
@@ -80,8 +82,14 @@ pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<Tokens, TokenFailure>
 
 /// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words.
 pub(crate) fn failure(status: u16, body: &[u8]) -> TokenFailure {
-    let object = (400..=403).contains(&status).then(|| strict_object(body).ok()).flatten();
-    let code = object.as_ref().and_then(|object| object.get("error")).and_then(Value::as_str);
+    let object = (400..=403)
+        .contains(&status)
+        .then(|| strict_object(body).ok())
+        .flatten();
+    let code = object
+        .as_ref()
+        .and_then(|object| object.get("error"))
+        .and_then(Value::as_str);
     match code {
         Some("invalid_grant") => TokenFailure::Grant,
         Some("invalid_client" | "unauthorized_client") => TokenFailure::Client,
@@ -113,7 +121,10 @@ mod tests {
     fn a_bearer_token_is_taken_with_its_end_by_our_own_clock() {
         let text = br#"{"access_token": "at_0123456789", "token_type": "Bearer", "expires_in": 60, "refresh_token": "rt_0123456789"}"#;
         let read = tokens(text, 1_000).unwrap();
-        assert_eq!((read.access_token.expose(), read.expires_at), (&b"at_0123456789"[..], 1_060));
+        assert_eq!(
+            (read.access_token.expose(), read.expires_at),
+            (&b"at_0123456789"[..], 1_060)
+        );
         assert_eq!(read.refresh_token.unwrap().expose(), b"rt_0123456789");
         let unsaid = br#"{"access_token": "at_0123456789", "token_type": "bearer"}"#;
         assert_eq!(tokens(unsaid, 1_000).unwrap().expires_at, 1_300);
@@ -138,14 +149,23 @@ mod tests {
             r#"{"access_token": "at_0123456789", "access_token": "at_9876543210", "token_type": "Bearer"}"#,
             "access_token=at_0123456789&token_type=bearer",
         ] {
-            assert!(matches!(tokens(text.as_bytes(), 0), Err(TokenFailure::Unavailable(_))), "{text}");
+            assert!(
+                matches!(tokens(text.as_bytes(), 0), Err(TokenFailure::Unavailable(_))),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn only_a_clear_no_means_that_the_grant_is_gone() {
-        assert_eq!(failure(400, br#"{"error": "invalid_grant"}"#), TokenFailure::Grant);
-        assert_eq!(failure(401, br#"{"error": "invalid_client"}"#), TokenFailure::Client);
+        assert_eq!(
+            failure(400, br#"{"error": "invalid_grant"}"#),
+            TokenFailure::Grant
+        );
+        assert_eq!(
+            failure(401, br#"{"error": "invalid_client"}"#),
+            TokenFailure::Client
+        );
         for (status, text) in [
             (400, r#"{"error": "invalid_request"}"#),
             (400, r#"{"error": "temporarily_unavailable"}"#),
@@ -154,7 +174,10 @@ mod tests {
             (400, "invalid_grant"),
             (400, r#"{"error": "invalid_grant", "error": "x"}"#),
         ] {
-            assert!(matches!(failure(status, text.as_bytes()), TokenFailure::Unavailable(_)), "{status} {text}");
+            assert!(
+                matches!(failure(status, text.as_bytes()), TokenFailure::Unavailable(_)),
+                "{status} {text}"
+            );
         }
     }
 }

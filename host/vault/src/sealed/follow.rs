@@ -26,19 +26,28 @@ impl SealedVault {
     ) -> Result<Followed, VaultError> {
         let contents = contents_of(secret)?;
         let mut step = Step::Follow(contents, version);
-        let done = self.inner.change(&key.space, &CredentialName::of(key), &mut step).await?;
+        let done = self
+            .inner
+            .change(&key.space, &CredentialName::of(key), &mut step)
+            .await?;
         Ok(done.map_or(Followed::Not, Followed::By))
     }
 
     /// Stores what a user connected by themselves, under the user's own key.
     pub(crate) async fn connect(&self, key: &CredentialKey, new: NewCredential) -> Result<u64, VaultError> {
-        let info = self.inner.put_new(&key.space, &CredentialName::of(key), new).await?;
+        let info = self
+            .inner
+            .put_new(&key.space, &CredentialName::of(key), new)
+            .await?;
         Ok(info.version)
     }
 
     /// Removes what a user connected; whether there was anything.
     pub(crate) async fn disconnect(&self, key: &CredentialKey) -> Result<bool, VaultError> {
-        let done = self.inner.change(&key.space, &CredentialName::of(key), &mut Step::Remove).await?;
+        let done = self
+            .inner
+            .change(&key.space, &CredentialName::of(key), &mut Step::Remove)
+            .await?;
         Ok(done.is_some())
     }
 }

@@ -95,7 +95,10 @@ impl CredentialProvider for SealedVault {
 
     fn evict(&self, key: &CredentialKey, version: u64) {
         let cache = &self.inner.cache;
-        if cache.get(key).is_some_and(|entry| entry.credential.version == version) {
+        if cache
+            .get(key)
+            .is_some_and(|entry| entry.credential.version == version)
+        {
             cache.evict(key);
         }
     }

@@ -36,6 +36,7 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
         credential_of,
         auth: AuthPlacement::Bearer,
         headers: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "vault".to_owned(),
         allow: None,
         response_headers: vec![],
