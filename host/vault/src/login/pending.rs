@@ -70,3 +70,34 @@ impl Asked {
         self.since.elapsed() < LOGIN_TIME
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
+    use toolhost_policy::ConnectionName;
+
+    use super::{LOGIN_TIME, Pending};
+    use crate::CredentialKey;
+
+    #[test]
+    fn a_state_is_over_after_its_time() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+        let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
+        let binding = Binding::home(Arc::new(principal), &directory).unwrap();
+        let key = CredentialKey {
+            space: binding.space(),
+            connection: ConnectionName::parse("billing").unwrap(),
+            user: None,
+        };
+        let pending = Pending::default();
+        let (state, _) = pending.begin(key.clone()).unwrap();
+        pending.age(LOGIN_TIME - std::time::Duration::from_secs(5));
+        assert!(pending.take(&state).is_some());
+        let (state, _) = pending.begin(key).unwrap();
+        pending.age(LOGIN_TIME);
+        assert!(pending.take(&state).is_none());
+    }
+}
