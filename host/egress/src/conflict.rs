@@ -317,4 +317,52 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_query_key_of_the_hosts_own_is_nobody_elses_and_a_base_is_what_its_template_reads_as() {
+        let template = || HeaderTemplate::parse("{external_tenant_id}").unwrap();
+        let own = |keys: &[&str]| {
+            keys.iter()
+                .map(|key| ((*key).to_owned(), template()))
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            check("https://h.example", |c| c.filled.query =
+                own(&["account", "region"]))
+            .is_ok()
+        );
+        let endpoint = Endpoint {
+            method: Method::Get,
+            path: PathTemplate::parse("/v1/x").unwrap(),
+            query: vec!["Account".to_owned()],
+            headers: vec![],
+        };
+        let attacks: [&dyn Fn(&mut Connection); 4] = [
+            &|c| c.filled.query = own(&[""]),
+            &|c| c.filled.query = own(&["account", "ACCOUNT"]),
+            &|c| {
+                c.filled.query = own(&["account"]);
+                c.allow = Some(vec![endpoint.clone()]);
+            },
+            &|c| {
+                c.filled.query = own(&["api_key"]);
+                c.auth = AuthPlacement::Query {
+                    key: "API_key".to_owned(),
+                };
+            },
+        ];
+        for change in attacks {
+            let refused = check("https://h.example", change);
+            assert!(
+                matches!(refused, Err(ConnectionConflict::OwnQuery(..))),
+                "{refused:?}"
+            );
+        }
+        let base = toolhost_policy::BaseTemplate::parse("https://{site}.h.example").unwrap();
+        assert!(check(base.sample().as_str(), |c| c.filled.base = Some(base.clone())).is_ok());
+        assert!(matches!(
+            check("https://other.h.example", |c| c.filled.base = Some(base.clone())),
+            Err(ConnectionConflict::Base(..))
+        ));
+    }
 }

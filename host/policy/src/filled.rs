@@ -171,7 +171,10 @@ impl BaseTemplate {
             template.attributes().next().is_none() || is_label(label)
         };
         let host = labels.join(".");
-        if !filled.into_iter().all(is_label) || host.len() > MAX_HOST {
+        let has_form = labels.iter().all(|label| !label.is_empty())
+            && segments.iter().all(|segment| is_segment(segment))
+            && host.len() <= MAX_HOST;
+        if !filled.into_iter().all(is_label) || !has_form {
             return Err(FillError::Url);
         }
         let port = self.port.map_or_else(String::new, |port| format!(":{port}"));

@@ -194,3 +194,54 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
     assert!(make(|settings| settings.identity.access_key_id = "a b".to_owned()).is_err());
     assert!(make(|settings| settings.fresh_for = Duration::from_secs(301)).is_err());
 }
+
+#[tokio::test]
+async fn a_secret_of_another_name_or_endless_or_of_a_redirect_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let value = json!({ "secret": "tok_of_globex_012" }).to_string();
+    let good = json!({ "Name": "toolhost/acme/billing", "SecretString": value, "VersionId": "v" });
+    let other = json!({ "Name": "toolhost/globex/billing", "SecretString": value, "VersionId": "v" });
+    let none = json!({ "Name": "toolhost/acme/billing", "VersionId": "v" });
+    for (status, answer, is_good) in [
+        (200, good.clone(), true),
+        (200, other, false),
+        (200, none, false),
+        (307, good, false),
+    ] {
+        let server = server::Server::saying(status, &answer.to_string()).await;
+        let settings = AwsSettings {
+            region: "eu-central-1".to_owned(),
+            place: Some(server.place("/")),
+            identity: AwsIdentity {
+                access_key_id: "AKIATEST".to_owned(),
+                secret_access_key: secret_file(&directory, "aws", "an-aws-secret-key-0123"),
+                session_token: None,
+            },
+            names: Names {
+                tenant: Some(NameTemplate::parse("toolhost/{tenant}/{connection}").unwrap()),
+                user: None,
+            },
+            grammar: Grammar::Json,
+            fresh_for: FRESH_FOR,
+        };
+        let provider = AwsSecretsManager::new(settings, network()).unwrap();
+        assert_eq!(
+            provider.get(&key("acme", "billing")).await.is_ok(),
+            is_good,
+            "{status} {answer}"
+        );
+        assert_eq!(server.count(), 1, "once, and nowhere else");
+        let asked = &server.asked()[0];
+        assert!(
+            asked.body.contains(r#""toolhost/acme/billing""#),
+            "{}",
+            asked.body
+        );
+        let signed = asked.header("authorization");
+        assert!(
+            signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/"),
+            "{signed}"
+        );
+        assert!(!signed.contains("an-aws-secret-key"));
+    }
+}

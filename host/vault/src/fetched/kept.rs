@@ -87,7 +87,12 @@ impl<O: Origin> Kept<O> {
 
     /// The version of the stored credential now. Where it is gone, so is what was made from it.
     async fn base(&self, key: &CredentialKey) -> Result<Option<u64>, CredentialError> {
-        let base = self.origin.base(key).await.inspect_err(|_| self.forget(key))?;
+        let base = self.origin.base(key).await.inspect_err(|error| {
+            // A vault that cannot be reached serves nobody, and says nothing about what was made from it.
+            if !matches!(error, CredentialError::Unavailable(_)) {
+                self.forget(key);
+            }
+        })?;
         Ok(base.map(|base| base.version))
     }
 }

@@ -11,6 +11,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -91,7 +92,9 @@ impl Accounts {
     pub fn start(secret: &str, redirect_uri: &str) -> Self {
         let directory = directory();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/accounts.mjs");
-        let beside = directory.join(format!("accounts.{}.mjs", std::process::id()));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let beside = directory.join(format!("accounts.{}.{number}.mjs", std::process::id()));
         std::fs::copy(script, &beside).unwrap();
         let mut child = Command::new(directory.join("node"))
             .arg(&beside)

@@ -3,45 +3,32 @@
 //! Written to the public HTTP API and tested against a strict stand-in, since no server is to be had where this is built:
 //! `GET /v1/MOUNT/data/PATH`, `POST /v1/auth/MOUNT/login`, `X-Vault-Token`, `X-Vault-Namespace`.
 
+mod auth;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use toolhost_identity::strict_object;
 use toolhost_net::{Answer, Network};
 use toolhost_policy::Secret;
-use zeroize::Zeroizing;
+
+pub use auth::KvAuth;
+
+use auth::Auth;
 
 use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
 use crate::name_template::Names;
-use crate::own_secret::OwnSecret;
 use crate::place::{Asked, Place, ProviderRefused, secret_header};
-use crate::secret_text::read_secret;
-use crate::{CredentialError, CredentialKey, Source};
+use crate::{CredentialError, CredentialKey};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 /// Requests without it are refused where the server was told to; it keeps a forged one of a browser out.
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
-
-/// How the host proves itself there.
-#[derive(Debug)]
-pub enum KvAuth {
-    /// A token that somebody else renews (an agent, say); its file is read again when it changes.
-    Token(Source),
-    /// AppRole: a token is got by a login, and anew before its lease ends.
-    AppRole {
-        /// Where the method is mounted: `approle` as a rule.
-        mount: String,
-        /// The role's id; not secret.
-        role_id: String,
-        /// The role's secret id.
-        secret_id: Source,
-    },
-}
 
 /// Vault or OpenBao.
 #[derive(Debug)]
@@ -62,24 +49,6 @@ pub struct KvSettings {
 
 /// [`KvSettings`] at work.
 pub struct KvStore(Kept<Asking>);
-
-enum Auth {
-    Token(OwnSecret),
-    AppRole {
-        mount: String,
-        role_id: String,
-        secret_id: OwnSecret,
-        lease: Mutex<Option<Lease>>,
-        /// One login at a time.
-        login: tokio::sync::Mutex<()>,
-    },
-}
-
-#[derive(Clone)]
-struct Lease {
-    token: Arc<Secret>,
-    renew_at: Instant,
-}
 
 struct Asking {
     place: Place,
@@ -122,31 +91,11 @@ impl KvStore {
             Some(namespace) => HeaderValue::from_str(&namespace).ok(),
             None => None,
         };
-        let own = |name, source| OwnSecret::new(source).map_err(|why| ProviderRefused::Secret(name, why));
-        let auth = match settings.auth {
-            KvAuth::Token(source) => Auth::Token(own("token", source)?),
-            KvAuth::AppRole {
-                mount,
-                role_id,
-                secret_id,
-            } => {
-                if !is_path(&mount) || role_id.is_empty() {
-                    return Err(ProviderRefused::Setting("auth", "needs a mount and a role_id"));
-                }
-                Auth::AppRole {
-                    mount,
-                    role_id,
-                    secret_id: own("secret_id", secret_id)?,
-                    lease: Mutex::default(),
-                    login: tokio::sync::Mutex::default(),
-                }
-            }
-        };
         Ok(Self(Kept::new(Asking {
             place: settings.place,
             mount: settings.mount,
             namespace,
-            auth,
+            auth: Auth::new(settings.auth)?,
             names: settings.names,
             fresh_for: settings.fresh_for,
             network,
@@ -185,77 +134,6 @@ impl Asking {
         };
         self.place.ask(&self.network, None, asked).await
     }
-
-    /// The token, by a login where there is none or its lease ends. `not`: one that was refused.
-    async fn token(&self, not: Option<&Arc<Secret>>) -> Result<Arc<Secret>, CredentialError> {
-        let Auth::AppRole {
-            mount,
-            role_id,
-            secret_id,
-            lease,
-            login,
-        } = &self.auth
-        else {
-            let Auth::Token(token) = &self.auth else {
-                return Err(CredentialError::Unavailable(
-                    "the host has no way to prove itself",
-                ));
-            };
-            return token.read().await;
-        };
-        let known = || {
-            let lease = lease.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let is_good = |lease: &Lease| {
-                lease.renew_at > Instant::now() && not.is_none_or(|not| !Arc::ptr_eq(not, &lease.token))
-            };
-            lease.filter(is_good).map(|lease| lease.token)
-        };
-        if let Some(token) = known() {
-            return Ok(token);
-        }
-        let _one = login.lock().await;
-        if let Some(token) = known() {
-            return Ok(token);
-        }
-        let secret_id = secret_id.read().await?;
-        let secret_id = str::from_utf8(secret_id.expose())
-            .map_err(|_| CredentialError::Unavailable("the secret id is not text"))?;
-        let body = json!({ "role_id": role_id, "secret_id": secret_id }).to_string();
-        let mut asked = Asked::post("application/json", body.into());
-        asked.headers.extend(self.headers());
-        let segments = ["v1", "auth"]
-            .into_iter()
-            .chain(mount.split('/'))
-            .chain(["login"]);
-        asked.at = self.place.destination.below(segments);
-        let answered = Instant::now();
-        let answer = self.place.ask(&self.network, None, asked).await?;
-        let made = logged_in(&answer, answered)?;
-        let token = Arc::clone(&made.token);
-        *lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-        Ok(token)
-    }
-}
-
-fn logged_in(answer: &Answer, asked: Instant) -> Result<Lease, CredentialError> {
-    const NO: CredentialError = CredentialError::Unavailable("the login at the key/value store failed");
-    if answer.status != 200 {
-        tracing::warn!(status = answer.status, "the login at the key/value store failed");
-        return Err(NO);
-    }
-    let mut object = strict_object(&answer.body).map_err(|_| NO)?;
-    let auth = object.get_mut("auth").and_then(Value::as_object_mut).ok_or(NO)?;
-    let Some(Value::String(token)) = auth.remove("client_token") else {
-        return Err(NO);
-    };
-    let token = read_secret(Zeroizing::new(token).as_bytes()).map_err(|_| NO)?;
-    let seconds = auth.get("lease_duration").and_then(Value::as_u64).ok_or(NO)?;
-    // At two thirds of its life, as Vault's own agent does; 0 is one that does not end.
-    let life = if seconds == 0 { 3_600 } else { seconds.min(86_400) };
-    Ok(Lease {
-        token: Arc::new(token),
-        renew_at: asked + Duration::from_secs(life) * 2 / 3,
-    })
 }
 
 #[async_trait]
@@ -264,7 +142,7 @@ impl Origin for Asking {
         let path = self.names.of(key).ok_or(CredentialError::NotConnected)?;
         let token = self.token(None).await?;
         let mut answer = self.read(&path, &token).await?;
-        if answer.status == 403 && matches!(self.auth, Auth::AppRole { .. }) {
+        if answer.status == 403 && self.auth.can_log_in() {
             // The token may have been revoked before its lease ended.
             let token = self.token(Some(&token)).await?;
             answer = self.read(&path, &token).await?;
