@@ -14,6 +14,7 @@
 //! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
 
+mod base_template;
 mod connection;
 mod endpoint;
 mod error;
@@ -24,14 +25,16 @@ mod manifest;
 mod manifest_toml;
 mod name;
 mod path;
+mod place_grammar;
 mod secret;
 
+pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use connection::{
     AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
 };
 pub use endpoint::{Endpoint, Method, Refusal};
 pub use error::{ErrorCode, PublicError};
-pub use filled::{BaseTemplate, BaseTemplateError, FillError, Filled};
+pub use filled::Filled;
 pub use grant::{ConnectionGrant, Grant, GrantError};
 pub use limits::{Limit, Limits, LimitsPatch};
 pub use manifest::{ConnectionRequest, Manifest, ManifestError};
