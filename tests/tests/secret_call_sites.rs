@@ -76,16 +76,47 @@ const READS: &[(&str, usize, &str)] = &[
         4,
         "the development key is written, read and used to sign",
     ),
-    (
-        "tenancy/src/introspection.rs",
-        1,
-        "the host's own secret goes to the token and introspection endpoints",
-    ),
     ("tools/src/seal.rs", 1, "states are sealed"),
     (
-        "vault/src/sealed/change.rs",
+        "vault/src/aws/own_identity.rs",
         1,
-        "what the operator gives is checked before it is sealed",
+        "the host's own key goes to Amazon's SDK, which signs with it",
+    ),
+    (
+        "vault/src/fetched/slot.rs",
+        2,
+        "a secret that was fetched again is compared with the last one",
+    ),
+    ("vault/src/file.rs", 1, "what was read from a file is checked"),
+    (
+        "vault/src/kv/auth.rs",
+        1,
+        "the host's own secret id goes to the login of a key/value store",
+    ),
+    (
+        "vault/src/oauth/client.rs",
+        1,
+        "a client's secret goes to the token and introspection endpoints",
+    ),
+    (
+        "vault/src/oauth/endpoint.rs",
+        1,
+        "a stored token, a code or a client's secret goes into the form of a token request",
+    ),
+    (
+        "vault/src/oauth/refresh.rs",
+        2,
+        "a refresh token that came back is compared with the one that was sent",
+    ),
+    (
+        "vault/src/place.rs",
+        1,
+        "the host's own secret goes to a system that keeps credentials, in a header",
+    ),
+    (
+        "vault/src/sealed/change.rs",
+        2,
+        "what the operator gives, and what follows it, is checked before it is sealed",
     ),
     (
         "vault/src/sealed/record.rs",

@@ -1,13 +1,11 @@
 //! `@FILE` and `env:VAR`: how a flag names a secret without holding it.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use toolhost_policy::Secret;
-use toolhost_vault::{MAX_SECRET_FILE_BYTES, Source};
-use zeroize::Zeroizing;
+use toolhost_vault::{Source, read_capped};
 
 use crate::exit::Failure;
 
@@ -68,7 +66,7 @@ pub(crate) fn variable(flag: &str, name: &str) -> Result<Secret, Failure> {
 pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
     let refuse = |why: String| Failure::usage(format!("{flag} @{}: {why}", path.display()));
     let opened = File::open(path).map_err(|error| refuse(error.to_string()))?;
-    capped(opened).map_err(refuse)
+    read_capped(opened).map_err(|why| refuse(why.to_string()))
 }
 
 /// What stdin holds, to its end.
@@ -76,25 +74,7 @@ pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
 /// # Errors
 /// As [`file()`].
 pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
-    capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
-}
-
-/// Into memory of a fixed size, so that growing leaves no copies behind.
-fn capped(mut reader: impl Read) -> Result<Secret, String> {
-    let mut bytes = Zeroizing::new(vec![0; MAX_SECRET_FILE_BYTES + 1]);
-    let mut filled = 0;
-    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match reader.read(room) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    match bytes.get(..filled) {
-        Some(read) if filled <= MAX_SECRET_FILE_BYTES => Ok(Secret::new(read.to_vec())),
-        _ => Err(format!("it is larger than {MAX_SECRET_FILE_BYTES} bytes")),
-    }
+    read_capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
 }
 
 #[cfg(test)]

@@ -249,6 +249,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         auth: AuthPlacement::Bearer,
         headers: Vec::new(),
         provide: Vec::new(),
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: Vec::new(),

@@ -83,6 +83,7 @@ fn grant(base: &str) -> Arc<Grant> {
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],

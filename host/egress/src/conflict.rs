@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use toolhost_policy::{AuthPlacement, Connection};
+use toolhost_policy::{AuthPlacement, BaseTemplate, Connection};
 
 use crate::steps::{base_prefix, canonical_path, is_always_protected, is_never_shown};
 
@@ -25,6 +25,9 @@ pub enum ConnectionConflict {
     /// An endpoint lets plugins set the query key that `auth` writes.
     #[error("[[connections.{0}.allow]] has query key {1}, which connections.{0}.auth writes")]
     Query(String, String),
+    /// `query` cannot be what it is.
+    #[error("connections.{0}.query has {1}, which {2}")]
+    OwnQuery(String, String, &'static str),
     /// A response header that no plugin may see.
     #[error("connections.{0}.response_headers has {1}, which no plugin may see")]
     ResponseHeader(String, String),
@@ -70,15 +73,31 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
             return Err(ConnectionConflict::Twice(name(), header.to_string()));
         }
     }
-    if let AuthPlacement::Query { key } = &connection.auth {
+    let granted = |key: &str| {
         let mut granted = connection
             .allow
             .iter()
             .flatten()
             .flat_map(|endpoint| &endpoint.query);
-        if granted.any(|granted| granted.eq_ignore_ascii_case(key)) {
-            return Err(ConnectionConflict::Query(name(), key.clone()));
-        }
+        granted.any(|granted| granted.eq_ignore_ascii_case(key))
+    };
+    let auth_key = match &connection.auth {
+        AuthPlacement::Query { key } => Some(key),
+        _ => None,
+    };
+    if let Some(key) = auth_key.filter(|key| granted(key)) {
+        return Err(ConnectionConflict::Query(name(), key.clone()));
+    }
+    let mut keys = HashSet::new();
+    for (key, _) in &connection.filled.query {
+        let why = match key {
+            key if key.is_empty() => "is empty",
+            key if auth_key.is_some_and(|own| own.eq_ignore_ascii_case(key)) => "auth writes, too",
+            key if granted(key) => "an endpoint of allow lets plugins set",
+            key if !keys.insert(key.to_ascii_lowercase()) => "is there twice",
+            _ => continue,
+        };
+        return Err(ConnectionConflict::OwnQuery(name(), key.clone(), why));
     }
     for header in &connection.response_headers {
         if is_never_shown(header.as_str()) || own.as_ref() == Some(header) {
@@ -104,6 +123,10 @@ fn base(connection: &Connection) -> Result<(), &'static str> {
     }
     if base.query().is_some() || base.fragment().is_some() {
         return Err("holds a query or a fragment");
+    }
+    let sample = connection.filled.base.as_ref().map(BaseTemplate::sample);
+    if sample.is_some_and(|sample| sample != base) {
+        return Err("is not what its template reads as");
     }
     // An empty path is fine; anything else is checked as requests are.
     let path = base_prefix(base);
@@ -293,5 +316,53 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_query_key_of_the_hosts_own_is_nobody_elses_and_a_base_is_what_its_template_reads_as() {
+        let template = || HeaderTemplate::parse("{external_tenant_id}").unwrap();
+        let own = |keys: &[&str]| {
+            keys.iter()
+                .map(|key| ((*key).to_owned(), template()))
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            check("https://h.example", |c| c.filled.query =
+                own(&["account", "region"]))
+            .is_ok()
+        );
+        let endpoint = Endpoint {
+            method: Method::Get,
+            path: PathTemplate::parse("/v1/x").unwrap(),
+            query: vec!["Account".to_owned()],
+            headers: vec![],
+        };
+        let attacks: [&dyn Fn(&mut Connection); 4] = [
+            &|c| c.filled.query = own(&[""]),
+            &|c| c.filled.query = own(&["account", "ACCOUNT"]),
+            &|c| {
+                c.filled.query = own(&["account"]);
+                c.allow = Some(vec![endpoint.clone()]);
+            },
+            &|c| {
+                c.filled.query = own(&["api_key"]);
+                c.auth = AuthPlacement::Query {
+                    key: "API_key".to_owned(),
+                };
+            },
+        ];
+        for change in attacks {
+            let refused = check("https://h.example", change);
+            assert!(
+                matches!(refused, Err(ConnectionConflict::OwnQuery(..))),
+                "{refused:?}"
+            );
+        }
+        let base = toolhost_policy::BaseTemplate::parse("https://{site}.h.example").unwrap();
+        assert!(check(base.sample().as_str(), |c| c.filled.base = Some(base.clone())).is_ok());
+        assert!(matches!(
+            check("https://other.h.example", |c| c.filled.base = Some(base.clone())),
+            Err(ConnectionConflict::Base(..))
+        ));
     }
 }

@@ -2,13 +2,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderMap;
 use http::response::Parts;
 use hyper::body::Incoming;
 use toolhost_audit::Sink;
 use toolhost_identity::Binding;
 use toolhost_net::{Network, PeerAddress, TlsError};
-use toolhost_policy::Grant;
-use toolhost_vault::CredentialProvider;
+use toolhost_policy::{ConnectionGrant, Endpoint, Grant};
+use toolhost_vault::{Credential, CredentialProvider};
+use url::Url;
 
 use crate::scrub::{NeedleCache, Needles};
 use crate::steps::{self, Outcome};
@@ -33,6 +35,16 @@ struct Opened {
     head: Parts,
     body: Incoming,
     needles: Arc<Needles>,
+}
+
+/// A request that is one of an endpoint, whose credential is still to come.
+struct Matched<'r> {
+    grant: &'r ConnectionGrant,
+    endpoint: &'r Endpoint,
+    /// With the sample of the base, where the base has places.
+    url: Url,
+    headers: HeaderMap,
+    request: &'r GuestRequest,
 }
 
 impl Egress {
@@ -156,7 +168,8 @@ impl Egress {
             .map_err(|failure| steps::error_text(&needles, failure))
     }
 
-    /// Every step from the guest's request to the head of the response.
+    /// Every step from the guest's request to the head of the response. After a 401 there is one more attempt, where the
+    /// provider has another credential by then: it takes from the budget and is recorded like any other.
     async fn open(
         &self,
         call: &EgressCall,
@@ -165,8 +178,9 @@ impl Egress {
     ) -> Result<Opened, EgressFailure> {
         let grant = steps::connection(call, &request.connection)?;
         let connection = &*grant.connection;
+        let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
         steps::principal(call.binding(), grant)?;
-        steps::budget(call, request.body.as_ref().map_or(0, bytes::Bytes::len))?;
+        steps::budget(call, body_bytes)?;
         let endpoint = steps::endpoint(grant, &request)?;
         steps::mode(call, &connection.name, &request.method)?;
         let text = steps::build_url(connection, endpoint, &request)?;
@@ -174,9 +188,47 @@ impl Egress {
         steps::match_again(grant, endpoint, &url)?;
         let headers = steps::guest_headers(connection, &call.grant().limits, &request.headers)?;
         self.still_consistent(call, connection)?;
-        let credential = steps::credential(self.provider(connection), call, connection).await?;
-        let credential = credential.as_deref();
-        let attached = steps::fill_headers(connection, credential)?;
+        let provider = self.provider(connection);
+        let matched = Matched {
+            grant,
+            endpoint,
+            url,
+            headers,
+            request: &request,
+        };
+        let tried = steps::credential(provider, call, connection).await?;
+        let tried = tried.as_deref();
+        let opened = self.attempt(call, &matched, tried, outcome).await?;
+        let status = opened.head.status;
+        let another = steps::another_credential(provider, call, connection, endpoint, status, tried).await;
+        let Some(another) = another.filter(|_| steps::budget(call, body_bytes).is_ok()) else {
+            return Ok(opened);
+        };
+        drop(opened);
+        let next = Outcome::begin(Arc::clone(&self.audit), call, &request);
+        let first = std::mem::replace(outcome, next).finish(None, false);
+        first.map_err(|error| unrecorded(call, &error))?;
+        self.attempt(call, &matched, Some(&*another), outcome).await
+    }
+
+    /// One request with one credential, up to the head of the response.
+    async fn attempt(
+        &self,
+        call: &EgressCall,
+        matched: &Matched<'_>,
+        credential: Option<&Credential>,
+        outcome: &mut Outcome,
+    ) -> Result<Opened, EgressFailure> {
+        let Matched {
+            grant,
+            endpoint,
+            request,
+            ..
+        } = *matched;
+        let connection = &*grant.connection;
+        let mut attached = steps::fill_headers(connection, credential)?;
+        let url = matched.url.clone();
+        let url = steps::fill_url(grant, endpoint, request, url, credential, &mut attached)?;
         let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
         call.attach(&needles);
         let sent = async {
@@ -194,8 +246,8 @@ impl Egress {
                 credential,
                 &attached,
                 &url,
-                headers,
-                request.body,
+                matched.headers.clone(),
+                request.body.clone(),
             )?;
             let tls = self.identities.of(connection).map_err(|error| {
                 tracing::debug!(connection = %connection.name, %error, "no TLS identity");

@@ -11,7 +11,7 @@ use crate::error::kind_of;
 use crate::{AddressPolicy, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity};
 
 /// Says who asks, and no version: an issuer has no use for it.
-const USER_AGENT: &str = "toolhost";
+pub(crate) const USER_AGENT: &str = "toolhost";
 
 impl Network {
     /// A small document that the host itself needs: a key set, a discovery document. All of it, or an error.
@@ -99,7 +99,7 @@ fn check_head(response: &Response<Incoming>, cap: usize) -> Result<(), NetError>
     Ok(())
 }
 
-async fn read_whole(mut body: Incoming, cap: usize) -> Result<Bytes, NetError> {
+pub(crate) async fn read_whole(mut body: Incoming, cap: usize) -> Result<Bytes, NetError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| NetError::sent(kind_of(&error)))?;

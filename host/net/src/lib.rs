@@ -15,12 +15,15 @@
 //! - [`TlsIdentity`]: which roots a connection trusts.
 //! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to approved addresses.
 //! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.
+//! - [`Destination`], [`Network::ask`]: a question of the host's own, with its secret, and the whole answer.
 //! - [`NetError`]: what went wrong, and whether bytes may have left.
 
 mod approved;
+mod ask;
 mod class;
 mod client;
 mod connector;
+mod destination;
 mod error;
 mod fetch;
 mod host;
@@ -31,9 +34,11 @@ mod policy;
 mod tls;
 
 pub use approved::Approved;
+pub use ask::{Answer, Question};
 pub use class::{AddressClass, classify};
 pub use client::{Body, Client, FIRST_BYTE_TIMEOUT, PeerAddress, Timeouts};
 pub use connector::CONNECT_TIMEOUT;
+pub use destination::Destination;
 pub use error::{NetError, NetErrorKind, TlsFailure};
 pub use host::HostRefused;
 pub use key::ClientKey;

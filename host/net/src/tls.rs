@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 /// Sessions that one client keeps for resumption. A client has one host, and a few tickets of it are enough.
@@ -23,6 +23,9 @@ pub enum TlsError {
     /// A certificate that cannot be a root.
     #[error("`ca` holds a certificate that is not well-formed")]
     Certificate,
+    /// The key of the host's own certificate.
+    #[error("the key of the client certificate is not PEM, or not that certificate's")]
+    Key,
     /// The TLS library refused its own settings.
     #[error("TLS could not be set up")]
     Setup,
@@ -47,12 +50,7 @@ impl TlsIdentity {
     /// # Errors
     /// The TLS library refused its own settings.
     pub fn public() -> Result<Self, TlsError> {
-        Self::new(
-            RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            },
-            false,
-        )
+        Self::new(public_roots(), false)
     }
 
     /// These roots instead of the public ones: one or more certificates in PEM.
@@ -60,15 +58,7 @@ impl TlsIdentity {
     /// # Errors
     /// No certificate, or one that is not well-formed.
     pub fn private(pem: &[u8]) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| TlsError::Pem)?;
-            roots.add(certificate).map_err(|_| TlsError::Certificate)?;
-        }
-        if roots.is_empty() {
-            return Err(TlsError::Empty);
-        }
-        Self::new(roots, false)
+        Self::new(private_roots(pem)?, false)
     }
 
     /// No TLS: the URL is `http` and the operator allowed that. An `https` URL fails with it.
@@ -93,17 +83,53 @@ impl TlsIdentity {
     }
 
     fn new(roots: RootCertStore, cleartext: bool) -> Result<Self, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| TlsError::Setup)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Ok(Self::made(
+            Self::trusting(roots)?.with_no_client_auth(),
+            cleartext,
+        ))
+    }
+
+    /// A certificate of the host's own, for a server that asks for one (mutual TLS): its chain in PEM, its own first, and
+    /// its key in PEM. `roots`: trusted instead of the public ones.
+    ///
+    /// # Errors
+    /// One of them is not PEM, holds nothing, or the key is not the certificate's.
+    pub fn mutual(roots: Option<&[u8]>, chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let roots = match roots {
+            Some(pem) => private_roots(pem)?,
+            None => public_roots(),
+        };
+        let chain = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| TlsError::Pem)?;
+        if chain.is_empty() {
+            return Err(TlsError::Empty);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
+        let config = Self::trusting(roots)?
+            .with_client_auth_cert(chain, key)
+            .map_err(|_| TlsError::Key)?;
+        Ok(Self::made(config, false))
+    }
+
+    fn trusting(
+        roots: RootCertStore,
+    ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsError> {
+        Ok(
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(|_| TlsError::Setup)?
+                .with_root_certificates(roots),
+        )
+    }
+
+    fn made(mut config: ClientConfig, cleartext: bool) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self {
+        Self {
             id: next_id(),
             cleartext,
             config: Arc::new(config),
-        })
+        }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -130,6 +156,24 @@ impl fmt::Debug for TlsIdentity {
             .field("cleartext", &self.cleartext)
             .finish_non_exhaustive()
     }
+}
+
+fn public_roots() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
+}
+
+fn private_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| TlsError::Pem)?;
+        roots.add(certificate).map_err(|_| TlsError::Certificate)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::Empty);
+    }
+    Ok(roots)
 }
 
 fn next_id() -> u64 {

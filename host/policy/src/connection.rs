@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Endpoint};
+use crate::{ConnectionName, Endpoint, Filled};
 
 /// Which callers may use a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +193,8 @@ pub struct Connection {
     pub headers: Vec<(http::HeaderName, HeaderTemplate)>,
     /// Arguments of tools that the host fills from the credential's attributes, by name. No model chooses them.
     pub provide: Vec<(String, HeaderTemplate)>,
+    /// What else is filled from them: base, path and query.
+    pub filled: Filled,
     /// The provider of its credentials.
     pub credentials: String,
     /// Where the operator narrows what any plugin may ask for.

@@ -13,11 +13,14 @@
 //! - [`Connection`]: one outside system as the operator defined it.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
+//! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
 
+mod base_template;
 mod connection;
 mod endpoint;
 mod error;
+mod filled;
 mod grant;
 mod hidden;
 mod limits;
@@ -26,13 +29,16 @@ mod manifest_toml;
 mod mode;
 mod name;
 mod path;
+mod place_grammar;
 mod secret;
 
+pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use connection::{
     AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
 };
 pub use endpoint::{Endpoint, Method, Refusal};
 pub use error::{ErrorCode, PublicError};
+pub use filled::Filled;
 pub use grant::{ConnectionGrant, Grant, GrantError};
 pub use hidden::is_hidden;
 pub use limits::{Limit, Limits, LimitsPatch};

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use tokio::sync::Semaphore;
 use toolhost_identity::{IssuerRules, Principal, strict_object, verify_introspection};
 use toolhost_policy::Secret;
+use toolhost_vault::client_secret_basic;
 use url::form_urlencoded;
 
 use crate::{AuthError, Bearer, ConfigError, Destination, Post, PostRequest};
@@ -43,11 +42,11 @@ impl Introspector {
         endpoint: &Introspection,
         post: Arc<dyn Post>,
     ) -> Result<Self, ConfigError> {
-        endpoint.destination.check("issuers.introspection")?;
+        crate::post::check_destination(&endpoint.destination, "issuers.introspection")?;
         Ok(Self {
             issuer,
             destination: endpoint.destination.clone(),
-            authorization: basic(&endpoint.client_id, &endpoint.client_secret),
+            authorization: client_secret_basic(&endpoint.client_id, &endpoint.client_secret),
             post,
             questions: Semaphore::new(MAX_QUESTIONS),
         })
@@ -89,14 +88,4 @@ impl Introspector {
         };
         verify_introspection(answer, rules, now).map_err(AuthError::from)
     }
-}
-
-/// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-pub(crate) fn basic(id: &str, secret: &Secret) -> HeaderValue {
-    let encode = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
-    let joined = zeroize::Zeroizing::new(format!("{}:{}", encode(id.as_bytes()), encode(secret.expose())));
-    let text = zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(joined.as_bytes())));
-    let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
-    value.set_sensitive(true);
-    value
 }

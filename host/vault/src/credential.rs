@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use toolhost_policy::Secret;
@@ -24,6 +25,16 @@ impl Credential {
     pub fn is_valid_at(&self, moment: SystemTime) -> bool {
         is_before(moment, self.expires_at)
     }
+}
+
+/// The version of a credential that no vault counts.
+///
+/// Counted, not derived from the secret: a digest of a weak secret in a log could be searched for. From where no vault's
+/// count comes to, so that a connection that changes its provider meets no version twice; below 2^53, so that every
+/// reader of JSON keeps it whole.
+pub(crate) fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 52);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A clock before 1970 is broken, and then nothing that expires is valid.

@@ -90,7 +90,7 @@ impl SecretFile {
             return Err(SourceProblem::TooLarge);
         }
         let now = SystemTime::now();
-        let secret = read_capped(file)?;
+        let secret = read_secret(read_capped(file)?.expose())?;
         let stamp = Stamp::of(&metadata);
         Ok(Reading {
             secret,
@@ -109,11 +109,16 @@ fn open(path: &Path) -> Result<File, SourceProblem> {
         .map_err(unreadable)
 }
 
-fn read_capped(mut file: File) -> Result<Secret, SourceProblem> {
+/// All that a reader holds, up to [`MAX_SECRET_FILE_BYTES`], into memory of a fixed size that is zeroed: growing would
+/// leave copies behind.
+///
+/// # Errors
+/// It cannot be read, or holds more ([`SourceProblem::TooLarge`]).
+pub fn read_capped(mut reader: impl Read) -> Result<Secret, SourceProblem> {
     let mut buffer = Zeroizing::new(vec![0; MAX_SECRET_FILE_BYTES + 1]);
     let mut filled = 0;
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read(room) {
+        match reader.read(room) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -121,7 +126,7 @@ fn read_capped(mut file: File) -> Result<Secret, SourceProblem> {
         }
     }
     match buffer.get(..filled) {
-        Some(bytes) if filled <= MAX_SECRET_FILE_BYTES => Ok(read_secret(bytes)?),
+        Some(bytes) if filled <= MAX_SECRET_FILE_BYTES => Ok(Secret::new(bytes.to_vec())),
         _ => Err(SourceProblem::TooLarge),
     }
 }

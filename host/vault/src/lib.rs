@@ -15,16 +15,31 @@
 //!   calls one, [`NewCredential`] what is given, [`Listing`] what is shown, [`VaultError`] what goes wrong.
 //! - [`StaticProvider`], [`StaticCredential`], [`Source`]: credentials that the operator keeps in files and in the
 //!   environment.
+//! - [`Broker`], [`AwsSecretsManager`], [`KvStore`]: credentials that an application or a secret manager keeps. [`Place`]
+//!   says where, [`Names`] under which name, [`Grammar`] how they are written.
+//! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
+//! - [`Login`]: a user connects an account of their own, and its refresh token is sealed in the vault.
 //! - [`SecretRefused`], [`SourceProblem`], [`AttributeRefused`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
 //! [`Binding`]: toolhost_identity::Binding
 
+#[macro_use]
+mod fetched;
+
 mod attributes;
+mod aws;
+mod broker;
 mod credential;
 mod file;
 pub mod hygiene;
 mod key;
+mod kv;
+mod login;
+mod name_template;
+mod oauth;
+mod own_secret;
+mod place;
 mod provider;
 mod sealed;
 mod secret_text;
@@ -32,8 +47,20 @@ mod source;
 mod static_provider;
 
 pub use attributes::AttributeRefused;
+pub use aws::{AwsIdentity, AwsSecretsManager, AwsSettings};
+pub use broker::{Broker, BrokerSettings};
 pub use credential::Credential;
+pub use fetched::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
+pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
+pub use kv::{KvAuth, KvSettings, KvStore};
+pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored};
+pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
+pub use oauth::{
+    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
+    RefreshTokenSettings, TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
+};
+pub use place::{Place, ProviderRefused};
 pub use provider::{CredentialError, CredentialProvider};
 pub use sealed::{
     CredentialInfo, CredentialName, Listing, MAX_CREDENTIALS, NewCredential, RECHECK, Resealed, SealedVault,

@@ -1,5 +1,6 @@
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use toolhost_identity::Binding;
@@ -45,7 +46,21 @@ pub trait CredentialProvider: Send + Sync + Debug {
     /// Nothing is stored under the key, or what is stored cannot be used.
     async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError>;
 
-    /// The same for a call, where more than the key decides: the tenant authority's token belongs to one binding.
+    /// The same for a call that ends at `until`: a credential that would end before it, or shortly after, is renewed first
+    /// where the provider can.
+    ///
+    /// # Errors
+    /// As [`CredentialProvider::get`].
+    async fn get_until(
+        &self,
+        key: &CredentialKey,
+        until: SystemTime,
+    ) -> Result<Arc<Credential>, CredentialError> {
+        let _ = until;
+        self.get(key).await
+    }
+
+    /// The same where more than the key decides: the tenant authority's token belongs to one binding.
     ///
     /// # Errors
     /// As [`CredentialProvider::get`].
@@ -53,7 +68,14 @@ pub trait CredentialProvider: Send + Sync + Debug {
         &self,
         _binding: &Binding,
         key: &CredentialKey,
+        until: SystemTime,
     ) -> Result<Arc<Credential>, CredentialError> {
-        self.get(key).await
+        self.get_until(key, until).await
+    }
+
+    /// The outside system refused this version of the credential: what is kept of it is dropped, and the next
+    /// [`CredentialProvider::get`] asks where it came from. Another version by now is left alone.
+    fn evict(&self, key: &CredentialKey, version: u64) {
+        let _ = (key, version);
     }
 }

@@ -3,7 +3,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +11,7 @@ use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_policy::{ConnectionName, Secret};
 
 use crate::attributes::check_attributes;
-use crate::credential::is_before;
+use crate::credential::{is_before, next_version};
 use crate::file::{SecretFile, Stamp};
 use crate::secret_text::read_secret;
 use crate::{
@@ -262,16 +261,11 @@ fn credential(
     attributes: &BTreeMap<String, String>,
     expires_at: Option<u64>,
 ) -> Arc<Credential> {
-    // Counted, not derived from the secret: a digest of a weak secret in a log could be searched for. From where no
-    // vault's count comes to, so that a connection that changes its provider meets no version twice; below 2^53, so that
-    // every reader of JSON keeps it whole.
-    static NEXT: AtomicU64 = AtomicU64::new(1 << 52);
-    let version = NEXT.fetch_add(1, Ordering::Relaxed);
     Arc::new(Credential {
         secret,
         attributes: attributes.clone(),
         expires_at,
-        version,
+        version: next_version(),
     })
 }
 

@@ -90,6 +90,7 @@ pub(super) fn connection(
         auth,
         headers,
         provide,
+        filled: toolhost_policy::Filled::default(),
         credentials,
         allow: raw.allow,
         response_headers,

@@ -11,7 +11,7 @@ pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Servers refuse longer request lines; 8 KiB is the usual bound.
-const MAX_URL: usize = 8 << 10;
+pub(super) const MAX_URL: usize = 8 << 10;
 
 /// The request's URL as text: the connection's origin and path prefix, the endpoint's path with its values, and the
 /// query pairs, each encoded by the host.

@@ -52,7 +52,9 @@ pub(crate) async fn lookup(
         .checked_add(LOOKUP_DEADLINE)
         .unwrap_or(call.deadline())
         .min(call.deadline());
-    let found = tokio::time::timeout_at(end.into(), provider.get_for(call.binding(), &key)).await;
+    let left = call.deadline().saturating_duration_since(Instant::now());
+    let until = SystemTime::now().checked_add(left).unwrap_or(UNIX_EPOCH);
+    let found = tokio::time::timeout_at(end.into(), provider.get_for(call.binding(), &key, until)).await;
     let credential = found
         .map_err(|_| refuse(&"the provider did not answer in time"))?
         .map_err(|error| refuse(&error))?;
@@ -67,6 +69,7 @@ fn needs_credential(connection: &Connection) -> bool {
             .headers
             .iter()
             .any(|(_, template)| template.attributes().next().is_some())
+        || connection.filled.attributes().next().is_some()
 }
 
 fn check(credential: &Credential, connection: &Connection) -> Result<(), &'static str> {

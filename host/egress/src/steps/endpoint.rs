@@ -48,7 +48,7 @@ pub fn endpoint<'g>(
     Ok(endpoint)
 }
 
-/// Whether a guest may set this query key: granted, and not the one that the credential goes into.
+/// Whether a guest may set this query key: granted, and not one that the host writes.
 pub(super) fn query_key(
     grant: &ConnectionGrant,
     endpoint: &Endpoint,
@@ -56,7 +56,9 @@ pub(super) fn query_key(
 ) -> Result<(), EgressFailure> {
     let is_credential =
         matches!(&grant.connection.auth, AuthPlacement::Query { key: own } if own.eq_ignore_ascii_case(key));
-    if endpoint.allows_query(key) && !is_credential {
+    let own = &grant.connection.filled.query;
+    let is_own = own.iter().any(|(own, _)| own.eq_ignore_ascii_case(key));
+    if endpoint.allows_query(key) && !is_credential && !is_own {
         return Ok(());
     }
     let key = key.chars().take(80).collect();

@@ -107,7 +107,7 @@ impl MembershipDirectory {
         post: Arc<dyn Post>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        endpoint.destination.check("tenancy.membership.url")?;
+        crate::post::check_destination(&endpoint.destination, "tenancy.membership.url")?;
         Ok(Self {
             destination: endpoint.destination.clone(),
             authorization: endpoint.token.as_ref().and_then(Bearer::header),

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use toolhost_identity::{AuthorityGrant, Binding, GrantId, OwnerId, Principal, TenantId};
@@ -206,6 +207,7 @@ impl CredentialProvider for AuthorityCredentials {
         &self,
         binding: &Binding,
         _key: &CredentialKey,
+        _until: SystemTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         let id = match binding.grant() {
             Some(id) => id,

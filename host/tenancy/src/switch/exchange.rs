@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use toolhost_identity::TenantId;
 use toolhost_policy::Secret;
+use toolhost_vault::client_secret_basic;
 use url::form_urlencoded;
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError, Verifier};
 use super::http::token;
-use crate::introspection::basic;
 use crate::{
     Clock, ConfigError, Destination, IssuerConfig, KeyFetch, Post, PostRequest, Presented, SystemClock,
 };
@@ -71,9 +71,9 @@ impl TokenExchange {
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        settings.destination.check("authority.url")?;
+        crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
-            authorization: basic(&settings.client_id, &settings.client_secret),
+            authorization: client_secret_basic(&settings.client_id, &settings.client_secret),
             destination: settings.destination,
             client_id: settings.client_id,
             audience: settings.audience,

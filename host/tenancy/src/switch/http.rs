@@ -40,7 +40,7 @@ impl HttpAuthority {
         post: Arc<dyn Post>,
         fetch: Arc<dyn KeyFetch>,
     ) -> Result<Self, ConfigError> {
-        settings.destination.check("authority.url")?;
+        crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
             verifier: Verifier::new(settings.issuer, fetch)?,
             destination: settings.destination,
@@ -59,7 +59,7 @@ impl HttpAuthority {
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        settings.destination.check("authority.url")?;
+        crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
             verifier: Verifier::with_clock(settings.issuer, fetch, clock)?,
             destination: settings.destination,

@@ -37,15 +37,17 @@ pub struct NewCredential {
 }
 
 /// What is to be done with what is there.
-enum Step {
+pub(super) enum Step {
     Set(Contents),
     Rotate(Contents, Keep),
+    /// In the place of exactly this version, with its attributes.
+    Follow(Contents, u64),
     Remove,
 }
 
 /// Which attributes a rotated credential has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     Attributes,
     Nothing,
 }
@@ -63,8 +65,7 @@ impl SealedVault {
         new: NewCredential,
         _by: &Operator,
     ) -> Result<CredentialInfo, VaultError> {
-        let (contents, _) = check(new)?;
-        self.inner.put(space, name, Step::Set(contents)).await
+        self.inner.put_new(space, name, new).await
     }
 
     /// Gives a stored credential a new secret. Its expiry is not kept: it was the old secret's.
@@ -111,8 +112,19 @@ impl Inner {
         Ok(CredentialInfo::of(name.clone(), version, contents, None))
     }
 
+    /// Stores what is new, whatever was there.
+    pub(super) async fn put_new(
+        &self,
+        space: &TenantSpace,
+        name: &CredentialName,
+        new: NewCredential,
+    ) -> Result<CredentialInfo, VaultError> {
+        let (contents, _) = check(new)?;
+        self.put(space, name, Step::Set(contents)).await
+    }
+
     /// Makes a change and returns its count; `None` where there was nothing to change.
-    async fn change(
+    pub(super) async fn change(
         &self,
         space: &TenantSpace,
         name: &CredentialName,
@@ -152,6 +164,16 @@ impl Inner {
                     if *keep == Keep::Attributes {
                         contents.attributes = old.attributes;
                     }
+                    Some(contents)
+                }
+                Step::Follow(_, version) if was != Some(*version) => return Ok(None),
+                Step::Follow(contents, version) => {
+                    let Some(old) = self.stored(space, name, &key, *version).await? else {
+                        tokio::task::yield_now().await;
+                        continue;
+                    };
+                    contents.created_at = old.created_at;
+                    contents.attributes = old.attributes;
                     Some(contents)
                 }
             };
@@ -215,6 +237,16 @@ impl Inner {
         let contents = envelope.open(key, space.tenant(), name, version);
         contents.map(Some).map_err(damaged)
     }
+}
+
+/// A secret that follows another, whose attributes it gets when it is stored.
+pub(super) fn contents_of(secret: &Secret) -> Result<Contents, VaultError> {
+    let new = NewCredential {
+        secret: Secret::new(secret.expose().to_vec()),
+        attributes: None,
+        expires_at: None,
+    };
+    check(new).map(|(contents, _)| contents)
 }
 
 /// What the operator gives, taken as the other providers take it.

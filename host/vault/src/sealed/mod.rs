@@ -14,6 +14,7 @@ mod bytes;
 mod cache;
 mod change;
 mod error;
+mod follow;
 mod index;
 mod last_used;
 mod list;
@@ -25,6 +26,7 @@ mod witness;
 
 pub use change::NewCredential;
 pub use error::VaultError;
+pub(crate) use follow::Followed;
 pub use index::MAX_CREDENTIALS;
 pub use list::{CredentialInfo, Listing, Unusable};
 pub use name::CredentialName;

@@ -111,6 +111,16 @@ impl CredentialProvider for SealedVault {
         last_used::take(inner, key, &entry, now);
         Ok(Arc::clone(&entry.credential))
     }
+
+    fn evict(&self, key: &CredentialKey, version: u64) {
+        let cache = &self.inner.cache;
+        if cache
+            .get(key)
+            .is_some_and(|entry| entry.credential.version == version)
+        {
+            cache.evict(key);
+        }
+    }
 }
 
 impl Inner {

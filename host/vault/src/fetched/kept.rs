@@ -1,0 +1,175 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use toolhost_identity::TenantSpace;
+
+use super::origin::{Failed, Origin};
+use super::slot::{Flight, Landed, Slot, State};
+use super::slots::Slots;
+use crate::credential::is_before;
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
+
+/// How often a call begins again because the stored credential was changed while it waited.
+const MAX_ROUNDS: usize = 4;
+
+/// What an origin gives, kept for each key, and fetched by one flight at a time.
+pub(crate) struct Kept<O> {
+    origin: Arc<O>,
+    slots: Slots,
+}
+
+/// Takes the mark of a flight away however it ends, a panic included: the next call begins another.
+struct Landing {
+    slot: Arc<Slot>,
+    has_landed: bool,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if !self.has_landed {
+            self.slot.lock().flight = None;
+        }
+    }
+}
+
+impl<O: Origin> Kept<O> {
+    pub(crate) fn new(origin: O) -> Self {
+        Self {
+            origin: Arc::new(origin),
+            slots: Slots::default(),
+        }
+    }
+
+    /// Drops what is kept of a key, when something else than this host has changed it.
+    pub(crate) fn forget(&self, key: &CredentialKey) {
+        if let Some(slot) = self.slots.known(key) {
+            slot.lock().drop_all();
+        }
+    }
+
+    /// Drops all that is kept of a tenant.
+    pub(crate) fn forget_tenant(&self, space: &TenantSpace) {
+        for (key, slot) in self.slots.all() {
+            if key.space == *space {
+                slot.lock().drop_all();
+            }
+        }
+    }
+
+    /// Starts a flight. It is a task of its own: nobody who waits for it can stop it halfway.
+    fn depart(&self, key: &CredentialKey, slot: &Arc<Slot>, state: &mut State) -> Flight {
+        let (told, flight) = watch::channel(None);
+        state.flight = Some(flight.clone());
+        let (origin, key, evictions) = (Arc::clone(&self.origin), key.clone(), state.evictions);
+        let landing = Landing {
+            slot: Arc::clone(slot),
+            has_landed: false,
+        };
+        tokio::spawn(async move {
+            // The whole of it, and not its parts: it must live as long as the flight.
+            let mut landing = landing;
+            let brought = origin.fetch(&key).await;
+            match &brought {
+                Err(Failed { error, .. }) if *error != CredentialError::NotConnected => {
+                    tracing::warn!(credential = %key, %error, "a credential was not fetched");
+                }
+                _ => {}
+            }
+            let landed = landing.slot.land(brought, evictions);
+            landing.has_landed = true;
+            told.send_replace(Some(landed));
+        });
+        flight
+    }
+
+    /// The version of the stored credential now. Where it is gone, so is what was made from it.
+    async fn base(&self, key: &CredentialKey) -> Result<Option<u64>, CredentialError> {
+        let base = self.origin.base(key).await.inspect_err(|error| {
+            // A vault that cannot be reached serves nobody, and says nothing about what was made from it.
+            if !matches!(error, CredentialError::Unavailable(_)) {
+                self.forget(key);
+            }
+        })?;
+        Ok(base.map(|base| base.version))
+    }
+}
+
+#[async_trait]
+impl<O: Origin> CredentialProvider for Kept<O> {
+    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+        self.get_until(key, SystemTime::now()).await
+    }
+
+    async fn get_until(
+        &self,
+        key: &CredentialKey,
+        until: SystemTime,
+    ) -> Result<Arc<Credential>, CredentialError> {
+        for _ in 0..MAX_ROUNDS {
+            let base = self.base(key).await?;
+            let slot = self.slots.of(key);
+            let mut flight = {
+                let mut state = slot.lock();
+                if let Some(credential) = state.usable(base, until) {
+                    return Ok(credential);
+                }
+                if let Some(error) = state.refusal(base) {
+                    return last_resort(&state, base, until, error);
+                }
+                match &state.flight {
+                    Some(flight) => flight.clone(),
+                    None => self.depart(key, &slot, &mut state),
+                }
+            };
+            let landed = match flight.wait_for(Option::is_some).await {
+                Ok(landed) => landed.clone(),
+                Err(_) => None,
+            };
+            let Some(Landed { base: of, result }) = landed else {
+                return Err(CredentialError::Unavailable("its provider failed"));
+            };
+            let base = match of {
+                Some(_) if of != base => self.base(key).await?,
+                _ => base,
+            };
+            match result {
+                // Made from another state than what is stored by now: not this call's answer, either way.
+                _ if of.is_some() && of != base => {}
+                Ok(credential) if !is_before(SystemTime::now(), credential.expires_at) => {
+                    return Err(CredentialError::Expired);
+                }
+                Ok(credential) => return Ok(credential),
+                Err(error) => return last_resort(&slot.lock(), base, until, error),
+            }
+        }
+        Err(CredentialError::Unavailable("it is being changed"))
+    }
+
+    fn evict(&self, key: &CredentialKey, version: u64) {
+        if let Some(slot) = self.slots.known(key) {
+            slot.evict(version);
+        }
+    }
+}
+
+/// A system that cannot be reached takes nothing away that is still good; one that says no does.
+fn last_resort(
+    state: &State,
+    base: Option<u64>,
+    until: SystemTime,
+    error: CredentialError,
+) -> Result<Arc<Credential>, CredentialError> {
+    match error {
+        CredentialError::Unavailable(_) => state.last_resort(base, until).ok_or(error),
+        CredentialError::NotConnected | CredentialError::Expired => Err(error),
+    }
+}
+
+impl<O: Origin> fmt::Debug for Kept<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(f)
+    }
+}

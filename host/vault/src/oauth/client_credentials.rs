@@ -1,0 +1,107 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use toolhost_net::Network;
+
+use super::client::{ClientAuth, ClientSettings};
+use super::endpoint::{Form, TokenEndpoint};
+use crate::fetched::{Failed, Fetched, Kept, Origin};
+use crate::place::{Place, ProviderRefused};
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
+
+/// Access tokens for tenants' own clients (RFC 6749 section 4.4).
+///
+/// What the vault keeps of a tenant is its client secret, and in the attribute `client_id` its client, where the
+/// configuration does not name one for all. The other attributes go with the token.
+#[derive(Debug)]
+pub struct ClientCredentialsSettings {
+    /// The token endpoint.
+    pub token: Place,
+    /// The client's id where all tenants share it, and how it proves itself. It has no secret of the host's own.
+    pub client: ClientSettings,
+    /// `scope`.
+    pub scope: Vec<String>,
+    /// `audience`, where the server wants one (not a standard, and common).
+    pub audience: Option<String>,
+    /// `resource` (RFC 8707).
+    pub resource: Vec<String>,
+}
+
+/// [`ClientCredentialsSettings`] at work.
+pub struct ClientCredentials(Kept<Asking>);
+
+struct Asking {
+    endpoint: TokenEndpoint,
+    scope: Vec<String>,
+    audience: Option<String>,
+    resource: Vec<String>,
+    vault: Arc<dyn CredentialProvider>,
+}
+
+impl ClientCredentials {
+    /// Asks nobody yet. `vault` keeps the tenants' client secrets.
+    ///
+    /// # Errors
+    /// The endpoint is not `https`, or the client is one without a secret or with the host's own.
+    pub fn new(
+        settings: ClientCredentialsSettings,
+        network: Arc<Network>,
+        vault: Arc<dyn CredentialProvider>,
+    ) -> Result<Self, ProviderRefused> {
+        if settings.client.secret.is_some() || settings.client.auth == ClientAuth::None {
+            let why = "cannot be set here: each tenant's credential is its client's secret";
+            return Err(ProviderRefused::Setting("client_secret", why));
+        }
+        Ok(Self(Kept::new(Asking {
+            endpoint: TokenEndpoint::new(settings.token, settings.client, network)?,
+            scope: settings.scope,
+            audience: settings.audience,
+            resource: settings.resource,
+            vault,
+        })))
+    }
+}
+
+#[async_trait]
+impl Origin for Asking {
+    async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
+        self.vault.get(key).await.map(Some)
+    }
+
+    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+        let base = self.vault.get(key).await?;
+        let failed = |error| Failed {
+            base: Some(base.version),
+            error,
+        };
+        let id = self.endpoint.client_id(Some(&base));
+        let id = id.ok_or_else(|| {
+            failed(CredentialError::Unavailable(
+                "the credential has no attribute client_id",
+            ))
+        })?;
+        let form = Form::new("client_credentials")
+            .with_scope(&self.scope)
+            .with_each("audience", &self.audience)
+            .with_each("resource", &self.resource);
+        let asked = self.endpoint.ask(key, id, Some(&base.secret), form).await;
+        let tokens = asked.map_err(|failure| failed(failure.for_call(true)))?;
+        Ok(Fetched {
+            secret: tokens.access_token,
+            attributes: base.attributes.clone(),
+            expires_at: Some(tokens.expires_at),
+            mark: None,
+            base: Some(base.version),
+            fresh_for: None,
+        })
+    }
+}
+
+kept_provider!(ClientCredentials);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientCredentials").field(&self.endpoint).finish()
+    }
+}

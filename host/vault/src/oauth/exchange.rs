@@ -1,0 +1,173 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use toolhost_net::Network;
+
+use super::client::ClientSettings;
+use super::endpoint::{Form, TokenEndpoint, TokenFailure};
+use crate::fetched::{Failed, Fetched, Kept, Origin};
+use crate::own_secret::OwnSecret;
+use crate::place::{Place, ProviderRefused};
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, Source};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// What kind of token one is (RFC 8693 section 3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// An access token.
+    #[default]
+    AccessToken,
+    /// A JWT that is shown to somebody.
+    Jwt,
+    /// An ID token.
+    IdToken,
+    /// A refresh token.
+    RefreshToken,
+}
+
+impl TokenKind {
+    const fn urn(self) -> &'static str {
+        match self {
+            Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
+            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
+            Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
+            Self::RefreshToken => "urn:ietf:params:oauth:token-type:refresh_token",
+        }
+    }
+}
+
+/// Access tokens in exchange for a token that is stored (RFC 8693).
+///
+/// The subject token is what another provider has for the key: the vault, or one that gives a tenant authority's token. A
+/// caller's own bearer cannot get here: a [`CredentialKey`] does not carry it.
+#[derive(Debug)]
+pub struct TokenExchangeSettings {
+    /// The token endpoint.
+    pub token: Place,
+    /// The host's client there.
+    pub client: ClientSettings,
+    /// What the subject token is.
+    pub subject: TokenKind,
+    /// A token of the host's own that says who acts, and what it is.
+    pub actor: Option<(Source, TokenKind)>,
+    /// `audience`, each.
+    pub audience: Vec<String>,
+    /// `resource`, each.
+    pub resource: Vec<String>,
+    /// `scope`.
+    pub scope: Vec<String>,
+}
+
+/// [`TokenExchangeSettings`] at work.
+pub struct TokenExchange(Kept<Asking>);
+
+struct Asking {
+    endpoint: TokenEndpoint,
+    subject_kind: TokenKind,
+    actor: Option<(OwnSecret, TokenKind)>,
+    audience: Vec<String>,
+    resource: Vec<String>,
+    scope: Vec<String>,
+    subject: Arc<dyn CredentialProvider>,
+}
+
+impl TokenExchange {
+    /// Asks nobody yet. `subject` keeps the subject tokens.
+    ///
+    /// # Errors
+    /// The endpoint is not `https`, a secret cannot be read, or the client has none and needs one.
+    pub fn new(
+        settings: TokenExchangeSettings,
+        network: Arc<Network>,
+        subject: Arc<dyn CredentialProvider>,
+    ) -> Result<Self, ProviderRefused> {
+        let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
+        if endpoint.needs_secret() && !endpoint.has_secret() {
+            return Err(ProviderRefused::Setting("client_secret", "is missing"));
+        }
+        let actor = match settings.actor {
+            Some((source, kind)) => {
+                let own = OwnSecret::new(source).map_err(|why| ProviderRefused::Secret("actor", why))?;
+                Some((own, kind))
+            }
+            None => None,
+        };
+        Ok(Self(Kept::new(Asking {
+            endpoint,
+            subject_kind: settings.subject,
+            actor,
+            audience: settings.audience,
+            resource: settings.resource,
+            scope: settings.scope,
+            subject,
+        })))
+    }
+
+    async fn form(asking: &Asking, base: &Credential) -> Result<Form, TokenFailure> {
+        let mut form = Form::new(GRANT_TYPE)
+            .with_secret("subject_token", &base.secret)?
+            .with("subject_token_type", asking.subject_kind.urn())
+            .with("requested_token_type", TokenKind::AccessToken.urn())
+            .with_each("audience", &asking.audience)
+            .with_each("resource", &asking.resource)
+            .with_scope(&asking.scope);
+        if let Some((actor, kind)) = &asking.actor {
+            form = form
+                .with_secret("actor_token", &*actor.read().await?)?
+                .with("actor_token_type", kind.urn());
+        }
+        Ok(form)
+    }
+}
+
+#[async_trait]
+impl Origin for Asking {
+    async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
+        self.subject.get(key).await.map(Some)
+    }
+
+    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+        let base = self.subject.get(key).await?;
+        let failed = |error| Failed {
+            base: Some(base.version),
+            error,
+        };
+        let id = self.endpoint.client_id(Some(&base));
+        let id =
+            id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
+        let asked = async {
+            let form = TokenExchange::form(self, &base).await?;
+            self.endpoint.ask(key, id, None, form).await
+        };
+        let tokens = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
+        // Required by RFC 8693 section 2.2.1; another kind is not for showing as a bearer.
+        let issued = tokens.issued_token_type.as_deref();
+        if ![TokenKind::AccessToken, TokenKind::Jwt]
+            .iter()
+            .any(|kind| issued == Some(kind.urn()))
+        {
+            return Err(failed(CredentialError::Unavailable(
+                "the exchange gave another kind of token",
+            )));
+        }
+        Ok(Fetched {
+            secret: tokens.access_token,
+            attributes: base.attributes.clone(),
+            expires_at: Some(tokens.expires_at),
+            mark: None,
+            base: Some(base.version),
+            fresh_for: None,
+        })
+    }
+}
+
+kept_provider!(TokenExchange);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TokenExchange").field(&self.endpoint).finish()
+    }
+}

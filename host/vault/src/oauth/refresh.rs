@@ -1,0 +1,191 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use toolhost_net::Network;
+use toolhost_policy::Secret;
+
+use super::client::ClientSettings;
+use super::endpoint::{Form, TokenEndpoint, TokenFailure};
+use crate::fetched::{Failed, Fetched, Kept, Origin};
+use crate::place::{Place, ProviderRefused};
+use crate::sealed::Followed;
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, SealedVault};
+
+/// How often a flight begins again because the stored refresh token is another one by now.
+const MAX_ROUNDS: usize = 3;
+
+/// Waits between the tries to store a rotated refresh token. The flight is nobody's call, so nobody waits for longer than
+/// it has.
+const STORE_AGAIN: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+];
+
+/// Access tokens by refresh token (RFC 6749 section 6).
+///
+/// What the vault keeps of a tenant or a user is the refresh token. A server that answers with another one has taken the
+/// old one back, so the new one is sealed before the access token that came with it is used. Where that fails the access
+/// token is not used, and the new refresh token is kept in memory until it can be stored.
+#[derive(Debug)]
+pub struct RefreshTokenSettings {
+    /// The token endpoint.
+    pub token: Place,
+    /// The host's client there.
+    pub client: ClientSettings,
+    /// `resource` (RFC 8707).
+    pub resource: Vec<String>,
+}
+
+/// [`RefreshTokenSettings`] at work.
+pub struct RefreshToken(Kept<Asking>);
+
+struct Asking {
+    endpoint: TokenEndpoint,
+    resource: Vec<String>,
+    vault: SealedVault,
+    /// Rotated refresh tokens that could not be stored: which version each follows.
+    unstored: Mutex<HashMap<CredentialKey, (u64, Arc<Secret>)>>,
+}
+
+impl RefreshToken {
+    /// Asks nobody yet.
+    ///
+    /// # Errors
+    /// The endpoint is not `https`, a secret cannot be read, or the client has none and needs one.
+    pub fn new(
+        settings: RefreshTokenSettings,
+        network: Arc<Network>,
+        vault: SealedVault,
+    ) -> Result<Self, ProviderRefused> {
+        let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
+        if endpoint.needs_secret() && !endpoint.has_secret() {
+            return Err(ProviderRefused::Setting("client_secret", "is missing"));
+        }
+        Ok(Self(Kept::new(Asking {
+            endpoint,
+            resource: settings.resource,
+            vault,
+            unstored: Mutex::default(),
+        })))
+    }
+}
+
+impl Asking {
+    fn unstored(&self) -> MutexGuard<'_, HashMap<CredentialKey, (u64, Arc<Secret>)>> {
+        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a rotated refresh token in the place of the version that it follows; the version it has then. `None`: the
+    /// stored one is another by now, and this one is nobody's.
+    async fn store(
+        &self,
+        key: &CredentialKey,
+        after: u64,
+        secret: Arc<Secret>,
+    ) -> Result<Option<u64>, CredentialError> {
+        self.unstored().insert(key.clone(), (after, Arc::clone(&secret)));
+        let mut waits = STORE_AGAIN.iter();
+        loop {
+            match self.vault.follow(key, after, &secret).await {
+                Ok(followed) => {
+                    self.unstored().remove(key);
+                    return Ok(match followed {
+                        Followed::By(version) => Some(version),
+                        Followed::Not => None,
+                    });
+                }
+                Err(error) => {
+                    tracing::error!(credential = %key, %error, "a rotated refresh token is not stored yet");
+                    let Some(wait) = waits.next() else {
+                        return Err(CredentialError::Unavailable(
+                            "a rotated refresh token cannot be stored",
+                        ));
+                    };
+                    tokio::time::sleep(*wait).await;
+                }
+            }
+        }
+    }
+
+    /// Stores what an earlier flight could not.
+    async fn catch_up(&self, key: &CredentialKey) -> Result<(), CredentialError> {
+        let waiting = self.unstored().get(key).cloned();
+        if let Some((after, secret)) = waiting {
+            self.store(key, after, secret).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        key: &CredentialKey,
+        base: &Credential,
+    ) -> Result<super::token_answer::Tokens, TokenFailure> {
+        let id = self.endpoint.client_id(Some(base));
+        let id = id.ok_or(TokenFailure::Unavailable("the host's client has no client_id"))?;
+        let form = Form::new("refresh_token")
+            .with_secret("refresh_token", &base.secret)?
+            .with_each("resource", &self.resource);
+        self.endpoint.ask(key, id, None, form).await
+    }
+
+    /// Whether the stored refresh token is another than the one that was tried.
+    async fn has_changed(&self, key: &CredentialKey, tried: u64) -> bool {
+        self.vault.evict(key, tried);
+        self.vault.get(key).await.is_ok_and(|now| now.version != tried)
+    }
+}
+
+#[async_trait]
+impl Origin for Asking {
+    async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
+        self.vault.get(key).await.map(Some)
+    }
+
+    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+        self.catch_up(key).await?;
+        for _ in 0..MAX_ROUNDS {
+            let base = self.vault.get(key).await?;
+            let failed = |error| Failed {
+                base: Some(base.version),
+                error,
+            };
+            let tokens = match self.ask(key, &base).await {
+                Ok(tokens) => tokens,
+                // Another host may have used it up a moment ago and stored the next.
+                Err(TokenFailure::Grant) if self.has_changed(key, base.version).await => continue,
+                Err(failure) => return Err(failed(failure.for_call(false))),
+            };
+            let version = match tokens.refresh_token {
+                Some(next) if next.expose() != base.secret.expose() => {
+                    let stored = self.store(key, base.version, Arc::new(next)).await;
+                    stored.map_err(failed)?
+                }
+                _ => Some(base.version),
+            };
+            // Somebody set or removed it meanwhile: what was made from the one before is not used.
+            let Some(version) = version else { continue };
+            return Ok(Fetched {
+                secret: tokens.access_token,
+                attributes: base.attributes.clone(),
+                expires_at: Some(tokens.expires_at),
+                mark: None,
+                base: Some(version),
+                fresh_for: None,
+            });
+        }
+        Err(CredentialError::Unavailable("it is being changed").into())
+    }
+}
+
+kept_provider!(RefreshToken);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RefreshToken").field(&self.endpoint).finish()
+    }
+}

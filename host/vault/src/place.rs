@@ -1,0 +1,117 @@
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use toolhost_net::{Answer, ClientKey, Destination, NetErrorKind, Network, Question, TlsIdentity};
+use toolhost_policy::Secret;
+use zeroize::Zeroizing;
+
+use crate::fetched::{ANSWER_DEADLINE, MAX_ANSWER};
+use crate::{CredentialError, CredentialKey};
+
+/// A system that the host asks for credentials, as the operator configured it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where it is. `https`, unless `allow_http` is set; a public address, unless it is said otherwise.
+    pub destination: Destination,
+    /// Roots in the place of the public ones ([`TlsIdentity::private`]), and a certificate of the host's own where the
+    /// system asks for one ([`TlsIdentity::mutual`]).
+    pub tls: Option<TlsIdentity>,
+}
+
+/// Why a provider cannot be made of its settings. The message names the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderRefused {
+    /// What is sent could be read on the way, or the URL holds a user.
+    #[error("{0} is not an https URL without a user; `allow_http` permits http")]
+    Cleartext(&'static str),
+    /// A secret of the host's own.
+    #[error("{0}: {1}")]
+    Secret(&'static str, crate::SourceProblem),
+    /// Over [`crate::MAX_FRESH_FOR`].
+    #[error("{0} is more than 300 s: a revoked credential would be used as long")]
+    FreshFor(&'static str),
+    /// Something else.
+    #[error("{0} {1}")]
+    Setting(&'static str, &'static str),
+}
+
+impl Place {
+    /// # Errors
+    /// A secret may not be sent there.
+    pub(crate) fn check(&self, setting: &'static str) -> Result<(), ProviderRefused> {
+        if self.destination.is_fit_for_secrets() {
+            return Ok(());
+        }
+        Err(ProviderRefused::Cleartext(setting))
+    }
+
+    /// Asks on the connections of a tenant, or on the host's own where there is no key.
+    pub(crate) async fn ask(
+        &self,
+        network: &Network,
+        of: Option<&CredentialKey>,
+        asked: Asked,
+    ) -> Result<Answer, CredentialError> {
+        let destination = asked.at.as_ref().unwrap_or(&self.destination);
+        let key = match of {
+            Some(key) => {
+                let purpose = format!("credential of {}", key.connection());
+                ClientKey::tenant(key.tenant().as_str(), &purpose, &destination.url)
+            }
+            None => ClientKey::host("credentials", &destination.url),
+        };
+        let question = Question {
+            destination,
+            key,
+            tls: self.tls.as_ref(),
+            method: asked.method,
+            headers: asked.headers,
+            body: asked.body,
+            cap: MAX_ANSWER,
+            deadline: Instant::now() + ANSWER_DEADLINE,
+        };
+        network.ask(question).await.map_err(|error| {
+            tracing::warn!(host = destination.url.host_str(), %error, "a system that keeps credentials did not answer");
+            CredentialError::Unavailable(match error.kind {
+                NetErrorKind::Timeout | NetErrorKind::ConnectTimeout => "its provider did not answer in time",
+                NetErrorKind::Host(_) | NetErrorKind::Address(_) | NetErrorKind::Scheme => {
+                    "its provider is at an address that is not allowed"
+                }
+                _ => "its provider did not answer",
+            })
+        })
+    }
+}
+
+/// One question to a place.
+pub(crate) struct Asked {
+    /// Below the place, where it is not the place itself.
+    pub(crate) at: Option<Destination>,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Asked {
+    pub(crate) fn post(content_type: &'static str, body: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self {
+            at: None,
+            method: Method::POST,
+            headers,
+            body,
+        }
+    }
+}
+
+/// A header value with a secret in it, marked as one.
+pub(crate) fn secret_header(prefix: &str, secret: &Secret) -> Result<HeaderValue, CredentialError> {
+    let whole = Zeroizing::new([prefix.as_bytes(), secret.expose()].concat());
+    let mut value = HeaderValue::from_bytes(&whole)
+        .map_err(|_| CredentialError::Unavailable("a secret of the host's own cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
