@@ -53,10 +53,11 @@ impl Pages {
     fn json(&self, page: Arc<ToolPage>, offer: Offer) -> Bytes {
         let key = (Arc::as_ptr(&page).addr(), offer);
         let (_, bytes) = self.kept.get_with(key, || {
-            let own = offer.tools().map(|tool| ToolJson::own(tool));
-            let tools = own
-                .chain(page.tools.iter().map(|entry| ToolJson::of(entry)))
-                .collect();
+            let mut tools: Vec<ToolJson<'_>> = Vec::with_capacity(page.tools.len());
+            for tool in offer.tools() {
+                tools.push(ToolJson::own(tool));
+            }
+            tools.extend(page.tools.iter().map(|entry| ToolJson::of(entry)));
             let list = ListJson {
                 tools,
                 next_cursor: page.next_cursor.as_deref(),
