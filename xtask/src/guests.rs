@@ -30,9 +30,10 @@ const BILLING_IMPORTS: [&str; 7] = [
 ];
 
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 3] = [
+const TREES: [(&str, bool); 4] = [
     ("plugins/billing", false),
     ("plugins/segments", false),
+    ("examples/nevent/plugin", false),
     ("tests/guests", true),
 ];
 
