@@ -25,7 +25,7 @@ impl Host {
             // The cache of compiled plugins stays between plays, so that only the first one compiles.
             .arg("--cache-dir")
             .arg(target(root).join("demo-cache"))
-            .env("RUST_LOG", "error")
+            .env("RUST_LOG", "warn")
             .env_remove("DEV_TENANT_NAME");
         let (process, line) = Process::start("host", &mut command)?;
         let ready: Value = serde_json::from_str(&line).context("the host did not say where it is")?;

@@ -151,7 +151,7 @@ async fn segments(who: &mut Speaker) -> anyhow::Result<()> {
     let changed = json!({ "id": id, "name": "Catalonia", "revision": 1 });
     who.gets("update_segment", changed.clone()).await?;
     // Whoever read it before the change must read it again.
-    who.is_refused("update_segment", changed, "conflict").await?;
+    who.is_refused("update_segment", changed, "tool_failed").await?;
     let kept = who.gets("get_segment", json!({ "id": id })).await?;
     ensure!(
         kept["name"] == "Catalonia" && kept["revision"] == 2,
