@@ -91,7 +91,7 @@ fn the_conversation_of_nevent_is_the_one_that_its_page_shows() {
     let (said, wire) = play("nevent");
     let expected = shown("examples/nevent/README.md", "cargo xtask example nevent");
     let expected: Vec<String> = settled(&expected.join("\n")).lines().map(str::to_owned).collect();
-    judge(&settled(&said), Some(&expected), None).unwrap();
+    judge(&settled(&said), Some(&expected), None).unwrap_or_else(|why| panic!("{why}"));
     one_token_for_both_systems(&wire);
 }
 
