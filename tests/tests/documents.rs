@@ -11,6 +11,8 @@
     reason = "a test"
 )]
 
+#[path = "documents/examples.rs"]
+mod examples;
 #[path = "documents/judge.rs"]
 mod judge;
 #[path = "documents/names.rs"]
@@ -42,6 +44,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/src/what-lasts.md",
     "docs/src/write-a-plugin.md",
     "examples/billing/README.md",
+    "examples/nevent/README.md",
 ];
 
 #[test]

@@ -45,10 +45,11 @@ const OPENAPI_IMPORTS: [&str; 8] = [
 ];
 
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 4] = [
+const TREES: [(&str, bool); 5] = [
     ("plugins/billing", false),
     ("plugins/segments", false),
     ("plugins/openapi", false),
+    ("examples/nevent/plugin", false),
     ("tests/guests", true),
 ];
 

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands.
 //!
 //! - `demo`: one real call of each of two tenants, end to end, and what crossed the wire.
+//! - `example`: a whole set-up of `examples/`, played and checked likewise.
 //! - `test`: every suite and every check that CI runs; `.ci/run` calls it.
 //! - `fuzz`, `documents`: hostile bytes, and published documents.
 //! - `bench`, `guests`, `docs`: measure, build the components, build the book.
@@ -15,16 +16,21 @@ mod clients;
 mod demo;
 mod docs;
 mod documents;
+mod example;
 mod fuzz;
 mod guests;
 mod install;
+mod stage;
 mod steps;
 mod test;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use example::Example;
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -38,6 +44,17 @@ struct Cli {
 enum Command {
     /// Two tenants call one plugin: builds, starts, calls, shows, stops
     Demo,
+    /// Play an example of examples/: builds, starts, calls, shows, stops, and checks each claim that it prints
+    Example {
+        /// Which one
+        name: Example,
+        /// Build nothing: the programs and the guests are there
+        #[arg(long)]
+        built: bool,
+        /// Leave what crossed the wire in this file, a JSON object a line, secrets masked
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
     /// Everything that CI checks; installs what is missing
     Test {
         /// The slow tests too
@@ -77,6 +94,7 @@ fn main() -> ExitCode {
     let root = workspace::root();
     let result = match Cli::parse().command {
         Command::Demo => demo::run(&root),
+        Command::Example { name, built, record } => example::run(&root, name, built, record.as_deref()),
         Command::Test { full } => test::run(&root, full),
         Command::Bench {
             gate: true, bless, ..

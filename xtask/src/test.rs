@@ -7,21 +7,28 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 
 use crate::steps::{Outcome, Steps, bounded, count_tests};
-use crate::workspace::{cargo, is_installed, run_cargo, target};
+use crate::workspace::{build_programs, cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "sdk/rust",
     "plugins/billing",
     "plugins/openapi",
     "plugins/segments",
+    "examples/nevent/plugin",
     "tests/guests",
     "fuzz",
 ];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 4] = ["sdk/rust", "plugins/billing", "plugins/openapi", "plugins/segments"];
+const NATIVE: [&str; 5] = [
+    "sdk/rust",
+    "plugins/billing",
+    "plugins/openapi",
+    "plugins/segments",
+    "examples/nevent/plugin",
+];
 
 /// The suite among them that reads published documents.
 const DOCUMENTS: (&str, &str) = ("plugins/openapi", "real_documents");
@@ -62,21 +69,9 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     });
     steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
     steps.run("clippy", || clippy(root));
-    // The end-to-end tests start these. The whole workspace is named so that its features are one set: another set
-    // would build wasmtime a second time.
+    // The end-to-end tests start these.
     steps.run("build", || {
-        run_cargo(
-            root,
-            &[
-                "build",
-                "--workspace",
-                "--locked",
-                "--bin",
-                "host",
-                "--bin",
-                "billing-upstream",
-            ],
-        )?;
+        build_programs(root, &["host", "billing-upstream", "nevent-upstream"])?;
         Ok(Outcome::passed())
     });
     steps.run("tests", || nextest(root, full));

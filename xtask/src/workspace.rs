@@ -60,6 +60,19 @@ pub(crate) fn run_cargo<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> a
     Ok(())
 }
 
+/// Builds programs of the workspace. The whole of it is named so that its features are one set: another set would build
+/// wasmtime a second time.
+///
+/// # Errors
+/// One does not build.
+pub(crate) fn build_programs(root: &Path, names: &[&str]) -> anyhow::Result<()> {
+    let mut arguments = vec!["build", "--workspace", "--locked"];
+    for name in names {
+        arguments.extend(["--bin", name]);
+    }
+    run_cargo(root, &arguments)
+}
+
 /// Whether a program can be started.
 pub(crate) fn is_installed(program: &str, probe: &[&str]) -> bool {
     let result = Command::new(program)

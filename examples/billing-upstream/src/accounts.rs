@@ -1,5 +1,6 @@
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::http::HeaderMap;
+use example_wire::secret;
 use subtle::ConstantTimeEq;
 
 /// A customer of this API.
@@ -15,17 +16,7 @@ impl Account {
         let (name, source) = text
             .split_once('=')
             .context("--account takes NAME=@FILE or NAME=env:VAR")?;
-        let token = if let Some(path) = source.strip_prefix('@') {
-            std::fs::read_to_string(path).with_context(|| format!("--account {name}=@{path}"))?
-        } else if let Some(variable) = source.strip_prefix("env:") {
-            std::env::var(variable).with_context(|| format!("--account {name}=env:{variable}"))?
-        } else {
-            bail!("--account {name}: takes @FILE or env:VAR");
-        };
-        let token = token.trim().to_owned();
-        if token.is_empty() {
-            bail!("--account {name}: the token is empty");
-        }
+        let token = secret(&format!("--account {name}"), source)?;
         Ok(Self {
             id: format!("acct_{name}"),
             token,

@@ -4,11 +4,10 @@
 //! It answers a request only with the bearer token of an account and that account's id in `x-account-id`, and then
 //! with that account's invoices alone. What it received is written to a record, with the token masked.
 //!
-//! - [`accounts`]: whose token it is. [`ledger`]: the invoices. [`routes`]: the API. [`record`]: what crossed the wire.
+//! - [`accounts`]: whose token it is. [`ledger`]: the invoices. [`routes`]: the API. [`example_wire`]: what crossed the wire.
 
 mod accounts;
 mod ledger;
-mod record;
 mod routes;
 
 use std::io::Write;
@@ -18,9 +17,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use example_wire::Record;
 
 use accounts::Account;
-use record::Record;
 
 /// A billing API for two customers.
 #[derive(Debug, Parser)]

@@ -2,21 +2,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use example_wire::{Record, problem, write_down};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::accounts::{Account, Refused, account_of};
 use crate::ledger::{Ledger, RefundRefused};
-use crate::record::Record;
-
-/// No request of this API is longer.
-const MAX_BODY: usize = 64 << 10;
 
 /// A page without a limit.
 const DEFAULT_LIMIT: usize = 20;
@@ -50,25 +47,6 @@ pub(crate) fn router(accounts: Arc<Vec<Account>>, record: Record) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), authenticate))
         .layer(middleware::from_fn_with_state(record, write_down))
         .with_state(api)
-}
-
-/// Outside everything else, so that refused requests are recorded too.
-async fn write_down(State(record): State<Record>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
-    };
-    let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
-    let response = next.run(request).await;
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    record.write(
-        parts.method.as_str(),
-        target,
-        &parts.headers,
-        &body,
-        response.status().as_u16(),
-    );
-    response
 }
 
 async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -159,8 +137,4 @@ fn with_ledger(api: &Api, account: &AccountId, answer: impl FnOnce(&mut Ledger) 
         Some(ledger) => answer(ledger),
         None => problem(StatusCode::NOT_FOUND, "there is no such account"),
     }
-}
-
-fn problem(status: StatusCode, detail: &str) -> Response {
-    (status, Json(json!({ "error": detail }))).into_response()
 }

@@ -8,8 +8,9 @@ pub(crate) const PREFIX: &str = "segment/";
 /// Where the number of the next segment is.
 const COUNTER: &str = "next";
 
-/// How often a number is tried for while others take theirs. A call in vain is one that many made at once.
-const TURNS: usize = 16;
+/// How often a number is tried for while others take theirs. A turn in vain is a segment that somebody else made, and a host
+/// runs 64 calls at once; a turn is two of the 1,000 operations that a call has.
+const TURNS: usize = 128;
 
 /// Everybody of an organisation sees the same segments.
 pub(crate) const VALUES: Kv = Kv::shared();

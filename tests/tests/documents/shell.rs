@@ -17,7 +17,7 @@ use super::text::{Block, Document, root};
 const NOT_RUN: &[(&str, &str)] = &[
     (
         "cargo xtask",
-        "builds and tests the whole workspace, this test with it; `cargo xtask test` runs the demo itself",
+        "builds and tests the whole workspace, this test with it; `cargo xtask test` runs the demo itself, and examples.rs the examples",
     ),
     ("cargo build -p", "what it builds has been built before the tests"),
     ("cargo nextest", "runs the tests, this one with them"),
@@ -28,6 +28,19 @@ const NOT_RUN: &[(&str, &str)] = &[
         "the programs are on the path, and this one would put others before them",
     ),
 ];
+
+/// What listens and can be told where, and where it does otherwise.
+const SERVERS: [(&str, &str); 3] = [
+    ("host run", "127.0.0.1:8080"),
+    ("billing-upstream", "127.0.0.1:8099"),
+    ("nevent-upstream", "127.0.0.1:8098"),
+];
+
+/// The metrics of the host.
+const METRICS: &str = "127.0.0.1:9090";
+
+/// The examples that documents run by hand, and the plugins that these find built.
+const EXAMPLES: [(&str, &[&str]); 2] = [("billing", &["billing"]), ("nevent", &[])];
 
 /// A server says within this that it serves. The first start compiles its plugin.
 const SAYS: Duration = Duration::from_secs(40);
@@ -57,7 +70,6 @@ impl Scene {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let top = place.path().join("top");
-        fs::create_dir_all(top.join("examples/billing")).unwrap();
         fs::create_dir_all(top.join("plugins")).unwrap();
         symlink(guests::target(), top.join("target")).unwrap();
         for shared in ["sdk", "wit"] {
@@ -65,7 +77,7 @@ impl Scene {
         }
         let mut held = Vec::new();
         let mut ports = Vec::new();
-        for port in ["127.0.0.1:8080", "127.0.0.1:8099", "127.0.0.1:9090"] {
+        for port in SERVERS.iter().map(|(_, port)| *port).chain([METRICS]) {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             ports.push((port.to_owned(), listener.local_addr().unwrap().to_string()));
             held.push(listener);
@@ -75,9 +87,16 @@ impl Scene {
             ports,
             running: Vec::new(),
         };
-        let example = fs::read_to_string(root().join("examples/billing/host.toml")).unwrap();
-        fs::write(top.join("examples/billing/host.toml"), scene.own(&example)).unwrap();
-        fs::copy(guests::path("billing"), top.join("examples/billing/billing.wasm")).unwrap();
+        for (example, plugins) in EXAMPLES {
+            let folder = Path::new("examples").join(example);
+            fs::create_dir_all(top.join(&folder)).unwrap();
+            let configuration = fs::read_to_string(root().join(&folder).join("host.toml")).unwrap();
+            fs::write(top.join(&folder).join("host.toml"), scene.own(&configuration)).unwrap();
+            for plugin in plugins {
+                let file = format!("{plugin}.wasm");
+                fs::copy(guests::path(plugin), top.join(&folder).join(file)).unwrap();
+            }
+        }
         fs::write(scene.place.path().join("env"), "").unwrap();
         fs::write(scene.place.path().join("cwd"), top.to_str().unwrap()).unwrap();
         scene
@@ -137,7 +156,8 @@ impl Scene {
         let expected: Option<Vec<String>> = step.output.as_ref().map(|lines| lines.iter().map(own).collect());
         if command.starts_with("host run") || command.ends_with('&') {
             command = command.trim_end_matches('&').trim().to_owned();
-            for (program, (_, port)) in ["host run", "billing-upstream"].iter().zip(&self.ports) {
+            for (program, port) in SERVERS {
+                let port = self.own(port);
                 if command.starts_with(program)
                     && !command.contains("--listen")
                     && !command.ends_with("--help")

@@ -27,7 +27,13 @@ pub fn documents() -> Vec<Document> {
         .iter()
         .map(|name| root.join(name))
         .collect();
-    for folder in ["docs/src", "examples/billing", "sdk/rust", "tests/clients"] {
+    for folder in [
+        "docs/src",
+        "examples/billing",
+        "examples/nevent",
+        "sdk/rust",
+        "tests/clients",
+    ] {
         let entries = std::fs::read_dir(root.join(folder)).unwrap();
         paths.extend(entries.map(|entry| entry.unwrap().path()));
     }

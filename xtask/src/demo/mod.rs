@@ -6,8 +6,6 @@
     reason = "only JSON values are indexed: reading one gives null for what is not there"
 )]
 
-mod mcp;
-mod process;
 mod scene;
 mod wire;
 
@@ -17,8 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
+use crate::stage::{Answer, Client};
 use crate::{guests, workspace};
-use mcp::Client;
 use scene::{Scene, TENANTS};
 
 /// From the first start to the last stop. It takes about two seconds.
@@ -30,18 +28,7 @@ const WHOLE: Duration = Duration::from_secs(60);
 /// Something does not build or start, or anything is not as it should be.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     guests::build(root)?;
-    workspace::run_cargo(
-        root,
-        &[
-            "build",
-            "--workspace",
-            "--locked",
-            "--bin",
-            "host",
-            "--bin",
-            "billing-upstream",
-        ],
-    )?;
+    workspace::build_programs(root, &["host", "billing-upstream"])?;
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,12 +49,12 @@ async fn play(root: &Path) -> anyhow::Result<()> {
         "\nThe billing system (a real HTTP server) is at {}.",
         scene.upstream_url
     );
-    println!("The host serves the billing plugin at {}.", scene.host_url);
+    println!("The host serves the billing plugin at {}.", scene.host.url);
     println!("It holds one credential a tenant, in files; the plugin and the callers hold none.");
 
     let mut sessions = Vec::new();
     for tenant in TENANTS {
-        let mut client = Client::new(&scene.host_url, scene.token(tenant)?);
+        let mut client = Client::new(&scene.host.url, scene.token(tenant)?);
         client.initialize().await?;
         let answer = client.call("list_invoices", json!({ "limit": 10 })).await?;
         ensure!(
@@ -129,7 +116,7 @@ async fn play(root: &Path) -> anyhow::Result<()> {
 }
 
 /// The one difference between the two calls is the token, and so are the invoices.
-fn show(tenant: &str, answer: &mcp::Answer) -> anyhow::Result<()> {
+fn show(tenant: &str, answer: &Answer) -> anyhow::Result<()> {
     let invoices = answer
         .structured()
         .and_then(|structured| structured["invoices"].as_array());
@@ -186,13 +173,13 @@ async fn refusals(scene: &Scene, sessions: &mut [(&str, Client)]) -> anyhow::Res
         .session()
         .context("the host gave no session id")?
         .to_owned();
-    let mut thief = Client::new(&scene.host_url, scene.token("acme")?);
+    let mut thief = Client::new(&scene.host.url, scene.token("acme")?);
     thief.take_session(stolen);
     let status = thief.status_of("tools/list").await?;
     ensure!(status == 404, "acme used globex's session: status {status}");
     println!("  acme's token with globex's session id:          {status}, as if there were none");
 
-    let status = Client::new(&scene.host_url, String::new())
+    let status = Client::new(&scene.host.url, String::new())
         .status_of("tools/list")
         .await?;
     ensure!(

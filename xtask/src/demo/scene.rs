@@ -1,13 +1,9 @@
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
 
-use super::process::Process;
+use crate::stage::{self, Host, Process};
 use crate::workspace::{built, target};
 
 /// Who plays.
@@ -24,12 +20,11 @@ const SHOWN: usize = 4;
 /// Both programs running, and all that they were given, in a directory that goes with this.
 pub(super) struct Scene {
     pub(super) upstream_url: String,
-    pub(super) host_url: String,
     /// What crossed the wire.
     pub(super) record: PathBuf,
     directory: tempfile::TempDir,
     host_program: PathBuf,
-    host: Process,
+    pub(super) host: Host,
     upstream: Process,
 }
 
@@ -44,7 +39,7 @@ impl Scene {
             .arg(&record);
         for tenant in TENANTS {
             let secret = place.join(format!("{tenant}.secret"));
-            write_secret(&secret, &random_token()?)?;
+            stage::write(&secret, &stage::random("tok_demo_")?)?;
             upstream
                 .arg("--account")
                 .arg(format!("{tenant}=@{}", secret.display()));
@@ -63,32 +58,9 @@ impl Scene {
         ensure!(key.success(), "the development key could not be made");
         let plugin = target(root).join("guests").join("billing.wasm");
         std::fs::write(place.join("host.toml"), configuration(&plugin, &upstream_url)?)?;
-        let mut command = Command::new(&host_program);
-        // The cache of compiled plugins stays between demos, so that only the first one compiles.
-        command
-            .args([
-                "run",
-                "--yes",
-                "--listen",
-                "127.0.0.1:0",
-                "--output",
-                "json",
-                "--config",
-            ])
-            .arg(place.join("host.toml"))
-            .arg("--cache-dir")
-            .arg(target(root).join("demo-cache"))
-            .env("RUST_LOG", "warn")
-            .env_remove("DEV_TENANT_NAME");
-        let (host, line) = Process::start("host", &mut command)?;
-        let ready: Value = serde_json::from_str(&line).context("the host did not say where it is")?;
-        let listen = ready["listen"]
-            .as_str()
-            .context("the host did not say where it listens")?;
-        let host_url = format!("http://{listen}/mcp");
+        let host = Host::start(root, place)?;
         Ok(Self {
             upstream_url,
-            host_url,
             record,
             directory,
             host_program,
@@ -147,8 +119,7 @@ impl Scene {
 
     /// Stops both; the host must say that it went well.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        let status = self.host.stop()?;
-        ensure!(status.success(), "the host stopped with {status}");
+        self.host.stop()?;
         drop(self.upstream);
         Ok(())
     }
@@ -185,21 +156,4 @@ jwks_file = "keys/jwks.json"
 tenant_claim = "/tenantId"
 {tenants}"#
     ))
-}
-
-/// Only its owner may read it, or the host refuses it.
-fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(file.write_all(secret.as_bytes())?)
-}
-
-fn random_token() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; 20];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("tok_demo_{digits}"))
 }

@@ -124,7 +124,7 @@ Examples:
   host tenant add acme --name 'Acme Ltd' --key org_AbC123
   host tenant add acme-eu --parent acme
 
-One that was removed may be added again, and starts empty; --restored serves what a backup brought back.";
+One that was removed may be added again and starts empty; --restored serves what a backup brought.";
 
 const SET: &str = "\
 Examples:

@@ -4,16 +4,16 @@ use anyhow::{Context, bail, ensure};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-/// The last revision with sessions, so that the demo can try somebody else's.
+/// The last revision with sessions: what a session holds, and what it keeps from others, is part of the play.
 const REVISION: &str = "2025-11-25";
 
 const SESSION: &str = "mcp-session-id";
 
-/// No request of the demo takes a second.
+/// No request of a play takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An MCP client over streamable HTTP, as small as one can be.
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
@@ -22,25 +22,25 @@ pub(super) struct Client {
 }
 
 /// The result of `tools/call`.
-pub(super) struct Answer {
-    pub(super) raw: Value,
+pub(crate) struct Answer {
+    pub(crate) raw: Value,
 }
 
 impl Answer {
-    pub(super) fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         self.raw["isError"] == true
     }
 
-    pub(super) fn structured(&self) -> Option<&Value> {
+    pub(crate) fn structured(&self) -> Option<&Value> {
         self.raw.get("structuredContent")
     }
 
     /// The stable code of a failure.
-    pub(super) fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         self.raw["_meta"]["toolhost/error"]["code"].as_str()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.raw["content"][0]["text"]
             .as_str()
             .unwrap_or_default()
@@ -49,8 +49,8 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(url: &str, token: String) -> Self {
-        // A proxy of the environment is not to see the demo's tokens.
+    pub(crate) fn new(url: &str, token: String) -> Self {
+        // A proxy of the environment is not to see the tokens.
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
@@ -66,20 +66,20 @@ impl Client {
     }
 
     /// The session that the host gave.
-    pub(super) fn session(&self) -> Option<&str> {
+    pub(crate) fn session(&self) -> Option<&str> {
         self.session.as_deref()
     }
 
     /// Goes on with a session id, whosever it is.
-    pub(super) fn take_session(&mut self, session: String) {
+    pub(crate) fn take_session(&mut self, session: String) {
         self.session = Some(session);
     }
 
     /// `initialize` and what follows it.
-    pub(super) async fn initialize(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn initialize(&mut self) -> anyhow::Result<()> {
         let parameters = json!({
             "protocolVersion": REVISION, "capabilities": {},
-            "clientInfo": { "name": "demo", "version": env!("CARGO_PKG_VERSION") },
+            "clientInfo": { "name": "xtask", "version": env!("CARGO_PKG_VERSION") },
         });
         let response = self.post("initialize", parameters, true).await?;
         ensure!(
@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// `tools/call`.
-    pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
         let response = self
             .post(
                 "tools/call",
@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Only the HTTP status of a request.
-    pub(super) async fn status_of(&mut self, method: &str) -> anyhow::Result<u16> {
+    pub(crate) async fn status_of(&mut self, method: &str) -> anyhow::Result<u16> {
         Ok(self.post(method, json!({}), true).await?.status().as_u16())
     }
 

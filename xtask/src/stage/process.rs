@@ -12,14 +12,14 @@ const SAYS_SOMETHING: Duration = Duration::from_secs(40);
 const STOPS: Duration = Duration::from_secs(10);
 
 /// A started program. Whatever happens, it does not outlive this.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
 }
 
 impl Process {
     /// Starts it and waits for its first line on stdout.
-    pub(super) fn start(name: &'static str, command: &mut Command) -> anyhow::Result<(Self, String)> {
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> anyhow::Result<(Self, String)> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command
             .spawn()
@@ -40,7 +40,7 @@ impl Process {
     }
 
     /// Asks it to stop (SIGTERM), and waits.
-    pub(super) fn stop(mut self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<ExitStatus> {
         // Through the shell's own kill: the standard library only has SIGKILL.
         let id = self.child.id().to_string();
         Command::new("sh")

@@ -1,0 +1,160 @@
+//! The examples' pages show what the examples say, and what crossed the wire is what they claim.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use toolhost_tests::guests;
+
+use super::judge::judge;
+use super::text::{document, root};
+
+/// Plays an example with the command that its page names; what it said, and what crossed the wire.
+fn play(name: &str) -> (String, Vec<Value>) {
+    let target = guests::target();
+    let place = tempfile::tempdir().unwrap();
+    let record = place.path().join("wire.jsonl");
+    let program = target.join("debug/xtask");
+    assert!(program.exists(), "run `cargo build --workspace --bin xtask`");
+    let output = Command::new(program)
+        .args(["example", name, "--built", "--record"])
+        .arg(&record)
+        .env("CARGO_MANIFEST_DIR", root().join("xtask"))
+        .env("CARGO_TARGET_DIR", &target)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complaint}");
+    (said, recorded(&record))
+}
+
+fn recorded(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The output that a page shows for a command.
+fn shown(page: &str, command: &str) -> Vec<String> {
+    let block = document(page).blocks().into_iter().find(|block| {
+        block.language == "console"
+            && block
+                .lines
+                .first()
+                .is_some_and(|line| line == &format!("$ {command}"))
+    });
+    block
+        .unwrap_or_else(|| panic!("{page} does not show {command}"))
+        .lines
+        .split_off(1)
+}
+
+/// Ports and times are another each time. The ends of tokens are too, and which of them are the same is not: each
+/// becomes its number in the order of their appearance.
+fn settled(text: &str) -> String {
+    let mut tokens = BTreeMap::new();
+    let mut pieces = text.split("****");
+    let mut settled = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let end = piece
+            .find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c))
+            .unwrap_or(piece.len());
+        let (token, rest) = piece.split_at(end);
+        let next = tokens.len() + 1;
+        let number = tokens.entry(token.to_owned()).or_insert(next);
+        settled.push_str(&format!("<token {number}>{rest}"));
+    }
+    let mut lines = Vec::new();
+    for line in settled.lines() {
+        let line = match line.split_once("127.0.0.1:") {
+            Some((before, rest)) => {
+                let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{before}127.0.0.1:PORT{rest}")
+            }
+            None => line.to_owned(),
+        };
+        match line.strip_prefix("All as it should be, in ") {
+            Some(_) => lines.push("All as it should be, in N s.".to_owned()),
+            None => lines.push(line),
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_conversation_of_nevent_is_the_one_that_its_page_shows() {
+    let (said, wire) = play("nevent");
+    let expected = shown("examples/nevent/README.md", "cargo xtask example nevent");
+    let expected: Vec<String> = settled(&expected.join("\n")).lines().map(str::to_owned).collect();
+    judge(&settled(&said), Some(&expected), None).unwrap_or_else(|why| panic!("{why}"));
+    one_token_for_both_systems(&wire);
+}
+
+/// Seed: both clients change together, or neither does; another session keeps its own; the login's token reaches neither.
+fn one_token_for_both_systems(wire: &[Value]) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of = |target: &str| -> Vec<&Value> {
+        let to = |line: &&Value| line["target"].as_str().unwrap().starts_with(target);
+        wire.iter().filter(to).collect()
+    };
+    let bearers = |target: &str| -> Vec<(String, String)> {
+        let asked = of(target);
+        let bearer = |line: &&Value| (text(&line["tenant"]), text(&line["headers"]["authorization"]));
+        asked.iter().map(bearer).collect()
+    };
+    let (data, media) = (bearers("/analytics/"), bearers("/paid-media/"));
+    assert_eq!(data, media, "both carry the same token each time");
+    let tenants: Vec<&str> = data.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    assert_eq!(
+        tenants,
+        [
+            "riviera",
+            "riviera-barcelona",
+            "riviera-lisbon",
+            "riviera-barcelona",
+            "riviera-barcelona",
+            "riviera"
+        ]
+    );
+    assert!(
+        data[1] == data[3] && data[3] == data[4],
+        "neither another session nor a refusal changes a token"
+    );
+    let logins: Vec<String> = of("/login").iter().map(|line| text(&line["gave"])).collect();
+    assert_eq!(logins.len(), 3);
+    for (_, bearer) in &data {
+        assert!(
+            !logins.iter().any(|login| *bearer == format!("Bearer {login}")),
+            "a login's token went out"
+        );
+    }
+    let refused: Vec<String> = of("/tenants/switch")
+        .iter()
+        .filter(|line| line["status"] == 403)
+        .map(|line| text(&line["body"]))
+        .collect();
+    assert_eq!(
+        refused,
+        [r#"{"tenantId":"riviera-porto"}"#, r#"{"tenantId":"harbour"}"#]
+    );
+    assert!(
+        !wire.iter().any(|line| line.to_string().contains("eyJ")),
+        "a token was recorded whole"
+    );
+}
+
+#[test]
+fn tokens_are_told_apart_in_a_transcript_and_nothing_else_is_left_out() {
+    assert_eq!(
+        settled(
+            "at http://127.0.0.1:7/mcp\nBearer ****ab-_ ****cdef\n****ab-_, ****\"\nAll as it should be, in 0.3 s."
+        ),
+        "at http://127.0.0.1:PORT/mcp\nBearer <token 1> <token 2>\n<token 1>, <token 3>\"\nAll as it should be, in N s."
+    );
+    assert_ne!(settled("****abcd ****abcd"), settled("****abcd ****abce"));
+}

@@ -1,0 +1,46 @@
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::Process;
+use crate::workspace::{built, target};
+
+/// A running host.
+pub(crate) struct Host {
+    /// Its MCP endpoint.
+    pub(crate) url: String,
+    process: Process,
+}
+
+impl Host {
+    /// Starts it on a free port, as the `host.toml` of a directory says. It approves what its plugins ask for.
+    pub(crate) fn start(root: &Path, directory: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(built(root, "host"));
+        command
+            .args(["run", "--yes", "--listen", "127.0.0.1:0"])
+            .args(["--output", "json", "--config"])
+            .arg(directory.join("host.toml"))
+            // The cache of compiled plugins stays between plays, so that only the first one compiles.
+            .arg("--cache-dir")
+            .arg(target(root).join("demo-cache"))
+            .env("RUST_LOG", "warn")
+            .env_remove("DEV_TENANT_NAME");
+        let (process, line) = Process::start("host", &mut command)?;
+        let ready: Value = serde_json::from_str(&line).context("the host did not say where it is")?;
+        let listen = ready["listen"].as_str();
+        let listen = listen.context("the host did not say where it listens")?;
+        Ok(Self {
+            url: format!("http://{listen}/mcp"),
+            process,
+        })
+    }
+
+    /// Stops it; it must say that it went well.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        let status = self.process.stop()?;
+        ensure!(status.success(), "the host stopped with {status}");
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! What the demo and the examples are played on: programs that are started and do not outlive the play, the host among them,
+//! and a client that speaks to it.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "only JSON values are indexed: reading one gives null for what is not there"
+)]
+
+mod host;
+mod mcp;
+mod process;
+mod secret;
+
+pub(crate) use host::Host;
+pub(crate) use mcp::{Answer, Client};
+pub(crate) use process::Process;
+pub(crate) use secret::{random, write};
