@@ -13,6 +13,7 @@
 //! - [`keys`]: the master key, and one key a space under it, in files outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
 //! - [`kv`]: what plugins keep, with quotas.
+//! - [`artifacts`]: what plugins keep for their callers to fetch, with quotas and an end.
 //! - [`allocator`]: the setting without which many databases take a gigabyte.
 //!
 //! # The data directory
@@ -46,6 +47,7 @@
 //! - Names and sizes of records stand on the disk as they are; values do not. The host's space names the tenants.
 
 pub mod allocator;
+pub mod artifacts;
 mod change;
 mod embedded;
 mod error;
@@ -59,6 +61,7 @@ mod seal;
 mod space;
 mod store;
 
+pub use artifacts::{Artifact, ArtifactError, ArtifactId, Artifacts, NewArtifact};
 pub use change::{Change, Expect};
 pub use embedded::{
     BackedUp, Contents, DataDir, EmbeddedSettings, Outcome, Restored, SledStore, SpaceReport, Which,

@@ -8,7 +8,7 @@ use crate::Space;
 /// Lets the changes of a tenant take turns in this process. They all count in one record, so without turns all but one
 /// of many would conflict and begin again. Turns are for speed: what is right is up to the conditions of each batch.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     by_space: Lock<HashMap<Space, Weak<Mutex<()>>>>,
 }
 
@@ -17,7 +17,7 @@ const REMEMBERED: usize = 1_024;
 
 impl Turns {
     /// Waits for the turn; it ends when the guard is dropped.
-    pub(super) async fn take(&self, space: &Space) -> OwnedMutexGuard<()> {
+    pub(crate) async fn take(&self, space: &Space) -> OwnedMutexGuard<()> {
         self.of(space).lock_owned().await
     }
 
