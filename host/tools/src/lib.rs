@@ -11,10 +11,13 @@
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
+//! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
 mod args;
 mod assignments;
+mod budget;
+mod cached;
 mod call;
 mod catalogue;
 mod checks;
@@ -34,6 +37,9 @@ pub use assignments::{
 };
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
+pub use budget::Budgets;
+pub use call::{Answer, CallOptions, ClientCapabilities, Resume, Tools};
+pub use catalogue::{Catalogue, CatalogueError, ToolPage};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};

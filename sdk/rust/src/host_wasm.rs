@@ -1,7 +1,7 @@
 //! The host's imports, under the names that the rest of the SDK uses.
 
 pub(crate) use crate::bindings::toolhost::plugin::http::{Exchange, send, start};
-pub(crate) use crate::bindings::toolhost::plugin::kv;
+pub(crate) use crate::bindings::toolhost::plugin::{artifacts, kv};
 pub(crate) use crate::bindings::toolhost::plugin::log::emit;
 pub(crate) use crate::bindings::toolhost::plugin::progress::report;
 pub use crate::bindings::wasi::io::poll::Pollable;

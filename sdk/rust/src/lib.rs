@@ -5,7 +5,7 @@
 //! - [`Call`]: what a tool is given beside its arguments; [`Reply`] and its kinds: what it may return.
 //! - [`Failure`] and [`Code`]: how a tool says no.
 //! - [`Http`], [`Request`], [`Response`], [`Exchange`], [`join`]: requests to the connections of the manifest.
-//! - [`Kv`], [`log`], [`Call::progress`]: the other imports.
+//! - [`Kv`], [`Artifacts`], [`log`], [`Call::progress`]: the other imports.
 //! - [`Ask`] and [`Answer`]: asking the person or the client's model.
 //! - [`export!`]: the one macro.
 //! - [`testing`]: a host to test against, on your own machine.
@@ -14,6 +14,7 @@
 pub mod bindings;
 
 mod answer;
+mod artifacts;
 mod ask;
 #[cfg(all(not(target_family = "wasm"), not(feature = "built-schemas")))]
 pub mod build;
@@ -43,6 +44,7 @@ mod host;
 mod host;
 
 pub use answer::Answer;
+pub use artifacts::{Artifact, Artifacts, Kept};
 pub use ask::Ask;
 pub use call::Call;
 pub use code::{Code, HttpCode};
