@@ -56,7 +56,10 @@ async fn kept() -> Kept {
 async fn artifact(tools: &Tools, binding: &Binding, args: Value) -> Result<Value, String> {
     let Value::Object(members) = args else { panic!() };
     let options = CallOptions::default();
-    match tools.call(binding, "artifact", ModelArgs::new(members), options).await {
+    match tools
+        .call(binding, "artifact", ModelArgs::new(members), options)
+        .await
+    {
         Ok(CallOutcome::Complete(output)) => Ok(output.structured.unwrap()["result"].clone()),
         other => Err(format!("{other:?}")),
     }
@@ -81,8 +84,14 @@ async fn artifacts_of_another_tenant_plugin_or_person_cannot_be_named() {
     let own = artifact(&kept.tools, &ada, put(true)).await.unwrap();
     let (shared, own) = (shared.as_str().unwrap(), own.as_str().unwrap());
     assert_ne!(shared, own, "equal bytes, different ids");
-    assert_eq!(artifact(&kept.tools, &bob, get(shared)).await.unwrap()["begin"], "of acme");
-    assert_eq!(artifact(&kept.tools, &ada, get(own)).await.unwrap()["name"], "a.txt");
+    assert_eq!(
+        artifact(&kept.tools, &bob, get(shared)).await.unwrap()["begin"],
+        "of acme"
+    );
+    assert_eq!(
+        artifact(&kept.tools, &ada, get(own)).await.unwrap()["name"],
+        "a.txt"
+    );
     for (tools, who, id) in [
         (&kept.tools, &eve, shared),
         (&kept.tools, &eve, own),
@@ -117,9 +126,18 @@ async fn artifacts_of_another_tenant_plugin_or_person_cannot_be_named() {
             assert!(id == shared || artifact(&kept.tools, who, delete(id)).await.unwrap() == json!(false));
         }
     }
-    assert_eq!(artifact(&kept.tools, &ada, delete(shared)).await.unwrap(), json!(true));
-    assert_eq!(artifact(&kept.tools, &bob, get(shared)).await.unwrap(), Value::Null);
-    assert_eq!(artifact(&kept.tools, &ada, get(own)).await.unwrap()["begin"], "of acme");
+    assert_eq!(
+        artifact(&kept.tools, &ada, delete(shared)).await.unwrap(),
+        json!(true)
+    );
+    assert_eq!(
+        artifact(&kept.tools, &bob, get(shared)).await.unwrap(),
+        Value::Null
+    );
+    assert_eq!(
+        artifact(&kept.tools, &ada, get(own)).await.unwrap()["begin"],
+        "of acme"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +146,9 @@ async fn what_is_refused_says_why_and_a_large_one_comes_back_whole() {
     let ada = kept.callers.binding("acme", "ada").await;
     let put = async |more: Value| {
         let mut args = json!({"operation": "put", "value": "x"});
-        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        args.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         artifact(&kept.tools, &ada, args).await
     };
     for (more, says) in [
@@ -139,10 +159,17 @@ async fn what_is_refused_says_why_and_a_large_one_comes_back_whole() {
         (json!({"ttl_ms": u64::MAX}), "1 second to 7 days"),
     ] {
         let refused = put(more.clone()).await.unwrap_err();
-        assert!(refused.contains("InvalidArguments") && refused.contains(says), "{more}: {refused}");
+        assert!(
+            refused.contains("InvalidArguments") && refused.contains(says),
+            "{more}: {refused}"
+        );
     }
-    let id = put(json!({"value": "0123456789abcdef", "repeat": 3 << 16})).await.unwrap();
-    let found = artifact(&kept.tools, &ada, get(id.as_str().unwrap())).await.unwrap();
+    let id = put(json!({"value": "0123456789abcdef", "repeat": 3 << 16}))
+        .await
+        .unwrap();
+    let found = artifact(&kept.tools, &ada, get(id.as_str().unwrap()))
+        .await
+        .unwrap();
     assert_eq!(found["length"], 3 << 20);
 }
 
@@ -152,9 +179,14 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
         .limits(|limits| limits.memory_bytes = Some(128 << 20))
         .build()
         .await;
-    let flood = async |tenant: &str, n: u32| text_of(&rig.call(tenant, "artifact_flood", json!({"n": n})).await.unwrap());
+    let flood = async |tenant: &str, n: u32| {
+        text_of(&rig.call(tenant, "artifact_flood", json!({"n": n})).await.unwrap())
+    };
     let said = flood("acme", 40).await;
-    assert!(said.contains("refused after 21") && said.contains("full"), "{said}");
+    assert!(
+        said.contains("refused after 21") && said.contains("full"),
+        "{said}"
+    );
     assert_eq!(flood("globex", 1).await, "1 artifacts");
     let rig = Rig::of("evil")
         .limits(|limits| limits.artifact_calls = Some(2))
@@ -162,7 +194,10 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
         .await;
     let output = rig.call("acme", "artifact_flood", json!({"n": 3})).await.unwrap();
     let said = text_of(&output);
-    assert!(said.contains("refused after 2") && said.contains("artifact_calls"), "{said}");
+    assert!(
+        said.contains("refused after 2") && said.contains("artifact_calls"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,14 +205,21 @@ async fn a_result_points_to_its_artifact_by_a_link() {
     let rig = Rig::of("evil").build().await;
     let args = json!({"operation": "put", "value": "x", "name": "a.txt"});
     let output = rig.call("acme", "artifact", args).await.unwrap();
-    let id = output.structured.as_ref().unwrap()["result"].as_str().unwrap().to_owned();
+    let id = output.structured.as_ref().unwrap()["result"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(matches!(
         &output.content[1],
         Content::ResourceLink { uri, name, .. } if *uri == format!("artifact:{id}") && name == "a.txt"
     ));
     // It opens nothing where a plugin has no business.
     let error = rig
-        .call("acme", "artifact", json!({"operation": "put", "value": "x", "mime_type": "x"}))
+        .call(
+            "acme",
+            "artifact",
+            json!({"operation": "put", "value": "x", "mime_type": "x"}),
+        )
         .await
         .unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidArguments);
@@ -211,7 +253,9 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
             .json()
             .await
             .unwrap();
-        let uri = answer["content"][1]["uri"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        let uri = answer["content"][1]["uri"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"));
         uri.strip_prefix("artifact:").unwrap().to_owned()
     };
     let fetch = async |id: &str, tenant: &str, subject: &str| {
@@ -224,7 +268,10 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
         assert_eq!(response.status(), 200);
         for (name, value) in [
             ("content-type", "text/html"),
-            ("content-disposition", "attachment; filename*=UTF-8''%3C%C3%A9%3E.html"),
+            (
+                "content-disposition",
+                "attachment; filename*=UTF-8''%3C%C3%A9%3E.html",
+            ),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
         ] {
@@ -247,7 +294,9 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
         assert_eq!(response.status(), 404, "{id}");
         assert_eq!(response.json::<Value>().await.unwrap(), unknown, "{id}");
     }
-    let bare = reqwest::get(host.at(&format!("/api/v1/artifacts/{shared}"))).await.unwrap();
+    let bare = reqwest::get(host.at(&format!("/api/v1/artifacts/{shared}")))
+        .await
+        .unwrap();
     assert_eq!(bare.status(), 401);
     // It lasts as long as it was said to.
     let host = host.killed_and_started();

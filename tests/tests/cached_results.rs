@@ -75,18 +75,39 @@ async fn an_equal_call_is_answered_from_memory_and_recorded_as_such() {
     let world = World::start().await;
     let more = |more: &str| serde_json::from_str::<Value>(more).unwrap();
     let first = world
-        .call("acme", "cached_shared", more(r#"{"q": "a", "more": {"x": 1, "y": [1.0, "é"]}}"#))
+        .call(
+            "acme",
+            "cached_shared",
+            more(r#"{"q": "a", "more": {"x": 1, "y": [1.0, "é"]}}"#),
+        )
         .await
         .unwrap();
     let second = world
-        .call("acme", "cached_shared", more(r#"{"more": {"y": [1, "\u00e9"], "x": 1e0}, "q": "a"}"#))
+        .call(
+            "acme",
+            "cached_shared",
+            more(r#"{"more": {"y": [1, "\u00e9"], "x": 1e0}, "q": "a"}"#),
+        )
         .await
         .unwrap();
     assert_eq!((first, world.asked()), (second, 1));
     assert_eq!(world.outcomes(), ["ok", "cached"]);
     let started = |event: &Event| matches!(event, Event::CallStarted(_));
-    assert_eq!(world.rig.audit.events().iter().filter(|event| started(event)).count(), 2);
-    for other in [q("b"), json!({"q": "a"}), json!({"q": "a", "more": {"x": 1, "y": ["é", 1]}})] {
+    assert_eq!(
+        world
+            .rig
+            .audit
+            .events()
+            .iter()
+            .filter(|event| started(event))
+            .count(),
+        2
+    );
+    for other in [
+        q("b"),
+        json!({"q": "a"}),
+        json!({"q": "a", "more": {"x": 1, "y": ["é", 1]}}),
+    ] {
         world.call("acme", "cached_shared", other).await.unwrap();
     }
     assert_eq!(world.asked(), 4, "other arguments are another call");
@@ -101,8 +122,14 @@ async fn equal_arguments_of_two_tenants_make_two_requests() {
         }
     }
     let seen = world.upstream.seen();
-    let carried: Vec<_> = seen.iter().map(|seen| seen.header("authorization").unwrap()).collect();
-    assert_eq!(carried, ["Bearer tok-acme-0123456789", "Bearer tok-globex-0123456789"]);
+    let carried: Vec<_> = seen
+        .iter()
+        .map(|seen| seen.header("authorization").unwrap())
+        .collect();
+    assert_eq!(
+        carried,
+        ["Bearer tok-acme-0123456789", "Bearer tok-globex-0123456789"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +150,10 @@ async fn what_did_not_ask_for_it_is_never_kept_and_neither_is_anything_where_the
 async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
     let world = World::start().await;
     let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
-    let (ada, bob) = (callers.binding("acme", "ada").await, callers.binding("acme", "bob").await);
+    let (ada, bob) = (
+        callers.binding("acme", "ada").await,
+        callers.binding("acme", "bob").await,
+    );
     world.rig.binding("acme");
     for _ in 0..2 {
         for caller in [&ada, &bob] {
@@ -215,7 +245,11 @@ async fn neither_a_failure_nor_a_question_is_kept_nor_what_follows_an_answer() {
             ..CallOptions::default()
         };
         let args = json!({"message": "Go on?"});
-        world.rig.call_with("acme", "elicit_cached", args, options).await.unwrap()
+        world
+            .rig
+            .call_with("acme", "elicit_cached", args, options)
+            .await
+            .unwrap()
     };
     for _ in 0..2 {
         let CallOutcome::InputRequired(asked) = ask(None).await else {

@@ -54,9 +54,15 @@ async fn a_tenant_that_takes_all_the_slots_it_gets_leaves_room_for_others() {
     while rig.sandbox.free_slots() > 0 {
         tokio::task::yield_now().await;
     }
-    let refused = rig.call("initech", "spin_rounds", json!({"n": 1})).await.unwrap_err();
+    let refused = rig
+        .call("initech", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, ErrorCode::Busy);
-    assert!(refused.message.contains("every slot"), "the host's own end: {refused}");
+    assert!(
+        refused.message.contains("every slot"),
+        "the host's own end: {refused}"
+    );
     let mut codes = Vec::new();
     for call in spinning.into_iter().chain([held]) {
         codes.push(call.await.unwrap().unwrap_err().code);
@@ -78,12 +84,12 @@ async fn the_one_call_of_a_tenant_ends_before_the_many_that_another_began_earlie
         tokio::task::yield_now().await;
     }
     let late = begin(&rig, "globex", "spin");
-    assert_eq!(
-        late.await.unwrap().unwrap_err().code,
-        ErrorCode::LimitExceeded
-    );
+    assert_eq!(late.await.unwrap().unwrap_err().code, ErrorCode::LimitExceeded);
     let ended = many.iter().filter(|call| call.is_finished()).count();
-    assert!(ended <= 2, "{ended} of those that share one tenant's turns ended first");
+    assert!(
+        ended <= 2,
+        "{ended} of those that share one tenant's turns ended first"
+    );
     for call in many {
         call.await.unwrap().unwrap_err();
     }
@@ -105,9 +111,21 @@ async fn calls_of_a_minute_are_counted_for_each_tenant_and_the_refusal_names_its
         refusal(&error),
         (ErrorCode::RateLimitExceeded, "calls_per_minute")
     );
-    assert!(error.retry_after.is_some_and(|seconds| (1..=21).contains(&seconds)), "{error:?}");
-    assert!(error.message.contains("[tenant_limits] calls_per_minute"), "{error}");
-    assert_eq!(rig.audit.events().len(), events, "a flood does not fill the record");
+    assert!(
+        error
+            .retry_after
+            .is_some_and(|seconds| (1..=21).contains(&seconds)),
+        "{error:?}"
+    );
+    assert!(
+        error.message.contains("[tenant_limits] calls_per_minute"),
+        "{error}"
+    );
+    assert_eq!(
+        rig.audit.events().len(),
+        events,
+        "a flood does not fill the record"
+    );
     call("globex").await.unwrap();
 }
 
@@ -125,10 +143,16 @@ async fn calls_at_once_and_their_cpu_are_counted() {
     while rig.sandbox.free_slots() == 8 {
         tokio::task::yield_now().await;
     }
-    let error = rig.call("acme", "spin_rounds", json!({"n": 1})).await.unwrap_err();
+    let error = rig
+        .call("acme", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap_err();
     assert_eq!(refusal(&error), (ErrorCode::RateLimitExceeded, "calls_at_once"));
     spinning.await.unwrap().unwrap_err();
-    let error = rig.call("acme", "spin_rounds", json!({"n": 1})).await.unwrap_err();
+    let error = rig
+        .call("acme", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap_err();
     assert_eq!(
         refusal(&error),
         (ErrorCode::RateLimitExceeded, "cpu_ms_per_minute")
@@ -172,7 +196,11 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
             "connection": "echo", "method": "POST", "path": "/echo", "body": "x".repeat(1_200), "n": 2,
             "headers": [["content-type", "text/plain"]],
         });
-        rig.call("globex", "many_http", args).await.unwrap().structured.unwrap()
+        rig.call("globex", "many_http", args)
+            .await
+            .unwrap()
+            .structured
+            .unwrap()
     };
     let refused = post().await;
     assert_eq!(refused["result"]["answered"], 1, "{refused}");
@@ -200,7 +228,11 @@ async fn at_the_http_door_a_budget_is_429_with_a_time_to_come_back() {
     assert_eq!(call("acme").await.status(), 200);
     let refused = call("acme").await;
     assert_eq!(refused.status(), 429);
-    let seconds: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let seconds: u64 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=61).contains(&seconds));
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(

@@ -2,11 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::{Extension, Router};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use http::{HeaderValue, header};
 use tokio_util::sync::CancellationToken;
 use toolhost_policy::{ErrorCode, PublicError};

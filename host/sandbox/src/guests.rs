@@ -100,7 +100,13 @@ impl Guests {
     }
 
     /// Runs a call to its end, on the guests' threads in the `turns` of its tenant. Dropping the future ends the call.
-    pub(crate) async fn run<F>(&self, pace: &Pace, spun: Spun, turns: Arc<Semaphore>, call: F) -> Result<F::Output, Ended>
+    pub(crate) async fn run<F>(
+        &self,
+        pace: &Pace,
+        spun: Spun,
+        turns: Arc<Semaphore>,
+        call: F,
+    ) -> Result<F::Output, Ended>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -115,7 +121,11 @@ impl Guests {
             self.brake();
         }
         let gone = || Ended("the guests' runtime is gone".into());
-        let task = self.runtime.as_ref().ok_or_else(gone)?.spawn(in_turns(turns, call));
+        let task = self
+            .runtime
+            .as_ref()
+            .ok_or_else(gone)?
+            .spawn(in_turns(turns, call));
         let output = AbortOnDrop(task)
             .await
             .map_err(|error| Ended(error.to_string()))?;

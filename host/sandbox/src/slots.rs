@@ -110,7 +110,8 @@ impl Slots {
                 SandboxError::Busy
             });
         }
-        let contended = u64::from(all) * u64::from(CONTENDED.1) >= u64::from(self.total) * u64::from(CONTENDED.0);
+        let contended =
+            u64::from(all) * u64::from(CONTENDED.1) >= u64::from(self.total) * u64::from(CONTENDED.0);
         if tenants > 1 && contended && own >= share {
             return Err(SandboxError::Share);
         }

@@ -170,6 +170,11 @@ mod tests {
         let _two: Vec<_> = (0..2)
             .map(|_| budgets.of(&acme, later).begin(later).unwrap())
             .collect();
-        assert!(budgets.of(&acme, later + Duration::from_millis(1)).begin(later).is_err());
+        assert!(
+            budgets
+                .of(&acme, later + Duration::from_millis(1))
+                .begin(later)
+                .is_err()
+        );
     }
 }

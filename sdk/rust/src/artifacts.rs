@@ -87,7 +87,9 @@ impl Artifacts {
             name: self.name.clone(),
             mime_type: mime_type.clone(),
             bytes,
-            ttl_ms: self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+            ttl_ms: self
+                .ttl
+                .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             meta: Vec::new(),
         };
         Ok(Kept {

@@ -193,7 +193,10 @@ pub(crate) mod artifacts {
     #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]
     pub(crate) fn delete(id: &str) -> Result<bool, Failure> {
         Ok(testing::with(|state| {
-            state.artifacts.get_mut(id).is_some_and(|kept| kept.take().is_some())
+            state
+                .artifacts
+                .get_mut(id)
+                .is_some_and(|kept| kept.take().is_some())
         }))
     }
 }

@@ -1,8 +1,8 @@
 //! The host's imports, under the names that the rest of the SDK uses.
 
 pub(crate) use crate::bindings::toolhost::plugin::http::{Exchange, send, start};
-pub(crate) use crate::bindings::toolhost::plugin::{artifacts, kv};
 pub(crate) use crate::bindings::toolhost::plugin::log::emit;
 pub(crate) use crate::bindings::toolhost::plugin::progress::report;
+pub(crate) use crate::bindings::toolhost::plugin::{artifacts, kv};
 pub use crate::bindings::wasi::io::poll::Pollable;
 pub(crate) use crate::bindings::wasi::io::poll::poll;

@@ -36,7 +36,9 @@ impl Bucket {
     /// worth.
     pub(super) fn charge(&mut self, count: u64, now: Instant) {
         self.refill(now);
-        let level = self.level.saturating_sub(i128::from(count).saturating_mul(MINUTE));
+        let level = self
+            .level
+            .saturating_sub(i128::from(count).saturating_mul(MINUTE));
         self.level = level.max(-self.capacity());
     }
 

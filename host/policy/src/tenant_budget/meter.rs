@@ -210,8 +210,15 @@ mod tests {
         }
         assert_eq!(limit(meter.send(0, now)), Some(TenantLimit::requests_per_minute));
         let (meter, now) = self::meter(|limits| limits.sent_bytes_per_minute = 1_000);
-        assert_eq!(limit(meter.send(1_500, now)), None, "the one that passes the bound goes");
-        assert_eq!(limit(meter.send(1, now)), Some(TenantLimit::sent_bytes_per_minute));
+        assert_eq!(
+            limit(meter.send(1_500, now)),
+            None,
+            "the one that passes the bound goes"
+        );
+        assert_eq!(
+            limit(meter.send(1, now)),
+            Some(TenantLimit::sent_bytes_per_minute)
+        );
         assert_eq!(limit(meter.send(0, now)), None);
     }
 }

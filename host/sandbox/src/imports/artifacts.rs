@@ -31,7 +31,10 @@ impl HostState {
     /// The guest's artifacts, and one operation less to spend.
     fn artifacts(&mut self) -> Result<Reached, Failure> {
         let Some(call) = self.scope.as_mut() else {
-            return Err(failure("denied", "a plugin that describes itself has no artifacts"));
+            return Err(failure(
+                "denied",
+                "a plugin that describes itself has no artifacts",
+            ));
         };
         let Some(left) = call.artifact_calls_left.checked_sub(1) else {
             return Err(failure(

@@ -24,7 +24,11 @@ fn alone_a_tenant_has_almost_all_and_always_leaves_room_for_newcomers() {
     let newcomers: Vec<_> = (1..=8)
         .map(|index| slots.take(Some(&tenant(index))).unwrap())
         .collect();
-    assert_eq!(slots.take(Some(&tenant(9))).unwrap_err(), SandboxError::Busy, "the host's own end");
+    assert_eq!(
+        slots.take(Some(&tenant(9))).unwrap_err(),
+        SandboxError::Busy,
+        "the host's own end"
+    );
     drop(newcomers);
     assert_eq!(slots.free(), 8);
 }
@@ -40,7 +44,11 @@ fn who_holds_more_than_its_share_makes_room_as_its_calls_end() {
         assert_eq!(slots.take(Some(&tenant(0))).unwrap_err(), SandboxError::Share);
         second.extend(slots.take(Some(&tenant(1))).ok());
     }
-    assert!(first.len() >= 32, "{}: nobody is pushed below its share", first.len());
+    assert!(
+        first.len() >= 32,
+        "{}: nobody is pushed below its share",
+        first.len()
+    );
 }
 
 #[test]

@@ -56,7 +56,9 @@ impl Head {
             Some(self.mime_type.as_bytes()),
         ] {
             // Every field is shorter than 64 KiB: names and types are checked before.
-            let length = field.map_or(u16::MAX, |field| u16::try_from(field.len()).unwrap_or(u16::MAX - 1));
+            let length = field.map_or(u16::MAX, |field| {
+                u16::try_from(field.len()).unwrap_or(u16::MAX - 1)
+            });
             bytes.extend(length.to_be_bytes());
             bytes.extend(field.unwrap_or_default());
         }

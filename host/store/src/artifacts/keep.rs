@@ -147,11 +147,15 @@ impl Artifacts {
         for _ in 0..MAX_TRIES {
             let mut changes = self.charge(&space, plugin.as_str(), 0, head.cost).await?;
             let keys = layout::parts(id, head.size)?;
-            changes.extend(keys.into_iter().zip(new.bytes.chunks(PART)).map(|(key, part)| Change::Put {
-                key,
-                value: part.to_vec(),
-                expect: Expect::Absent,
-            }));
+            changes.extend(
+                keys.into_iter()
+                    .zip(new.bytes.chunks(PART))
+                    .map(|(key, part)| Change::Put {
+                        key,
+                        value: part.to_vec(),
+                        expect: Expect::Absent,
+                    }),
+            );
             let written = [
                 (layout::head(id)?, head.to_bytes()),
                 (layout::expiry(&head.plugin, head.expires_at, id)?, vec![]),

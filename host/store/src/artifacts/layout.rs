@@ -55,7 +55,11 @@ pub(super) fn expiring(name: &[u8]) -> Option<(u64, ArtifactId)> {
 
 /// Where it is counted what the plugin keeps in the tenant.
 pub(super) fn plugin_usage(plugin: &str) -> Result<Key, StoreError> {
-    Ok(Key::new(Table::Artifact, &[b"usage", b"plugin"], plugin.as_bytes())?)
+    Ok(Key::new(
+        Table::Artifact,
+        &[b"usage", b"plugin"],
+        plugin.as_bytes(),
+    )?)
 }
 
 /// Where it is counted what all plugins keep in the tenant.

@@ -70,9 +70,11 @@ impl Artifacts {
                 key: layout::head(id)?,
                 expect: Expect::Version(record.version),
             });
-            let rest = layout::parts(id, head.size)?
-                .into_iter()
-                .chain([layout::expiry(&head.plugin, head.expires_at, id)?]);
+            let rest = layout::parts(id, head.size)?.into_iter().chain([layout::expiry(
+                &head.plugin,
+                head.expires_at,
+                id,
+            )?]);
             changes.extend(rest.map(|key| Change::Delete {
                 key,
                 expect: Expect::Any,

@@ -51,7 +51,11 @@ async fn an_artifact_comes_back_whole_to_its_own_tenant_and_plugin_alone() {
     .await;
     let (acme, billing) = (binding("acme"), plugin("billing"));
     for bytes in [0, 1, layout::PART, layout::PART + 1, 3 << 20] {
-        let id = artifacts.put(&acme, &billing, new(bytes)).await.unwrap().to_string();
+        let id = artifacts
+            .put(&acme, &billing, new(bytes))
+            .await
+            .unwrap()
+            .to_string();
         let found = artifacts.get(&acme, &billing, &id).await.unwrap().unwrap();
         assert_eq!(
             (found.bytes.len(), found.name.as_deref()),
@@ -148,16 +152,27 @@ async fn a_full_plugin_and_a_full_tenant_keep_what_they_have_and_nobody_else_is_
     })
     .await;
     let (acme, billing, support) = (binding("acme"), plugin("billing"), plugin("support"));
-    let first = artifacts.put(&acme, &billing, new(1_000)).await.unwrap().to_string();
+    let first = artifacts
+        .put(&acme, &billing, new(1_000))
+        .await
+        .unwrap()
+        .to_string();
     let full = Err(ArtifactError::Full);
     assert_eq!(artifacts.put(&acme, &billing, new(1_000)).await, full);
     artifacts.put(&acme, &support, new(1_000)).await.unwrap();
     assert_eq!(artifacts.put(&acme, &plugin("third"), new(1_000)).await, full);
-    artifacts.put(&binding("globex"), &billing, new(1_000)).await.unwrap();
+    artifacts
+        .put(&binding("globex"), &billing, new(1_000))
+        .await
+        .unwrap();
     assert!(artifacts.delete(&acme, &billing, &first).await.unwrap());
     artifacts.put(&acme, &billing, new(1_000)).await.unwrap();
     for _ in 0..10 {
-        assert_eq!(artifacts.put(&acme, &billing, new(0)).await, full, "empty ones cost too");
+        assert_eq!(
+            artifacts.put(&acme, &billing, new(0)).await,
+            full,
+            "empty ones cost too"
+        );
     }
 }
 
@@ -175,14 +190,30 @@ async fn what_could_not_stand_in_a_header_or_a_file_name_is_refused() {
         assert_eq!(refused, Some(ArtifactError::Name), "{name:?}");
     }
     for name in ["..a", "Ünïcode ٪ 名.pdf", &"n".repeat(255)] {
-        assert_eq!(put(&|wanted| wanted.name = Some(name.to_owned())).await, None, "{name:?}");
+        assert_eq!(
+            put(&|wanted| wanted.name = Some(name.to_owned())).await,
+            None,
+            "{name:?}"
+        );
     }
-    for mime in ["", "text", "text/", "/x", "te xt/x", "text/x\r\nSet-Cookie: a", "tëxt/x", &"x/".repeat(99)] {
+    for mime in [
+        "",
+        "text",
+        "text/",
+        "/x",
+        "te xt/x",
+        "text/x\r\nSet-Cookie: a",
+        "tëxt/x",
+        &"x/".repeat(99),
+    ] {
         let refused = put(&|wanted| wanted.mime_type = mime.to_owned()).await;
         assert_eq!(refused, Some(ArtifactError::MimeType), "{mime:?}");
     }
     for ttl in [Duration::ZERO, MAX_TTL + Duration::from_secs(1), Duration::MAX] {
-        assert_eq!(put(&|wanted| wanted.ttl = Some(ttl)).await, Some(ArtifactError::Ttl));
+        assert_eq!(
+            put(&|wanted| wanted.ttl = Some(ttl)).await,
+            Some(ArtifactError::Ttl)
+        );
     }
     assert_eq!(put(&|wanted| wanted.ttl = Some(DEFAULT_TTL)).await, None);
     let refused = put(&|wanted| wanted.bytes = vec![0; (16 << 20) + 1]).await;
@@ -198,7 +229,10 @@ async fn a_tenant_without_a_space_gets_none_by_asking() {
         refused,
         ArtifactError::Unavailable(StoreError::UnknownSpace { .. })
     ));
-    assert!(!refused.to_string().contains("initech"), "a guest reads it: {refused}");
+    assert!(
+        !refused.to_string().contains("initech"),
+        "a guest reads it: {refused}"
+    );
 }
 
 #[tokio::test]

@@ -197,7 +197,13 @@ mod tests {
         let (kept, end) = (Kept::default(), Instant::now() + Duration::from_secs(60));
         for tenant in 0..40_u8 {
             for index in 0..20 {
-                put(&kept, &format!("t{tenant}"), key(tenant, index), RESULT_BYTES, end);
+                put(
+                    &kept,
+                    &format!("t{tenant}"),
+                    key(tenant, index),
+                    RESULT_BYTES,
+                    end,
+                );
             }
         }
         let bytes = kept.inner().bytes;

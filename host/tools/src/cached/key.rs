@@ -111,7 +111,9 @@ fn is_exact(value: &Value) -> bool {
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
             (Some(number), _) => number < MAX_EXACT,
             (None, Some(number)) => number.unsigned_abs() < MAX_EXACT,
-            (None, None) => number.as_f64().is_some_and(|number| number.abs() < MAX_EXACT as f64),
+            (None, None) => number
+                .as_f64()
+                .is_some_and(|number| number.abs() < MAX_EXACT as f64),
         },
         Value::Array(items) => items.iter().all(is_exact),
         Value::Object(members) => members.values().all(is_exact),
@@ -128,7 +130,10 @@ mod tests {
 
     #[test]
     fn numbers_that_the_canonical_text_would_join_are_not_looked_up() {
-        for exact in [json!({"a": [0, -1, 9_007_199_254_740_991_u64, 0.1]}), json!("9007199254740993")] {
+        for exact in [
+            json!({"a": [0, -1, 9_007_199_254_740_991_u64, 0.1]}),
+            json!("9007199254740993"),
+        ] {
             assert!(is_exact(&exact), "{exact}");
         }
         for joined in [

@@ -4,8 +4,8 @@
 //! ([`key`]), so what is another's, of another credential or of before a switch is not found; every check of a call is
 //! made on a hit too.
 
-mod key;
 mod kept;
+mod key;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use toolhost_egress::{CredentialVersions, Egress};
 use toolhost_identity::Binding;
 use toolhost_policy::{OperationMode, PublicError};
 
+use kept::Kept;
 pub(crate) use key::CacheRule;
 use key::{CacheKey, key};
-use kept::Kept;
 
 use crate::catalogue::Offered;
 use crate::{CallOutcome, ToolEntry, Tools};

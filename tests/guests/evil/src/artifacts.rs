@@ -77,7 +77,9 @@ fn artifact(arguments: Operation, _: &Call) -> Result<Output, Failure> {
 fn artifact_flood(count: Count, _: &Call) -> Result<Output, Failure> {
     for index in 0..count.n {
         if let Err(failure) = Artifacts::shared().put("application/octet-stream", vec![0; 3 << 20]) {
-            return Ok(Output::text(format!("refused after {index} artifacts: {failure}")));
+            return Ok(Output::text(format!(
+                "refused after {index} artifacts: {failure}"
+            )));
         }
     }
     Ok(Output::text(format!("{} artifacts", count.n)))
