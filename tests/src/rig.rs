@@ -60,6 +60,7 @@ pub struct RigBuilder {
     limits: LimitsPatch,
     tenant_limits: TenantLimits,
     without_cache: bool,
+    provider: Option<Arc<dyn CredentialProvider>>,
     slots: Option<u32>,
     cache: Option<std::path::PathBuf>,
 }
@@ -93,6 +94,13 @@ impl RigBuilder {
     #[must_use]
     pub fn tenant_limits(mut self, change: impl FnOnce(&mut TenantLimits)) -> Self {
         change(&mut self.tenant_limits);
+        self
+    }
+
+    /// Credentials from the test itself, and no others.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<dyn CredentialProvider>) -> Self {
+        self.provider = Some(provider);
         self
     }
 
@@ -144,7 +152,8 @@ impl RigBuilder {
                     expires_at: None,
                 }
             });
-        let provider: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let files: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let provider = self.provider.take().unwrap_or(files);
         let audit = Arc::new(Recorder::default());
         let sink: Arc<dyn toolhost_audit::Sink> = Arc::clone(&audit) as _;
         let network = Arc::new(Network::system().unwrap());

@@ -8,6 +8,8 @@
     reason = "a test"
 )]
 
+mod credentials;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,7 +17,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use toolhost_audit::Event;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
-use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_policy::{AuthPlacement, ErrorCode, PublicError};
 use toolhost_tests::{Callers, Host, Issuer, Rig, RigBuilder, Upstream, connection, mcp, text_of};
 use toolhost_tools::{Answer, CallOptions, CallOutcome, ClientCapabilities, Resume};
 
@@ -132,6 +134,26 @@ async fn equal_arguments_of_two_tenants_make_two_requests() {
     );
 }
 
+/// Where no credential tells them apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_calls_of_two_tenants_are_two_also_without_any_credential() {
+    let upstream = Upstream::start(Router::new().route("/echo", get(|| async { "ok" }))).await;
+    let open = |name: &str, base: &str| {
+        let mut connection = connection(name, base);
+        connection.auth = AuthPlacement::None;
+        connection
+    };
+    let rig = Rig::of("evil")
+        .connection(open("echo", &upstream.url()))
+        .connection(open("billing", &upstream.url()))
+        .build()
+        .await;
+    for tenant in ["acme", "globex", "acme", "globex"] {
+        rig.call(tenant, "cached_shared", q("a")).await.unwrap();
+    }
+    assert_eq!(upstream.seen().len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_ask_for_it_is_never_kept_and_neither_is_anything_where_the_operator_says_so() {
     let world = World::start().await;
@@ -170,29 +192,6 @@ async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
     assert_eq!(world.asked(), 4);
 }
 
-/// Whatever the tool says: what came with one user's credential is nobody else's.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tool_whose_connections_are_the_users_own_shares_nothing() {
-    let upstream = Upstream::start(Router::new().route("/echo", get(|| async { "ok" }))).await;
-    let mut of_user = connection("billing", "http://127.0.0.1:9");
-    of_user.credential_of = toolhost_policy::CredentialOwner::User;
-    let rig = Rig::of("evil")
-        .connection(of_user)
-        .connection(connection("echo", &upstream.url()))
-        .credential("acme", "echo", "tok-acme-0123456789")
-        .build()
-        .await;
-    rig.binding("acme");
-    let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
-    for subject in ["ada", "bob", "ada"] {
-        let binding = callers.binding("acme", subject).await;
-        rig.call_as(&binding, "cached_shared", q("a"), CallOptions::default())
-            .await
-            .unwrap();
-    }
-    assert_eq!(upstream.seen().len(), 2);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_switch_nothing_of_before_is_found() {
     let world = World::start().await;
@@ -205,25 +204,6 @@ async fn after_a_switch_nothing_of_before_is_found() {
         world.call_as(&binding, "cached_shared", q("a")).await.unwrap();
         assert_eq!(world.asked(), asked, "generation {generation}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rotated_credential_misses_and_a_revoked_one_gives_nothing_of_before() {
-    let world = World::start().await;
-    let file = world.rig.secrets.path().join("secret-0");
-    for _ in 0..2 {
-        world.call("acme", "cached_shared", q("a")).await.unwrap();
-    }
-    assert_eq!(world.asked(), 1);
-    std::fs::write(&file, "tok-acme-rotated-0123456789").unwrap();
-    for _ in 0..2 {
-        world.call("acme", "cached_shared", q("a")).await.unwrap();
-    }
-    assert_eq!(world.asked(), 2);
-    std::fs::remove_file(&file).unwrap();
-    let error = world.call("acme", "cached_shared", q("a")).await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::NotConnected);
-    assert_eq!(world.asked(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
