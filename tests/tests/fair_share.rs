@@ -181,10 +181,10 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
         let output = rig.call(tenant, "many_http", args).await.unwrap();
         output.structured.unwrap()
     };
-    assert_eq!(many("acme", 3).await["result"]["answered"], 3);
+    assert_eq!(many("acme", 3).await["answered"], 3);
     let refused = many("acme", 3).await;
-    assert_eq!(refused["result"]["answered"], 2, "{refused}");
-    let error = &refused["result"]["error"];
+    assert_eq!(refused["answered"], 2, "{refused}");
+    let error = &refused["error"];
     assert_eq!((&error["code"], &error["sent"]), (&json!("limit"), &json!(false)));
     assert!(
         error["message"].as_str().unwrap().contains("requests_per_minute"),
@@ -203,7 +203,7 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
             .unwrap()
     };
     let refused = post().await;
-    assert_eq!(refused["result"]["answered"], 1, "{refused}");
+    assert_eq!(refused["answered"], 1, "{refused}");
     assert!(refused.to_string().contains("sent_bytes_per_minute"), "{refused}");
     assert_eq!(upstream.seen().len(), 6);
 }

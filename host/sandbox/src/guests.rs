@@ -12,6 +12,10 @@ use crate::turns::in_turns;
 /// Threads of the guests' runtime where the machine does not say how many cores it has.
 const FALLBACK_THREADS: usize = 2;
 
+/// After how many turns a guests' thread looks for calls that have just come, and for answers that calls wait for. The
+/// runtime's own number, 61, is made for tasks of microseconds: of turns of a whole tick each it is most of a second.
+const LOOKS: u32 = 2;
+
 /// A plugin is run on its caller's thread after this many calls in a row that were not found spinning, and after one that did
 /// not it has to earn that again.
 const PROVEN: u32 = 16;
@@ -84,6 +88,8 @@ impl Guests {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("guest")
+            .global_queue_interval(LOOKS)
+            .event_interval(LOOKS)
             .enable_all()
             .build()?;
         Ok(Self {

@@ -97,12 +97,7 @@ impl Slots {
     /// Whether a tenant that holds `own` of `all` taken slots gets one more. It is not asked of one that holds none.
     fn admits(&self, own: u32, all: u32, tenants: usize) -> Result<(), SandboxError> {
         let share = self.share(tenants);
-        let reserve = if self.total < RESERVE_FROM {
-            0
-        } else {
-            (self.total / RESERVE).max(1)
-        };
-        if all >= self.total - reserve {
+        if all >= self.total - self.reserve() {
             // Which of the two it is: those that hold less than their share wait for those that hold more.
             return Err(if own >= share {
                 SandboxError::Share
@@ -120,7 +115,15 @@ impl Slots {
 
     fn share(&self, tenants: usize) -> u32 {
         let tenants = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
-        (self.total / tenants).max(1)
+        (self.total / tenants).min(self.total - self.reserve()).max(1)
+    }
+
+    fn reserve(&self) -> u32 {
+        if self.total < RESERVE_FROM {
+            0
+        } else {
+            (self.total / RESERVE).max(1)
+        }
     }
 
     /// How many nobody holds.

@@ -24,7 +24,7 @@ async fn a_tool_whose_connections_are_the_users_own_shares_nothing() {
         .credential("acme", "echo", "tok-acme-0123456789")
         .build()
         .await;
-    rig.binding("acme");
+    drop(rig.binding("acme"));
     let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
     for subject in ["ada", "bob", "ada"] {
         let binding = callers.binding("acme", subject).await;

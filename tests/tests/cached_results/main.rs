@@ -176,7 +176,7 @@ async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
         callers.binding("acme", "ada").await,
         callers.binding("acme", "bob").await,
     );
-    world.rig.binding("acme");
+    drop(world.rig.binding("acme"));
     for _ in 0..2 {
         for caller in [&ada, &bob] {
             world.call_as(caller, "cached_personal", q("a")).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_switch_nothing_of_before_is_found() {
     let world = World::start().await;
-    world.rig.binding("acme");
+    drop(world.rig.binding("acme"));
     let acme = TenantId::parse("acme").unwrap();
     let directory = StaticDirectory::new([(acme.clone(), vec![])]).unwrap();
     let principal = Arc::new(Principal::development(&acme, LoopbackOnly::of(&[]).unwrap()));
@@ -297,7 +297,7 @@ async fn no_client_is_told_that_others_may_have_a_result() {
         Host::with()
             .plugin("evil")
             .config(&format!(
-                "[connections.echo]\nbase = \"{}\"\n{loopback}\n[connections.billing]\nbase = \"http://127.0.0.1:9\"\n{loopback}\n[tenants.acme]\n[credentials.acme.echo]\nfile = \"acme.secret\"\nexternal_tenant_id = \"a\"\n{tools}",
+                "[connections.echo]\nbase = \"{}\"\n{loopback}\n[connections.billing]\nbase = \"http://127.0.0.1:9\"\n{loopback}\n[tenants.acme]\n[credentials.acme.echo]\nfile = \"acme.secret\"\n[credentials.acme.billing]\nfile = \"acme.secret\"\n{tools}",
                 upstream.url()
             ))
             .file("acme.secret", "tok-acme-0123456789")
