@@ -64,15 +64,28 @@ impl Pace {
 
 /// Set when the epoch shows that the guest has used its thread for one to two ticks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spun(Arc<AtomicBool>);
+pub(crate) struct Spun(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    spun: AtomicBool,
+    /// Its thread was given back since this was last asked, and it could go on at once.
+    yielded: AtomicBool,
+}
 
 impl Spun {
     pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.spun.store(true, Ordering::Relaxed);
+        self.0.yielded.store(true, Ordering::Relaxed);
     }
 
     fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.spun.load(Ordering::Relaxed)
+    }
+
+    /// Whether it gave its thread back because of the epoch and not to wait for something.
+    pub(crate) fn take_yield(&self) -> bool {
+        self.0.yielded.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -131,7 +144,7 @@ impl Guests {
             .runtime
             .as_ref()
             .ok_or_else(gone)?
-            .spawn(in_turns(turns, call));
+            .spawn(in_turns(turns, spun.clone(), call));
         let output = AbortOnDrop(task)
             .await
             .map_err(|error| Ended(error.to_string()))?;
