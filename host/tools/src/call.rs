@@ -18,8 +18,8 @@ use crate::provided::filled;
 use crate::seal::{Purpose, Sealer};
 use crate::stock::{Known, Reading, Stock};
 use crate::{
-    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
-    outcome,
+    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry,
+    ToolPage, outcome,
 };
 
 /// The catalogue and the one way to call what is in it.

@@ -35,11 +35,9 @@ pub use args::ModelArgs;
 pub use assignments::{
     Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
 };
+pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
-pub use budget::Budgets;
-pub use call::{Answer, CallOptions, ClientCapabilities, Resume, Tools};
-pub use catalogue::{Catalogue, CatalogueError, ToolPage};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};

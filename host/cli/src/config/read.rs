@@ -10,7 +10,9 @@ use toolhost_identity::TenantId;
 use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
 use super::source::Source;
-use super::{Config, ConfigError, ToolSettings, assigned, connection, credential, data, file, issuer, server, tenant};
+use super::{
+    Config, ConfigError, ToolSettings, assigned, connection, credential, data, file, issuer, server, tenant,
+};
 use crate::grants::hexadecimal;
 
 /// Ten thousand tenants with two connections each come to about this.
