@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use toolhost_identity::{Binding, StaticDirectory, TenantId};
+use toolhost_identity::{Binding, PrincipalKind, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{IssuerConfig, KeySource, NetworkFetch, Tenancy};
@@ -40,9 +40,14 @@ impl Callers {
 
     #[must_use]
     pub fn token(&self, tenant: &str, subject: &str) -> String {
+        self.token_of(PrincipalKind::User, tenant, subject)
+    }
+
+    fn token_of(&self, kind: PrincipalKind, tenant: &str, subject: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let request = MintRequest {
             tenant: Some(tenant.into()),
+            kind,
             ..MintRequest::new(ISSUER, self.audience.as_str(), subject)
         };
         self.key.mint(&request, now).unwrap()
@@ -50,6 +55,12 @@ impl Callers {
 
     pub async fn binding(&self, tenant: &str, subject: &str) -> Binding {
         let token = self.token(tenant, subject);
+        self.tenancy.authenticate_token(&token).await.unwrap().binding
+    }
+
+    /// The same of a program.
+    pub async fn machine(&self, tenant: &str, subject: &str) -> Binding {
+        let token = self.token_of(PrincipalKind::Machine, tenant, subject);
         self.tenancy.authenticate_token(&token).await.unwrap().binding
     }
 }

@@ -9,11 +9,11 @@ use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenan
 use toolhost_net::Network;
 use toolhost_policy::{
     AuthPlacement, Connection, ConnectionName, CredentialOwner, Grant, Limits, LimitsPatch, PrincipalRule,
-    PublicError,
+    PublicError, TenantLimits,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
 use toolhost_store::{Kv, KvQuota, MemoryStore};
-use toolhost_tools::{CallOptions, CallOutcome, Catalogue, Content, ModelArgs, ToolOutput, Tools};
+use toolhost_tools::{Budgets, CallOptions, CallOutcome, Catalogue, Content, ModelArgs, ToolOutput, Tools};
 use toolhost_vault::{CredentialProvider, Source, StaticCredential, StaticProvider};
 
 use crate::values::make;
@@ -59,6 +59,9 @@ pub struct RigBuilder {
     connections: Vec<Connection>,
     credentials: Vec<(String, String, String)>,
     limits: LimitsPatch,
+    tenant_limits: TenantLimits,
+    without_cache: bool,
+    provider: Option<Arc<dyn CredentialProvider>>,
     slots: Option<u32>,
     cache: Option<std::path::PathBuf>,
 }
@@ -86,6 +89,26 @@ impl RigBuilder {
     #[must_use]
     pub fn limits(mut self, change: impl FnOnce(&mut LimitsPatch)) -> Self {
         change(&mut self.limits);
+        self
+    }
+
+    #[must_use]
+    pub fn tenant_limits(mut self, change: impl FnOnce(&mut TenantLimits)) -> Self {
+        change(&mut self.tenant_limits);
+        self
+    }
+
+    /// Credentials from the test itself, and no others.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<dyn CredentialProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// The operator keeps no results.
+    #[must_use]
+    pub fn without_cache(mut self) -> Self {
+        self.without_cache = true;
         self
     }
 
@@ -130,7 +153,8 @@ impl RigBuilder {
                     expires_at: None,
                 }
             });
-        let provider: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let files: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let provider = self.provider.take().unwrap_or(files);
         let audit = Arc::new(Recorder::default());
         let sink: Arc<dyn toolhost_audit::Sink> = Arc::clone(&audit) as _;
         let network = Arc::new(Network::system().unwrap());
@@ -158,7 +182,11 @@ impl RigBuilder {
             plugins.push((plugin, grant));
         }
         let catalogue = Catalogue::build(plugins, 1).await.unwrap();
-        let tools = Arc::new(Tools::new(catalogue, egress, sink).unwrap());
+        let tools = Tools::new(catalogue, egress, sink)
+            .unwrap()
+            .with_budgets(Budgets::new(self.tenant_limits, Default::default()))
+            .with_cache(!self.without_cache);
+        let tools = Arc::new(tools);
         Rig {
             tools,
             sandbox,
@@ -210,11 +238,21 @@ impl Rig {
         args: Value,
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
+        self.call_as(&self.binding(tenant), tool, args, options).await
+    }
+
+    /// The same under a binding of the test's own.
+    pub async fn call_as(
+        &self,
+        binding: &Binding,
+        tool: &str,
+        args: Value,
+        options: CallOptions,
+    ) -> Result<CallOutcome, PublicError> {
         let Value::Object(members) = args else {
             panic!("arguments are an object")
         };
-        self.tools
-            .call(&self.binding(tenant), tool, ModelArgs::new(members), options)
-            .await
+        let args = ModelArgs::new(members);
+        self.tools.call(binding, tool, args, options).await
     }
 }

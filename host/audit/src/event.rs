@@ -103,7 +103,7 @@ pub struct CallFinished {
     pub plugin: String,
     /// The tool's name.
     pub tool: String,
-    /// `ok`, `input_required`, or the public error code.
+    /// `ok`, `cached` (the result of an equal call was given again), `input_required`, or the public error code.
     pub outcome: String,
     /// Length of the result.
     pub result_bytes: u64,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{Grant, OperationMode, PluginName};
+use toolhost_policy::{Grant, OperationMode, OverBudget, PluginName, TenantMeter};
 
 use crate::scrub::{Needles, scrub_whole};
 
@@ -20,6 +20,7 @@ pub struct EgressCall {
     is_read_only: bool,
     mode: OperationMode,
     blocked: AtomicBool,
+    meter: Option<Arc<TenantMeter>>,
     requests: AtomicU64,
     attached: Mutex<Vec<Arc<Needles>>>,
 }
@@ -34,6 +35,7 @@ impl EgressCall {
             is_read_only: false,
             mode: OperationMode::Full,
             blocked: AtomicBool::new(false),
+            meter: None,
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
         }
@@ -68,6 +70,13 @@ impl EgressCall {
     #[must_use]
     pub fn was_blocked(&self) -> bool {
         self.blocked.load(Ordering::Acquire)
+    }
+
+    /// Says where the tenant's requests are counted. Until then they are not.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<TenantMeter>) -> Self {
+        self.meter = Some(meter);
+        self
     }
 
     /// Whether a request may go unrecorded where the operator serves reads without a record: it changes nothing, and
@@ -139,6 +148,14 @@ impl EgressCall {
         {
             Ok(_) => Ok(()),
             Err(_) => Err(most),
+        }
+    }
+
+    /// Takes one request with a body of so many bytes out of the tenant's budget.
+    pub(crate) fn take_of_tenant(&self, body_bytes: u64) -> Result<(), OverBudget> {
+        match &self.meter {
+            None => Ok(()),
+            Some(meter) => meter.send(body_bytes, Instant::now()),
         }
     }
 }

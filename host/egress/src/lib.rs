@@ -16,6 +16,7 @@
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
 //! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
+//! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
 
 mod absolute;
@@ -31,6 +32,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod versions;
 
 pub use call::EgressCall;
 pub use conflict::{ConnectionConflict, check_connection};
@@ -38,3 +40,4 @@ pub use egress::Egress;
 pub use failure::{EgressCode, EgressFailure};
 pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
 pub use stream::BodyStream;
+pub use versions::CredentialVersions;

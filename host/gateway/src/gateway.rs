@@ -2,14 +2,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use http::{HeaderValue, header};
 use tokio_util::sync::CancellationToken;
 use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_store::Artifacts;
 use toolhost_tenancy::Tenancy;
 use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -56,6 +57,7 @@ pub(crate) struct Doors {
 /// The doors together.
 pub struct Gateway {
     pub(crate) doors: Arc<Doors>,
+    artifacts: Option<Arc<Artifacts>>,
 }
 
 impl Gateway {
@@ -103,6 +105,16 @@ impl Gateway {
         };
         Self {
             doors: Arc::new(doors),
+            artifacts: None,
+        }
+    }
+
+    /// The same, with what plugins keep for their callers to fetch. Without it there is nothing to fetch.
+    #[must_use]
+    pub fn with_artifacts(self, artifacts: Arc<Artifacts>) -> Self {
+        Self {
+            artifacts: Some(artifacts),
+            ..self
         }
     }
 
@@ -124,6 +136,8 @@ impl Gateway {
             .route("/api/v1/sessions/{id}/events", get(api::events))
             .route("/api/v1/tenants", get(api::list_tenants))
             .route("/api/v1/tenants/{id}", get(api::show_tenant))
+            .route("/api/v1/artifacts/{id}", get(api::artifact))
+            .layer(Extension(self.artifacts.clone()))
             .route("/mcp", any(crate::mcp::endpoint))
             .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
         let open = Router::new()

@@ -59,9 +59,11 @@ codes! {
     CredentialReflected = "credential_reflected", 502;
     /// A limit was reached; the message names its key.
     LimitExceeded = "limit_exceeded", 413;
+    /// The tenant has used what it may for now; the message names the key, and says when to try again.
+    RateLimitExceeded = "rate_limit_exceeded", 429;
     /// The call took longer than its time.
     Timeout = "timeout", 504;
-    /// Every slot is taken; try again.
+    /// Every slot is taken, or the tenant's share of them; try again.
     Busy = "busy", 503;
     /// The outside system failed or could not be reached.
     Upstream = "upstream", 502;
@@ -98,6 +100,9 @@ pub struct PublicError {
     /// The argument, key or flag it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub param: Option<String>,
+    /// Seconds after which it is worth trying again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 impl PublicError {
@@ -107,6 +112,7 @@ impl PublicError {
             code,
             message: message.into(),
             param: None,
+            retry_after: None,
         }
     }
 
@@ -114,6 +120,13 @@ impl PublicError {
     #[must_use]
     pub fn about(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 }

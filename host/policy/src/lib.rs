@@ -8,6 +8,7 @@
 //! - [`Secret`]: bytes that cannot be printed, serialised or cloned.
 //! - [`ErrorCode`], [`PublicError`]: the one list of codes that callers meet.
 //! - [`Limits`]: every bound of a call, with its default, its key and its reason.
+//! - [`TenantLimits`], [`TenantMeter`]: what a tenant may use in a minute and at once, and what it has used.
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Connection`]: one outside system as the operator defined it.
@@ -31,6 +32,7 @@ mod name;
 mod path;
 mod place_grammar;
 mod secret;
+mod tenant_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use connection::{
@@ -47,3 +49,4 @@ pub use mode::OperationMode;
 pub use name::{ConnectionName, NameError, PluginName, ToolName};
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
+pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};

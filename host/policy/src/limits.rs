@@ -122,6 +122,8 @@ limits! {
     first_byte_ms: "milliseconds" = 15_000, max 600_000;
     /// Operations on `kv` that one call may make.
     kv_calls: "operations" = 1_000, max 100_000;
+    /// Operations on `artifacts` that one call may make; each may write or read megabytes.
+    artifact_calls: "operations" = 64, max 10_000;
     /// Bytes that cross from guest to host in one host call, strings and lists alike.
     hostcall_bytes: "bytes" = 4 * MIB, max 256 * MIB;
 }

@@ -18,6 +18,7 @@ wasmtime::component::bindgen!({
     imports: {
         "toolhost:plugin/http": async | trappable,
         "toolhost:plugin/kv": async | trappable,
+        "toolhost:plugin/artifacts": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use toolhost_egress::EgressCall;
-use toolhost_identity::Binding;
-use toolhost_policy::{Limit, Limits, PluginName};
+use toolhost_identity::{Binding, TenantId};
+use toolhost_policy::{Limit, Limits, PluginName, TenantMeter};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
@@ -11,6 +11,7 @@ use crate::contract::{Failure, Invocation, Outcome, Output, Tool};
 use crate::guests::Spun;
 use crate::limiter::LimitHit;
 use crate::state::{CallScope, HostState};
+use crate::turns::metered;
 use crate::{Plugin, SandboxError};
 
 /// Where a guest's progress goes.
@@ -31,6 +32,8 @@ pub struct CallContext {
     pub limits: Arc<Limits>,
     /// Its way out.
     pub egress: Arc<EgressCall>,
+    /// Where its CPU is counted; nowhere without one.
+    pub meter: Option<Arc<TenantMeter>>,
     /// Who hears of its progress.
     pub progress: Option<Arc<dyn ProgressSink>>,
 }
@@ -88,6 +91,7 @@ impl Plugin {
             context,
             Arc::clone(&self.sandbox.egress),
             Arc::clone(&self.sandbox.kv),
+            Arc::clone(&self.sandbox.artifacts),
         );
         let result_bytes = limits.result_bytes;
         let outcome = self
@@ -111,17 +115,19 @@ impl Plugin {
         scope: Option<CallScope>,
         export: E,
     ) -> Result<E::Answer, SandboxError> {
+        let tenant: Option<&TenantId> = scope.as_ref().map(|scope| scope.context.binding.tenant());
+        let meter = scope.as_ref().and_then(|scope| scope.context.meter.clone());
         // Full means busy: a queue without end only moves the memory.
-        let slots = Arc::clone(&self.sandbox.slots);
-        let permit = slots.try_acquire_owned().map_err(|_| SandboxError::Busy)?;
+        let slot = self.sandbox.slots.take(tenant)?;
         let this = self.clone();
         let spun = Spun::default();
         let inside = spun.clone();
-        let ran = self.sandbox.guests.run(&self.pace, spun, async move {
+        let turns = slot.turns();
+        let ran = self.sandbox.guests.run(&self.pace, spun, turns, async move {
             let wall = limits.wall();
             let run = this.run_in_store(plugin, call, &limits, scope, inside, export);
-            let result = tokio::time::timeout(wall, run).await;
-            drop(permit);
+            let result = tokio::time::timeout(wall, metered(meter, run)).await;
+            drop(slot);
             result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
         });
         ran.await.unwrap_or_else(|error| {

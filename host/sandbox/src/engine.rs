@@ -2,16 +2,16 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
-use toolhost_store::Kv;
+use toolhost_store::{Artifacts, Kv};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
 use crate::guests::Guests;
+use crate::slots::Slots;
 use crate::state::HostState;
 use crate::{Compiler, Plugin, SandboxError, cpu, imports};
 
@@ -69,10 +69,11 @@ pub struct Sandbox {
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<HostState>,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) settings: SandboxSettings,
     pub(crate) egress: Arc<Egress>,
     pub(crate) kv: Arc<Kv>,
+    pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) guests: Guests,
     cache: Option<ArtefactCache>,
     pooling: bool,
@@ -108,7 +109,8 @@ impl Sandbox {
         cpu::spawn_ticker(&engine).map_err(|error| fail(error.to_string()))?;
         let linker = imports::linker(&engine).map_err(|error| fail(format!("{error:#}")))?;
         let guests = Guests::start(settings.threads).map_err(|error| fail(error.to_string()))?;
-        let slots = Arc::new(Semaphore::new(settings.slots as usize));
+        let slots = Arc::new(Slots::new(settings.slots, guests.threads()));
+        let artifacts = Arc::new(Artifacts::beside(&kv));
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
@@ -117,6 +119,7 @@ impl Sandbox {
                 settings,
                 egress,
                 kv,
+                artifacts,
                 guests,
                 cache,
                 pooling,
@@ -133,7 +136,13 @@ impl Sandbox {
     /// How many more calls could begin now.
     #[must_use]
     pub fn free_slots(&self) -> usize {
-        self.inner.slots.available_permits()
+        self.inner.slots.free()
+    }
+
+    /// What plugins keep for their callers to fetch.
+    #[must_use]
+    pub fn artifacts(&self) -> Arc<Artifacts> {
+        Arc::clone(&self.inner.artifacts)
     }
 
     /// Admits and compiles a component, or takes the artefact that was compiled before.

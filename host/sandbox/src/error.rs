@@ -24,6 +24,11 @@ pub enum SandboxError {
     /// Every slot is taken.
     #[error("every slot is taken; try again, or raise [server] slots")]
     Busy,
+    /// The tenant holds its share of the slots, and others need theirs.
+    #[error(
+        "the tenant's calls hold its share of the slots; try again when one of them has ended, or raise [server] slots"
+    )]
+    Share,
     /// A limit of the call.
     #[error("the call reached its limit of {value} {unit} ([limits] {limit})", unit = limit.unit())]
     Limit {
@@ -46,7 +51,7 @@ pub enum SandboxError {
 impl From<&SandboxError> for PublicError {
     fn from(error: &SandboxError) -> Self {
         let code = match error {
-            SandboxError::Busy => ErrorCode::Busy,
+            SandboxError::Busy | SandboxError::Share => ErrorCode::Busy,
             SandboxError::Limit { .. } => ErrorCode::LimitExceeded,
             SandboxError::Timeout(_) => ErrorCode::Timeout,
             SandboxError::Internal | SandboxError::Engine(_) | SandboxError::Cache(_) => ErrorCode::Internal,
@@ -59,6 +64,7 @@ impl From<&SandboxError> for PublicError {
         match error {
             SandboxError::Limit { limit, .. } => public.about(limit.key()),
             SandboxError::Timeout(_) => public.about(Limit::wall_ms.key()),
+            SandboxError::Busy | SandboxError::Share => public.about("server.slots"),
             _ => public,
         }
     }

@@ -5,8 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
+
+use crate::turns::in_turns;
+
 /// Threads of the guests' runtime where the machine does not say how many cores it has.
 const FALLBACK_THREADS: usize = 2;
+
+/// After how many turns a guests' thread looks for calls that have just come, and for answers that calls wait for. The
+/// runtime's own number, 61, is made for tasks of microseconds: of turns of a whole tick each it is most of a second.
+const LOOKS: u32 = 2;
 
 /// A plugin is run on its caller's thread after this many calls in a row that were not found spinning, and after one that did
 /// not it has to earn that again.
@@ -25,6 +33,7 @@ const BRAKE_MS: u64 = 100;
 /// its caller's thread, and moves to the guests' threads once the epoch has found it spinning.
 pub(crate) struct Guests {
     runtime: Option<tokio::runtime::Runtime>,
+    threads: usize,
     started: Instant,
     /// In milliseconds since `started`.
     brake_until: AtomicU64,
@@ -55,15 +64,28 @@ impl Pace {
 
 /// Set when the epoch shows that the guest has used its thread for one to two ticks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spun(Arc<AtomicBool>);
+pub(crate) struct Spun(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    spun: AtomicBool,
+    /// Its thread was given back since this was last asked, and it could go on at once.
+    yielded: AtomicBool,
+}
 
 impl Spun {
     pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.spun.store(true, Ordering::Relaxed);
+        self.0.yielded.store(true, Ordering::Relaxed);
     }
 
     fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.spun.load(Ordering::Relaxed)
+    }
+
+    /// Whether it gave its thread back because of the epoch and not to wait for something.
+    pub(crate) fn take_yield(&self) -> bool {
+        self.0.yielded.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -75,20 +97,35 @@ pub(crate) struct Ended(String);
 impl Guests {
     pub(crate) fn start(threads: Option<usize>) -> std::io::Result<Self> {
         let cores = || std::thread::available_parallelism().map_or(FALLBACK_THREADS, std::num::NonZero::get);
+        let threads = threads.unwrap_or_else(cores).max(1);
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.unwrap_or_else(cores).max(1))
+            .worker_threads(threads)
             .thread_name("guest")
+            .global_queue_interval(LOOKS)
+            .event_interval(LOOKS)
             .enable_all()
             .build()?;
         Ok(Self {
             runtime: Some(runtime),
+            threads,
             started: Instant::now(),
             brake_until: AtomicU64::new(0),
         })
     }
 
-    /// Runs a call to its end. Dropping the future ends the call.
-    pub(crate) async fn run<F>(&self, pace: &Pace, spun: Spun, call: F) -> Result<F::Output, Ended>
+    /// How many threads run guests.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs a call to its end, on the guests' threads in the `turns` of its tenant. Dropping the future ends the call.
+    pub(crate) async fn run<F>(
+        &self,
+        pace: &Pace,
+        spun: Spun,
+        turns: Arc<Semaphore>,
+        call: F,
+    ) -> Result<F::Output, Ended>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -103,7 +140,11 @@ impl Guests {
             self.brake();
         }
         let gone = || Ended("the guests' runtime is gone".into());
-        let task = self.runtime.as_ref().ok_or_else(gone)?.spawn(call);
+        let task = self
+            .runtime
+            .as_ref()
+            .ok_or_else(gone)?
+            .spawn(in_turns(turns, spun.clone(), call));
         let output = AbortOnDrop(task)
             .await
             .map_err(|error| Ended(error.to_string()))?;
@@ -175,6 +216,8 @@ mod tests {
     use std::task::Poll;
     use std::thread;
 
+    use tokio::sync::Semaphore;
+
     use super::{Guests, PROVEN, Pace, Spun};
 
     /// On which thread each poll was, with one yield in between that is or is not the epoch's.
@@ -191,7 +234,11 @@ mod tests {
             names.push(name());
             names
         };
-        guests.run(pace, spun, call).await.unwrap()
+        guests.run(pace, spun, turns(), call).await.unwrap()
+    }
+
+    fn turns() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
     }
 
     fn doors() -> tokio::runtime::Runtime {
@@ -264,7 +311,7 @@ mod tests {
                     }
                 }
                 let call = async { panic!("a host function") };
-                let ended: Result<(), _> = guests.run(&pace, Spun::default(), call).await;
+                let ended: Result<(), _> = guests.run(&pace, Spun::default(), turns(), call).await;
                 assert!(ended.is_err());
             }
         });
@@ -287,7 +334,7 @@ mod tests {
                     let _counts = counts;
                     std::future::pending::<()>().await;
                 };
-                let mut running = Box::pin(guests.run(&pace, Spun::default(), call));
+                let mut running = Box::pin(guests.run(&pace, Spun::default(), turns(), call));
                 assert!(matches!(futures::poll!(&mut running), Poll::Pending));
                 drop(running);
                 while ended.load(Ordering::SeqCst) < expected {

@@ -7,6 +7,7 @@
 //! # Tour
 //!
 //! - [`Sandbox`]: the engine, its pool of slots, the runtime of the guests; [`SandboxSettings`].
+//! - `slots` and `turns`: a fair share of both for each tenant.
 //! - [`Plugin`]: a component that was admitted and compiled; [`Plugin::describe`], [`Plugin::invoke`].
 //! - [`Inspection`]: what a file is, and whether this host would run it.
 //! - [`contract`]: the types of `wit/`, as the host meets them.
@@ -28,7 +29,9 @@ mod limiter;
 mod log_lines;
 mod manifest_section;
 mod plugin;
+mod slots;
 mod state;
+mod turns;
 mod worker;
 
 pub use bindings::contract;

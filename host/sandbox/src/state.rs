@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use toolhost_egress::{Egress, EgressCall};
 use toolhost_policy::{Limit, Limits, PluginName};
-use toolhost_store::Kv;
+use toolhost_store::{Artifacts, Kv};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -37,6 +37,8 @@ pub(crate) struct CallScope {
     pub(crate) egress: Arc<Egress>,
     pub(crate) kv: Arc<Kv>,
     pub(crate) kv_calls_left: u64,
+    pub(crate) artifacts: Arc<Artifacts>,
+    pub(crate) artifact_calls_left: u64,
     pub(crate) requests_left: u64,
 }
 
@@ -45,13 +47,21 @@ pub(crate) struct CallScope {
 const REFUSALS: u64 = 100;
 
 impl CallScope {
-    pub(crate) fn new(context: CallContext, egress: Arc<Egress>, kv: Arc<Kv>) -> Self {
+    pub(crate) fn new(
+        context: CallContext,
+        egress: Arc<Egress>,
+        kv: Arc<Kv>,
+        artifacts: Arc<Artifacts>,
+    ) -> Self {
         let (kv_calls_left, http_calls) = (context.limits.kv_calls, context.limits.http_calls);
+        let artifact_calls_left = context.limits.artifact_calls;
         Self {
             context,
             egress,
             kv,
             kv_calls_left,
+            artifacts,
+            artifact_calls_left,
             requests_left: http_calls.saturating_add(REFUSALS),
         }
     }

@@ -29,6 +29,8 @@ pub enum Table {
     AuditKey = 8,
     /// What happened in sessions.
     SessionEvent = 9,
+    /// What plugins keep for their callers to fetch.
+    Artifact = 12,
 }
 
 impl Table {

@@ -15,6 +15,7 @@
 //! - [`keys`]: the master key, and one key a space under it, outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
 //! - [`kv`]: what plugins keep, with quotas.
+//! - [`artifacts`]: what plugins keep for their callers to fetch, with quotas and an end.
 //! - [`allocator`]: the setting without which many databases take a gigabyte.
 //!
 //! # The data directory
@@ -48,6 +49,7 @@
 //! - Names and sizes of records stand on the disk as they are; values do not. The host's space names the tenants.
 
 pub mod allocator;
+pub mod artifacts;
 mod change;
 mod changes;
 mod embedded;
@@ -64,6 +66,7 @@ mod seal;
 mod space;
 mod store;
 
+pub use artifacts::{Artifact, ArtifactError, ArtifactId, Artifacts, NewArtifact};
 pub use change::{Change, Expect};
 pub use changes::{Changed, Changes, Notice};
 pub use embedded::{

@@ -6,10 +6,11 @@ use arc_swap::ArcSwap;
 use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
-use toolhost_policy::{ErrorCode, OperationMode, PublicError};
+use toolhost_policy::{ErrorCode, OperationMode, PublicError, TenantMeter};
 use toolhost_sandbox::{CallContext, contract};
 
 use crate::assignments::Rights;
+use crate::cached::{Asked, Cached};
 use crate::catalogue::{Offered, Served};
 use crate::checks::{check_arguments, check_client, input_unsupported};
 use crate::end::End;
@@ -17,8 +18,8 @@ use crate::provided::filled;
 use crate::seal::{Purpose, Sealer};
 use crate::stock::{Known, Reading, Stock};
 use crate::{
-    Answer, Assignments, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
-    outcome,
+    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry,
+    ToolPage, outcome,
 };
 
 /// The catalogue and the one way to call what is in it.
@@ -28,6 +29,8 @@ pub struct Tools {
     egress: Arc<Egress>,
     audit: Arc<dyn Sink>,
     sealer: Sealer,
+    pub(crate) budgets: Budgets,
+    pub(crate) cached: Cached,
     next_call: AtomicU64,
 }
 
@@ -53,6 +56,8 @@ impl Tools {
             egress,
             audit,
             sealer,
+            budgets: Budgets::default(),
+            cached: Cached::new(true),
             next_call: AtomicU64::new(1),
         })
     }
@@ -67,6 +72,7 @@ impl Tools {
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
     pub fn swap(&self, catalogue: Catalogue) {
         self.stock.store(Arc::new(Stock::new(catalogue)));
+        self.cached.clear();
     }
 
     /// Of the present catalogue.
@@ -144,9 +150,11 @@ impl Tools {
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
         let started = Instant::now();
+        let counted = self.budgets.of(binding, started).begin(started)?;
         let stock = self.stock.load_full();
         let known = self.known(&stock, binding).await?;
-        let Offered { entry, served } = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
+        let offered = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
+        let Offered { entry, served } = offered;
         // One that the tenant does not have is answered as one that nobody has.
         let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
         if !mode.lets_tool(entry.effects.read_only, entry.effects.destructive) {
@@ -183,9 +191,20 @@ impl Tools {
             served,
             call,
             mode,
+            meter: counted.meter(),
         };
-        let result = self.run(running, arguments, options).await;
+        let asked = Asked {
+            egress: &self.egress,
+            binding,
+            offered,
+            revision: stock.catalogue.revision(),
+            mode,
+            is_resumed: options.resume.is_some(),
+        };
+        let run = |arguments| self.run(running, arguments, options);
+        let (result, is_kept) = self.cached.or_run(asked, arguments, run).await;
         let (outcome, bytes) = match &result {
+            Ok((CallOutcome::Complete(_), bytes)) if is_kept => ("cached", *bytes),
             Ok((CallOutcome::Complete(_), bytes)) => ("ok", *bytes),
             Ok((CallOutcome::InputRequired(_), bytes)) => ("input_required", *bytes),
             Err(error) => (error.code.as_str(), 0),
@@ -209,13 +228,15 @@ impl Tools {
             served,
             call,
             mode,
+            meter,
         } = running;
         let deadline = Instant::now() + served.limits.wall();
         let egress_call = Arc::new(
             self.egress
                 .call(binding.clone(), Arc::clone(&served.grant), call, deadline)
                 .of_read_only_tool(entry.effects.read_only)
-                .in_mode(mode),
+                .in_mode(mode)
+                .metered(Arc::clone(meter)),
         );
         let arguments = filled(entry, arguments, &self.egress, &egress_call).await?;
         let purpose = Purpose {
@@ -243,6 +264,7 @@ impl Tools {
             plugin: served.grant.plugin.clone(),
             limits: Arc::clone(&served.limits),
             egress: Arc::clone(&egress_call),
+            meter: Some(Arc::clone(meter)),
             progress: options.progress,
         };
         let invocation = contract::Invocation {
@@ -320,6 +342,7 @@ struct Running<'a> {
     served: &'a Arc<Served>,
     call: u64,
     mode: OperationMode,
+    meter: &'a Arc<TenantMeter>,
 }
 
 fn found(stock: &Stock, known: &Known, name: &str) -> Option<Arc<ToolEntry>> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use toolhost_policy::{ConnectionName, PluginName, ToolName, is_hidden};
 use toolhost_sandbox::contract;
 
+use crate::cached::{self, CacheRule};
 use crate::catalogue::CatalogueError;
 use crate::provided::Provisions;
 use crate::schema::{Arguments, Schema};
@@ -57,6 +58,7 @@ pub struct ToolEntry {
     pub(crate) provided: BTreeMap<String, ConnectionName>,
     /// What the plugin gets has to fit this, where the host fills something; a model never sees it.
     pub(crate) whole: Option<Schema>,
+    pub(crate) cache: Option<CacheRule>,
 }
 
 impl ToolEntry {
@@ -102,6 +104,7 @@ impl ToolEntry {
                 )));
             }
         }
+        let cache = cached::rule(&tool).map_err(&refuse)?;
         if tool.effects.read_only && tool.effects.destructive {
             return Err(refuse("it says both read-only and destructive".into()));
         }
@@ -123,6 +126,7 @@ impl ToolEntry {
             output,
             provided,
             whole,
+            cache,
         })
     }
 }
@@ -197,5 +201,16 @@ mod tests {
         assert!(entry(|tool| tool.requires = vec!["roots".into()]).is_err());
         assert!(entry(|tool| tool.effects.destructive = true).is_err());
         assert!(entry(|tool| tool.output_schema = Some("{".into())).is_err());
+        let cache = |scope: &str| {
+            let scope = scope.to_owned();
+            Some(contract::Cache { ttl_ms: 1, scope })
+        };
+        assert!(entry(|tool| tool.cache = cache("shared")).unwrap().is_cached());
+        assert!(entry(|tool| tool.cache = cache("everybody")).is_err());
+        let writes = |tool: &mut contract::Tool| {
+            tool.cache = cache("shared");
+            tool.effects.read_only = false;
+        };
+        assert!(entry(writes).is_err());
     }
 }

@@ -11,10 +11,13 @@
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
+//! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
 mod args;
 mod assignments;
+mod budget;
+mod cached;
 mod call;
 mod catalogue;
 mod checks;
@@ -32,6 +35,7 @@ pub use args::ModelArgs;
 pub use assignments::{
     Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
 };
+pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};

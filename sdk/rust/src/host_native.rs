@@ -204,3 +204,43 @@ pub(crate) mod upstream_state {
         Ok(())
     }
 }
+
+pub(crate) mod artifacts {
+    pub(crate) use crate::bindings::toolhost::plugin::artifacts::{Artifact, NewArtifact};
+    use crate::bindings::toolhost::plugin::types::Failure;
+    use crate::testing;
+
+    pub(crate) fn put(wanted: &NewArtifact) -> Result<String, Failure> {
+        if !matches!(wanted.scope.as_str(), "shared" | "personal") || !wanted.mime_type.contains('/') {
+            let why = "the scope is unknown or the mime-type is not type/subtype";
+            return Err(crate::Failure::invalid_arguments(why).into());
+        }
+        Ok(testing::with(|state| {
+            let id = format!("{:032x}", state.artifacts.len() + 1);
+            let artifact = Artifact {
+                name: wanted.name.clone(),
+                mime_type: wanted.mime_type.clone(),
+                bytes: wanted.bytes.clone(),
+                meta: Vec::new(),
+            };
+            // A removed one leaves its place, so that no id comes twice.
+            state.artifacts.insert(id.clone(), Some(artifact));
+            id
+        }))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]
+    pub(crate) fn get(id: &str) -> Result<Option<Artifact>, Failure> {
+        Ok(testing::with(|state| state.artifacts.get(id).cloned().flatten()))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]
+    pub(crate) fn delete(id: &str) -> Result<bool, Failure> {
+        Ok(testing::with(|state| {
+            state
+                .artifacts
+                .get_mut(id)
+                .is_some_and(|kept| kept.take().is_some())
+        }))
+    }
+}

@@ -5,7 +5,7 @@
 //! - [`Call`]: what a tool is given beside its arguments; [`Reply`] and its kinds: what it may return.
 //! - [`Failure`] and [`Code`]: how a tool says no.
 //! - [`Http`], [`Request`], [`Response`], [`Exchange`], [`join`]: requests to the connections of the manifest.
-//! - [`Kv`], [`log`], [`Call::progress`]: the other imports.
+//! - [`Kv`], [`Artifacts`], [`log`], [`Call::progress`]: the other imports.
 //! - [`Ask`] and [`Answer`]: asking the person or the client's model.
 //! - [`export!`]: the one macro.
 //! - `adapter` (feature `adapter`): for plugins that turn a described system into tools, with `export_adapter!`.
@@ -17,6 +17,7 @@ pub mod bindings;
 #[cfg(feature = "adapter")]
 pub mod adapter;
 mod answer;
+mod artifacts;
 mod ask;
 #[cfg(all(not(target_family = "wasm"), not(feature = "built-schemas")))]
 pub mod build;
@@ -46,6 +47,7 @@ mod host;
 mod host;
 
 pub use answer::Answer;
+pub use artifacts::{Artifact, Artifacts, Kept};
 pub use ask::Ask;
 pub use call::Call;
 pub use code::{Code, HttpCode};

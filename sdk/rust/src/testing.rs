@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::bindings::exports::toolhost::plugin::tools as exported;
-use crate::bindings::toolhost::plugin::{http as wire, kv};
+use crate::bindings::toolhost::plugin::{artifacts, http as wire, kv};
 use crate::{Failure, HttpCode, HttpError, Output, Plugin, Response};
 
 /// A request as the host would get it.
@@ -39,6 +39,7 @@ type Answering = Box<dyn FnMut(&SentRequest) -> Result<Response, HttpError>>;
 pub(crate) struct State {
     answering: Option<Answering>,
     pub(crate) kv: BTreeMap<(String, String), kv::Entry>,
+    pub(crate) artifacts: BTreeMap<String, Option<artifacts::Artifact>>,
     pub(crate) log: Vec<(String, String)>,
     pub(crate) progress: Vec<(f64, Option<f64>, Option<String>)>,
     /// The last version, and the value while there is one.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use toolhost_sdk::testing::{self, Host, Returned};
 use toolhost_sdk::{
-    Answer, Ask, Call, Code, Content, Failure, Http, HttpCode, Json, Kv, Outcome, Output, Plugin, Tool, join,
-    log,
+    Answer, Artifacts, Ask, Call, Code, Content, Failure, Http, HttpCode, Json, Kv, Outcome, Output, Plugin,
+    Tool, join, log,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -100,6 +100,21 @@ fn keep(arguments: Get, _: &Call) -> Result<String, Failure> {
     let kept: u32 = kv.get(&arguments.id)?.unwrap().json()?;
     assert_eq!(kv.list("", None, 10)?.keys, std::slice::from_ref(&arguments.id));
     assert!(kv.delete(&arguments.id)? && !kv.delete(&arguments.id)?);
+    let file = Artifacts::shared()
+        .name("a.txt")
+        .put("text/plain", b"text".to_vec())?;
+    let found = Artifacts::get(&file.id)?.unwrap();
+    assert_eq!(
+        (found.name.as_deref(), found.bytes.as_slice()),
+        (Some("a.txt"), &b"text"[..])
+    );
+    assert!(
+        matches!(file.link(), Content::ResourceLink { uri, .. } if uri == format!("artifact:{}", file.id))
+    );
+    assert!(Artifacts::delete(&file.id)? && !Artifacts::delete(&file.id)?);
+    assert_eq!(Artifacts::get(&file.id)?, None);
+    let refused = Artifacts::shared().put("text", vec![]).unwrap_err();
+    assert_eq!(refused.code, Code::InvalidArguments);
     Ok(kept.to_string())
 }
 

@@ -74,6 +74,7 @@ impl Rooms {
                 self.egress
                     .call(binding.clone(), Arc::clone(&self.grant), call, deadline),
             ),
+            meter: None,
             progress: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use toolhost_policy::{ErrorCode, Limit, Limits};
+use toolhost_policy::{ErrorCode, Limit, Limits, TenantLimit, TenantLimits};
 
 use super::shell::host;
 use super::text::{code, document, root, sources};
@@ -72,6 +72,12 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
     }
     let limits: BTreeSet<String> = Limit::ALL.iter().map(|limit| limit.key().to_owned()).collect();
     assert_eq!(limits, accepted("[limits]\nKEY"));
+    let limits: BTreeSet<String> = TenantLimit::ALL
+        .iter()
+        .map(|limit| limit.key().to_owned())
+        .collect();
+    assert_eq!(limits, accepted("[tenant_limits]\nKEY"));
+    assert_eq!(limits, accepted("[tenants.a.limits]\nKEY"));
 }
 
 #[test]
@@ -92,6 +98,25 @@ fn the_limits_page_has_every_default_ceiling_and_unit() {
                 limit.ceiling(),
                 limit.unit().to_owned(),
             )
+        })
+        .collect();
+    assert_eq!(documented, real);
+}
+
+#[test]
+fn the_limits_page_has_every_limit_of_a_tenant() {
+    let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
+    let defaults = TenantLimits::default();
+    let documented: Vec<_> = document("docs/src/limits.md")
+        .table("Limits of a tenant")
+        .iter()
+        .map(|row| (code(&row[0]), number(&row[1]), number(&row[2]), row[3].clone()))
+        .collect();
+    let real: Vec<_> = TenantLimit::ALL
+        .iter()
+        .map(|limit| {
+            let (key, unit) = (limit.key().to_owned(), limit.unit().to_owned());
+            (key, defaults.get(*limit), limit.ceiling(), unit)
         })
         .collect();
     assert_eq!(documented, real);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toolhost_policy::{ConnectionName, CredentialOwner, Endpoint, LimitsPatch, PluginName, PrincipalRule};
+use toolhost_policy::{
+    ConnectionName, CredentialOwner, Endpoint, LimitsPatch, PluginName, PrincipalRule, TenantLimitsPatch,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +15,8 @@ pub(super) struct File {
     pub(super) server: Server,
     #[serde(default)]
     pub(super) limits: Option<Spanned<LimitsPatch>>,
+    #[serde(default)]
+    pub(super) tenant_limits: Option<Spanned<TenantLimitsPatch>>,
     #[serde(default)]
     pub(super) plugins: BTreeMap<PluginName, Plugin>,
     #[serde(default)]
@@ -63,6 +67,8 @@ pub(super) struct Plugin {
 pub(super) struct Tools {
     /// `read-only`, `standard` or `full`.
     pub(super) mode: Option<Spanned<String>>,
+    /// Whether results are kept of tools that say so.
+    pub(super) cache: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +185,8 @@ pub(super) struct Tenant {
     /// Without a data directory.
     #[serde(default)]
     pub(super) plugins: BTreeMap<PluginName, Spanned<Assigned>>,
+    /// Over `[tenant_limits]`.
+    pub(super) limits: Option<Spanned<TenantLimitsPatch>>,
 }
 
 /// What a tenant has of a plugin.

@@ -20,7 +20,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use std::time::Duration;
 use toolhost_audit::ChainSettings;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
-use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName};
+use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits};
 use toolhost_tenancy::{Destination, IssuerConfig, MachineHeaders};
 use toolhost_tools::{AssignmentRules, WhoHas};
 use toolhost_vault::{Source, StaticCredential};
@@ -55,6 +55,11 @@ pub(crate) struct Config {
     pub(crate) digest: Option<String>,
     pub(crate) server: Server,
     pub(crate) limits: Limits,
+    /// What each tenant may use.
+    pub(crate) tenant_limits: TenantLimits,
+    /// What those may use for which `[tenants.NAME.limits]` says otherwise.
+    pub(crate) limits_of: HashMap<TenantId, TenantLimits>,
+    pub(crate) tools: ToolSettings,
     /// The files of the plugins, by the name the operator gave each.
     pub(crate) plugins: BTreeMap<PluginName, PathBuf>,
     /// Which tenants have a plugin, where the file says it of single ones.
@@ -86,6 +91,20 @@ pub(crate) struct Config {
     pub(crate) chains: ChainSettings,
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) data: Option<Data>,
+}
+
+/// `[tools]`, without the mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ToolSettings {
+    /// Whether results are kept of tools that say so.
+    pub(crate) cache: bool,
+}
+
+impl Default for ToolSettings {
+    fn default() -> Self {
+        // A tool has to ask for it, and an operator has said yes to what it asks.
+        Self { cache: true }
+    }
 }
 
 /// `[data]`: what lasts, and where.

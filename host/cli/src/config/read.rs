@@ -1,17 +1,17 @@
 //! From the text of `host.toml` to a [`Config`]: everything is checked here, at load, and nothing is read and ignored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toolhost_identity::TenantId;
-use toolhost_policy::Limits;
+use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
 use super::source::Source;
 use super::{
-    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server, tenant,
+    Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer, membership, server, tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -55,9 +55,17 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let connection = connection::connection(&source, &name, raw, &authority)?;
         connections.insert(name, Arc::new(connection));
     }
+    let defaults = TenantLimits::default();
+    let tenant_limits = tenant_limits(&source, "tenant_limits", defaults, raw.tenant_limits)?;
     let (mut tenants, mut assigned) = (BTreeMap::new(), Vec::new());
+    let mut limits_of = HashMap::new();
     for (name, mut raw) in raw.tenants {
         let id = tenant_id(&source, "tenants", &name)?;
+        if let Some(patch) = raw.limits.take() {
+            let table = format!("tenants.{id}.limits");
+            let limits = self::tenant_limits(&source, &table, tenant_limits, Some(patch))?;
+            limits_of.insert(id.clone(), limits);
+        }
         let (mode, plugins) = (raw.mode.take(), std::mem::take(&mut raw.plugins));
         assigned.extend(assigned::assigned(&source, &id, mode, plugins, lasts)?);
         tenants.insert(id.clone(), tenant::tenant(&source, id, raw)?);
@@ -118,6 +126,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         digest: Some(hexadecimal(&Sha256::digest(text.as_bytes()))),
         server: server::server(&source, raw.server)?,
         limits,
+        tenant_limits,
+        limits_of,
+        tools: ToolSettings {
+            cache: raw.tools.cache.unwrap_or(ToolSettings::default().cache),
+        },
         plugins,
         plugin_tenants,
         who_has: assigned::who_has(&source, "tenancy.plugins", raw.tenancy.plugins)?,
@@ -144,4 +157,17 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
 fn tenant_id(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
     TenantId::parse(name.get_ref())
         .map_err(|why| source.at(name, format!("{table}.{}", name.get_ref().escape_default()), why))
+}
+
+fn tenant_limits(
+    source: &Source<'_>,
+    table: &str,
+    over: TenantLimits,
+    patch: Option<Spanned<TenantLimitsPatch>>,
+) -> Result<TenantLimits, ConfigError> {
+    let Some(patch) = patch else { return Ok(over) };
+    over.set(patch.get_ref()).map_err(|limit| {
+        let why = format!("is not from 1 to {} {}", limit.ceiling(), limit.unit());
+        source.at(&patch, format!("{table}.{limit}"), why)
+    })
 }

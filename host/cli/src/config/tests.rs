@@ -277,3 +277,34 @@ fn a_limit_out_of_range_names_its_key_and_range() {
         "{error}"
     );
 }
+
+#[test]
+fn limits_of_a_tenant_stand_over_those_of_all() {
+    let read = |tables: &str| read(&format!("{GOOD}\n{tables}"));
+    let config = read(
+        "[tenant_limits]\ncalls_at_once = 5\ncalls_per_minute = 7\n[tenants.acme.limits]\ncalls_at_once = 9\n[tools]\ncache = false",
+    )
+    .unwrap();
+    assert_eq!(config.tenant_limits.calls_at_once, 5);
+    let [acme] = config.limits_of.values().collect::<Vec<_>>()[..] else {
+        panic!("{:?}", config.limits_of)
+    };
+    assert_eq!((acme.calls_at_once, acme.calls_per_minute), (9, 7));
+    assert!(!config.tools.cache);
+    assert!(read("").unwrap().tools.cache);
+    for (tables, key) in [
+        (
+            "[tenant_limits]\ncalls_at_once = 0",
+            "tenant_limits.calls_at_once",
+        ),
+        (
+            "[tenants.acme.limits]\nrequests_per_minute = 9999999999999",
+            "tenants.acme.limits.requests_per_minute",
+        ),
+        ("[tenant_limits]\ncalls = 1", "calls"),
+        ("[tools]\ncached = true", "cached"),
+    ] {
+        let error = read(tables).map(|_| ()).expect_err(tables);
+        assert!(error.contains(key), "{error}");
+    }
+}

@@ -119,9 +119,9 @@ async fn over_http(
         max_body_bytes: usize::try_from(arguments.saturating_mul(2).saturating_add(BODY_FRAME))?,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let (tools, _sandbox) = served;
+    let (tools, sandbox) = served;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
-    let gateway = Gateway::switching(tools, tenancy, switching, config);
+    let gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");

@@ -8,7 +8,7 @@ use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits};
 use toolhost_sandbox::{Compiler, Plugin, Sandbox, SandboxError, SandboxSettings, contract};
 use toolhost_store::Kv;
-use toolhost_tools::{Catalogue, Tools};
+use toolhost_tools::{Budgets, Catalogue, Tools};
 
 use super::credentials::Providers;
 use super::{Ground, PluginFile};
@@ -116,8 +116,13 @@ pub(crate) async fn serve_plugins(
     for said in &setup.config.assigned {
         said.check(&assignments)?;
     }
-    let tools = Tools::new(catalogue, egress, Arc::clone(&ground.audit))?;
-    Ok(Arc::new(tools.with_assignments(assignments)))
+    let config = &setup.config;
+    let budgets = Budgets::new(config.tenant_limits, config.limits_of.clone());
+    let tools = Tools::new(catalogue, egress, Arc::clone(&ground.audit))?
+        .with_assignments(assignments)
+        .with_budgets(budgets)
+        .with_cache(config.tools.cache);
+    Ok(Arc::new(tools))
 }
 
 async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, Vec<contract::Tool>), Failure> {
@@ -130,11 +135,17 @@ async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, Vec<contr
 
 /// Everything of a tool that a model or a client sees, and so everything that a yes is given to.
 pub(crate) fn whole(tool: &contract::Tool) -> Value {
-    json!({
+    let mut seen = json!({
         "title": tool.title, "description": tool.description,
         "input_schema": tool.input_schema, "output_schema": tool.output_schema,
         "read_only": tool.effects.read_only, "destructive": tool.effects.destructive,
         "idempotent": tool.effects.idempotent, "open_world": tool.effects.open_world,
         "requires": tool.requires, "meta": tool.meta,
-    })
+    });
+    // Only where there is one, so that what was granted before this was asked stays granted.
+    if let (Some(cache), Some(seen)) = (&tool.cache, seen.as_object_mut()) {
+        let rule = json!({ "ttl_ms": cache.ttl_ms, "scope": cache.scope });
+        seen.insert("cache".into(), rule);
+    }
+    seen
 }

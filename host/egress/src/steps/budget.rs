@@ -1,10 +1,10 @@
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// Takes one request out of the call's budget and checks the body's length. A request that a later step refuses has
+/// Takes one request out of the call's budget and out of the tenant's, and checks the body's length. A request that a later step refuses has
 /// been counted: trying names is not free.
 ///
 /// # Errors
-/// `limit`, naming `http_calls` or `request_bytes`.
+/// `limit`, naming `http_calls`, `request_bytes`, or the tenant's `requests_per_minute` or `sent_bytes_per_minute`.
 pub fn budget(call: &EgressCall, body_bytes: usize) -> Result<(), EgressFailure> {
     let limit = |text| EgressFailure::new(EgressCode::Limit, text);
     call.take_request().map_err(|most| {
@@ -12,7 +12,9 @@ pub fn budget(call: &EgressCall, body_bytes: usize) -> Result<(), EgressFailure>
             "more than {most} requests in one call (limits.http_calls)"
         ))
     })?;
-    body_within(call, body_bytes)
+    body_within(call, body_bytes)?;
+    let bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX);
+    call.take_of_tenant(bytes).map_err(|over| limit(over.to_string()))
 }
 
 /// The bound on a request's body, which holds again once a credential was put into it.
@@ -32,6 +34,11 @@ pub(crate) fn body_within(call: &EgressCall, body_bytes: usize) -> Result<(), Eg
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use toolhost_policy::{TenantLimits, TenantMeter};
+
     use super::budget;
     use crate::EgressCode;
     use crate::testing::{call, grant_of};
@@ -57,6 +64,22 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(taken as u64, call.grant().limits.http_calls);
+    }
+
+    #[test]
+    fn what_the_tenant_has_used_counts_over_all_its_calls() {
+        let limits = TenantLimits {
+            requests_per_minute: 3,
+            ..TenantLimits::default()
+        };
+        let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
+        let one =
+            || call(grant_of("billing", "https://billing.example.com", |_| {})).metered(Arc::clone(&meter));
+        let (first, second) = (one(), one());
+        assert!(budget(&first, 0).is_ok() && budget(&second, 0).is_ok() && budget(&first, 0).is_ok());
+        let failure = budget(&second, 0).unwrap_err();
+        assert_eq!((failure.code, failure.sent), (EgressCode::Limit, false));
+        assert!(failure.message.contains("requests_per_minute"), "{failure:?}");
     }
 
     #[test]

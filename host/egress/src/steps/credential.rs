@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use toolhost_identity::Binding;
 use toolhost_policy::{AuthPlacement, Connection};
 use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
 
@@ -38,27 +39,51 @@ pub(crate) async fn lookup(
     call: &EgressCall,
     connection: &Connection,
 ) -> Result<Arc<Credential>, EgressFailure> {
-    let refuse = |reason: &dyn std::fmt::Display| {
-        tracing::debug!(connection = %connection.name, call = call.id(), %reason, "no usable credential");
+    let found = usable(provider, call.binding(), connection, call.deadline()).await;
+    found.map_err(|reason| {
+        tracing::debug!(connection = %connection.name, call = call.id(), reason, "no usable credential");
         EgressFailure::new(
             EgressCode::NotConnected,
             format!("connection {} has no usable credential", connection.name),
         )
-    };
-    let provider =
-        provider.ok_or_else(|| refuse(&format_args!("no provider {:?}", connection.credentials)))?;
-    let key = CredentialKey::of(call.binding(), connection);
+    })
+}
+
+/// The same for whoever only asks which one it would be: `None` where nothing of one is sent or given to the plugin.
+///
+/// # Errors
+/// There is none, and why.
+pub(crate) async fn usable_credential(
+    provider: Option<&dyn CredentialProvider>,
+    binding: &Binding,
+    connection: &Connection,
+    deadline: Instant,
+) -> Result<Option<Arc<Credential>>, String> {
+    if !needs_credential(connection) && connection.provide.is_empty() {
+        return Ok(None);
+    }
+    usable(provider, binding, connection, deadline).await.map(Some)
+}
+
+async fn usable(
+    provider: Option<&dyn CredentialProvider>,
+    binding: &Binding,
+    connection: &Connection,
+    deadline: Instant,
+) -> Result<Arc<Credential>, String> {
+    let provider = provider.ok_or_else(|| format!("no provider {:?}", connection.credentials))?;
+    let key = CredentialKey::of(binding, connection);
     let end = Instant::now()
         .checked_add(LOOKUP_DEADLINE)
-        .unwrap_or(call.deadline())
-        .min(call.deadline());
-    let left = call.deadline().saturating_duration_since(Instant::now());
+        .unwrap_or(deadline)
+        .min(deadline);
+    let left = deadline.saturating_duration_since(Instant::now());
     let until = SystemTime::now().checked_add(left).unwrap_or(UNIX_EPOCH);
-    let found = tokio::time::timeout_at(end.into(), provider.get_for(call.binding(), &key, until)).await;
+    let found = tokio::time::timeout_at(end.into(), provider.get_for(binding, &key, until)).await;
     let credential = found
-        .map_err(|_| refuse(&"the provider did not answer in time"))?
-        .map_err(|error| refuse(&error))?;
-    check(&credential, connection).map_err(|reason| refuse(&reason))?;
+        .map_err(|_| "the provider did not answer in time".to_owned())?
+        .map_err(|error| error.to_string())?;
+    check(&credential, connection)?;
     Ok(credential)
 }
 

@@ -34,6 +34,7 @@ pub(crate) use cap::{Piece, count, next_piece};
 pub use cap::{cap_body, cap_head};
 pub use connection::connection;
 pub(crate) use credential::lookup;
+pub(crate) use credential::usable_credential;
 pub use credential::{MIN_SECRET, credential};
 pub use endpoint::endpoint;
 pub use fill_url::fill_url;

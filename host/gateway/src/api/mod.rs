@@ -1,5 +1,6 @@
 //! The HTTP API: the same tools by the same call path, for programs without an MCP client.
 
+mod artifact;
 mod asked;
 mod call;
 mod list;
@@ -10,6 +11,7 @@ mod said;
 mod sessions;
 mod tenants;
 
+pub(crate) use artifact::artifact;
 pub(crate) use call::call;
 pub(crate) use list::{Pages, list};
 pub(crate) use openapi::openapi;

@@ -8,7 +8,7 @@ use crate::state::HostState;
 
 impl crate::bindings::toolhost::plugin::types::Host for HostState {}
 
-fn failure(code: &str, message: impl Into<String>) -> Failure {
+pub(super) fn failure(code: &str, message: impl Into<String>) -> Failure {
     Failure {
         code: code.to_owned(),
         message: message.into(),

@@ -1,5 +1,6 @@
 //! What a guest may import: one file an interface, under the interface's own name.
 
+mod artifacts;
 mod http;
 mod kv;
 mod log;
@@ -20,7 +21,7 @@ use crate::state::HostState;
 pub(crate) const TOOLS_INTERFACE: &str = "toolhost:plugin/tools@0.1.0";
 
 /// Our interfaces, without their version.
-const OURS: [&str; 5] = ["types", "http", "kv", "progress", "log"];
+const OURS: [&str; 6] = ["types", "http", "kv", "artifacts", "progress", "log"];
 
 /// The WASI packages that are linked, with an empty context behind them. Toolchains import them whether a guest uses
 /// them or not.
@@ -51,6 +52,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     plugin::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
+    plugin::artifacts::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     Ok(linker)
@@ -65,6 +67,7 @@ mod tests {
         for offered in [
             "toolhost:plugin/http@0.1.0",
             "toolhost:plugin/types@0.1.0",
+            "toolhost:plugin/artifacts@0.1.0",
             "wasi:io/poll@0.2.12",
             "wasi:cli/stderr@0.2.3",
             "wasi:http/outgoing-handler@0.2.0",

@@ -15,6 +15,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use quota::Usage;
+pub(crate) use turns::Turns;
+
 pub use error::KvError;
 pub use quota::KvQuota;
 pub use space::{KvScope, KvSpace};

@@ -20,9 +20,9 @@ impl Default for KvQuota {
 
 /// What a tenant keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) plugin: u64,
-    pub(super) tenant: u64,
+pub(crate) struct Usage {
+    pub(crate) plugin: u64,
+    pub(crate) tenant: u64,
 }
 
 impl Usage {
@@ -31,7 +31,7 @@ impl Usage {
     /// # Errors
     /// [`KvError::Full`]: more than the quota, and the change would make it more still. One that frees more than it
     /// needs is always welcome, so that a lowered quota locks nobody out.
-    pub(super) fn after(self, freed: u64, needed: u64, quota: &KvQuota) -> Result<Self, KvError> {
+    pub(crate) fn after(self, freed: u64, needed: u64, quota: &KvQuota) -> Result<Self, KvError> {
         let after = |now: u64| now.saturating_sub(freed).saturating_add(needed);
         let next = Self {
             plugin: after(self.plugin),

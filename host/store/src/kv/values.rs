@@ -55,6 +55,11 @@ impl Kv {
         Self { store, quota, turns }
     }
 
+    /// What they are kept in.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
     /// The value of a key.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use toolhost_sdk::{Ability, Answer, Ask, Call, Failure, Outcome, Output, Plugin, Tool};
+use toolhost_sdk::{Ability, Answer, Ask, CacheScope, Call, Failure, Outcome, Output, Plugin, Tool};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +47,13 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
                 .description("asks the person, and says what came back")
                 .requires(Ability::Elicitation)
                 .read_only(),
+        )
+        .tool(
+            Tool::new("elicit_cached", elicit)
+                .description("the same, with results that may be kept")
+                .requires(Ability::Elicitation)
+                .read_only()
+                .cache(std::time::Duration::from_secs(600), CacheScope::Shared),
         )
         .tool(
             Tool::new("sample", sample)

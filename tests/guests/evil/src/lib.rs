@@ -5,13 +5,16 @@
 //! - `ambient`: what the standard library lets a guest see.
 //! - `remember`: memory and statics from one call to the next.
 //! - `requests`: requests through the `http` import, as the test spells them.
-//! - `keep`: the `kv` import.
+//! - `keep`: the `kv` import; `artifacts`: the import of that name.
+//! - `cached`: tools that say that their results may be kept.
 //! - `ask`: questions to the person and to the client's model.
 
 #![allow(clippy::empty_loop, reason = "that is the attack")]
 
 mod ambient;
+mod artifacts;
 mod ask;
+mod cached;
 mod exhaust;
 mod keep;
 mod output;
@@ -47,6 +50,8 @@ fn plugin() -> Plugin {
     let plugin = remember::tools(plugin);
     let plugin = requests::tools(plugin);
     let plugin = keep::tools(plugin);
+    let plugin = artifacts::tools(plugin);
+    let plugin = cached::tools(plugin);
     ask::tools(plugin)
 }
 

@@ -18,6 +18,8 @@ enum Success {
     Nothing,
     /// Events, until the stream ends.
     Events,
+    /// What a plugin kept.
+    Bytes,
 }
 
 impl Success {
@@ -35,6 +37,13 @@ impl Success {
                 json!({"description": "Made", "content": json("Session"), "headers": header("Location")}),
             ),
             Self::Nothing => ("204", json!({"description": "Done"})),
+            Self::Bytes => (
+                "200",
+                json!({
+                    "description": "The bytes, with the type that the plugin gave them",
+                    "content": {"*/*": {"schema": {}}},
+                }),
+            ),
             Self::Events => (
                 "200",
                 json!({
@@ -67,6 +76,10 @@ pub(super) fn paths() -> Value {
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
         })
     };
+    let artifact = json!({
+        "name": "id", "in": "path", "required": true,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    });
     let tenant = json!({
         "name": "id", "in": "path", "required": true,
         "schema": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},
@@ -78,7 +91,7 @@ pub(super) fn paths() -> Value {
     let body =
         |schema, required| json!({"required": required, "content": {"application/json": {"schema": schema}}});
     let calling: &[u16] = &[
-        400, 401, 403, 404, 408, 409, 413, 415, 422, 424, 500, 502, 503, 504,
+        400, 401, 403, 404, 408, 409, 413, 415, 422, 424, 429, 500, 502, 503, 504,
     ];
     let operation = |id: &str, summary: &str, parameters: Vec<Value>, success, failures: &[u16]| {
         json!({
@@ -146,6 +159,10 @@ pub(super) fn paths() -> Value {
             "showTenant", "One of them", vec![tenant],
             Success::Json("Tenant"), &[400, 401, 403, 404, 500, 503],
         )},
+        "/api/v1/artifacts/{id}": {"get": operation(
+            "fetchArtifact", "The bytes that a tool's result points to with `artifact:ID`", with(of_tenant(), artifact),
+            Success::Bytes, &[400, 401, 403, 404, 409, 500, 503],
+        )},
         "/api/v1/openapi.json": {"get": {
             "operationId": "describe", "summary": "This document", "security": [],
             "responses": {"200": {"description": "An OpenAPI 3.1 document", "content": {"application/json": {"schema": {"type": "object"}}}}},
@@ -197,7 +214,7 @@ fn responses(success: Success, failures: &[u16]) -> Value {
             json!({"description": description, "content": {PROBLEM_JSON: {"schema": reference("Problem")}}});
         let header = match status {
             401 | 403 => Some("WWW-Authenticate"),
-            503 => Some("Retry-After"),
+            429 | 503 => Some("Retry-After"),
             _ => None,
         };
         if let (Some(header), Some(response)) = (header, response.as_object_mut()) {

@@ -136,6 +136,7 @@ pub(super) fn schemas() -> Value {
                 "detail": {"type": "string", "description": "One sentence for a person"},
                 "code": {"enum": codes},
                 "param": {"type": "string", "description": "The argument, key or header it is about"},
+                "retry_after": {"type": "integer", "minimum": 1, "description": "Seconds, as in Retry-After, where they are known"},
             },
         },
     })

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use toolhost_identity::Binding;
+use toolhost_policy::PluginName;
+use toolhost_store::{ArtifactError, Artifacts, KvScope, NewArtifact};
+
+use super::kv::failure;
+use crate::bindings::toolhost::plugin::artifacts::{Artifact, Host, NewArtifact as Wanted};
+use crate::bindings::toolhost::plugin::types::Failure;
+use crate::state::HostState;
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn refused(error: ArtifactError) -> Failure {
+    let code = match &error {
+        ArtifactError::Name | ArtifactError::MimeType | ArtifactError::Ttl => "invalid-arguments",
+        ArtifactError::TooLarge | ArtifactError::Full => "limit",
+        // Which space, which file and why are the operator's to read, not the guest's.
+        ArtifactError::Unavailable(why) => {
+            tracing::warn!(%why, "a plugin's artifacts cannot be reached");
+            "failed"
+        }
+    };
+    failure(code, error.to_string())
+}
+
+/// Where the guest's artifacts are: what is kept, for whom, of which plugin.
+type Reached = (Arc<Artifacts>, Binding, PluginName);
+
+impl HostState {
+    /// The guest's artifacts, and one operation less to spend.
+    fn artifacts(&mut self) -> Result<Reached, Failure> {
+        let Some(call) = self.scope.as_mut() else {
+            return Err(failure(
+                "denied",
+                "a plugin that describes itself has no artifacts",
+            ));
+        };
+        let Some(left) = call.artifact_calls_left.checked_sub(1) else {
+            return Err(failure(
+                "limit",
+                "the call has used its operations on artifacts ([limits] artifact_calls)",
+            ));
+        };
+        call.artifact_calls_left = left;
+        let context = &call.context;
+        Ok((
+            Arc::clone(&call.artifacts),
+            context.binding.clone(),
+            context.plugin.clone(),
+        ))
+    }
+}
+
+impl Host for HostState {
+    async fn put(&mut self, wanted: Wanted) -> wasmtime::Result<Result<String, Failure>> {
+        let scope = match wanted.scope.as_str() {
+            "shared" => KvScope::Shared,
+            "personal" => KvScope::Personal,
+            _ => return Ok(Err(failure("invalid-arguments", "a scope is shared or personal"))),
+        };
+        let new = NewArtifact {
+            scope,
+            name: wanted.name,
+            mime_type: wanted.mime_type,
+            bytes: wanted.bytes,
+            ttl: wanted.ttl_ms.map(Duration::from_millis),
+        };
+        Ok(match self.artifacts() {
+            Ok((artifacts, binding, plugin)) => {
+                let id = artifacts.put(&binding, &plugin, new).await;
+                id.map(|id| id.to_string()).map_err(refused)
+            }
+            Err(failure) => Err(failure),
+        })
+    }
+
+    async fn get(&mut self, id: String) -> wasmtime::Result<Result<Option<Artifact>, Failure>> {
+        let (artifacts, binding, plugin) = match self.artifacts() {
+            Ok(reached) => reached,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let found = artifacts.get(&binding, &plugin, &id).await.map_err(refused);
+        Ok(found.map(|found| {
+            found.map(|found| Artifact {
+                name: found.name,
+                mime_type: found.mime_type,
+                bytes: found.bytes,
+                meta: Vec::new(),
+            })
+        }))
+    }
+
+    async fn delete(&mut self, id: String) -> wasmtime::Result<Result<bool, Failure>> {
+        Ok(match self.artifacts() {
+            Ok((artifacts, binding, plugin)) => {
+                artifacts.delete(&binding, &plugin, &id).await.map_err(refused)
+            }
+            Err(failure) => Err(failure),
+        })
+    }
+}

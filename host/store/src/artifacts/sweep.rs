@@ -1,0 +1,89 @@
+use toolhost_identity::Binding;
+use toolhost_policy::PluginName;
+
+use super::head::Head;
+use super::keep::now;
+use super::layout::{self, expiring};
+use super::{ArtifactError, ArtifactId, Artifacts};
+use crate::{Change, Expect, Space, StoreError};
+
+/// How many expired ones a new one removes: so that there are never many, and none waits for long.
+const SWEPT: usize = 16;
+
+/// How often a removal begins again because another host counted meanwhile.
+const MAX_TRIES: usize = 64;
+
+impl Artifacts {
+    /// Removes an artifact of this very plugin, where this caller may have it; whether it was there.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`].
+    pub async fn delete(
+        &self,
+        binding: &Binding,
+        plugin: &PluginName,
+        id: &str,
+    ) -> Result<bool, ArtifactError> {
+        let Some(id) = ArtifactId::parse(id) else {
+            return Ok(false);
+        };
+        let space = Space::from(binding.space());
+        let _turn = self.turns.take(&space).await;
+        match self.head(&space, id).await? {
+            Some(head) if head.plugin == plugin.as_str() && head.is_for(binding, now()) => {
+                self.remove(&space, id, &head).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Removes some of the plugin's artifacts that have expired. The tenant's turn must be held.
+    pub(super) async fn sweep(
+        &self,
+        space: &Space,
+        plugin: &PluginName,
+        now: u64,
+    ) -> Result<(), ArtifactError> {
+        let first = layout::expiries(plugin).limit(SWEPT);
+        for found in self.store.scan(space, &first).await?.found {
+            let (at, id) = expiring(found.key.name()).ok_or_else(|| layout::damaged(space))?;
+            if at > now {
+                break;
+            }
+            let Some(head) = self.head(space, id).await? else {
+                // Another host was here first, and in the middle of it: nothing is left but this.
+                self.store.delete(space, &found.key).await?;
+                continue;
+            };
+            self.remove(space, id, &head).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, space: &Space, id: ArtifactId, head: &Head) -> Result<bool, ArtifactError> {
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.store.get(space, &layout::head(id)?).await? else {
+                return Ok(false);
+            };
+            let mut changes = self.charge(space, &head.plugin, head.cost, 0).await?;
+            changes.push(Change::Delete {
+                key: layout::head(id)?,
+                expect: Expect::Version(record.version),
+            });
+            let rest = layout::parts(id, head.size)?.into_iter().chain([layout::expiry(
+                &head.plugin,
+                head.expires_at,
+                id,
+            )?]);
+            changes.extend(rest.map(|key| Change::Delete {
+                key,
+                expect: Expect::Any,
+            }));
+            match self.store.batch(space, changes).await {
+                Err(StoreError::Conflict) => tokio::task::yield_now().await,
+                done => return Ok(done.map(|_| true)?),
+            }
+        }
+        Err(ArtifactError::Unavailable(StoreError::Conflict))
+    }
+}
