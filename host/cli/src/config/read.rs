@@ -11,7 +11,8 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
 use super::source::Source;
 use super::{
-    Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer, membership, server, tenant,
+    Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer,
+    membership, server, tenant,
 };
 use crate::grants::hexadecimal;
 
