@@ -32,12 +32,14 @@ const BILLING_IMPORTS: [&str; 7] = [
     "wasi:cli/terminal-",
 ];
 
-/// What the adapter may import beside that: the types of `tools`, whose functions it neither has nor calls.
-const OPENAPI_IMPORTS: [&str; 8] = [
+/// What the adapter may import: the types of `tools` too, whose functions it neither has nor calls, and the seed of the
+/// standard library's maps.
+const OPENAPI_IMPORTS: [&str; 9] = [
     "toolhost:plugin/types@",
     "toolhost:plugin/tools@",
     "toolhost:plugin/http@",
     "wasi:io/",
+    "wasi:random/insecure-seed@",
     "wasi:cli/environment@",
     "wasi:cli/exit@",
     "wasi:cli/std",
