@@ -143,7 +143,7 @@ fn plain_members<'d>(
     format: Format,
 ) -> Option<&'d Map<String, Value>> {
     let object = follow(schemas.root(), schema).ok()?.as_object()?;
-    let says = |key: &&str| object.contains_key(*key);
+    let says = |key: &str| object.contains_key(key);
     let members = object.get("properties")?.as_object()?;
     let is_object = object.get("type").is_none_or(|kind| kind == "object");
     let closed = format == Format::Multipart
@@ -152,7 +152,7 @@ fn plain_members<'d>(
             None | Some(Value::Bool(false))
         );
     let bare =
-        !MORE_THAN_MEMBERS.iter().any(|key| says(&key)) && object.get("nullable") != Some(&Value::Bool(true));
+        !MORE_THAN_MEMBERS.iter().any(|key| says(key)) && object.get("nullable") != Some(&Value::Bool(true));
     let names = object.get("required").and_then(Value::as_array);
     let whole = required || format == Format::Multipart || names.is_none_or(Vec::is_empty);
     let few = !members.is_empty() && members.len() <= MAX_MEMBERS;

@@ -162,16 +162,14 @@ fn one<'d>(
     let kind = schema.map_or(Shape::Scalar, |schema| shape(schemas.root(), schema));
     match place {
         Place::Path => before(path, &part, kind),
-        Place::Query => {
-            if !query_names(&mut part, schema, kind, schemas) {
-                if required {
-                    return Err(refuse("is an object whose members the document does not name"));
-                }
-                notes.push(format!(
-                    "query parameter {shown:?} has members that the document does not name, and is left out"
-                ));
-                return Ok(None);
+        Place::Query if !query_names(&mut part, schema, kind, schemas) => {
+            if required {
+                return Err(refuse("is an object whose members the document does not name"));
             }
+            notes.push(format!(
+                "query parameter {shown:?} has members that the document does not name, and is left out"
+            ));
+            return Ok(None);
         }
         _ => {}
     }

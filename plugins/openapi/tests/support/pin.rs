@@ -12,7 +12,7 @@ pub fn check(operation: &Operation, request: &Request) -> Result<(), String> {
         let of_object = operation.query_objects.iter().any(|name| {
             let rest = key.strip_prefix(name.as_str());
             rest.is_some_and(|rest| {
-                rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]") || rest == ""
+                rest.is_empty() || (rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]"))
             })
         });
         if !operation.query.contains(key) && !of_object {
