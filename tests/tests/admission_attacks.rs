@@ -154,7 +154,7 @@ fn typed(wat: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let root = toolhost_tests::root();
     let (package, _) = resolve.push_dir(root.join("wit")).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
+    let world = resolve.select_world(&[package], Some("tool")).unwrap();
     wit_component::embed_component_metadata(
         &mut module,
         &resolve,

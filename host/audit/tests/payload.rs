@@ -51,6 +51,8 @@ const MEMBERS: &[&str] = &[
     "dropped_bytes",
     "refused",
     "done",
+    "from",
+    "to",
     "who",
 ];
 

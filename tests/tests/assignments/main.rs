@@ -21,6 +21,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use toolhost_tests::host::Ended;
 use toolhost_tests::{Host, HostBuilder, Issuer, Upstream, mcp};
+use toolhost_tools::HOST_TOOLS;
 
 /// A host whose one plugin is for those that it is assigned to: acme, globex below it, and initech beside them.
 struct World {
@@ -75,7 +76,7 @@ impl World {
             .mint(&json!({"tenantId": tenant, "sub": "ada", "role": "owner"}))
     }
 
-    /// The names that the HTTP API lists.
+    /// The plugins' tools that the HTTP API lists.
     async fn listed(&self, tenant: &str) -> Vec<String> {
         let request = reqwest::Client::new()
             .get(self.host.at("/api/v1/tools"))
@@ -87,6 +88,7 @@ impl World {
             .iter();
         tools
             .map(|tool| tool["name"].as_str().unwrap().to_owned())
+            .filter(|name| !HOST_TOOLS.contains(&name.as_str()))
             .collect()
     }
 
