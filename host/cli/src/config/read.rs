@@ -11,7 +11,8 @@ use toolhost_policy::Limits;
 
 use super::source::Source;
 use super::{
-    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server, tenant,
+    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server, store,
+    tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -138,6 +139,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         chains,
         cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
         data,
+        postgres: store::store(&source, raw.store)?,
     })
 }
 

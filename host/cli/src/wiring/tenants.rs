@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toolhost_audit::{ChangeAction, Event, Sink as _, TenantChanged};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace};
-use toolhost_store::Store as _;
 use toolhost_tenancy::ChangeError;
 
 use super::data::Kept;
