@@ -100,7 +100,15 @@ fn keep_credential(host: &Host, tenant: &str, flags: &[&str]) {
         format!("{tenant}/billing"),
         format!("external_tenant_id=acct_{tenant}"),
     );
-    let verb = ["credential", "set", &name, "--secret-file", "-", "--attribute", &account];
+    let verb = [
+        "credential",
+        "set",
+        &name,
+        "--secret-file",
+        "-",
+        "--attribute",
+        &account,
+    ];
     let kept = host.verb_with(&[&verb, flags].concat(), &secret(tenant));
     assert_eq!(kept.status, 0, "{kept:?}");
 }
@@ -114,14 +122,23 @@ fn ask(host: &Host, method: Method, path: &str, token: &str) -> RequestBuilder {
 
 /// Begins a session; its id.
 async fn session(host: &Host, token: &str) -> String {
-    let made = ask(host, Method::POST, "/api/v1/sessions", token).send().await.unwrap();
+    let made = ask(host, Method::POST, "/api/v1/sessions", token)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(made.status(), 201);
     let made: Value = made.json().await.unwrap();
     made["id"].as_str().unwrap().to_owned()
 }
 
 fn call(host: &Host, token: &str, session: &str, body: &Value) -> RequestBuilder {
-    ask(host, Method::POST, &format!("/api/v1/sessions/{session}/calls"), token).json(body)
+    ask(
+        host,
+        Method::POST,
+        &format!("/api/v1/sessions/{session}/calls"),
+        token,
+    )
+    .json(body)
 }
 
 async fn switch(host: &Host, token: &str, session: &str, tenant: &str) -> Value {
@@ -146,9 +163,16 @@ fn invoices() -> Value {
 /// The tenant of an answer, which is that tenant's invoice and no other's.
 async fn whose(response: Response) -> String {
     assert_eq!(response.status(), 200);
-    let tenant = response.headers()["toolhost-active-tenant"].to_str().unwrap().to_owned();
+    let tenant = response.headers()["toolhost-active-tenant"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let answer: Value = response.json().await.unwrap();
-    assert_eq!(answer["structured"]["invoices"], json!([invoice(&tenant)]), "{answer}");
+    assert_eq!(
+        answer["structured"]["invoices"],
+        json!([invoice(&tenant)]),
+        "{answer}"
+    );
     tenant
 }
 

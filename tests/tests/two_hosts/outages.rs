@@ -14,7 +14,10 @@ async fn a_server_that_is_away_leaves_no_stale_rights() {
     let world = World::on(Town::on(server.server(), Layout::Schema).await).await;
     let (token, one, two) = (world.token(), &world.one, &world.two);
     let id = session(one, &token).await;
-    assert_eq!(whose(call(two, &token, &id, &invoices()).send().await.unwrap()).await, "acme");
+    assert_eq!(
+        whose(call(two, &token, &id, &invoices()).send().await.unwrap()).await,
+        "acme"
+    );
     server.kill();
     let is_served = async |host| {
         let answer = call(host, &token, &id, &invoices()).send().await.unwrap();
@@ -25,7 +28,11 @@ async fn a_server_that_is_away_leaves_no_stale_rights() {
     let asked = world.billing.upstream.seen().len();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!is_served(one).await && !is_served(two).await);
-    assert_eq!(world.billing.upstream.seen().len(), asked, "nothing leaves meanwhile");
+    assert_eq!(
+        world.billing.upstream.seen().len(),
+        asked,
+        "nothing leaves meanwhile"
+    );
     server.start();
     let back = until("the return", BACK, async || is_served(one).await).await;
     println!("with the server back, calls go on after {back:.1?}");
@@ -36,7 +43,10 @@ async fn a_server_that_is_away_leaves_no_stale_rights() {
     println!("a credential that is removed then is refused by the other host after {refused:.1?}");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (_, code) = outcome(call(two, &token, &id, &invoices())).await;
-    assert!(matches!(code.as_str(), "not_connected" | "internal" | "unavailable"), "{code}");
+    assert!(
+        matches!(code.as_str(), "not_connected" | "internal" | "unavailable"),
+        "{code}"
+    );
     until("the reason", BACK, async || {
         outcome(call(two, &token, &id, &invoices())).await.1 == "not_connected"
     })

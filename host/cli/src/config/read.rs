@@ -11,8 +11,8 @@ use toolhost_policy::Limits;
 
 use super::source::Source;
 use super::{
-    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server, store,
-    tenant,
+    Config, ConfigError, assigned, authority, connection, credential, data, file, issuer, membership, server,
+    store, tenant,
 };
 use crate::grants::hexadecimal;
 

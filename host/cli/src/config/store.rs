@@ -47,10 +47,7 @@ pub(crate) enum PostgresUrl {
 ///
 /// # Errors
 /// A key is wrong, stands beside another that says the same, or has no meaning for the kind.
-pub(super) fn store(
-    source: &Source<'_>,
-    raw: Option<file::Store>,
-) -> Result<Option<Postgres>, ConfigError> {
+pub(super) fn store(source: &Source<'_>, raw: Option<file::Store>) -> Result<Option<Postgres>, ConfigError> {
     let Some(raw) = raw else {
         return Ok(None);
     };
@@ -106,9 +103,7 @@ fn postgres(source: &Source<'_>, raw: file::Store) -> Result<Postgres, ConfigErr
     };
     let prefix = match &raw.prefix {
         None => Prefix::default(),
-        Some(said) => {
-            Prefix::parse(said.get_ref()).map_err(|why| source.at(said, "store.prefix", why))?
-        }
+        Some(said) => Prefix::parse(said.get_ref()).map_err(|why| source.at(said, "store.prefix", why))?,
     };
     let keys_url = one(source, "keys_url", raw.keys_url_file, raw.keys_url_env)?;
     let password = one(source, "password", raw.password_file, raw.password_env)?;
@@ -187,7 +182,10 @@ impl PostgresUrl {
     ///
     /// # Errors
     /// Of `read`.
-    pub(crate) fn whole<E>(&self, read: impl Fn(&str, &SecretSource) -> Result<Secret, E>) -> Result<Secret, E> {
+    pub(crate) fn whole<E>(
+        &self,
+        read: impl Fn(&str, &SecretSource) -> Result<Secret, E>,
+    ) -> Result<Secret, E> {
         match self {
             Self::Whole(secret) => read("store.url", secret),
             Self::Parts { url, password: None } => Ok(Secret::from(url.to_string())),
@@ -232,7 +230,8 @@ mod tests {
 
     #[test]
     fn the_password_comes_from_elsewhere_and_is_put_in_whatever_it_holds() {
-        let apart = "kind = 'postgres'\nurl = 'postgres://u@db.example/d?sslmode=verify-full'\npassword_env = 'P'";
+        let apart =
+            "kind = 'postgres'\nurl = 'postgres://u@db.example/d?sslmode=verify-full'\npassword_env = 'P'";
         let url = whole(apart, "a b/@:?#%'");
         let read_back: tokio_like::Parts = tokio_like::parts(&url);
         assert_eq!(read_back.password, "a b/@:?#%'");
@@ -288,16 +287,24 @@ mod tests {
             "mysql://u:hunter2@db.example/d",
         ] {
             let error = read(&format!("kind = 'postgres'\nurl = '{url}'")).unwrap_err();
-            assert!(error.contains("store.url") && !error.contains("hunter2"), "{error}");
+            assert!(
+                error.contains("store.url") && !error.contains("hunter2"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn what_the_store_is_told_is_checked() {
         let url = "kind = 'postgres'\nurl = 'postgres://u@h/d'";
-        let good = format!("{url}\npool = 4\nlayout = 'database'\nprefix = 'a1'\nca_file = 'ca.pem'\nallow_plaintext = true\nkeys_url_env = 'K'");
+        let good = format!(
+            "{url}\npool = 4\nlayout = 'database'\nprefix = 'a1'\nca_file = 'ca.pem'\nallow_plaintext = true\nkeys_url_env = 'K'"
+        );
         let good = read(&good).unwrap().unwrap();
-        assert_eq!((good.pool, good.layout, good.allow_plaintext), (Some(4), Layout::Database, true));
+        assert_eq!(
+            (good.pool, good.layout, good.allow_plaintext),
+            (Some(4), Layout::Database, true)
+        );
         assert_eq!(good.ca.as_deref(), Some(Path::new("conf/ca.pem")));
         assert!(matches!(good.url, PostgresUrl::Parts { password: None, .. }));
         assert_eq!(read("kind = 'embedded'").unwrap(), None);
@@ -305,12 +312,27 @@ mod tests {
             ("kind = 'sqlite'".to_owned(), "store.kind"),
             ("kind = 'postgres'".to_owned(), "store.kind"),
             ("kind = 'embedded'\npool = 8".to_owned(), "store.pool"),
-            ("kind = 'embedded'\nurl = 'postgres://u@h/d'".to_owned(), "store.url"),
-            ("kind = 'embedded'\nallow_plaintext = false".to_owned(), "store.allow_plaintext"),
+            (
+                "kind = 'embedded'\nurl = 'postgres://u@h/d'".to_owned(),
+                "store.url",
+            ),
+            (
+                "kind = 'embedded'\nallow_plaintext = false".to_owned(),
+                "store.allow_plaintext",
+            ),
             (format!("{url}\nurl_env = 'U'"), "store.url"),
-            (format!("{url}\npassword_env = 'P'\npassword_file = 'p'"), "store.password_env"),
-            ("kind = 'postgres'\nurl_env = 'U'\npassword_env = 'P'".to_owned(), "store.password_file"),
-            ("kind = 'postgres'\nurl = 'postgres:///d'\npassword_env = 'P'".to_owned(), "store.url"),
+            (
+                format!("{url}\npassword_env = 'P'\npassword_file = 'p'"),
+                "store.password_env",
+            ),
+            (
+                "kind = 'postgres'\nurl_env = 'U'\npassword_env = 'P'".to_owned(),
+                "store.password_file",
+            ),
+            (
+                "kind = 'postgres'\nurl = 'postgres:///d'\npassword_env = 'P'".to_owned(),
+                "store.url",
+            ),
             (format!("{url}\npool = 3"), "store.pool"),
             (format!("{url}\npool = 257"), "store.pool"),
             (format!("{url}\nlayout = 'table'"), "store.layout"),

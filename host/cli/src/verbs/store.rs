@@ -82,11 +82,16 @@ async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> a
 /// A host would go on with what is left behind, so none can run meanwhile. Of hosts elsewhere only their changes are seen.
 async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()> {
     if args.from == args.to {
-        return Err(Failure::usage("--from and --to name the same store; one is embedded, the other postgres").into());
+        return Err(Failure::usage(
+            "--from and --to name the same store; one is embedded, the other postgres",
+        )
+        .into());
     }
     let reach = Reach::find(&args.kept)?;
     if Client::connect(&reach.data.dir).await.is_ok() {
-        return Err(Failure::usage("a host runs on this data directory: stop it first, and every other one").into());
+        return Err(
+            Failure::usage("a host runs on this data directory: stop it first, and every other one").into(),
+        );
     }
     let moved = Taken::migrate(&reach.data, args.to == StoreKind::Postgres).await?;
     let rows = moved.into_iter().map(|moved| SpaceMoved {
@@ -222,11 +227,17 @@ impl Show for AllMoved {
         let line = |one: &SpaceMoved| {
             let size = bytes(one.bytes);
             let digest: String = one.digest.chars().take(16).collect();
-            format!("{}: {} records, {size}, verified: {digest}", one.space, one.records)
+            format!(
+                "{}: {} records, {size}, verified: {digest}",
+                one.space, one.records
+            )
         };
         let records: u64 = self.0.iter().map(|one| one.records).sum();
         let mut lines: Vec<_> = self.0.iter().map(line).collect();
-        lines.push(format!("{} spaces with {records} records were moved and verified", self.0.len()));
+        lines.push(format!(
+            "{} spaces with {records} records were moved and verified",
+            self.0.len()
+        ));
         lines.join("\n")
     }
 

@@ -136,7 +136,9 @@ impl Taken {
         // Each store has the keys wrapped for itself, with the one master key.
         let (other, _) = master_key(data)?;
         let settings = postgres.ok_or_else(|| {
-            Failure::usage("host store migrate needs [store] kind = \"postgres\" with url, which names the server")
+            Failure::usage(
+                "host store migrate needs [store] kind = \"postgres\" with url, which names the server",
+            )
         })?;
         if to_server {
             if !has_embedded(dir.path()) {
@@ -238,8 +240,7 @@ pub(crate) fn has_embedded(dir: &Path) -> bool {
 async fn embedded(dir: DataDir, master: MasterKey) -> anyhow::Result<(SledStore, Arc<Keyring>)> {
     let keyring = Arc::new(keyring(dir.path(), master)?);
     let keys = Arc::clone(&keyring);
-    let opened =
-        tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()));
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()));
     Ok((opened.await??, keyring))
 }
 

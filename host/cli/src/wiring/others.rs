@@ -48,7 +48,9 @@ impl Remembered {
         match notice {
             Notice::Changed(changed) => self.changed(&changed).await,
             Notice::Lost => {
-                tracing::warn!("what other hosts change is not heard; nothing that is remembered is believed");
+                tracing::warn!(
+                    "what other hosts change is not heard; nothing that is remembered is believed"
+                );
                 self.forget_all();
             }
             Notice::Resumed => {
@@ -69,7 +71,10 @@ impl Remembered {
                 None => self.assignments.forget_all(),
             },
             Table::Tenant => {
-                let name = changed.key.as_ref().map(|key| String::from_utf8_lossy(key.name()));
+                let name = changed
+                    .key
+                    .as_ref()
+                    .map(|key| String::from_utf8_lossy(key.name()));
                 if let Some(tenant) = name.and_then(|name| TenantId::parse(&name).ok()) {
                     // It may have been removed, and be another one when it is there again.
                     self.provisioner.forget(&tenant);

@@ -41,7 +41,7 @@ impl From<StoreError> for AdminError {
             StoreError::UnknownSpace { .. } => ErrorCode::NotFound,
             StoreError::Key(_) | StoreError::TooLarge | StoreError::Exists(_) | StoreError::Servers => {
                 ErrorCode::InvalidRequest
-            },
+            }
             StoreError::Conflict => ErrorCode::Busy,
             _ => ErrorCode::Internal,
         };
