@@ -21,12 +21,7 @@ const OTHERS: [&str; 6] = [
 ];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 4] = [
-    "sdk/rust",
-    "plugins/billing",
-    "plugins/openapi",
-    "plugins/segments",
-];
+const NATIVE: [&str; 4] = ["sdk/rust", "plugins/billing", "plugins/openapi", "plugins/segments"];
 
 /// The suite among them that reads published documents.
 const DOCUMENTS: (&str, &str) = ("plugins/openapi", "real_documents");

@@ -17,6 +17,9 @@ mod revocation;
 #[path = "../../../host/store/tests/store/server.rs"]
 mod server;
 mod sessions;
+#[allow(dead_code, reason = "the tests of one host's sessions use more of it")]
+#[path = "../http_sessions/stream.rs"]
+mod stream;
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../host/store/tests/store/town.rs"]
 mod town;
@@ -78,8 +81,12 @@ fn builder(town: &Town, billing: &Billing, issuer: &Issuer) -> HostBuilder {
         "[connections.billing]\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}",
         billing.url()
     );
+    let layout = match town.layout {
+        Layout::Schema => "schema",
+        Layout::Database => "database",
+    };
     let store = format!(
-        "[data]\ndir = \"data\"\nmaster_key_file = \"master.key\"\n[store]\nkind = \"postgres\"\nurl_file = \"server.url\"\nprefix = \"{}\"",
+        "[data]\ndir = \"data\"\nmaster_key_file = \"master.key\"\n[store]\nkind = \"postgres\"\nurl_file = \"server.url\"\nlayout = \"{layout}\"\nprefix = \"{}\"",
         town.name
     );
     Host::with()

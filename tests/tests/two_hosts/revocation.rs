@@ -139,3 +139,49 @@ async fn keys_are_rotated_under_both_hosts_and_a_backup_is_the_servers() {
             .contains("key_rotated")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_master_key_is_rotated_while_one_host_or_the_other_serves() {
+    const NEW: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let World {
+        town,
+        billing,
+        issuer,
+        mut one,
+        mut two,
+    } = World::start().await;
+    let token = issuer.mint(&json!({"tenantId": "acme", "sub": "ada", "role": "owner"}));
+    let id = session(&one, &token).await;
+    let give =
+        |host: &Host, lines: &str| drop(toolhost_tests::host::write(host.directory(), "master.key", lines));
+    for lines in [format!("{MASTER}\n{NEW}\n"), format!("{NEW}\n{MASTER}\n")] {
+        give(&one, &lines);
+        one = one.killed_and_started();
+        give(&two, &lines);
+        two = two.killed_and_started();
+    }
+    let rotated = one.verb(&["key", "rotate", "--master"]);
+    assert_eq!(rotated.status, 0, "{rotated:?}");
+    let left = std::fs::read_to_string(one.directory().join("master.key")).unwrap();
+    assert_eq!(left.trim(), NEW);
+    for host in [&one, &two] {
+        assert_eq!(
+            whose(call(host, &token, &id, &invoices()).send().await.unwrap()).await,
+            "acme"
+        );
+    }
+    two.kill();
+    give(&two, MASTER);
+    let refused = two.verb(&["store", "check"]);
+    assert!(
+        refused.status != 0 && refused.stderr.contains("cannot be opened"),
+        "{refused:?}"
+    );
+    give(&two, NEW);
+    two = two.killed_and_started();
+    assert_eq!(
+        whose(call(&two, &token, &id, &invoices()).send().await.unwrap()).await,
+        "acme"
+    );
+    drop((town, billing));
+}

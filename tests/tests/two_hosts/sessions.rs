@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::stream::Stream;
 
 /// Switches that are measured.
 const SWITCHES: usize = 40;
@@ -10,7 +11,12 @@ const WITHIN: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_was_made_on_one_host_goes_on_at_the_other() {
-    let world = World::start().await;
+    for layout in [Layout::Schema, Layout::Database] {
+        goes_on(World::on(Town::new(layout).await).await).await;
+    }
+}
+
+async fn goes_on(world: World) {
     let (token, one, two) = (world.token(), &world.one, &world.two);
     let id = session(one, &token).await;
     println!(
@@ -83,4 +89,47 @@ async fn a_switch_on_one_host_is_seen_by_the_other_soon_and_never_half() {
         counts[0], counts[1]
     );
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_call_at_one_host_reach_a_stream_at_the_other() {
+    let world = World::start().await;
+    let (token, one, two) = (world.token(), &world.one, &world.two);
+    let id = session(one, &token).await;
+    let events = ask(two, Method::GET, &format!("/api/v1/sessions/{id}/events"), &token);
+    let mut stream = Stream::open(events).await;
+    let mut body = invoices();
+    body["call_id"] = json!("across");
+    let answer: Value = call(one, &token, &id, &body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let finished = Instant::now();
+    let event = stream.until("call_finished").await.json();
+    println!(
+        "an event of one host is in a stream of the other {:.1?} after",
+        finished.elapsed()
+    );
+    assert_eq!((&event["call_id"], &event["result"]), (&json!("across"), &answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_that_start_at_once_on_an_empty_database_serve_the_same_tenants() {
+    let town = Town::new(Layout::Schema).await;
+    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let start = || builder(&town, &billing, &issuer).start();
+    let (one, two) = std::thread::scope(|scope| {
+        let (one, two) = (scope.spawn(start), scope.spawn(start));
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    let token = issuer.mint(&json!({"tenantId": "acme", "sub": "ada", "role": "owner"}));
+    let id = session(&one, &token).await;
+    switch(&two, &token, &id, "globex").await;
+    for host in [&one, &two] {
+        let sound = host.verb(&["store", "check"]);
+        assert_eq!(sound.status, 0, "{sound:?}");
+    }
 }

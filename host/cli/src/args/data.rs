@@ -117,7 +117,7 @@ pub(crate) enum StoreCommand {
     /// Open and verify every record
     #[command(after_long_help = CHECK)]
     Check(CheckArgs),
-    /// Move everything between the embedded store and a PostgreSQL server, and verify it; no host may run
+    /// Move everything from one store into the other, and verify it
     #[command(after_long_help = MIGRATE)]
     Migrate(MigrateArgs),
 }
@@ -290,7 +290,8 @@ Examples:
   host store migrate --from embedded --to postgres
   host store migrate --from postgres --to embedded
 
-[store] kind = \"postgres\" names the server in both directions. What was moved stays where it was.";
+[store] kind = \"postgres\" names the server in both directions.
+No host may run. What was moved stays where it was.";
 
 const KEY_ROTATE: &str = "\
 Examples:
