@@ -7,6 +7,7 @@ use toolhost_policy::Secret;
 use toolhost_store::postgres::{Layout, Prefix};
 use toolhost_vault::Source as SecretSource;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::source::Source;
 use super::{ConfigError, file};
@@ -195,9 +196,11 @@ impl PostgresUrl {
             } => {
                 let password = read("store.password", secret)?;
                 let mut url = url.clone();
-                // It was checked that there is a host for it; and it was read as text.
+                // Read as text. A URL's own encoding leaves what looks like an escape as it is.
                 let text = std::str::from_utf8(password.expose()).unwrap_or_default();
-                let _ = url.set_password(Some(text));
+                let text = Zeroizing::new(text.replace('%', "%25"));
+                // It was checked that there is a host for it.
+                let _ = url.set_password(Some(&text));
                 Ok(Secret::from(String::from(url)))
             }
         }
