@@ -301,7 +301,9 @@ impl Host {
         HostBuilder::default()
     }
 
-    fn launch(directory: Arc<TempDir>, mut command: Command) -> Self {
+    /// Starts what [`HostBuilder::write`] has written, and waits until it is ready.
+    #[must_use]
+    pub fn launch(directory: Arc<TempDir>, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

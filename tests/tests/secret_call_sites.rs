@@ -43,6 +43,11 @@ const READS: &[(&str, usize, &str)] = &[
         "the secret goes into a JSON body",
     ),
     ("gateway/src/stdio.rs", 1, "the caller's own token is verified"),
+    (
+        "cli/src/config/store.rs",
+        1,
+        "the password of the store's server is put into its url",
+    ),
     ("cli/src/verbs/token.rs", 1, "`host token inspect` reads a token"),
     (
         "cli/src/wiring/callers.rs",

@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::grants::Lock;
 use crate::secret_ref;
 use crate::setup::{data_of, lock_of, read_config};
-use crate::wiring::{Kept, operator};
+use crate::wiring::{Kept, has_embedded, operator};
 
 /// Lines of an export that wait for stdout.
 const WAITING: usize = 16;
@@ -64,7 +64,7 @@ impl Reach {
             Err(error) => return Err(error.into()),
         }
         // Looking at nothing must not make a directory, keys and all.
-        if !request.keeps() && !self.data.dir.join("host").exists() {
+        if !request.keeps() && self.data.postgres.is_none() && !has_embedded(&self.data.dir) {
             let path = self.data.dir.display();
             return Err(Failure::usage(format!(
                 "{path} is not a data directory: nothing was kept there yet"

@@ -125,10 +125,25 @@ pub(crate) fn data_of(config: &Config, args: &DataArgs) -> Result<Option<Data>, 
                 "--master-key has no meaning without --data-dir or [data] dir",
             ));
         }
+        if config.postgres.is_some() {
+            return Err(Failure::usage(
+                "[store] kind = \"postgres\" needs a data directory of this host's own, for its audit chains, its lock and its admin socket: --data-dir DIR, or [data] dir",
+            ));
+        }
         return Ok(None);
     };
     let master_key = master_key.or_else(|| config.data.as_ref().and_then(|data| data.master_key.clone()));
-    Ok(Some(Data { dir, master_key }))
+    let postgres = config.postgres.clone();
+    if postgres.is_some() && master_key.is_none() {
+        return Err(Failure::usage(
+            "[store] kind = \"postgres\" needs the master key that all its hosts have: [data] master_key_file or master_key_env, or --master-key",
+        ));
+    }
+    Ok(Some(Data {
+        dir,
+        master_key,
+        postgres,
+    }))
 }
 
 /// The file that a flag names, or `host.toml` where there is one, or nothing.

@@ -60,6 +60,11 @@ pub enum StoreError {
     /// What is asked for would take the place of something sound.
     #[error("{0}")]
     Exists(String),
+    /// The server of the store has tools of its own for it.
+    #[error(
+        "the store is in a PostgreSQL server, which makes and brings back its own backups: use pg_dump and pg_restore, and keep the master key apart"
+    )]
+    Servers,
     /// Reading or writing failed, or the connection to the database did.
     #[error("the store cannot be reached: {0}")]
     Unavailable(String),

@@ -11,6 +11,7 @@
 //! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other process has; with its backup,
 //!   restoration, check and resealing. Its module says what each guard is for.
 //! - [`PostgresStore`]: the same for several hosts, in a server; [`postgres`] says what is kept apart there, and by whom.
+//! - [`Kept`]: either of them, with what an operator does to it.
 //! - [`migrate`]: from either of them into the other. [`Changes`]: what other hosts change.
 //! - [`keys`]: the master key, and one key a space under it, outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
@@ -55,6 +56,7 @@ mod changes;
 mod embedded;
 mod error;
 mod files;
+mod kept;
 mod key;
 pub mod keys;
 pub mod kv;
@@ -73,6 +75,7 @@ pub use embedded::{
     BackedUp, Contents, DataDir, EmbeddedSettings, Outcome, Restored, SledStore, SpaceReport, Which,
 };
 pub use error::StoreError;
+pub use kept::Kept;
 pub use key::{Key, KeyError, MAX_NAME, Table};
 pub use kv::{Entry, KeyPage, Kv, KvError, KvQuota, KvScope, KvSpace};
 pub use memory::MemoryStore;

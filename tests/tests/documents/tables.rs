@@ -64,6 +64,7 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         ("`[credentials.TENANT.CONNECTION]`", "[credentials.a.b]\nKEY"),
         ("`users`", "[[credentials.a.b.users]]\nKEY"),
         ("`[data]`", "[data]\ndir = 'a'\nKEY"),
+        ("`[store]`", "[store]\nkind = 'embedded'\nKEY"),
         ("`[audit]`", "[audit]\nKEY"),
         ("`[cache]`", "[cache]\nKEY"),
     ] {

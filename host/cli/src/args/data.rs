@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Where what lasts is.
 #[derive(Debug, Clone, Args)]
@@ -117,6 +117,30 @@ pub(crate) enum StoreCommand {
     /// Open and verify every record
     #[command(after_long_help = CHECK)]
     Check(CheckArgs),
+    /// Move everything from one store into the other, and verify it
+    #[command(after_long_help = MIGRATE)]
+    Migrate(MigrateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Where everything is
+    #[arg(long, value_name = "KIND")]
+    pub(crate) from: StoreKind,
+    /// Where it is to be; nothing may be there
+    #[arg(long, value_name = "KIND")]
+    pub(crate) to: StoreKind,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
+}
+
+/// The stores that last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// In the data directory
+    Embedded,
+    /// In the server of [store]
+    Postgres,
 }
 
 #[derive(Debug, Args)]
@@ -260,6 +284,14 @@ const CHECK: &str = "\
 Examples:
   host store check
   host store check --tenant acme --output json";
+
+const MIGRATE: &str = "\
+Examples:
+  host store migrate --from embedded --to postgres
+  host store migrate --from postgres --to embedded
+
+[store] kind = \"postgres\" names the server in both directions.
+No host may run. What was moved stays where it was.";
 
 const KEY_ROTATE: &str = "\
 Examples:

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use data::{
-    AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, SetArgs, StoreCommand, UserArgs,
+    AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
+    StoreKind, UserArgs,
 };
 pub(crate) use plugin::{PluginCommand, PluginKeptArgs};
 pub(crate) use tenant::TenantCommand;

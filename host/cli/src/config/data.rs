@@ -27,6 +27,7 @@ pub(super) fn data(source: &Source<'_>, raw: file::Data) -> Result<Data, ConfigE
     Ok(Data {
         dir: source.beside(&raw.dir),
         master_key,
+        postgres: None,
     })
 }
 

@@ -37,6 +37,8 @@ pub(super) struct File {
     pub(super) cache: Option<Cache>,
     #[serde(default)]
     pub(super) data: Option<Data>,
+    #[serde(default)]
+    pub(super) store: Option<Store>,
 }
 
 #[derive(Default, Deserialize)]
@@ -332,6 +334,27 @@ pub(super) struct Data {
     pub(super) dir: String,
     pub(super) master_key_file: Option<String>,
     pub(super) master_key_env: Option<Spanned<String>>,
+}
+
+/// Which store what lasts is in. The members of a server's are checked on conversion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    /// `embedded` or `postgres`.
+    pub(super) kind: Spanned<String>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) url_file: Option<Spanned<String>>,
+    pub(super) url_env: Option<Spanned<String>>,
+    pub(super) password_file: Option<Spanned<String>>,
+    pub(super) password_env: Option<Spanned<String>>,
+    pub(super) keys_url_file: Option<Spanned<String>>,
+    pub(super) keys_url_env: Option<Spanned<String>>,
+    pub(super) pool: Option<Spanned<usize>>,
+    /// `schema` or `database`.
+    pub(super) layout: Option<Spanned<String>>,
+    pub(super) prefix: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<String>>,
+    pub(super) allow_plaintext: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ mod membership;
 mod read;
 mod server;
 mod source;
+mod store;
 #[cfg(test)]
 mod tenancy_tests;
 mod tenant;
@@ -39,6 +40,7 @@ pub(crate) use assigned::Assigned;
 pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
 pub(crate) use read::load;
+pub(crate) use store::Postgres;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
@@ -91,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) chains: ChainSettings,
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) data: Option<Data>,
+    /// `[store]`: the server that what lasts is in. The embedded store where there is none.
+    pub(crate) postgres: Option<Postgres>,
 }
 
 /// `[tools]`, without the mode.
@@ -113,6 +117,8 @@ pub(crate) struct Data {
     pub(crate) dir: PathBuf,
     /// `master.key` in the directory where it is not set.
     pub(crate) master_key: Option<Source>,
+    /// The server that the records are in. The directory has what is this host's alone then.
+    pub(crate) postgres: Option<Postgres>,
 }
 
 /// An endpoint that the host asks as a client with a secret of its own.

@@ -12,7 +12,7 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 use super::source::Source;
 use super::{
     Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer,
-    membership, server, tenant,
+    membership, server, store, tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -152,6 +152,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         chains,
         cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
         data,
+        postgres: store::store(&source, raw.store)?,
     })
 }
 

@@ -121,6 +121,7 @@ async fn over_http(
     };
     let (tools, sandbox) = served;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
+    wiring::follow(&ground, &switching, &shutdown);
     let gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
@@ -155,6 +156,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
     };
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     let switching = choosing.switching(setup, Arc::clone(&ground.audit));
+    wiring::follow(&ground, &switching, &shutdown);
     let caller = caller.with_switching(switching);
     // A token that is refused at every call is better refused now.
     caller
@@ -181,7 +183,7 @@ fn admin_socket(
     let Some(kept) = &ground.kept else {
         return Ok(None);
     };
-    let listening = admin::listen(kept.store.data_dir(), Arc::clone(&kept.admin), shutdown.clone());
+    let listening = admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
     kept.admin.watch(shutdown.clone());
     Ok(Some(listening.context("the admin socket cannot be opened")?))
 }

@@ -4,8 +4,9 @@ use serde::Serialize;
 use toolhost_gateway::admin::{Answer, Client, Request, SpaceRow};
 use toolhost_store::Outcome;
 
-use crate::args::{OutputFormat, StoreCommand};
+use crate::args::{MigrateArgs, OutputFormat, StoreCommand, StoreKind};
 use crate::exit::{Exit, Failure};
+use crate::grants::hexadecimal;
 use crate::output::{self, Show, bytes, head};
 use crate::reach::Reach;
 use crate::wiring::Taken;
@@ -41,6 +42,7 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
                     None => restore_all(&reach, &directory, format).await,
                 }
             }
+            StoreCommand::Migrate(args) => migrate(args, format).await,
         }
     })
 }
@@ -75,6 +77,33 @@ async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> a
         })
         .collect();
     output::show(format, &BroughtBack(rows))
+}
+
+/// A host would go on with what is left behind, so none can run meanwhile. Of hosts elsewhere only their changes are seen.
+async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()> {
+    if args.from == args.to {
+        return Err(Failure::usage(
+            "--from and --to name the same store; one is embedded, the other postgres",
+        )
+        .into());
+    }
+    let reach = Reach::find(&args.kept)?;
+    if Client::connect(&reach.data.dir).await.is_ok() {
+        return Err(
+            Failure::usage("a host runs on this data directory: stop it first, and every other one").into(),
+        );
+    }
+    let moved = Taken::migrate(&reach.data, args.to == StoreKind::Postgres).await?;
+    let rows = moved.into_iter().map(|moved| SpaceMoved {
+        space: moved
+            .space
+            .tenant()
+            .map_or_else(|| toolhost_gateway::admin::HOST.to_owned(), ToString::to_string),
+        records: moved.records,
+        bytes: moved.bytes,
+        digest: hexadecimal(&moved.digest),
+    });
+    output::show(format, &AllMoved(rows.collect()))
 }
 
 /// The host has a working directory of its own.
@@ -175,6 +204,54 @@ impl Show for BroughtBack {
         };
         (
             head(&["space", "", "what was there"]),
+            self.0.iter().map(cells).collect(),
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct SpaceMoved {
+    space: String,
+    records: u64,
+    bytes: u64,
+    /// Over every key, version and value; read back from both.
+    digest: String,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct AllMoved(Vec<SpaceMoved>);
+
+impl Show for AllMoved {
+    fn text(&self) -> String {
+        let line = |one: &SpaceMoved| {
+            let size = bytes(one.bytes);
+            let digest: String = one.digest.chars().take(16).collect();
+            format!(
+                "{}: {} records, {size}, verified: {digest}",
+                one.space, one.records
+            )
+        };
+        let records: u64 = self.0.iter().map(|one| one.records).sum();
+        let mut lines: Vec<_> = self.0.iter().map(line).collect();
+        lines.push(format!(
+            "{} spaces with {records} records were moved and verified",
+            self.0.len()
+        ));
+        lines.join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let cells = |one: &SpaceMoved| {
+            vec![
+                one.space.clone(),
+                one.records.to_string(),
+                bytes(one.bytes),
+                one.digest.clone(),
+            ]
+        };
+        (
+            head(&["space", "records", "bytes", "sha-256"]),
             self.0.iter().map(cells).collect(),
         )
     }

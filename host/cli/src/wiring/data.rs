@@ -1,16 +1,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::Operator;
-use toolhost_store::Store;
 use toolhost_store::keys::{Keyring, MasterKey};
-use toolhost_store::{DataDir, EmbeddedSettings, Outcome, Restored, SledStore, Which};
+use toolhost_store::migrate::{Moved, migrate};
+use toolhost_store::postgres::PostgresSettings;
+use toolhost_store::{
+    DataDir, EmbeddedSettings, Kept as StoreKept, Outcome, PostgresStore, Restored, SledStore, Store,
+    StoreError, Which,
+};
 use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
 use toolhost_tools::Assignments;
 use toolhost_vault::{SealedVault, Source};
 
+use super::postgres;
 use crate::config::Data;
 use crate::exit::Failure;
 use crate::secret_ref;
@@ -18,21 +24,41 @@ use crate::secret_ref;
 /// The master key's file, where nothing names another.
 const MASTER_KEY: &str = "master.key";
 
+/// The database of the host's own space, which the embedded store makes first.
+const EMBEDDED: &str = "host";
+
+/// How old what is remembered of assignments may be where other hosts change them. They also tell each other at once; this
+/// holds where that is not heard.
+const ASSIGNMENTS_MAX_AGE: Duration = Duration::from_secs(1);
+
 /// The data directory, open: what lasts.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) store: Arc<SledStore>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: Arc<dyn StoreKept>,
     pub(crate) vault: SealedVault,
     pub(crate) directory: Arc<StoredDirectory>,
     pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) assignments: Arc<Assignments>,
     pub(crate) audit: Arc<ChainSink>,
     pub(crate) admin: Arc<Admin>,
+    /// The directory's lock, where the store has not taken it over.
+    _dir: Option<DataDir>,
 }
 
-/// A data directory that this process has, and its keys: what is needed before the store is opened, or restored.
+/// A data directory that this process has, and the master key: what is needed before the store is opened, or restored.
 pub(crate) struct Taken {
     dir: DataDir,
+    master: MasterKey,
+    master_key: Option<PathBuf>,
+    postgres: Option<PostgresSettings>,
+}
+
+/// What is opened, before anything stands on it.
+struct Opened {
+    data_dir: PathBuf,
+    dir: Option<DataDir>,
+    store: Arc<dyn StoreKept>,
     keyring: Arc<Keyring>,
     master_key: Option<PathBuf>,
 }
@@ -41,55 +67,98 @@ impl Taken {
     /// Takes the directory's lock and reads the master key, which is made at the first use.
     ///
     /// # Errors
-    /// Another process has the directory, others can read it or the key, or the key is missing.
+    /// Another process has the directory, others can read it or the key, or the key or a server's password is missing.
     pub(crate) fn take(data: &Data) -> anyhow::Result<Self> {
         let dir = DataDir::open(&data.dir).map_err(|error| Failure::usage(error.to_string()))?;
-        let refuse = |error: toolhost_store::keys::KeyFileError| Failure::usage(error.to_string());
-        let (master, master_key) = match &data.master_key {
-            Some(Source::Env(variable)) => {
-                let text = secret_ref::variable("--master-key", variable)?;
-                (MasterKey::from_text(&text).map_err(refuse)?, None)
-            }
-            Some(Source::File(path)) => (MasterKey::open(path).map_err(refuse)?, Some(path.clone())),
-            None => {
-                let path = data.dir.join(MASTER_KEY);
-                let (master, made) = MasterKey::open_or_create(&path).map_err(refuse)?;
-                if made {
-                    tracing::warn!(
-                        path = %path.display(),
-                        "a master key was made: keep a copy of it apart from backups; without it nothing here can be read"
-                    );
-                }
-                (master, Some(path))
-            }
-        };
-        let keyring = Keyring::open(&data.dir, master).map_err(|error| Failure::usage(error.to_string()))?;
+        let (master, master_key) = master_key(data)?;
+        let postgres = data.postgres.as_ref().map(postgres::settings).transpose()?;
         Ok(Self {
             dir,
-            keyring: Arc::new(keyring),
+            master,
             master_key,
+            postgres,
         })
     }
 
     /// Opens the store over it.
     ///
     /// # Errors
-    /// The host's space or its audit chain is damaged or locked.
+    /// The host's space or its audit chain is damaged or locked; the server cannot be used.
     pub(crate) async fn open(
         self,
         chains: ChainSettings,
         may_provision: &[(String, u32)],
     ) -> anyhow::Result<Kept> {
+        let data_dir = self.dir.path().to_owned();
+        let master_key = self.master_key;
+        let opened = match &self.postgres {
+            None => {
+                let (store, keyring) = embedded(self.dir, self.master).await?;
+                Opened {
+                    data_dir,
+                    dir: None,
+                    store: Arc::new(store),
+                    keyring,
+                    master_key,
+                }
+            }
+            Some(settings) => {
+                if has_embedded(&data_dir) {
+                    tracing::warn!(
+                        directory = %data_dir.display(),
+                        "[store] kind = \"postgres\", and what the embedded store of the data directory has is not used: host store migrate moves it"
+                    );
+                }
+                let (store, keyring) = server(settings, self.master).await?;
+                Opened {
+                    data_dir,
+                    dir: Some(self.dir),
+                    store: Arc::new(store),
+                    keyring,
+                    master_key,
+                }
+            }
+        };
+        Kept::over(opened, chains, may_provision).await
+    }
+
+    /// Moves everything from one of the two stores into the other, which is empty.
+    ///
+    /// # Errors
+    /// No server is named; there is nothing to move; as [`migrate()`](toolhost_store::migrate::migrate()).
+    pub(crate) async fn migrate(data: &Data, to_server: bool) -> anyhow::Result<Vec<Moved>> {
         let Self {
             dir,
-            keyring,
-            master_key,
-        } = self;
-        let keys = Arc::clone(&keyring);
-        let store =
-            tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()))
-                .await??;
-        Kept::over(Arc::new(store), keyring, master_key, chains, may_provision).await
+            master,
+            postgres,
+            ..
+        } = Self::take(data)?;
+        // Each store has the keys wrapped for itself, with the one master key.
+        let (other, _) = master_key(data)?;
+        let settings = postgres.ok_or_else(|| {
+            Failure::usage(
+                "host store migrate needs [store] kind = \"postgres\" with url, which names the server",
+            )
+        })?;
+        if to_server {
+            if !has_embedded(dir.path()) {
+                let path = dir.path().display();
+                return Err(Failure::usage(format!("{path} has no embedded store to move")).into());
+            }
+            let (from, _) = embedded(dir, master).await?;
+            let keyring = Keyring::in_postgres(&settings, other).await;
+            let keyring = Arc::new(keyring.map_err(postgres::refusal)?);
+            let to = PostgresStore::open_unfinished(&settings, keyring).await;
+            let to = to.map_err(postgres::refusal)?;
+            return Ok(migrate(&from, &to).await?);
+        }
+        let (from, _) = server(&settings, master).await?;
+        let keyring = Arc::new(Keyring::open(dir.path(), other)?);
+        let opened = tokio::task::spawn_blocking(move || {
+            SledStore::open_unfinished(dir, keyring, EmbeddedSettings::default())
+        });
+        let to = opened.await??;
+        Ok(migrate(&from, &to).await?)
     }
 
     /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
@@ -101,14 +170,21 @@ impl Taken {
         from: &Path,
         chains: ChainSettings,
     ) -> anyhow::Result<(Kept, Vec<Restored>)> {
-        let Self {
-            dir,
+        if self.postgres.is_some() {
+            return Err(Failure::usage(StoreError::Servers.to_string()).into());
+        }
+        let (data_dir, master_key) = (self.dir.path().to_owned(), self.master_key);
+        let keyring = Arc::new(keyring(&data_dir, self.master)?);
+        let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
+        let (store, restored) = SledStore::restore(self.dir, keys, settings, from, &Which::All).await?;
+        let opened = Opened {
+            data_dir,
+            dir: None,
+            store: Arc::new(store),
             keyring,
             master_key,
-        } = self;
-        let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
-        let (store, restored) = SledStore::restore(dir, keys, settings, from, &Which::All).await?;
-        let kept = Kept::over(Arc::new(store), keyring, master_key, chains, &[]).await?;
+        };
+        let kept = Kept::over(opened, chains, &[]).await?;
         for one in restored
             .iter()
             .filter(|one| matches!(one.outcome, Outcome::Placed { .. }))
@@ -129,6 +205,55 @@ impl Taken {
     }
 }
 
+/// The master key, and its file where it has one.
+fn master_key(data: &Data) -> anyhow::Result<(MasterKey, Option<PathBuf>)> {
+    let refuse = |error: toolhost_store::keys::KeyFileError| Failure::usage(error.to_string());
+    Ok(match &data.master_key {
+        Some(Source::Env(variable)) => {
+            let text = secret_ref::variable("--master-key", variable)?;
+            (MasterKey::from_text(&text).map_err(refuse)?, None)
+        }
+        Some(Source::File(path)) => (MasterKey::open(path).map_err(refuse)?, Some(path.clone())),
+        None => {
+            let path = data.dir.join(MASTER_KEY);
+            let (master, made) = MasterKey::open_or_create(&path).map_err(refuse)?;
+            if made {
+                tracing::warn!(
+                    path = %path.display(),
+                    "a master key was made: keep a copy of it apart from backups; without it nothing here can be read"
+                );
+            }
+            (master, Some(path))
+        }
+    })
+}
+
+fn keyring(dir: &Path, master: MasterKey) -> Result<Keyring, Failure> {
+    Keyring::open(dir, master).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Whether an embedded store was made in a data directory.
+pub(crate) fn has_embedded(dir: &Path) -> bool {
+    dir.join(EMBEDDED).exists()
+}
+
+async fn embedded(dir: DataDir, master: MasterKey) -> anyhow::Result<(SledStore, Arc<Keyring>)> {
+    let keyring = Arc::new(keyring(dir.path(), master)?);
+    let keys = Arc::clone(&keyring);
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()));
+    Ok((opened.await??, keyring))
+}
+
+async fn server(
+    settings: &PostgresSettings,
+    master: MasterKey,
+) -> anyhow::Result<(PostgresStore, Arc<Keyring>)> {
+    let keyring = Keyring::in_postgres(settings, master).await;
+    let keyring = Arc::new(keyring.map_err(postgres::refusal)?);
+    let store = PostgresStore::open(settings, Arc::clone(&keyring)).await;
+    Ok((store.map_err(postgres::refusal)?, keyring))
+}
+
 /// Who runs this process, for the record.
 pub(crate) fn operator() -> String {
     format!("uid {}", rustix::process::geteuid().as_raw())
@@ -136,21 +261,29 @@ pub(crate) fn operator() -> String {
 
 impl Kept {
     async fn over(
-        store: Arc<SledStore>,
-        keyring: Arc<Keyring>,
-        master_key: Option<PathBuf>,
+        opened: Opened,
         chains: ChainSettings,
         may_provision: &[(String, u32)],
     ) -> anyhow::Result<Self> {
-        let root = Admin::audit_root(store.data_dir());
-        let keys = Admin::chain_keys(store.as_ref()).await?;
-        let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
-        let vault = SealedVault::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&keyring));
+        let Opened {
+            data_dir,
+            dir,
+            store,
+            keyring,
+            master_key,
+        } = opened;
+        let root = Admin::audit_root(&data_dir);
         let records = Arc::clone(&store) as Arc<dyn Store>;
-        // This process has the directory's lock, so nobody else changes the tenants.
-        let directory = StoredDirectory::open(Arc::clone(&records), Freshness::Sole).await?;
-        // For the same reason nothing that is remembered of assignments grows old.
-        let assignments = Arc::new(Assignments::new(Arc::clone(&records), None));
+        let keys = Admin::chain_keys(records.as_ref()).await?;
+        let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
+        let vault = SealedVault::new(Arc::clone(&records), Arc::clone(&keyring));
+        // Where nobody can be told of changes, this process has the store alone.
+        let (freshness, max_age) = match records.changes() {
+            None => (Freshness::Sole, None),
+            Some(_) => (Freshness::Shared, Some(ASSIGNMENTS_MAX_AGE)),
+        };
+        let directory = StoredDirectory::open(Arc::clone(&records), freshness).await?;
+        let assignments = Arc::new(Assignments::new(Arc::clone(&records), max_age));
         let directory = Arc::new(directory);
         let sink = Arc::clone(&audit) as Arc<dyn Sink>;
         let provisioner = Provisioner::new(records, Arc::new(NoSetUp)).admitting(
@@ -160,6 +293,7 @@ impl Kept {
         );
         let provisioner = Arc::new(provisioner);
         let parts = AdminParts {
+            data_dir: data_dir.clone(),
             store: Arc::clone(&store),
             keyring,
             vault: vault.clone(),
@@ -171,6 +305,7 @@ impl Kept {
         };
         let admin = Admin::new(parts, Arc::clone(&audit) as Arc<dyn Sink>).await?;
         Ok(Self {
+            data_dir,
             store,
             vault,
             directory,
@@ -178,6 +313,7 @@ impl Kept {
             assignments,
             audit,
             admin: Arc::new(admin),
+            _dir: dir,
         })
     }
 

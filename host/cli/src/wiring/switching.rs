@@ -14,6 +14,10 @@ use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
+/// How old a session's choice may be where other hosts change it, in milliseconds: a switch on one of them counts on the
+/// others within this time, also where they do not hear of it.
+const CHOICE_MAX_AGE: u64 = 100;
+
 /// What sessions stand on, and what the tenant authority gave.
 pub(crate) struct Choosing {
     rooms: Rooms,
@@ -33,6 +37,7 @@ impl Choosing {
         network: &Arc<Network>,
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock::default());
+        let is_shared = store.changes().is_some();
         let rooms = Rooms {
             store,
             directory,
@@ -42,8 +47,7 @@ impl Choosing {
                 AuthorityKind::Http(_) | AuthorityKind::Exchange(_) => Reach::Authority,
             },
             clock,
-            // This process has the store alone.
-            max_age: None,
+            max_age: is_shared.then_some(CHOICE_MAX_AGE),
         };
         let authority = authority(&setup.config.authority, network)?;
         let credentials = Arc::new(AuthorityCredentials::new(authority, &rooms));

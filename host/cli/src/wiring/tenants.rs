@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toolhost_audit::{ChangeAction, Event, Sink as _, TenantChanged};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace};
-use toolhost_store::Store as _;
 use toolhost_tenancy::ChangeError;
 
 use super::data::Kept;
@@ -10,6 +9,9 @@ use crate::exit::Failure;
 
 /// Tenants that a warning names.
 const MAX_NAMED: usize = 20;
+
+/// How often tenants are listed anew because another host on the same store has added some: more hosts hardly start at once.
+const MAX_TRIES: usize = 8;
 
 impl Kept {
     /// Adds the tenants of the configuration, and the development one, to the directory where they are missing, and makes
@@ -24,21 +26,20 @@ impl Kept {
         development: Option<&TenantId>,
     ) -> anyhow::Result<()> {
         let by = Operator::of_this_process();
-        let mut missing = Vec::new();
-        for (id, tenant) in listed {
-            match self.directory.show(id, &by) {
-                Some(known) => in_step(&known, tenant)?,
-                None => missing.push(tenant.clone()),
+        let mut tries = 0;
+        let missing = loop {
+            let missing = self.missing(listed, development, &by)?;
+            self.record_added(&missing, false).await?;
+            match self.directory.add_listed(&missing, &by).await {
+                Ok(()) => break missing,
+                // Another host on the same store, which starts in this moment, was quicker.
+                Err(ChangeError::Exists(_)) if tries < MAX_TRIES => {
+                    tries += 1;
+                    self.directory.refresh().await?;
+                }
+                Err(error) => return Err(refusal(error)),
             }
-        }
-        if let Some(id) = development
-            && !listed.contains_key(id)
-            && self.directory.show(id, &by).is_none()
-        {
-            missing.push(Tenant::root(id.clone()));
-        }
-        self.record_added(&missing, false).await?;
-        self.directory.add_listed(&missing, &by).await.map_err(refusal)?;
+        };
         let known = self.store.tenants().await?;
         for id in listed.keys().chain(development) {
             if known.binary_search(id).is_err() {
@@ -48,6 +49,29 @@ impl Kept {
             }
         }
         self.record_added(&missing, true).await
+    }
+
+    /// Those that the directory does not have.
+    fn missing(
+        &self,
+        listed: &BTreeMap<TenantId, Tenant>,
+        development: Option<&TenantId>,
+        by: &Operator,
+    ) -> Result<Vec<Tenant>, Failure> {
+        let mut missing = Vec::new();
+        for (id, tenant) in listed {
+            match self.directory.show(id, by) {
+                Some(known) => in_step(&known, tenant)?,
+                None => missing.push(tenant.clone()),
+            }
+        }
+        if let Some(id) = development
+            && !listed.contains_key(id)
+            && self.directory.show(id, by).is_none()
+        {
+            missing.push(Tenant::root(id.clone()));
+        }
+        Ok(missing)
     }
 
     /// Taking a tenant out of the file removes nobody, and whoever thought so is told. A file that lists nobody leaves them

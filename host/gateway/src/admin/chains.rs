@@ -15,7 +15,7 @@ impl Admin {
         chain: Option<String>,
         head: Option<String>,
     ) -> Result<Answer, AdminError> {
-        let root = Self::audit_root(self.parts.store.data_dir());
+        let root = Self::audit_root(&self.parts.data_dir);
         let chains = match chain {
             Some(chain) => vec![self.chain(&chain)?],
             None => Chain::all(&root).map_err(|error| AdminError::internal(error.to_string()))?,
@@ -56,7 +56,7 @@ impl Admin {
         lines: mpsc::Sender<Vec<u8>>,
     ) -> Result<Answer, AdminError> {
         let (chain, keys) = (self.chain(chain)?, Arc::clone(&self.chain_keys));
-        let root = Self::audit_root(self.parts.store.data_dir());
+        let root = Self::audit_root(&self.parts.data_dir);
         let exported = tokio::task::spawn_blocking(move || {
             let mut writer = io::BufWriter::with_capacity(CHUNK, Sending(lines));
             export(&root, &chain, keys.as_ref(), from, to, &mut writer)

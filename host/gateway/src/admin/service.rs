@@ -5,9 +5,8 @@ use tokio::sync::mpsc;
 use toolhost_audit::{ChainKeys, ChangeAction, Sink};
 use toolhost_identity::{Operator, TenantId, TenantSpace, TenantState};
 use toolhost_policy::Secret;
-use toolhost_store::SledStore;
-use toolhost_store::Store;
 use toolhost_store::keys::Keyring;
+use toolhost_store::{Kept, Store};
 use toolhost_tenancy::{Provisioner, StoredDirectory};
 use toolhost_tools::{Assignment, Assignments};
 use toolhost_vault::SealedVault;
@@ -24,8 +23,10 @@ const AUDIT: &str = "audit";
 /// What an [`Admin`] is made of.
 #[derive(Debug)]
 pub struct AdminParts {
+    /// The data directory, which this process has.
+    pub data_dir: PathBuf,
     /// The records.
-    pub store: Arc<SledStore>,
+    pub store: Arc<dyn Kept>,
     /// The keys of the spaces.
     pub keyring: Arc<Keyring>,
     /// The credentials.

@@ -54,6 +54,9 @@ impl Admin {
         by: &str,
     ) -> Result<Answer, AdminError> {
         let space = self.space(tenant)?;
+        if !self.parts.store.has_backups() {
+            return Err(StoreError::Servers.into());
+        }
         let event = Event::SpaceRestored(SpaceRestored {
             tenant: Some(tenant.to_owned()),
             by: by.to_owned(),
@@ -78,7 +81,11 @@ impl Admin {
         let parts = &self.parts;
         let of = tenant.as_deref().map(|tenant| self.space(tenant)).transpose()?;
         let space = of.clone().map_or(Space::Host, Space::Tenant);
-        let generation = parts.keyring.rotate(&space)?;
+        let (keyring, of_space) = (Arc::clone(&parts.keyring), space.clone());
+        // Where the keys lie in a database this waits for it.
+        let generation = tokio::task::spawn_blocking(move || keyring.rotate(&of_space))
+            .await
+            .map_err(|_| AdminError::internal("the rotation ended early; ask for it again"))??;
         let event = Event::KeyRotated(KeyRotated {
             tenant,
             what: "space",

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use toolhost_audit::Sink;
 use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_store::Changed;
 use toolhost_tenancy::{
     Admitted, AuthorityCredentials, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch,
     TenantContexts, TenantDirectory,
@@ -96,6 +97,18 @@ impl Switching {
             directory,
             asked: consent::Asked::default(),
         }
+    }
+
+    /// Another host has changed a record: a choice of it is read again when it is used.
+    pub fn forget_changed(&self, changed: &Changed) {
+        self.sessions.forget_changed(changed);
+        self.contexts.forget_changed(changed);
+    }
+
+    /// Other hosts may have changed anything: every choice is read again.
+    pub fn forget_all(&self) {
+        self.sessions.forget();
+        self.contexts.forget();
     }
 
     /// The host's own tools that are offered.

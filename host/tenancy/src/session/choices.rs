@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 use toolhost_identity::OwnerId;
-use toolhost_store::{Change, Expect, Key, Record, Space, Store, StoreError, Table};
+use toolhost_store::{Change, Changed, Expect, Key, Record, Space, Store, StoreError, Table};
 
 use super::cache::{ChoiceCache, Kept};
 use super::room::count_of;
@@ -267,6 +267,15 @@ impl Choices {
     /// Another host has changed something: it is read again when it is used.
     pub(crate) fn forget_all(&self) {
         self.cache.forget_all();
+    }
+
+    /// Another host has changed this one, or one that is not told.
+    pub(crate) fn forget_changed(&self, changed: &Changed) {
+        match (changed.table, &changed.key) {
+            (Table::Session, Some(key)) => self.cache.forget(key.name()),
+            (Table::Session, None) => self.cache.forget_all(),
+            _ => {}
+        }
     }
 
     fn key(&self, place: &Place) -> Result<Key, StoreError> {

@@ -75,6 +75,11 @@ impl TenantContexts {
         self.joined.choices.forget_all();
     }
 
+    /// Another host has changed a record: what is in memory of it is read again when it is used.
+    pub fn forget_changed(&self, changed: &toolhost_store::Changed) {
+        self.joined.choices.forget_changed(changed);
+    }
+
     /// A new context with this choice.
     pub(crate) async fn create(
         &self,

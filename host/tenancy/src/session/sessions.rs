@@ -111,6 +111,11 @@ impl Sessions {
     pub fn forget(&self) {
         self.joined.choices.forget_all();
     }
+
+    /// Another host has changed a record: what is in memory of it is read again when it is used.
+    pub fn forget_changed(&self, changed: &toolhost_store::Changed) {
+        self.joined.choices.forget_changed(changed);
+    }
 }
 
 fn view(id: SessionId, choice: &Choice) -> SessionView {
