@@ -177,7 +177,10 @@ pub(crate) mod upstream_state {
     pub(crate) fn get() -> Result<Option<Entry>, Failure> {
         Ok(testing::with(|state| {
             let (version, value) = &state.upstream;
-            value.clone().map(|value| Entry { value, version: *version })
+            value.clone().map(|value| Entry {
+                value,
+                version: *version,
+            })
         }))
     }
 

@@ -36,15 +36,17 @@ macro_rules! export_adapter {
                     descriptor: Vec<u8>,
                     invocation: wire::Invocation,
                 ) -> Result<wire::Outcome, Failure> {
-                    let answer =
-                        <$adapter as $crate::adapter::Adapter>::invoke(&descriptor, &invocation)?;
+                    let answer = <$adapter as $crate::adapter::Adapter>::invoke(&descriptor, &invocation)?;
                     Ok(answer.into_wire())
                 }
 
                 fn cancel(descriptor: Vec<u8>, note: Vec<u8>) -> Result<(), Failure> {
-                    Ok(<$adapter as $crate::adapter::Adapter>::cancel(&descriptor, &note)?)
+                    Ok(<$adapter as $crate::adapter::Adapter>::cancel(
+                        &descriptor,
+                        &note,
+                    )?)
                 }
-            }
+    }
 
             $crate::adapter::bindings::export_connection!(Component with_types_in $crate::adapter::bindings);
         };
