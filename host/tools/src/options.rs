@@ -49,7 +49,7 @@ impl ClientCapabilities {
 pub struct Resume {
     /// One for each question.
     pub answers: Vec<Answer>,
-    /// As [`InputRequired::state`] gave it.
+    /// As [`InputRequired::state`](crate::InputRequired::state) gave it.
     pub state: String,
 }
 
