@@ -1,6 +1,6 @@
 //! The tools that `test` needs and a machine with Rust alone does not have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::ensure;
@@ -23,38 +23,44 @@ pub(crate) fn missing(root: &Path) -> anyhow::Result<()> {
     }
     // Shows that an acknowledged write was brought to the disk first.
     debian("strace")?;
-    postgresql()
+    cluster()
 }
 
-/// The server that the store's tests start for themselves, where they are not lent one. Debian's package is enough: the
-/// cluster that it makes is not used.
+/// The server that the store's tests start for themselves, where they are not lent one, and the example `cluster` always.
+/// Debian's package is enough: the cluster that it makes is not used.
 const POSTGRESQL: &str = "postgresql-15";
 
-/// Makes sure that there is a PostgreSQL server to test against, or the address of one.
+/// The balancer of the example `cluster`. The service that Debian's package makes is not used.
+const NGINX: &str = "nginx";
+
+/// What the example `cluster` starts beside the host: a PostgreSQL server and nginx.
 ///
 /// # Errors
-/// There is none and it could not be installed.
-fn postgresql() -> anyhow::Result<()> {
-    if std::env::var_os("DATABASE_URL").is_some() || is_postgresql_there() {
-        return Ok(());
-    }
-    println!("installing {POSTGRESQL}; this is done once");
-    apt_install(POSTGRESQL);
-    ensure!(
-        is_postgresql_there(),
-        "there is no PostgreSQL server, and {POSTGRESQL} could not be installed with apt-get; DATABASE_URL may name one"
-    );
-    Ok(())
+/// One is not there and could not be installed.
+pub(crate) fn cluster() -> anyhow::Result<()> {
+    let is_postgresql_there = || postgresql_programs().is_some();
+    package(POSTGRESQL, &is_postgresql_there)?;
+    package(NGINX, &|| is_installed(nginx_program(), &["-v"]))
 }
 
-/// Where the tests look too: Debian keeps the server's programs off the path.
-fn is_postgresql_there() -> bool {
+/// Debian keeps it where only root's path leads.
+pub(crate) fn nginx_program() -> &'static str {
+    let debian = "/usr/sbin/nginx";
+    if Path::new(debian).exists() { debian } else { NGINX }
+}
+
+/// The folder of the server's programs: Debian keeps them off the path. The store's tests look in the same places.
+pub(crate) fn postgresql_programs() -> Option<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let versions = debian.flatten().map(|version| version.path().join("bin"));
+    let mut folders: Vec<PathBuf> = debian
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    // The newest first.
+    folders.sort_by(|one, other| other.cmp(one));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    versions
-        .chain(std::env::split_paths(&path))
-        .any(|bin| bin.join("initdb").exists())
+    folders.extend(std::env::split_paths(&path));
+    folders.into_iter().find(|bin| bin.join("initdb").exists())
 }
 
 /// Installs a program with Debian's package of its name, where it is missing and this may be done.
@@ -62,15 +68,18 @@ fn is_postgresql_there() -> bool {
 /// # Errors
 /// It is not there and could not be installed.
 pub(crate) fn debian(program: &str) -> anyhow::Result<()> {
-    let is_there = || is_installed(program, &["--version"]);
+    package(program, &|| is_installed(program, &["--version"]))
+}
+
+fn package(name: &str, is_there: &dyn Fn() -> bool) -> anyhow::Result<()> {
     if is_there() {
         return Ok(());
     }
-    println!("installing {program}; this is done once");
-    apt_install(program);
+    println!("installing {name}; this is done once");
+    apt_install(name);
     ensure!(
         is_there(),
-        "{program} is not installed, and could not be installed with apt-get"
+        "{name} is not installed, and could not be installed with apt-get"
     );
     Ok(())
 }

@@ -86,13 +86,44 @@ fn settled(text: &str) -> String {
     lines.join("\n")
 }
 
-#[test]
-fn the_conversation_of_nevent_is_the_one_that_its_page_shows() {
-    let (said, wire) = play("nevent");
-    let expected = shown("examples/nevent/README.md", "cargo xtask example nevent");
+/// Plays an example, which must say what its page shows; what crossed the wire.
+fn as_its_page_shows(name: &str) -> Vec<Value> {
+    let (said, wire) = play(name);
+    let expected = shown(
+        &format!("examples/{name}/README.md"),
+        &format!("cargo xtask example {name}"),
+    );
     let expected: Vec<String> = settled(&expected.join("\n")).lines().map(str::to_owned).collect();
     judge(&settled(&said), Some(&expected), None).unwrap_or_else(|why| panic!("{why}"));
-    one_token_for_both_systems(&wire);
+    wire
+}
+
+#[test]
+fn the_conversation_of_nevent_is_the_one_that_its_page_shows() {
+    one_token_for_both_systems(&as_its_page_shows("nevent"));
+}
+
+#[test]
+fn two_hosts_behind_nginx_do_what_their_page_shows_and_one_is_killed() {
+    let wire = as_its_page_shows("cluster");
+    // Each call was made once, with its own tenant's credential, whichever host made it.
+    let accounts: Vec<(&str, &str)> = wire
+        .iter()
+        .map(|line| {
+            let header = |name: &str| line["headers"][name].as_str().unwrap();
+            (header("x-account-id"), header("authorization"))
+        })
+        .collect();
+    let of = |account: &str| -> Vec<&str> {
+        let own = accounts.iter().filter(|(whose, _)| *whose == account);
+        own.map(|(_, bearer)| *bearer).collect()
+    };
+    let (acme, globex) = (of("acct_acme"), of("acct_globex"));
+    assert_eq!((acme.len(), globex.len()), (8, 7));
+    assert_eq!(accounts.len(), 15);
+    assert!(acme.iter().all(|bearer| *bearer == acme[0]));
+    assert!(globex.iter().all(|bearer| *bearer == globex[0]));
+    assert_ne!(acme[0], globex[0]);
 }
 
 /// Seed: both clients change together, or neither does; another session keeps its own; the login's token reaches neither.

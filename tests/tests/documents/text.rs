@@ -30,6 +30,7 @@ pub fn documents() -> Vec<Document> {
     for folder in [
         "docs/src",
         "examples/billing",
+        "examples/cluster",
         "examples/nevent",
         "sdk/rust",
         "tests/clients",

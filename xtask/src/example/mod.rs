@@ -6,6 +6,7 @@
     reason = "only JSON values are indexed: reading one gives null for what is not there"
 )]
 
+mod cluster;
 mod nevent;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::{guests, workspace};
+use crate::{guests, install, workspace};
 
 /// From the first start to the last stop. None takes more than a few seconds.
 const WHOLE: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ const WHOLE: Duration = Duration::from_secs(60);
 pub(crate) enum Example {
     /// One login, several tenants: list, switch, segments, reset, help
     Nevent,
+    /// Two hosts on one PostgreSQL server behind nginx, one of which is killed
+    Cluster,
 }
 
 impl Example {
@@ -31,12 +34,14 @@ impl Example {
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Nevent => &["host", "nevent-upstream"],
+            Self::Cluster => &["host", "billing-upstream"],
         }
     }
 
     async fn play(self, root: &Path, record: Option<&Path>) -> anyhow::Result<()> {
         match self {
             Self::Nevent => nevent::play(root, record).await,
+            Self::Cluster => cluster::play(root, record).await,
         }
     }
 }
@@ -47,6 +52,9 @@ impl Example {
 /// Something does not build or start, or anything is not as it should be.
 pub(crate) fn run(root: &Path, example: Example, built: bool, record: Option<&Path>) -> anyhow::Result<()> {
     if !built {
+        if example == Example::Cluster {
+            install::cluster()?;
+        }
         guests::build(root)?;
         workspace::build_programs(root, example.programs())?;
     }

@@ -37,6 +37,17 @@ impl Host {
         })
     }
 
+    /// `ADDRESS:PORT` that it listens at.
+    pub(crate) fn address(&self) -> &str {
+        let url = self.url.trim_start_matches("http://");
+        url.trim_end_matches("/mcp")
+    }
+
+    /// Ends it at once (SIGKILL), as a machine that fails does.
+    pub(crate) fn kill(self) {
+        drop(self.process);
+    }
+
     /// Stops it; it must say that it went well.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         let status = self.process.stop()?;

@@ -13,5 +13,5 @@ mod secret;
 
 pub(crate) use host::Host;
 pub(crate) use mcp::{Answer, Client};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, saying_all_on_stdout};
 pub(crate) use secret::{random, write};

@@ -67,6 +67,16 @@ impl Drop for Process {
     }
 }
 
+/// The same program for [`Process::start`], where it says on stderr what it has to say. Only its name and arguments are kept.
+pub(crate) fn saying_all_on_stdout(program: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$@\" 2>&1", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args());
+    command
+}
+
 /// Reads on after the first line, so that the program is never stopped by a full pipe.
 fn first_line(stdout: ChildStdout) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();

@@ -1,0 +1,134 @@
+//! Two hosts on one PostgreSQL server, behind nginx: what `examples/cluster` shows.
+
+mod balancer;
+mod caller;
+mod scene;
+mod server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use crate::stage::Client;
+use caller::{Caller, Served};
+use scene::{Scene, TENANTS};
+
+/// The other host knows a switch within 100 ms at the most.
+const KNOWN: Duration = Duration::from_millis(300);
+
+/// Plays it; leaves the record in a file if one is named.
+pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<()> {
+    let scene = Scene::set_up(root)?;
+    println!(
+        "\nThe billing system (a real HTTP server) is at {}.",
+        scene.upstream_url
+    );
+    println!("The PostgreSQL server is at {}.", scene.server.address);
+    println!("Host one listens at {},", scene.one.address());
+    println!("host two at {}.", scene.two.address());
+    println!("nginx, which callers reach, is at {}.", scene.balancer.url);
+    println!("ada is an owner of acme, and so of globex below it; gil an admin of globex.");
+    let [acme, globex] = TENANTS;
+    let token = scene.issuer.token(acme, "owner")?;
+    let mut ada = Caller::new(&scene, "ada", token.clone())?;
+    let gil = Caller::new(&scene, "gil", scene.issuer.token(globex, "admin")?)?;
+
+    title("Two tenants, each at both hosts");
+    both_serve(&ada, acme).await?;
+    both_serve(&gil, globex).await?;
+
+    title("A session begins at one host and goes on at both");
+    ada.begins_session().await?;
+    both_serve(&ada, acme).await?;
+    ada.switches(globex).await?;
+    tokio::time::sleep(KNOWN).await;
+    both_serve(&ada, globex).await?;
+
+    title("An agent's session over MCP does too");
+    let mut agent = Client::new(&format!("{}/mcp", scene.balancer.url), token);
+    agent.initialize().await?;
+    for _ in TENANTS {
+        agent_lists_invoices(&mut agent, acme).await?;
+    }
+
+    title("Host one is killed (SIGKILL)");
+    // Where the play fails, what is named last ends first.
+    let Scene {
+        directory,
+        upstream,
+        server,
+        balancer,
+        two,
+        one,
+        ..
+    } = scene;
+    one.kill();
+    // The session is where it was, and moves.
+    for _ in TENANTS {
+        is_served(&ada.lists_invoices().await?, globex)?;
+    }
+    let served = ada.switches(acme).await?;
+    ensure!(served.host == "two", "a killed host has served a switch");
+    is_served(&ada.lists_invoices().await?, acme)?;
+    is_served(&gil.lists_invoices().await?, globex)?;
+    agent_lists_invoices(&mut agent, acme).await?;
+
+    if let Some(record) = record {
+        std::fs::copy(&scene.record, record).with_context(|| record.display().to_string())?;
+    }
+    balancer.stop()?;
+    two.stop()?;
+    println!("\nHost two finished what was in flight and stopped with status 0.");
+    server.stop()?;
+    drop((upstream, directory));
+    Ok(())
+}
+
+fn title(text: &str) {
+    println!("\n== {text}");
+}
+
+/// Two calls in a row, of which each host serves one.
+async fn both_serve(who: &Caller, tenant: &str) -> anyhow::Result<()> {
+    let (first, second) = (who.lists_invoices().await?, who.lists_invoices().await?);
+    ensure!(
+        first.host != second.host,
+        "host {} has served both calls",
+        first.host
+    );
+    ensure!(
+        first.tenant == tenant && second.tenant == tenant,
+        "{first:?} and {second:?} are not both for {tenant}"
+    );
+    Ok(())
+}
+
+fn is_served(served: &Served, tenant: &str) -> anyhow::Result<()> {
+    ensure!(
+        served.host == "two" && served.tenant == tenant,
+        "{served:?} is not host two for {tenant}"
+    );
+    Ok(())
+}
+
+async fn agent_lists_invoices(agent: &mut Client, tenant: &str) -> anyhow::Result<()> {
+    println!("\nada's agent> list_invoices {{\"limit\":2}}");
+    let answer = agent.call("list_invoices", json!({ "limit": 2 })).await?;
+    ensure!(!answer.is_error(), "list_invoices failed: {}", answer.text());
+    let invoices = answer
+        .structured()
+        .and_then(|structured| structured["invoices"].as_array());
+    let ids: Vec<&str> = invoices
+        .context("the answer has no invoices")?
+        .iter()
+        .filter_map(|invoice| invoice["id"].as_str())
+        .collect();
+    ensure!(
+        !ids.is_empty() && ids.iter().all(|id| id.starts_with(&format!("in_{tenant}_"))),
+        "{tenant} was shown {ids:?}"
+    );
+    println!("  {}", ids.join(", "));
+    Ok(())
+}
