@@ -6,6 +6,11 @@ const ROUNDS: usize = 6;
 /// What is remembered of an assignment is held against the store after a second: sooner is by hearing of it.
 const HEARD: Duration = Duration::from_millis(500);
 
+async fn works(host: &Host, token: &str, session: &str) -> bool {
+    let answered = call(host, token, session, &invoices()).send().await;
+    answered.unwrap().status() == 200
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_one_host_removes_is_refused_by_both() {
     let world = World::start().await;
@@ -14,15 +19,7 @@ async fn a_credential_that_one_host_removes_is_refused_by_both() {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         for host in [one, two] {
-            until("the credential", SOON, async || {
-                call(host, &token, &id, &invoices())
-                    .send()
-                    .await
-                    .unwrap()
-                    .status()
-                    == 200
-            })
-            .await;
+            until("the credential", SOON, async || works(host, &token, &id).await).await;
         }
         let removed = one.verb(&["credential", "remove", "acme/billing"]);
         assert_eq!(removed.status, 0, "{removed:?}");
@@ -45,15 +42,7 @@ async fn an_assignment_that_one_host_removes_is_refused_by_both() {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         for host in [one, two] {
-            until("the assignment", SOON, async || {
-                call(host, &token, &id, &invoices())
-                    .send()
-                    .await
-                    .unwrap()
-                    .status()
-                    == 200
-            })
-            .await;
+            until("the assignment", SOON, async || works(host, &token, &id).await).await;
         }
         let removed = one.verb(&["plugin", "unassign", "billing", "acme"]);
         assert_eq!(removed.status, 0, "{removed:?}");

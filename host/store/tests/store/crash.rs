@@ -45,11 +45,16 @@ async fn writer() {
     let directory = PathBuf::from(std::env::var_os("STORE_CRASH_DIR").unwrap());
     let from: u64 = std::env::var("STORE_CRASH_FROM").unwrap().parse().unwrap();
     let place = Place::new();
-    let (data_dir, _) = (crate::place::open_data_dir(&directory).unwrap(), ());
+    let data_dir = crate::place::open_data_dir(&directory).unwrap();
     let master = directory.with_file_name("master.key");
     let (master, _) = toolhost_store::keys::MasterKey::open_or_create(&master).unwrap();
     let keyring = Arc::new(toolhost_store::keys::Keyring::open(&directory, master).unwrap());
     let store = Arc::new(toolhost_store::SledStore::open(data_dir, keyring, place.settings).unwrap());
+    write_until_killed(store, from).await;
+}
+
+/// Writes as several at once from a number on, and says what is acknowledged.
+pub(crate) async fn write_until_killed(store: Arc<dyn Store>, from: u64) {
     for name in ["acme", "globex"] {
         store.create(&tenant(name)).await.unwrap();
     }

@@ -87,14 +87,7 @@ impl Origin for Asking {
             .with_each("resource", &self.resource);
         let asked = self.endpoint.ask(key, id, Some(&base.secret), form).await;
         let tokens = asked.map_err(|failure| failed(failure.for_call(true)))?;
-        Ok(Fetched {
-            secret: tokens.access_token,
-            attributes: base.attributes.clone(),
-            expires_at: Some(tokens.expires_at),
-            mark: None,
-            base: Some(base.version),
-            fresh_for: None,
-        })
+        Ok(tokens.into_fetched(&base, base.version))
     }
 }
 

@@ -153,14 +153,7 @@ impl Origin for Asking {
                 "the exchange gave another kind of token",
             )));
         }
-        Ok(Fetched {
-            secret: tokens.access_token,
-            attributes: base.attributes.clone(),
-            expires_at: Some(tokens.expires_at),
-            mark: None,
-            base: Some(base.version),
-            fresh_for: None,
-        })
+        Ok(tokens.into_fetched(&base, base.version))
     }
 }
 

@@ -154,13 +154,13 @@ impl Origin for Asking {
                 base: Some(base.version),
                 error,
             };
-            let tokens = match self.ask(key, &base).await {
+            let mut tokens = match self.ask(key, &base).await {
                 Ok(tokens) => tokens,
                 // Another host may have used it up a moment ago and stored the next.
                 Err(TokenFailure::Grant) if self.has_changed(key, base.version).await => continue,
                 Err(failure) => return Err(failed(failure.for_call(false))),
             };
-            let version = match tokens.refresh_token {
+            let version = match tokens.refresh_token.take() {
                 Some(next) if next.expose() != base.secret.expose() => {
                     let stored = self.store(key, base.version, Arc::new(next)).await;
                     stored.map_err(failed)?
@@ -169,14 +169,7 @@ impl Origin for Asking {
             };
             // Somebody set or removed it meanwhile: what was made from the one before is not used.
             let Some(version) = version else { continue };
-            return Ok(Fetched {
-                secret: tokens.access_token,
-                attributes: base.attributes.clone(),
-                expires_at: Some(tokens.expires_at),
-                mark: None,
-                base: Some(version),
-                fresh_for: None,
-            });
+            return Ok(tokens.into_fetched(&base, version));
         }
         Err(CredentialError::Unavailable("it is being changed").into())
     }

@@ -3,8 +3,9 @@ use toolhost_identity::strict_object;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use crate::CredentialError;
+use crate::fetched::Fetched;
 use crate::secret_text::read_secret;
+use crate::{Credential, CredentialError};
 
 /// A token whose life the server does not say is renewed after this many seconds.
 const UNSAID_LIFE: u64 = 300;
@@ -19,6 +20,20 @@ pub(crate) struct Tokens {
     pub(crate) expires_at: u64,
     pub(crate) refresh_token: Option<Secret>,
     pub(crate) issued_token_type: Option<String>,
+}
+
+impl Tokens {
+    /// The access token as what is sent, with the attributes of the stored credential that it was made from.
+    pub(crate) fn into_fetched(self, base: &Credential, version: u64) -> Fetched {
+        Fetched {
+            secret: self.access_token,
+            attributes: base.attributes.clone(),
+            expires_at: Some(self.expires_at),
+            mark: None,
+            base: Some(version),
+            fresh_for: None,
+        }
+    }
 }
 
 /// Why it gave nothing.

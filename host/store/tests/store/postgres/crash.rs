@@ -2,7 +2,6 @@
 //! acknowledged is there, and what is reported as not made is not.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::postgres::{Layout, PostgresSettings, Prefix};
 use toolhost_store::{Change, Expect, PostgresStore, Store, StoreError};
 
-use crate::crash::{SLOTS, WRITERS, operation, run_and_kill, space_of};
+use crate::crash::{SLOTS, WRITERS, operation, run_and_kill, space_of, write_until_killed};
 use crate::place::{key, space, tenant};
 use crate::server::Private;
 use crate::town::{MASTER, Town};
@@ -25,26 +24,7 @@ async fn writer() {
     let master = MasterKey::from_text(&Secret::from(MASTER.to_owned())).unwrap();
     let keyring = Arc::new(Keyring::in_postgres(&settings, master).await.unwrap());
     let store = Arc::new(PostgresStore::open(&settings, keyring).await.unwrap());
-    for name in ["acme", "globex"] {
-        store.create(&tenant(name)).await.unwrap();
-    }
-    let writers = (0..WRITERS).map(|writer| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            for n in from.. {
-                let (name, value) = operation(writer, n);
-                match value {
-                    Some(value) => drop(store.put(&space_of(writer), &key(&name), value).await.unwrap()),
-                    None => store.delete(&space_of(writer), &key(&name)).await.unwrap(),
-                }
-                let line = format!("ack {writer} {n}\n");
-                std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
+    write_until_killed(store, from).await;
 }
 
 #[test]
