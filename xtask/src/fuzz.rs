@@ -1,9 +1,10 @@
 //! `cargo xtask fuzz`: what reads hostile bytes, under libFuzzer with the address sanitiser, for a while each.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 
-use anyhow::ensure;
+use anyhow::{Context, bail};
 
 use crate::workspace::{cargo, is_installed, run_cargo, target};
 
@@ -24,7 +25,11 @@ const MEMORY: u32 = 2_048;
 /// Long enough for a schema in a body in a path, short enough to be tried often.
 const BYTES: u32 = 16 << 10;
 
-/// Runs each target for `seconds`. What it finds it leaves in `fuzz/artifacts`.
+/// How the fuzzer begins the lines that sum a run up.
+const STATISTICS: &str = "stat::number_of_executed_units";
+
+/// Runs each target for `seconds`. What it finds it leaves in `fuzz/artifacts`. What the fuzzer says (a page of words
+/// it has learnt among it) goes to a file beside the corpus, and is shown where something was found.
 ///
 /// # Errors
 /// cargo-fuzz cannot be installed, a target does not build, or something was found.
@@ -37,6 +42,8 @@ pub(crate) fn run(root: &Path, seconds: u32) -> anyhow::Result<()> {
         let corpus = target(root).join("fuzz-corpus").join(name);
         std::fs::create_dir_all(&corpus)?;
         let seeds = root.join("fuzz/seeds").join(name);
+        let log = target(root).join("fuzz-corpus").join(format!("{name}.log"));
+        let written = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut command = cargo(root);
         command
             .args(["fuzz", "run", "--fuzz-dir", "fuzz", name])
@@ -51,10 +58,19 @@ pub(crate) fn run(root: &Path, seconds: u32) -> anyhow::Result<()> {
             // The sanitiser is there in every compiler, and asks for this.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", target(root).join("fuzz"))
-            .stdin(Stdio::null());
-        ensure!(
-            command.status()?.success(),
-            "{name} found something, see fuzz/artifacts/{name}"
+            .stdin(Stdio::null())
+            .stdout(written.try_clone()?)
+            .stderr(written);
+        let status = command.status()?;
+        let said = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
+        if !status.success() {
+            println!("{said}");
+            bail!("{name} found something or does not build, see above and fuzz/artifacts/{name}");
+        }
+        let tried = said.lines().find_map(|line| line.strip_prefix(STATISTICS));
+        println!(
+            "{name}: {} inputs tried",
+            tried.unwrap_or(":").trim_start_matches(':').trim()
         );
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Steps one after the other, each with its time, all with one verdict.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -95,7 +96,7 @@ impl Steps {
 }
 
 /// Runs a test runner, passes its output on, and counts what its closing lines say: `N passed` and `N failed` of
-/// nextest's summary or of each `test result:` of cargo's own.
+/// nextest's summary or of each `test result:` of cargo's own. Those that failed are named in the note.
 ///
 /// # Errors
 /// It cannot be run, or fails without having counted a failure (it did not build, say).
@@ -111,12 +112,18 @@ pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
     };
     let out = read(stdout.map(|out| Box::new(out) as Box<dyn Read + Send>));
     let err = read(stderr.map(|err| Box::new(err) as Box<dyn Read + Send>));
-    let (mut passed, mut failed) = (0, 0);
+    let mut all = Counts::default();
     for counts in [out.join(), err.join()] {
         let counts = counts.map_err(|_| anyhow::anyhow!("the reader of its output failed"))?;
-        passed += counts.0;
-        failed += counts.1;
+        all.passed += counts.passed;
+        all.failed += counts.failed;
+        all.names.extend(counts.names);
     }
+    let Counts {
+        passed,
+        failed,
+        names,
+    } = all;
     let status = child.wait()?;
     if !status.success() && failed == 0 {
         bail!("it failed before or beside its tests ({status})");
@@ -124,20 +131,52 @@ pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
     Ok(Outcome {
         passed,
         failed,
-        note: String::new(),
+        note: names.into_iter().collect::<Vec<_>>().join(", "),
     })
 }
 
-fn pass_on(from: Box<dyn Read + Send>) -> (usize, usize) {
-    let mut counts = (0, 0);
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    /// A runner may name a failure twice: as it happens and at its end.
+    names: BTreeSet<String>,
+}
+
+fn pass_on(from: Box<dyn Read + Send>) -> Counts {
+    let mut counts = Counts::default();
     for line in BufReader::new(from).lines().map_while(Result::ok) {
         println!("{line}");
         if line.contains("tests run:") || line.contains("test run:") || line.starts_with("test result:") {
-            counts.0 += number_before(&line, " passed");
-            counts.1 += number_before(&line, " failed");
+            counts.passed += number_before(&line, " passed");
+            counts.failed += number_before(&line, " failed") + number_before(&line, " timed out");
         }
+        counts.names.extend(failed_test(&line));
     }
     counts
+}
+
+/// The test of a line that says it failed: `FAIL [   0.1s] (3/9) SUITE TEST` and its like of nextest, `test NAME ... FAILED`.
+fn failed_test(line: &str) -> Option<String> {
+    let line = line.trim();
+    if let Some(name) = line
+        .strip_prefix("test ")
+        .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+    {
+        return Some(name.to_owned());
+    }
+    let how = line.split_whitespace().next()?;
+    if !["FAIL", "TIMEOUT", "SIGABRT", "SIGSEGV", "ABORT"].contains(&how) {
+        return None;
+    }
+    let (_, name) = line.split_once(']')?;
+    let name = name.trim();
+    Some(
+        name.split_once(')')
+            .map_or(name, |(_, name)| name)
+            .trim()
+            .to_owned(),
+    )
 }
 
 fn number_before(line: &str, word: &str) -> usize {
@@ -173,7 +212,29 @@ pub(crate) fn bounded(command: &mut Command, most: Duration) -> anyhow::Result<O
 
 #[cfg(test)]
 mod tests {
-    use super::number_before;
+    use super::{failed_test, number_before};
+
+    #[test]
+    fn a_failed_test_of_either_runner_is_named() {
+        for (line, name) in [
+            (
+                "        FAIL [   0.012s] (  3/120) toolhost-tests::demo it_runs",
+                Some("toolhost-tests::demo it_runs"),
+            ),
+            (
+                "     TIMEOUT [  60.012s] toolhost-tests::demo it_runs",
+                Some("toolhost-tests::demo it_runs"),
+            ),
+            ("test it_runs ... FAILED", Some("it_runs")),
+            (
+                "        PASS [   0.012s] (  3/120) toolhost-tests::demo it_runs",
+                None,
+            ),
+            ("FAIL: words of a program", None),
+        ] {
+            assert_eq!(failed_test(line).as_deref(), name, "{line}");
+        }
+    }
 
     #[test]
     fn the_closing_lines_of_both_runners_are_counted() {

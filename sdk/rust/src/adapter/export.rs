@@ -46,9 +46,9 @@ macro_rules! export_adapter {
                         &note,
                     )?)
                 }
-    }
+            }
 
-            $crate::adapter::bindings::export_connection!(Component with_types_in $crate::adapter::bindings);
+    $crate::adapter::bindings::export_connection!(Component with_types_in $crate::adapter::bindings);
         };
     };
 }
