@@ -47,11 +47,12 @@ const OPENAPI_IMPORTS: [&str; 9] = [
 ];
 
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 5] = [
+const TREES: [(&str, bool); 6] = [
     ("plugins/billing", false),
     ("plugins/segments", false),
     ("plugins/openapi", false),
     ("examples/nevent/plugin", false),
+    ("examples/tenant-billing/plugin", false),
     ("tests/guests", true),
 ];
 

@@ -11,23 +11,25 @@ use crate::workspace::{build_programs, cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "sdk/rust",
     "plugins/billing",
     "plugins/openapi",
     "plugins/segments",
     "examples/nevent/plugin",
+    "examples/tenant-billing/plugin",
     "tests/guests",
     "fuzz",
 ];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 5] = [
+const NATIVE: [&str; 6] = [
     "sdk/rust",
     "plugins/billing",
     "plugins/openapi",
     "plugins/segments",
     "examples/nevent/plugin",
+    "examples/tenant-billing/plugin",
 ];
 
 /// The suite among them that reads published documents.
@@ -71,7 +73,15 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     steps.run("clippy", || clippy(root));
     // The end-to-end tests start these.
     steps.run("build", || {
-        build_programs(root, &["host", "billing-upstream", "nevent-upstream"])?;
+        build_programs(
+            root,
+            &[
+                "host",
+                "billing-upstream",
+                "nevent-upstream",
+                "tenant-billing-upstream",
+            ],
+        )?;
         Ok(Outcome::passed())
     });
     steps.run("tests", || nextest(root, full));

@@ -3,7 +3,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::stage::{self, Host, Process};
+use crate::stage::{self, Host, ISSUER, Issuer, Process};
 use crate::workspace::{built, target};
 
 /// Who plays.
@@ -11,8 +11,6 @@ pub(super) const TENANTS: [&str; 2] = ["acme", "globex"];
 
 /// What tokens name as their audience. The port is not known before the host listens, so it is not the listener's URL.
 const AUDIENCE: &str = "https://toolhost.localhost/mcp";
-
-const ISSUER: &str = "https://issuer.localhost";
 
 /// How much of a secret the billing system's record shows.
 const SHOWN: usize = 4;
@@ -23,7 +21,7 @@ pub(super) struct Scene {
     /// What crossed the wire.
     pub(super) record: PathBuf,
     directory: tempfile::TempDir,
-    host_program: PathBuf,
+    issuer: Issuer,
     pub(super) host: Host,
     upstream: Process,
 }
@@ -50,12 +48,7 @@ impl Scene {
             .context("billing-upstream did not say where it is")?;
         let upstream_url = upstream_url.to_owned();
 
-        let host_program = built(root, "host");
-        let key = Command::new(&host_program)
-            .args(["token", "mint", "--key-only", "--audience", AUDIENCE, "--keys"])
-            .arg(place.join("keys"))
-            .status()?;
-        ensure!(key.success(), "the development key could not be made");
+        let issuer = Issuer::new(root, place, AUDIENCE)?;
         let plugin = target(root).join("guests").join("billing.wasm");
         std::fs::write(place.join("host.toml"), configuration(&plugin, &upstream_url)?)?;
         let host = Host::start(root, place)?;
@@ -63,34 +56,15 @@ impl Scene {
             upstream_url,
             record,
             directory,
-            host_program,
+            issuer,
             host,
             upstream,
         })
     }
 
-    /// A caller's token, minted with the development key.
+    /// A caller's token.
     pub(super) fn token(&self, tenant: &str) -> anyhow::Result<String> {
-        let output = Command::new(&self.host_program)
-            .args([
-                "token",
-                "mint",
-                "--audience",
-                AUDIENCE,
-                "--issuer",
-                ISSUER,
-                "--tenant",
-                tenant,
-                "--keys",
-            ])
-            .arg(self.directory.path().join("keys"))
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "no token: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+        self.issuer.token(tenant)
     }
 
     /// The last characters of a tenant's secret, as the record shows them.

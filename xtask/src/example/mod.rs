@@ -8,6 +8,7 @@
 
 mod cluster;
 mod nevent;
+mod tenant_billing;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(crate) enum Example {
     Nevent,
     /// Two hosts on one PostgreSQL server behind nginx, one of which is killed
     Cluster,
+    /// An authored tool, an OpenAPI connection and an MCP connection, for two tenants
+    TenantBilling,
 }
 
 impl Example {
@@ -35,6 +38,7 @@ impl Example {
         match self {
             Self::Nevent => &["host", "nevent-upstream"],
             Self::Cluster => &["host", "billing-upstream"],
+            Self::TenantBilling => &["host", "tenant-billing-upstream"],
         }
     }
 
@@ -42,6 +46,7 @@ impl Example {
         match self {
             Self::Nevent => nevent::play(root, record).await,
             Self::Cluster => cluster::play(root, record).await,
+            Self::TenantBilling => tenant_billing::play(root, record).await,
         }
     }
 }

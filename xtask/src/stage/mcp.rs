@@ -104,21 +104,22 @@ impl Client {
 
     /// `tools/call`.
     pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
-        let response = self
-            .post(
-                "tools/call",
-                json!({ "name": tool, "arguments": arguments }),
-                true,
-            )
-            .await?;
+        let parameters = json!({ "name": tool, "arguments": arguments });
+        let raw = self.ask("tools/call", parameters).await;
+        Ok(Answer {
+            raw: raw.with_context(|| tool.to_owned())?,
+        })
+    }
+
+    /// The result of any request.
+    pub(crate) async fn ask(&mut self, method: &str, parameters: Value) -> anyhow::Result<Value> {
+        let response = self.post(method, parameters, true).await?;
         ensure!(
             response.status() == 200,
-            "{tool} was answered with {}",
+            "{method} was answered with {}",
             response.status()
         );
-        Ok(Answer {
-            raw: self.result(response).await?,
-        })
+        self.result(response).await
     }
 
     /// Only the HTTP status of a request.

@@ -7,11 +7,13 @@
 )]
 
 mod host;
+mod issuer;
 mod mcp;
 mod process;
 mod secret;
 
 pub(crate) use host::Host;
+pub(crate) use issuer::{ISSUER, Issuer};
 pub(crate) use mcp::{Answer, Client};
 pub(crate) use process::{Process, saying_all_on_stdout};
 pub(crate) use secret::{random, write};

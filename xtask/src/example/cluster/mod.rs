@@ -31,9 +31,9 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
     println!("nginx, which callers reach, is at {}.", scene.balancer.url);
     println!("ada is an owner of acme, and so of globex below it; gil an admin of globex.");
     let [acme, globex] = TENANTS;
-    let token = scene.issuer.token(acme, "owner")?;
+    let token = scene.issuer.token_of_role(acme, "owner")?;
     let mut ada = Caller::new(&scene, "ada", token.clone())?;
-    let gil = Caller::new(&scene, "gil", scene.issuer.token(globex, "admin")?)?;
+    let gil = Caller::new(&scene, "gil", scene.issuer.token_of_role(globex, "admin")?)?;
 
     title("Two tenants, each at both hosts");
     both_serve(&ada, acme).await?;

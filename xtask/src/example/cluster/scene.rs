@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 
 use super::balancer::Balancer;
 use super::server::Server;
-use crate::stage::{self, Host, Process};
+use crate::stage::{self, Host, Issuer, Process};
 use crate::workspace::{built, target};
 
 /// Where things are in `host.toml`; here they take free ports.
@@ -13,8 +13,6 @@ const UPSTREAM: &str = "127.0.0.1:8099";
 const DATABASE: &str = "127.0.0.1:5432";
 
 const AUDIENCE: &str = "https://tools.cluster.example/mcp";
-
-const ISSUER: &str = "https://issuer.localhost";
 
 pub(super) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -65,7 +63,7 @@ impl Scene {
         let server = Server::start()?;
         stage::write(&place.join("database.password"), &server.password)?;
         stage::write(&place.join("master.key"), &master_key()?)?;
-        let issuer = Issuer::new(root, place)?;
+        let issuer = Issuer::new(root, place, AUDIENCE)?;
         std::fs::copy(place.join("keys/jwks.json"), place.join("jwks.json"))?;
         let plugin = target(root).join("guests/billing.wasm");
         std::fs::copy(&plugin, place.join("billing.wasm")).with_context(|| plugin.display().to_string())?;
@@ -120,39 +118,4 @@ fn master_key() -> anyhow::Result<String> {
         .output()?;
     ensure!(output.status.success(), "no master key could be made");
     Ok(String::from_utf8(output.stdout)?)
-}
-
-/// The development keys, with which callers' tokens are minted.
-pub(super) struct Issuer {
-    program: PathBuf,
-    keys: PathBuf,
-}
-
-impl Issuer {
-    fn new(root: &Path, place: &Path) -> anyhow::Result<Self> {
-        let issuer = Self {
-            program: built(root, "host"),
-            keys: place.join("keys"),
-        };
-        issuer.mint(&["--key-only"])?;
-        Ok(issuer)
-    }
-
-    pub(super) fn token(&self, tenant: &str, role: &str) -> anyhow::Result<String> {
-        self.mint(&["--issuer", ISSUER, "--tenant", tenant, "--role", role])
-    }
-
-    fn mint(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(&self.program)
-            .args(["token", "mint", "--audience", AUDIENCE, "--keys"])
-            .arg(&self.keys)
-            .args(arguments)
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "no token: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    }
 }
