@@ -22,6 +22,9 @@ use toolhost_vault::{
     CredentialProvider as _, NewCredential, SealedVault,
 };
 
+/// What is to be within a second is, on a machine that does much else, within this.
+const SOON: Duration = Duration::from_secs(5);
+
 const BASIC_ACME: &str = "Basic YWNtZSUzQWNsaWVudDpjbGllbnQrc2VjcmV0JTJGb2YrYWNtZQ==";
 
 /// `at-N` that lives for so many seconds.
@@ -179,7 +182,7 @@ async fn t54_a_removed_or_rotated_client_takes_its_token_along() {
         .unwrap();
     let since = Instant::now();
     while provider.get(&key).await.unwrap().version == first.version {
-        assert!(since.elapsed() < Duration::from_secs(1));
+        assert!(since.elapsed() < SOON);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let shown = server.asked()[1].header("authorization").to_owned();
@@ -193,7 +196,7 @@ async fn t54_a_removed_or_rotated_client_takes_its_token_along() {
     elsewhere.remove(&acme, &name("billing"), &by()).await.unwrap();
     let since = Instant::now();
     while provider.get(&key).await.is_ok() {
-        assert!(since.elapsed() < Duration::from_secs(1));
+        assert!(since.elapsed() < SOON);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(
