@@ -14,20 +14,27 @@ pub(crate) use gate::{Verdict, gate, gate_step};
 
 use crate::workspace::{run_cargo, target};
 
-/// Criterion benches of single rooms, by the word that selects each.
-const ROOMS: [(&str, &str); 5] = [
+/// Benches of single rooms, by the word that selects each.
+const ROOMS: [(&str, &str); 9] = [
     ("egress", "steps"),
     ("token", "verify"),
     ("store", "store"),
     ("vault", "read"),
     ("audit", "record"),
+    (TENANTS, "binding"),
+    (TENANTS, "unknown"),
+    (TENANTS, "sessions"),
+    (TENANTS, "switch"),
 ];
+
+/// Many tenants are measured in their room, and in the whole host as one of its sections.
+const TENANTS: &str = "tenants";
 
 /// What a brokered GET may add to a plain one, in microseconds (median).
 const BROKERED_MICROS: f64 = 150.0;
 
 /// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`, `list`, `start`, `stdio`,
-/// `flood`, `egress`, `token`, `store`, `vault`, `audit`).
+/// `flood`, `tenants`, `egress`, `token`, `store`, `vault`, `audit`).
 ///
 /// # Errors
 /// Something does not build, or a bench does not run.
@@ -36,7 +43,7 @@ pub(crate) fn run(root: &Path, sections: &[String]) -> anyhow::Result<()> {
     let whole: Vec<&str> = sections
         .iter()
         .map(String::as_str)
-        .filter(|section| !ROOMS.iter().any(|(word, _)| word == section))
+        .filter(|section| *section == TENANTS || !ROOMS.iter().any(|(word, _)| word == section))
         .collect();
     if sections.is_empty() || !whole.is_empty() {
         run_cargo(

@@ -63,7 +63,7 @@ enum Command {
     },
     /// Measure wall time, as ratios within one run; with --gate count instructions, as CI does
     Bench {
-        /// What is measured: calls, mcp, list, start, stdio, flood, egress, token, store, vault, audit
+        /// What is measured: calls, mcp, list, start, stdio, flood, tenants, egress, token, store, vault, audit
         /// [default: all]
         #[arg(conflicts_with = "gate")]
         sections: Vec<String>,

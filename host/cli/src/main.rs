@@ -13,6 +13,7 @@
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
 //! - [`reach`]: what lasts, through the host that runs or without one.
+//! - [`open_files`]: how many of them.
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
 
 mod args;
@@ -21,6 +22,7 @@ mod exit;
 mod grants;
 mod logging;
 mod missing;
+mod open_files;
 mod output;
 mod progress;
 mod reach;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         return exit::report(&error.into(), cli.output);
     }
     toolhost_store::allocator::tune();
+    open_files::raise();
     let output = cli.output;
     match verbs::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,7 @@ mod directory;
 mod json;
 mod key;
 mod key_set;
+mod place;
 mod pointer;
 mod principal;
 mod reach;

@@ -9,16 +9,31 @@ impl Tree {
     /// Always from the home tenant of the login token, never from the active one, so that no chain of switches reaches
     /// further than its first step (N5). What is not there and what is suspended is reached by nobody, and a caller whose
     /// own tenant is suspended reaches nothing.
+    ///
+    /// Whatever the answer, the steps are the same: one look-up of each of the two, and comparisons. How long it takes
+    /// says nothing of whether there is such a tenant, nor how deep it is (N21).
     #[must_use]
     pub fn reaches(&self, role: Role, home: Option<&TenantId>, tenant: &TenantId) -> bool {
-        if !self.is_available(tenant) || home.is_some_and(|home| !self.is_available(home)) {
-            return false;
-        }
-        match (role, home) {
+        let (target, home) = (self.place(tenant), home.map(|home| self.place(home)));
+        let is_within = match (role, home) {
             (Role::Superadmin, _) => true,
             (Role::Admin | Role::Owner, None) => false,
-            (Role::Admin, Some(home)) => home == tenant,
-            (Role::Owner, Some(home)) => self.branch(tenant).any(|above| above == home),
+            (Role::Admin, Some(home)) => home.is(&target),
+            (Role::Owner, Some(home)) => home.holds(&target),
+        };
+        is_within & target.is_available & home.is_none_or(|home| home.is_available)
+    }
+
+    /// How many tenants [`Tree::reaches`] says yes to, without a look at each.
+    #[must_use]
+    pub fn reach_count(&self, role: Role, home: Option<&TenantId>) -> usize {
+        let home = home.map(|home| self.place(home));
+        match (role, home) {
+            (_, Some(home)) if !home.is_available => 0,
+            (Role::Superadmin, _) => self.served(),
+            (Role::Admin | Role::Owner, None) => 0,
+            (Role::Admin, Some(_)) => 1,
+            (Role::Owner, Some(home)) => home.served,
         }
     }
 

@@ -1,9 +1,10 @@
 use std::collections::{HashMap, HashSet};
 
+use crate::place::{Place, places};
 use crate::tree_error::TreeError;
 use crate::{BindingError, TenantId};
 
-/// How many tenants a branch may have from its root to its end. A check of the reach walks at most so many steps.
+/// How many tenants a branch may have from its root to its end: deeper than any organisation, and what a list still shows.
 pub const MAX_DEPTH: usize = 16;
 /// The longest key of an identity provider, in bytes: what a token's tenant claim may have.
 const MAX_KEY: usize = 128;
@@ -80,21 +81,22 @@ impl Tenant {
 #[derive(Debug)]
 struct Node {
     tenant: Tenant,
-    /// It and all above it are active.
-    available: bool,
+    place: Place,
 }
 
-/// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a few look-ups
-/// by hash and at most [`MAX_DEPTH`] steps, however many tenants there are.
+/// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a look-up or two by
+/// hash, however many tenants there are, how deep they are, and whether they are there at all.
 #[derive(Debug, Default)]
 pub struct Tree {
-    nodes: HashMap<TenantId, Node>,
-    by_key: HashMap<String, TenantId>,
     /// In order of their ids.
-    order: Vec<TenantId>,
+    nodes: Vec<Node>,
+    by_id: HashMap<TenantId, usize>,
+    by_key: HashMap<String, usize>,
+    /// How many are available.
+    served: usize,
     revision: u64,
     removals: u64,
-    single: Option<TenantId>,
+    single: Option<usize>,
 }
 
 impl Tree {
@@ -108,26 +110,27 @@ impl Tree {
             revision,
             ..Self::default()
         };
-        for tenant in tenants {
+        let mut tenants: Vec<Tenant> = tenants.into_iter().collect();
+        tenants.sort_by(|one, other| one.id.cmp(&other.id));
+        for (at, tenant) in tenants.into_iter().enumerate() {
             check_text(&tenant)?;
-            tree.take_keys(&tenant)?;
-            let node = Node {
-                available: false,
-                tenant,
-            };
-            let id = node.tenant.id.clone();
-            if tree.nodes.insert(id.clone(), node).is_some() {
-                return Err(TreeError::TenantTwice(id));
+            if tree.by_id.insert(tenant.id.clone(), at).is_some() {
+                return Err(TreeError::TenantTwice(tenant.id));
             }
-            tree.order.push(id);
+            tree.take_keys(&tenant, at)?;
+            let place = Place::NOWHERE;
+            tree.nodes.push(Node { tenant, place });
         }
-        tree.order.sort_unstable();
-        for id in tree.order.clone() {
-            let available = tree.check_branch(&id)?;
-            if let Some(node) = tree.nodes.get_mut(&id) {
-                node.available = available;
-            }
+        let mut available = Vec::with_capacity(tree.nodes.len());
+        for node in &tree.nodes {
+            available.push(tree.check_branch(&node.tenant.id)?);
         }
+        let parents: Vec<_> = tree.nodes.iter().map(|node| tree.parent(node)).collect();
+        let places = places(&parents, &available);
+        for (node, place) in tree.nodes.iter_mut().zip(places) {
+            node.place = place;
+        }
+        tree.served = available.iter().filter(|is_available| **is_available).count();
         Ok(tree)
     }
 
@@ -137,13 +140,12 @@ impl Tree {
     /// # Errors
     /// A key that no token can carry.
     pub fn single(tenant: Tenant) -> Result<Self, TreeError> {
-        let id = tenant.id.clone();
         let alone = Tenant {
             parent: None,
             ..tenant
         };
         Ok(Self {
-            single: Some(id),
+            single: Some(0),
             ..Self::new(0, [alone])?
         })
     }
@@ -170,79 +172,93 @@ impl Tree {
     /// The one tenant, where the host serves one.
     #[must_use]
     pub fn single_tenant(&self) -> Option<&TenantId> {
-        self.single.as_ref()
+        self.single.and_then(|at| self.id(at))
     }
 
     /// A tenant, whether it is served or not.
     #[must_use]
     pub fn get(&self, id: &TenantId) -> Option<&Tenant> {
-        self.nodes.get(id).map(|node| &node.tenant)
+        self.node(id).map(|node| &node.tenant)
     }
 
     /// All tenants, in order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Tenant> {
-        self.order.iter().filter_map(|id| self.get(id))
+        self.nodes.iter().map(|node| &node.tenant)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.nodes.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.nodes.is_empty()
     }
 
     /// The tenant that a token's claim means, its own id or a key of it, whether it is served or not. There is no
     /// default.
     #[must_use]
     pub fn tenant(&self, key: &str) -> Option<&TenantId> {
-        self.by_key.get(key)
+        self.by_key.get(key).and_then(|at| self.id(*at))
     }
 
     /// Whether the tenant is there, active, and so is every tenant above it.
     #[must_use]
     pub fn is_available(&self, id: &TenantId) -> bool {
-        self.nodes.get(id).is_some_and(|node| node.available)
+        self.place(id).is_available
     }
 
     /// The tenant of a token with this claim, or with none.
     ///
     /// # Errors
     /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served.
-    /// Unknown and suspended are one.
+    /// Unknown and suspended are one, and take the same steps: one look-up, and one look at a tenant, which for an unknown
+    /// one is any (N21).
     pub fn home_of(&self, key: Option<&str>) -> Result<&TenantId, BindingError> {
-        let tenant = match (key, &self.single) {
-            (Some(key), _) => self.tenant(key).ok_or(BindingError::TenantUnavailable)?,
-            (None, Some(single)) => single,
+        let at = match (key, self.single) {
+            (Some(key), _) => self.by_key.get(key).copied(),
+            (None, Some(single)) => Some(single),
             (None, None) => return Err(BindingError::TenantRequired),
         };
-        if self.is_available(tenant) {
-            Ok(tenant)
-        } else {
-            Err(BindingError::TenantUnavailable)
+        let node = self.nodes.get(at.unwrap_or_default());
+        match node.filter(|node| node.place.is_available & at.is_some()) {
+            Some(node) => Ok(&node.tenant.id),
+            None => Err(BindingError::TenantUnavailable),
         }
     }
 
-    /// The tenant and those above it, upward.
-    pub(crate) fn branch<'a>(&'a self, id: &TenantId) -> impl Iterator<Item = &'a TenantId> {
-        let first = self.get(id);
-        std::iter::successors(first, |tenant| self.get(tenant.parent.as_ref()?))
-            .take(MAX_DEPTH)
-            .map(|tenant| &tenant.id)
+    /// Where a tenant is. One that is not there is nowhere, which nothing reaches.
+    pub(crate) fn place(&self, id: &TenantId) -> Place {
+        self.node(id).map_or(Place::NOWHERE, |node| node.place)
     }
 
-    fn take_keys(&mut self, tenant: &Tenant) -> Result<(), TreeError> {
+    pub(crate) fn served(&self) -> usize {
+        self.served
+    }
+
+    fn node(&self, id: &TenantId) -> Option<&Node> {
+        self.nodes.get(*self.by_id.get(id)?)
+    }
+
+    fn id(&self, at: usize) -> Option<&TenantId> {
+        self.nodes.get(at).map(|node| &node.tenant.id)
+    }
+
+    fn parent(&self, node: &Node) -> Option<usize> {
+        self.by_id.get(node.tenant.parent.as_ref()?).copied()
+    }
+
+    fn take_keys(&mut self, tenant: &Tenant, at: usize) -> Result<(), TreeError> {
         let own = tenant.id.as_str();
         for key in tenant.keys.iter().map(String::as_str).chain([own]) {
-            match self.by_key.insert(key.to_owned(), tenant.id.clone()) {
-                Some(first) if first != tenant.id => {
+            match self.by_key.insert(key.to_owned(), at) {
+                Some(first) if first != at => {
                     return Err(TreeError::KeyTwice {
                         key: key.to_owned(),
-                        first,
+                        first: self.id(first).unwrap_or(&tenant.id).clone(),
                         second: tenant.id.clone(),
                     });
                 }
@@ -258,7 +274,7 @@ impl Tree {
         let mut seen = HashSet::new();
         let mut next = Some(id);
         while let Some(here) = next {
-            let Some(node) = self.nodes.get(here) else {
+            let Some(node) = self.node(here) else {
                 return Err(TreeError::Orphan {
                     tenant: id.clone(),
                     parent: here.clone(),

@@ -358,6 +358,15 @@ proptest! {
                 prop_assert_eq!(reach(Role::Owner), served && up(target).contains(&home));
                 prop_assert_eq!(reach(Role::Admin), served && home == target);
             }
+            for role in [Role::Superadmin, Role::Owner, Role::Admin] {
+                let at_home = id(&name(home));
+                let reached = tree.reachable(role, Some(&at_home));
+                prop_assert_eq!(tree.reach_count(role, Some(&at_home)), reached.len());
+                prop_assert!(!tree.reaches(role, Some(&at_home), &id("unheard")));
+                prop_assert!(!tree.reaches(role, Some(&id("unheard")), &id("unheard")));
+                prop_assert_eq!(tree.reach_count(role, Some(&id("unheard"))), 0);
+                prop_assert_eq!(tree.reach_count(role, None), tree.reachable(role, None).len());
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - `start`: from start to ready, and resident memory, of the built program.
 //! - `stdio`: a large argument and answer through the built program.
 //! - `flood`: more calls than slots, and guests that never stop.
+//! - `tenants`: calls to many tenants against calls to one; unknown tenants against forbidden ones, over HTTP.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +34,9 @@ mod process;
 mod start;
 mod stdio;
 mod table;
+mod tenants;
+#[path = "../../../host/tenancy/benches/support/told_apart.rs"]
+mod told_apart;
 mod wiring;
 
 use table::Table;
@@ -40,13 +44,14 @@ use table::Table;
 /// A section: its name, and what measures it.
 type Section = (&'static str, fn() -> Vec<Table>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("calls", calls::measure),
     ("mcp", mcp::measure),
     ("list", list::measure),
     ("start", start::measure),
     ("stdio", stdio::measure),
     ("flood", flood::measure),
+    ("tenants", tenants::measure),
 ];
 
 fn main() {

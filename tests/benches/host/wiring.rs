@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures::future::BoxFuture;
 use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
-use toolhost_identity::{Binding, StaticDirectory, TenantId};
+use toolhost_identity::{Binding, Role, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits, PluginName};
 use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 use toolhost_tests::{guests, values};
-use toolhost_tools::{Catalogue, Tools};
+use toolhost_tools::{Assignments, Catalogue, Tools};
 
 pub const TENANT: &str = "acme";
 const ISSUER: &str = "https://issuer.example";
@@ -34,7 +34,18 @@ impl Rooms {
     /// With events in a file and metrics recorded, as in service.
     pub async fn echo(slots: u32, threads: Option<usize>) -> Self {
         let record = tempfile::tempdir().unwrap();
-        let sink: Arc<dyn Sink> = Arc::new(JsonLinesSink::open(&record.path().join("audit.jsonl")).unwrap());
+        let sink = Arc::new(JsonLinesSink::open(&record.path().join("audit.jsonl")).unwrap());
+        Self::with(slots, threads, sink, None, record).await
+    }
+
+    /// The same with another record of events, and with what is assigned to tenants.
+    pub async fn with(
+        slots: u32,
+        threads: Option<usize>,
+        sink: Arc<dyn Sink>,
+        assignments: Option<Arc<Assignments>>,
+        record: tempfile::TempDir,
+    ) -> Self {
         let network = Arc::new(Network::system().unwrap());
         let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::clone(&sink)).unwrap());
         let limits = Limits::default();
@@ -51,7 +62,11 @@ impl Rooms {
         let catalogue = Catalogue::build(vec![(plugin.clone(), grant.clone())], 1)
             .await
             .unwrap();
-        let tools = Arc::new(Tools::new(catalogue, Arc::clone(&egress), sink).unwrap());
+        let tools = Tools::new(catalogue, Arc::clone(&egress), sink).unwrap();
+        let tools = Arc::new(match assignments {
+            Some(assignments) => tools.with_assignments(assignments),
+            None => tools,
+        });
         Self {
             tools,
             plugin,
@@ -94,6 +109,8 @@ pub fn invocation(message: &str) -> contract::Invocation {
 pub struct Callers {
     pub tenancy: Arc<Tenancy>,
     pub token: String,
+    pub directory: Arc<StaticDirectory>,
+    key: DevKey,
 }
 
 #[derive(Debug)]
@@ -107,25 +124,34 @@ impl KeyFetch for Keys {
 
 impl Callers {
     pub async fn new() -> Self {
+        Self::among([Tenant::root(TenantId::parse(TENANT).unwrap())]).await
+    }
+
+    /// Of these tenants, `acme` among them.
+    pub async fn among(tenants: impl IntoIterator<Item = Tenant>) -> Self {
         let place = tempfile::tempdir().unwrap();
         let key = DevKey::generate(&place.path().join("key.pem"), &place.path().join("jwks.json")).unwrap();
         let keys = serde_json::json!({ "keys": [key.jwk()] }).to_string();
         let source = KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap());
-        let config = IssuerConfig::new(ISSUER, AUDIENCE, source);
-        let tenant = TenantId::parse(TENANT).unwrap();
-        let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
-        let tenancy = Tenancy::new(vec![config], Arc::new(directory), None, Arc::new(Keys(keys))).unwrap();
-        tenancy.start().await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let request = MintRequest {
-            tenant: Some(TENANT.into()),
-            ttl: Duration::from_secs(3_600),
-            ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
+        let config = IssuerConfig {
+            role_claim: Some("/role".into()),
+            may_grant: vec![Role::Owner],
+            ..IssuerConfig::new(ISSUER, AUDIENCE, source)
         };
+        let directory = Arc::new(StaticDirectory::of(Tree::new(1, tenants).unwrap()));
+        let tenancy = Tenancy::new(vec![config], directory.clone(), None, Arc::new(Keys(keys))).unwrap();
+        tenancy.start().await;
         Self {
             tenancy: Arc::new(tenancy),
-            token: key.mint(&request, now).unwrap(),
+            token: mint(&key, TENANT),
+            directory,
+            key,
         }
+    }
+
+    /// A token of an owner at this tenant.
+    pub fn token_of(&self, tenant: &str) -> String {
+        mint(&self.key, tenant)
     }
 
     pub async fn binding(&self) -> Binding {
@@ -135,4 +161,15 @@ impl Callers {
             .unwrap()
             .binding
     }
+}
+
+fn mint(key: &DevKey, tenant: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let request = MintRequest {
+        tenant: Some(tenant.into()),
+        role: Some("owner".into()),
+        ttl: Duration::from_secs(3_600),
+        ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
+    };
+    key.mint(&request, now).unwrap()
 }

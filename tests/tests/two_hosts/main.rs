@@ -23,6 +23,7 @@ mod stream;
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../host/store/tests/store/town.rs"]
 mod town;
+mod unheard;
 
 use std::time::{Duration, Instant};
 

@@ -103,7 +103,8 @@ impl OpenChains {
         }
     }
 
-    /// Closes what was not used for longest, until there is room. What is in use stays.
+    /// Closes what was not used for longest, until there is room: one whose records are on the disk, where there is one, so
+    /// that nobody waits for the disk. What is in use stays.
     fn make_room(&self) {
         loop {
             let closed = {
@@ -116,7 +117,7 @@ impl OpenChains {
                     .iter()
                     .filter(|(_, used)| Arc::strong_count(&used.chain) == 1);
                 let oldest = idle
-                    .min_by_key(|(_, used)| used.at)
+                    .min_by_key(|(_, used)| (used.chain.is_dirty(), used.at))
                     .map(|(chain, _)| chain.clone());
                 oldest.and_then(|oldest| open.remove_entry(&oldest))
             };

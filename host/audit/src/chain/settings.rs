@@ -9,7 +9,8 @@ pub struct ChainSettings {
     /// can still move, search and compress.
     pub segment_bytes: u64,
     /// How many chains are open at once, of two files each. One that is in use is never closed, so calls at once may take
-    /// it over that. 256, as many as the store keeps open.
+    /// it over that. A call to a tenant whose chain is not open waits for it, and for the one that makes room: some
+    /// milliseconds. [`ChainSettings::fitting`] says how many the process can have.
     pub open_chains: usize,
     /// What happens to calls that change nothing while a chain cannot be written.
     pub on_failure: OnFailure,
@@ -19,9 +20,28 @@ impl Default for ChainSettings {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
-            open_chains: 256,
+            open_chains: LEAST_OPEN,
             on_failure: OnFailure::Refuse,
         }
+    }
+}
+
+/// Chains that are open at once where the process may have few files: as many as the store keeps open.
+const LEAST_OPEN: usize = 256;
+
+/// Chains that are open at once at most: of those tenants that call within minutes of each other, which are fewer than there
+/// are. Each takes some kilobytes of memory.
+const MOST_OPEN: usize = 4_096;
+
+/// Open files of the process for each chain that may be open: two are its own, six are for sockets and databases.
+const FILES_A_CHAIN: u64 = 8;
+
+impl ChainSettings {
+    /// How many chains may be open at once in a process that may have this many open files.
+    #[must_use]
+    pub fn fitting(files: u64) -> usize {
+        let fitting = usize::try_from(files / FILES_A_CHAIN).unwrap_or(usize::MAX);
+        fitting.clamp(LEAST_OPEN, MOST_OPEN)
     }
 }
 

@@ -157,6 +157,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     let switching = choosing.switching(setup, Arc::clone(&ground.audit));
     wiring::follow(&ground, &switching, &shutdown);
+    let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     let caller = caller.with_switching(switching);
     // A token that is refused at every call is better refused now.
     caller
@@ -171,6 +172,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
     if let Some(admin) = admin {
         admin.await?;
     }
+    swept.await?;
     ground.stopped().await;
     Ok(served?)
 }

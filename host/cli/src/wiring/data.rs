@@ -19,7 +19,7 @@ use toolhost_vault::{SealedVault, Source};
 use super::postgres;
 use crate::config::Data;
 use crate::exit::Failure;
-use crate::secret_ref;
+use crate::{open_files, secret_ref};
 
 /// The master key's file, where nothing names another.
 const MASTER_KEY: &str = "master.key";
@@ -275,6 +275,10 @@ impl Kept {
         let root = Admin::audit_root(&data_dir);
         let records = Arc::clone(&store) as Arc<dyn Store>;
         let keys = Admin::chain_keys(records.as_ref()).await?;
+        let chains = ChainSettings {
+            open_chains: ChainSettings::fitting(open_files::allowed()),
+            ..chains
+        };
         let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
         let vault = SealedVault::new(Arc::clone(&records), Arc::clone(&keyring));
         // Where nobody can be told of changes, this process has the store alone.

@@ -180,9 +180,8 @@ impl Switching {
         if self.mode == SwitchMode::Off || role == Role::Admin {
             return Ok(false);
         }
-        let (tree, home) = (self.tree(admitted).await?, admitted.caller.home());
-        let reached = tree.iter().filter(|tenant| tree.reaches(role, home, &tenant.id));
-        Ok(reached.take(2).count() > 1)
+        let tree = self.tree(admitted).await?;
+        Ok(tree.reach_count(role, admitted.caller.home()) > 1)
     }
 
     async fn tree(&self, admitted: &Admitted) -> Result<Arc<Tree>, PublicError> {

@@ -104,15 +104,30 @@ pub fn silence() -> Result<PostAnswer, FetchError> {
 }
 
 /// A store that pauses before and after each step, so that others come between, and that a test can stop.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SlowStore {
-    pub inner: MemoryStore,
+    pub inner: Arc<dyn Store>,
     pub down: std::sync::atomic::AtomicBool,
     pub reads: std::sync::atomic::AtomicUsize,
     pub writes: std::sync::atomic::AtomicUsize,
 }
 
+impl Default for SlowStore {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+}
+
 impl SlowStore {
+    pub fn over(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            down: false.into(),
+            reads: 0.into(),
+            writes: 0.into(),
+        }
+    }
+
     async fn pause(&self) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
         if self.down.load(std::sync::atomic::Ordering::SeqCst) {
@@ -189,7 +204,12 @@ pub struct Town {
 impl Town {
     /// acme > acme-eu > acme-eu-fr, acme > acme-us, globex.
     pub async fn new(reach: Reach) -> Self {
-        let store = Arc::new(SlowStore::default());
+        Self::over(reach, SlowStore::default()).await
+    }
+
+    /// The same over a store that has nothing yet.
+    pub async fn over(reach: Reach, store: SlowStore) -> Self {
+        let store = Arc::new(store);
         let (net, clock) = (Arc::new(FakeNet::default()), Arc::new(TestClock::default()));
         let key = Arc::new(dev_key());
         net.serve_keys(&jwks_url(ISSUER), &[&key]);

@@ -2,7 +2,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Resource, getrlimit};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use toolhost_audit::{Chain, Tail};
@@ -10,6 +9,7 @@ use toolhost_gateway::admin::{Answer, Request};
 use toolhost_store::EmbeddedSettings;
 
 use super::report::{Report, Verdict};
+use crate::open_files;
 use crate::output::bytes;
 use crate::reach::Reach;
 
@@ -99,7 +99,7 @@ fn rights(dir: &Path, metadata: &std::fs::Metadata, report: &mut Report) {
 fn files(report: &mut Report) {
     let handles = EmbeddedSettings::default().handles as u64;
     let needed = handles * FILES_A_DATABASE + OTHER_FILES;
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = open_files::allowed();
     if limit < needed {
         let detail = format!(
             "{limit}, fewer than {needed} that {handles} open databases need: raise it with ulimit -n or LimitNOFILE="

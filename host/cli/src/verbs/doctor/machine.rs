@@ -1,7 +1,7 @@
-use rustix::process::{Resource, getrlimit};
 use toolhost_policy::Limits;
 
 use super::report::{Report, Verdict};
+use crate::open_files;
 use crate::output::bytes;
 
 /// Every connection in and out takes one, and a busy host has some thousands of both.
@@ -9,7 +9,7 @@ const ENOUGH_FILES: u64 = 4_096;
 
 /// What the machine gives: open files and memory.
 pub(super) fn machine(slots: u32, limits: &Limits, report: &mut Report) {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let files = open_files::allowed();
     if files < ENOUGH_FILES {
         let detail = format!("{files}, fewer than {ENOUGH_FILES}: raise it with ulimit -n or LimitNOFILE=");
         report.add("open files", Verdict::Warning, detail);

@@ -1,0 +1,19 @@
+//! How many files this process may have open.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Raises the limit to as many as the process may have. The lower one that shells and services give, often 1,024, is for
+/// programs that call select(2), which can count no further; this one does not, and has a file for each connection, each
+/// database and each audit chain that is open.
+pub(crate) fn raise() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// How many it may have now.
+pub(crate) fn allowed() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
