@@ -1,6 +1,6 @@
 //! The rooms in this process, wired as the host wires them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,12 +9,12 @@ use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
 use toolhost_identity::{Binding, StaticDirectory, TenantId};
 use toolhost_net::Network;
-use toolhost_policy::{Grant, Limits, PluginName};
+use toolhost_policy::{Grant, Limits, PluginName, TenantLimits};
 use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 use toolhost_tests::{guests, values};
-use toolhost_tools::{Catalogue, Tools};
+use toolhost_tools::{Budgets, Catalogue, Tools};
 
 pub const TENANT: &str = "acme";
 const ISSUER: &str = "https://issuer.example";
@@ -51,7 +51,11 @@ impl Rooms {
         let catalogue = Catalogue::build(vec![(plugin.clone(), grant.clone())], 1)
             .await
             .unwrap();
-        let tools = Arc::new(Tools::new(catalogue, Arc::clone(&egress), sink).unwrap());
+        let budgets = Budgets::new(unlimited(), HashMap::new());
+        let tools = Tools::new(catalogue, Arc::clone(&egress), sink)
+            .unwrap()
+            .with_budgets(budgets);
+        let tools = Arc::new(tools);
         Self {
             tools,
             plugin,
@@ -87,6 +91,15 @@ pub fn invocation(message: &str) -> contract::Invocation {
         answers: vec![],
         state: None,
         meta: vec![],
+    }
+}
+
+/// What one tenant may use in a minute is less than what a bench asks for.
+fn unlimited() -> TenantLimits {
+    TenantLimits {
+        calls_per_minute: 1 << 40,
+        cpu_ms_per_minute: 1 << 40,
+        ..TenantLimits::default()
     }
 }
 
