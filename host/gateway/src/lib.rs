@@ -12,12 +12,12 @@
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
 //!   `rounds` (a call until it is done), `pages` (the list, converted once), `input` (questions to the person), `progress`,
 //!   `stream` (ends with its token), `owned` (whose session), `kept` and `replay` (what a client that was cut off comes back
-//!   for).
+//!   for); `direct` answers a plain call without the SDK's service (`request`, `running`, `handlers`).
 //! - [`Switching`]: the host's own tools, and which tenant a call is for: `context` (what a request says), `tools`, `answer`,
 //!   `consent`, `help`; `sessions` and `sweep`: what outlives a call, and how it goes.
 //! - `api`: `/api/v1`, with its OpenAPI document: tools, sessions with their events (`sse`), tenants. `problem`: errors as RFC 9457 has them.
 //! - [`admin`]: the operator's door, a Unix socket.
-//! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]).
+//! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]) over `lines`.
 
 pub mod admin;
 mod api;
@@ -28,6 +28,7 @@ mod config;
 mod discovery;
 mod gateway;
 mod health;
+mod lines;
 mod mcp;
 mod metrics;
 mod problem;

@@ -35,6 +35,21 @@ pub(crate) fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Bytes {
     text.into()
 }
 
+/// One event that is a JSON-RPC message. `json` is JSON as it was written, which has no line break outside its strings, and
+/// inside them as `\n`.
+pub(crate) fn message(id: Option<&str>, json: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(json.len() + 64);
+    if let Some(id) = id {
+        text.extend_from_slice(b"id: ");
+        text.extend_from_slice(id.as_bytes());
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"data: ");
+    text.extend_from_slice(json);
+    text.extend_from_slice(b"\n\n");
+    text.into()
+}
+
 /// What a stream begins with: where a client that is cut off at once goes on, and how soon.
 pub(crate) fn priming(id: &str) -> Bytes {
     format!("id: {id}\nretry: {RETRY_MS}\ndata:\n\n").into()
@@ -49,7 +64,12 @@ pub(crate) fn retry() -> Bytes {
 pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     use futures::StreamExt;
     let frames = frames.map(Ok::<_, std::convert::Infallible>);
-    let mut response = Response::new(Body::from_stream(frames));
+    stream(Body::from_stream(frames))
+}
+
+/// The same of a body.
+pub(crate) fn stream(body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

@@ -2,7 +2,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use rmcp::ServiceExt;
-use tokio::io::BufReader;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::Caller;
@@ -11,6 +10,7 @@ use toolhost_tenancy::{Admitted, AuthError, Presented, SessionId, Tenancy};
 use toolhost_tools::Tools;
 
 use crate::auth::home;
+use crate::lines::Lines;
 use crate::mcp::{Era, Handler};
 use crate::switching::Who;
 use crate::{CallPath, Switching};
@@ -123,10 +123,6 @@ impl fmt::Debug for StdioCaller {
     }
 }
 
-/// Read ahead, in bytes: as much as a pipe holds. The transport alone reads 8 KiB at once, a dozen times for a large
-/// argument.
-const READ_AHEAD: usize = 64 << 10;
-
 /// Why the stdio door closed.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
@@ -149,9 +145,8 @@ pub async fn serve_stdio(
     version: &'static str,
     shutdown: CancellationToken,
 ) -> Result<(), StdioError> {
-    let (input, output) = rmcp::transport::stdio_pipes();
-    let input = BufReader::with_capacity(READ_AHEAD, input);
-    serve_streams((input, output), tools, caller, version, shutdown).await
+    let streams = rmcp::transport::stdio_pipes();
+    serve_streams(streams, tools, caller, version, shutdown).await
 }
 
 /// The same over any pair of streams and before any call path.
@@ -159,7 +154,7 @@ pub async fn serve_stdio(
 /// # Errors
 /// As [`serve_stdio`].
 pub async fn serve_streams<R, W>(
-    transport: (R, W),
+    (input, output): (R, W),
     calls: Arc<dyn CallPath>,
     caller: StdioCaller,
     version: &'static str,
@@ -170,7 +165,10 @@ where
     W: tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
     let handler = Handler::stdio(calls, caller, version);
-    let running = match handler.serve_with_ct(transport, shutdown.clone()).await {
+    let running = match handler
+        .serve_with_ct(Lines::new(input, output), shutdown.clone())
+        .await
+    {
         Ok(running) => running,
         Err(_) if shutdown.is_cancelled() => return Ok(()),
         // A client that closes at once wanted nothing.

@@ -8,7 +8,7 @@ use toolhost_sandbox::contract;
 use crate::cached::{self, CacheRule};
 use crate::catalogue::CatalogueError;
 use crate::provided::Provisions;
-use crate::schema::{Arguments, Schema};
+use crate::schema::{Arguments, Schema, says};
 
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
@@ -50,6 +50,8 @@ pub struct ToolEntry {
     pub effects: Effects,
     /// What the client must be able to do: `elicitation`, `sampling`.
     pub requires: Vec<String>,
+    /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
+    pub has_header_arguments: bool,
     /// Whose tool it is.
     pub plugin: PluginName,
     pub(crate) arguments: Schema,
@@ -121,6 +123,7 @@ impl ToolEntry {
                 open_world: tool.effects.open_world,
             },
             requires: tool.requires,
+            has_header_arguments: says(&arguments.text, "x-mcp-header"),
             plugin: plugin.clone(),
             arguments,
             output,

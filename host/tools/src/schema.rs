@@ -144,6 +144,18 @@ fn tenant_property(schema: &Value) -> Option<&str> {
     }
 }
 
+/// Whether a schema has this key anywhere, at a place where it counts or not.
+pub(crate) fn says(schema: &Map<String, Value>, key: &str) -> bool {
+    fn within(value: &Value, key: &str) -> bool {
+        match value {
+            Value::Array(items) => items.iter().any(|item| within(item, key)),
+            Value::Object(members) => says(members, key),
+            _ => false,
+        }
+    }
+    schema.contains_key(key) || schema.values().any(|value| within(value, key))
+}
+
 /// Whether a model that uses this name means a tenant.
 pub(crate) fn names_a_tenant(name: &str) -> bool {
     let letters = name.chars().filter(|c| c.is_alphanumeric());

@@ -94,7 +94,7 @@ async fn compare(era: Era, connections: usize, ours: SocketAddr, theirs: SocketA
     };
     let mut table = Table::new(
         format!("tools/call over HTTP, {what}, connections: {connections}"),
-        &["req/s", "p50 us", "p99 us", "CPU us", "x native"],
+        &["req/s", "p50 us", "p99 us", "server CPU us", "x native"],
     );
     let rates = runs.each_ref().map(|runs| {
         let mut rates: Vec<f64> = runs.iter().map(Run::per_second).collect();

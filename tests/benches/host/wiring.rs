@@ -1,6 +1,6 @@
 //! The rooms in this process, wired as the host wires them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,12 +9,12 @@ use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
 use toolhost_identity::{Binding, Role, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_net::Network;
-use toolhost_policy::{Grant, Limits, PluginName};
+use toolhost_policy::{Grant, Limits, PluginName, TenantLimits};
 use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 use toolhost_tests::{guests, values};
-use toolhost_tools::{Assignments, Catalogue, Tools};
+use toolhost_tools::{Assignments, Budgets, Catalogue, Tools};
 
 pub const TENANT: &str = "acme";
 const ISSUER: &str = "https://issuer.example";
@@ -62,7 +62,10 @@ impl Rooms {
         let catalogue = Catalogue::build(vec![(plugin.clone(), grant.clone())], 1)
             .await
             .unwrap();
-        let tools = Tools::new(catalogue, Arc::clone(&egress), sink).unwrap();
+        let budgets = Budgets::new(unlimited(), HashMap::new());
+        let tools = Tools::new(catalogue, Arc::clone(&egress), sink)
+            .unwrap()
+            .with_budgets(budgets);
         let tools = Arc::new(match assignments {
             Some(assignments) => tools.with_assignments(assignments),
             None => tools,
@@ -102,6 +105,15 @@ pub fn invocation(message: &str) -> contract::Invocation {
         answers: vec![],
         state: None,
         meta: vec![],
+    }
+}
+
+/// What one tenant may use in a minute is less than what a bench asks for.
+fn unlimited() -> TenantLimits {
+    TenantLimits {
+        calls_per_minute: 1 << 40,
+        cpu_ms_per_minute: 1 << 40,
+        ..TenantLimits::default()
     }
 }
 

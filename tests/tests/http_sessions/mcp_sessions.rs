@@ -54,6 +54,35 @@ async fn an_answer_whose_connection_was_lost_is_fetched_by_the_id_of_its_stream(
 }
 
 #[tokio::test]
+async fn an_answer_that_was_there_at_once_is_kept_as_any_other() {
+    let world = World::free().await;
+    let token = world.owner();
+    let session = mcp::initialize(world.host.url(), &token, json!({})).await;
+    let help = || mcp::call("help", json!({}));
+    // The first call shows the session's client; the next one need not go through the transport.
+    mcp::answer(world.post(&token, &session, help()).await).await;
+    let mut stream = Stream::of(world.post(&token, &session, help()).await).await;
+    let answer = stream.rest().await.pop().unwrap();
+    let id = answer.id.clone().unwrap();
+    let before = format!("{}.0", id.split_once('.').unwrap().0);
+    for pause in [0, 300] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let mut stream = Stream::open(world.resume(&token, &session, &before)).await;
+        let rest = stream.rest().await;
+        assert_eq!(rest.len(), 1, "{rest:?}");
+        assert_eq!((&rest[0].id, &rest[0].data), (&answer.id, &answer.data));
+    }
+    for other in world.others() {
+        assert_eq!(problem(world.resume(&other, &session, &before)).await.0, 404);
+    }
+    // One that is not there at once goes on when its connection is lost.
+    let first = first_id(world.post(&token, &session, waits(400)).await).await;
+    let mut stream = Stream::open(world.resume(&token, &session, &first)).await;
+    let rest = stream.rest().await;
+    assert_eq!(rest[0].json()["result"]["content"][0]["text"], "waited 400 ms");
+}
+
+#[tokio::test]
 async fn a_session_goes_on_after_the_host_was_killed_with_what_its_client_can_do() {
     let mut world = World::lasting().await;
     let token = world.owner();

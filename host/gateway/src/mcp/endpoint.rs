@@ -1,6 +1,6 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Extension;
@@ -10,6 +10,8 @@ use axum::response::Response;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
+use rmcp::RoleServer;
+use rmcp::service::Peer;
 use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -19,7 +21,9 @@ use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
+use super::direct::{Plain, Polled, nobody};
 use super::handler::{Handler, Parts};
+use super::handlers::Handlers;
 use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
 use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
@@ -44,7 +48,10 @@ pub(crate) struct Mcp {
     turns: Box<[Mutex<()>]>,
     hasher: RandomState,
     pages: Arc<Pages>,
+    pub(super) handlers: Handlers,
+    nobody: OnceLock<Peer<RoleServer>>,
     config: StreamableHttpServerConfig,
+    stop: CancellationToken,
 }
 
 impl Mcp {
@@ -60,7 +67,7 @@ impl Mcp {
             // Each stream of a session says by itself where it begins.
             .with_sse_retry(None)
             .with_max_request_body_bytes(config.max_body_bytes)
-            .with_cancellation_token(stop);
+            .with_cancellation_token(stop.clone());
         Self {
             sessions: Arc::new(sessions),
             owners: SessionOwners::new(),
@@ -68,7 +75,10 @@ impl Mcp {
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             pages: Arc::default(),
+            handlers: Handlers::default(),
+            nobody: OnceLock::new(),
             config,
+            stop,
         }
     }
 }
@@ -76,7 +86,7 @@ impl Mcp {
 impl Mcp {
     /// Whether a session is in this process, and its handshake done. It has its owner here from that moment on, so the
     /// owner is looked at last.
-    async fn is_here(&self, id: &str, owner: &OwnerId) -> bool {
+    pub(super) async fn is_here(&self, id: &str, owner: &OwnerId) -> bool {
         self.sessions.sessions.read().await.contains_key(id) && self.owners.check(id, owner)
     }
 
@@ -95,6 +105,15 @@ impl Mcp {
         self.owners.remove(id, owner);
         let _gone = self.sessions.close_session(&id.into()).await;
         Some(turn)
+    }
+}
+
+impl Mcp {
+    /// Who is behind a request without a session, as far as a handler could ask.
+    pub(super) fn nobody(&self) -> Peer<RoleServer> {
+        self.nobody
+            .get_or_init(|| nobody(self.stop.child_token()))
+            .clone()
     }
 }
 
@@ -153,25 +172,46 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
+    let plain = Plain {
+        doors: &doors,
+        caller: &caller,
+        headers: &parts.headers,
+        body: &body,
+    };
+    if let (Session::Own(id), &Method::POST) = (&session, &method) {
+        match plain.in_session(id, kept.as_ref()).await {
+            Polled::Answered(response) => return response,
+            Polled::Begun(begun) => {
+                parts.extensions.insert(begun);
+            }
+            Polled::Not => {}
+        }
+    }
+    let handler = Arc::new(Handler::http(
+        Parts {
+            calls: Arc::clone(&doors.calls),
+            pages: Arc::clone(&mcp.pages),
+            switching: doors.switching.clone(),
+            version: doors.config.version,
+        },
+        caller.clone(),
+        !matches!(session, Session::Stateless),
+    ));
+    if let (Session::Stateless, &Method::POST) = (&session, &method)
+        && let Some(response) = plain.stateless(&handler).await
+    {
+        return response;
+    }
     if says_method(&parts.headers, "tools/call")
         && let Ok(home) = caller.home()
     {
         // The transport asks for a schema where nothing can be read. The call itself says what went wrong.
         let _read = doors.calls.find(&home, "").await;
     }
-    // A handler of this request's own: the transport asks it for schemas, and must see this caller's tools alone.
-    let (calls, pages) = (Arc::clone(&doors.calls), Arc::clone(&mcp.pages));
-    let (version, switching) = (doors.config.version, doors.switching.clone());
-    let (schemas_of, announces) = (caller.clone(), !matches!(session, Session::Stateless));
-    let handler = move || {
-        let parts = Parts {
-            calls: Arc::clone(&calls),
-            pages: Arc::clone(&pages),
-            switching: switching.clone(),
-            version,
-        };
-        Ok(Handler::http(parts, schemas_of.clone(), announces))
-    };
+    // This request's own, unless it begins a session: the transport asks it for schemas, and must see this caller's tools
+    // alone.
+    let own = Arc::clone(&handler);
+    let factory = move || Ok(Arc::clone(&own));
     let mut config = mcp.config.clone();
     config.session_store = kept.clone().map(|kept| Arc::new(kept) as _);
     let sessions = Sessions {
@@ -182,16 +222,18 @@ pub(crate) async fn endpoint(
         Session::Own(id) if config.session_store.is_some() => mcp.turn(id, &owner).await,
         _ => None,
     };
-    let transport = StreamableHttpService::new(handler, Arc::new(sessions), config);
+    let transport = StreamableHttpService::new(factory, Arc::new(sessions), config);
     let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
     if let (Some(_), Session::Own(id), &Method::POST) = (&turn, &session, &method)
         && response.status().is_success()
-        && let Err(error) = taken_up(&doors, id, &caller)
     {
-        let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
-        return problem(&error);
+        if let Err(error) = taken_up(&doors, id, &caller) {
+            let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
+            return problem(&error);
+        }
+        mcp.handlers.put(id, &handler);
     }
     drop(turn);
     let mut response = match listed.complete(response).await {
@@ -223,12 +265,13 @@ pub(crate) async fn endpoint(
             _ => {}
         }
     }
-    if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok())
-        && let Err(error) = begun(&doors, id, &caller).await
-    {
-        // Nobody has seen the id yet; a session without an owner must not stay.
-        let _gone = mcp.sessions.close_session(&id.into()).await;
-        return problem(&error);
+    if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+        if let Err(error) = begun(&doors, id, &caller).await {
+            // Nobody has seen the id yet; a session without an owner must not stay.
+            let _gone = mcp.sessions.close_session(&id.into()).await;
+            return problem(&error);
+        }
+        mcp.handlers.put(id, &handler);
     }
     ending(Arc::clone(&doors), caller, response, method == Method::GET)
 }

@@ -1,21 +1,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
     ListPromptsRequestMethod, ListPromptsResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
     ServerConfig, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{Peer, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::CallOutcome;
 
+use super::handlers::Client;
 use super::listed::Listed;
 use super::pages::{Face, Pages, tool};
 use super::rounds::Round;
+use super::running::{Begun, adopted, is_direct};
 use super::{Era, content, input};
 use crate::CallPath;
 use crate::auth::Caller;
@@ -49,6 +52,7 @@ pub(crate) struct Handler {
     announces: bool,
     /// The revision of the list that the session was last given, or told of; 0 before the first.
     listed: AtomicU64,
+    client: Client,
 }
 
 impl Handler {
@@ -59,6 +63,7 @@ impl Handler {
             source: Source::Http { schemas_of: caller },
             announces,
             listed: AtomicU64::new(0),
+            client: Client::default(),
         }
     }
 
@@ -67,6 +72,7 @@ impl Handler {
         Self {
             announces: switching.is_some(),
             listed: AtomicU64::new(0),
+            client: Client::default(),
             parts: Parts {
                 calls,
                 pages: Arc::default(),
@@ -82,7 +88,10 @@ impl Handler {
         match &self.source {
             Source::Http { .. } => {
                 let parts = context.extensions.get::<http::request::Parts>();
-                let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+                let caller = match parts {
+                    Some(parts) => parts.extensions.get::<Caller>(),
+                    None => context.extensions.get::<Caller>(),
+                };
                 let missing = || {
                     let text = "the request has no verified caller";
                     protocol_error(&PublicError::new(ErrorCode::Unauthenticated, text))
@@ -114,6 +123,18 @@ impl Handler {
             Source::Http { .. } => Door::Mcp,
             Source::Stdio(_) => Door::Stdio,
         }
+    }
+
+    /// Each request that the transport brings shows it the session's client.
+    fn heard(&self, context: &RequestContext<RoleServer>) {
+        if matches!(self.source, Source::Http { .. }) && !is_direct(context) {
+            self.client.shown(&context.peer, Instant::now());
+        }
+    }
+
+    /// The session's client, for a request that the transport need not bring.
+    pub(super) fn client(&self) -> Option<Peer<RoleServer>> {
+        self.client.get(Instant::now())
     }
 
     /// What a list has beside the plugins' tools: the host's own, on the first page, and the argument for callers who
@@ -170,6 +191,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        self.heard(&context);
         let who = self.who(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
@@ -197,6 +219,10 @@ impl ServerHandler for Handler {
         mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        self.heard(&context);
+        if let Some(running) = Begun::of(&context) {
+            return adopted(running, &context).await;
+        }
         let who = self.who(&context).await?;
         let era = Era::of(&context);
         let name = std::mem::take(&mut request.name);

@@ -16,6 +16,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{Answer, ClientCapabilities, InputRequest, InputRequired, Resume};
 
 use super::Era;
+use super::running::is_direct;
 
 /// How long the host waits for a person. Nothing but this request waits: the instance ended when it asked.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -170,6 +171,11 @@ pub(crate) async fn ask(
     let kinds: Vec<String> = requests.iter().map(|request| request.kind.clone()).collect();
     if let Some(missing) = missing(&kinds, client) {
         return Err(missing.public());
+    }
+    if is_direct(context) {
+        // A question goes out over its request's own stream, and there is none before the transport has the request. A
+        // call that is not done by now goes on there.
+        tokio::task::yield_now().await;
     }
     let mut answers = Vec::with_capacity(requests.len().min(MAX_REQUESTS));
     for request in requests.into_iter().take(MAX_REQUESTS) {

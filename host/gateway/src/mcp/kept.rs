@@ -2,9 +2,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
 };
@@ -18,6 +19,7 @@ use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
 
 use super::place::{Place, STANDALONE, Stream};
 use crate::auth::Caller;
+use crate::sse;
 use crate::switching::{Switching, kept_in_log};
 
 /// Events of an answer that wait for a slow client.
@@ -49,6 +51,24 @@ pub(super) struct Kept {
 impl Kept {
     async fn log(&self, id: &str) -> Result<SessionLog, SessionStoreError> {
         Ok(self.switching.log(id, &self.caller).await?)
+    }
+
+    /// The whole stream of an answer that was there at once, which is kept as that of any other.
+    pub(super) async fn whole(&self, session: &str, id: &RequestId, answer: Vec<u8>) -> Bytes {
+        let (Ok(log), Some(stream)) = (self.log(session).await, Stream::random()) else {
+            return sse::message(None, &answer);
+        };
+        let place = move |index| Place { stream, index };
+        let first = sse::priming(&place(0).to_string());
+        let mut whole = first.to_vec();
+        whole.extend_from_slice(&sse::message(Some(&place(1).to_string()), &answer));
+        self.written.lock().insert(stream);
+        let (streams, answer) = (Arc::clone(&self.written), bounded(answer, Some(id)));
+        tokio::spawn(async move {
+            kept_in_log(&log, &place(1).label(true), &answer).await;
+            streams.lock().remove(&stream);
+        });
+        whole.into()
     }
 }
 
@@ -197,15 +217,18 @@ async fn keep(
 
 /// A message as it is kept. One that is too long is kept as an error that says so: whoever comes back for it must not wait.
 fn written(message: &ServerJsonRpcMessage) -> Vec<u8> {
-    let text = serde_json::to_vec(message).unwrap_or_default();
+    let id = match message {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => error.id.as_ref(),
+        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+    };
+    bounded(serde_json::to_vec(message).unwrap_or_default(), id)
+}
+
+fn bounded(text: Vec<u8>, id: Option<&RequestId>) -> Vec<u8> {
     if text.len() <= MAX_EVENT_BYTES {
         return text;
     }
-    let id = match message {
-        JsonRpcMessage::Response(response) => json!(response.id),
-        JsonRpcMessage::Error(error) => json!(error.id),
-        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => json!(null),
-    };
     let text = format!(
         "the answer was lost with its connection: it has more than the {MAX_EVENT_BYTES} bytes that are kept"
     );

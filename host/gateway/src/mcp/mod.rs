@@ -1,8 +1,10 @@
 //! MCP, for both generations of the protocol: up to 2025-11-25 with sessions, and 2026-07-28 without.
 
 mod content;
+mod direct;
 mod endpoint;
 mod handler;
+mod handlers;
 mod host_tools;
 mod input;
 mod kept;
@@ -12,7 +14,9 @@ mod pages;
 mod place;
 mod progress;
 mod replay;
+mod request;
 mod rounds;
+mod running;
 mod stream;
 
 pub(crate) use content::block;
@@ -20,6 +24,7 @@ pub(crate) use endpoint::{Mcp, endpoint};
 pub(crate) use handler::Handler;
 pub(crate) use input::missing;
 pub(crate) use place::is_mcp;
+pub(crate) use request::ToolCall;
 pub(crate) use stream::{Ending, end_of};
 
 use rmcp::RoleServer;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use toolhost_gateway::CallPath;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
@@ -29,15 +29,24 @@ pub struct Fake {
 }
 
 const TOOLS: &[&str] = &[
-    "whoami", "wait", "slow", "fail", "panic", "ask", "steps", "sampler",
+    "whoami", "wait", "slow", "fail", "panic", "ask", "steps", "sampler", "placed",
 ];
+
+/// `placed` has an argument that a header repeats.
+fn schema(name: &str) -> Value {
+    let mut schema = json!({"type": "object", "additionalProperties": true});
+    if name == "placed" {
+        schema["properties"] = json!({"where": {"type": "string", "x-mcp-header": "Where"}});
+    }
+    schema
+}
 
 fn entry(name: &str) -> Arc<ToolEntry> {
     let tool = contract::Tool {
         name: name.into(),
         title: None,
         description: format!("the tool {name}"),
-        input_schema: json!({"type": "object", "additionalProperties": true}).to_string(),
+        input_schema: schema(name).to_string(),
         output_schema: None,
         effects: contract::Effects {
             read_only: true,
@@ -82,7 +91,7 @@ impl Fake {
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
         match name {
-            "whoami" => text(format!("{}/{}", binding.tenant(), binding.principal().subject())),
+            "whoami" | "placed" => text(format!("{}/{}", binding.tenant(), binding.principal().subject())),
             "wait" => {
                 self.starts.fetch_add(1, Ordering::SeqCst);
                 options.cancel.cancelled().await;

@@ -1,0 +1,264 @@
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rmcp::RoleServer;
+use rmcp::model::{ErrorData, JsonRpcMessage};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use rmcp::transport::async_rw::{DEFAULT_MAX_LINE_LENGTH, JsonRpcMessageCodec, JsonRpcMessageCodecError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::codec::Decoder;
+
+use crate::mcp::ToolCall;
+
+/// Read at once, in bytes: as much as a pipe holds.
+const READ: usize = 64 << 10;
+
+/// A JSON-RPC message a line (MCP, stdio transport), as the SDK's transport has it, with two differences: a call of a tool is
+/// read in one pass, and an answer is written in one piece. With 100 KB there and back the rest took half the time.
+pub(crate) struct Lines<R, W> {
+    input: R,
+    read: BytesMut,
+    /// How much of `read` holds no line break.
+    searched: usize,
+    /// A line that was too long goes on.
+    discards: bool,
+    output: Arc<Mutex<Option<W>>>,
+    /// An answer to what was no message is on its way.
+    refusal: Option<JoinHandle<()>>,
+}
+
+impl<R, W> Lines<R, W>
+where
+    R: AsyncRead + Send + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    pub(crate) fn new(input: R, output: W) -> Self {
+        Self {
+            input,
+            read: BytesMut::new(),
+            searched: 0,
+            discards: false,
+            output: Arc::new(Mutex::new(Some(output))),
+            refusal: None,
+        }
+    }
+
+    /// The next line with its line break, or `None` at the end. Dropped while it waits, it has lost nothing.
+    async fn line(&mut self) -> io::Result<Option<BytesMut>> {
+        loop {
+            let new = self.read.get(self.searched..).unwrap_or_default();
+            if let Some(at) = memchr::memchr(b'\n', new) {
+                let line = self.read.split_to(self.searched + at + 1);
+                self.searched = 0;
+                if std::mem::take(&mut self.discards) {
+                    continue;
+                }
+                if line.len() <= DEFAULT_MAX_LINE_LENGTH {
+                    return Ok(Some(line));
+                }
+                too_long();
+                continue;
+            }
+            self.searched = self.read.len();
+            if self.discards || self.searched > DEFAULT_MAX_LINE_LENGTH {
+                if !std::mem::replace(&mut self.discards, true) {
+                    too_long();
+                }
+                self.read.clear();
+                self.searched = 0;
+            }
+            self.read.reserve(READ);
+            if self.input.read_buf(&mut self.read).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn too_long() {
+    tracing::error!(
+        bytes = DEFAULT_MAX_LINE_LENGTH,
+        "a line on standard input is too long, and is left out"
+    );
+}
+
+impl<R, W> Transport<RoleServer> for Lines<R, W>
+where
+    R: AsyncRead + Send + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        send(Arc::clone(&self.output), message)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            if let Some(refusal) = &mut self.refusal {
+                let _ended = refusal.await;
+                self.refusal = None;
+            }
+            let mut line = match self.line().await {
+                Ok(line) => line?,
+                Err(error) => {
+                    tracing::error!(%error, "standard input cannot be read");
+                    return None;
+                }
+            };
+            if let Some(call) = ToolCall::read(&line) {
+                return Some(call.into_message());
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match JsonRpcMessageCodec::<RxJsonRpcMessage<RoleServer>>::new().decode(&mut line) {
+                Ok(Some(message)) => return Some(message),
+                // A notification that is none of MCP's.
+                Ok(None) => {}
+                // Nothing that an answer could belong to; a client that sent it back would be answered for ever.
+                Err(JsonRpcMessageCodecError::Serde(error)) if error.is_syntax() || error.is_eof() => {
+                    tracing::debug!(%error, "a line is no JSON");
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a line is no message");
+                    let error = ErrorData::invalid_request("Invalid request", None);
+                    let output = Arc::clone(&self.output);
+                    self.refusal = Some(tokio::spawn(async move {
+                        let _gone = send(output, JsonRpcMessage::error(error, None)).await;
+                    }));
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        drop(self.output.lock().await.take());
+        Ok(())
+    }
+}
+
+async fn send<W: AsyncWrite + Send + Unpin>(
+    output: Arc<Mutex<Option<W>>>,
+    message: TxJsonRpcMessage<RoleServer>,
+) -> io::Result<()> {
+    let mut text = serde_json::to_vec(&message)?;
+    text.push(b'\n');
+    let mut output = output.lock().await;
+    let output = output.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+    output.write_all(&text).await?;
+    output.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+    use rmcp::transport::Transport;
+    use rmcp::transport::async_rw::DEFAULT_MAX_LINE_LENGTH;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+
+    use super::Lines;
+
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}"#;
+    const PING: &str = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
+
+    type Ours = Lines<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>;
+
+    fn pair() -> (DuplexStream, Ours) {
+        let (theirs, ours) = tokio::io::duplex(1 << 10);
+        let (input, output) = tokio::io::split(ours);
+        (theirs, Lines::new(input, output))
+    }
+
+    async fn methods(text: String) -> (Vec<String>, String) {
+        let (theirs, mut lines) = pair();
+        let (mut answers, mut client) = tokio::io::split(theirs);
+        let sent = tokio::spawn(async move {
+            client.write_all(text.as_bytes()).await.unwrap();
+            client.shutdown().await.unwrap();
+        });
+        let mut seen = vec![];
+        while let Some(message) = lines.receive().await {
+            seen.push(match message {
+                JsonRpcMessage::Request(request) => request.request.method().to_owned(),
+                other => format!("{other:?}"),
+            });
+        }
+        sent.await.unwrap();
+        lines.close().await.unwrap();
+        drop(lines);
+        let mut answered = String::new();
+        answers.read_to_string(&mut answered).await.unwrap();
+        (seen, answered)
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_line_is_read_as_the_sdk_reads_it() {
+        let foreign = r#"{"jsonrpc":"2.0","method":"$/setTrace","params":{"value":"off"}}"#;
+        let bom = format!("\u{feff}{CALL}");
+        let odd = [CALL, PING, "", "\r", foreign, "no json", "{", &bom];
+        let text: String = odd.iter().map(|line| format!("{line}\n")).collect();
+        let (seen, answered) = methods(format!("{text}{CALL}\r\n{CALL}")).await;
+        assert_eq!(seen, ["tools/call", "ping", "tools/call", "tools/call"]);
+        assert!(answered.is_empty(), "{answered}");
+    }
+
+    #[tokio::test]
+    async fn json_that_is_no_message_is_refused_and_the_next_one_read() {
+        let (seen, answered) = methods(format!("[1]\n{PING}\n")).await;
+        assert_eq!(seen, ["ping"]);
+        let answered: serde_json::Value = serde_json::from_str(&answered).unwrap();
+        assert_eq!(answered["error"]["code"], -32600);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_left_out_and_does_not_grow() {
+        let long = "x".repeat(DEFAULT_MAX_LINE_LENGTH + (1 << 20));
+        let (theirs, mut lines) = pair();
+        let (_answers, mut client) = tokio::io::split(theirs);
+        let sent = tokio::spawn(async move {
+            for text in [long.as_str(), "\n", CALL, "\n"] {
+                client.write_all(text.as_bytes()).await.unwrap();
+            }
+            client
+        });
+        let message = lines.receive().await.unwrap();
+        assert!(matches!(
+            message,
+            JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::CallToolRequest(_))
+        ));
+        assert!(lines.read.capacity() <= 2 * DEFAULT_MAX_LINE_LENGTH);
+        drop(sent.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_dropped_loses_nothing() {
+        let (theirs, mut lines) = pair();
+        let (_answers, mut client) = tokio::io::split(theirs);
+        let (first, rest) = CALL.split_at(20);
+        client.write_all(first.as_bytes()).await.unwrap();
+        for _ in 0..2 {
+            assert!(futures::poll!(std::pin::pin!(lines.receive())).is_pending());
+        }
+        client.write_all(format!("{rest}\n").as_bytes()).await.unwrap();
+        assert!(lines.receive().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_once_it_is_closed() {
+        let (_theirs, mut lines) = pair();
+        let message: ServerJsonRpcMessage =
+            JsonRpcMessage::response(ServerResult::empty(()), RequestId::Number(1));
+        lines.send(message.clone()).await.unwrap();
+        lines.close().await.unwrap();
+        assert!(lines.send(message).await.is_err());
+    }
+}
