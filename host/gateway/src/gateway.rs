@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -35,6 +36,23 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Takes MCP sessions that nobody uses out of the process. They go on with their next request.
+#[derive(Clone)]
+pub struct Parking(Arc<Doors>);
+
+impl Parking {
+    /// Those without a request for at least so long; how many there were. None where nothing is kept of sessions.
+    pub async fn park(&self, idle_for: Duration) -> usize {
+        self.0.park(idle_for).await
+    }
+}
+
+impl fmt::Debug for Parking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parking")
     }
 }
 
@@ -122,6 +140,12 @@ impl Gateway {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         self.doors.readiness.clone()
+    }
+
+    /// Parks MCP sessions by hand. [`Gateway::serve`] does it by itself.
+    #[must_use]
+    pub fn parking(&self) -> Parking {
+        Parking(Arc::clone(&self.doors))
     }
 
     /// Every route, with its guards.

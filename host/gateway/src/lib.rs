@@ -40,7 +40,7 @@ mod switching;
 
 pub use call::CallPath;
 pub use config::GatewayConfig;
-pub use gateway::{Gateway, Readiness};
+pub use gateway::{Gateway, Parking, Readiness};
 pub use metrics::serve_metrics;
 pub use stdio::{StdioCaller, StdioError, serve_stdio, serve_streams};
 pub use switching::{SwitchMode, Switching};

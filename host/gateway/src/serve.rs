@@ -52,6 +52,9 @@ impl Gateway {
             doors.readiness.set(false);
             doors.draining.cancel();
         };
+        let parking = Arc::clone(&self.doors);
+        let until = shutdown.clone();
+        tokio::spawn(async move { parking.keep_parking(&until).await });
         accept(listener, self.router(), &shutdown, drain, &doors.stop, grace).await;
         Ok(())
     }

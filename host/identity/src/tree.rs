@@ -84,6 +84,23 @@ struct Node {
     place: Place,
 }
 
+/// What a key means, with what is asked of it first.
+#[derive(Debug, Clone, Copy)]
+struct Meaning {
+    at: usize,
+    is_available: bool,
+}
+
+impl Meaning {
+    const NOTHING: Self = Self {
+        at: usize::MAX,
+        is_available: false,
+    };
+}
+
+/// What an unknown key is compared with, as a known one is with itself.
+const NO_KEY: [u8; MAX_KEY] = [b'~'; MAX_KEY];
+
 /// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a look-up or two by
 /// hash, however many tenants there are, how deep they are, and whether they are there at all.
 #[derive(Debug, Default)]
@@ -91,7 +108,7 @@ pub struct Tree {
     /// In order of their ids.
     nodes: Vec<Node>,
     by_id: HashMap<TenantId, usize>,
-    by_key: HashMap<String, usize>,
+    by_key: HashMap<String, Meaning>,
     /// How many are available.
     served: usize,
     revision: u64,
@@ -129,6 +146,9 @@ impl Tree {
         let places = places(&parents, &available);
         for (node, place) in tree.nodes.iter_mut().zip(places) {
             node.place = place;
+        }
+        for meaning in tree.by_key.values_mut() {
+            meaning.is_available = available.get(meaning.at).copied().unwrap_or(false);
         }
         tree.served = available.iter().filter(|is_available| **is_available).count();
         Ok(tree)
@@ -202,7 +222,7 @@ impl Tree {
     /// default.
     #[must_use]
     pub fn tenant(&self, key: &str) -> Option<&TenantId> {
-        self.by_key.get(key).and_then(|at| self.id(*at))
+        self.by_key.get(key).and_then(|meaning| self.id(meaning.at))
     }
 
     /// Whether the tenant is there, active, and so is every tenant above it.
@@ -215,18 +235,31 @@ impl Tree {
     ///
     /// # Errors
     /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served.
-    /// Unknown and suspended are one, and take the same steps: one look-up, and one look at a tenant, which for an unknown
-    /// one is any (N21).
+    /// Unknown and suspended are one, and take the same steps: one look-up, and one comparison of texts (N21).
     pub fn home_of(&self, key: Option<&str>) -> Result<&TenantId, BindingError> {
-        let at = match (key, self.single) {
-            (Some(key), _) => self.by_key.get(key).copied(),
-            (None, Some(single)) => Some(single),
+        let meaning = match (key, self.single) {
+            (Some(key), _) => self.meaning(key),
+            (None, Some(at)) => Meaning {
+                at,
+                is_available: self.nodes.get(at).is_some_and(|node| node.place.is_available),
+            },
             (None, None) => return Err(BindingError::TenantRequired),
         };
-        let node = self.nodes.get(at.unwrap_or_default());
-        match node.filter(|node| node.place.is_available & at.is_some()) {
-            Some(node) => Ok(&node.tenant.id),
-            None => Err(BindingError::TenantUnavailable),
+        match self.id(meaning.at) {
+            Some(id) if meaning.is_available => Ok(id),
+            _ => Err(BindingError::TenantUnavailable),
+        }
+    }
+
+    fn meaning(&self, key: &str) -> Meaning {
+        let (like, meaning) = match self.by_key.get_key_value(key) {
+            Some((own, meaning)) => (own.as_bytes(), *meaning),
+            None => (NO_KEY.get(..key.len()).unwrap_or_default(), Meaning::NOTHING),
+        };
+        let is_alike = std::hint::black_box(like == key.as_bytes());
+        Meaning {
+            is_available: meaning.is_available & is_alike,
+            ..meaning
         }
     }
 
@@ -254,11 +287,15 @@ impl Tree {
     fn take_keys(&mut self, tenant: &Tenant, at: usize) -> Result<(), TreeError> {
         let own = tenant.id.as_str();
         for key in tenant.keys.iter().map(String::as_str).chain([own]) {
-            match self.by_key.insert(key.to_owned(), at) {
-                Some(first) if first != at => {
+            let meaning = Meaning {
+                at,
+                ..Meaning::NOTHING
+            };
+            match self.by_key.insert(key.to_owned(), meaning) {
+                Some(first) if first.at != at => {
                     return Err(TreeError::KeyTwice {
                         key: key.to_owned(),
-                        first: self.id(first).unwrap_or(&tenant.id).clone(),
+                        first: self.id(first.at).unwrap_or(&tenant.id).clone(),
                         second: tenant.id.clone(),
                     });
                 }

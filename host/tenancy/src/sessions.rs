@@ -101,6 +101,11 @@ impl SessionOwners {
         known
     }
 
+    /// Forgets a session, whosever it is: it has left the process, and comes back with its owner's next request.
+    pub fn forget(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
     fn used(&self, sessions: &mut HashMap<Box<str>, Session>, id: &str, owner: &OwnerId) -> bool {
         let now = self.clock.elapsed();
         match sessions.get_mut(id) {

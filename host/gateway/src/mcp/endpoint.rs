@@ -28,6 +28,7 @@ use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
 use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
 use super::pages::Pages;
+use super::parked::InUse;
 use super::replay::{LAST_EVENT_ID, stream};
 use super::stream::{Ending, end_of};
 use crate::auth::Caller;
@@ -44,6 +45,7 @@ const METHOD: &str = "mcp-method";
 pub(crate) struct Mcp {
     pub(super) sessions: Arc<LocalSessionManager>,
     pub(super) owners: SessionOwners,
+    pub(super) in_use: Arc<InUse>,
     written: Arc<Written>,
     turns: Box<[Mutex<()>]>,
     hasher: RandomState,
@@ -71,6 +73,7 @@ impl Mcp {
         Self {
             sessions: Arc::new(sessions),
             owners: SessionOwners::new(),
+            in_use: Arc::default(),
             written: Arc::default(),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -96,8 +99,7 @@ impl Mcp {
         if self.is_here(id, owner).await {
             return None;
         }
-        let turn = self.turns.get(self.hasher.hash_one(id) as usize % TURNS)?;
-        let turn = turn.lock().await;
+        let turn = self.turn_of(id).await?;
         if self.is_here(id, owner).await {
             return None;
         }
@@ -105,6 +107,11 @@ impl Mcp {
         self.owners.remove(id, owner);
         let _gone = self.sessions.close_session(&id.into()).await;
         Some(turn)
+    }
+
+    pub(super) async fn turn_of(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.turns.get(self.hasher.hash_one(id) as usize % TURNS)?;
+        Some(turn.lock().await)
     }
 }
 
@@ -146,10 +153,15 @@ pub(crate) async fn endpoint(
         parts.headers.remove(SESSION_ID);
         parts.headers.remove(LAST_EVENT_ID);
     }
+    let in_use = match &session {
+        Session::Own(id) => Some(Arc::new(mcp.in_use.begin(id))),
+        Session::Stateless | Session::None => None,
+    };
     let kept = doors.switching.as_ref().map(|switching| Kept {
         switching: Arc::clone(switching),
         caller: caller.clone(),
         written: Arc::clone(&mcp.written),
+        in_use: in_use.as_ref().map(Arc::downgrade),
     });
     if let (Session::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
         let response = match kept.switching.log(id, &caller).await {
@@ -266,6 +278,7 @@ pub(crate) async fn endpoint(
         }
     }
     if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+        let _in_use = mcp.in_use.begin(id);
         if let Err(error) = begun(&doors, id, &caller).await {
             // Nobody has seen the id yet; a session without an owner must not stay.
             let _gone = mcp.sessions.close_session(&id.into()).await;

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
 
+use super::parked::Using;
 use super::place::{Place, STANDALONE, Stream};
 use crate::auth::Caller;
 use crate::sse;
@@ -46,6 +47,9 @@ pub(super) struct Kept {
     pub(super) switching: Arc<Switching>,
     pub(super) caller: Caller,
     pub(super) written: Arc<Written>,
+    /// The session that the request came in, which stays here until its answer was made. The transport keeps this as long as
+    /// the session is here, so it is the request that holds it.
+    pub(super) in_use: Option<Weak<Using>>,
 }
 
 impl Kept {
@@ -127,13 +131,14 @@ impl SessionManager for Sessions {
         };
         let (sender, mut receiver) = mpsc::channel(WAITING);
         kept.written.lock().insert(stream);
-        tokio::spawn(keep(
-            events.boxed(),
-            log,
-            stream,
-            sender,
+        let (written, in_use) = (
             Arc::clone(&kept.written),
-        ));
+            kept.in_use.as_ref().and_then(Weak::upgrade),
+        );
+        tokio::spawn(async move {
+            keep(events.boxed(), log, stream, sender, written).await;
+            drop(in_use);
+        });
         let events = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
         Ok(Box::pin(events) as Events)
     }

@@ -11,6 +11,7 @@ mod kept;
 mod listed;
 mod owned;
 mod pages;
+mod parked;
 mod place;
 mod progress;
 mod replay;

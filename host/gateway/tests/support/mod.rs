@@ -11,6 +11,7 @@
 )]
 
 mod calls;
+mod kept;
 mod tokens;
 
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use toolhost_gateway::{Gateway, GatewayConfig};
 use tower::ServiceExt;
 
 pub use calls::Fake;
-pub use tokens::{development, tenancy, token, token_for};
+pub use kept::kept_host;
+pub use tokens::{development, directory, tenancy, token, token_for};
 
 pub const HOST: &str = "127.0.0.1:8080";
 pub const MODERN: &str = "2026-07-28";

@@ -29,15 +29,19 @@ impl KeyFetch for Keys {
     }
 }
 
-fn of(development: Option<Principal>) -> Arc<Tenancy> {
+/// acme and globex.
+pub fn directory() -> StaticDirectory {
     let id = |text| TenantId::parse(text).unwrap();
-    let directory = StaticDirectory::new([(id("acme"), vec![]), (id("globex"), vec![])]).unwrap();
+    StaticDirectory::new([(id("acme"), vec![]), (id("globex"), vec![])]).unwrap()
+}
+
+fn of(development: Option<Principal>) -> Arc<Tenancy> {
     let config = IssuerConfig::new(
         ISSUER,
         AUDIENCE,
         KeySource::Url("https://issuer.example/jwks".parse().unwrap()),
     );
-    Arc::new(Tenancy::new(vec![config], Arc::new(directory), development, Arc::new(Keys)).unwrap())
+    Arc::new(Tenancy::new(vec![config], Arc::new(directory()), development, Arc::new(Keys)).unwrap())
 }
 
 /// A host with one issuer.

@@ -55,11 +55,12 @@ pub fn branches(tenants: usize) -> impl Iterator<Item = Tenant> {
     })
 }
 
-/// An embedded store in a directory.
-pub fn embedded(data: &Path) -> SledStore {
-    let data_dir = DataDir::open(data).unwrap();
-    let (master, _) = MasterKey::open_or_create(&data.join("master.key")).unwrap();
-    let keyring = Arc::new(Keyring::open(data, master).unwrap());
+/// An embedded store below a directory.
+pub fn embedded(directory: &Path) -> SledStore {
+    let data = directory.join("data");
+    let data_dir = DataDir::open(&data).unwrap();
+    let (master, _) = MasterKey::open_or_create(&directory.join("master.key")).unwrap();
+    let keyring = Arc::new(Keyring::open(&data, master).unwrap());
     SledStore::open(data_dir, keyring, EmbeddedSettings::default()).unwrap()
 }
 

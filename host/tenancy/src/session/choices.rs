@@ -191,9 +191,10 @@ impl Choices {
         Ok(Some(kept))
     }
 
-    /// Changes a choice that is still of this generation, in one step (N9).
+    /// Changes a choice that is still of this generation, in one step (N9). It must not be dropped while it writes: whoever
+    /// calls it is in a task of its own.
     pub(crate) async fn swap(
-        self: &Arc<Self>,
+        &self,
         place: &Place,
         generation: u64,
         change: impl Fn(&Choice) -> Choice,
@@ -207,7 +208,8 @@ impl Choices {
                 return Err(ChoiceError::Fenced);
             }
             let changed = change(&kept.choice);
-            match self.write(place, &kept, changed.clone()).await {
+            let put = self.put(place, &kept, &changed)?;
+            match self.commit_here(place, vec![put], Some(changed.clone())).await {
                 Ok(()) => return Ok(changed),
                 // A use that was written down, or another switch: the next look tells.
                 Err(StoreError::Conflict) => {}
@@ -297,12 +299,16 @@ impl Choices {
     }
 
     async fn write(self: &Arc<Self>, place: &Place, before: &Kept, choice: Choice) -> Result<(), StoreError> {
-        let put = Change::Put {
+        let put = self.put(place, before, &choice)?;
+        self.commit(place, vec![put], Some(choice)).await
+    }
+
+    fn put(&self, place: &Place, before: &Kept, choice: &Choice) -> Result<Change, StoreError> {
+        Ok(Change::Put {
             key: self.key(place)?,
             value: choice.write()?,
             expect: Expect::Version(before.version),
-        };
-        self.commit(place, vec![put], Some(choice)).await
+        })
     }
 
     /// Writes, and keeps what was written, or forgets it. In a task of its own: a caller that goes away while the store
@@ -314,16 +320,24 @@ impl Choices {
         written: Option<Choice>,
     ) -> Result<(), StoreError> {
         let (here, place) = (Arc::clone(self), place.clone());
-        let task = tokio::spawn(async move {
-            let result = here.store.batch(&place.space, changes).await;
-            match (&result, written) {
-                (Ok(version), Some(choice)) => here.keep(&place, choice, *version),
-                _ => here.cache.forget(&place.name),
-            }
-            result.map(drop)
-        });
+        let task = tokio::spawn(async move { here.commit_here(&place, changes, written).await });
         let broken_off = |_| Err(StoreError::Unavailable("a write was broken off".into()));
         task.await.unwrap_or_else(broken_off)
+    }
+
+    /// The same for whoever is not dropped meanwhile.
+    async fn commit_here(
+        &self,
+        place: &Place,
+        changes: Vec<Change>,
+        written: Option<Choice>,
+    ) -> Result<(), StoreError> {
+        let result = self.store.batch(&place.space, changes).await;
+        match (&result, written) {
+            (Ok(version), Some(choice)) => self.keep(place, choice, *version),
+            _ => self.cache.forget(&place.name),
+        }
+        result.map(drop)
     }
 
     fn keep(&self, place: &Place, choice: Choice, version: u64) {

@@ -12,7 +12,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, Happened, SessionLog};
 
 use super::recorded::{Recorded, Reports};
-use super::{refusal, switching};
+use super::{Kept, refusal};
 use crate::api::asked::{Accepts, AnswerBody, Asked, object};
 use crate::api::perform::{Call, CallAnswer, Target, perform};
 use crate::api::query::{self, Named};
@@ -44,13 +44,13 @@ struct CallBody {
 /// answered before that is among the session's events.
 pub(crate) async fn call(
     State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
     Extension(caller): Extension<Caller>,
     Named(id): Named,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let begun = async {
-        let switching = switching(&doors)?;
         // Before the body is looked at: what is wrong with it is told to the owner alone.
         let session = switching.session(&id, &caller).await;
         let session = session.map_err(|error| Box::new(refusal(&error)))?;

@@ -11,7 +11,7 @@ use serde_json::json;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, Happened, SessionLog};
 
-use super::{SessionJson, refusal, switching};
+use super::{Kept, SessionJson, refusal};
 use crate::api::query::{self, Named};
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -33,13 +33,13 @@ const ENDED: &str = "session_ended";
 /// happens. It ends with the session, with the token, and when the host drains.
 pub(crate) async fn events(
     State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
     Extension(caller): Extension<Caller>,
     Named(id): Named,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let begun = async {
-        let switching = switching(&doors)?;
         let view = switching.shown(&id, &caller).await;
         let view = view.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));

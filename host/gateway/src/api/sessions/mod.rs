@@ -7,9 +7,10 @@ mod recorded;
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use toolhost_policy::{ErrorCode, PublicError};
@@ -65,8 +66,27 @@ struct SessionList {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-fn switching(doors: &Doors) -> Result<&Arc<Switching>, Box<Response>> {
-    doors.switching.as_ref().ok_or_else(|| Box::new(not_found()))
+/// What every one of these requests needs before anything of it is looked at: a host that keeps sessions.
+pub(crate) struct Kept(Arc<Switching>);
+
+impl FromRequestParts<Arc<Doors>> for Kept {
+    type Rejection = Response;
+
+    async fn from_request_parts(_: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Response> {
+        doors.switching.clone().map(Self).ok_or_else(not_found)
+    }
+}
+
+/// That a request has no query: there is nothing to ask for in one here.
+pub(crate) struct Unasked;
+
+impl<S: Sync> FromRequestParts<S> for Unasked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        query::none(parts.uri.query()).map_err(|error| problem(&error))?;
+        Ok(Self)
+    }
 }
 
 /// The answer to an error of a session: one that is not there has the body of whatever is not there.
@@ -79,16 +99,14 @@ fn refusal(error: &PublicError) -> Response {
 
 /// `POST /api/v1/sessions`.
 pub(crate) async fn begin(
-    State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
+    Unasked: Unasked,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
-    let (parts, body) = request.into_parts();
     let begun = async {
-        let switching = switching(&doors)?;
         let problem = |error: PublicError| Box::new(problem(&error));
-        query::none(parts.uri.query()).map_err(problem)?;
-        let body = body::read(body, MAX_EMPTY_BODY, body::BODY_TIMEOUT).await;
+        let body = body::read(request.into_body(), MAX_EMPTY_BODY, body::BODY_TIMEOUT).await;
         let body = body.map_err(|error| Box::new(error.response()))?;
         if !body.is_empty() {
             parsed::<Nothing>(&body, "empty, or {}").map_err(problem)?;
@@ -111,19 +129,11 @@ pub(crate) async fn begin(
 
 /// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
 pub(crate) async fn list(
-    State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
+    Unasked: Unasked,
     Extension(caller): Extension<Caller>,
-    RawQuery(query): RawQuery,
 ) -> Response {
-    let switching = match switching(&doors) {
-        Ok(switching) => switching,
-        Err(response) => return *response,
-    };
-    let listed = async {
-        query::none(query.as_deref())?;
-        switching.shown_all(&caller).await
-    };
-    match listed.await {
+    match switching.shown_all(&caller).await {
         Ok(views) => Json(SessionList {
             sessions: views.into_iter().map(SessionJson::from).collect(),
         })
@@ -134,20 +144,12 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/sessions/{id}`; a use of it.
 pub(crate) async fn show(
-    State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
+    Unasked: Unasked,
     Extension(caller): Extension<Caller>,
     Named(id): Named,
-    RawQuery(query): RawQuery,
 ) -> Response {
-    let switching = match switching(&doors) {
-        Ok(switching) => switching,
-        Err(response) => return *response,
-    };
-    let shown = async {
-        query::none(query.as_deref())?;
-        switching.shown(&id, &caller).await
-    };
-    match shown.await {
+    match switching.shown(&id, &caller).await {
         Ok(view) => Json(SessionJson::from(view)).into_response(),
         Err(error) => refusal(&error),
     }
@@ -155,20 +157,12 @@ pub(crate) async fn show(
 
 /// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
 pub(crate) async fn end(
-    State(doors): State<Arc<Doors>>,
+    Kept(switching): Kept,
+    Unasked: Unasked,
     Extension(caller): Extension<Caller>,
     Named(id): Named,
-    RawQuery(query): RawQuery,
 ) -> Response {
-    let switching = match switching(&doors) {
-        Ok(switching) => switching,
-        Err(response) => return *response,
-    };
-    let ended = async {
-        query::none(query.as_deref())?;
-        switching.end(&id, &caller).await
-    };
-    match ended.await {
+    match switching.end(&id, &caller).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refusal(&error),
     }

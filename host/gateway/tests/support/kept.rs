@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use toolhost_audit::LogSink;
+use toolhost_gateway::{Gateway, SwitchMode, Switching};
+use toolhost_identity::{Operator, TenantId, TenantSpace};
+use toolhost_store::{MemoryStore, Store as _};
+use toolhost_tenancy::{
+    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms, SystemClock,
+};
+
+use super::{Fake, Host, config, directory, tenancy};
+
+/// A host whose sessions are kept in a store.
+pub async fn kept_host() -> Host {
+    let store = Arc::new(MemoryStore::default());
+    for tenant in ["acme", "globex"] {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let space = TenantSpace::of_operator(tenant, &Operator::of_this_process());
+        store.create(&space).await.unwrap();
+    }
+    let clock = Arc::new(SystemClock::default());
+    let rooms = Rooms {
+        store,
+        directory: Arc::new(directory()),
+        tokens: Arc::new(AuthorityTokens::new(clock.clone())),
+        reach: Reach::Tree,
+        clock,
+        max_age: None,
+    };
+    let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms));
+    let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
+    let switching = Switching::new(rooms, credentials, preparation, SwitchMode::Free, audit);
+    let calls = Arc::new(Fake::default());
+    let gateway = Gateway::switching(calls.clone(), tenancy(), Arc::new(switching), config());
+    Host {
+        router: gateway.router(),
+        gateway,
+        calls,
+    }
+}
