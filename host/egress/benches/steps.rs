@@ -200,6 +200,7 @@ fn each_step(criterion: &mut Criterion) {
     group.bench_function("match_again", |b| {
         b.iter(|| steps::match_again(granted, endpoint, black_box(&url)).is_ok())
     });
+    let limits = &call.grant().limits;
     group.bench_function("operation", |b| {
         b.iter(|| steps::operation(call, black_box(&request)).is_ok())
     });

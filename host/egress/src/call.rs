@@ -5,9 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{
-    ConnectionName, Grant, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
-};
+use toolhost_policy::{ConnectionName, Grant, Operation, OperationMode, OverBudget, PluginName, TenantMeter};
 
 use crate::scrub::{Needles, scrub_whole};
 
@@ -56,7 +54,10 @@ impl EgressCall {
     /// requests is held. Without one it asks what there is: then only what the grant's endpoints have passes.
     #[must_use]
     pub fn of_adapter(mut self, connection: ConnectionName, operation: Option<Arc<Operation>>) -> Self {
-        self.adapter = Some(Adapter { connection, operation });
+        self.adapter = Some(Adapter {
+            connection,
+            operation,
+        });
         self
     }
 
@@ -72,7 +73,8 @@ impl EgressCall {
 
     /// Whether a guest sets cookies of its own: an adapter, where the operation has some.
     pub(crate) fn may_set_cookies(&self) -> bool {
-        self.operation().is_some_and(|operation| !operation.cookies.is_empty())
+        self.operation()
+            .is_some_and(|operation| !operation.cookies.is_empty())
     }
 
     /// Says whether the tool changes nothing, by its own word. Until then it may.

@@ -133,7 +133,11 @@ impl Endpoint {
             a.query_objects.iter().filter(known).cloned().collect()
         };
         let mut query_objects = objects(self, other);
-        query_objects.extend(objects(other, self).into_iter().filter(|own| !self.query_objects.contains(own)));
+        query_objects.extend(
+            objects(other, self)
+                .into_iter()
+                .filter(|own| !self.query_objects.contains(own)),
+        );
         Some(Self {
             method: self.method,
             path: self.path.clone(),
@@ -186,7 +190,9 @@ mod tests {
     fn who_allows_a_key_allows_the_members_of_its_object_and_no_other() {
         let mut asked = endpoint(Method::Get, "/v1/invoices", &["limit"]);
         asked.query_objects = vec!["filter".to_owned(), "page".to_owned()];
-        let both = asked.intersect(&endpoint(Method::Get, "/v1/invoices", &["filter"])).unwrap();
+        let both = asked
+            .intersect(&endpoint(Method::Get, "/v1/invoices", &["filter"]))
+            .unwrap();
         assert!(both.allows_query("filter[a]"));
         for key in ["filter", "page[a]", "limit", "filter[a]x"] {
             assert!(!both.allows_query(key), "{key}");

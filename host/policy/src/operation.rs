@@ -172,22 +172,54 @@ mod tests {
         let of = |name: &str| vec![name.to_owned()];
         for header in ["cookie", "X-Upper", "a b", ""] {
             let headers = &of(header);
-            assert!(Operation::parse(OperationParts { headers, ..good }).is_err(), "{header}");
+            assert!(
+                Operation::parse(OperationParts { headers, ..good }).is_err(),
+                "{header}"
+            );
         }
         for cookie in ["a=b", "a;b", "", "a b"] {
             let cookies = &of(cookie);
-            assert!(Operation::parse(OperationParts { cookies, ..good }).is_err(), "{cookie}");
+            assert!(
+                Operation::parse(OperationParts { cookies, ..good }).is_err(),
+                "{cookie}"
+            );
         }
         for content in ["Application/JSON", "application/json; x=y", "json", "a/b c"] {
             let content_types = &of(content);
-            assert!(Operation::parse(OperationParts { content_types, ..good }).is_err(), "{content}");
+            assert!(
+                Operation::parse(OperationParts {
+                    content_types,
+                    ..good
+                })
+                .is_err(),
+                "{content}"
+            );
         }
         for object in ["a[b]", ""] {
             let query_objects = &of(object);
-            assert!(Operation::parse(OperationParts { query_objects, ..good }).is_err(), "{object}");
+            assert!(
+                Operation::parse(OperationParts {
+                    query_objects,
+                    ..good
+                })
+                .is_err(),
+                "{object}"
+            );
         }
-        assert!(Operation::parse(OperationParts { method: "CONNECT", ..good }).is_err());
-        assert!(Operation::parse(OperationParts { path: "/a/../b", ..good }).is_err());
+        assert!(
+            Operation::parse(OperationParts {
+                method: "CONNECT",
+                ..good
+            })
+            .is_err()
+        );
+        assert!(
+            Operation::parse(OperationParts {
+                path: "/a/../b",
+                ..good
+            })
+            .is_err()
+        );
         let query = &vec!["a".to_owned(); 513];
         assert!(Operation::parse(OperationParts { query, ..good }).is_err());
     }

@@ -157,7 +157,9 @@ fn of_discovery(error: SandboxError) -> SandboxError {
             "it reached the limit of {value} {} ({limit})",
             limit.unit()
         )),
-        SandboxError::Timeout(ms) => SandboxError::Discovery(format!("it took longer than {ms} milliseconds")),
+        SandboxError::Timeout(ms) => {
+            SandboxError::Discovery(format!("it took longer than {ms} milliseconds"))
+        }
         other => other,
     }
 }

@@ -64,7 +64,10 @@ impl Plugin {
     pub async fn describe(&self) -> Result<Vec<Tool>, SandboxError> {
         let limits = Arc::new(self.host_limits().clone());
         let describe = Describe(self.tools.clone());
-        let tools = self.loaded.run(self.loaded.name()?, 0, limits, None, describe).await?;
+        let tools = self
+            .loaded
+            .run(self.loaded.name()?, 0, limits, None, describe)
+            .await?;
         tools.map_err(|failure| {
             let why = crate::log_lines::clean(&failure.message, 400);
             SandboxError::NotAdmitted(format!("the plugin cannot describe its tools: {why}"))

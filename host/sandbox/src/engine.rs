@@ -10,11 +10,11 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
+use crate::component::Loaded;
+use crate::discovering::Discovering;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::component::Loaded;
-use crate::discovering::Discovering;
 use crate::{Adapter, Compiler, Plugin, SandboxError, cpu, imports};
 
 /// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.

@@ -8,7 +8,11 @@ use crate::state::HostState;
 
 /// What a caller hears of wasmtime's error. A limit that was hit explains a trap better than the trap.
 pub(crate) fn explain(
-    error: &wasmtime::Error, store: &Store<HostState>, limits: &Limits, call: u64) -> SandboxError {
+    error: &wasmtime::Error,
+    store: &Store<HostState>,
+    limits: &Limits,
+    call: u64,
+) -> SandboxError {
     let limit = |limit: Limit| SandboxError::Limit {
         limit,
         value: limits.get(limit),

@@ -244,7 +244,7 @@ impl Tools {
         let arguments = filled(entry, arguments, &self.egress, &egress_call).await?;
         let purpose = Purpose {
             binding,
-            digest: &offered.digest(),
+            digest: offered.digest(),
             tool: &entry.name,
             arguments: &arguments,
         };

@@ -1,12 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
 use toolhost_sandbox::{Adapter, Answered, CallContext, Plugin, SandboxError, contract};
 
-use crate::described::{Described, MAX_DESCRIBED};
 use crate::ToolEntry;
+use crate::described::{Described, MAX_DESCRIBED};
 use crate::provided::Provisions;
 use crate::shelf::Shelf;
 
@@ -43,7 +42,9 @@ pub enum CatalogueError {
     #[error("connection {0:?} has a name that its tools cannot be assigned by")]
     Connection(String),
     /// More operations than anyone would offer.
-    #[error("connection {0} has more than {MAX_DESCRIBED} tools; name those that are needed: operations = {{ allow = [...] }}")]
+    #[error(
+        "connection {0} has more than {MAX_DESCRIBED} tools; name those that are needed: operations = {{ allow = [...] }}"
+    )]
     TooManyDescribed(PluginName),
     /// Two connections of one plugin provide the same argument.
     #[error(
@@ -98,6 +99,8 @@ pub(crate) struct Pinned {
     pub(crate) operation: Arc<Operation>,
     /// Of this tool alone: its one endpoint.
     pub(crate) grant: Arc<Grant>,
+    /// Of the adapter, and of what it will do here: states and results of an earlier document are not those of this one.
+    pub(crate) digest: String,
 }
 
 /// A tool, and whose it is.
@@ -111,22 +114,23 @@ pub(crate) struct Offered {
 impl Offered {
     /// What its calls may reach.
     pub(crate) fn grant(&self) -> &Arc<Grant> {
-        self.pinned.as_ref().map_or(&self.served.grant, |pinned| &pinned.grant)
+        self.pinned
+            .as_ref()
+            .map_or(&self.served.grant, |pinned| &pinned.grant)
     }
 
     /// The name that whoever answers the call knows it by.
     pub(crate) fn own_name(&self) -> &str {
-        self.pinned.as_ref().map_or(&self.entry.name, |pinned| &pinned.name)
+        self.pinned
+            .as_ref()
+            .map_or(&self.entry.name, |pinned| &pinned.name)
     }
 
-    /// What a call depends on beside the code: states and results of an earlier document are not those of this one.
-    pub(crate) fn digest(&self) -> String {
-        let mut text = self.served.digest.clone();
-        if let Some(pinned) = &self.pinned {
-            let digest = Sha256::digest(&pinned.descriptor);
-            text.extend(digest.iter().map(|byte| format!("{byte:02x}")));
-        }
-        text
+    /// What answers a call, for what outlasts one.
+    pub(crate) fn digest(&self) -> &str {
+        self.pinned
+            .as_ref()
+            .map_or(&self.served.digest, |pinned| &pinned.digest)
     }
 
     pub(crate) async fn invoke(

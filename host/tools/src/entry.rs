@@ -133,11 +133,7 @@ impl ToolEntry {
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn of_parts(
-        plugin: &PluginName,
-        tool: &contract::Tool,
-        parts: Parts,
-    ) -> Result<Self, String> {
+    pub(crate) fn of_parts(plugin: &PluginName, tool: &contract::Tool, parts: Parts) -> Result<Self, String> {
         let name = ToolName::parse(&parts.name).map_err(|error| error.to_string())?;
         if HOST_TOOLS.contains(&name.as_str()) {
             return Err("the host itself has a tool of this name".into());

@@ -134,7 +134,10 @@ fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, Pu
         .collect::<Result<Vec<_>, _>>()?;
     let said = output.structured.as_deref().map(serde_json::from_str::<Value>);
     let fits = |value: &Value| match &entry.output {
-        None => value.is_object().then_some(()).ok_or_else(|| "it is no object".to_owned()),
+        None => value
+            .is_object()
+            .then_some(())
+            .ok_or_else(|| "it is no object".to_owned()),
         Some(schema) => schema.check(value).map_err(|(sentence, _)| sentence),
     };
     let held = match said {

@@ -5,6 +5,7 @@
     reason = "these comments are the help text, and [[issuers]] is a table of the configuration"
 )]
 
+mod connection;
 mod data;
 mod plugin;
 mod tenant;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use connection::{ApproveArgs, ConnectionCommand};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
     StoreKind, UserArgs,
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Say which tenants have which plugins and tools
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Say yes to what a connection's system offers
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),

@@ -37,7 +37,10 @@ pub(crate) fn granted<'c>(
 }
 
 fn not_granted(name: &str) -> EgressFailure {
-    EgressFailure::denied(format!("connection {} is not granted to this plugin", quoted(name)))
+    EgressFailure::denied(format!(
+        "connection {} is not granted to this plugin",
+        quoted(name)
+    ))
 }
 
 #[cfg(test)]
@@ -75,7 +78,11 @@ mod tests {
         let call = call(grant_of("billing", "https://billing.example.com", |_| {})).of_adapter(name, None);
         assert!(connection(&call, "").is_ok());
         for name in ["billing", "crm", " ", "\0"] {
-            assert_eq!(connection(&call, name).unwrap_err().code, EgressCode::Denied, "{name:?}");
+            assert_eq!(
+                connection(&call, name).unwrap_err().code,
+                EgressCode::Denied,
+                "{name:?}"
+            );
         }
     }
 }

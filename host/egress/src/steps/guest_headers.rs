@@ -141,7 +141,12 @@ mod tests {
     ) -> Result<usize, EgressCode> {
         let mut call = call(grant_of("billing", "https://h.example", change));
         if let Some(cookies) = cookies {
-            let parts = OperationParts { method: "GET", path: "/", cookies, ..OperationParts::default() };
+            let parts = OperationParts {
+                method: "GET",
+                path: "/",
+                cookies,
+                ..OperationParts::default()
+            };
             let name = ConnectionName::parse("billing").unwrap();
             call = call.of_adapter(name, Some(Arc::new(Operation::parse(parts).unwrap())));
         }
@@ -205,9 +210,17 @@ mod tests {
                 prefix: "session=".to_owned(),
             };
         };
-        assert_eq!(code_of(in_cookie, Some(some), cookie), Err(EgressCode::Denied), "auth writes it");
+        assert_eq!(
+            code_of(in_cookie, Some(some), cookie),
+            Err(EgressCode::Denied),
+            "auth writes it"
+        );
         for other in ["Set-Cookie", "cookie2", "authorization"] {
-            assert_eq!(code_of(|_| {}, Some(some), &[(other, "x")]), Err(EgressCode::Denied), "{other}");
+            assert_eq!(
+                code_of(|_| {}, Some(some), &[(other, "x")]),
+                Err(EgressCode::Denied),
+                "{other}"
+            );
         }
     }
 

@@ -44,7 +44,10 @@ pub fn operation(call: &EgressCall, request: &GuestRequest) -> Result<(), Egress
 
 fn has_query(operation: &Operation, name: &str) -> bool {
     operation.query.iter().any(|known| known == name)
-        || operation.query_objects.iter().any(|object| is_member_of(object, name))
+        || operation
+            .query_objects
+            .iter()
+            .any(|object| is_member_of(object, name))
 }
 
 /// A header that is neither the operation's nor any request's. Cookies are looked at apart.
@@ -153,34 +156,70 @@ mod tests {
     fn a_request_that_matches_in_every_member_passes() {
         assert_eq!(refused(pinned(), |_| {}), None);
         assert_eq!(refused(pinned(), |r| r.query.clear()), None);
-        assert_eq!(refused(pinned(), |r| { r.headers.clear(); r.body = None; }), None);
+        assert_eq!(
+            refused(pinned(), |r| {
+                r.headers.clear();
+                r.body = None;
+            }),
+            None
+        );
     }
 
     #[test]
     fn another_method_is_refused() {
         for method in ["GET", "post", "DELETE", "POST "] {
-            assert!(says(|r| r.method = method.into()).starts_with("method"), "{method}");
+            assert!(
+                says(|r| r.method = method.into()).starts_with("method"),
+                "{method}"
+            );
         }
     }
 
     #[test]
     fn another_path_is_refused() {
-        for path in ["/v1/invoices", "/v1/invoices/{ID}", "/v1/invoices/7", "/v1/invoices/{id}/", ""] {
+        for path in [
+            "/v1/invoices",
+            "/v1/invoices/{ID}",
+            "/v1/invoices/7",
+            "/v1/invoices/{id}/",
+            "",
+        ] {
             assert!(says(|r| r.path = path.into()).starts_with("path"), "{path}");
         }
     }
 
     #[test]
     fn another_query_key_is_refused() {
-        for key in ["admin", "Limit", "limit[a]", "filter", "filter[a", "filters[a]", ""] {
-            assert!(says(|r| r.query.push((key.into(), "1".into()))).starts_with("query key"), "{key}");
+        for key in [
+            "admin",
+            "Limit",
+            "limit[a]",
+            "filter",
+            "filter[a",
+            "filters[a]",
+            "",
+        ] {
+            assert!(
+                says(|r| r.query.push((key.into(), "1".into()))).starts_with("query key"),
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn another_header_is_refused() {
-        for name in ["X-Other", "accept-language", "user-agent", "idempotency-key", "authorization", "x-trace "] {
-            assert!(says(|r| r.headers.push((name.into(), "1".into()))).starts_with("header"), "{name}");
+        for name in [
+            "X-Other",
+            "accept-language",
+            "user-agent",
+            "idempotency-key",
+            "authorization",
+            "x-trace ",
+        ] {
+            assert!(
+                says(|r| r.headers.push((name.into(), "1".into()))).starts_with("header"),
+                "{name}"
+            );
         }
     }
 
@@ -201,22 +240,39 @@ mod tests {
         }
         let twice = |r: &mut GuestRequest| r.headers.push(("cookie".into(), "lang=en".into()));
         assert!(says(twice).contains("cookie"));
-        let none = Operation { cookies: vec![], ..pinned() };
+        let none = Operation {
+            cookies: vec![],
+            ..pinned()
+        };
         assert!(refused(none, |_| {}).is_some_and(|why| why.contains("cookie")));
     }
 
     #[test]
     fn a_body_of_another_type_and_a_body_where_there_is_none_are_refused() {
         let with = |r: &mut GuestRequest, kind: &str| r.headers = vec![("content-type".into(), kind.into())];
-        for kind in ["text/plain", "application/jsonx", "", "application/json, text/plain"] {
+        for kind in [
+            "text/plain",
+            "application/jsonx",
+            "",
+            "application/json, text/plain",
+        ] {
             assert!(says(|r| with(r, kind)).contains("body"), "{kind}");
         }
         assert!(says(|r| r.headers.clear()).contains("body"), "no media type");
         let twice = |r: &mut GuestRequest| r.headers.push(("Content-Type".into(), "application/json".into()));
         assert!(says(twice).contains("body"));
-        let none = Operation { content_types: vec![], ..pinned() };
+        let none = Operation {
+            content_types: vec![],
+            ..pinned()
+        };
         assert!(refused(none.clone(), |_| {}).is_some_and(|why| why.contains("body")));
-        assert!(refused(none, |r| { r.headers.clear(); r.body = Some(Bytes::new()); }).is_some());
+        assert!(
+            refused(none, |r| {
+                r.headers.clear();
+                r.body = Some(Bytes::new());
+            })
+            .is_some()
+        );
     }
 
     #[test]

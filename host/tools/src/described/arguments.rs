@@ -87,7 +87,10 @@ fn is_own(connection: &Connection, argument: &contract::Argument) -> bool {
                 || connection.headers.iter().any(|(own, _)| own.as_str() == key)
         }
         // The credential is the whole field then: no other cookie stands beside it.
-        "cookie" => connection.auth.header().is_some_and(|own| own == http::header::COOKIE),
+        "cookie" => connection
+            .auth
+            .header()
+            .is_some_and(|own| own == http::header::COOKIE),
         "query" => {
             let own = connection.filled.query.iter().map(|(own, _)| own.as_str());
             let auth = match &connection.auth {
@@ -110,9 +113,18 @@ fn remove(schema: &mut Map<String, Value>, name: &str) -> Result<Option<Value>, 
         required.retain(|known| known != name);
     }
     // What stands beside could still ask for it: then no call of a model would fit.
-    const BESIDE: [&str; 6] = ["allOf", "anyOf", "oneOf", "if", "dependentRequired", "minProperties"];
+    const BESIDE: [&str; 6] = [
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "dependentRequired",
+        "minProperties",
+    ];
     if removed.is_some() && BESIDE.iter().any(|key| schema.contains_key(*key)) {
-        return Err(format!("its schema has more to say of {name:?}, which the host fills"));
+        return Err(format!(
+            "its schema has more to say of {name:?}, which the host fills"
+        ));
     }
     Ok(removed)
 }

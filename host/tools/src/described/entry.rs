@@ -57,7 +57,11 @@ pub(super) fn entry(
 /// # Errors
 /// One sentence.
 pub(super) fn compile(entry: &ToolEntry) -> Result<(), String> {
-    let schemas = [Some(&entry.arguments), entry.whole.as_ref(), entry.output.as_ref()];
+    let schemas = [
+        Some(&entry.arguments),
+        entry.whole.as_ref(),
+        entry.output.as_ref(),
+    ];
     schemas.into_iter().flatten().try_for_each(Schema::compiled)
 }
 

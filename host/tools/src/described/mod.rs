@@ -12,6 +12,7 @@ mod output;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use toolhost_policy::{
     Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts, PluginName,
 };
@@ -61,7 +62,13 @@ pub fn refusals(connection: &Connection, tools: &[contract::Discovered]) -> Vec<
         let fits = entry::entry(connection, found, false)
             .and_then(|entry| entry::compile(&entry))
             .and_then(|()| operation(found).map(drop))
-            .and_then(|()| if seen.insert(name) { Ok(()) } else { Err("another one has its name".to_owned()) });
+            .and_then(|()| {
+                if seen.insert(name) {
+                    Ok(())
+                } else {
+                    Err("another one has its name".to_owned())
+                }
+            });
         if let Err(why) = fits {
             refused.push(Refusal {
                 tool: found.tool.name.chars().take(64).collect(),
@@ -95,7 +102,9 @@ impl Described {
                 Ok(None) => {
                     tracing::debug!(connection = %self.connection.name, tool, "not among the endpoints of allow");
                 }
-                Err(why) => tracing::warn!(connection = %self.connection.name, tool, why, "a tool is left out"),
+                Err(why) => {
+                    tracing::warn!(connection = %self.connection.name, tool, why, "a tool is left out")
+                }
             }
         }
         entries
@@ -112,7 +121,11 @@ impl Described {
         };
         let entry = entry::entry(&self.connection, &found, self.strict_output)?;
         let limits = grant.limits.clone();
+        let own = Sha256::digest(&found.descriptor);
         let pinned = Pinned {
+            digest: own.iter().fold(self.adapter.digest().to_string(), |text, byte| {
+                format!("{text}{byte:02x}")
+            }),
             name: found.tool.name,
             connection: self.connection.name.clone(),
             descriptor: found.descriptor.into(),

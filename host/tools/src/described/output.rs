@@ -13,7 +13,9 @@ pub(super) fn shown(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
     let definitions = inner.remove("$defs");
     let mut moved = Value::Object(inner);
     if !refers_to_definitions_alone(&moved)
-        || definitions.as_ref().is_some_and(|definitions| !refers_to_definitions_alone(definitions))
+        || definitions
+            .as_ref()
+            .is_some_and(|definitions| !refers_to_definitions_alone(definitions))
     {
         return None;
     }
