@@ -107,11 +107,19 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
         ),
     };
     if let Some(schema) = &entry.output {
+        let unfit = |why: String| match entry.is_described {
+            // The tool did what it could: it is the system that broke its word.
+            true => PublicError::new(
+                ErrorCode::Upstream,
+                format!("the system did not answer as it is described: {why}"),
+            ),
+            false => broken(&why),
+        };
         let value = structured
             .as_ref()
-            .ok_or_else(|| broken("its result lacks the structured part that it declares"))?;
+            .ok_or_else(|| unfit("its result lacks the structured part that it declares".to_owned()))?;
         schema.check(value).map_err(|(sentence, _)| {
-            broken(&format!(
+            unfit(format!(
                 "its structured result does not fit its schema: {sentence}"
             ))
         })?;

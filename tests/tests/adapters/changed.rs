@@ -28,7 +28,7 @@ async fn description(host: &Host, issuer: &Issuer) -> Value {
     tool.unwrap()["description"].clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_document_is_hidden_until_it_is_approved_again() {
     let (system, issuer) = (System::start().await, issuer());
     let before = world(&system, &issuer).start();
@@ -63,7 +63,7 @@ async fn a_changed_document_is_hidden_until_it_is_approved_again() {
     assert_ne!(description(&host, &issuer).await, first);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_that_nobody_has_approved_is_not_served_at_all() {
     let (system, issuer) = (System::start().await, issuer());
     let (directory, command) = world(&system, &issuer).write();
@@ -77,7 +77,7 @@ async fn a_document_that_nobody_has_approved_is_not_served_at_all() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_description_that_cannot_be_fetched_leaves_what_was_approved() {
     let (system, issuer) = (System::start().await, issuer());
     let before = world(&system, &issuer).start();
@@ -88,7 +88,7 @@ async fn a_description_that_cannot_be_fetched_leaves_what_was_approved() {
     assert!(host.log().contains("cannot be fetched"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_base_is_a_change_that_is_asked_about() {
     let (system, issuer) = (System::start().await, issuer());
     let before = world(&system, &issuer).start();

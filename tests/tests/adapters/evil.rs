@@ -55,7 +55,7 @@ impl World {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_differs_in_any_member_is_refused_before_anything_is_sent() {
     let world = World::start().await;
     assert_eq!(world.says(|_| {}).await, "sent: 200", "the one that was shown");

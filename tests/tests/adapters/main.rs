@@ -1,4 +1,6 @@
 //! Connections whose tools come from an adapter: a described system, the real adapter, the built host, two tenants.
+//!
+//! The host fetches a document while a test waits for it, so each test has a thread for its system.
 
 #![allow(
     clippy::unwrap_used,
@@ -165,12 +167,13 @@ fn issuer() -> Issuer {
 async fn tools(host: &Host, issuer: &Issuer) -> Vec<Value> {
     let (mut tools, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let mut request = reqwest::Client::new()
-            .get(host.at("/api/v1/tools"))
+        let path = match &cursor {
+            Some(cursor) => format!("/api/v1/tools?cursor={cursor}"),
+            None => "/api/v1/tools".to_owned(),
+        };
+        let request = reqwest::Client::new()
+            .get(host.at(&path))
             .bearer_auth(issuer.token("acme"));
-        if let Some(cursor) = &cursor {
-            request = request.query(&[("cursor", cursor)]);
-        }
         let page: Value = request.send().await.unwrap().json().await.unwrap();
         tools.extend(
             page["tools"]

@@ -9,7 +9,7 @@ fn spec(system: &System) -> String {
     format!("spec = \"{}/openapi.json\"", system.upstream.url())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_of_a_document_are_tools_and_each_tenant_calls_with_its_own_credential() {
     let (system, issuer) = (System::start().await, issuer());
     let host = builder(&issuer, "openapi", &format!("{}\n{HEADERS}", spec(&system))).start();
@@ -56,7 +56,7 @@ async fn operations_of_a_document_are_tools_and_each_tenant_calls_with_its_own_c
     assert!(system.paths().contains(&"/v1/invoices?limit=2".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_meets_no_header_that_the_operator_sets_and_cannot_set_it() {
     let (system, issuer) = (System::start().await, issuer());
     let host = builder(&issuer, "openapi", &format!("{}\n{HEADERS}", spec(&system))).start();
@@ -88,7 +88,7 @@ async fn a_model_meets_no_header_that_the_operator_sets_and_cannot_set_it() {
     assert!(system.paths().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_that_would_leave_its_place_is_refused_before_anything_is_sent() {
     let (system, issuer) = (System::start().await, issuer());
     let host = builder(&issuer, "openapi", &format!("{}\n{HEADERS}", spec(&system))).start();
@@ -112,7 +112,7 @@ async fn a_value_that_would_leave_its_place_is_refused_before_anything_is_sent()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_in_a_file_needs_a_base_where_its_own_is_no_place() {
     let (system, issuer) = (System::start().await, issuer());
     let document = crate::document().to_string();
@@ -137,13 +137,12 @@ async fn a_document_in_a_file_needs_a_base_where_its_own_is_no_place() {
     assert_eq!(text(&body), "{\"id\":\"7\"}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_base_that_a_document_proposes_is_checked_as_a_configured_one() {
     let (system, issuer) = (System::start().await, issuer());
     for (url, says) in [
         ("https://user:pw@billing.example.com", "user or password"),
         ("ftp://billing.example.com", "neither https nor http"),
-        ("https://billing.example.com/?a=b", "query"),
     ] {
         let mut document = crate::document();
         document["servers"] = json!([{ "url": url }]);
@@ -159,7 +158,7 @@ async fn a_base_that_a_document_proposes_is_checked_as_a_configured_one() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_that_is_not_assigned_the_connection_has_none_of_its_tools() {
     let (system, issuer) = (System::start().await, issuer());
     let lines = format!("{}\n{HEADERS}", spec(&system));
@@ -191,7 +190,7 @@ async fn a_tenant_that_is_not_assigned_the_connection_has_none_of_its_tools() {
     assert_eq!((status, &body["code"]), (404, &json!("not_found")), "{body}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operation_mode_bounds_the_tools_of_a_document_too() {
     let (system, issuer) = (System::start().await, issuer());
     let lines = format!("{}\n{HEADERS}", spec(&system));

@@ -15,7 +15,7 @@ fn plan(tools: &[Value]) -> &Value {
     &plan.unwrap()["input_schema"]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_of_a_document_is_the_models_unless_it_is_provided() {
     let (system, issuer) = (System::start().await, issuer());
     let host = builder(&issuer, "openapi", &lines(&system, "")).start();
@@ -48,7 +48,7 @@ async fn an_account_of_a_document_is_the_models_unless_it_is_provided() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_provided_leaves_the_schema_is_refused_from_the_model_and_is_each_tenants_own() {
     let (system, issuer) = (System::start().await, issuer());
     let host = builder(&issuer, "openapi", &lines(&system, PROVIDE)).start();

@@ -5,7 +5,7 @@ use toolhost_tests::host;
 
 use crate::{System, builder, call, issuer, names, secret};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_adapter_of_a_third_kind_serves_its_tables() {
     let (system, issuer) = (System::start().await, issuer());
     let lines = format!("spec = \"tables.csv\"\nbase = \"{}\"", system.upstream.url());
@@ -26,7 +26,7 @@ async fn an_adapter_of_a_third_kind_serves_its_tables() {
     assert_eq!(system.presented(), [format!("Bearer {}", secret("acme"))]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_adapter_is_no_plugin_and_a_plugin_no_adapter() {
     let issuer = issuer();
     let as_plugin = toolhost_tests::Host::with().issuer(&issuer).plugin("csv");

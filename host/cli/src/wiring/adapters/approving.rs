@@ -30,8 +30,10 @@ impl Room<'_> {
     ) -> anyhow::Result<usize> {
         let connection = self.connection(name)?;
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
-        let (asked, notes, _) = self.asked(&connection, settings, &adapter).await?;
-        yes(self, &asked, &notes, lock, answerer)
+        let spec = settings.spec.as_ref();
+        let spec = spec.ok_or_else(|| Failure::usage(format!("connections.{name}.spec is missing")))?;
+        let found = self.found(&connection, settings, spec, &adapter, None).await?;
+        yes(self, &found.asked, &found.notes, lock, answerer)
     }
 
     /// The yes to what a system answers when it is asked for this caller. How many tools that is.

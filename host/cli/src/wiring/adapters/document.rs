@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The directory of documents, below that of compiled plugins.
 const DIRECTORY: &str = "documents";
 
+/// Documents that are kept: those of a host's connections, and some that they had before.
+const MAX_KEPT: usize = 64;
+
 /// A connection's document, from its file or fetched: without a credential, without following a redirect, and to addresses
 /// that the connection may have itself.
 ///
@@ -88,12 +91,34 @@ pub(super) fn keep(setup: &Setup, document: &[u8]) {
             .mode(0o700)
             .create(&directory)?;
         std::fs::write(&partial, document)?;
-        std::fs::rename(&partial, &path)
+        std::fs::rename(&partial, &path)?;
+        prune(&directory)
     };
     if let Err(error) = write() {
         tracing::warn!(%error, "a document could not be kept");
         let _ = std::fs::remove_file(&partial);
     }
+}
+
+/// A document that was kept, if it is still what its digest says.
+pub(super) fn kept(setup: &Setup, digest: &str) -> Option<Vec<u8>> {
+    self::digest(digest)?;
+    let document = of_file(&place(setup, digest)).ok()?;
+    (sha256(&document) == digest).then_some(document)
+}
+
+/// The oldest go first.
+fn prune(directory: &Path) -> std::io::Result<()> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)?
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    files.sort();
+    let surplus = files.len().saturating_sub(MAX_KEPT);
+    for (_, path) in files.into_iter().take(surplus) {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 fn place(setup: &Setup, digest: &str) -> PathBuf {

@@ -8,6 +8,7 @@ mod approving;
 mod base;
 mod chosen;
 mod component;
+mod described;
 mod document;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,13 +18,13 @@ use toolhost_audit::Sink;
 use toolhost_net::Network;
 use toolhost_policy::{Connection, ConnectionName, PluginName};
 use toolhost_sandbox::{Adapter, Sandbox, contract};
-use toolhost_tools::{Described, Refusal, refusals};
+use toolhost_tools::{Described, Refusal};
 
 pub(crate) use component::load;
+pub(crate) use document::of_file;
 
 use crate::config::AdapterSettings;
-use crate::exit::Failure;
-use crate::grants::{self, Answerer, Lock, approve_described, sha256};
+use crate::grants::{self, Answerer, Lock, sha256};
 use crate::setup::Setup;
 
 /// Everything that looking at a system takes.
@@ -94,155 +95,9 @@ impl Room<'_> {
         let Some(spec) = &settings.spec else {
             return of_answer(connection, settings, adapter, lock);
         };
-        let name = connection.name.as_str();
-        let digest = adapter.digest().to_string();
-        let before = lock
-            .described(name)
-            .filter(|before| before.digest == digest && before.adapter == settings.adapter.as_str())
-            .cloned();
-        let document = match document::read(self, connection, spec).await {
-            Ok(document) => document,
-            Err(why) => {
-                // The document that was approved stands, as long as the adapter still knows it.
-                let Some(old) = before.and_then(|before| self.old(connection, settings, adapter, &before))
-                else {
-                    return Err(why.into());
-                };
-                tracing::warn!(
-                    connection = name,
-                    "{why}; what was approved of it before is served"
-                );
-                return Ok(Served {
-                    tools: chosen::only(settings, old.tools),
-                    ..old
-                });
-            }
-        };
-        let document_digest = sha256(&document);
-        let discovery = self.discover(connection, adapter, document).await?;
-        let is_known = |before: &grants::Described| {
-            before.document.as_deref() == Some(&document_digest)
-                && before.base.is_some() == settings.takes_base
-        };
-        if let Some(before) = before.as_ref().filter(|before| is_known(before)) {
-            // The same document means the same to the same adapter: nothing of it is looked at again.
-            let connection = base::of_document(connection, settings, &discovery)?;
-            if before.base.as_deref() == base::proposed(settings, &connection).as_deref() {
-                chosen::check(settings, &discovery, &[])?;
-                let tools = granted(discovery.tools, before);
-                return Ok(Served {
-                    connection,
-                    tools: chosen::only(settings, tools),
-                });
-            }
-        }
-        let (asked, notes, proposed) = asked(connection, settings, adapter, &discovery, document_digest)?;
-        match approve_described(&asked, &notes, lock, answerer, self.audit)? {
-            Ok(()) => {
-                let tools = granted(discovery.tools, &asked);
-                Ok(Served {
-                    connection: proposed,
-                    tools: chosen::only(settings, tools),
-                })
-            }
-            Err(text) => {
-                let Some(old) = before.and_then(|before| self.old(connection, settings, adapter, &before))
-                else {
-                    return Err(Failure::refused(format!(
-                        "{text}this is not granted to connection {name} yet: run it once on a terminal and answer the question, pass --yes, or use host connection approve {name}"
-                    ))
-                    .into());
-                };
-                tracing::warn!(
-                    connection = name,
-                    "its document changed, and what was approved before is served until host connection approve {name}:\n{text}"
-                );
-                Ok(Served {
-                    tools: chosen::only(settings, old.tools),
-                    ..old
-                })
-            }
-        }
-    }
-
-    /// What a yes would be given to, of the document that is there now.
-    async fn asked(
-        &self,
-        connection: &Arc<Connection>,
-        settings: &AdapterSettings,
-        adapter: &Adapter,
-    ) -> anyhow::Result<(grants::Described, Vec<String>, Arc<Connection>)> {
-        let name = &connection.name;
-        let spec = settings.spec.as_ref();
-        let spec = spec.ok_or_else(|| Failure::usage(format!("connections.{name}.spec is missing")))?;
-        let document = document::read(self, connection, spec).await?;
-        let digest = sha256(&document);
-        let discovery = self.discover(connection, adapter, document).await?;
-        Ok(asked(connection, settings, adapter, &discovery, digest)?)
-    }
-
-    /// What an adapter finds in a document, or has found in it before.
-    async fn discover(
-        &self,
-        connection: &Connection,
-        adapter: &Adapter,
-        document: Vec<u8>,
-    ) -> anyhow::Result<contract::Discovery> {
-        let name = &connection.name;
-        document::keep(self.setup, &document);
-        let found = adapter
-            .discover(document, None)
+        self.of_document(connection, settings, spec, adapter, lock, answerer)
             .await
-            .map_err(|error| Failure::plugin(format!("connection {name}: {error}")))?;
-        Ok(found.map_err(|failure| {
-            let why = crate::output::printable(&failure.message);
-            Failure::usage(format!(
-                "connections.{name}.spec: the document is none that the adapter can read: {why}"
-            ))
-        })?)
     }
-
-    /// What was approved before, of a document that is no longer the one that is there.
-    fn old(
-        &self,
-        connection: &Arc<Connection>,
-        settings: &AdapterSettings,
-        adapter: &Adapter,
-        before: &grants::Described,
-    ) -> Option<Served> {
-        let digest = document::digest(before.document.as_deref()?)?;
-        let discovery = adapter.found_before(&digest)?;
-        let connection = base::of_document(connection, settings, &discovery).ok()?;
-        (before.base == base::proposed(settings, &connection)).then(|| Served {
-            connection,
-            tools: granted(discovery.tools, before),
-        })
-    }
-}
-
-/// What a yes is asked for: all of the document's tools that this host would serve, whichever of them the operator names, and
-/// with it what a person is told, and the connection at its place.
-fn asked(
-    connection: &Arc<Connection>,
-    settings: &AdapterSettings,
-    adapter: &Adapter,
-    discovery: &contract::Discovery,
-    document: String,
-) -> Result<(grants::Described, Vec<String>, Arc<Connection>), Failure> {
-    let refused = refusals(connection, &discovery.tools);
-    chosen::check(settings, discovery, &refused)?;
-    let proposed = base::of_document(connection, settings, discovery)?;
-    let asked = grants::Described {
-        name: connection.name.to_string(),
-        adapter: settings.adapter.to_string(),
-        digest: adapter.digest().to_string(),
-        document: Some(document),
-        answer: None,
-        base: base::proposed(settings, &proposed),
-        tools: pins(&discovery.tools, &refused),
-    };
-    let notes = notes(settings, discovery, &refused);
-    Ok((asked, notes, proposed))
 }
 
 /// What a system said when it was asked, and an operator said yes to.
