@@ -409,6 +409,12 @@ impl Host {
         self.directory.path()
     }
 
+    /// The same, which stays when the host is gone.
+    #[must_use]
+    pub fn kept_directory(&self) -> Arc<TempDir> {
+        Arc::clone(&self.directory)
+    }
+
     /// What it wrote to stderr until now.
     #[must_use]
     pub fn log(&self) -> String {

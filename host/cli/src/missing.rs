@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use toolhost_policy::{AuthPlacement, Manifest};
+use toolhost_policy::{AuthPlacement, ConnectionName, Manifest, PluginName};
 
 use crate::config::AUTHORITY;
 use crate::exit::Failure;
@@ -38,51 +38,23 @@ pub(crate) fn check(setup: &Setup, manifests: &[&Manifest], door: Door) -> Resul
 fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
     let config = &setup.config;
     let mut pieces = Vec::new();
-    if setup.plugins.is_empty() && config.plugins.is_empty() {
-        pieces.push("a plugin: --plugin FILE, or [plugins.NAME] file = \"…\" in host.toml".to_owned());
+    if setup.plugins.is_empty() && config.plugins.is_empty() && config.adapters.is_empty() {
+        pieces.push(
+            "a plugin: --plugin FILE, or [plugins.NAME] file = \"…\" in host.toml; or a connection with an adapter"
+                .to_owned(),
+        );
     }
     let mut seen = BTreeSet::new();
-    for manifest in manifests {
-        for request in manifest
-            .connections
-            .iter()
-            .filter(|request| seen.insert(request.name.clone()))
-        {
-            let name = &request.name;
-            let known = config.connections.get(name);
-            if known.is_none() {
-                pieces.push(format!(
-                    "connection {name}, which plugin {} asks for: --connection {name}=URL, or [connections.{name}] in host.toml",
-                    manifest.name
-                ));
-            }
-            if known.is_some_and(|connection| {
-                connection.auth == AuthPlacement::None
-                    || connection.credentials == VAULT
-                    || connection.credentials == AUTHORITY
-            }) {
-                continue;
-            }
-            // With issuers beside it, the development tenant is one caller of several.
-            let found = match &setup.dev_tenant {
-                Some(tenant) if config.issuers.is_empty() => config.has_credential(tenant, name),
-                dev => config
-                    .tenants
-                    .keys()
-                    .chain(dev)
-                    .any(|tenant| config.has_credential(tenant, name)),
-            };
-            if !found {
-                pieces.push(match &setup.dev_tenant {
-                    Some(tenant) => format!(
-                        "tenant {tenant}'s credential for connection {name}: --credential {name}=@FILE or --credential {name}=env:VAR, or [credentials.{tenant}.{name}] in host.toml"
-                    ),
-                    None => format!(
-                        "a credential for connection {name}: --credential {name}=@FILE|env:VAR with --dev-tenant, --credential TENANT/{name}=@FILE|env:VAR, or [credentials.TENANT.{name}] in host.toml"
-                    ),
-                });
-            }
-        }
+    let asked = manifests.iter().flat_map(|manifest| {
+        let requests = manifest.connections.iter();
+        requests.map(|request| (&request.name, Some(&manifest.name)))
+    });
+    let described = config.adapters.keys().map(|name| (name, None));
+    for (name, plugin) in asked
+        .chain(described)
+        .filter(|(name, _)| seen.insert((*name).clone()))
+    {
+        pieces.extend(of_connection(setup, name, plugin));
     }
     let developing = setup.dev_tenant.is_some();
     match door {
@@ -101,6 +73,44 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
     // With a data directory tenants are added to it at any time.
     if !config.issuers.is_empty() && config.tenants.is_empty() && !developing && config.data.is_none() {
         pieces.push("a tenant: [tenants.NAME] in host.toml".to_owned());
+    }
+    pieces
+}
+
+/// What a connection that is used still needs; `plugin` asks for it, or its own adapter serves it.
+fn of_connection(setup: &Setup, name: &ConnectionName, plugin: Option<&PluginName>) -> Vec<String> {
+    let (config, mut pieces) = (&setup.config, Vec::new());
+    let known = config.connections.get(name);
+    if let (None, Some(plugin)) = (known, plugin) {
+        pieces.push(format!(
+            "connection {name}, which plugin {plugin} asks for: --connection {name}=URL, or [connections.{name}] in host.toml"
+        ));
+    }
+    if known.is_some_and(|connection| {
+        connection.auth == AuthPlacement::None
+            || connection.credentials == VAULT
+            || connection.credentials == AUTHORITY
+    }) {
+        return pieces;
+    }
+    // With issuers beside it, the development tenant is one caller of several.
+    let found = match &setup.dev_tenant {
+        Some(tenant) if config.issuers.is_empty() => config.has_credential(tenant, name),
+        dev => config
+            .tenants
+            .keys()
+            .chain(dev)
+            .any(|tenant| config.has_credential(tenant, name)),
+    };
+    if !found {
+        pieces.push(match &setup.dev_tenant {
+            Some(tenant) => format!(
+                "tenant {tenant}'s credential for connection {name}: --credential {name}=@FILE or --credential {name}=env:VAR, or [credentials.{tenant}.{name}] in host.toml"
+            ),
+            None => format!(
+                "a credential for connection {name}: --credential {name}=@FILE|env:VAR with --dev-tenant, --credential TENANT/{name}=@FILE|env:VAR, or [credentials.TENANT.{name}] in host.toml"
+            ),
+        });
     }
     pieces
 }

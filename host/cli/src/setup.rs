@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
+use toolhost_policy::{
+    AuthPlacement, Connection, ConnectionName, CredentialOwner, PluginName, PrincipalRule,
+};
 use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
@@ -86,6 +88,9 @@ impl Setup {
                 attributes: BTreeMap::new(),
                 expires_at: None,
             });
+        }
+        for text in &args.adapters {
+            adapter(text, &mut config)?;
         }
         config.data = data_of(&config, &args.data)?;
         what_lasts(&mut config)?;
@@ -275,6 +280,21 @@ fn connection(text: &str) -> Result<Connection, Failure> {
     toolhost_egress::check_connection(&connection)
         .map_err(|why| Failure::usage(format!("--connection {}: {why}", connection.name)))?;
     Ok(connection)
+}
+
+/// `NAME=FILE`.
+fn adapter(text: &str, config: &mut Config) -> Result<(), Failure> {
+    let (name, file) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("--adapter {}: is not NAME=FILE", text.escape_default())))?;
+    let name = PluginName::parse(name).map_err(|why| Failure::usage(format!("--adapter: {why}")))?;
+    if config.adapter_files.contains_key(&name) {
+        return Err(Failure::usage(format!(
+            "--adapter {name}=…: it is named already; change [adapters.{name}] or leave out the flag"
+        )));
+    }
+    config.adapter_files.insert(name, PathBuf::from(file));
+    Ok(())
 }
 
 fn credential(

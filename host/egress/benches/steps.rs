@@ -97,6 +97,7 @@ fn grant(base: &str) -> Arc<Grant> {
         method: Method::Get,
         path,
         query: vec!["limit".into()],
+        query_objects: vec![],
         headers: vec![],
     };
     let granted = ConnectionGrant {
@@ -200,8 +201,11 @@ fn each_step(criterion: &mut Criterion) {
         b.iter(|| steps::match_again(granted, endpoint, black_box(&url)).is_ok())
     });
     let limits = &call.grant().limits;
+    group.bench_function("operation", |b| {
+        b.iter(|| steps::operation(call, black_box(&request)).is_ok())
+    });
     group.bench_function("guest_headers", |b| {
-        b.iter(|| steps::guest_headers(connection, limits, black_box(&request.headers)))
+        b.iter(|| steps::guest_headers(call, connection, black_box(&request.headers)))
     });
     group.bench_function("credential", |b| {
         b.to_async(&runtime)
@@ -233,7 +237,7 @@ fn each_step(criterion: &mut Criterion) {
             .iter(|| steps::intent(&Nowhere, call, connection, endpoint, credential, &approved, 0));
     });
     let attached = steps::fill_headers(connection, credential).unwrap();
-    let headers = steps::guest_headers(connection, limits, &request.headers).unwrap();
+    let headers = steps::guest_headers(call, connection, &request.headers).unwrap();
     group.bench_function("attach", |b| {
         b.iter_batched(
             || headers.clone(),

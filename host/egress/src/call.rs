@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{Grant, OperationMode, OverBudget, PluginName, TenantMeter};
+use toolhost_policy::{ConnectionName, Grant, Operation, OperationMode, OverBudget, PluginName, TenantMeter};
 
 use crate::scrub::{Needles, scrub_whole};
 
@@ -23,6 +23,14 @@ pub struct EgressCall {
     meter: Option<Arc<TenantMeter>>,
     requests: AtomicU64,
     attached: Mutex<Vec<Arc<Needles>>>,
+    adapter: Option<Adapter>,
+}
+
+/// What a call of an adapter is held to.
+#[derive(Debug)]
+struct Adapter {
+    connection: ConnectionName,
+    operation: Option<Arc<Operation>>,
 }
 
 impl EgressCall {
@@ -38,7 +46,35 @@ impl EgressCall {
             meter: None,
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
+            adapter: None,
         }
+    }
+
+    /// Says that an adapter runs, which serves this connection and names none, and to which operation each of its
+    /// requests is held. Without one it asks what there is: then only what the grant's endpoints have passes.
+    #[must_use]
+    pub fn of_adapter(mut self, connection: ConnectionName, operation: Option<Arc<Operation>>) -> Self {
+        self.adapter = Some(Adapter {
+            connection,
+            operation,
+        });
+        self
+    }
+
+    /// The connection that an adapter serves; `None` for a plugin.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&ConnectionName> {
+        self.adapter.as_ref().map(|adapter| &adapter.connection)
+    }
+
+    pub(crate) fn operation(&self) -> Option<&Operation> {
+        self.adapter.as_ref()?.operation.as_deref()
+    }
+
+    /// Whether a guest sets cookies of its own: an adapter, where the operation has some.
+    pub(crate) fn may_set_cookies(&self) -> bool {
+        self.operation()
+            .is_some_and(|operation| !operation.cookies.is_empty())
     }
 
     /// Says whether the tool changes nothing, by its own word. Until then it may.

@@ -277,6 +277,7 @@ mod tests {
             method: Method::Get,
             path: PathTemplate::parse("/v1").unwrap(),
             query: vec!["API_key".into()],
+            query_objects: vec![],
             headers: vec![],
         };
         let with = |c: &mut Connection| {
@@ -335,6 +336,7 @@ mod tests {
             method: Method::Get,
             path: PathTemplate::parse("/v1/x").unwrap(),
             query: vec!["Account".to_owned()],
+            query_objects: vec![],
             headers: vec![],
         };
         let attacks: [&dyn Fn(&mut Connection); 4] = [

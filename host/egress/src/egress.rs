@@ -179,6 +179,7 @@ impl Egress {
         let grant = steps::connection(call, &request.connection)?;
         let connection = &*grant.connection;
         let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
+        steps::operation(call, &request)?;
         steps::principal(call.binding(), grant)?;
         steps::budget(call, body_bytes)?;
         let endpoint = steps::endpoint(grant, &request)?;
@@ -186,7 +187,7 @@ impl Egress {
         let text = steps::build_url(connection, endpoint, &request)?;
         let url = steps::canonicalise(connection, &text)?;
         steps::match_again(grant, endpoint, &url)?;
-        let headers = steps::guest_headers(connection, &call.grant().limits, &request.headers)?;
+        let headers = steps::guest_headers(call, connection, &request.headers)?;
         self.still_consistent(call, connection)?;
         let provider = self.provider(connection);
         let matched = Matched {

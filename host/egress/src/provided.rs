@@ -20,7 +20,7 @@ impl Egress {
         call: &EgressCall,
         connection: &ConnectionName,
     ) -> Result<Map<String, Value>, EgressFailure> {
-        let grant = steps::connection(call, connection.as_str())?;
+        let grant = steps::granted(call, connection)?;
         let connection = &*grant.connection;
         steps::principal(call.binding(), grant)?;
         self.still_consistent(call, connection)?;

@@ -51,6 +51,7 @@ fn endpoint(method: Method, path: &str, query: &[&str]) -> Endpoint {
         method,
         path: PathTemplate::parse(path).unwrap(),
         query,
+        query_objects: vec![],
         headers: vec![],
     }
 }

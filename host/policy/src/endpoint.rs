@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::PathTemplate;
+use crate::{PathTemplate, is_member_of};
 
 /// The methods that a plugin may be granted. `CONNECT` and `TRACE` are not among them (T44).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub struct Endpoint {
     pub path: PathTemplate,
     /// Query keys, compared byte by byte.
     pub query: Vec<String>,
+    /// Query keys whose members the request names, `KEY[member]`; adapters alone have some.
+    pub query_objects: Vec<String>,
     /// Header names in lower case, beside the few that are always allowed.
     pub headers: Vec<String>,
 }
@@ -108,6 +110,7 @@ impl Endpoint {
     #[must_use]
     pub fn allows_query(&self, key: &str) -> bool {
         self.query.iter().any(|known| known == key)
+            || self.query_objects.iter().any(|object| is_member_of(object, key))
     }
 
     /// Whether a guest may set this header; `name` in lower case.
@@ -124,10 +127,22 @@ impl Endpoint {
             return None;
         }
         let both = |a: &[String], b: &[String]| a.iter().filter(|x| b.contains(x)).cloned().collect();
+        // Who allows a key allows the members of the object that it names.
+        let objects = |a: &Self, b: &Self| -> Vec<String> {
+            let known = |object: &&String| b.query_objects.contains(object) || b.query.contains(object);
+            a.query_objects.iter().filter(known).cloned().collect()
+        };
+        let mut query_objects = objects(self, other);
+        query_objects.extend(
+            objects(other, self)
+                .into_iter()
+                .filter(|own| !self.query_objects.contains(own)),
+        );
         Some(Self {
             method: self.method,
             path: self.path.clone(),
             query: both(&self.query, &other.query),
+            query_objects,
             headers: both(&self.headers, &other.headers),
         })
     }
@@ -149,6 +164,7 @@ mod tests {
             method,
             path: PathTemplate::parse(path).unwrap(),
             query: query.iter().map(|&key| key.to_owned()).collect(),
+            query_objects: vec![],
             headers: vec![],
         }
     }
@@ -168,6 +184,19 @@ mod tests {
                 .intersect(&endpoint(Method::Get, "/v1/{x}", &["limit"]))
                 .is_none()
         );
+    }
+
+    #[test]
+    fn who_allows_a_key_allows_the_members_of_its_object_and_no_other() {
+        let mut asked = endpoint(Method::Get, "/v1/invoices", &["limit"]);
+        asked.query_objects = vec!["filter".to_owned(), "page".to_owned()];
+        let both = asked
+            .intersect(&endpoint(Method::Get, "/v1/invoices", &["filter"]))
+            .unwrap();
+        assert!(both.allows_query("filter[a]"));
+        for key in ["filter", "page[a]", "limit", "filter[a]x"] {
+            assert!(!both.allows_query(key), "{key}");
+        }
     }
 
     #[test]

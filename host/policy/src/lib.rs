@@ -11,6 +11,7 @@
 //! - [`TenantLimits`], [`TenantMeter`]: what a tenant may use in a minute and at once, and what it has used.
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
+//! - [`Operation`]: the one kind of request that a tool of an adapter makes.
 //! - [`Connection`]: one outside system as the operator defined it.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
@@ -29,6 +30,7 @@ mod manifest;
 mod manifest_toml;
 mod mode;
 mod name;
+mod operation;
 mod path;
 mod place_grammar;
 mod secret;
@@ -47,6 +49,7 @@ pub use limits::{Limit, Limits, LimitsPatch};
 pub use manifest::{ConnectionRequest, Manifest, ManifestError};
 pub use mode::OperationMode;
 pub use name::{ConnectionName, NameError, PluginName, ToolName};
+pub use operation::{Operation, OperationError, OperationParts, is_member_of};
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
 pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};

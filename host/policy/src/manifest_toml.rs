@@ -65,6 +65,7 @@ impl<'de> Deserialize<'de> for Endpoint {
             method: allow.method,
             path,
             query: allow.query,
+            query_objects: Vec::new(),
             headers,
         })
     }

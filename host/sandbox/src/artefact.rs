@@ -16,8 +16,11 @@ const TAG: usize = 32;
 /// The largest artefact that is read back; a 32 MiB component compiles to about 90.
 const MAX_ARTEFACT: u64 = 512 << 20;
 
-/// How many artefacts are kept; the oldest go first.
+/// How many files of a kind are kept; the oldest go first.
 const MAX_FILES: usize = 256;
+
+/// Compiled components, and what adapters have found in documents.
+const KINDS: [&str; 2] = ["cwasm", "tools"];
 
 /// Compiled artefacts on disk.
 ///
@@ -106,10 +109,12 @@ impl ArtefactCache {
             tracing::warn!(%error, "an artefact could not be kept; the component is compiled again next time");
             let _ = std::fs::remove_file(&partial);
         }
-        self.prune();
+        for kind in KINDS {
+            self.prune(kind);
+        }
     }
 
-    fn prune(&self) {
+    fn prune(&self, kind: &str) {
         let Ok(entries) = std::fs::read_dir(&self.directory) else {
             return;
         };
@@ -119,7 +124,7 @@ impl ArtefactCache {
                 entry
                     .path()
                     .extension()
-                    .is_some_and(|extension| extension == "cwasm")
+                    .is_some_and(|extension| extension == kind)
             })
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();

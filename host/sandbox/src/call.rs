@@ -3,13 +3,13 @@ use std::sync::Arc;
 use toolhost_egress::EgressCall;
 use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{Limit, Limits, PluginName, TenantMeter};
-use wasmtime::component::ResourceTableError;
-use wasmtime::{Store, Trap};
+use wasmtime::Store;
+use wasmtime::component::Instance;
 
-use crate::bindings::Tool as ToolWorld;
+use crate::bindings::exports::toolhost::plugin::tools::GuestIndices;
+use crate::component::{Export, Loaded};
 use crate::contract::{Failure, Invocation, Outcome, Output, Tool};
 use crate::guests::Spun;
-use crate::limiter::LimitHit;
 use crate::state::{CallScope, HostState};
 use crate::turns::metered;
 use crate::{Plugin, SandboxError};
@@ -56,9 +56,6 @@ impl std::fmt::Debug for CallContext {
     }
 }
 
-/// The name under which a plugin without a manifest is logged.
-const UNNAMED: &str = "unnamed";
-
 impl Plugin {
     /// Asks the plugin for its tools. It runs as any call does, and reaches nothing.
     ///
@@ -66,11 +63,11 @@ impl Plugin {
     /// As [`Plugin::invoke`]; a failure that the plugin itself returns is [`SandboxError::NotAdmitted`].
     pub async fn describe(&self) -> Result<Vec<Tool>, SandboxError> {
         let limits = Arc::new(self.host_limits().clone());
-        let name = match self.manifest() {
-            Some(manifest) => manifest.name.clone(),
-            None => PluginName::parse(UNNAMED).map_err(|_| SandboxError::Internal)?,
-        };
-        let tools = self.run(name, 0, limits, None, Describe).await?;
+        let describe = Describe(self.tools.clone());
+        let tools = self
+            .loaded
+            .run(self.loaded.name()?, 0, limits, None, describe)
+            .await?;
         tools.map_err(|failure| {
             let why = crate::log_lines::clean(&failure.message, 400);
             SandboxError::NotAdmitted(format!("the plugin cannot describe its tools: {why}"))
@@ -86,17 +83,24 @@ impl Plugin {
         context: CallContext,
         invocation: Invocation,
     ) -> Result<Answered, SandboxError> {
+        let invoke = Invoke(self.tools.clone(), invocation);
+        self.loaded.answer(context, invoke).await
+    }
+}
+
+impl Loaded {
+    /// A call of a tool, whatever the export that answers it.
+    ///
+    /// # Errors
+    /// The call did not come to an end, or returned more than it may.
+    pub(crate) async fn answer<E>(&self, context: CallContext, export: E) -> Result<Answered, SandboxError>
+    where
+        E: Export<Answer = Result<Outcome, Failure>>,
+    {
         let (limits, call, plugin) = (Arc::clone(&context.limits), context.call, context.plugin.clone());
-        let scope = CallScope::new(
-            context,
-            Arc::clone(&self.sandbox.egress),
-            Arc::clone(&self.sandbox.kv),
-            Arc::clone(&self.sandbox.artifacts),
-        );
+        let scope = self.scope(context);
         let result_bytes = limits.result_bytes;
-        let outcome = self
-            .run(plugin, call, limits, Some(scope), Invoke(invocation))
-            .await?;
+        let outcome = self.run(plugin, call, limits, Some(scope), export).await?;
         let bytes = size_of_outcome(&outcome);
         if bytes > result_bytes {
             return Err(SandboxError::Limit {
@@ -105,6 +109,15 @@ impl Plugin {
             });
         }
         Ok(Answered { outcome, bytes })
+    }
+
+    pub(crate) fn scope(&self, context: CallContext) -> CallScope {
+        CallScope::new(
+            context,
+            Arc::clone(&self.sandbox.egress),
+            Arc::clone(&self.sandbox.kv),
+            Arc::clone(&self.sandbox.artifacts),
+        )
     }
 
     async fn run<E: Export>(
@@ -119,13 +132,13 @@ impl Plugin {
         let meter = scope.as_ref().and_then(|scope| scope.context.meter.clone());
         // Full means busy: a queue without end only moves the memory.
         let slot = self.sandbox.slots.take(tenant)?;
-        let this = self.clone();
+        let ready = self.ready.clone();
         let spun = Spun::default();
         let inside = spun.clone();
         let turns = slot.turns();
         let ran = self.sandbox.guests.run(&self.pace, spun, turns, async move {
             let wall = limits.wall();
-            let run = this.run_in_store(plugin, call, &limits, scope, inside, export);
+            let run = ready.run(plugin, call, &limits, scope, inside, export);
             let result = tokio::time::timeout(wall, metered(meter, run)).await;
             drop(slot);
             result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
@@ -135,105 +148,27 @@ impl Plugin {
             Err(SandboxError::Internal)
         })
     }
-
-    async fn run_in_store<E: Export>(
-        &self,
-        plugin: PluginName,
-        call: u64,
-        limits: &Limits,
-        scope: Option<CallScope>,
-        spun: Spun,
-        export: E,
-    ) -> Result<E::Answer, SandboxError> {
-        let state = HostState::new(plugin, call, limits, scope, spun);
-        let mut store = Store::new(&self.sandbox.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| context.data_mut().cpu.tick());
-        store.set_hostcall_fuel(hostcall_bytes(limits));
-        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
-        let result = match self.pre.instantiate_async(&mut store).await {
-            Ok(tool) => export.call(&tool, &mut store).await,
-            Err(error) => Err(error),
-        };
-        result.map_err(|error| explain(&error, &store, limits, call))
-    }
 }
 
-/// One export of the contract, with what it is called with.
-trait Export: Send + 'static {
-    type Answer: Send + 'static;
-
-    fn call(
-        self,
-        tool: &ToolWorld,
-        store: &mut Store<HostState>,
-    ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
-}
-
-struct Describe;
+struct Describe(GuestIndices);
 
 impl Export for Describe {
     type Answer = Result<Vec<Tool>, Failure>;
 
-    async fn call(self, tool: &ToolWorld, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
-        tool.toolhost_plugin_tools().call_describe(store).await
+    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+        let tools = self.0.load(&mut *store, instance)?;
+        tools.call_describe(store).await
     }
 }
 
-struct Invoke(Invocation);
+struct Invoke(GuestIndices, Invocation);
 
 impl Export for Invoke {
     type Answer = Result<Outcome, Failure>;
 
-    async fn call(self, tool: &ToolWorld, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
-        tool.toolhost_plugin_tools().call_invoke(store, &self.0).await
-    }
-}
-
-/// A guest gives back at most a result and the frame around it, and sends at most a request.
-fn hostcall_bytes(limits: &Limits) -> usize {
-    const FRAME: u64 = 256 << 10;
-    let most = limits.hostcall_bytes.max(
-        limits
-            .result_bytes
-            .max(limits.request_bytes)
-            .saturating_add(FRAME),
-    );
-    usize::try_from(most).unwrap_or(usize::MAX)
-}
-
-/// What a caller hears of wasmtime's error. A limit that was hit explains a trap better than the trap.
-fn explain(error: &wasmtime::Error, store: &Store<HostState>, limits: &Limits, call: u64) -> SandboxError {
-    let limit = |limit: Limit| SandboxError::Limit {
-        limit,
-        value: limits.get(limit),
-    };
-    if let Some(LimitHit(which)) = error.downcast_ref::<LimitHit>() {
-        return limit(*which);
-    }
-    if let Some(which) = store.data().limiter.hit() {
-        return limit(which);
-    }
-    tracing::debug!(call, error = %format_args!("{error:#}"), "a guest trapped");
-    let text = format!("{error:#}");
-    if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return limit(Limit::handles);
-    }
-    // wasmtime gives these no type of their own.
-    if text.contains("store handle limit exceeded") {
-        return limit(Limit::handles);
-    }
-    if text.contains("fuel allocated for hostcalls") {
-        return limit(Limit::hostcall_bytes);
-    }
-    if text.contains("maximum concurrent") && text.contains("limit") {
-        return SandboxError::Busy;
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => SandboxError::Trap("its call stack is exhausted".into()),
-        Some(trap) => SandboxError::Trap(trap.to_string()),
-        None => SandboxError::Trap("it broke the contract of a call".into()),
+    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+        let tools = self.0.load(&mut *store, instance)?;
+        tools.call_invoke(store, &self.1).await
     }
 }
 

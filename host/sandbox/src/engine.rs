@@ -10,10 +10,12 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
+use crate::component::Loaded;
+use crate::discovering::Discovering;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{Compiler, Plugin, SandboxError, cpu, imports};
+use crate::{Adapter, Compiler, Plugin, SandboxError, cpu, imports};
 
 /// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.
 const WASM_STACK: usize = 512 << 10;
@@ -75,7 +77,8 @@ pub(crate) struct Inner {
     pub(crate) kv: Arc<Kv>,
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) guests: Guests,
-    cache: Option<ArtefactCache>,
+    pub(crate) discovering: Discovering,
+    pub(crate) cache: Option<ArtefactCache>,
     pooling: bool,
 }
 
@@ -121,6 +124,7 @@ impl Sandbox {
                 kv,
                 artifacts,
                 guests,
+                discovering: Discovering::default(),
                 cache,
                 pooling,
             }),
@@ -151,26 +155,40 @@ impl Sandbox {
     /// [`SandboxError::NotAdmitted`], [`SandboxError::Precompiled`], [`SandboxError::Compile`] or a limit; the text
     /// says what to change.
     pub async fn load(&self, bytes: &[u8]) -> Result<Plugin, SandboxError> {
+        Plugin::of(self.compiled(bytes).await?.0)
+    }
+
+    /// The same for a component that exports `adapter`.
+    ///
+    /// # Errors
+    /// As [`Sandbox::load`].
+    pub async fn load_adapter(&self, bytes: &[u8]) -> Result<Adapter, SandboxError> {
+        let (loaded, artefact) = self.compiled(bytes).await?;
+        Adapter::of(loaded, artefact)
+    }
+
+    /// A component's code, and the artefact that it came from.
+    async fn compiled(&self, bytes: &[u8]) -> Result<(Loaded, Vec<u8>), SandboxError> {
         let inner = &self.inner;
         let admitted = admit(bytes, &inner.settings.limits)?;
         let name = format!("{}-{:016x}.cwasm", admitted.digest, settings_hash(&inner.engine));
         if let Some(artefact) = inner.cache.as_ref().and_then(|cache| cache.get(&name)) {
-            match Plugin::from_artefact(Arc::clone(inner), &artefact, &admitted) {
+            match Loaded::of_artefact(Arc::clone(inner), &artefact, &admitted) {
                 Err(SandboxError::Compile(why)) => {
                     tracing::warn!(
                         why,
                         "a kept artefact does not load; the component is compiled again"
                     );
                 }
-                loaded => return loaded,
+                loaded => return loaded.map(|loaded| (loaded, artefact)),
             }
         }
         let artefact = inner.settings.compiler.compile(&inner.engine, bytes).await?;
-        let plugin = Plugin::from_artefact(Arc::clone(inner), &artefact, &admitted)?;
+        let loaded = Loaded::of_artefact(Arc::clone(inner), &artefact, &admitted)?;
         if let Some(cache) = &inner.cache {
             cache.put(&name, &artefact);
         }
-        Ok(plugin)
+        Ok((loaded, artefact))
     }
 }
 

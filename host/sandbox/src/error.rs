@@ -43,6 +43,9 @@ pub enum SandboxError {
     /// The guest trapped.
     #[error("the plugin trapped: {0}")]
     Trap(String),
+    /// An adapter did not come to an end over what a system says of itself.
+    #[error("the system cannot be looked at: {0}")]
+    Discovery(String),
     /// The host failed; the log has the reason.
     #[error("the call failed inside the host")]
     Internal,
@@ -58,6 +61,7 @@ impl From<&SandboxError> for PublicError {
             SandboxError::NotAdmitted(_)
             | SandboxError::Precompiled
             | SandboxError::Compile(_)
+            | SandboxError::Discovery(_)
             | SandboxError::Trap(_) => ErrorCode::PluginFailed,
         };
         let public = Self::new(code, error.to_string());

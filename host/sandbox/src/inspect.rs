@@ -2,7 +2,7 @@ use toolhost_policy::Manifest;
 use wasmparser::{Parser, Payload};
 
 use crate::admission::{Kind, kind};
-use crate::imports::{TOOLS_INTERFACE, is_offered};
+use crate::imports::{ADAPTER_INTERFACE, TOOLS_INTERFACE, is_offered};
 use crate::manifest_section::find_manifest;
 use crate::{PluginDigest, SandboxError};
 
@@ -19,6 +19,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+    /// It exports `adapter` and no `tools`: an operator sets it on connections.
+    pub is_adapter: bool,
     /// The manifest it carries, or why that is not acceptable.
     pub manifest: Result<Option<Manifest>, SandboxError>,
     /// Everything that keeps this host from running it, one sentence each.
@@ -34,6 +36,7 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
     let found = kind(bytes);
     let mut obstacles = Vec::new();
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut is_adapter = false;
     if bytes.len() as u64 > limits.component_bytes {
         obstacles.push(format!(
             "it has {} bytes, more than the {} of [limits] component_bytes",
@@ -58,8 +61,12 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
                         unknown.join(", ")
                     ));
                 }
-                if !exported.iter().any(|name| name == TOOLS_INTERFACE) {
-                    obstacles.push(format!("it does not export {TOOLS_INTERFACE}"));
+                let has = |interface: &str| exported.iter().any(|name| name == interface);
+                is_adapter = has(ADAPTER_INTERFACE) && !has(TOOLS_INTERFACE);
+                if !is_adapter && !has(TOOLS_INTERFACE) {
+                    obstacles.push(format!(
+                        "it exports neither {TOOLS_INTERFACE} nor {ADAPTER_INTERFACE}"
+                    ));
                 }
                 (imports, exports) = (imported, exported);
             }
@@ -87,6 +94,7 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
         kind,
         imports,
         exports,
+        is_adapter,
         manifest,
         obstacles,
     }

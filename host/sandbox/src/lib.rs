@@ -9,19 +9,25 @@
 //! - [`Sandbox`]: the engine, its pool of slots, the runtime of the guests; [`SandboxSettings`].
 //! - `slots` and `turns`: a fair share of both for each tenant.
 //! - [`Plugin`]: a component that was admitted and compiled; [`Plugin::describe`], [`Plugin::invoke`].
+//! - [`Adapter`]: a component that turns a described system into tools; [`Adapter::discover`], [`Adapter::invoke`].
 //! - [`Inspection`]: what a file is, and whether this host would run it.
 //! - [`contract`]: the types of `wit/`, as the host meets them.
 //! - [`SandboxError`]: why something did not run.
 
+mod adapter;
 mod admission;
 mod artefact;
 mod bindings;
 mod call;
 mod clock;
 mod compile;
+mod component;
 mod cpu;
+mod discoveries;
+mod discovering;
 mod engine;
 mod error;
+mod explain;
 mod guests;
 mod imports;
 mod inspect;
@@ -34,9 +40,11 @@ mod state;
 mod turns;
 mod worker;
 
+pub use adapter::Adapter;
 pub use bindings::contract;
 pub use call::{Answered, CallContext, ProgressSink};
 pub use compile::Compiler;
+pub use discovering::MAX_DOCUMENT;
 pub use engine::{Sandbox, SandboxSettings};
 pub use error::SandboxError;
 pub use inspect::{Inspection, inspect};

@@ -11,7 +11,7 @@ use toolhost_sandbox::{CallContext, contract};
 
 use crate::assignments::Rights;
 use crate::cached::{Asked, Cached};
-use crate::catalogue::{Offered, Served};
+use crate::catalogue::Offered;
 use crate::checks::{check_arguments, check_client, input_unsupported};
 use crate::end::End;
 use crate::provided::filled;
@@ -154,7 +154,7 @@ impl Tools {
         let stock = self.stock.load_full();
         let known = self.known(&stock, binding).await?;
         let offered = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
-        let Offered { entry, served } = offered;
+        let Offered { entry, served, .. } = offered;
         // One that the tenant does not have is answered as one that nobody has.
         let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
         if !mode.lets_tool(entry.effects.read_only, entry.effects.destructive) {
@@ -187,8 +187,7 @@ impl Tools {
         let end = End::begin(Arc::clone(&self.audit), end, started);
         let running = Running {
             binding,
-            entry,
-            served,
+            offered,
             call,
             mode,
             meter: counted.meter(),
@@ -224,24 +223,28 @@ impl Tools {
     ) -> Result<(CallOutcome, u64), PublicError> {
         let Running {
             binding,
-            entry,
-            served,
+            offered,
             call,
             mode,
             meter,
         } = running;
+        let Offered { entry, served, .. } = offered;
         let deadline = Instant::now() + served.limits.wall();
-        let egress_call = Arc::new(
-            self.egress
-                .call(binding.clone(), Arc::clone(&served.grant), call, deadline)
-                .of_read_only_tool(entry.effects.read_only)
-                .in_mode(mode)
-                .metered(Arc::clone(meter)),
-        );
+        let mut egress_call = self
+            .egress
+            .call(binding.clone(), Arc::clone(offered.grant()), call, deadline)
+            .of_read_only_tool(entry.effects.read_only)
+            .in_mode(mode)
+            .metered(Arc::clone(meter));
+        if let Some(pinned) = &offered.pinned {
+            let operation = Some(Arc::clone(&pinned.operation));
+            egress_call = egress_call.of_adapter(pinned.connection.clone(), operation);
+        }
+        let egress_call = Arc::new(egress_call);
         let arguments = filled(entry, arguments, &self.egress, &egress_call).await?;
         let purpose = Purpose {
             binding,
-            digest: &served.digest,
+            digest: offered.digest(),
             tool: &entry.name,
             arguments: &arguments,
         };
@@ -268,7 +271,7 @@ impl Tools {
             progress: options.progress,
         };
         let invocation = contract::Invocation {
-            name: entry.name.clone(),
+            name: offered.own_name().to_owned(),
             arguments: arguments.clone(),
             answers,
             state,
@@ -279,7 +282,7 @@ impl Tools {
             () = options.cancel.cancelled() => {
                 return Err(PublicError::new(ErrorCode::Cancelled, "the call was cancelled by its caller"));
             }
-            returned = served.plugin.invoke(context, invocation) => returned,
+            returned = offered.invoke(context, invocation) => returned,
         };
         if egress_call.was_blocked() {
             return Err(blocked(mode));
@@ -338,8 +341,7 @@ impl Tools {
 #[derive(Clone, Copy)]
 struct Running<'a> {
     binding: &'a Binding,
-    entry: &'a ToolEntry,
-    served: &'a Arc<Served>,
+    offered: &'a Offered,
     call: u64,
     mode: OperationMode,
     meter: &'a Arc<TenantMeter>,

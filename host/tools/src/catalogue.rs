@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use toolhost_policy::{ConnectionName, Grant, Limits, PluginName};
-use toolhost_sandbox::{Plugin, SandboxError, contract};
+use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
+use toolhost_sandbox::{Adapter, Answered, CallContext, Plugin, SandboxError, contract};
 
 use crate::ToolEntry;
+use crate::described::{Described, MAX_DESCRIBED};
 use crate::provided::Provisions;
 use crate::shelf::Shelf;
 
@@ -35,8 +36,16 @@ pub enum CatalogueError {
         second: PluginName,
     },
     /// Two plugins of one name: what one keeps, the other would find.
-    #[error("plugin {0} is named twice")]
+    #[error("{0} is the name of two: each plugin, and each connection with an adapter, needs one of its own")]
     Plugin(PluginName),
+    /// A connection's name that cannot be a plugin's.
+    #[error("connection {0:?} has a name that its tools cannot be assigned by")]
+    Connection(String),
+    /// More operations than anyone would offer.
+    #[error(
+        "connection {0} has more than {MAX_DESCRIBED} tools; name those that are needed: operations = {{ allow = [...] }}"
+    )]
+    TooManyDescribed(PluginName),
     /// Two connections of one plugin provide the same argument.
     #[error(
         "plugin {plugin}: both connections.{first}.provide and connections.{second}.provide have {argument:?}"
@@ -67,9 +76,30 @@ pub enum CatalogueError {
 /// A plugin that is served, with what it was granted.
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) plugin: Plugin,
+    pub(crate) code: Code,
     pub(crate) grant: Arc<Grant>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) digest: String,
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(crate) enum Code {
+    Plugin(Plugin),
+    Adapter(Adapter),
+}
+
+/// What an adapter's tool is held to.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    /// As the adapter calls it.
+    pub(crate) name: String,
+    pub(crate) connection: ConnectionName,
+    pub(crate) descriptor: Arc<[u8]>,
+    pub(crate) operation: Arc<Operation>,
+    /// Of this tool alone: its one endpoint.
+    pub(crate) grant: Arc<Grant>,
+    /// Of the adapter, and of what it will do here: states and results of an earlier document are not those of this one.
     pub(crate) digest: String,
 }
 
@@ -78,6 +108,45 @@ pub(crate) struct Served {
 pub(crate) struct Offered {
     pub(crate) entry: Arc<ToolEntry>,
     pub(crate) served: Arc<Served>,
+    pub(crate) pinned: Option<Pinned>,
+}
+
+impl Offered {
+    /// What its calls may reach.
+    pub(crate) fn grant(&self) -> &Arc<Grant> {
+        self.pinned
+            .as_ref()
+            .map_or(&self.served.grant, |pinned| &pinned.grant)
+    }
+
+    /// The name that whoever answers the call knows it by.
+    pub(crate) fn own_name(&self) -> &str {
+        self.pinned
+            .as_ref()
+            .map_or(&self.entry.name, |pinned| &pinned.name)
+    }
+
+    /// What answers a call, for what outlasts one.
+    pub(crate) fn digest(&self) -> &str {
+        self.pinned
+            .as_ref()
+            .map_or(&self.served.digest, |pinned| &pinned.digest)
+    }
+
+    pub(crate) async fn invoke(
+        &self,
+        context: CallContext,
+        invocation: contract::Invocation,
+    ) -> Result<Answered, SandboxError> {
+        match (&self.served.code, &self.pinned) {
+            (Code::Plugin(plugin), _) => plugin.invoke(context, invocation).await,
+            (Code::Adapter(adapter), Some(pinned)) => {
+                let descriptor = Arc::clone(&pinned.descriptor);
+                adapter.invoke(context, descriptor, invocation).await
+            }
+            (Code::Adapter(_), None) => Err(SandboxError::Internal),
+        }
+    }
 }
 
 /// The plugins that are served. It never changes: another one takes its place.
@@ -119,12 +188,27 @@ impl Catalogue {
         plugins: Vec<(Plugin, Grant, Vec<contract::Tool>)>,
         revision: u64,
     ) -> Result<Self, CatalogueError> {
+        Self::of(plugins, Vec::new(), revision)
+    }
+
+    /// The same with the connections that adapters make tools of.
+    ///
+    /// # Errors
+    /// As [`Catalogue::of_described`]; a connection's single tool that is not acceptable is left out, and said in the log.
+    pub fn of(
+        plugins: Vec<(Plugin, Grant, Vec<contract::Tool>)>,
+        connections: Vec<Described>,
+        revision: u64,
+    ) -> Result<Self, CatalogueError> {
         let mut catalogue = Self {
             revision,
             ..Self::default()
         };
         for (plugin, grant, tools) in plugins {
             catalogue.add(plugin, grant, tools)?;
+        }
+        for described in connections {
+            catalogue.add_described(described)?;
         }
         let entries = catalogue.tools.values().map(|offered| Arc::clone(&offered.entry));
         catalogue.sorted = entries.collect();
@@ -140,9 +224,7 @@ impl Catalogue {
         tools: Vec<contract::Tool>,
     ) -> Result<(), CatalogueError> {
         let name = grant.plugin.clone();
-        if self.plugins.iter().any(|served| served.grant.plugin == name) {
-            return Err(CatalogueError::Plugin(name));
-        }
+        self.is_new(&name)?;
         if tools.len() > MAX_TOOLS {
             return Err(CatalogueError::TooMany(name));
         }
@@ -151,24 +233,64 @@ impl Catalogue {
             digest: plugin.digest().to_string(),
             limits: Arc::new(grant.limits.clone()),
             grant: Arc::new(grant),
-            plugin,
+            code: Code::Plugin(plugin),
         });
         for tool in tools {
-            let entry = Arc::new(ToolEntry::of(&name, tool, &provisions)?);
-            if let Some(other) = self.tools.get(&entry.name) {
-                return Err(CatalogueError::Shadowed {
-                    tool: entry.name.clone(),
-                    first: other.entry.plugin.clone(),
-                    second: name,
-                });
-            }
-            let offered = Offered {
-                entry: Arc::clone(&entry),
-                served: Arc::clone(&served),
-            };
-            self.tools.insert(entry.name.clone(), offered);
+            let entry = ToolEntry::of(&name, tool, &provisions)?;
+            self.offer(entry, &served, None)?;
         }
         self.plugins.push(served);
+        Ok(())
+    }
+
+    fn add_described(&mut self, mut described: Described) -> Result<(), CatalogueError> {
+        let grant = described.grant()?;
+        let name = grant.plugin.clone();
+        self.is_new(&name)?;
+        if described.tools.len() > MAX_DESCRIBED {
+            return Err(CatalogueError::TooManyDescribed(name));
+        }
+        let entries = described.entries(&grant);
+        let served = Arc::new(Served {
+            digest: described.adapter.digest().to_string(),
+            limits: Arc::new(grant.limits.clone()),
+            grant: Arc::new(grant),
+            code: Code::Adapter(described.adapter),
+        });
+        for (entry, pinned) in entries {
+            self.offer(entry, &served, Some(pinned))?;
+        }
+        self.plugins.push(served);
+        Ok(())
+    }
+
+    fn is_new(&self, name: &PluginName) -> Result<(), CatalogueError> {
+        match self.plugins.iter().any(|served| served.grant.plugin == *name) {
+            true => Err(CatalogueError::Plugin(name.clone())),
+            false => Ok(()),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        entry: ToolEntry,
+        served: &Arc<Served>,
+        pinned: Option<Pinned>,
+    ) -> Result<(), CatalogueError> {
+        if let Some(other) = self.tools.get(&entry.name) {
+            return Err(CatalogueError::Shadowed {
+                tool: entry.name.clone(),
+                first: other.entry.plugin.clone(),
+                second: entry.plugin,
+            });
+        }
+        let name = entry.name.clone();
+        let offered = Offered {
+            entry: Arc::new(entry),
+            served: Arc::clone(served),
+            pinned,
+        };
+        self.tools.insert(name, offered);
         Ok(())
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn check_arguments(
         .as_object()
         .into_iter()
         .flat_map(Map::keys)
-        .find(|name| names_a_tenant(name))
+        .find(|name| names_a_tenant(name) && !entry.describes(name))
     {
         let message = "the tenant is no argument: it comes from the caller's token";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));

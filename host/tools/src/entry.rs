@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -58,9 +58,32 @@ pub struct ToolEntry {
     pub(crate) output: Option<Schema>,
     /// The arguments that the host fills, and from which connection's credential.
     pub(crate) provided: BTreeMap<String, ConnectionName>,
+    /// Of these, what is filled as a number.
+    pub(crate) numbers: BTreeSet<String>,
     /// What the plugin gets has to fit this, where the host fills something; a model never sees it.
     pub(crate) whole: Option<Schema>,
     pub(crate) cache: Option<CacheRule>,
+    /// A document describes it, whose author knows nothing of this host.
+    pub(crate) is_described: bool,
+    /// A result that does not fit its schema is the tool's failure.
+    pub(crate) is_strict: bool,
+}
+
+/// The doors' own argument, which they take out before a call comes here.
+pub(crate) const RESERVED: &str = "tenant_context";
+
+/// The parts of an entry that plugins and documents come to in different ways.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) arguments: Schema,
+    pub(crate) provided: BTreeMap<String, ConnectionName>,
+    pub(crate) numbers: BTreeSet<String>,
+    pub(crate) whole: Option<Schema>,
+    pub(crate) output: Option<Schema>,
+    /// As clients see it.
+    pub(crate) output_schema: Option<Arc<Map<String, Value>>>,
+    pub(crate) is_described: bool,
+    pub(crate) is_strict: bool,
 }
 
 impl ToolEntry {
@@ -83,10 +106,6 @@ impl ToolEntry {
             tool: tool.name.chars().take(64).collect(),
             why,
         };
-        let name = ToolName::parse(&tool.name).map_err(|error| refuse(error.to_string()))?;
-        if HOST_TOOLS.contains(&name.as_str()) {
-            return Err(refuse("the host itself has a tool of this name".into()));
-        }
         let Arguments {
             model: arguments,
             provided,
@@ -98,39 +117,74 @@ impl ToolEntry {
             .map(Schema::of_output)
             .transpose()
             .map_err(&refuse)?;
+        let parts = Parts {
+            name: tool.name.clone(),
+            output_schema: output.as_ref().map(|schema| Arc::new(schema.text.clone())),
+            arguments,
+            provided,
+            numbers: BTreeSet::new(),
+            whole,
+            output,
+            is_described: false,
+            is_strict: true,
+        };
+        Self::of_parts(plugin, &tool, parts).map_err(refuse)
+    }
+
+    /// What holds for every tool, whoever described it.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn of_parts(plugin: &PluginName, tool: &contract::Tool, parts: Parts) -> Result<Self, String> {
+        let name = ToolName::parse(&parts.name).map_err(|error| error.to_string())?;
+        if HOST_TOOLS.contains(&name.as_str()) {
+            return Err("the host itself has a tool of this name".into());
+        }
         for needed in &tool.requires {
             if !matches!(needed.as_str(), "elicitation" | "sampling") {
-                return Err(refuse(format!(
+                return Err(format!(
                     "requires {:?}, which is neither elicitation nor sampling",
                     clean(needed, 64)
-                )));
+                ));
             }
         }
-        let cache = cached::rule(&tool).map_err(&refuse)?;
+        let cache = cached::rule(tool)?;
         if tool.effects.read_only && tool.effects.destructive {
-            return Err(refuse("it says both read-only and destructive".into()));
+            return Err("it says both read-only and destructive".into());
         }
         Ok(Self {
             name: name.as_str().to_owned(),
             title: tool.title.as_deref().map(|title| clean(title, MAX_TITLE)),
             description: clean(&tool.description, MAX_DESCRIPTION),
-            input_schema: Arc::new(arguments.text.clone()),
-            output_schema: output.as_ref().map(|schema| Arc::new(schema.text.clone())),
+            input_schema: Arc::new(parts.arguments.text.clone()),
+            output_schema: parts.output_schema,
             effects: Effects {
                 read_only: tool.effects.read_only,
                 destructive: tool.effects.destructive,
                 idempotent: tool.effects.idempotent,
                 open_world: tool.effects.open_world,
             },
-            requires: tool.requires,
-            has_header_arguments: says(&arguments.text, "x-mcp-header"),
+            requires: tool.requires.clone(),
+            has_header_arguments: says(&parts.arguments.text, "x-mcp-header"),
             plugin: plugin.clone(),
-            arguments,
-            output,
-            provided,
-            whole,
+            arguments: parts.arguments,
+            output: parts.output,
+            provided: parts.provided,
+            numbers: parts.numbers,
+            whole: parts.whole,
             cache,
+            is_described: parts.is_described,
+            is_strict: parts.is_strict,
         })
+    }
+}
+
+impl ToolEntry {
+    /// Whether the argument is one of a document's own, which may call anything a tenant: what it means there is the
+    /// credential's to bound.
+    pub(crate) fn describes(&self, argument: &str) -> bool {
+        let properties = self.input_schema.get("properties").and_then(Value::as_object);
+        self.is_described && properties.is_some_and(|properties| properties.contains_key(argument))
     }
 }
 

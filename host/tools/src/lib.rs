@@ -9,6 +9,7 @@
 //! - [`Tools`]: [`Tools::list`], [`Tools::find`], [`Tools::call`].
 //! - [`Catalogue`]: the plugins that are served, built once and swapped whole.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
+//! - [`Described`]: a connection whose tools an adapter has found in a document or been told by a system.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
 //! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
@@ -21,6 +22,7 @@ mod cached;
 mod call;
 mod catalogue;
 mod checks;
+mod described;
 mod end;
 mod entry;
 mod options;
@@ -38,6 +40,7 @@ pub use assignments::{
 pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
+pub use described::{Described, Refusal, granted, refusals, tool_name};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};

@@ -3,6 +3,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_sandbox::contract;
 
 use crate::ToolEntry;
+use crate::described::misfit;
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +96,9 @@ const MAX_LABEL: usize = 2_048;
 
 /// Turns what a guest returned into a result, and refuses what its schema or the contract does not have.
 pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, PublicError> {
+    if !entry.is_strict {
+        return lenient(entry, output);
+    }
     let structured = match output.structured {
         None => None,
         Some(text) => Some(
@@ -103,11 +107,19 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
         ),
     };
     if let Some(schema) = &entry.output {
+        let unfit = |why: String| match entry.is_described {
+            // The tool did what it could: it is the system that broke its word.
+            true => PublicError::new(
+                ErrorCode::Upstream,
+                format!("the system did not answer as it is described: {why}"),
+            ),
+            false => broken(&why),
+        };
         let value = structured
             .as_ref()
-            .ok_or_else(|| broken("its result lacks the structured part that it declares"))?;
+            .ok_or_else(|| unfit("its result lacks the structured part that it declares".to_owned()))?;
         schema.check(value).map_err(|(sentence, _)| {
-            broken(&format!(
+            unfit(format!(
                 "its structured result does not fit its schema: {sentence}"
             ))
         })?;
@@ -118,6 +130,42 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
         .map(content)
         .collect::<Result<_, _>>()?;
     Ok(ToolOutput { content, structured })
+}
+
+/// What a document promises of its system's answers is often not so. An answer that does not fit is shown as text, and the
+/// structured part says so.
+fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, PublicError> {
+    let mut blocks = output
+        .content
+        .into_iter()
+        .map(content)
+        .collect::<Result<Vec<_>, _>>()?;
+    let said = output.structured.as_deref().map(serde_json::from_str::<Value>);
+    let fits = |value: &Value| match &entry.output {
+        None => value
+            .is_object()
+            .then_some(())
+            .ok_or_else(|| "it is no object".to_owned()),
+        Some(schema) => schema.check(value).map_err(|(sentence, _)| sentence),
+    };
+    let held = match said {
+        None => Err("there is no structured part".to_owned()),
+        Some(Err(error)) => Err(format!("it is not JSON: {error}")),
+        Some(Ok(value)) => fits(&value).map(|()| value),
+    };
+    let structured = match held {
+        Ok(value) => Some(value),
+        Err(why) => {
+            if let (true, Some(text)) = (blocks.is_empty(), output.structured) {
+                blocks.push(Content::Text(text));
+            }
+            entry.output_schema.is_some().then(|| misfit(&why))
+        }
+    };
+    Ok(ToolOutput {
+        content: blocks,
+        structured,
+    })
 }
 
 fn content(block: contract::Content) -> Result<Content, PublicError> {

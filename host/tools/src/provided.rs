@@ -107,6 +107,15 @@ pub(crate) async fn filled(
         for (argument, from) in &entry.provided {
             if from == connection {
                 let value = provided.remove(argument).ok_or_else(internal)?;
+                let value = match value.as_str().filter(|_| entry.numbers.contains(argument)) {
+                    None => value,
+                    Some(text) => number(text).ok_or_else(|| {
+                        let message = format!(
+                            "what the credential of connection {connection} provides for {argument} is no whole number"
+                        );
+                        PublicError::new(ErrorCode::NotConnected, message)
+                    })?,
+                };
                 members.insert(argument.clone(), value);
             }
         }
@@ -117,6 +126,12 @@ pub(crate) async fn filled(
         PublicError::new(ErrorCode::NotConnected, message).about(place)
     })?;
     Ok(value.to_string())
+}
+
+/// A whole number that is written as JSON writes it: no sign before it, no zeros.
+fn number(text: &str) -> Option<Value> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then(|| number.into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
@@ -33,43 +34,78 @@ const TENANT_NAMES: [&str; 15] = [
     "tenantcontext",
 ];
 
-/// A JSON Schema as it is passed on, and compiled.
+/// A JSON Schema as it is passed on, and compiled: at once for what an author wrote, at its first use for what a document
+/// described, which may have a thousand tools of which few are called.
 #[derive(Debug)]
 pub(crate) struct Schema {
     pub(crate) text: Map<String, Value>,
-    validator: Validator,
+    /// Members that it does not name are refused.
+    is_closed: bool,
+    validator: OnceLock<Result<Validator, String>>,
 }
 
 impl Schema {
     /// Compiles the schema of arguments. Members that it does not name are refused, whether it says so or not.
     fn closed(schema: Map<String, Value>) -> Result<Self, String> {
-        let mut strict = schema.clone();
-        let says = |key: &str| schema.contains_key(key);
-        if !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties") {
-            strict.insert("unevaluatedProperties".into(), Value::Bool(false));
-        }
-        Ok(Self {
-            validator: compile(&Value::Object(strict))?,
-            text: schema,
-        })
+        let schema = Self::lazy_closed(schema);
+        schema.compiled()?;
+        Ok(schema)
     }
 
     /// Compiles the schema of a tool's structured output.
     pub(crate) fn of_output(text: &str) -> Result<Self, String> {
-        let schema = parse(text)?;
-        Ok(Self {
-            validator: compile(&Value::Object(schema.clone()))?,
+        let schema = Self::lazy(parse(text)?);
+        schema.compiled()?;
+        Ok(schema)
+    }
+
+    /// A schema of arguments that is compiled when it is first needed.
+    pub(crate) fn lazy_closed(schema: Map<String, Value>) -> Self {
+        Self {
+            is_closed: true,
+            ..Self::lazy(schema)
+        }
+    }
+
+    /// A schema that is compiled when it is first needed.
+    pub(crate) fn lazy(schema: Map<String, Value>) -> Self {
+        Self {
             text: schema,
-        })
+            is_closed: false,
+            validator: OnceLock::new(),
+        }
+    }
+
+    /// Compiles it, if nobody has yet.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn compiled(&self) -> Result<(), String> {
+        self.validator().map(drop)
+    }
+
+    fn validator(&self) -> Result<&Validator, String> {
+        let made = self.validator.get_or_init(|| {
+            let says = |key: &str| self.text.contains_key(key);
+            let is_open =
+                !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties");
+            let mut strict = self.text.clone();
+            if self.is_closed && is_open {
+                strict.insert("unevaluatedProperties".into(), Value::Bool(false));
+            }
+            compile(&Value::Object(strict))
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 
     /// Whether a value fits; else one sentence with the place of the first misfit, and that place.
     pub(crate) fn check(&self, value: &Value) -> Result<(), (String, String)> {
+        let validator = self.validator().map_err(|why| (why, String::new()))?;
         // The quick way first: most values fit.
-        if self.validator.is_valid(value) {
+        if validator.is_valid(value) {
             return Ok(());
         }
-        let Some(error) = self.validator.iter_errors(value).next() else {
+        let Some(error) = validator.iter_errors(value).next() else {
             return Ok(());
         };
         let place = error.instance_path().to_string();
@@ -163,7 +199,7 @@ pub(crate) fn names_a_tenant(name: &str) -> bool {
     TENANT_NAMES.contains(&plain.as_str())
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>, String> {
+pub(crate) fn parse(text: &str) -> Result<Map<String, Value>, String> {
     if text.len() > MAX_SCHEMA {
         return Err(format!("a schema has at most {MAX_SCHEMA} bytes"));
     }

@@ -5,6 +5,7 @@
     reason = "these comments are the help text, and [[issuers]] is a table of the configuration"
 )]
 
+mod connection;
 mod data;
 mod plugin;
 mod tenant;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use connection::{ApproveArgs, ConnectionCommand};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
     StoreKind, UserArgs,
@@ -62,7 +64,7 @@ pub(crate) enum Command {
     /// Call one tool and print its answer
     #[command(after_long_help = CALL)]
     Call(Box<CallArgs>),
-    /// Show what a plugin exports, imports and asks for, and whether this host would run it
+    /// Show what a plugin exports, imports and asks for, or what tools a document gives
     #[command(after_long_help = INSPECT)]
     Inspect(InspectArgs),
     /// Put a manifest into a component, so that one file is one plugin
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Say which tenants have which plugins and tools
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Say yes to what a connection's system offers
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),
@@ -138,8 +143,14 @@ pub(crate) struct CallArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The component
+    /// The component, or a document that describes a system
     pub(crate) file: PathBuf,
+    /// Of a document: the adapter that reads it
+    #[arg(long, value_name = "NAME[=FILE]", default_value = "openapi")]
+    pub(crate) adapter: String,
+    /// Of a document: the configuration that names the adapter's component [default: host.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Where compiled plugins are kept
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -259,7 +270,10 @@ Examples:
 const INSPECT: &str = "\
 Examples:
   host inspect billing.wasm
-  host inspect billing.wasm --output json";
+  host inspect billing.wasm --output json
+  host inspect openapi.json --adapter openapi=openapi.wasm
+
+Of a document it shows the tools that it would give, and of each operation that gives none the reason.";
 
 const BUILD: &str = "\
 Examples:

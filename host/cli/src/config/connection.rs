@@ -8,7 +8,7 @@ use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner
 use url::Url;
 
 use super::source::Source;
-use super::{AuthorityKind, ConfigError, auth, file};
+use super::{AuthorityKind, ConfigError, adapter, auth, file};
 
 /// Certificates in PEM; the whole of the public roots has about 220 KiB.
 const MAX_CA: u64 = 1 << 20;
@@ -28,18 +28,19 @@ pub(super) fn connection(
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
-    let base = Url::parse(raw.base.get_ref())
+    let raw_base = adapter::base(source, &at, &whole, &raw)?;
+    let base = Url::parse(raw_base.get_ref())
         .map_err(|error| error.to_string())
         .and_then(|url| check_base(&url).map(|()| url))
-        .map_err(|why| source.at(&raw.base, format!("{at}.base"), why))?;
+        .map_err(|why| source.at(&raw_base, format!("{at}.base"), why))?;
     if base.scheme() == "http" && !raw.allow_http {
         let why =
             format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
-        return Err(source.at(&raw.base, format!("{at}.base"), why));
+        return Err(source.at(&raw_base, format!("{at}.base"), why));
     }
     if loopback(&base) && !raw.allow_loopback {
         let why = format!("is this machine; set {at}.allow_loopback = true if that is meant");
-        return Err(source.at(&raw.base, format!("{at}.base"), why));
+        return Err(source.at(&raw_base, format!("{at}.base"), why));
     }
     let auth = match raw.auth {
         Some(auth) => auth::placement(source, &at, auth)?,

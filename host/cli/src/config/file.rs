@@ -24,6 +24,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) connections: BTreeMap<ConnectionName, Spanned<Connection>>,
     #[serde(default)]
+    pub(super) adapters: BTreeMap<PluginName, Adapter>,
+    #[serde(default)]
     pub(super) issuers: Vec<Issuer>,
     #[serde(default)]
     pub(super) tenants: BTreeMap<Spanned<String>, Tenant>,
@@ -76,7 +78,15 @@ pub(super) struct Tools {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Connection {
-    pub(super) base: Spanned<String>,
+    pub(super) base: Option<Spanned<String>>,
+    /// The base, where an adapter asks the system itself.
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) adapter: Option<Spanned<String>>,
+    /// A URL or a file.
+    pub(super) spec: Option<Spanned<String>>,
+    pub(super) operations: Option<Spanned<Choice>>,
+    pub(super) tools: Option<Spanned<Choice>>,
+    pub(super) strict_output: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) description: String,
     #[serde(default)]
@@ -98,6 +108,21 @@ pub(super) struct Connection {
     #[serde(default)]
     pub(super) allow_private: bool,
     pub(super) ca_file: Option<Spanned<String>>,
+}
+
+/// Exactly one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    pub(super) allow: Option<Vec<String>>,
+    pub(super) block: Option<Vec<String>>,
+}
+
+/// An adapter's component.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Adapter {
+    pub(super) file: String,
 }
 
 /// Every member that some placement has; which of them fit together is checked on conversion.

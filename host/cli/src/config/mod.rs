@@ -1,5 +1,6 @@
 //! What the operator wrote: plain structs. Reading them from TOML is in `file` and `read`.
 
+mod adapter;
 mod assigned;
 mod auth;
 mod authority;
@@ -36,6 +37,7 @@ use toolhost_tools::{AssignmentRules, WhoHas};
 use toolhost_vault::{Source, StaticCredential};
 use url::Url;
 
+pub(crate) use adapter::{AdapterSettings, Choice, Spec};
 pub(crate) use assigned::Assigned;
 pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
@@ -73,6 +75,10 @@ pub(crate) struct Config {
     /// What it says of single tenants, for a host that keeps nothing.
     pub(crate) assigned: Vec<Assigned>,
     pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    /// Of the connections whose tools come from an adapter.
+    pub(crate) adapters: BTreeMap<ConnectionName, AdapterSettings>,
+    /// The files of adapters, by name; others are looked for beside the program.
+    pub(crate) adapter_files: BTreeMap<PluginName, PathBuf>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     /// `[tenancy] switch`.

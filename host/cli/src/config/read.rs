@@ -11,8 +11,8 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
 use super::source::Source;
 use super::{
-    Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer,
-    membership, server, store, tenant,
+    Config, ConfigError, ToolSettings, adapter, assigned, authority, connection, credential, data, file,
+    issuer, membership, server, store, tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -52,7 +52,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let lasts = raw.data.is_some();
     let authority = authority::authority(&source, raw.tenancy.authority)?;
     let mut connections = BTreeMap::new();
+    let mut adapters = BTreeMap::new();
     for (name, raw) in raw.connections {
+        if let Some(settings) = adapter::settings(&source, &name, &raw)? {
+            adapters.insert(name.clone(), settings);
+        }
         let connection = connection::connection(&source, &name, raw, &authority)?;
         connections.insert(name, Arc::new(connection));
     }
@@ -138,6 +142,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         mode: assigned::mode(&source, "tools.mode", raw.tools.mode)?,
         assigned,
         connections,
+        adapters,
+        adapter_files: raw
+            .adapters
+            .into_iter()
+            .map(|(name, adapter)| (name, source.beside(&adapter.file)))
+            .collect(),
         issuers,
         tenants,
         switch: tenant::switch(&source, raw.tenancy.switch)?,

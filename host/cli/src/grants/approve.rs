@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use toolhost_audit::{Event, GrantApproved, Sink};
 
 use super::diff::diff;
-use super::{Asked, Lock};
+use super::{Asked, Described, Lock};
 use crate::exit::Failure;
 use crate::output::printable;
 
@@ -24,14 +24,14 @@ pub(crate) enum Answerer<'a> {
 pub(crate) fn approve(
     asked: &[Asked],
     lock: &mut Lock,
-    answerer: Answerer<'_>,
+    answerer: &mut Answerer<'_>,
     audit: &dyn Sink,
 ) -> anyhow::Result<()> {
     let open: Vec<&Asked> = asked
         .iter()
         .filter(|asked| lock.granted(&asked.name) != Some(asked))
         .collect();
-    let by = match (&answerer, open.is_empty()) {
+    let by = match (&*answerer, open.is_empty()) {
         (_, true) => "host.lock",
         (Answerer::Yes, _) => "--yes",
         _ => "terminal",
@@ -75,6 +75,54 @@ pub(crate) fn approve(
         lock.write()?;
     }
     Ok(())
+}
+
+/// Whether what an adapter found is granted, by the lock or by a new yes. Where it is not, and something was before, that is
+/// for the caller to go on with.
+///
+/// # Errors
+/// The yes cannot be recorded, or the lock not written.
+pub(crate) fn approve_described(
+    asked: &Described,
+    notes: &[String],
+    lock: &mut Lock,
+    answerer: &mut Answerer<'_>,
+    audit: &dyn Sink,
+) -> anyhow::Result<Result<(), String>> {
+    let before = lock.described(&asked.name);
+    if before == Some(asked) {
+        return Ok(Ok(()));
+    }
+    let mut text = String::new();
+    let head = match before {
+        None => "asks for",
+        Some(_) => "changed since it was granted",
+    };
+    let _ = writeln!(text, "connection {} {head}:", printable(&asked.name));
+    for line in asked.lines(before).iter().chain(notes) {
+        let _ = writeln!(text, "  {}", printable(line));
+    }
+    let by = match answerer {
+        Answerer::Yes => {
+            tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}");
+            "--yes"
+        }
+        Answerer::Person(ask) => {
+            if !ask(&text)? {
+                return Ok(Err(text));
+            }
+            "terminal"
+        }
+        Answerer::Nobody => return Ok(Err(text)),
+    };
+    audit.record_now(&Event::GrantApproved(GrantApproved {
+        plugin: asked.name.clone(),
+        digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
+        by,
+    }))?;
+    lock.grant_described(asked.clone());
+    lock.write()?;
+    Ok(Ok(()))
 }
 
 /// What a person reads before saying yes. Everything in it comes from the plugin, so nothing in it can steer a terminal.
@@ -158,7 +206,7 @@ mod tests {
         let granted = approve(
             std::slice::from_ref(asked),
             lock,
-            Answerer::Person(&mut person),
+            &mut Answerer::Person(&mut person),
             &LogSink,
         )
         .is_ok();
@@ -173,7 +221,7 @@ mod tests {
         let (text, granted) = shown(&plugin, &mut Lock::read(&path).unwrap(), true);
         assert!(granted && text.unwrap().contains("GET /v1/invoices query:limit"));
         let mut lock = Lock::read(&path).unwrap();
-        assert!(approve(&[plugin], &mut lock, Answerer::Nobody, &LogSink).is_ok());
+        assert!(approve(&[plugin], &mut lock, &mut Answerer::Nobody, &LogSink).is_ok());
     }
 
     #[test]
@@ -198,7 +246,7 @@ mod tests {
         let error = approve(
             &[asked(MANIFEST, "aa", "x")],
             &mut lock,
-            Answerer::Nobody,
+            &mut Answerer::Nobody,
             &LogSink,
         )
         .unwrap_err();
@@ -213,7 +261,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.lock");
         let mut lock = Lock::read(&path).unwrap();
-        approve(&[asked(MANIFEST, "aa", "x")], &mut lock, Answerer::Yes, &LogSink).unwrap();
+        approve(
+            &[asked(MANIFEST, "aa", "x")],
+            &mut lock,
+            &mut Answerer::Yes,
+            &LogSink,
+        )
+        .unwrap();
         let wider = MANIFEST.replace("['limit']", "['limit','expand']");
         for (plugin, says) in [
             (asked(MANIFEST, "bb", "x"), "~ digest aa -> bb"),
@@ -250,7 +304,7 @@ mod tests {
             );
             let mut lock = Lock::read(&path).unwrap();
             assert!(
-                approve(&[plugin], &mut lock, Answerer::Nobody, &LogSink).is_err(),
+                approve(&[plugin], &mut lock, &mut Answerer::Nobody, &LogSink).is_err(),
                 "{says}"
             );
         }

@@ -110,7 +110,8 @@ fn limits(patch: &LimitsPatch) -> BTreeMap<String, u64> {
         .collect()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 

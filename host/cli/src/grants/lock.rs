@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use toolhost_policy::PluginName;
+use toolhost_tools::tool_name;
 
-use super::Asked;
+use super::{Asked, Described};
 use crate::exit::Failure;
 
 /// The layout that this host writes and reads.
 const VERSION: u32 = 1;
 
 const HEAD: &str = "\
-# What was granted to which plugin, by `host run`. A plugin whose file, tools or requests differ from this is asked about
-# again. Keep it with the configuration; to take a grant back, remove its [[plugin]].
+# What was granted to which plugin and connection, by `host run`. A plugin whose file, tools or requests differ from this is asked about
+# again, and so is what an adapter makes of a changed document. Keep it with the configuration; to take a grant back,
+# remove its [[plugin]] or [[connection]].
 ";
 
 /// `host.lock`: the grants of before.
@@ -22,6 +24,7 @@ const HEAD: &str = "\
 pub(crate) struct Lock {
     path: PathBuf,
     plugins: Vec<Asked>,
+    connections: Vec<Described>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,6 +33,8 @@ struct File {
     version: u32,
     #[serde(default, rename = "plugin")]
     plugins: Vec<Asked>,
+    #[serde(default, rename = "connection", skip_serializing_if = "Vec::is_empty")]
+    connections: Vec<Described>,
 }
 
 impl Lock {
@@ -50,6 +55,7 @@ impl Lock {
                 return Ok(Self {
                     path: path.to_owned(),
                     plugins: Vec::new(),
+                    connections: Vec::new(),
                 });
             }
             Err(error) => return Err(refuse(format!("cannot be read: {error}")).into()),
@@ -65,6 +71,7 @@ impl Lock {
         Ok(Self {
             path: path.to_owned(),
             plugins: file.plugins,
+            connections: file.connections,
         })
     }
 
@@ -84,7 +91,26 @@ impl Lock {
             let tools = plugin.tools.keys().cloned().collect();
             PluginName::parse(&plugin.name).ok().map(|name| (name, tools))
         };
-        self.plugins.iter().filter_map(named).collect()
+        let described = |connection: &Described| {
+            let names = connection.tools.keys();
+            let tools = names.map(|tool| tool_name(&connection.name, tool)).collect();
+            PluginName::parse(&connection.name).ok().map(|name| (name, tools))
+        };
+        let connections = self.connections.iter().filter_map(described);
+        self.plugins.iter().filter_map(named).chain(connections).collect()
+    }
+
+    /// What was granted of the connection of this name.
+    pub(crate) fn described(&self, name: &str) -> Option<&Described> {
+        self.connections.iter().find(|connection| connection.name == name)
+    }
+
+    /// Puts a grant in the place of an earlier one of the same connection.
+    pub(crate) fn grant_described(&mut self, described: Described) {
+        self.connections
+            .retain(|connection| connection.name != described.name);
+        self.connections.push(described);
+        self.connections.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     /// Puts a grant in the place of an earlier one of the same name.
@@ -102,6 +128,7 @@ impl Lock {
         let body = toml::to_string(&File {
             version: VERSION,
             plugins: self.plugins.clone(),
+            connections: self.connections.clone(),
         })?;
         let partial = self.path.with_extension(format!("lock.{}", std::process::id()));
         let write = || -> std::io::Result<()> {

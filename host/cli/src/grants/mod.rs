@@ -4,9 +4,11 @@
 
 mod approve;
 mod asked;
+mod described;
 mod diff;
 mod lock;
 
-pub(crate) use approve::{Answerer, approve};
-pub(crate) use asked::{Asked, hexadecimal};
+pub(crate) use approve::{Answerer, approve, approve_described};
+pub(crate) use asked::{Asked, hexadecimal, sha256};
+pub(crate) use described::Described;
 pub(crate) use lock::Lock;

@@ -51,7 +51,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let choosing = Choosing::of(&setup, Arc::clone(&ground.store), directory, &network)?;
         choosing.credentials.presents(&binding, &admitted.presented);
         let (credentials, _) = wiring::provider(&setup, ground.vault(), choosing.credentials)?;
-        let egress = wiring::egress(network, credentials, Arc::clone(&ground.audit))?;
+        let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;
@@ -60,7 +60,8 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         } else {
             Answerer::Nobody
         };
-        let tools = wiring::serve_plugins(&setup, files, &sandbox, egress, &ground, answerer).await?;
+        let tools =
+            wiring::serve_plugins(&setup, files, &sandbox, egress, &ground, &network, answerer).await?;
         let cancel = CancellationToken::new();
         let options = CallOptions {
             cancel: cancel.clone(),

@@ -4,6 +4,7 @@ mod audit;
 mod build;
 mod call;
 mod completions;
+mod connection;
 mod credential;
 mod doctor;
 mod inspect;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token(command) => token::run(&command, cli.output),
         Command::Tenant(command) => tenant::run(&command, cli.output),
         Command::Plugin(command) => plugin::run(&command, cli.output),
+        Command::Connection(command) => connection::run(&command, cli.output),
         Command::Credential(command) => credential::run(&command, cli.output),
         Command::Store(command) => store::run(&command, cli.output),
         Command::Key(command) => key::run(&command, cli.output),

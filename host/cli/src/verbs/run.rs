@@ -204,7 +204,7 @@ async fn rooms(
     for problem in problems {
         tracing::warn!("{problem}");
     }
-    let egress = wiring::egress(network, credentials, audit)?;
+    let egress = wiring::egress(Arc::clone(&network), credentials, audit)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
     let kv = Arc::clone(&ground.kv);
@@ -228,12 +228,12 @@ async fn rooms(
     } else {
         Answerer::Nobody
     };
-    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, answerer).await?;
+    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, &network, answerer).await?;
     Ok((tools, sandbox))
 }
 
 /// Shows a text and takes one line; anything but a plain yes is a no.
-fn ask(text: &str) -> std::io::Result<bool> {
+pub(super) fn ask(text: &str) -> std::io::Result<bool> {
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{text}Grant this? [y/N] ")?;
     stderr.flush()?;

@@ -27,7 +27,7 @@ pub(crate) fn plugin_files(setup: &Setup) -> Result<Vec<PluginFile>, Failure> {
     let flagged = setup.plugins.iter().map(|path| (None, path));
     let mut files: Vec<PluginFile> = Vec::new();
     for (name, path) in configured.chain(flagged) {
-        let file = plugin_file(path, &setup.config.limits)?;
+        let file = plugin_file(path, &setup.config.limits, false)?;
         if let Some(name) = name
             && *name != file.manifest.name
         {
@@ -54,12 +54,23 @@ pub(crate) fn plugin_files(setup: &Setup) -> Result<Vec<PluginFile>, Failure> {
     Ok(files)
 }
 
-fn plugin_file(path: &Path, limits: &Limits) -> Result<PluginFile, Failure> {
+/// Reads a plugin's file, or an adapter's.
+///
+/// # Errors
+/// It cannot be read, or is not what it is to be.
+pub(super) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, Failure> {
     let bytes = read_capped(path, limits.component_bytes)?;
     let found = inspect(&bytes, limits);
     let refuse = |why: &str| Failure::plugin(format!("{}: {why}", path.display()));
     if !found.obstacles.is_empty() {
         return Err(refuse(&found.obstacles.join("; ")));
+    }
+    if found.is_adapter != is_adapter {
+        return Err(refuse(if is_adapter {
+            "it is no adapter: it exports tools of its own; serve it with --plugin or [plugins.NAME]"
+        } else {
+            "it is an adapter, which serves connections: name it in [adapters.NAME], and set adapter of [connections.NAME]"
+        }));
     }
     match found.manifest {
         Ok(Some(manifest)) => Ok(PluginFile {

@@ -1,5 +1,6 @@
 //! The rooms, put together: one file a step.
 
+pub(crate) mod adapters;
 mod callers;
 mod credentials;
 mod data;

@@ -11,7 +11,7 @@ use toolhost_store::Kv;
 use toolhost_tools::{Budgets, Catalogue, Tools};
 
 use super::credentials::Providers;
-use super::{Ground, PluginFile};
+use super::{Ground, PluginFile, adapters};
 use crate::exit::Failure;
 use crate::grants::{Answerer, Asked, Lock, approve};
 use crate::progress::Progress;
@@ -90,13 +90,23 @@ pub(crate) async fn serve_plugins(
     sandbox: &Sandbox,
     egress: Arc<Egress>,
     ground: &Ground,
-    answerer: Answerer<'_>,
+    network: &Network,
+    mut answerer: Answerer<'_>,
 ) -> anyhow::Result<Arc<Tools>> {
+    let mut lock = Lock::read(&setup.lock)?;
+    // First, since a base that a document proposes is part of its connection.
+    let room = adapters::Room {
+        setup,
+        sandbox,
+        network,
+        audit: ground.audit.as_ref(),
+    };
+    let (connections, described) = room.describe(&mut lock, &mut answerer).await?;
     let mut granted = Vec::with_capacity(files.len());
     let mut asked = Vec::with_capacity(files.len());
     for file in files {
         // Cheap, and said before anything is compiled.
-        let grant = Grant::resolve(&file.manifest, &setup.config.connections, &setup.config.limits)
+        let grant = Grant::resolve(&file.manifest, &connections, &setup.config.limits)
             .map_err(|error| Failure::refused(error.to_string()))?;
         let (plugin, tools) = load(sandbox, &file).await?;
         let seen = tools
@@ -106,11 +116,10 @@ pub(crate) async fn serve_plugins(
         asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &seen));
         granted.push((plugin, grant, tools));
     }
-    let mut lock = Lock::read(&setup.lock)?;
-    approve(&asked, &mut lock, answerer, ground.audit.as_ref())?;
+    approve(&asked, &mut lock, &mut answerer, ground.audit.as_ref())?;
     // Of the very tools that the yes was given to; nobody is asked again.
     let catalogue =
-        Catalogue::of_described(granted, 1).map_err(|error| Failure::plugin(error.to_string()))?;
+        Catalogue::of(granted, described, 1).map_err(|error| Failure::plugin(error.to_string()))?;
     let assignments = Arc::clone(&ground.assignments);
     assignments.serve(setup.config.assignment_rules(), catalogue.plugins());
     for said in &setup.config.assigned {

@@ -6,22 +6,47 @@ use crate::{EgressCall, EgressFailure};
 /// The connection that the plugin was granted under this name. One that the operator has and the plugin did not ask for
 /// does not exist here, and reads the same as one that nobody has (T15).
 ///
+/// An adapter serves the one connection that the operator set it on, and names none.
+///
 /// # Errors
 /// `denied`.
 pub fn connection<'c>(call: &'c EgressCall, name: &str) -> Result<&'c ConnectionGrant, EgressFailure> {
-    ConnectionName::parse(name)
-        .ok()
-        .and_then(|name| call.grant().connections.get(&name))
-        .ok_or_else(|| {
-            EgressFailure::denied(format!(
-                "connection {} is not granted to this plugin",
-                quoted(name)
-            ))
-        })
+    if let Some(own) = call.adapter() {
+        return match name {
+            "" => granted(call, own),
+            other => Err(EgressFailure::denied(format!(
+                "an adapter names no connection, and this one names {}",
+                quoted(other)
+            ))),
+        };
+    }
+    let unknown = || not_granted(name);
+    granted(call, &ConnectionName::parse(name).map_err(|_| unknown())?)
+}
+
+/// The same for the host itself, which knows the name.
+///
+/// # Errors
+/// `denied`.
+pub(crate) fn granted<'c>(
+    call: &'c EgressCall,
+    name: &ConnectionName,
+) -> Result<&'c ConnectionGrant, EgressFailure> {
+    let granted = call.grant().connections.get(name);
+    granted.ok_or_else(|| not_granted(name.as_str()))
+}
+
+fn not_granted(name: &str) -> EgressFailure {
+    EgressFailure::denied(format!(
+        "connection {} is not granted to this plugin",
+        quoted(name)
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use toolhost_policy::ConnectionName;
+
     use super::connection;
     use crate::EgressCode;
     use crate::testing::{call, grant_of};
@@ -39,6 +64,20 @@ mod tests {
             "b\0",
             "https://billing.example.com",
         ] {
+            assert_eq!(
+                connection(&call, name).unwrap_err().code,
+                EgressCode::Denied,
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_adapter_names_no_connection_not_even_its_own() {
+        let name = ConnectionName::parse("billing").unwrap();
+        let call = call(grant_of("billing", "https://billing.example.com", |_| {})).of_adapter(name, None);
+        assert!(connection(&call, "").is_ok());
+        for name in ["billing", "crm", " ", "\0"] {
             assert_eq!(
                 connection(&call, name).unwrap_err().code,
                 EgressCode::Denied,

@@ -1,8 +1,8 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use toolhost_policy::{Connection, Limits};
+use toolhost_policy::Connection;
 
 use crate::failure::quoted;
-use crate::{EgressCode, EgressFailure};
+use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// Names that a guest never sets, whatever was granted: what proves an identity, what frames a message, what a proxy
 /// trusts, and what would make a request another one than was matched.
@@ -38,8 +38,10 @@ const PROTECTED: &[&str] = &[
 const PROTECTED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", "mcp-", "sec-"];
 
 /// Whether the host alone writes this header on requests of this connection; `name` in lower case.
-pub(crate) fn is_protected(connection: &Connection, name: &str) -> bool {
-    is_always_protected(name)
+fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool {
+    // The step before has looked at each of its cookies.
+    let is_own_cookie = name == "cookie" && call.may_set_cookies();
+    (is_always_protected(name) && !is_own_cookie)
         || connection.auth.header().is_some_and(|own| own.as_str() == name)
         || connection.headers.iter().any(|(own, _)| own.as_str() == name)
 }
@@ -55,10 +57,11 @@ pub(crate) fn is_always_protected(name: &str) -> bool {
 /// # Errors
 /// `denied`, `invalid-request` or `limit`.
 pub fn guest_headers(
+    call: &EgressCall,
     connection: &Connection,
-    limits: &Limits,
     fields: &[(String, String)],
 ) -> Result<HeaderMap, EgressFailure> {
+    let limits = &call.grant().limits;
     if fields.len() as u64 > limits.headers {
         let text = format!("more than {} header fields (limits.headers)", limits.headers);
         return Err(EgressFailure::new(EgressCode::Limit, text));
@@ -75,7 +78,7 @@ pub fn guest_headers(
         }
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quoted(name))))?;
-        if is_protected(connection, parsed.as_str()) {
+        if is_protected(call, connection, parsed.as_str()) {
             return Err(EgressFailure::denied(format!(
                 "header {} is set by the host alone",
                 quoted(name)
@@ -107,14 +110,18 @@ pub(crate) fn visible(value: &str) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
-    use toolhost_policy::{AuthPlacement, HeaderTemplate, Limits};
+    use std::sync::Arc;
+
+    use toolhost_policy::{
+        AuthPlacement, Connection, ConnectionName, HeaderTemplate, Operation, OperationParts,
+    };
 
     use super::guest_headers;
     use crate::EgressCode;
-    use crate::testing::granted;
+    use crate::testing::{call, grant_of};
 
     fn code(fields: &[(&str, &str)]) -> Result<usize, EgressCode> {
-        let grant = granted("https://h.example", |connection| {
+        let own_key = |connection: &mut Connection| {
             connection.auth = AuthPlacement::Header {
                 name: HeaderName::from_static("x-api-key"),
                 prefix: String::new(),
@@ -123,12 +130,32 @@ mod tests {
                 HeaderName::from_static("x-account-id"),
                 HeaderTemplate::parse("{external_tenant_id}").unwrap(),
             )];
-        });
+        };
+        code_of(own_key, None, fields)
+    }
+
+    fn code_of(
+        change: impl FnOnce(&mut Connection),
+        cookies: Option<&[String]>,
+        fields: &[(&str, &str)],
+    ) -> Result<usize, EgressCode> {
+        let mut call = call(grant_of("billing", "https://h.example", change));
+        if let Some(cookies) = cookies {
+            let parts = OperationParts {
+                method: "GET",
+                path: "/",
+                cookies,
+                ..OperationParts::default()
+            };
+            let name = ConnectionName::parse("billing").unwrap();
+            call = call.of_adapter(name, Some(Arc::new(Operation::parse(parts).unwrap())));
+        }
+        let grant = call.grant().connections.values().next().unwrap();
         let fields: Vec<_> = fields
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        guest_headers(&grant.connection, &Limits::default(), &fields)
+        guest_headers(&call, &grant.connection, &fields)
             .map(|map| map.len())
             .map_err(|failure| failure.code)
     }
@@ -168,6 +195,33 @@ mod tests {
             code(&[("Accept", "application/json"), ("If-Match", "\"1\"")]),
             Ok(2)
         );
+    }
+
+    #[test]
+    fn cookies_are_an_adapters_alone_and_only_where_its_operation_has_some() {
+        let cookie = &[("Cookie", "theme=dark")][..];
+        let some = &["theme".to_owned()][..];
+        assert_eq!(code_of(|_| {}, Some(some), cookie), Ok(1));
+        assert_eq!(code_of(|_| {}, Some(&[]), cookie), Err(EgressCode::Denied));
+        assert_eq!(code_of(|_| {}, None, cookie), Err(EgressCode::Denied));
+        let in_cookie = |connection: &mut Connection| {
+            connection.auth = AuthPlacement::Header {
+                name: http::header::COOKIE,
+                prefix: "session=".to_owned(),
+            };
+        };
+        assert_eq!(
+            code_of(in_cookie, Some(some), cookie),
+            Err(EgressCode::Denied),
+            "auth writes it"
+        );
+        for other in ["Set-Cookie", "cookie2", "authorization"] {
+            assert_eq!(
+                code_of(|_| {}, Some(some), &[(other, "x")]),
+                Err(EgressCode::Denied),
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -29,7 +29,11 @@ impl Outcome {
             call: call.id(),
             who: Who::from(call.binding()),
             plugin: call.plugin().to_string(),
-            connection: short(&request.connection),
+            // An adapter names none, and the record does.
+            connection: match call.adapter() {
+                Some(own) if request.connection.is_empty() => own.to_string(),
+                _ => short(&request.connection),
+            },
             method: Method::parse(&request.method)
                 .map_or_else(|| "-".to_owned(), |method| method.to_string()),
             path: short(&request.path),

@@ -273,6 +273,7 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
         method,
         path: PathTemplate::parse(path).unwrap(),
         query: query.iter().map(|&key| key.to_owned()).collect(),
+        query_objects: vec![],
         headers: vec![],
     };
     let granted = ConnectionGrant {

@@ -5,6 +5,7 @@ mod http;
 mod kv;
 mod log;
 mod progress;
+mod upstream_state;
 mod wasi_http;
 
 #[expect(unreachable_pub, reason = "the generated bindings name it publicly")]
@@ -20,8 +21,20 @@ use crate::state::HostState;
 /// The interface that makes a component a plugin.
 pub(crate) const TOOLS_INTERFACE: &str = "toolhost:plugin/tools@0.1.0";
 
-/// Our interfaces, without their version.
-const OURS: [&str; 6] = ["types", "http", "kv", "artifacts", "progress", "log"];
+/// The interface that makes a component an adapter.
+pub(crate) const ADAPTER_INTERFACE: &str = "toolhost:plugin/adapter@0.1.0";
+
+/// Our interfaces, without their version. Of `tools` an adapter imports the types; its functions are not linked.
+const OURS: [&str; 8] = [
+    "types",
+    "http",
+    "kv",
+    "artifacts",
+    "progress",
+    "log",
+    "upstream-state",
+    "tools",
+];
 
 /// The WASI packages that are linked, with an empty context behind them. Toolchains import them whether a guest uses
 /// them or not.
@@ -53,6 +66,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     plugin::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::artifacts::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
+    plugin::upstream_state::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     Ok(linker)

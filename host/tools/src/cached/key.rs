@@ -57,7 +57,7 @@ pub(super) fn key(
     versions: &CredentialVersions,
 ) -> Option<CacheKey> {
     let binding = asked.binding;
-    let Offered { entry, served } = asked.offered;
+    let Offered { entry, served, .. } = asked.offered;
     let value: Value = serde_json::from_str(arguments).ok()?;
     if !is_exact(&value) {
         return None;
@@ -69,7 +69,7 @@ pub(super) fn key(
     parts.add(binding.grant().as_ref().map_or(&[][..], |grant| grant.as_bytes()));
     parts.add(&asked.revision.to_be_bytes());
     parts.add(asked.mode.as_str().as_bytes());
-    parts.add(served.digest.as_bytes());
+    parts.add(asked.offered.digest().as_bytes());
     parts.add(entry.name.as_bytes());
     parts.add(canonical.as_bytes());
     // A person's result is no machine's: connections tell the two apart.

@@ -67,7 +67,10 @@ pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistak
     let mut cookies = Vec::new();
     for argument in &descriptor.arguments {
         let value = arguments.get(&argument.name);
-        if value.is_none() && argument.required {
+        // The host has held the arguments against the schema, and leaves out what it sets itself: a header, a query pair or
+        // a cookie of the operator's. The rest this request cannot be without.
+        let is_hosts = matches!(argument.place, Place::Header | Place::Query | Place::Cookie);
+        if value.is_none() && argument.required && !is_hosts {
             return Err(Mistake::missing(argument));
         }
         if let (Some(value), false) = (value, matches!(argument.place, Place::Member | Place::Content)) {

@@ -1,4 +1,7 @@
+mod document;
+
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -24,6 +27,8 @@ struct Report {
     /// What the plugin asks for, with its tools by name.
     asks: Option<Asked>,
     tools: Vec<ToolReport>,
+    /// It makes tools of described systems, and is set on connections.
+    adapter: bool,
     runs: bool,
     why_not: Vec<String>,
 }
@@ -87,7 +92,9 @@ impl Show for Report {
                 printable(&tool.description)
             ));
         }
-        if self.runs {
+        if self.runs && self.adapter {
+            lines.push("verdict   this host would run it, as the adapter of connections".to_owned());
+        } else if self.runs {
             lines.push("verdict   this host would run it".to_owned());
         }
         for why in &self.why_not {
@@ -112,6 +119,9 @@ impl Show for Report {
 /// Shows what a file is. It is compiled and asked for its tools where nothing found before speaks against that; it runs
 /// in the sandbox then, and reaches nothing.
 pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
+    if !is_binary(&args.file) {
+        return document::run(args, format);
+    }
     let limits = Limits::default();
     // One that is too large to run is still worth a look.
     let file = read_capped(&args.file, Limit::component_bytes.ceiling())?;
@@ -119,7 +129,8 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     let mut why_not = found.obstacles.clone();
     let mut tools = Vec::new();
     let mut described = BTreeMap::new();
-    if why_not.is_empty() {
+    // An adapter has no tools until it has a document.
+    if why_not.is_empty() && !found.is_adapter {
         match describe(args, &file) {
             Ok(list) => {
                 described = list
@@ -141,6 +152,7 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         imports: found.imports,
         asks: manifest.map(|manifest| Asked::of(&manifest, found.digest.to_string(), &described)),
         tools,
+        adapter: found.is_adapter,
         runs: why_not.is_empty(),
         why_not,
     };
@@ -150,6 +162,13 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     } else {
         Err(Failure::plugin(format!("{}: this host would not run it", report.file)).into())
     }
+}
+
+/// Whether a file is WebAssembly or native code, and so no document. What cannot be read is told by who reads it whole.
+fn is_binary(path: &std::path::Path) -> bool {
+    let mut head = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_err() || head == *b"\0asm" || head == *b"\x7fELF"
 }
 
 fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {

@@ -1,0 +1,139 @@
+//! What a yes is given to when the tools of a connection come from a described system.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Tools that are named one by one before a person is told how many there are.
+const NAMED: usize = 40;
+
+/// All that a yes is given to. Two that are equal need one yes; any difference needs another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Described {
+    /// The connection.
+    pub(crate) name: String,
+    /// The adapter that found them.
+    pub(crate) adapter: String,
+    /// SHA-256 of its component, in hexadecimal.
+    pub(crate) digest: String,
+    /// SHA-256 of the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<String>,
+    /// SHA-256 of what the system said, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<String>,
+    /// Where the document says that the system is, where the operator does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
+    /// SHA-256 of all that a model sees of each tool, and of what its calls may send, by the tool's own name.
+    pub(crate) tools: BTreeMap<String, String>,
+}
+
+impl Described {
+    /// What a person reads before saying yes, a line each.
+    pub(super) fn lines(&self, before: Option<&Self>) -> Vec<String> {
+        let Some(before) = before else {
+            let mut lines = vec![format!("adapter {} {}", self.adapter, self.digest)];
+            lines.extend(self.document.iter().map(|digest| format!("document: {digest}")));
+            lines.extend(
+                self.base
+                    .iter()
+                    .map(|base| format!("base: {base}, as its document says")),
+            );
+            let mut names: Vec<&str> = self.tools.keys().map(String::as_str).collect();
+            let more = names.len().saturating_sub(NAMED);
+            names.truncate(NAMED);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            lines.push(format!("tools: {}{more}", names.join(", ")));
+            return lines;
+        };
+        let mut lines = Vec::new();
+        let mut changed = |what: &str, old: Option<&String>, new: Option<&String>| {
+            if old != new {
+                let show = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
+                lines.push(format!("~ {what} {} -> {}", show(old), show(new)));
+            }
+        };
+        changed("adapter", Some(&before.adapter), Some(&self.adapter));
+        changed("digest", Some(&before.digest), Some(&self.digest));
+        changed("document", before.document.as_ref(), self.document.as_ref());
+        changed("base", before.base.as_ref(), self.base.as_ref());
+        let names: BTreeSet<_> = before.tools.keys().chain(self.tools.keys()).collect();
+        for name in names {
+            match (before.tools.get(name), self.tools.get(name)) {
+                (Some(_), None) => lines.push(format!("- tool {name}")),
+                (None, Some(_)) => lines.push(format!("+ tool {name}")),
+                (Some(old), Some(new)) if old != new => {
+                    lines.push(format!(
+                        "~ tool {name}: its description, schemas, effects or operation"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Described;
+
+    fn described(tools: &[(&str, &str)]) -> Described {
+        let tools = tools
+            .iter()
+            .map(|&(name, digest)| (name.to_owned(), digest.to_owned()));
+        Described {
+            name: "billing".into(),
+            adapter: "openapi".into(),
+            digest: "aa".into(),
+            document: Some("dd".into()),
+            answer: None,
+            base: Some("https://billing.example.com/".into()),
+            tools: tools.collect(),
+        }
+    }
+
+    #[test]
+    fn what_changed_is_told_tool_by_tool() {
+        let before = described(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        let mut after = described(&[("a", "1"), ("b", "2"), ("d", "1")]);
+        after.base = Some("https://evil.example/".into());
+        let lines = after.lines(Some(&before));
+        for line in [
+            "~ tool b:",
+            "- tool c",
+            "+ tool d",
+            "~ base https://billing.example.com/ -> https://evil",
+        ] {
+            assert!(
+                lines.iter().any(|known| known.starts_with(line)),
+                "{line}: {lines:?}"
+            );
+        }
+        assert!(!lines.iter().any(|line| line.contains("tool a")));
+        assert!(before.lines(Some(&before)).is_empty());
+    }
+
+    #[test]
+    fn a_thousand_tools_are_counted_and_not_all_named() {
+        let many: BTreeMap<_, _> = (0..1_222).map(|n| (format!("t{n:04}"), "1".to_owned())).collect();
+        let described = Described {
+            tools: many,
+            ..described(&[])
+        };
+        assert!(
+            described
+                .lines(None)
+                .iter()
+                .any(|line| line.ends_with("and 1182 more"))
+        );
+    }
+}

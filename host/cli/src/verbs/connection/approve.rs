@@ -1,0 +1,131 @@
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use serde::Serialize;
+use toolhost_audit::LogSink;
+use toolhost_egress::Egress;
+use toolhost_identity::TenantId;
+use toolhost_policy::ConnectionName;
+
+use crate::args::{ApproveArgs, OutputFormat};
+use crate::config::AdapterSettings;
+use crate::exit::Failure;
+use crate::grants::{Answerer, Lock};
+use crate::output::{self, Show};
+use crate::setup::Setup;
+use crate::verbs::run::ask;
+use crate::wiring::{self, Choosing, Ground, adapters::Room};
+
+/// One discovery at a time.
+const SLOTS: u32 = 1;
+
+#[derive(Serialize)]
+struct Approved {
+    connection: String,
+    tools: usize,
+}
+
+impl Show for Approved {
+    fn text(&self) -> String {
+        format!(
+            "connection {}: {} tools are approved",
+            self.connection, self.tools
+        )
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let row = vec![self.connection.clone(), self.tools.to_string()];
+        (output::head(&["connection", "tools"]), vec![row])
+    }
+}
+
+/// Looks at what a connection's system offers, and asks for a yes.
+pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let mut setup = Setup::gather(&args.wiring)?;
+    let name = ConnectionName::parse(&args.connection)
+        .map_err(|why| Failure::usage(format!("{}: {why}", args.connection.escape_default())))?;
+    let Some(settings) = setup.config.adapters.remove(&name) else {
+        return Err(Failure::usage(format!(
+            "connection {name} has no adapter, so there is nothing to approve: set connections.{name}.adapter"
+        ))
+        .into());
+    };
+    if let Some(tenant) = &args.as_tenant {
+        let tenant = TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--as-tenant: {why}")))?;
+        setup.dev_tenant = Some(tenant);
+    }
+    let mut person = |text: &str| ask(text);
+    let answerer = if setup.yes {
+        Answerer::Yes
+    } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Answerer::Person(&mut person)
+    } else {
+        Answerer::Nobody
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let tools = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
+    output::show(
+        format,
+        &Approved {
+            connection: name.to_string(),
+            tools,
+        },
+    )
+}
+
+async fn approve(
+    args: &ApproveArgs,
+    setup: &Setup,
+    name: &ConnectionName,
+    settings: &AdapterSettings,
+    mut answerer: Answerer<'_>,
+) -> anyhow::Result<usize> {
+    let network = wiring::network()?;
+    let mut lock = Lock::read(&setup.lock)?;
+    let of = |egress: Arc<Egress>, kv| {
+        let cache = Some(setup.cache_dir.clone());
+        wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, egress, kv)
+    };
+    if settings.spec.is_some() {
+        // Nothing of any tenant is needed, so that a host that runs is not in the way.
+        let audit = Arc::new(LogSink);
+        let egress = wiring::egress(Arc::clone(&network), wiring::no_credentials(), audit.clone())?;
+        let sandbox = of(egress, wiring::no_values())?;
+        let room = Room {
+            setup,
+            sandbox: &sandbox,
+            network: &network,
+            audit: audit.as_ref(),
+        };
+        return room
+            .approve_document(name, settings, &mut lock, &mut answerer)
+            .await;
+    }
+    if setup.dev_tenant.is_none() && args.token.is_none() {
+        return Err(Failure::usage(format!(
+            "connection {name} has no document, so its system is asked for somebody: --as-tenant NAME or --token @FILE|env:VAR"
+        ))
+        .into());
+    }
+    let ground = Ground::open(setup).await?;
+    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
+    let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), ground.kept.as_ref())?;
+    let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+    let binding = admitted.caller.clone().binding();
+    let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
+    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
+    choosing.credentials.presents(&binding, &admitted.presented);
+    let (credentials, _) = wiring::provider(setup, ground.vault(), choosing.credentials)?;
+    let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
+    let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
+    let room = Room {
+        setup,
+        sandbox: &sandbox,
+        network: &network,
+        audit: ground.audit.as_ref(),
+    };
+    room.approve_answer(name, settings, &egress, binding, &mut lock, &mut answerer)
+        .await
+}

@@ -1,0 +1,132 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use toolhost_egress::Egress;
+use toolhost_identity::Binding;
+use toolhost_policy::{Connection, ConnectionName, Endpoint, Method, PathTemplate, PluginName};
+use toolhost_sandbox::CallContext;
+use toolhost_tools::{granted, refusals};
+
+use super::{Room, chosen, load, pins};
+use crate::config::AdapterSettings;
+use crate::exit::Failure;
+use crate::grants::{self, Answerer, Lock, approve_described};
+use crate::output::printable;
+
+/// How long asking a system what it offers may take, as long as looking at a document may.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
+impl Room<'_> {
+    /// The yes to what a document describes now. How many tools that is.
+    ///
+    /// # Errors
+    /// It cannot be had or read, or nobody said yes.
+    pub(crate) async fn approve_document(
+        &self,
+        name: &ConnectionName,
+        settings: &AdapterSettings,
+        lock: &mut Lock,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<usize> {
+        let connection = self.connection(name)?;
+        let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
+        let spec = settings.spec.as_ref();
+        let spec = spec.ok_or_else(|| Failure::usage(format!("connections.{name}.spec is missing")))?;
+        let found = self.found(&connection, settings, spec, &adapter, None).await?;
+        yes(self, &found.asked, &found.notes, lock, answerer)
+    }
+
+    /// The yes to what a system answers when it is asked for this caller. How many tools that is.
+    ///
+    /// # Errors
+    /// It does not answer, or nobody said yes.
+    pub(crate) async fn approve_answer(
+        &self,
+        name: &ConnectionName,
+        settings: &AdapterSettings,
+        egress: &Arc<Egress>,
+        binding: Binding,
+        lock: &mut Lock,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<usize> {
+        let connection = self.connection(name)?;
+        let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
+        let plugin = PluginName::parse(name.as_str()).map_err(|why| Failure::usage(why.to_string()))?;
+        let limits = self.setup.config.limits.clone();
+        let endpoints = reachable(&connection)?;
+        let grant = Arc::new(granted(plugin.clone(), &connection, limits.clone(), endpoints));
+        let call = egress
+            .call(binding.clone(), grant, 0, Instant::now() + PATIENCE)
+            .of_read_only_tool(true)
+            .of_adapter(name.clone(), None);
+        let context = CallContext {
+            call: 0,
+            binding,
+            plugin,
+            limits: Arc::new(limits),
+            egress: Arc::new(call),
+            meter: None,
+            progress: None,
+        };
+        let found = adapter
+            .ask(context)
+            .await
+            .map_err(|error| Failure::plugin(format!("connection {name}: {error}")))?;
+        let discovery = found.map_err(|failure| {
+            Failure::refused(format!("connection {name}: {}", printable(&failure.message)))
+        })?;
+        let refused = refusals(&connection, &discovery.tools);
+        chosen::check(settings, &discovery, &refused)?;
+        let answer = adapter
+            .keep_answer(&discovery)
+            .ok_or_else(|| Failure::plugin(format!("connection {name}: its answer cannot be kept")))?;
+        let asked = grants::Described {
+            name: name.to_string(),
+            adapter: settings.adapter.to_string(),
+            digest: adapter.digest().to_string(),
+            document: None,
+            answer: Some(answer),
+            base: None,
+            tools: pins(&discovery.tools, &refused),
+        };
+        yes(self, &asked, &[], lock, answerer)
+    }
+
+    fn connection(&self, name: &ConnectionName) -> Result<Arc<Connection>, Failure> {
+        let known = self.setup.config.connections.get(name);
+        known
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("there is no [connections.{name}]")))
+    }
+}
+
+/// What an adapter may ask before anything is known: what the operator allows, or else the base itself.
+fn reachable(connection: &Connection) -> Result<Vec<Endpoint>, Failure> {
+    if let Some(allow) = &connection.allow {
+        return Ok(allow.clone());
+    }
+    let path = PathTemplate::parse("/").map_err(|why| Failure::usage(why.to_string()))?;
+    let endpoint = |method| Endpoint {
+        method,
+        path: path.clone(),
+        query: Vec::new(),
+        query_objects: Vec::new(),
+        headers: Vec::new(),
+    };
+    Ok([Method::Get, Method::Post, Method::Delete].map(endpoint).to_vec())
+}
+
+fn yes(
+    room: &Room<'_>,
+    asked: &grants::Described,
+    notes: &[String],
+    lock: &mut Lock,
+    answerer: &mut Answerer<'_>,
+) -> anyhow::Result<usize> {
+    approve_described(asked, notes, lock, answerer, room.audit)?.map_err(|text| {
+        Failure::refused(format!(
+            "{text}this is not approved: answer the question on a terminal, or pass --yes"
+        ))
+    })?;
+    Ok(asked.tools.len())
+}

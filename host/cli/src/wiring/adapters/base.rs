@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use toolhost_policy::Connection;
+use toolhost_sandbox::contract;
+use url::Url;
+
+use crate::config::{self, AdapterSettings, Spec};
+use crate::exit::Failure;
+
+/// The connection at the place that its document says, where the operator does not say one. It is checked as a configured one
+/// is.
+///
+/// # Errors
+/// The document says none, or one that no configuration could have.
+pub(super) fn of_document(
+    connection: &Arc<Connection>,
+    settings: &AdapterSettings,
+    discovery: &contract::Discovery,
+) -> Result<Arc<Connection>, Failure> {
+    if !settings.takes_base {
+        return Ok(Arc::clone(connection));
+    }
+    let name = &connection.name;
+    let refuse = |why: String| Failure::usage(format!("connections.{name}.base is missing, and {why}"));
+    let said = discovery
+        .base
+        .as_deref()
+        .ok_or_else(|| refuse("its document does not say where the system is".to_owned()))?;
+    let shown = crate::output::printable(said);
+    let base = match (Url::parse(said), &settings.spec) {
+        (Ok(base), _) => base,
+        (Err(url::ParseError::RelativeUrlWithoutBase), Some(Spec::Url(document))) => document
+            .join(said)
+            .map_err(|why| refuse(format!("{shown:?} of its document does not parse: {why}")))?,
+        (Err(why), _) => return Err(refuse(format!("{shown:?} of its document is no place: {why}"))),
+    };
+    let unfit = |why: String| refuse(format!("{base}, which its document says, {why}"));
+    config::check_base(&base).map_err(&unfit)?;
+    if base.scheme() == "http" && !connection.allow_http {
+        return Err(unfit(format!(
+            "sends the credential in the clear; set connections.{name}.allow_http = true if that is meant"
+        )));
+    }
+    if config::loopback(&base) && !connection.allow_loopback {
+        return Err(unfit(format!(
+            "is this machine; set connections.{name}.allow_loopback = true if that is meant"
+        )));
+    }
+    let placed = Connection {
+        base,
+        ..Connection::clone(connection)
+    };
+    toolhost_egress::check_connection(&placed).map_err(|why| refuse(why.to_string()))?;
+    Ok(Arc::new(placed))
+}
+
+/// What a yes is asked for: the base, where it is the document's.
+pub(super) fn proposed(settings: &AdapterSettings, connection: &Connection) -> Option<String> {
+    settings.takes_base.then(|| connection.base.to_string())
+}

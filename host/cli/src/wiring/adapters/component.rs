@@ -1,0 +1,62 @@
+use std::path::PathBuf;
+
+use toolhost_policy::PluginName;
+use toolhost_sandbox::{Adapter, Sandbox};
+
+use crate::exit::Failure;
+use crate::progress::Progress;
+use crate::setup::Setup;
+use crate::wiring::files::plugin_file;
+
+/// Where adapters are that no key and no flag names: in this directory beside the program.
+const BESIDE: &str = "adapters";
+
+/// The file of an adapter.
+///
+/// # Errors
+/// None is named, and there is none beside the program.
+pub(crate) fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
+    if let Some(path) = setup.config.adapter_files.get(name) {
+        return Ok(path.clone());
+    }
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join(BESIDE).join(format!("{name}.wasm"))));
+    match beside {
+        Some(path) if path.exists() => Ok(path),
+        beside => {
+            let place = beside.map_or_else(String::new, |path| {
+                format!(", and there is no {}", path.display())
+            });
+            Err(Failure::usage(format!(
+                "adapter {name} is not there: name its component with [adapters.{name}] file = \"…\" or --adapter {name}=FILE{place}"
+            )))
+        }
+    }
+}
+
+/// Loads an adapter.
+///
+/// # Errors
+/// It is not there, is no adapter or another one, or asks for connections of its own.
+pub(crate) async fn load(setup: &Setup, sandbox: &Sandbox, name: &PluginName) -> Result<Adapter, Failure> {
+    let file = plugin_file(&of_name(setup, name)?, &setup.config.limits, true)?;
+    let refuse = |why: String| Failure::plugin(format!("{}: {why}", file.path.display()));
+    if file.manifest.name != *name {
+        return Err(refuse(format!(
+            "the adapter's name is {}, not {name}",
+            file.manifest.name
+        )));
+    }
+    if let Some(request) = file.manifest.connections.first() {
+        return Err(refuse(format!(
+            "its manifest asks for connection {}, and an adapter serves the one that it is set on",
+            request.name
+        )));
+    }
+    let _progress = Progress::start(format!("compiling {}", file.path.display()));
+    sandbox
+        .load_adapter(&file.bytes)
+        .await
+        .map_err(|error| refuse(error.to_string()))
+}

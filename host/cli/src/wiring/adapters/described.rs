@@ -1,0 +1,182 @@
+use std::sync::Arc;
+
+use toolhost_audit::{Event, GrantApproved};
+use toolhost_policy::Connection;
+use toolhost_sandbox::{Adapter, contract};
+use toolhost_tools::refusals;
+
+use super::{Room, Served, base, chosen, document, granted, notes, pins};
+use crate::config::{AdapterSettings, Spec};
+use crate::exit::Failure;
+use crate::grants::{self, Answerer, Lock, approve_described, sha256};
+
+/// A document that was had and read, and what is asked about it.
+pub(super) struct Found {
+    pub(super) asked: grants::Described,
+    pub(super) notes: Vec<String>,
+    /// At the place that the document says, where the operator says none.
+    connection: Arc<Connection>,
+    discovery: contract::Discovery,
+}
+
+impl Room<'_> {
+    /// What is served of a connection that a document describes: the document that is there, once somebody has said yes to it,
+    /// and else the one that somebody has said yes to.
+    pub(super) async fn of_document(
+        &self,
+        connection: &Arc<Connection>,
+        settings: &AdapterSettings,
+        spec: &Spec,
+        adapter: &Adapter,
+        lock: &mut Lock,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<Served> {
+        let name = connection.name.as_str();
+        let before = lock.described(name).cloned();
+        let now = self
+            .found(connection, settings, spec, adapter, before.as_ref())
+            .await;
+        let why = match now {
+            Err(why) => why,
+            Ok(found) => match self.granted(&found, lock, answerer)? {
+                Ok(()) => {
+                    let tools = granted(found.discovery.tools, &found.asked);
+                    return Ok(Served {
+                        connection: found.connection,
+                        tools: chosen::only(settings, tools),
+                    });
+                }
+                Err(text) => Failure::refused(format!(
+                    "{text}this is not granted to connection {name} yet: run it once on a terminal and answer the question, pass --yes, or use host connection approve {name}"
+                ))
+                .into(),
+            },
+        };
+        let Some(old) = self.old(connection, settings, adapter, before).await else {
+            return Err(why);
+        };
+        tracing::warn!(connection = name, "what was approved before is served: {why:#}");
+        Ok(old)
+    }
+
+    /// What a yes would be given to now. The same document means the same to the same adapter: of one that was approved nothing
+    /// is looked at again.
+    pub(super) async fn found(
+        &self,
+        connection: &Arc<Connection>,
+        settings: &AdapterSettings,
+        spec: &Spec,
+        adapter: &Adapter,
+        before: Option<&grants::Described>,
+    ) -> anyhow::Result<Found> {
+        let document = document::read(self, connection, spec).await?;
+        let (digest, own) = (sha256(&document), adapter.digest().to_string());
+        let discovery = self.discover(connection, adapter, document).await?;
+        let connection = base::of_document(connection, settings, &discovery)?;
+        let base = base::proposed(settings, &connection);
+        let is_same = |before: &&grants::Described| {
+            before.document.as_ref() == Some(&digest) && before.digest == own && before.base == base
+        };
+        if let Some(before) = before.filter(is_same) {
+            chosen::check(settings, &discovery, &[])?;
+            return Ok(Found {
+                asked: before.clone(),
+                notes: Vec::new(),
+                connection,
+                discovery,
+            });
+        }
+        let refused = refusals(&connection, &discovery.tools);
+        chosen::check(settings, &discovery, &refused)?;
+        let asked = grants::Described {
+            name: connection.name.to_string(),
+            adapter: settings.adapter.to_string(),
+            digest: own,
+            document: Some(digest),
+            answer: None,
+            base,
+            tools: pins(&discovery.tools, &refused),
+        };
+        Ok(Found {
+            notes: notes(settings, &discovery, &refused),
+            asked,
+            connection,
+            discovery,
+        })
+    }
+
+    fn granted(
+        &self,
+        found: &Found,
+        lock: &mut Lock,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<Result<(), String>> {
+        if lock.described(&found.asked.name) == Some(&found.asked) {
+            self.stands(&found.asked)?;
+            return Ok(Ok(()));
+        }
+        approve_described(&found.asked, &found.notes, lock, answerer, self.audit)
+    }
+
+    /// Records what is served by an earlier yes, as it is of plugins.
+    fn stands(&self, granted: &grants::Described) -> anyhow::Result<()> {
+        let digest = granted.document.clone().unwrap_or_else(|| granted.digest.clone());
+        self.audit.record_now(&Event::GrantApproved(GrantApproved {
+            plugin: granted.name.clone(),
+            digest,
+            by: "host.lock",
+        }))?;
+        Ok(())
+    }
+
+    /// What an adapter finds in a document, or has found in it before.
+    async fn discover(
+        &self,
+        connection: &Connection,
+        adapter: &Adapter,
+        document: Vec<u8>,
+    ) -> anyhow::Result<contract::Discovery> {
+        let name = &connection.name;
+        document::keep(self.setup, &document);
+        let found = adapter
+            .discover(document, None)
+            .await
+            .map_err(|error| Failure::plugin(format!("connection {name}: {error}")))?;
+        Ok(found.map_err(|failure| {
+            let why = crate::output::printable(&failure.message);
+            Failure::usage(format!(
+                "connections.{name}.spec: the document is none that the adapter can read: {why}"
+            ))
+        })?)
+    }
+
+    /// What was approved before, of a document that is no longer the one that is there, as long as the adapter is the one
+    /// that it was approved with.
+    async fn old(
+        &self,
+        connection: &Arc<Connection>,
+        settings: &AdapterSettings,
+        adapter: &Adapter,
+        before: Option<grants::Described>,
+    ) -> Option<Served> {
+        let before = before.filter(|before| before.digest == adapter.digest().to_string())?;
+        let digest = before.document.as_deref()?;
+        let discovery = match adapter.found_before(&document::digest(digest)?) {
+            Some(discovery) => discovery,
+            None => {
+                let document = document::kept(self.setup, digest)?;
+                adapter.discover(document, None).await.ok()?.ok()?
+            }
+        };
+        let connection = base::of_document(connection, settings, &discovery).ok()?;
+        if before.base != base::proposed(settings, &connection) {
+            return None;
+        }
+        self.stands(&before).ok()?;
+        let tools = granted(discovery.tools, &before);
+        Some(Served {
+            connection,
+            tools: chosen::only(settings, tools),
+        })
+    }
+}

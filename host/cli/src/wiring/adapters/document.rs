@@ -1,0 +1,138 @@
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use toolhost_net::{AddressPolicy, TlsIdentity};
+use toolhost_policy::Connection;
+use toolhost_sandbox::MAX_DOCUMENT;
+
+use super::Room;
+use crate::config::Spec;
+use crate::exit::Failure;
+use crate::grants::sha256;
+use crate::setup::Setup;
+
+/// How long fetching a document may take: the start of the host waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The directory of documents, below that of compiled plugins.
+const DIRECTORY: &str = "documents";
+
+/// Documents that are kept: those of a host's connections, and some that they had before.
+const MAX_KEPT: usize = 64;
+
+/// A connection's document, from its file or fetched: without a credential, without following a redirect, and to addresses
+/// that the connection may have itself.
+///
+/// # Errors
+/// It cannot be had, or is larger than any document may be.
+pub(super) async fn read(room: &Room<'_>, connection: &Connection, spec: &Spec) -> Result<Vec<u8>, Failure> {
+    let refuse = |why: String| Failure::usage(format!("connections.{}.spec: {why}", connection.name));
+    let url = match spec {
+        Spec::File(path) => return of_file(path).map_err(refuse),
+        Spec::Url(url) => url,
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let policy = AddressPolicy::of(connection);
+    let cap = usize::try_from(MAX_DOCUMENT).unwrap_or(usize::MAX);
+    let fetched = match &connection.ca {
+        Some(pem) if url.scheme() == "https" => {
+            let tls =
+                TlsIdentity::private(pem).map_err(|why| refuse(format!("connections.ca_file: {why}")))?;
+            room.network
+                .fetch_trusting(&tls, url, cap, deadline, &policy)
+                .await
+        }
+        _ => {
+            let allow_http = connection.allow_http;
+            room.network.fetch(url, cap, deadline, &policy, allow_http).await
+        }
+    };
+    let bytes = fetched.map_err(|why| refuse(format!("{url} cannot be fetched: {why}")))?;
+    Ok(bytes.to_vec())
+}
+
+/// A document in a file.
+///
+/// # Errors
+/// One sentence.
+pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
+    let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(fail)?;
+    if file.metadata().map_err(fail)?.is_dir() {
+        return Err(format!("{}: it is a directory", path.display()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_DOCUMENT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    if bytes.len() as u64 > MAX_DOCUMENT {
+        return Err(format!(
+            "{}: it has more than {MAX_DOCUMENT} bytes",
+            path.display()
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Keeps a document by its digest, so that what was approved can be looked at when its system has another one by then.
+/// Failing to is no failure of the start.
+pub(super) fn keep(setup: &Setup, document: &[u8]) {
+    let directory = setup.cache_dir.join(DIRECTORY);
+    let path = place(setup, &sha256(document));
+    if path.exists() {
+        return;
+    }
+    let partial = path.with_extension(std::process::id().to_string());
+    let write = || {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)?;
+        std::fs::write(&partial, document)?;
+        std::fs::rename(&partial, &path)?;
+        prune(&directory)
+    };
+    if let Err(error) = write() {
+        tracing::warn!(%error, "a document could not be kept");
+        let _ = std::fs::remove_file(&partial);
+    }
+}
+
+/// A document that was kept, if it is still what its digest says.
+pub(super) fn kept(setup: &Setup, digest: &str) -> Option<Vec<u8>> {
+    self::digest(digest)?;
+    let document = of_file(&place(setup, digest)).ok()?;
+    (sha256(&document) == digest).then_some(document)
+}
+
+/// The oldest go first.
+fn prune(directory: &Path) -> std::io::Result<()> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)?
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    files.sort();
+    let surplus = files.len().saturating_sub(MAX_KEPT);
+    for (_, path) in files.into_iter().take(surplus) {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+fn place(setup: &Setup, digest: &str) -> PathBuf {
+    setup.cache_dir.join(DIRECTORY).join(digest)
+}
+
+/// The bytes of a digest in hexadecimal.
+pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}

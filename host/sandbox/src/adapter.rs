@@ -1,0 +1,187 @@
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use toolhost_policy::Manifest;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::bindings::exports::toolhost::plugin::adapter::GuestIndices;
+use crate::compile::one_line;
+use crate::component::{Export, Loaded, Ready};
+use crate::contract::{Discovery, Document, Failure, Invocation, Outcome};
+use crate::discovering::{self, MAX_DOCUMENT};
+use crate::guests::{Pace, Spun};
+use crate::state::HostState;
+use crate::{Answered, CallContext, PluginDigest, SandboxError, imports};
+
+/// A component that turns a described system into tools. It was admitted and compiled, and grants nothing: each call
+/// brings what was granted.
+#[derive(Clone)]
+pub struct Adapter {
+    pub(crate) loaded: Loaded,
+    indices: GuestIndices,
+    /// For the engine of discoveries, which loads it anew each time: they are rare.
+    artefact: Arc<[u8]>,
+}
+
+impl fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adapter")
+            .field("digest", &self.loaded.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Adapter {
+    pub(crate) fn of(loaded: Loaded, artefact: Vec<u8>) -> Result<Self, SandboxError> {
+        let indices = GuestIndices::new(loaded.ready.pre()).map_err(|error| {
+            let interface = imports::ADAPTER_INTERFACE;
+            SandboxError::NotAdmitted(one_line(&format!(
+                "the component does not export {interface}: {error:#}"
+            )))
+        })?;
+        Ok(Self {
+            loaded,
+            indices,
+            artefact: artefact.into(),
+        })
+    }
+
+    /// SHA-256 of the file.
+    #[must_use]
+    pub fn digest(&self) -> PluginDigest {
+        self.loaded.digest
+    }
+
+    /// The manifest that the file carries.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Arc<Manifest>> {
+        self.loaded.manifest.as_ref()
+    }
+
+    /// What a document describes. The adapter reaches nothing meanwhile.
+    ///
+    /// # Errors
+    /// The document is too large, or the adapter did not come to an end within the bounds of a discovery. What it says
+    /// itself against the document is the inner error.
+    pub async fn discover(
+        &self,
+        content: Vec<u8>,
+        content_type: Option<String>,
+    ) -> Result<Result<Discovery, Failure>, SandboxError> {
+        if content.len() as u64 > MAX_DOCUMENT {
+            return Err(SandboxError::NotAdmitted(format!(
+                "the document has {} bytes, more than {MAX_DOCUMENT}",
+                content.len()
+            )));
+        }
+        let digest: [u8; 32] = Sha256::digest(&content).into();
+        if let Some(known) = self.found_before(&digest) {
+            return Ok(Ok(known));
+        }
+        let document = Document {
+            content,
+            content_type,
+            meta: Vec::new(),
+        };
+        let found = self.discovered(Some(document), None).await?;
+        if let Ok(discovery) = &found {
+            self.keep(&digest, discovery);
+        }
+        Ok(found)
+    }
+
+    /// What a system says of itself, asked for the caller of `context`.
+    ///
+    /// # Errors
+    /// As [`Adapter::discover`].
+    pub async fn ask(&self, context: CallContext) -> Result<Result<Discovery, Failure>, SandboxError> {
+        self.discovered(None, Some(context)).await
+    }
+
+    async fn discovered(
+        &self,
+        document: Option<Document>,
+        context: Option<CallContext>,
+    ) -> Result<Result<Discovery, Failure>, SandboxError> {
+        let sandbox = &self.loaded.sandbox;
+        let (made, permit) = sandbox.discovering.turn().await?;
+        let ready = Ready::of_artefact(&made.engine, &made.linker, &self.artefact)?;
+        let indices = GuestIndices::new(ready.pre()).map_err(|_| SandboxError::Internal)?;
+        let limits = discovering::limits(&sandbox.settings.limits);
+        let call = context.as_ref().map_or(0, |context| context.call);
+        let name = match &context {
+            Some(context) => context.plugin.clone(),
+            None => self.loaded.name()?,
+        };
+        let scope = context.map(|context| self.loaded.scope(context));
+        let (spun, turns) = (Spun::default(), Arc::new(Semaphore::new(1)));
+        let inside = spun.clone();
+        let discover = Discover(indices, document);
+        // A pace of its own: it is not to be run on a door's thread, however short the calls have been.
+        let pace = Pace::default();
+        let ran = sandbox.guests.run(&pace, spun, turns, async move {
+            let run = ready.run(name, call, &limits, scope, inside, discover);
+            let result = tokio::time::timeout(limits.wall(), run).await;
+            result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
+        });
+        let ended = ran.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a discovery failed");
+            Err(SandboxError::Internal)
+        });
+        drop(permit);
+        ended.map_err(of_discovery)
+    }
+
+    /// Calls the tool that `descriptor` came with, in a fresh instance, within the bounds of `context`.
+    ///
+    /// # Errors
+    /// As [`crate::Plugin::invoke`].
+    pub async fn invoke(
+        &self,
+        context: CallContext,
+        descriptor: Arc<[u8]>,
+        invocation: Invocation,
+    ) -> Result<Answered, SandboxError> {
+        let invoke = Invoke(self.indices.clone(), descriptor, invocation);
+        self.loaded.answer(context, invoke).await
+    }
+}
+
+/// The bounds are a discovery's own and no key sets them, so their messages name none.
+fn of_discovery(error: SandboxError) -> SandboxError {
+    match error {
+        SandboxError::Limit { limit, value } => SandboxError::Discovery(format!(
+            "it reached the limit of {value} {} ({limit})",
+            limit.unit()
+        )),
+        SandboxError::Timeout(ms) => {
+            SandboxError::Discovery(format!("it took longer than {ms} milliseconds"))
+        }
+        other => other,
+    }
+}
+
+struct Discover(GuestIndices, Option<Document>);
+
+impl Export for Discover {
+    type Answer = Result<Discovery, Failure>;
+
+    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+        let adapter = self.0.load(&mut *store, instance)?;
+        adapter.call_discover(store, self.1.as_ref()).await
+    }
+}
+
+struct Invoke(GuestIndices, Arc<[u8]>, Invocation);
+
+impl Export for Invoke {
+    type Answer = Result<Outcome, Failure>;
+
+    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+        let adapter = self.0.load(&mut *store, instance)?;
+        adapter.call_invoke(store, &self.1, &self.2).await
+    }
+}

@@ -1,0 +1,62 @@
+use sha2::{Digest, Sha256};
+
+use crate::Adapter;
+use crate::contract::Discovery;
+
+/// It stands in the file's name: whoever changes what is written changes it.
+const LAYOUT: u32 = 1;
+
+impl Adapter {
+    /// What this adapter once found in the document of this digest, where that is kept: it is not looked at again, since the
+    /// same document gives the same answer.
+    ///
+    /// What is kept is authenticated like compiled artefacts; anything else is not read.
+    #[must_use]
+    pub fn found_before(&self, document: &[u8; 32]) -> Option<Discovery> {
+        self.kept(&hexadecimal(document))
+    }
+
+    /// What a system said to this adapter, kept by [`Adapter::keep_answer`].
+    #[must_use]
+    pub fn answered_before(&self, answer: &str) -> Option<Discovery> {
+        // The digest comes from a file that people edit, and goes into a name.
+        let is_digest = answer.len() == 64 && answer.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_digest.then(|| self.kept(&format!("said-{answer}")))?
+    }
+
+    /// Keeps what a system said; the digest under which it is found again, in lower-case hexadecimal.
+    #[must_use]
+    pub fn keep_answer(&self, discovery: &Discovery) -> Option<String> {
+        let bytes = postcard::to_allocvec(discovery).ok()?;
+        let digest = hexadecimal(&Sha256::digest(&bytes));
+        self.put(&format!("said-{digest}"), &bytes);
+        Some(digest)
+    }
+
+    pub(crate) fn keep(&self, document: &[u8; 32], discovery: &Discovery) {
+        if let Ok(bytes) = postcard::to_allocvec(discovery) {
+            self.put(&hexadecimal(document), &bytes);
+        }
+    }
+
+    fn kept(&self, what: &str) -> Option<Discovery> {
+        let bytes = self.loaded.sandbox.cache.as_ref()?.get(&self.file(what))?;
+        postcard::from_bytes(&bytes)
+            .inspect_err(|error| tracing::warn!(%error, "what an adapter once found cannot be read"))
+            .ok()
+    }
+
+    fn put(&self, what: &str, bytes: &[u8]) {
+        if let Some(cache) = &self.loaded.sandbox.cache {
+            cache.put(&self.file(what), bytes);
+        }
+    }
+
+    fn file(&self, what: &str) -> String {
+        format!("{}-{what}-{LAYOUT}.tools", self.digest())
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

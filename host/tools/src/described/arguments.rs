@@ -1,0 +1,130 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName};
+use toolhost_sandbox::contract;
+
+/// What becomes of the arguments that an adapter named.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Filled by the host from the credential's attributes.
+    pub(super) provided: BTreeMap<String, ConnectionName>,
+    /// Of these, what is written as a number.
+    pub(super) numbers: BTreeSet<String>,
+}
+
+/// Takes out of a tool's schema what no model chooses: what `provide` fills stays an argument of the adapter (`whole`), and
+/// what the host itself puts on the request is none at all.
+///
+/// # Errors
+/// The schema demands it in another place, or it is of a type that a text cannot fill.
+pub(super) fn take(
+    connection: &Connection,
+    arguments: &[contract::Argument],
+    whole: &mut Map<String, Value>,
+    model: &mut Map<String, Value>,
+) -> Result<Taken, String> {
+    let mut taken = Taken::default();
+    for argument in arguments {
+        let name = &argument.name;
+        if is_own(connection, argument) {
+            remove(whole, name)?;
+            remove(model, name)?;
+            continue;
+        }
+        if !connection.provide.iter().any(|(provided, _)| provided == name) {
+            continue;
+        }
+        let Some(property) = remove(model, name)? else {
+            continue;
+        };
+        match kind_of(&property) {
+            Some(Kind::Text) => {}
+            Some(Kind::Number) => {
+                taken.numbers.insert(name.clone());
+            }
+            None => {
+                return Err(format!(
+                    "connections.{}.provide fills the argument {name:?}, which is neither a text nor a number",
+                    connection.name
+                ));
+            }
+        }
+        taken.provided.insert(name.clone(), connection.name.clone());
+    }
+    Ok(taken)
+}
+
+enum Kind {
+    Text,
+    Number,
+}
+
+/// What can fill a property. One that says nothing of its type takes a text; the whole is checked again when it is filled.
+fn kind_of(property: &Value) -> Option<Kind> {
+    let is = |kind: &str| match property.get("type") {
+        None => kind == "string",
+        Some(Value::String(only)) => only == kind,
+        Some(Value::Array(several)) => several.iter().any(|one| one == kind),
+        Some(_) => false,
+    };
+    if is("string") {
+        Some(Kind::Text)
+    } else if is("integer") || is("number") {
+        Some(Kind::Number)
+    } else {
+        None
+    }
+}
+
+/// Whether the host writes this place on every request, from the operator's configuration.
+fn is_own(connection: &Connection, argument: &contract::Argument) -> bool {
+    let key = argument.key.as_str();
+    match argument.location.as_str() {
+        "header" => {
+            let own = connection.auth.header();
+            own.is_some_and(|own| own.as_str() == key)
+                || connection.headers.iter().any(|(own, _)| own.as_str() == key)
+        }
+        // The credential is the whole field then: no other cookie stands beside it.
+        "cookie" => connection
+            .auth
+            .header()
+            .is_some_and(|own| own == http::header::COOKIE),
+        "query" => {
+            let own = connection.filled.query.iter().map(|(own, _)| own.as_str());
+            let auth = match &connection.auth {
+                AuthPlacement::Query { key } => Some(key.as_str()),
+                _ => None,
+            };
+            own.chain(auth).any(|own| own.eq_ignore_ascii_case(key))
+        }
+        "body" => matches!(&connection.auth, AuthPlacement::Body { pointer }
+            if pointer.strip_prefix('/') == Some(key)),
+        _ => false,
+    }
+}
+
+/// Takes a property out of `properties` and `required`.
+fn remove(schema: &mut Map<String, Value>, name: &str) -> Result<Option<Value>, String> {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let removed = properties.and_then(|properties| properties.remove(name));
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|known| known != name);
+    }
+    // What stands beside could still ask for it: then no call of a model would fit.
+    const BESIDE: [&str; 6] = [
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "dependentRequired",
+        "minProperties",
+    ];
+    if removed.is_some() && BESIDE.iter().any(|key| schema.contains_key(*key)) {
+        return Err(format!(
+            "its schema has more to say of {name:?}, which the host fills"
+        ));
+    }
+    Ok(removed)
+}

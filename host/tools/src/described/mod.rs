@@ -1,0 +1,185 @@
+//! Tools that an adapter has found in a described system: which of them are served, under which names, with which
+//! arguments, and what each is pinned to.
+//!
+//! A plugin's author can be asked to mend a tool; who wrote a document usually cannot. So one bad operation never fails
+//! the others: it is left out, and the operator is told why ([`refusals`]).
+
+mod arguments;
+mod entry;
+mod name;
+mod output;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use toolhost_policy::{
+    Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts, PluginName,
+};
+use toolhost_sandbox::{Adapter, contract};
+
+pub use name::tool_name;
+pub(crate) use output::misfit;
+
+use crate::catalogue::Pinned;
+use crate::{CatalogueError, ToolEntry};
+
+/// Tools of one connection. GitHub's document has 1,222 operations; who needs fewer says so with `operations`.
+pub(crate) const MAX_DESCRIBED: usize = 5_000;
+
+/// A connection that an adapter makes tools of.
+#[derive(Debug)]
+pub struct Described {
+    /// The adapter.
+    pub adapter: Adapter,
+    /// The one connection that it serves here.
+    pub connection: Arc<Connection>,
+    /// The bounds of each call, before the adapter's manifest tightens them.
+    pub limits: Limits,
+    /// What was found and approved, and is to be served.
+    pub tools: Vec<contract::Discovered>,
+    /// `connections.NAME.strict_output`: an answer that does not fit the document is the tool's failure.
+    pub strict_output: bool,
+}
+
+/// Why a tool that an adapter found is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// As the adapter named it.
+    pub tool: String,
+    /// One sentence.
+    pub why: String,
+}
+
+/// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is found. Which of the tools
+/// the host will not serve, and why.
+#[must_use]
+pub fn refusals(connection: &Connection, tools: &[contract::Discovered]) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for found in tools {
+        let name = tool_name(connection.name.as_str(), &found.tool.name);
+        let fits = entry::entry(connection, found, false)
+            .and_then(|entry| entry::compile(&entry))
+            .and_then(|()| operation(found).map(drop))
+            .and_then(|()| {
+                if seen.insert(name) {
+                    Ok(())
+                } else {
+                    Err("another one has its name".to_owned())
+                }
+            });
+        if let Err(why) = fits {
+            refused.push(Refusal {
+                tool: found.tool.name.chars().take(64).collect(),
+                why,
+            });
+        }
+    }
+    refused
+}
+
+impl Described {
+    /// What holds for all tools: the grant without any endpoint, since each tool has its own.
+    pub(crate) fn grant(&self) -> Result<Grant, CatalogueError> {
+        let name = self.connection.name.as_str();
+        let plugin = PluginName::parse(name).map_err(|_| CatalogueError::Connection(name.to_owned()))?;
+        let tightened = match self.adapter.manifest() {
+            Some(manifest) => self.limits.clone().tightened(&manifest.limits),
+            None => self.limits.clone(),
+        };
+        Ok(granted(plugin, &self.connection, tightened, Vec::new()))
+    }
+
+    /// Each tool with what it is pinned to. What is not fit is left out, and said in the log.
+    pub(crate) fn entries(&mut self, grant: &Grant) -> Vec<(ToolEntry, Pinned)> {
+        let tools = std::mem::take(&mut self.tools);
+        let mut entries = Vec::with_capacity(tools.len());
+        for found in tools {
+            let tool = found.tool.name.clone();
+            match self.tool(found, grant) {
+                Ok(Some(made)) => entries.push(made),
+                Ok(None) => {
+                    tracing::debug!(connection = %self.connection.name, tool, "not among the endpoints of allow");
+                }
+                Err(why) => {
+                    tracing::warn!(connection = %self.connection.name, tool, why, "a tool is left out")
+                }
+            }
+        }
+        entries
+    }
+
+    fn tool(
+        &self,
+        found: contract::Discovered,
+        grant: &Grant,
+    ) -> Result<Option<(ToolEntry, Pinned)>, String> {
+        let operation = operation(&found)?;
+        let Some(endpoint) = allowed(&self.connection, operation.endpoint()) else {
+            return Ok(None);
+        };
+        let entry = entry::entry(&self.connection, &found, self.strict_output)?;
+        let limits = grant.limits.clone();
+        let own = Sha256::digest(&found.descriptor);
+        let pinned = Pinned {
+            digest: own.iter().fold(self.adapter.digest().to_string(), |text, byte| {
+                format!("{text}{byte:02x}")
+            }),
+            name: found.tool.name,
+            connection: self.connection.name.clone(),
+            descriptor: found.descriptor.into(),
+            operation: Arc::new(operation),
+            grant: Arc::new(granted(
+                grant.plugin.clone(),
+                &self.connection,
+                limits,
+                vec![endpoint],
+            )),
+        };
+        Ok(Some((entry, pinned)))
+    }
+}
+
+/// What an adapter may ask of a connection when it asks what there is: the endpoints that the operator allows.
+#[must_use]
+pub fn granted(
+    plugin: PluginName,
+    connection: &Arc<Connection>,
+    limits: Limits,
+    endpoints: Vec<Endpoint>,
+) -> Grant {
+    let grant = ConnectionGrant {
+        connection: Arc::clone(connection),
+        principal: connection.principal,
+        endpoints,
+        guest_base: connection.base.clone(),
+    };
+    Grant {
+        plugin,
+        connections: BTreeMap::from([(connection.name.clone(), grant)]),
+        limits,
+    }
+}
+
+/// The endpoint within what the operator allows; `None` where that has no such method and path.
+fn allowed(connection: &Connection, endpoint: Endpoint) -> Option<Endpoint> {
+    match &connection.allow {
+        None => Some(endpoint),
+        Some(allow) => allow.iter().find_map(|allowed| endpoint.intersect(allowed)),
+    }
+}
+
+fn operation(found: &contract::Discovered) -> Result<Operation, String> {
+    let given = &found.operation;
+    Operation::parse(OperationParts {
+        method: &given.method,
+        path: &given.path,
+        query: &given.query,
+        query_objects: &given.query_objects,
+        headers: &given.headers,
+        cookies: &given.cookies,
+        content_types: &given.content_types,
+    })
+    .map_err(|error| error.to_string())
+}
