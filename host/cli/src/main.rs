@@ -14,6 +14,7 @@
 //! - [`wiring`]: the rooms, put together.
 //! - [`reach`]: what lasts, through the host that runs or without one.
 //! - [`open_files`]: how many of them.
+//! - [`looking`]: what would become of a request, and whether a connection could be used.
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
 
 mod args;
@@ -21,6 +22,7 @@ mod config;
 mod exit;
 mod grants;
 mod logging;
+mod looking;
 mod missing;
 mod open_files;
 mod output;

@@ -90,6 +90,7 @@ fn of_connection(setup: &Setup, name: &ConnectionName, plugin: Option<&PluginNam
         connection.auth == AuthPlacement::None
             || connection.credentials == VAULT
             || connection.credentials == AUTHORITY
+            || config.providers.contains_key(&connection.credentials)
     }) {
         return pieces;
     }

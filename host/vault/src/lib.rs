@@ -18,7 +18,8 @@
 //! - [`Broker`], [`AwsSecretsManager`], [`KvStore`]: credentials that an application or a secret manager keeps. [`Place`]
 //!   says where, [`Names`] under which name, [`Grammar`] how they are written.
 //! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
-//! - [`Login`]: a user connects an account of their own, and its refresh token is sealed in the vault.
+//! - [`Login`], [`UserAccounts`]: a user connects an account of their own, and its refresh token is sealed in the vault.
+//! - [`SharedCredential`]: what tenants should not share.
 //! - [`SecretRefused`], [`SourceProblem`], [`AttributeRefused`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
@@ -43,6 +44,7 @@ mod place;
 mod provider;
 mod sealed;
 mod secret_text;
+mod shared;
 mod source;
 mod static_provider;
 
@@ -54,7 +56,7 @@ pub use fetched::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
 pub use kv::{KvAuth, KvSettings, KvStore};
-pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored};
+pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored, UserAccounts};
 pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
 pub use oauth::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
@@ -67,5 +69,6 @@ pub use sealed::{
     Unusable, VaultError,
 };
 pub use secret_text::{MIN_SECRET_BYTES, SecretRefused};
+pub use shared::{SharedCredential, shared_sources};
 pub use source::{MAX_SECRET_FILE_BYTES, Source, SourceProblem};
 pub use static_provider::{Problem, StaticCredential, StaticProvider, StaticProviderError};

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use connection::{ApproveArgs, ConnectionCommand};
+pub(crate) use connection::{
+    ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionTestArgs, ExplainArgs, LintArgs,
+};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
     StoreKind, UserArgs,
@@ -79,12 +81,18 @@ pub(crate) enum Command {
     /// Say which tenants have which plugins and tools
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Say yes to what a connection's system offers
-    #[command(subcommand)]
-    Connection(ConnectionCommand),
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Look at connections, try them, say yes to what they offer, and connect accounts to them
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Say what would become of a request of a caller, without sending it
+    #[command(after_long_help = connection::EXPLAIN)]
+    Explain(Box<ExplainArgs>),
+    /// Find what is allowed and should not be: credentials that tenants share, and the like
+    #[command(after_long_help = connection::LINT)]
+    Lint(LintArgs),
     /// Back up, restore and check what lasts
     #[command(subcommand)]
     Store(StoreCommand),

@@ -11,7 +11,9 @@ mod destination;
 mod error;
 mod file;
 mod issuer;
+mod keys;
 mod membership;
+mod provider;
 mod read;
 mod server;
 mod source;
@@ -41,7 +43,10 @@ pub(crate) use adapter::{AdapterSettings, Choice, Spec};
 pub(crate) use assigned::Assigned;
 pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
+pub(crate) use provider::{LoginServer, Provider};
 pub(crate) use read::load;
+#[cfg(test)]
+pub(crate) use read::parse;
 pub(crate) use store::Postgres;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
@@ -79,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) adapters: BTreeMap<ConnectionName, AdapterSettings>,
     /// The files of adapters, by name; others are looked for beside the program.
     pub(crate) adapter_files: BTreeMap<PluginName, PathBuf>,
+    /// `[providers]`, by the name that a connection's `credentials` has.
+    pub(crate) providers: BTreeMap<String, Provider>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     /// `[tenancy] switch`.

@@ -12,7 +12,7 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 use super::source::Source;
 use super::{
     Config, ConfigError, ToolSettings, adapter, assigned, authority, connection, credential, data, file,
-    issuer, membership, server, store, tenant,
+    issuer, membership, provider, server, store, tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -51,13 +51,14 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
     let lasts = raw.data.is_some();
     let authority = authority::authority(&source, raw.tenancy.authority)?;
+    let providers = provider::providers(&source, &raw.providers)?;
     let mut connections = BTreeMap::new();
     let mut adapters = BTreeMap::new();
     for (name, raw) in raw.connections {
         if let Some(settings) = adapter::settings(&source, &name, &raw)? {
             adapters.insert(name.clone(), settings);
         }
-        let connection = connection::connection(&source, &name, raw, &authority)?;
+        let connection = connection::connection(&source, &name, raw, &authority, &providers)?;
         connections.insert(name, Arc::new(connection));
     }
     let defaults = TenantLimits::default();
@@ -148,6 +149,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
             .into_iter()
             .map(|(name, adapter)| (name, source.beside(&adapter.file)))
             .collect(),
+        providers,
         issuers,
         tenants,
         switch: tenant::switch(&source, raw.tenancy.switch)?,

@@ -21,6 +21,7 @@ mod list;
 mod name;
 mod record;
 mod reseal;
+mod shared;
 mod vault;
 mod witness;
 
