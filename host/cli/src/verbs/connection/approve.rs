@@ -14,7 +14,7 @@ use crate::grants::{Answerer, Lock};
 use crate::output::{self, Show};
 use crate::setup::Setup;
 use crate::verbs::run::ask;
-use crate::wiring::{self, Choosing, Ground, adapters::Room};
+use crate::wiring::{self, Choosing, Ground, Sources, adapters::Room};
 
 /// One discovery at a time.
 const SLOTS: u32 = 1;
@@ -117,7 +117,13 @@ async fn approve(
     let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     choosing.credentials.presents(&binding, &admitted.presented);
-    let (credentials, _) = wiring::provider(setup, ground.vault(), choosing.credentials)?;
+    let sources = Sources {
+        network: &network,
+        vault: ground.vault(),
+        authority: choosing.credentials,
+        public_url: setup.config.server.public_url.clone(),
+    };
+    let (credentials, _) = wiring::provider(setup, sources)?;
     let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
     let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
     let room = Room {
