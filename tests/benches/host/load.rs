@@ -106,6 +106,6 @@ pub async fn run(
     Run {
         each,
         whole: started.elapsed(),
-        cpu: cpu_of_others() - used,
+        cpu: cpu_of_others().saturating_sub(used),
     }
 }

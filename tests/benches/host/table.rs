@@ -195,7 +195,8 @@ pub fn cpu_time() -> Duration {
 
 /// The same without the thread that asks.
 pub fn cpu_of_others() -> Duration {
-    cpu_time() - cpu_in("/proc/thread-self/stat")
+    // Two files, between which a tick may pass.
+    cpu_time().saturating_sub(cpu_in("/proc/thread-self/stat"))
 }
 
 fn cpu_in(path: &str) -> Duration {
