@@ -63,6 +63,7 @@ async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_wait
     let parking = host.gateway.parking();
     let waiting = host.send(legacy(&alice, Some(&session), &call(7, "slow", json!({}))));
     let beside = async {
+        host.calls.started().await;
         let mut parked = 0;
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(5)).await;

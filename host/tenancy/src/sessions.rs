@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use toolhost_identity::OwnerId;
@@ -11,6 +12,8 @@ pub const MAX_SESSIONS: usize = 10_000;
 pub const MAX_SESSIONS_PER_OWNER: usize = 100;
 /// How long a session lasts without a request, in seconds.
 pub const SESSION_IDLE: u64 = 30 * 60;
+/// How often idle ones are looked for, in seconds.
+const SWEEP_AFTER: u64 = 60;
 /// The longest id that is kept; ours have 36 characters.
 const MAX_ID: usize = 128;
 
@@ -31,12 +34,65 @@ struct Session {
     used_at: u64,
 }
 
+#[derive(Debug, Default)]
+struct Bound {
+    by_id: HashMap<Box<str>, Session>,
+    /// How many each owner has.
+    owned: HashMap<OwnerId, usize>,
+    swept_at: u64,
+}
+
+impl Bound {
+    fn of(&self, owner: &OwnerId) -> usize {
+        self.owned.get(owner).copied().unwrap_or(0)
+    }
+
+    fn is_full_for(&self, owner: &OwnerId) -> bool {
+        self.by_id.len() >= MAX_SESSIONS || self.of(owner) >= MAX_SESSIONS_PER_OWNER
+    }
+
+    fn insert(&mut self, id: &str, owner: OwnerId, now: u64) {
+        *self.owned.entry(owner).or_default() += 1;
+        let session = Session { owner, used_at: now };
+        self.by_id.insert(id.into(), session);
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(Session { owner, .. }) = self.by_id.remove(id) {
+            self.one_less(owner);
+        }
+    }
+
+    fn one_less(&mut self, owner: OwnerId) {
+        if let Entry::Occupied(mut count) = self.owned.entry(owner) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    /// Looks through all for those that are idle: once in a while, and at most once a second where there is no room.
+    fn sweep(&mut self, now: u64, owner: &OwnerId) {
+        let since = now.saturating_sub(self.swept_at);
+        if since < SWEEP_AFTER && (since == 0 || !self.is_full_for(owner)) {
+            return;
+        }
+        self.swept_at = now;
+        let idle = self.by_id.extract_if(|_, session| is_idle(session, now));
+        let idle: Vec<_> = idle.map(|(_, session)| session.owner).collect();
+        for owner in idle {
+            self.one_less(owner);
+        }
+    }
+}
+
 /// Which session belongs to whom: issuer, subject, client and home tenant together.
 ///
 /// An id that nobody has and an id that somebody else has look the same from outside (T28).
 #[derive(Debug)]
 pub struct SessionOwners {
-    sessions: Mutex<HashMap<Box<str>, Session>>,
+    sessions: Mutex<Bound>,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,15 +128,19 @@ impl SessionOwners {
         }
         let now = self.clock.elapsed();
         let mut sessions = self.lock();
-        sessions.retain(|_, session| !is_idle(session, now));
-        if sessions.contains_key(id) {
+        sessions.sweep(now, &owner);
+        if sessions
+            .by_id
+            .get(id)
+            .is_some_and(|session| !is_idle(session, now))
+        {
             return Err(SessionError::Id);
         }
-        let of_owner = sessions.values().filter(|session| session.owner == owner).count();
-        if sessions.len() >= MAX_SESSIONS || of_owner >= MAX_SESSIONS_PER_OWNER {
+        sessions.remove(id);
+        if sessions.is_full_for(&owner) {
             return Err(SessionError::Full);
         }
-        sessions.insert(id.into(), Session { owner, used_at: now });
+        sessions.insert(id, owner, now);
         Ok(())
     }
 
@@ -106,9 +166,9 @@ impl SessionOwners {
         self.lock().remove(id);
     }
 
-    fn used(&self, sessions: &mut HashMap<Box<str>, Session>, id: &str, owner: &OwnerId) -> bool {
+    fn used(&self, sessions: &mut Bound, id: &str, owner: &OwnerId) -> bool {
         let now = self.clock.elapsed();
-        match sessions.get_mut(id) {
+        match sessions.by_id.get_mut(id) {
             Some(session) if session.owner == *owner && !is_idle(session, now) => {
                 session.used_at = now;
                 true
@@ -117,8 +177,8 @@ impl SessionOwners {
         }
     }
 
-    /// A panic elsewhere leaves the map whole: each change is one step.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Session>> {
+    /// A panic elsewhere leaves it whole: nothing in a change panics.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Bound> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

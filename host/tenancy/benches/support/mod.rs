@@ -20,9 +20,9 @@ use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, SledStore, Store};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, Clock as _, FetchError, FetchRequest, IssuerConfig, KeyFetch,
-    KeySource, LocalAuthority, NoPreparation, Presented, Reach, Rooms, Sessions, Switch, SystemClock,
-    Tenancy, TenantContexts,
+    AuthorityCredentials, AuthorityTokens, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource,
+    LocalAuthority, NoPreparation, Presented, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy,
+    TenantContexts,
 };
 
 const ISSUER: &str = "https://idp.example";

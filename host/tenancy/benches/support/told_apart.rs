@@ -1,27 +1,27 @@
 //! How often two things can be told apart by how long each takes.
 
 /// How often each is looked at.
-pub const ROUNDS: usize = 40_000;
+pub(crate) const ROUNDS: usize = 40_000;
 
 /// What many looks at two things came to.
 #[derive(Debug)]
-pub struct Told {
+pub(crate) struct Told {
     /// In nanoseconds.
-    pub medians: [f64; 2],
+    pub(crate) medians: [f64; 2],
     /// How often a single look at both would guess right: 0.5 is a coin (from Mann and Whitney's U).
-    pub guessed: f64,
+    pub(crate) guessed: f64,
     /// Welch's t.
-    pub t: f64,
+    pub(crate) t: f64,
 }
 
 /// Which of the two comes first in a round, by a small generator of its own.
-pub fn order(round: usize) -> [usize; 2] {
+pub(crate) fn order(round: usize) -> [usize; 2] {
     let mixed = (round as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63;
     if mixed == 0 { [0, 1] } else { [1, 0] }
 }
 
 /// What the times say, in nanoseconds and in the order in which they were taken.
-pub fn told(mut times: [Vec<f64>; 2]) -> Told {
+pub(crate) fn told(mut times: [Vec<f64>; 2]) -> Told {
     // The first tenth warms caches, the slowest hundredth is the machine's.
     for times in &mut times {
         times.drain(..times.len() / 10);
