@@ -18,6 +18,7 @@ use toolhost_policy::{
 };
 use toolhost_sandbox::{Adapter, contract};
 
+pub(crate) use entry::Texts;
 pub use name::tool_name;
 pub(crate) use output::misfit;
 
@@ -54,20 +55,17 @@ pub struct Refusal {
 /// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is found. Which of the tools
 /// the host will not serve, and why.
 #[must_use]
-pub fn refusals(connection: &Connection, tools: &[contract::Discovered]) -> Vec<Refusal> {
+pub fn refusals(connection: &Arc<Connection>, tools: &[contract::Discovered]) -> Vec<Refusal> {
     let mut refused = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for found in tools {
         let name = tool_name(connection.name.as_str(), &found.tool.name);
         let fits = entry::entry(connection, found, false)
-            .and_then(|entry| entry::compile(&entry))
+            .and_then(|_| entry::check(connection, found))
             .and_then(|()| operation(found).map(drop))
-            .and_then(|()| {
-                if seen.insert(name) {
-                    Ok(())
-                } else {
-                    Err("another one has its name".to_owned())
-                }
+            .and_then(|()| match seen.insert(name) {
+                true => Ok(()),
+                false => Err("another one has its name".to_owned()),
             });
         if let Err(why) = fits {
             refused.push(Refusal {
