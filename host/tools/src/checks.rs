@@ -52,18 +52,22 @@ pub(crate) fn check_arguments(
         .as_object()
         .into_iter()
         .flat_map(Map::keys)
-        .find(|name| entry.provided.contains_key(*name))
+        .find(|name| entry.schemas().provided.contains_key(*name))
     {
         let message = "the host fills this argument itself, for the tenant of the call";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
-    entry.arguments.check(&value).map_err(|(sentence, place)| {
-        let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
-        if place.is_empty() {
-            error
-        } else {
-            error.about(place)
-        }
-    })?;
+    entry
+        .schemas()
+        .arguments
+        .check(&value)
+        .map_err(|(sentence, place)| {
+            let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
+            if place.is_empty() {
+                error
+            } else {
+                error.about(place)
+            }
+        })?;
     Ok(text)
 }

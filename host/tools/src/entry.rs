@@ -1,14 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
-use toolhost_policy::{ConnectionName, PluginName, ToolName, is_hidden};
+use toolhost_policy::{PluginName, ToolName, is_hidden};
 use toolhost_sandbox::contract;
 
 use crate::cached::{self, CacheRule};
 use crate::catalogue::CatalogueError;
+use crate::described::Texts;
 use crate::provided::Provisions;
 use crate::schema::{Arguments, Schema, says};
+use crate::schemas::Schemas;
 
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
@@ -42,48 +44,32 @@ pub struct ToolEntry {
     pub title: Option<String>,
     /// For the model; without control and invisible characters.
     pub description: String,
-    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills.
-    pub input_schema: Arc<Map<String, Value>>,
-    /// JSON Schema 2020-12 of the structured output.
-    pub output_schema: Option<Arc<Map<String, Value>>>,
     /// What calling it may do.
     pub effects: Effects,
     /// What the client must be able to do: `elicitation`, `sampling`.
     pub requires: Vec<String>,
-    /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
-    pub has_header_arguments: bool,
+    has_header_arguments: OnceLock<bool>,
     /// Whose tool it is.
     pub plugin: PluginName,
-    pub(crate) arguments: Schema,
-    pub(crate) output: Option<Schema>,
-    /// The arguments that the host fills, and from which connection's credential.
-    pub(crate) provided: BTreeMap<String, ConnectionName>,
-    /// Of these, what is filled as a number.
-    pub(crate) numbers: BTreeSet<String>,
-    /// What the plugin gets has to fit this, where the host fills something; a model never sees it.
-    pub(crate) whole: Option<Schema>,
     pub(crate) cache: Option<CacheRule>,
     /// A document describes it, whose author knows nothing of this host.
     pub(crate) is_described: bool,
     /// A result that does not fit its schema is the tool's failure.
     pub(crate) is_strict: bool,
+    schemas: OnceLock<Schemas>,
+    /// What the schemas are made of where they are not made yet.
+    texts: Option<Texts>,
 }
 
 /// The doors' own argument, which they take out before a call comes here.
 pub(crate) const RESERVED: &str = "tenant_context";
 
-/// The parts of an entry that plugins and documents come to in different ways.
-pub(crate) struct Parts {
-    pub(crate) name: String,
-    pub(crate) arguments: Schema,
-    pub(crate) provided: BTreeMap<String, ConnectionName>,
-    pub(crate) numbers: BTreeSet<String>,
-    pub(crate) whole: Option<Schema>,
-    pub(crate) output: Option<Schema>,
-    /// As clients see it.
-    pub(crate) output_schema: Option<Arc<Map<String, Value>>>,
-    pub(crate) is_described: bool,
-    pub(crate) is_strict: bool,
+/// Where a tool's schemas come from.
+pub(crate) enum Source {
+    /// They were read already.
+    Known(Schemas),
+    /// They are read when they are first needed.
+    Described(Texts),
 }
 
 impl ToolEntry {
@@ -117,26 +103,31 @@ impl ToolEntry {
             .map(Schema::of_output)
             .transpose()
             .map_err(&refuse)?;
-        let parts = Parts {
-            name: tool.name.clone(),
-            output_schema: output.as_ref().map(|schema| Arc::new(schema.text.clone())),
+        let schemas = Schemas {
+            output_schema: output.as_ref().map(|schema| Arc::clone(&schema.text)),
             arguments,
             provided,
             numbers: BTreeSet::new(),
             whole,
             output,
-            is_described: false,
-            is_strict: true,
         };
-        Self::of_parts(plugin, &tool, parts).map_err(refuse)
+        let (name, source) = (tool.name.clone(), Source::Known(schemas));
+        Self::of_source(plugin, &tool, name, source, false, true).map_err(refuse)
     }
 
     /// What holds for every tool, whoever described it.
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn of_parts(plugin: &PluginName, tool: &contract::Tool, parts: Parts) -> Result<Self, String> {
-        let name = ToolName::parse(&parts.name).map_err(|error| error.to_string())?;
+    pub(crate) fn of_source(
+        plugin: &PluginName,
+        tool: &contract::Tool,
+        name: String,
+        source: Source,
+        is_described: bool,
+        is_strict: bool,
+    ) -> Result<Self, String> {
+        let name = ToolName::parse(&name).map_err(|error| error.to_string())?;
         if HOST_TOOLS.contains(&name.as_str()) {
             return Err("the host itself has a tool of this name".into());
         }
@@ -152,12 +143,14 @@ impl ToolEntry {
         if tool.effects.read_only && tool.effects.destructive {
             return Err("it says both read-only and destructive".into());
         }
+        let (schemas, texts) = match source {
+            Source::Known(schemas) => (OnceLock::from(schemas), None),
+            Source::Described(texts) => (OnceLock::new(), Some(texts)),
+        };
         Ok(Self {
             name: name.as_str().to_owned(),
             title: tool.title.as_deref().map(|title| clean(title, MAX_TITLE)),
             description: clean(&tool.description, MAX_DESCRIPTION),
-            input_schema: Arc::new(parts.arguments.text.clone()),
-            output_schema: parts.output_schema,
             effects: Effects {
                 read_only: tool.effects.read_only,
                 destructive: tool.effects.destructive,
@@ -165,16 +158,47 @@ impl ToolEntry {
                 open_world: tool.effects.open_world,
             },
             requires: tool.requires.clone(),
-            has_header_arguments: says(&parts.arguments.text, "x-mcp-header"),
+            has_header_arguments: OnceLock::new(),
             plugin: plugin.clone(),
-            arguments: parts.arguments,
-            output: parts.output,
-            provided: parts.provided,
-            numbers: parts.numbers,
-            whole: parts.whole,
             cache,
-            is_described: parts.is_described,
-            is_strict: parts.is_strict,
+            is_described,
+            is_strict,
+            schemas,
+            texts,
+        })
+    }
+
+    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills.
+    #[must_use]
+    pub fn input_schema(&self) -> &Arc<Map<String, Value>> {
+        &self.schemas().arguments.text
+    }
+
+    /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
+    #[must_use]
+    pub fn has_header_arguments(&self) -> bool {
+        let look = || says(&self.schemas().arguments.text, "x-mcp-header");
+        *self.has_header_arguments.get_or_init(look)
+    }
+
+    /// JSON Schema 2020-12 of the structured output.
+    #[must_use]
+    pub fn output_schema(&self) -> Option<&Arc<Map<String, Value>>> {
+        self.schemas().output_schema.as_ref()
+    }
+
+    pub(crate) fn schemas(&self) -> &Schemas {
+        self.schemas.get_or_init(|| {
+            let made = self.texts.as_ref().map(Texts::schemas);
+            made.unwrap_or_else(|| Err("there are none".to_owned()))
+                .unwrap_or_else(|why| {
+                    tracing::error!(
+                        tool = self.name,
+                        why,
+                        "a tool has no usable schemas, and cannot be called"
+                    );
+                    Schemas::of_nothing()
+                })
         })
     }
 }
@@ -183,7 +207,7 @@ impl ToolEntry {
     /// Whether the argument is one of a document's own, which may call anything a tenant: what it means there is the
     /// credential's to bound.
     pub(crate) fn describes(&self, argument: &str) -> bool {
-        let properties = self.input_schema.get("properties").and_then(Value::as_object);
+        let properties = self.input_schema().get("properties").and_then(Value::as_object);
         self.is_described && properties.is_some_and(|properties| properties.contains_key(argument))
     }
 }

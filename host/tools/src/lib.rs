@@ -29,6 +29,7 @@ mod options;
 mod outcome;
 mod provided;
 mod schema;
+mod schemas;
 mod seal;
 mod shelf;
 mod stock;

@@ -106,7 +106,7 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
                 .map_err(|error| broken(&format!("its structured result is not JSON: {error}")))?,
         ),
     };
-    if let Some(schema) = &entry.output {
+    if let Some(schema) = &entry.schemas().output {
         let unfit = |why: String| match entry.is_described {
             // The tool did what it could: it is the system that broke its word.
             true => PublicError::new(
@@ -141,7 +141,7 @@ fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, Pu
         .map(content)
         .collect::<Result<Vec<_>, _>>()?;
     let said = output.structured.as_deref().map(serde_json::from_str::<Value>);
-    let fits = |value: &Value| match &entry.output {
+    let fits = |value: &Value| match &entry.schemas().output {
         None => value
             .is_object()
             .then_some(())
@@ -159,7 +159,7 @@ fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, Pu
             if let (true, Some(text)) = (blocks.is_empty(), output.structured) {
                 blocks.push(Content::Text(text));
             }
-            entry.output_schema.is_some().then(|| misfit(&why))
+            entry.output_schema().is_some().then(|| misfit(&why))
         }
     };
     Ok(ToolOutput {

@@ -94,20 +94,21 @@ pub(crate) async fn filled(
     egress: &Egress,
     call: &EgressCall,
 ) -> Result<String, PublicError> {
-    let Some(whole) = &entry.whole else {
+    let schemas = entry.schemas();
+    let Some(whole) = &schemas.whole else {
         return Ok(arguments);
     };
     let internal = || PublicError::new(ErrorCode::Internal, "the arguments cannot be filled");
     let mut members: Map<String, Value> = serde_json::from_str(&arguments).map_err(|_| internal())?;
-    let connections: BTreeSet<&ConnectionName> = entry.provided.values().collect();
+    let connections: BTreeSet<&ConnectionName> = schemas.provided.values().collect();
     for connection in connections {
         let provided = egress.provided(call, connection).await;
         let mut provided =
             provided.map_err(|failure| PublicError::new(failure.code.into(), failure.message))?;
-        for (argument, from) in &entry.provided {
+        for (argument, from) in &schemas.provided {
             if from == connection {
                 let value = provided.remove(argument).ok_or_else(internal)?;
-                let value = match value.as_str().filter(|_| entry.numbers.contains(argument)) {
+                let value = match value.as_str().filter(|_| schemas.numbers.contains(argument)) {
                     None => value,
                     Some(text) => number(text).ok_or_else(|| {
                         let message = format!(

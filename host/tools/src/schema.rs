@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ const TENANT_NAMES: [&str; 15] = [
 /// described, which may have a thousand tools of which few are called.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    pub(crate) text: Map<String, Value>,
+    pub(crate) text: Arc<Map<String, Value>>,
     /// Members that it does not name are refused.
     is_closed: bool,
     validator: OnceLock<Result<Validator, String>>,
@@ -70,7 +70,7 @@ impl Schema {
     /// A schema that is compiled when it is first needed.
     pub(crate) fn lazy(schema: Map<String, Value>) -> Self {
         Self {
-            text: schema,
+            text: Arc::new(schema),
             is_closed: false,
             validator: OnceLock::new(),
         }
@@ -89,7 +89,7 @@ impl Schema {
             let says = |key: &str| self.text.contains_key(key);
             let is_open =
                 !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties");
-            let mut strict = self.text.clone();
+            let mut strict = Map::clone(&self.text);
             if self.is_closed && is_open {
                 strict.insert("unevaluatedProperties".into(), Value::Bool(false));
             }

@@ -105,3 +105,31 @@ async fn a_moved_base_is_a_change_that_is_asked_about() {
     assert_eq!(status, 200, "{body}");
     assert_eq!(system.paths(), ["/v1/invoices/7"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_put_into_the_cache_is_not_served() {
+    let (system, issuer, cache) = (System::start().await, issuer(), tempfile::tempdir().unwrap());
+    let own = cache.path().join("cache");
+    let builder = world(&system, &issuer).env("TOOLHOST_CACHE_DIR", own.to_str().unwrap());
+    let host = builder.start();
+    let first = tools(&host, &issuer).await;
+    let found = std::fs::read_dir(&own)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let found: Vec<_> = found
+        .filter(|path| path.extension().is_some_and(|kind| kind == "tools"))
+        .collect();
+    assert_eq!(found.len(), 1);
+    let mut bytes = std::fs::read(&found[0]).unwrap();
+    let (ours, theirs) = (b"Lists invoices.", b"Evil  invoices.");
+    let at = bytes
+        .windows(ours.len())
+        .position(|window| window == ours)
+        .unwrap();
+    bytes[at..at + theirs.len()].copy_from_slice(theirs);
+    std::fs::write(&found[0], bytes).unwrap();
+    let host = host.killed_and_started();
+    assert_eq!(tools(&host, &issuer).await, first);
+    assert!(host.log().contains("does not verify"), "{}", host.log());
+}

@@ -13,6 +13,7 @@
 mod changed;
 mod chosen;
 mod evil;
+mod inspect;
 mod limits;
 mod openapi;
 mod output;

@@ -29,6 +29,7 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         ("Top level", "KEY"),
         ("`[server]`", "[server]\nKEY"),
         ("`[plugins.NAME]`", "[plugins.a]\nfile = 'a'\nKEY"),
+        ("`[adapters.NAME]`", "[adapters.a]\nfile = 'a'\nKEY"),
         (
             "`[connections.NAME]`",
             "[connections.a]\nbase = 'https://a.example'\nKEY",
@@ -188,6 +189,7 @@ fn the_commands_page_has_every_verb() {
         ("host token", vec!["token", "--help"]),
         ("host tenant", vec!["tenant", "--help"]),
         ("host plugin", vec!["plugin", "--help"]),
+        ("host connection", vec!["connection", "--help"]),
         ("host credential", vec!["credential", "--help"]),
         ("host store", vec!["store", "--help"]),
         ("host key", vec!["key", "--help"]),

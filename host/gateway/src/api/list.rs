@@ -123,8 +123,8 @@ impl<'a> ToolJson<'a> {
             name: &entry.name,
             title: entry.title.as_deref(),
             description: &entry.description,
-            input_schema: &entry.input_schema,
-            output_schema: entry.output_schema.as_deref(),
+            input_schema: entry.input_schema(),
+            output_schema: entry.output_schema().map(AsRef::as_ref),
             effects: EffectsJson {
                 read_only: effects.read_only,
                 destructive: effects.destructive,

@@ -149,7 +149,7 @@ impl Plain<'_> {
             return false;
         };
         match self.doors.calls.find(&home, name).await {
-            Ok(entry) => entry.is_some_and(|entry| entry.has_header_arguments),
+            Ok(entry) => entry.is_some_and(|entry| entry.has_header_arguments()),
             Err(_) => true,
         }
     }

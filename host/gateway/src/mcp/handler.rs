@@ -248,7 +248,7 @@ impl ServerHandler for Handler {
         let entry = entry.map_err(|error| protocol_error(&error))?;
         let entry = entry.ok_or_else(|| unknown_tool(&name))?;
         let failed = |error: &PublicError| {
-            let failure = content::failure(error, entry.output_schema.is_some());
+            let failure = content::failure(error, entry.output_schema().is_some());
             content::of_tenant(failure, &tenant).into()
         };
         if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
@@ -271,7 +271,7 @@ impl ServerHandler for Handler {
             Ok(CallOutcome::InputRequired(required)) => input::required(
                 required,
                 input::capabilities(&context),
-                entry.output_schema.is_some(),
+                entry.output_schema().is_some(),
             ),
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.

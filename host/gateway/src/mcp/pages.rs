@@ -140,7 +140,7 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     let mut tool = Tool::new(
         entry.name.clone(),
         entry.description.clone(),
-        with_object_properties(&entry.input_schema),
+        with_object_properties(entry.input_schema()),
     );
     tool.title.clone_from(&entry.title);
     tool.annotations = Some(annotations);
@@ -148,8 +148,7 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     let object =
         |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
     tool.output_schema = entry
-        .output_schema
-        .as_ref()
+        .output_schema()
         .filter(|schema| era == Era::Modern || object(schema))
         .map(with_object_properties);
     tool

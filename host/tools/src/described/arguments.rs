@@ -13,6 +13,15 @@ pub(super) struct Taken {
     pub(super) numbers: BTreeSet<String>,
 }
 
+/// Whether the host fills or sets any of these.
+pub(super) fn touches(connection: &Connection, arguments: &[contract::Argument]) -> bool {
+    let provided =
+        |argument: &contract::Argument| connection.provide.iter().any(|(name, _)| *name == argument.name);
+    arguments
+        .iter()
+        .any(|argument| is_own(connection, argument) || provided(argument))
+}
+
 /// Takes out of a tool's schema what no model chooses: what `provide` fills stays an argument of the adapter (`whole`), and
 /// what the host itself puts on the request is none at all.
 ///

@@ -6,63 +6,98 @@ use toolhost_sandbox::contract;
 
 use super::{arguments, name, output};
 use crate::ToolEntry;
-use crate::entry::{Parts, RESERVED};
+use crate::entry::{RESERVED, Source};
 use crate::schema::{self, Schema};
+use crate::schemas::Schemas;
 
-/// A tool as clients see it. Its schemas are compiled when they are first needed: a document has a thousand of them.
+/// What the schemas of a described tool are made of, once somebody looks at them: a document has a thousand tools, of which
+/// few are called.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    connection: Arc<Connection>,
+    input: String,
+    output: Option<String>,
+    arguments: Vec<contract::Argument>,
+    is_strict: bool,
+}
+
+/// A tool as clients see it. What the host fills or sets of its arguments is taken out at once, so that a tool of which it
+/// cannot be taken is left out.
 ///
 /// # Errors
 /// One sentence: something of it could mislead a client, or the host cannot hold a call against it.
 pub(super) fn entry(
-    connection: &Connection,
+    connection: &Arc<Connection>,
     found: &contract::Discovered,
     is_strict: bool,
 ) -> Result<ToolEntry, String> {
     let plugin = PluginName::parse(connection.name.as_str()).map_err(|error| error.to_string())?;
-    let mut whole = schema::parse(&found.tool.input_schema)?;
-    if whole.get("type").and_then(Value::as_str) != Some("object") {
-        return Err("its input schema has no \"type\": \"object\"".to_owned());
-    }
-    check_arguments(&whole, &found.arguments)?;
-    let mut model = whole.clone();
-    let taken = arguments::take(connection, &found.arguments, &mut whole, &mut model)?;
-    let (output, output_schema) = match &found.tool.output_schema {
-        None => (None, None),
-        Some(text) => {
-            let schema = schema::parse(text)?;
-            let shown = if is_strict {
-                Some(schema.clone())
-            } else {
-                output::shown(&schema)
-            };
-            (Some(Schema::lazy(schema)), shown.map(Arc::new))
-        }
-    };
-    let parts = Parts {
-        name: name::tool_name(connection.name.as_str(), &found.tool.name),
-        whole: (!taken.provided.is_empty()).then(|| Schema::lazy_closed(whole)),
-        arguments: Schema::lazy_closed(model),
-        provided: taken.provided,
-        numbers: taken.numbers,
-        output,
-        output_schema,
-        is_described: true,
+    let texts = Texts {
+        connection: Arc::clone(connection),
+        input: found.tool.input_schema.clone(),
+        output: found.tool.output_schema.clone(),
+        arguments: found.arguments.clone(),
         is_strict,
     };
-    ToolEntry::of_parts(&plugin, &found.tool, parts)
+    let is_touched = arguments::touches(connection, &found.arguments);
+    let source = if is_touched {
+        Source::Known(texts.schemas()?)
+    } else {
+        Source::Described(texts)
+    };
+    let name = name::tool_name(connection.name.as_str(), &found.tool.name);
+    ToolEntry::of_source(&plugin, &found.tool, name, source, true, is_strict)
 }
 
-/// Compiles what is otherwise compiled at the first call.
+/// Reads and compiles what is otherwise left until it is needed.
 ///
 /// # Errors
 /// One sentence.
-pub(super) fn compile(entry: &ToolEntry) -> Result<(), String> {
-    let schemas = [
-        Some(&entry.arguments),
-        entry.whole.as_ref(),
-        entry.output.as_ref(),
+pub(super) fn check(connection: &Arc<Connection>, found: &contract::Discovered) -> Result<(), String> {
+    let texts = Texts {
+        connection: Arc::clone(connection),
+        input: found.tool.input_schema.clone(),
+        output: found.tool.output_schema.clone(),
+        arguments: found.arguments.clone(),
+        is_strict: false,
+    };
+    let schemas = texts.schemas()?;
+    let each = [
+        Some(&schemas.arguments),
+        schemas.whole.as_ref(),
+        schemas.output.as_ref(),
     ];
-    schemas.into_iter().flatten().try_for_each(Schema::compiled)
+    each.into_iter().flatten().try_for_each(Schema::compiled)
+}
+
+impl Texts {
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn schemas(&self) -> Result<Schemas, String> {
+        let mut whole = schema::parse(&self.input)?;
+        if whole.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("its input schema has no \"type\": \"object\"".to_owned());
+        }
+        check_arguments(&whole, &self.arguments)?;
+        let mut model = whole.clone();
+        let taken = arguments::take(&self.connection, &self.arguments, &mut whole, &mut model)?;
+        let output = self.output.as_deref().map(schema::parse).transpose()?;
+        let shown = output.as_ref().and_then(|schema| {
+            if self.is_strict {
+                Some(schema.clone())
+            } else {
+                output::shown(schema)
+            }
+        });
+        Ok(Schemas {
+            whole: (!taken.provided.is_empty()).then(|| Schema::lazy_closed(whole)),
+            arguments: Schema::lazy_closed(model),
+            provided: taken.provided,
+            numbers: taken.numbers,
+            output: output.map(Schema::lazy),
+            output_schema: shown.map(Arc::new),
+        })
+    }
 }
 
 /// Every member of the schema is an argument, and the other way round: what is not in the list, the host could neither

@@ -18,6 +18,7 @@ use toolhost_policy::{
 };
 use toolhost_sandbox::{Adapter, contract};
 
+pub(crate) use entry::Texts;
 pub use name::tool_name;
 pub(crate) use output::misfit;
 
@@ -54,20 +55,17 @@ pub struct Refusal {
 /// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is found. Which of the tools
 /// the host will not serve, and why.
 #[must_use]
-pub fn refusals(connection: &Connection, tools: &[contract::Discovered]) -> Vec<Refusal> {
+pub fn refusals(connection: &Arc<Connection>, tools: &[contract::Discovered]) -> Vec<Refusal> {
     let mut refused = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for found in tools {
         let name = tool_name(connection.name.as_str(), &found.tool.name);
         let fits = entry::entry(connection, found, false)
-            .and_then(|entry| entry::compile(&entry))
+            .and_then(|_| entry::check(connection, found))
             .and_then(|()| operation(found).map(drop))
-            .and_then(|()| {
-                if seen.insert(name) {
-                    Ok(())
-                } else {
-                    Err("another one has its name".to_owned())
-                }
+            .and_then(|()| match seen.insert(name) {
+                true => Ok(()),
+                false => Err("another one has its name".to_owned()),
             });
         if let Err(why) = fits {
             refused.push(Refusal {
@@ -182,4 +180,176 @@ fn operation(found: &contract::Discovered) -> Result<Operation, String> {
         content_types: &given.content_types,
     })
     .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use toolhost_policy::{
+        AuthPlacement, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate, PrincipalRule,
+    };
+    use toolhost_sandbox::contract;
+
+    use super::{entry, refusals};
+    use crate::entry::test_tool;
+
+    fn connection(provide: &[&str], headers: &[&'static str]) -> Arc<Connection> {
+        let template = || HeaderTemplate::parse("{external_tenant_id}").unwrap();
+        Arc::new(Connection {
+            name: ConnectionName::parse("billing").unwrap(),
+            base: url::Url::parse("https://billing.example.com").unwrap(),
+            description: String::new(),
+            principal: PrincipalRule::User,
+            credential_of: CredentialOwner::Tenant,
+            auth: AuthPlacement::Query {
+                key: "api_key".into(),
+            },
+            headers: headers
+                .iter()
+                .map(|&name| (http::HeaderName::from_static(name), template()))
+                .collect(),
+            provide: provide
+                .iter()
+                .map(|&name| (name.to_owned(), template()))
+                .collect(),
+            filled: Filled::default(),
+            credentials: "static".into(),
+            allow: None,
+            response_headers: vec![],
+            allow_http: false,
+            allow_loopback: false,
+            allow_private: false,
+            ca: None,
+        })
+    }
+
+    fn found(name: &str, schema: &Value, places: &[(&str, &str)]) -> contract::Discovered {
+        let argument = |&(name, location): &(&str, &str)| contract::Argument {
+            name: name.to_owned(),
+            location: location.to_owned(),
+            key: name.to_owned(),
+            required: false,
+            meta: vec![],
+        };
+        contract::Discovered {
+            tool: contract::Tool {
+                input_schema: schema.to_string(),
+                ..test_tool(name)
+            },
+            descriptor: vec![],
+            operation: contract::Operation {
+                method: "GET".into(),
+                path: "/a".into(),
+                query: vec![],
+                query_objects: vec![],
+                headers: vec![],
+                cookies: vec![],
+                content_types: vec![],
+                meta: vec![],
+            },
+            arguments: places.iter().map(argument).collect(),
+            meta: vec![],
+        }
+    }
+
+    fn of(properties: &Value, places: &[(&str, &str)]) -> contract::Discovered {
+        found("a", &json!({"type": "object", "properties": properties}), places)
+    }
+
+    #[test]
+    fn a_tool_that_the_host_cannot_hold_a_call_against_is_refused_and_no_other() {
+        let text = json!({"type": "string"});
+        let good = of(&json!({"tenant_id": text}), &[("tenant_id", "query")]);
+        let mut bad = vec![
+            of(&json!({"a": text}), &[]),
+            of(&json!({}), &[("a", "query")]),
+            of(&json!({"a": {"type": "no-such-type"}}), &[("a", "query")]),
+            of(&json!({"tenant_context": text}), &[("tenant_context", "query")]),
+            found("a", &json!({"type": "string"}), &[]),
+            found("a b", &json!({"type": "object"}), &[]),
+        ];
+        let mut method = of(&json!({}), &[]);
+        method.operation.method = "TRACE".into();
+        bad.push(method);
+        let mut output = of(&json!({}), &[]);
+        output.tool.output_schema = Some("{".into());
+        bad.push(output);
+        let connection = connection(&[], &[]);
+        assert_eq!(refusals(&connection, std::slice::from_ref(&good)), []);
+        for tool in bad {
+            assert_eq!(refusals(&connection, &[tool.clone()]).len(), 1, "{tool:?}");
+        }
+        assert_eq!(
+            refusals(&connection, &[good.clone(), good]).len(),
+            1,
+            "a name that stands twice"
+        );
+    }
+
+    #[test]
+    fn what_the_host_fills_or_sets_is_no_argument_of_the_model() {
+        let text = json!({"type": "string"});
+        let places = [
+            ("account_id", "path"),
+            ("seat", "query"),
+            ("x-account-id", "header"),
+            ("api_key", "query"),
+            ("limit", "query"),
+        ];
+        let properties = json!({
+            "account_id": text, "seat": {"type": "integer"}, "x-account-id": text, "api_key": text, "limit": text,
+        });
+        let tool = of(&properties, &places);
+        let connection = connection(&["account_id", "seat"], &["x-account-id"]);
+        let entry = entry::entry(&connection, &tool, false).unwrap();
+        let schemas = entry.schemas();
+        assert_eq!(entry.input_schema()["properties"], json!({"limit": text}));
+        let provided: Vec<_> = schemas.provided.keys().map(String::as_str).collect();
+        assert_eq!(provided, ["account_id", "seat"]);
+        assert!(schemas.numbers.contains("seat") && schemas.numbers.len() == 1);
+        let whole = schemas.whole.as_ref().unwrap();
+        assert!(
+            whole
+                .check(&json!({"account_id": "7", "seat": 7, "limit": "1"}))
+                .is_ok()
+        );
+        assert!(
+            whole.check(&json!({"x-account-id": "7"})).is_err(),
+            "the host sets it, and nobody passes it"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_filled_leaves_the_tool_out() {
+        let connection = connection(&["account_id"], &[]);
+        let with = |property: Value| of(&json!({"account_id": property}), &[("account_id", "path")]);
+        for property in [
+            json!({"type": "boolean"}),
+            json!({"type": "object"}),
+            json!({"type": ["array", "null"]}),
+        ] {
+            assert!(
+                entry::entry(&connection, &with(property.clone()), false).is_err(),
+                "{property}"
+            );
+        }
+        for property in [
+            json!({}),
+            json!({"type": ["string", "null"]}),
+            json!({"$ref": "#/$defs/a"}),
+        ] {
+            assert!(
+                entry::entry(&connection, &with(property.clone()), false).is_ok(),
+                "{property}"
+            );
+        }
+        let mut beside = with(json!({"type": "string"}));
+        beside.tool.input_schema = json!({
+            "type": "object", "properties": {"account_id": {"type": "string"}}, "anyOf": [{"required": ["account_id"]}],
+        })
+        .to_string();
+        assert!(entry::entry(&connection, &beside, false).is_err());
+    }
 }

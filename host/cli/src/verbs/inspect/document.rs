@@ -125,7 +125,7 @@ fn report(
     size: u64,
 ) -> anyhow::Result<Report> {
     let said = |key: &str| first(&discovery.meta, key);
-    let refused = refusals(&any_connection()?, &discovery.tools);
+    let refused = refusals(&Arc::new(any_connection()?), &discovery.tools);
     let mut without_tool: Vec<Without> = discovery
         .skipped
         .into_iter()

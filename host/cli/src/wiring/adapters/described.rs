@@ -71,7 +71,14 @@ impl Room<'_> {
     ) -> anyhow::Result<Found> {
         let document = document::read(self, connection, spec).await?;
         let (digest, own) = (sha256(&document), adapter.digest().to_string());
-        let discovery = self.discover(connection, adapter, document).await?;
+        let known = document::digest(&digest).and_then(|digest| adapter.found_before(&digest));
+        let discovery = match known {
+            Some(discovery) => discovery,
+            None => {
+                document::keep(self.setup, &digest, &document);
+                self.discover(connection, adapter, document).await?
+            }
+        };
         let connection = base::of_document(connection, settings, &discovery)?;
         let base = base::proposed(settings, &connection);
         let is_same = |before: &&grants::Described| {
@@ -129,7 +136,7 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// What an adapter finds in a document, or has found in it before.
+    /// What an adapter finds in a document.
     async fn discover(
         &self,
         connection: &Connection,
@@ -137,7 +144,6 @@ impl Room<'_> {
         document: Vec<u8>,
     ) -> anyhow::Result<contract::Discovery> {
         let name = &connection.name;
-        document::keep(self.setup, &document);
         let found = adapter
             .discover(document, None)
             .await

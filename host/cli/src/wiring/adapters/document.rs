@@ -78,9 +78,9 @@ pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Keeps a document by its digest, so that what was approved can be looked at when its system has another one by then.
 /// Failing to is no failure of the start.
-pub(super) fn keep(setup: &Setup, document: &[u8]) {
+pub(super) fn keep(setup: &Setup, digest: &str, document: &[u8]) {
     let directory = setup.cache_dir.join(DIRECTORY);
-    let path = place(setup, &sha256(document));
+    let path = place(setup, digest);
     if path.exists() {
         return;
     }

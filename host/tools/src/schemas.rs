@@ -1,0 +1,55 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use toolhost_policy::ConnectionName;
+
+use crate::schema::Schema;
+
+/// The schemas of a tool, and what of its arguments the host fills.
+#[derive(Debug)]
+pub(crate) struct Schemas {
+    /// What a model sees, and what it chose is checked by.
+    pub(crate) arguments: Schema,
+    /// The arguments that the host fills, and from which connection's credential.
+    pub(crate) provided: BTreeMap<String, ConnectionName>,
+    /// Of these, what is filled as a number.
+    pub(crate) numbers: BTreeSet<String>,
+    /// What the plugin gets has to fit this, where the host fills something; a model never sees it.
+    pub(crate) whole: Option<Schema>,
+    /// What a structured result is held against.
+    pub(crate) output: Option<Schema>,
+    /// The same as clients see it.
+    pub(crate) output_schema: Option<Arc<Map<String, Value>>>,
+}
+
+impl Schemas {
+    /// Of a tool that turns out to be unfit when it is first used: no arguments fit it, so it is never called.
+    pub(crate) fn of_nothing() -> Self {
+        let nothing = [("type", Value::from("object")), ("not", Map::new().into())];
+        let nothing = nothing.map(|(key, value)| (key.to_owned(), value));
+        Self {
+            arguments: Schema::lazy_closed(nothing.into_iter().collect()),
+            provided: BTreeMap::new(),
+            numbers: BTreeSet::new(),
+            whole: None,
+            output: None,
+            output_schema: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Schemas;
+
+    #[test]
+    fn no_arguments_fit_an_unfit_tool() {
+        let schemas = Schemas::of_nothing();
+        for value in [json!({}), json!({"a": 1})] {
+            assert!(schemas.arguments.check(&value).is_err());
+        }
+    }
+}

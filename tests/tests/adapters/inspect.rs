@@ -1,0 +1,78 @@
+//! What a document would give, before anything is configured.
+
+use serde_json::{Value, json};
+use toolhost_tests::{guests, host};
+
+fn inspect(name: &str, text: &str, more: &[&str]) -> host::Ended {
+    let directory = tempfile::tempdir().unwrap();
+    host::write(directory.path(), name, text);
+    let adapter = format!("openapi={}", guests::path("openapi").display());
+    let arguments = [&["inspect", name, "--adapter", &adapter], more].concat();
+    host::run(directory.path(), &arguments)
+}
+
+#[test]
+fn a_document_shows_its_tools_and_why_an_operation_gives_none() {
+    let document = crate::document().to_string();
+    let shown = inspect("billing.json", &document, &["--output", "json"]);
+    assert_eq!(shown.status, 0, "{shown:?}");
+    let shown = shown.json();
+    let names: Vec<&Value> = shown["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| &tool["name"])
+        .collect();
+    assert_eq!(names, ["listInvoices", "createInvoice", "getInvoice", "getPlan"]);
+    assert_eq!(shown["tools"][0]["operation"], "GET /invoices");
+    assert_eq!(
+        (&shown["title"], &shown["base"]),
+        (&json!("Billing"), &json!("/v1"))
+    );
+    let without = &shown["without_tool"][0];
+    assert_eq!(
+        (&without["operation"], &without["id"]),
+        (&json!("GET /files/{name}"), &json!("getFile"))
+    );
+    assert!(without["message"].is_string() && without["reason"].is_string());
+    let text = inspect("billing.json", &document, &[]).stdout;
+    assert!(
+        text.contains("tool      getInvoice (read-only, GET /invoices/{id})")
+            && text.contains("no tool   GET /files/{name}")
+            && text.contains("4 tools, 1 operations without one"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_no_document_is_told_as_such() {
+    for text in [
+        "not one at all, but long enough",
+        "{\"openapi\": \"2.0\"}",
+        "[1, 2, 3, 4]",
+    ] {
+        let shown = inspect("x.json", text, &[]);
+        assert_eq!(shown.status, 2, "{text}: {shown:?}");
+        assert!(
+            shown.stderr.contains("no document that openapi can read"),
+            "{text}: {shown:?}"
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    host::write(directory.path(), "x.json", "{\"openapi\": \"3.1.0\"}");
+    let ended = host::run(directory.path(), &["inspect", "x.json", "--adapter", "no-such"]);
+    assert_eq!(ended.status, 2, "{ended:?}");
+    assert!(ended.stderr.contains("[adapters.no-such]"), "{ended:?}");
+}
+
+#[test]
+fn an_adapters_own_component_is_told_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = guests::path("csv");
+    let shown = host::run(directory.path(), &["inspect", file.to_str().unwrap()]);
+    assert_eq!(shown.status, 0, "{shown:?}");
+    assert!(
+        shown.stdout.contains("as the adapter of connections"),
+        "{shown:?}"
+    );
+}
