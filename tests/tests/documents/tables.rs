@@ -191,6 +191,7 @@ fn the_commands_page_has_every_verb() {
         ("host plugin", vec!["plugin", "--help"]),
         ("host connection", vec!["connection", "--help"]),
         ("host credential", vec!["credential", "--help"]),
+        ("host connection", vec!["connection", "--help"]),
         ("host store", vec!["store", "--help"]),
         ("host key", vec!["key", "--help"]),
         ("host audit", vec!["audit", "--help"]),
