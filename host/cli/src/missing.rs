@@ -60,6 +60,7 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
                 connection.auth == AuthPlacement::None
                     || connection.credentials == VAULT
                     || connection.credentials == AUTHORITY
+                    || config.providers.contains_key(&connection.credentials)
             }) {
                 continue;
             }

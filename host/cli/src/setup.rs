@@ -15,6 +15,7 @@ use crate::args::{DataArgs, WiringArgs};
 use crate::config::{self, Config, Data};
 use crate::exit::Failure;
 use crate::secret_ref;
+use crate::wiring;
 
 /// The configuration that is read where no flag names one.
 const DEFAULT_CONFIG: &str = "host.toml";
@@ -204,6 +205,12 @@ fn what_lasts(config: &mut Config) -> Result<(), Failure> {
         .map(|known| known.connection.clone())
         .collect();
     for (name, connection) in &mut config.connections {
+        if let Some(provider) = config.providers.get(&connection.credentials)
+            && provider.needs_vault()
+            && !lasts
+        {
+            return Err(wiring::needs_vault(&connection.credentials, provider));
+        }
         if connection.credentials == VAULT && !lasts {
             return Err(Failure::usage(format!(
                 "connections.{name}.credentials = \"vault\" needs a data directory: --data-dir DIR, or [data] dir"

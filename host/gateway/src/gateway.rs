@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -19,7 +19,11 @@ use crate::auth::authenticate;
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
+use crate::connect::{self, Logins};
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
+
+/// A form of two short texts, in bytes.
+const MAX_FORM: usize = 1 << 10;
 
 /// Whether `/ready` says yes. Off until [`Gateway::serve`] begins, and off again when its shutdown does.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +62,7 @@ pub(crate) struct Doors {
 pub struct Gateway {
     pub(crate) doors: Arc<Doors>,
     artifacts: Option<Arc<Artifacts>>,
+    logins: Option<Arc<Logins>>,
 }
 
 impl Gateway {
@@ -106,6 +111,7 @@ impl Gateway {
         Self {
             doors: Arc::new(doors),
             artifacts: None,
+            logins: None,
         }
     }
 
@@ -114,6 +120,15 @@ impl Gateway {
     pub fn with_artifacts(self, artifacts: Arc<Artifacts>) -> Self {
         Self {
             artifacts: Some(artifacts),
+            ..self
+        }
+    }
+
+    /// The same, with connections whose users connect accounts of their own. Without it there are none.
+    #[must_use]
+    pub fn with_logins(self, logins: Arc<Logins>) -> Self {
+        Self {
+            logins: Some(logins),
             ..self
         }
     }
@@ -137,13 +152,23 @@ impl Gateway {
             .route("/api/v1/tenants", get(api::list_tenants))
             .route("/api/v1/tenants/{id}", get(api::show_tenant))
             .route("/api/v1/artifacts/{id}", get(api::artifact))
+            .route("/api/v1/connections/{name}/login", post(api::connect))
             .layer(Extension(self.artifacts.clone()))
+            .layer(Extension(self.logins.clone()))
             .route("/mcp", any(crate::mcp::endpoint))
             .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
         let open = Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .route("/api/v1/openapi.json", get(api::openapi))
+            .route(
+                "/connections/{name}/login",
+                get(connect::login)
+                    .post(connect::agree)
+                    .layer(DefaultBodyLimit::max(MAX_FORM)),
+            )
+            .route("/connections/{name}/callback", get(connect::callback))
+            .layer(Extension(self.logins.clone()))
             .route(
                 "/.well-known/oauth-protected-resource",
                 get(discovery::protected_resource),

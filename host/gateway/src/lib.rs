@@ -17,6 +17,7 @@
 //!   `consent`, `help`; `sessions` and `sweep`: what outlives a call, and how it goes.
 //! - `api`: `/api/v1`, with its OpenAPI document: tools, sessions with their events (`sse`), tenants. `problem`: errors as RFC 9457 has them.
 //! - [`admin`]: the operator's door, a Unix socket.
+//! - [`connect`]: a user connects an account of their own, in a browser.
 //! - `discovery` (RFC 9728), `health`, `metrics` ([`serve_metrics`]), `stdio` ([`serve_stdio`]) over `lines`.
 
 pub mod admin;
@@ -25,6 +26,7 @@ mod auth;
 mod body;
 mod call;
 mod config;
+pub mod connect;
 mod discovery;
 mod gateway;
 mod health;

@@ -18,7 +18,7 @@ use crate::{CredentialError, CredentialKey, Source};
 /// It is asked `POST {"tenant", "connection"}`, and `"user": {"issuer", "subject"}` where the connection uses the user's
 /// own, with `Authorization: Bearer` and the host's secret. 200 is the credential (`secret`, and where there are any
 /// `external_tenant_id`, `attributes`, `expires_at`, `version`), 404 says that there is none. Anything else is no answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BrokerSettings {
     /// The endpoint.
     pub place: Place,

@@ -18,7 +18,7 @@
 //! - [`Broker`], [`AwsSecretsManager`], [`KvStore`]: credentials that an application or a secret manager keeps. [`Place`]
 //!   says where, [`Names`] under which name, [`Grammar`] how they are written.
 //! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
-//! - [`Login`]: a user connects an account of their own, and its refresh token is sealed in the vault.
+//! - [`Login`], [`UserAccounts`]: a user connects an account of their own, and its refresh token is sealed in the vault.
 //! - [`SecretRefused`], [`SourceProblem`], [`AttributeRefused`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
@@ -54,7 +54,7 @@ pub use fetched::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
 pub use kv::{KvAuth, KvSettings, KvStore};
-pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored};
+pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored, UserAccounts};
 pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
 pub use oauth::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,

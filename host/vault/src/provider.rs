@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use toolhost_identity::Binding;
-use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_policy::{ConnectionName, ErrorCode, PublicError};
+use url::Url;
 
 use crate::{Credential, CredentialKey};
 
@@ -77,5 +78,11 @@ pub trait CredentialProvider: Send + Sync + Debug {
     /// [`CredentialProvider::get`] asks where it came from. Another version by now is left alone.
     fn evict(&self, key: &CredentialKey, version: u64) {
         let _ = (key, version);
+    }
+
+    /// Where a user connects an account of their own, where users do that here.
+    fn connect_at(&self, connection: &ConnectionName) -> Option<Url> {
+        let _ = connection;
+        None
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn authority(
         timeout: raw.timeout,
     };
     let url = raw.url.ok_or_else(|| need("url"))?;
-    let destination = destination(source, AT, &url, allowed)?;
+    let destination = destination(source, AT, "url", &url, allowed)?;
     let returns = returned(source, raw.returns.ok_or_else(|| need("returns"))?)?;
     if kind == "http" {
         let token = match raw.token {

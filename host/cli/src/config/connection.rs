@@ -1,20 +1,23 @@
 //! `[connections.NAME]`.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, HeaderTemplate};
+use toolhost_policy::{
+    AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate,
+};
 use url::Url;
 
 use super::source::Source;
-use super::{AuthorityKind, ConfigError, auth, file};
+use super::{AuthorityKind, ConfigError, Provider, auth, file};
 
 /// Certificates in PEM; the whole of the public roots has about 220 KiB.
 const MAX_CA: u64 = 1 << 20;
 
-/// The providers this host has.
-const PROVIDERS: &[&str] = &["static", "file", "env", "vault", AUTHORITY];
+/// The providers that need no table of their own.
+pub(super) const PROVIDERS: &[&str] = &["static", "file", "env", "vault", AUTHORITY];
 
 /// The provider that sends the tenant authority's token.
 pub(crate) const AUTHORITY: &str = "authority";
@@ -24,14 +27,13 @@ pub(super) fn connection(
     name: &ConnectionName,
     spanned: Spanned<file::Connection>,
     authority: &AuthorityKind,
+    providers: &BTreeMap<String, Provider>,
 ) -> Result<Connection, ConfigError> {
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
-    let base = Url::parse(raw.base.get_ref())
-        .map_err(|error| error.to_string())
-        .and_then(|url| check_base(&url).map(|()| url))
-        .map_err(|why| source.at(&raw.base, format!("{at}.base"), why))?;
+    let (base, template) =
+        base(raw.base.get_ref()).map_err(|why| source.at(&raw.base, format!("{at}.base"), why))?;
     if base.scheme() == "http" && !raw.allow_http {
         let why =
             format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
@@ -54,6 +56,13 @@ pub(super) fn connection(
             HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
         headers.push((parsed, template));
     }
+    let mut query = Vec::with_capacity(raw.query.len());
+    for (pair, template) in raw.query {
+        let key = format!("{at}.query.{}", pair.get_ref().escape_default());
+        let template =
+            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        query.push((pair.into_inner(), template));
+    }
     let mut provide = Vec::with_capacity(raw.provide.len());
     for (argument, template) in raw.provide {
         let key = format!("{at}.provide.{}", argument.get_ref().escape_default());
@@ -74,12 +83,15 @@ pub(super) fn connection(
             .map_err(|_| source.at(&header, format!("{at}.response_headers"), "is not a header name"))?;
         response_headers.push(parsed);
     }
-    let credentials = provider(source, &at, raw.credentials, authority)?;
+    let filled = Filled {
+        base: template,
+        query,
+    };
+    let credentials = provider(source, &at, raw.credentials, authority, providers)?;
     let credential_of = if credentials == AUTHORITY {
-        of_authority(source, &at, &whole, &auth, &headers, raw.credential_of)?
+        of_authority(source, &at, &whole, &auth, &headers, &filled, raw.credential_of)?
     } else {
-        raw.credential_of
-            .map_or_else(CredentialOwner::default, Spanned::into_inner)
+        owner(source, &at, &whole, providers.get(&credentials), raw.credential_of)?
     };
     let connection = Connection {
         name: name.clone(),
@@ -90,7 +102,7 @@ pub(super) fn connection(
         auth,
         headers,
         provide,
-        filled: toolhost_policy::Filled::default(),
+        filled,
         credentials,
         allow: raw.allow,
         response_headers,
@@ -120,10 +132,39 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
     if base.query().is_some() || base.fragment().is_some() {
         return Err("has a query or a fragment".into());
     }
+    // Where a base may have places it is a template, and never comes here with them.
     if base.host_str().is_none_or(|host| host.contains(['{', '}'])) || base.path().contains("%7B") {
-        return Err("templates in a base are not supported by this version".into());
+        return Err("has a place, {…}, and there is no credential here that could fill it".into());
     }
     Ok(())
+}
+
+/// A base, and its template where it has places. The base is the template's sample then.
+fn base(text: &str) -> Result<(Url, Option<BaseTemplate>), String> {
+    if text.contains(['{', '}']) {
+        let template = BaseTemplate::parse(text).map_err(|why| why.to_string())?;
+        return Ok((template.sample().clone(), Some(template)));
+    }
+    let url = Url::parse(text).map_err(|why| why.to_string())?;
+    check_base(&url)?;
+    Ok((url, None))
+}
+
+/// Whose credentials a connection has that are not the authority's.
+fn owner(
+    source: &Source<'_>,
+    at: &str,
+    whole: &Spanned<()>,
+    provider: Option<&Provider>,
+    said: Option<Spanned<CredentialOwner>>,
+) -> Result<CredentialOwner, ConfigError> {
+    let place = said.as_ref().map_or_else(|| whole.clone(), |said| Spanned::new(said.span(), ()));
+    let otherwise = provider.map_or_else(CredentialOwner::default, Provider::owner);
+    let owner = said.map_or(otherwise, Spanned::into_inner);
+    match provider.and_then(|provider| provider.refuses(owner)) {
+        Some(why) => Err(source.at(&place, format!("{at}.credential_of"), why)),
+        None => Ok(owner),
+    }
 }
 
 /// Whether a URL means this machine by its text alone. Where a name leads there through DNS, egress refuses it later.
@@ -141,6 +182,7 @@ fn provider(
     at: &str,
     name: Option<Spanned<String>>,
     authority: &AuthorityKind,
+    providers: &BTreeMap<String, Provider>,
 ) -> Result<String, ConfigError> {
     let Some(name) = name else {
         return Ok("static".into());
@@ -151,17 +193,14 @@ fn provider(
             let why = "\"authority\" needs an authority that gives tokens: [tenancy.authority] kind = \"http\" or \"token-exchange\"";
             Err(source.at(&name, key, why))
         }
-        known if PROVIDERS.contains(&known) => Ok(name.into_inner()),
-        later @ "broker" => Err(source.at(
-            &name,
-            key,
-            format!("{later:?} is not supported by this version; use vault, file or env"),
-        )),
-        other => Err(source.at(
-            &name,
-            key,
-            format!("{other:?} is not one of {}", PROVIDERS.join(", ")),
-        )),
+        known if PROVIDERS.contains(&known) || providers.contains_key(known) => Ok(name.into_inner()),
+        other => {
+            let all = PROVIDERS.iter().copied().chain(providers.keys().map(String::as_str));
+            let all: Vec<&str> = all.collect();
+            let all = all.join(", ");
+            let why = format!("{other:?} is not one of {all}, and there is no [providers.{other}]");
+            Err(source.at(&name, key, why))
+        }
     }
 }
 
@@ -172,6 +211,7 @@ fn of_authority(
     whole: &Spanned<()>,
     auth: &AuthPlacement,
     headers: &[(http::HeaderName, HeaderTemplate)],
+    filled: &Filled,
     owner: Option<Spanned<CredentialOwner>>,
 ) -> Result<CredentialOwner, ConfigError> {
     let kind = "credentials = \"authority\"";
@@ -189,6 +229,11 @@ fn of_authority(
     {
         let why = format!("uses an attribute, and with {kind} there are none");
         return Err(source.at(whole, format!("{at}.headers.{header}"), why));
+    }
+    if filled.attributes().next().is_some() {
+        let why = format!("uses an attribute, and with {kind} there are none");
+        let key = if filled.base.is_some() { "base" } else { "query" };
+        return Err(source.at(whole, format!("{at}.{key}"), why));
     }
     Ok(CredentialOwner::User)
 }

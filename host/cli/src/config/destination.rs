@@ -11,7 +11,7 @@ use super::source::Source;
 use super::{Client, ConfigError, file};
 
 /// A caller waits for the answer; half a minute is all that a call has by default.
-const MAX_TIMEOUT: u64 = 30;
+pub(super) const MAX_TIMEOUT: u64 = 30;
 
 /// What stands beside a URL.
 pub(super) struct Allowed {
@@ -24,10 +24,11 @@ pub(super) struct Allowed {
 pub(super) fn destination(
     source: &Source<'_>,
     at: &str,
+    name: &str,
     url: &Spanned<String>,
     allowed: Allowed,
 ) -> Result<Destination, ConfigError> {
-    let parsed = web_address(source, &format!("{at}.url"), url, allowed.http, allowed.loopback)?;
+    let parsed = web_address(source, &format!("{at}.{name}"), url, allowed.http, allowed.loopback)?;
     let mut destination = Destination {
         allow_http: allowed.http,
         allow_loopback: allowed.loopback,
@@ -80,7 +81,7 @@ pub(super) fn client(
     let name = "client_secret";
     let secret = secret(source, at, name, raw.client_secret_file, raw.client_secret_env)?;
     Ok(Client {
-        destination: destination(source, at, &raw.url, allowed)?,
+        destination: destination(source, at, "url", &raw.url, allowed)?,
         id: client_id(source, at, raw.client_id)?,
         secret: secret.ok_or_else(|| needs_secret(source, at, &whole))?,
     })

@@ -23,6 +23,9 @@ pub(super) struct File {
     pub(super) tools: Tools,
     #[serde(default)]
     pub(super) connections: BTreeMap<ConnectionName, Spanned<Connection>>,
+    /// Read by [`super::provider`], since which keys there are depends on the kind.
+    #[serde(default)]
+    pub(super) providers: BTreeMap<String, serde::de::IgnoredAny>,
     #[serde(default)]
     pub(super) issuers: Vec<Issuer>,
     #[serde(default)]
@@ -85,6 +88,8 @@ pub(super) struct Connection {
     pub(super) auth: Option<Spanned<Auth>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    pub(super) query: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
     pub(super) provide: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) credentials: Option<Spanned<String>>,

@@ -29,7 +29,7 @@ pub(super) fn membership(
         timeout: raw.timeout,
     };
     Ok(Membership {
-        destination: destination(source, AT, &raw.url, allowed)?,
+        destination: destination(source, AT, "url", &raw.url, allowed)?,
         token: secret(source, AT, "token", raw.token_file, raw.token_env)?,
         max_age,
     })

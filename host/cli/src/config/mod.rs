@@ -10,7 +10,9 @@ mod destination;
 mod error;
 mod file;
 mod issuer;
+mod keys;
 mod membership;
+mod provider;
 mod read;
 mod server;
 mod source;
@@ -39,6 +41,7 @@ use url::Url;
 pub(crate) use assigned::Assigned;
 pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
+pub(crate) use provider::{LoginServer, Provider};
 pub(crate) use read::load;
 pub(crate) use store::Postgres;
 
@@ -73,6 +76,8 @@ pub(crate) struct Config {
     /// What it says of single tenants, for a host that keeps nothing.
     pub(crate) assigned: Vec<Assigned>,
     pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    /// `[providers]`, by the name that a connection's `credentials` has.
+    pub(crate) providers: BTreeMap<String, Provider>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     /// `[tenancy] switch`.

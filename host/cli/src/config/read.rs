@@ -12,7 +12,7 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 use super::source::Source;
 use super::{
     Config, ConfigError, ToolSettings, assigned, authority, connection, credential, data, file, issuer,
-    membership, server, store, tenant,
+    membership, provider, server, store, tenant,
 };
 use crate::grants::hexadecimal;
 
@@ -51,9 +51,10 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
     let lasts = raw.data.is_some();
     let authority = authority::authority(&source, raw.tenancy.authority)?;
+    let providers = provider::providers(&source, &raw.providers)?;
     let mut connections = BTreeMap::new();
     for (name, raw) in raw.connections {
-        let connection = connection::connection(&source, &name, raw, &authority)?;
+        let connection = connection::connection(&source, &name, raw, &authority, &providers)?;
         connections.insert(name, Arc::new(connection));
     }
     let defaults = TenantLimits::default();
@@ -138,6 +139,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         mode: assigned::mode(&source, "tools.mode", raw.tools.mode)?,
         assigned,
         connections,
+        providers,
         issuers,
         tenants,
         switch: tenant::switch(&source, raw.tenancy.switch)?,

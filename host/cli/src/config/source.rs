@@ -117,7 +117,7 @@ fn unknown<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, Vec<&'a str>)
     Some((name, valid))
 }
 
-fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::jaro_winkler(name, candidate);
     let best = valid.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
     (distance(best) >= NEAR).then_some(*best)

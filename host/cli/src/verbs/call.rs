@@ -12,7 +12,7 @@ use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::output::{self, Show, bytes, printable};
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Ground, read_capped};
+use crate::wiring::{self, Choosing, Ground, Sources, read_capped};
 
 /// One call at a time needs one slot; describing takes it before the call does.
 const SLOTS: u32 = 1;
@@ -50,7 +50,13 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
         let choosing = Choosing::of(&setup, Arc::clone(&ground.store), directory, &network)?;
         choosing.credentials.presents(&binding, &admitted.presented);
-        let (credentials, _) = wiring::provider(&setup, ground.vault(), choosing.credentials)?;
+        let sources = Sources {
+            network: &network,
+            vault: ground.vault(),
+            authority: choosing.credentials,
+            public_url: setup.config.server.public_url.clone(),
+        };
+        let (credentials, _) = wiring::provider(&setup, sources)?;
         let egress = wiring::egress(network, credentials, Arc::clone(&ground.audit))?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);

@@ -13,13 +13,14 @@ use toolhost_policy::Limits;
 use toolhost_sandbox::Sandbox;
 use toolhost_tenancy::AuthorityCredentials;
 use toolhost_tools::Tools;
+use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::Failure;
 use crate::grants::Answerer;
 use crate::missing::{self, Door};
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Doors, Ground, PluginFile};
+use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Sources};
 use crate::{output, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -105,12 +106,12 @@ async fn over_http(
     let switching = choosing.switching(setup, Arc::clone(&ground.audit));
     let authority = choosing.credentials;
     banner(setup, Some(local));
+    let public_url = wiring::public_url(setup, local)?;
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, files, network, &ground, authority, Some(&asking)) => served?,
+        served = rooms(setup, files, Arc::clone(&network), &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let public_url = wiring::public_url(setup, local)?;
     let arguments = setup.config.limits.arguments_bytes;
     let config = GatewayConfig {
         public_url: public_url.clone(),
@@ -120,9 +121,14 @@ async fn over_http(
         version: env!("CARGO_PKG_VERSION"),
     };
     let (tools, sandbox) = served;
+    let sink = Arc::clone(&ground.audit);
+    let logins = wiring::logins(setup, &network, ground.vault(), &public_url, sink)?;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     wiring::follow(&ground, &switching, &shutdown);
-    let gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
+    let mut gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
+    if let Some(logins) = logins {
+        gateway = gateway.with_logins(logins);
+    }
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
@@ -164,7 +170,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         .admit()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let (tools, _sandbox) = rooms(setup, files, network, &ground, choosing.credentials, None).await?;
+    let (tools, _sandbox) = rooms(setup, files, network, &ground, choosing.credentials, None, None).await?;
     ground.started(setup).await?;
     let admin = admin_socket(&ground, &shutdown)?;
     let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
@@ -197,10 +203,17 @@ async fn rooms(
     network: Arc<Network>,
     ground: &Ground,
     authority: Arc<AuthorityCredentials>,
+    public_url: Option<Url>,
     asking: Option<&AtomicBool>,
 ) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
     let audit = Arc::clone(&ground.audit);
-    let (credentials, problems) = wiring::provider(setup, ground.vault(), authority)?;
+    let sources = Sources {
+        network: &network,
+        vault: ground.vault(),
+        authority,
+        public_url,
+    };
+    let (credentials, problems) = wiring::provider(setup, sources)?;
     for problem in problems {
         tracing::warn!("{problem}");
     }

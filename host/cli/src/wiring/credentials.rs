@@ -1,34 +1,44 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use toolhost_net::Network;
 use toolhost_tenancy::AuthorityCredentials;
-use toolhost_vault::{CredentialProvider, Problem, SealedVault, StaticProvider};
+use toolhost_vault::{
+    AwsSecretsManager, Broker, ClientCredentials, CredentialProvider, KvStore, Problem, ProviderRefused,
+    RefreshToken, RefreshTokenSettings, SealedVault, StaticProvider, TokenExchange, UserAccounts,
+};
+use url::Url;
 
-use crate::config::AUTHORITY;
+use crate::config::{AUTHORITY, Provider};
 use crate::exit::Failure;
 use crate::setup::{Setup, VAULT};
 
 /// Providers by the name that a connection's `credentials` gives.
-pub(super) type Providers = BTreeMap<String, Arc<dyn CredentialProvider>>;
+pub(crate) type Providers = BTreeMap<String, Arc<dyn CredentialProvider>>;
 
 /// The names under which the declared credentials are found: what kind each source is was checked when it was read.
 const NAMES: [&str; 3] = ["static", "file", "env"];
+
+/// What the providers stand on.
+pub(crate) struct Sources<'a> {
+    pub(crate) network: &'a Arc<Network>,
+    pub(crate) vault: Option<&'a SealedVault>,
+    pub(crate) authority: Arc<AuthorityCredentials>,
+    /// Where the host serves browsers, if it does.
+    pub(crate) public_url: Option<Url>,
+}
 
 /// For looking at a plugin, which reaches nothing.
 pub(crate) fn no_credentials() -> Providers {
     Providers::new()
 }
 
-/// The provider of the declared credentials, and a sentence for each that gives nothing now.
+/// Every provider, and a sentence for each declared credential that gives nothing now.
 ///
 /// # Errors
-/// Two credentials for one key. With a development tenant and no issuers, a credential that cannot be read: there is no
-/// other caller that the host could serve.
-pub(crate) fn provider(
-    setup: &Setup,
-    vault: Option<&SealedVault>,
-    authority: Arc<AuthorityCredentials>,
-) -> Result<(Providers, Vec<String>), Failure> {
+/// Two credentials for one key; a provider that cannot be made as it is configured. With a development tenant and no issuers,
+/// a credential that cannot be read: there is no other caller that the host could serve.
+pub(crate) fn provider(setup: &Setup, sources: Sources<'_>) -> Result<(Providers, Vec<String>), Failure> {
     let provider = StaticProvider::new(setup.config.credentials.iter().cloned())
         .map_err(|error| Failure::usage(error.to_string()))?;
     let problems: Vec<String> = provider.problems().iter().map(sentence).collect();
@@ -41,11 +51,62 @@ pub(crate) fn provider(
         .map(|name| (name.to_owned(), Arc::clone(&provider)))
         .into_iter()
         .collect();
-    if let Some(vault) = vault {
+    for (name, settings) in &setup.config.providers {
+        providers.insert(name.clone(), configured(name, settings, &sources)?);
+    }
+    if let Some(vault) = sources.vault {
         providers.insert(VAULT.to_owned(), Arc::new(vault.clone()));
     }
-    providers.insert(AUTHORITY.to_owned(), authority);
+    providers.insert(AUTHORITY.to_owned(), sources.authority);
     Ok((providers, problems))
+}
+
+/// One of `[providers]`.
+fn configured(
+    name: &str,
+    settings: &Provider,
+    sources: &Sources<'_>,
+) -> Result<Arc<dyn CredentialProvider>, Failure> {
+    let network = || Arc::clone(sources.network);
+    let vault = || {
+        let vault = sources.vault.cloned();
+        vault.ok_or_else(|| needs_vault(name, settings))
+    };
+    let refuse = |why: ProviderRefused| Failure::usage(format!("providers.{name}.{why}"));
+    let provider: Arc<dyn CredentialProvider> = match settings.clone() {
+        Provider::Broker(settings) => Arc::new(Broker::new(settings, network()).map_err(refuse)?),
+        Provider::Aws(settings) => Arc::new(AwsSecretsManager::new(*settings, network()).map_err(refuse)?),
+        Provider::Kv(settings) => Arc::new(KvStore::new(settings, network()).map_err(refuse)?),
+        Provider::ClientCredentials(settings) => {
+            let made = ClientCredentials::new(settings, network(), Arc::new(vault()?));
+            Arc::new(made.map_err(refuse)?)
+        }
+        Provider::TokenExchange(settings) => {
+            let made = TokenExchange::new(settings, network(), Arc::new(vault()?));
+            Arc::new(made.map_err(refuse)?)
+        }
+        Provider::RefreshToken(settings) => {
+            Arc::new(RefreshToken::new(settings, network(), vault()?).map_err(refuse)?)
+        }
+        Provider::Login(server) => {
+            let settings = RefreshTokenSettings {
+                token: server.token,
+                client: server.client,
+                resource: server.resource,
+            };
+            let tokens = RefreshToken::new(settings, network(), vault()?).map_err(refuse)?;
+            Arc::new(UserAccounts::new(tokens, sources.public_url.clone()))
+        }
+    };
+    Ok(provider)
+}
+
+/// Said before anything is opened, and again where it would be missed.
+pub(crate) fn needs_vault(name: &str, settings: &Provider) -> Failure {
+    Failure::usage(format!(
+        "providers.{name}.kind = {:?} needs a data directory, whose vault has what it begins with: --data-dir DIR, or [data] dir",
+        settings.kind()
+    ))
 }
 
 /// Calls that need it are refused as not connected; the rest goes on.

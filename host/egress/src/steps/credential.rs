@@ -42,10 +42,13 @@ pub(crate) async fn lookup(
     let found = usable(provider, call.binding(), connection, call.deadline()).await;
     found.map_err(|reason| {
         tracing::debug!(connection = %connection.name, call = call.id(), reason, "no usable credential");
-        EgressFailure::new(
-            EgressCode::NotConnected,
-            format!("connection {} has no usable credential", connection.name),
-        )
+        let name = &connection.name;
+        let message = match provider.and_then(|provider| provider.connect_at(name)) {
+            // The page alone, and no way past it: who logs in there proves who they are.
+            Some(page) => format!("connection {name} has no account of yours yet; connect one at {page}"),
+            None => format!("connection {name} has no usable credential"),
+        };
+        EgressFailure::new(EgressCode::NotConnected, message)
     })
 }
 

@@ -3,6 +3,7 @@
 mod artifact;
 mod asked;
 mod call;
+mod connect;
 mod list;
 mod openapi;
 mod perform;
@@ -13,6 +14,7 @@ mod tenants;
 
 pub(crate) use artifact::artifact;
 pub(crate) use call::call;
+pub(crate) use connect::connect;
 pub(crate) use list::{Pages, list};
 pub(crate) use openapi::openapi;
 pub(crate) use sessions::{begin, call as call_in_session, end, events, list as list_sessions, show};

@@ -26,7 +26,7 @@ use crate::{CredentialError, CredentialKey, Source};
 
 /// Where the host's own AWS key is. It needs `secretsmanager:GetSecretValue` on the secrets of [`AwsSettings::names`] and
 /// nothing else.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AwsIdentity {
     /// `AKIA…` or `ASIA…`; not secret.
     pub access_key_id: String,
@@ -37,7 +37,7 @@ pub struct AwsIdentity {
 }
 
 /// AWS Secrets Manager.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AwsSettings {
     /// Such as `eu-central-1`.
     pub region: String,

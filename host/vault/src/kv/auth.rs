@@ -14,7 +14,7 @@ use crate::secret_text::read_secret;
 use crate::{CredentialError, Source};
 
 /// How the host proves itself there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum KvAuth {
     /// A token that somebody else renews (an agent, say); its file is read again when it changes.
     Token(Source),

@@ -31,7 +31,7 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// Vault or OpenBao.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KvSettings {
     /// The server, without `/v1`.
     pub place: Place,

@@ -8,6 +8,7 @@
 //! What must never happen here: a code that one user got, stored as another's; a state that counts twice, or after its
 //! time; an answer of another server than the one that was asked; a URL of an answer that is followed.
 
+mod accounts;
 mod answer;
 mod error;
 mod pending;
@@ -27,6 +28,7 @@ use crate::oauth::{ClientSettings, Form, TokenEndpoint, TokenFailure};
 use crate::place::{Place, ProviderRefused};
 use crate::{CredentialKey, NewCredential, SealedVault};
 
+pub use accounts::UserAccounts;
 pub use error::LoginError;
 
 use answer::Answer;
@@ -36,7 +38,7 @@ use pending::Pending;
 pub const LOGIN_TIME: Duration = Duration::from_secs(600);
 
 /// One authorization server, and the host's client there, for one connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LoginSettings {
     /// The server's identifier, which its answers name as `iss` (RFC 9207), character by character.
     pub issuer: String,
@@ -145,6 +147,18 @@ impl Login {
             pending: Pending::default(),
             vault,
         })
+    }
+
+    /// The page of the authorization server that users are sent to.
+    #[must_use]
+    pub fn authorization_url(&self) -> &Url {
+        &self.authorization_url
+    }
+
+    /// What the host asks for there.
+    #[must_use]
+    pub fn scope(&self) -> &[String] {
+        &self.scope
     }
 
     /// Where to send the user. What comes back counts for this user, tenant and connection, once, within [`LOGIN_TIME`].

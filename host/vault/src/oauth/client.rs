@@ -21,7 +21,7 @@ pub enum ClientAuth {
 }
 
 /// Which client the host is at an authorization server.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClientSettings {
     /// `client_id`. `None`: each credential has its own, in its attribute `client_id`.
     pub id: Option<String>,

@@ -14,7 +14,7 @@ use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
 ///
 /// What the vault keeps of a tenant is its client secret, and in the attribute `client_id` its client, where the
 /// configuration does not name one for all. The other attributes go with the token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ClientCredentialsSettings {
     /// The token endpoint.
     pub token: Place,

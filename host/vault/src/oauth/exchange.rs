@@ -43,7 +43,7 @@ impl TokenKind {
 ///
 /// The subject token is what another provider has for the key: the vault, or one that gives a tenant authority's token. A
 /// caller's own bearer cannot get here: a [`CredentialKey`] does not carry it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TokenExchangeSettings {
     /// The token endpoint.
     pub token: Place,

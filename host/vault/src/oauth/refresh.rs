@@ -30,7 +30,7 @@ const STORE_AGAIN: [Duration; 3] = [
 /// What the vault keeps of a tenant or a user is the refresh token. A server that answers with another one has taken the
 /// old one back, so the new one is sealed before the access token that came with it is used. Where that fails the access
 /// token is not used, and the new refresh token is kept in memory until it can be stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RefreshTokenSettings {
     /// The token endpoint.
     pub token: Place,

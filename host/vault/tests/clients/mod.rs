@@ -91,7 +91,11 @@ pub struct Accounts {
 impl Accounts {
     pub fn start(secret: &str, redirect_uri: &str) -> Self {
         let directory = directory();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/accounts.mjs");
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .map(|above| above.join("tests/clients/accounts.mjs"))
+            .find(|script| script.is_file())
+            .unwrap();
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let beside = directory.join(format!("accounts.{}.{number}.mjs", std::process::id()));

@@ -1,0 +1,86 @@
+use toolhost_net::TlsIdentity;
+use toolhost_vault::{MAX_FRESH_FOR, Place};
+use toml::Spanned;
+
+use crate::config::ConfigError;
+use crate::config::destination::{Allowed, MAX_TIMEOUT, destination};
+use crate::config::keys::Keys;
+
+/// Certificates or a key in PEM; the whole of the public roots has about 220 KiB.
+const MAX_PEM: u64 = 1 << 20;
+
+/// Where a system is, and how its certificate is judged.
+pub(super) fn place(keys: &Keys<'_>, name: &'static str) -> Result<Place, ConfigError> {
+    let url = keys.text(name)?;
+    let (allowed, tls) = around(keys)?;
+    let url = url.ok_or_else(|| keys.lacks(name, "is missing"))?;
+    Ok(Place {
+        destination: destination(keys.source, &keys.at, name, &url, allowed)?,
+        tls,
+    })
+}
+
+/// The same, where a system has a usual place.
+pub(super) fn place_where_said(keys: &Keys<'_>, name: &'static str) -> Result<Option<Place>, ConfigError> {
+    if let Some(url) = keys.text(name)? {
+        let (allowed, tls) = around(keys)?;
+        let destination = destination(keys.source, &keys.at, name, &url, allowed)?;
+        return Ok(Some(Place { destination, tls }));
+    }
+    Ok(None)
+}
+
+fn around(keys: &Keys<'_>) -> Result<(Allowed, Option<TlsIdentity>), ConfigError> {
+    let allowed = Allowed {
+        http: keys.flag("allow_http", false)?,
+        loopback: keys.flag("allow_loopback", false)?,
+        private: keys.flag("allow_private", false)?,
+        timeout: keys.number("timeout", MAX_TIMEOUT, "seconds")?,
+    };
+    Ok((allowed, tls(keys)?))
+}
+
+/// Roots in the place of the public ones, and a certificate of the host's own.
+fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
+    let roots = keys.text("ca_file")?;
+    let certificate = keys.text("certificate_file")?;
+    let key = keys.text("private_key_file")?;
+    let pem = |name: &'static str, file: &Spanned<String>| {
+        let path = keys.source.beside(file.get_ref());
+        let refuse = |why: String| keys.error(file, name, format!("{}: {why}", path.display()));
+        let size = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
+        if size > MAX_PEM {
+            return Err(refuse("is larger than 1 MiB".to_owned()));
+        }
+        std::fs::read(&path).map_err(|error| refuse(error.to_string()))
+    };
+    let own_roots = roots.as_ref().map(|file| pem("ca_file", file)).transpose()?;
+    match (certificate, key) {
+        (None, None) => match (roots, own_roots) {
+            (Some(file), Some(roots)) => {
+                let identity = TlsIdentity::private(&roots);
+                identity.map(Some).map_err(|why| keys.error(&file, "ca_file", why))
+            }
+            _ => Ok(None),
+        },
+        (Some(certificate), Some(key)) => {
+            let chain = pem("certificate_file", &certificate)?;
+            let own = zeroize::Zeroizing::new(pem("private_key_file", &key)?);
+            let identity = TlsIdentity::mutual(own_roots.as_deref(), &chain, &own);
+            identity
+                .map(Some)
+                .map_err(|why| keys.error(&certificate, "certificate_file", why))
+        }
+        (Some(alone), None) => Err(keys.error(&alone, "certificate_file", "needs private_key_file beside it")),
+        (None, Some(alone)) => Err(keys.error(&alone, "private_key_file", "needs certificate_file beside it")),
+    }
+}
+
+/// For how long what a system says is used without asking it again.
+pub(super) fn fresh_for(keys: &Keys<'_>) -> Result<std::time::Duration, ConfigError> {
+    let most = u64::try_from(MAX_FRESH_FOR.as_millis()).unwrap_or(u64::MAX);
+    let said = keys.number("fresh_for_ms", most, "milliseconds: so long a revoked credential may still be sent")?;
+    Ok(said.map_or(toolhost_vault::FRESH_FOR, |said| {
+        std::time::Duration::from_millis(said.into_inner())
+    }))
+}

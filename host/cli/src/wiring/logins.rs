@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use toolhost_audit::Sink;
+use toolhost_gateway::connect::Logins;
+use toolhost_net::Network;
+use toolhost_policy::Connection;
+use toolhost_vault::{Login, LoginSettings, SealedVault, UserAccounts};
+use url::Url;
+
+use super::credentials::needs_vault;
+use crate::config::{LoginServer, Provider};
+use crate::exit::Failure;
+use crate::setup::Setup;
+
+/// The connections whose users connect accounts of their own; `None` where there are none.
+///
+/// # Errors
+/// An authorization server is not acceptable as it is configured.
+pub(crate) fn logins(
+    setup: &Setup,
+    network: &Arc<Network>,
+    vault: Option<&SealedVault>,
+    public_url: &Url,
+    audit: Arc<dyn Sink>,
+) -> Result<Option<Arc<Logins>>, Failure> {
+    let mut all = Vec::new();
+    for connection in setup.config.connections.values() {
+        let name = &connection.credentials;
+        let Some(provider @ Provider::Login(server)) = setup.config.providers.get(name) else {
+            continue;
+        };
+        let vault = vault.cloned().ok_or_else(|| needs_vault(name, provider))?;
+        let settings = settings(server, connection, public_url);
+        let login = settings.map(|settings| Login::new(settings, Arc::clone(network), vault));
+        match login {
+            Some(Ok(login)) => all.push((Arc::clone(connection), login)),
+            Some(Err(why)) => return Err(Failure::usage(format!("providers.{name}.{why}"))),
+            None => return Err(Failure::usage("server.public_url: no page can stand beside it")),
+        }
+    }
+    if all.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Logins::new(public_url.clone(), all, audit))))
+}
+
+fn settings(server: &LoginServer, connection: &Connection, public_url: &Url) -> Option<LoginSettings> {
+    Some(LoginSettings {
+        issuer: server.issuer.clone(),
+        authorization_url: server.authorization_url.clone(),
+        token: server.token.clone(),
+        client: server.client.clone(),
+        redirect_uri: UserAccounts::page(public_url, &connection.name, "callback")?,
+        scope: server.scope.clone(),
+        resource: server.resource.clone(),
+        is_silent_about_issuer: !server.says_issuer,
+    })
+}

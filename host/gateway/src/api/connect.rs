@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::HeaderMap;
+
+use super::perform::bound;
+use super::said::said;
+use crate::auth::Caller;
+use crate::connect::Logins;
+use crate::gateway::Doors;
+use crate::problem::{not_found, problem};
+
+/// `POST /api/v1/connections/{name}/login`: a link where the caller connects an account of their own.
+pub(crate) async fn connect(
+    State(doors): State<Arc<Doors>>,
+    Extension(logins): Extension<Option<Arc<Logins>>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let binding = async {
+        let said = said(&headers)?;
+        let binding = bound(&doors, &caller.who(), &said).await?;
+        said.check(Some(binding.tenant()))?;
+        Ok(binding)
+    };
+    let binding = match binding.await {
+        Ok(binding) => binding,
+        Err(error) => return problem(&error),
+    };
+    let Some(logins) = logins else {
+        return not_found();
+    };
+    match logins.link(&binding, &name) {
+        Ok(link) => Json(link).into_response(),
+        Err(error) => problem(&error),
+    }
+}

@@ -1,0 +1,156 @@
+//! A user connects an account of their own: the pages that a browser meets on the way.
+//!
+//! ```text
+//! POST /api/v1/connections/NAME/login   a verified caller gets a link: short-lived, and good once
+//! GET  /connections/NAME/login?ticket=  the page that says who connects what; the browser gets a cookie
+//! POST /connections/NAME/login          yes: the ticket is used up, and the browser is sent to the authorization server
+//! GET  /connections/NAME/callback       the same browser comes back; the account is sealed as that caller's
+//! ```
+//!
+//! A browser has no token, so the link stands for the caller who asked for it, and the cookie for the browser that said
+//! yes. What must never happen here: an account that is stored as anybody's but the caller's who asked; an answer that is
+//! taken from another browser than the one that was sent away; a page that another site can show, or that runs a script.
+
+mod once;
+mod pages;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use toolhost_audit::{ChangeAction, CredentialChanged, Event, Sink};
+use toolhost_identity::Binding;
+use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError};
+use toolhost_vault::{LOGIN_TIME, Login, UserAccounts};
+use url::Url;
+
+use once::Once;
+
+pub(crate) use routes::{agree, callback, login};
+
+/// For how long a link may be opened: the time that a person needs to change to a browser.
+const LINK_TIME: Duration = Duration::from_secs(300);
+
+/// A link to the page where a caller connects an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginLink {
+    /// To be opened in the caller's own browser. Whoever opens it connects an account for the caller, so it is a secret
+    /// until it is used.
+    pub url: String,
+    /// When it is over, in Unix seconds.
+    pub expires_at: u64,
+    /// The connection.
+    pub connection: String,
+    /// The tenant that the account is for.
+    pub tenant: String,
+    /// The caller's issuer.
+    pub issuer: String,
+    /// The caller's subject.
+    pub subject: String,
+}
+
+/// Whose account, and for what.
+#[derive(Debug, Clone)]
+struct Asked {
+    binding: Binding,
+    connection: ConnectionName,
+}
+
+impl Asked {
+    fn is_same(&self, other: &Self) -> bool {
+        self.connection == other.connection && self.binding.owner() == other.binding.owner()
+    }
+}
+
+/// The connections whose users connect accounts of their own.
+pub struct Logins {
+    public_url: Url,
+    connections: BTreeMap<ConnectionName, (Arc<Connection>, Login)>,
+    audit: Arc<dyn Sink>,
+    links: Once<Asked>,
+    visits: Once<Asked>,
+}
+
+impl Logins {
+    /// `public_url` is the URL of the MCP endpoint, beside which the pages are.
+    #[must_use]
+    pub fn new(
+        public_url: Url,
+        connections: impl IntoIterator<Item = (Arc<Connection>, Login)>,
+        audit: Arc<dyn Sink>,
+    ) -> Self {
+        let connections = connections
+            .into_iter()
+            .map(|(connection, login)| (connection.name.clone(), (connection, login)))
+            .collect();
+        Self {
+            public_url,
+            connections,
+            audit,
+            links: Once::new(LINK_TIME),
+            visits: Once::new(LOGIN_TIME),
+        }
+    }
+
+    /// A link for a verified caller, good once and for five minutes.
+    ///
+    /// # Errors
+    /// There is no such connection, the caller may not use it, or too many links are open.
+    pub fn link(&self, binding: &Binding, connection: &str) -> Result<LoginLink, PublicError> {
+        let known = ConnectionName::parse(connection).ok();
+        let known = known.and_then(|name| self.connections.get(&name));
+        let Some((known, _)) = known else {
+            let text = "no connection of this name has accounts of users";
+            return Err(PublicError::new(ErrorCode::NotFound, text).about("connection"));
+        };
+        let principal = binding.principal();
+        if !principal.kind().fits(known.principal) {
+            let text = "this kind of caller may not use the connection";
+            return Err(PublicError::new(ErrorCode::Forbidden, text).about("connection"));
+        }
+        let asked = Asked {
+            binding: binding.clone(),
+            connection: known.name.clone(),
+        };
+        let ticket = once::random()?;
+        self.links.put(&ticket, asked, Asked::is_same)?;
+        let page = UserAccounts::page(&self.public_url, &known.name, "login");
+        let mut url = page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;
+        url.query_pairs_mut().append_pair("ticket", &ticket);
+        let end = SystemTime::now() + LINK_TIME;
+        Ok(LoginLink {
+            url: url.into(),
+            expires_at: end.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            connection: known.name.to_string(),
+            tenant: binding.tenant().to_string(),
+            issuer: principal.issuer().to_owned(),
+            subject: principal.subject().to_owned(),
+        })
+    }
+
+    async fn record(&self, asked: &Asked, version: u64) -> Result<(), PublicError> {
+        let subject = asked.binding.principal().subject();
+        let event = CredentialChanged {
+            tenant: asked.binding.tenant().to_string(),
+            connection: asked.connection.to_string(),
+            user: Some(subject.to_owned()),
+            action: ChangeAction::Set,
+            version,
+            by: subject.to_owned(),
+        };
+        self.audit.record(&Event::CredentialChanged(event)).await.map_err(|error| {
+            tracing::error!(%error, "a login cannot be recorded");
+            PublicError::new(ErrorCode::Internal, "the login cannot be recorded, so it was not carried out")
+        })
+    }
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.connections.keys().collect();
+        f.debug_tuple("Logins").field(&names).finish()
+    }
+}

@@ -1,0 +1,229 @@
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, RawForm, RawQuery};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+use toolhost_policy::ConnectionName;
+use url::form_urlencoded;
+
+use super::pages::{Consent, consent, said};
+use super::{Asked, Logins, once};
+use crate::problem::not_found;
+
+/// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least of all, can set it.
+const COOKIE: &str = "__Host-toolhost-login";
+
+/// How long a browser keeps it: the link's time and the login's.
+const COOKIE_SECONDS: u64 = 900;
+
+/// A ticket, a check and a cookie: 256 bits in base64url.
+const TEXT: usize = 43;
+
+type Known = Extension<Option<Arc<Logins>>>;
+
+/// `GET /connections/{name}/login?ticket=`: says who connects what. A program that looks at links for somebody changes nothing
+/// by it: the ticket stays good until the form is sent.
+pub(crate) async fn login(
+    Extension(logins): Known,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some((logins, name)) = known(logins, &name) else {
+        return not_found();
+    };
+    let Some(ticket) = query.as_deref().and_then(|query| one(query.as_bytes(), "ticket")) else {
+        let text = format!(
+            "A link is needed that was made for you: ask for one with POST /api/v1/connections/{name}/login and your token, or with host connection login {name}."
+        );
+        return said(StatusCode::BAD_REQUEST, "No link", &text);
+    };
+    let asked = logins.links.look(&ticket).filter(|asked| asked.connection == name);
+    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+        return over();
+    };
+    let (cookie, is_new) = match cookie(&headers) {
+        Some(cookie) => (cookie, false),
+        None => match once::random() {
+            Ok(cookie) => (cookie, true),
+            Err(error) => return said(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message),
+        },
+    };
+    let principal = asked.binding.principal();
+    let mut page = consent(&Consent {
+        connection: name.as_str(),
+        description: &connection.description,
+        tenant: asked.binding.tenant().as_str(),
+        subject: principal.subject(),
+        issuer: principal.issuer(),
+        server: login.authorization_url(),
+        scope: login.scope(),
+        ticket: &ticket,
+        check: &check(&cookie),
+    });
+    if is_new {
+        let cookie = format!(
+            "{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}"
+        );
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            page.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+    }
+    page
+}
+
+/// `POST /connections/{name}/login`: the form of that page, from the browser that was shown it.
+pub(crate) async fn agree(
+    Extension(logins): Known,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    RawForm(form): RawForm,
+) -> Response {
+    let Some((logins, name)) = known(logins, &name) else {
+        return not_found();
+    };
+    let Some(cookie) = cookie(&headers) else {
+        let text = "Your browser did not keep the cookie of the page before; let it, and open the link again.";
+        return said(StatusCode::BAD_REQUEST, "No cookie", text);
+    };
+    // The page of another site could send this form, but not know what belongs in it.
+    if one(&form, "check").is_none_or(|given| given != check(&cookie)) {
+        return said(StatusCode::FORBIDDEN, "Not from here", "The form did not come from this host's own page.");
+    }
+    let asked = one(&form, "ticket").and_then(|ticket| logins.links.take(&ticket));
+    let asked = asked.filter(|asked| asked.connection == name);
+    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+        return over();
+    };
+    let begun = login
+        .begin(&asked.binding, connection)
+        .map_err(|error| error.public());
+    let begun = begun.and_then(|url| {
+        logins.visits.put(&visit(&cookie, &name), asked, Asked::is_same)?;
+        Ok(url)
+    });
+    match begun.map(|url| HeaderValue::from_str(url.as_str())) {
+        Ok(Ok(location)) => {
+            let mut response = said(StatusCode::SEE_OTHER, "On the way", "You are sent to the other system.");
+            response.headers_mut().insert(header::LOCATION, location);
+            response
+        }
+        Ok(Err(_)) => said(StatusCode::INTERNAL_SERVER_ERROR, "Not now", "The other system has no address."),
+        Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, "Not now", &error.message),
+    }
+}
+
+/// `GET /connections/{name}/callback`: the browser comes back, with what the authorization server says.
+pub(crate) async fn callback(
+    Extension(logins): Known,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some((logins, name)) = known(logins, &name) else {
+        return not_found();
+    };
+    // Login CSRF: an answer that somebody else got, sent here with this browser, finds no visit of its own.
+    let asked = cookie(&headers).and_then(|cookie| logins.visits.take(&visit(&cookie, &name)));
+    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+        let text = "This login was not begun in this browser, or its time is over. Nothing was connected; ask for a new link.";
+        return said(StatusCode::BAD_REQUEST, "Not begun here", text);
+    };
+    let finished = async {
+        // Announced before it is made, as every change of a credential is.
+        logins.record(&asked, 0).await?;
+        let stored = login
+            .finish(&asked.binding, connection, query.as_deref().unwrap_or_default())
+            .await
+            .map_err(|error| {
+                tracing::warn!(connection = %name, %error, "a login was not finished");
+                error.public()
+            })?;
+        logins.record(&asked, stored.version).await
+    };
+    match finished.await {
+        Ok(()) => said(
+            StatusCode::OK,
+            "Connected",
+            &format!("Your account is connected to {name}. You can close this page."),
+        ),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+            said(status, "Not connected", &format!("{}. Ask for a new link.", error.message))
+        }
+    }
+}
+
+fn known(logins: Option<Arc<Logins>>, name: &str) -> Option<(Arc<Logins>, ConnectionName)> {
+    let (logins, name) = (logins?, ConnectionName::parse(name).ok()?);
+    logins.connections.contains_key(&name).then_some((logins, name))
+}
+
+fn over() -> Response {
+    let text = "This link was used, or its time is over. Ask for a new one.";
+    said(StatusCode::GONE, "Over", text)
+}
+
+/// The one value of a name in a form or a query, where it has the form that ours have.
+fn one(pairs: &[u8], name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(pairs).filter(|(own, _)| own == name);
+    let (_, value) = values.next()?;
+    (values.next().is_none() && is_text(&value)).then(|| value.into_owned())
+}
+
+fn is_text(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() == TEXT && text.bytes().all(fits)
+}
+
+/// The browser's cookie; two of them are none.
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    let mut own = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE);
+    let (_, value) = own.next()?;
+    (own.next().is_none() && is_text(value)).then(|| value.to_owned())
+}
+
+/// What a form carries that only a page of ours could know.
+fn check(cookie: &str) -> String {
+    use base64::Engine as _;
+    let digest = Sha256::digest(format!("form {cookie}").as_bytes());
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest)
+}
+
+fn visit(cookie: &str, connection: &ConnectionName) -> String {
+    format!("{cookie} {connection}")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::{cookie, one};
+
+    #[test]
+    fn a_cookie_is_read_where_there_is_exactly_one() {
+        let text = "a".repeat(43);
+        let read = |line: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_str(line).unwrap());
+            cookie(&headers)
+        };
+        assert_eq!(read(&format!("x=1; __Host-toolhost-login={text}")), Some(text.clone()));
+        for line in [
+            format!("__Host-toolhost-login={text}; __Host-toolhost-login={text}"),
+            format!("toolhost-login={text}"),
+            "__Host-toolhost-login=short".to_owned(),
+            format!("__Host-toolhost-login={}", "%".repeat(43)),
+        ] {
+            assert_eq!(read(&line), None, "{line}");
+        }
+        assert_eq!(one(format!("ticket={text}&ticket={text}").as_bytes(), "ticket"), None);
+    }
+}
