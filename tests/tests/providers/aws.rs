@@ -46,7 +46,7 @@ async fn secrets_manager_keeps_each_tenants_own_and_takes_it_back() {
         world.ledger.bearers(),
         ["tok-of-acme-0123456789", "tok-of-globex-0123456789"]
     );
-    assert_eq!(world.ledger.seen()[1].uri, "/of/us-2/v1/invoices");
+    assert_eq!(world.ledger.seen()[1].uri, "/of/us-2/v1/invoices?limit=20");
 
     operate(&moto, "DeleteSecret", json!({ "SecretId": "toolhost/acme/billing" })).await;
     let taken = Instant::now();

@@ -15,6 +15,12 @@ use crate::{World, connection, not_connected};
 /// What the host is known by at the broker.
 pub const TOKEN: &str = "the-hosts-own-secret-0123456789";
 
+/// So long the host believes that there is none.
+const THERE_IS_NONE: Duration = Duration::from_millis(2_100);
+
+/// A credential that is newer is not asked for again because it was refused.
+const NEW: Duration = Duration::from_millis(1_100);
+
 type Keeps = Arc<Mutex<HashMap<String, String>>>;
 
 /// An application's own store, by what it is asked.
@@ -82,7 +88,7 @@ async fn each_tenant_has_what_the_broker_keeps_for_it_and_a_revoked_one_is_refus
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.invoices("globex").await, not_connected());
     broker.keep(&of("globex"), "tok-of-globex-0123456789");
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(THERE_IS_NONE).await;
     assert_eq!(world.invoices("globex").await, (200, None));
     assert_eq!(
         world.ledger.bearers(),
@@ -103,8 +109,15 @@ async fn each_tenant_has_what_the_broker_keeps_for_it_and_a_revoked_one_is_refus
 async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_is_harmless() {
     let broker = Broker::start().await;
     broker.keep(&of("acme"), "tok-old-0123456789");
-    let world = world(&broker, "").await;
+    let lines = format!("credentials = \"own\"\n{}\nfresh_for_ms = 300000", broker.provider());
+    let world = World::start(|builder, url| {
+        builder
+            .file("broker.secret", TOKEN)
+            .config(&connection(url, &lines))
+    })
+    .await;
     assert_eq!(world.invoices("acme").await, (200, None));
+    tokio::time::sleep(NEW).await;
     broker.keep(&of("acme"), "tok-new-0123456789");
     world.ledger.refuse("tok-old-0123456789");
     assert_eq!(world.invoices("acme").await, (200, None));
@@ -114,6 +127,7 @@ async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_i
     );
 
     // A refund is not tried twice, whatever is known by then.
+    tokio::time::sleep(NEW).await;
     broker.keep(&of("acme"), "tok-next-0123456789");
     world.ledger.refuse("tok-new-0123456789");
     let refund = json!({ "invoice_id": "in_1", "amount_cents": 5 });
@@ -150,7 +164,7 @@ async fn a_user_is_asked_for_by_issuer_and_subject_and_gets_no_tenants_credentia
     assert_eq!(status, 200);
     assert_eq!(world.ledger.bearers(), ["tok-of-another-issuers-user"]);
     broker.keep(&of_user("https://issuer.test"), "tok-of-this-issuers-user");
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(THERE_IS_NONE).await;
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.ledger.bearers().last().unwrap(), "tok-of-this-issuers-user");
 }

@@ -22,8 +22,8 @@ async fn base_query_and_headers_are_each_tenants_own() {
     assert_eq!(
         uris,
         [
-            "/of/eu-1/v1/invoices?account=a-acct%26acme",
-            "/of/us~2/v1/invoices?account=a-acct%26globex"
+            "/of/eu-1/v1/invoices?limit=20&account=a-acct%26acme",
+            "/of/us~2/v1/invoices?limit=20&account=a-acct%26globex"
         ]
     );
     assert_eq!(seen[1].header("x-account-id"), Some("acct&globex"));

@@ -12,6 +12,7 @@ mod aws;
 mod broker;
 mod filled;
 mod kv;
+mod login;
 mod secrets;
 #[path = "../../../host/vault/tests/clients/mod.rs"]
 mod servers;

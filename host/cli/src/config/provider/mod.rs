@@ -4,6 +4,8 @@ mod client;
 mod oauth;
 mod place;
 mod stores;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
