@@ -72,7 +72,7 @@ impl Reach {
             .into());
         }
         let kept = Kept::open(&self.data, self.config.chains, &[]).await?;
-        if request.takes_secret() {
+        if request.is_of_credential() {
             kept.list_tenants(&self.config.tenants, None).await?;
         }
         if request.names_plugins() {

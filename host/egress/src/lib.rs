@@ -15,6 +15,7 @@
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
+//! - [`judge`]: what a grant says about a request that nobody makes.
 //! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
@@ -23,6 +24,7 @@ mod absolute;
 mod call;
 mod conflict;
 mod egress;
+mod explain;
 mod failure;
 mod provided;
 mod request;
@@ -37,6 +39,7 @@ mod versions;
 pub use call::EgressCall;
 pub use conflict::{ConnectionConflict, check_connection};
 pub use egress::Egress;
+pub use explain::{Judged, judge};
 pub use failure::{EgressCode, EgressFailure};
 pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
 pub use stream::BodyStream;

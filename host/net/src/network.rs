@@ -8,7 +8,8 @@ use url::Host;
 
 use crate::host::check_domain;
 use crate::{
-    AddressPolicy, Approved, Client, ClientKey, Lookup, NetError, NetErrorKind, SystemLookup, TlsIdentity,
+    AddressClass, AddressPolicy, Approved, Client, ClientKey, Lookup, NetError, NetErrorKind, SystemLookup,
+    TlsIdentity, classify,
 };
 
 /// Clients kept, the least recently used going first: tenants times connections in use. Each is a few kilobytes and its
@@ -94,6 +95,27 @@ impl Network {
             Host::Ipv6(address) => address.to_string().into(),
         };
         Ok(Approved::new(name, port, approved))
+    }
+
+    /// The addresses of a host, each with its class: for an operator who asks, and never for a request, which takes
+    /// [`Network::resolve`].
+    ///
+    /// # Errors
+    /// The host is refused by name, or was not answered for in time.
+    pub async fn look_at(
+        &self,
+        host: &Host<&str>,
+        deadline: Instant,
+    ) -> Result<Vec<(IpAddr, AddressClass)>, NetError> {
+        let addresses = match host {
+            Host::Ipv4(address) => vec![IpAddr::V4(*address)],
+            Host::Ipv6(address) => vec![IpAddr::V6(*address)],
+            Host::Domain(name) => {
+                check_domain(name).map_err(|refused| NetError::unsent(refused.into()))?;
+                self.look_up(name, deadline).await?
+            }
+        };
+        Ok(addresses.into_iter().map(|address| (address, classify(address))).collect())
     }
 
     async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, NetError> {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use toolhost_identity::{Binding, TenantId, TenantSpace};
+use toolhost_identity::{Binding, Operator, TenantId, TenantSpace};
 use toolhost_policy::{Connection, ConnectionName, CredentialOwner};
 
 /// A person or a machine across issuers: a subject alone is unique within its issuer only (OpenID Connect Core,
@@ -23,7 +23,7 @@ impl fmt::Debug for UserId {
 /// What a credential is stored under. Two callers share one only where the operator's connection says that the
 /// credential is the tenant's.
 ///
-/// [`CredentialKey::of`] is the only constructor: a key comes from a verified caller and the operator's connection, and
+/// [`CredentialKey::of`] is the constructor of calls: a key comes from a verified caller and the operator's connection, and
 /// from nothing that a request brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CredentialKey {
@@ -47,6 +47,21 @@ impl CredentialKey {
         Self {
             space: binding.space(),
             connection: connection.name.clone(),
+            user,
+        }
+    }
+
+    /// The key that an operator means, who tries a connection for a tenant or for one of its users.
+    #[must_use]
+    pub fn of_operator(
+        tenant: TenantId,
+        connection: ConnectionName,
+        user: Option<UserId>,
+        by: &Operator,
+    ) -> Self {
+        Self {
+            space: TenantSpace::of_operator(tenant, by),
+            connection,
             user,
         }
     }

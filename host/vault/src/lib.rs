@@ -64,7 +64,7 @@ pub use place::{Place, ProviderRefused};
 pub use provider::{CredentialError, CredentialProvider};
 pub use sealed::{
     CredentialInfo, CredentialName, Listing, MAX_CREDENTIALS, NewCredential, RECHECK, Resealed, SealedVault,
-    Unusable, VaultError,
+    SharedCredential, Unusable, VaultError,
 };
 pub use secret_text::{MIN_SECRET_BYTES, SecretRefused};
 pub use source::{MAX_SECRET_FILE_BYTES, Source, SourceProblem};

@@ -41,6 +41,28 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
             "`[[connections.NAME.allow]]`",
             "[connections.a]\nbase = 'https://a.example'\n[[connections.a.allow]]\nKEY",
         ),
+        ("`kind = \"broker\"`", "[providers.a]\nkind = 'broker'\nurl = 'https://a.example'\ntoken_env = 'A'\nKEY"),
+        ("`kind = \"oauth2-client\"`", "[providers.a]\nkind = 'oauth2-client'\ntoken_url = 'https://a.example'\nKEY"),
+        (
+            "`kind = \"oauth2-refresh\"`",
+            "[providers.a]\nkind = 'oauth2-refresh'\ntoken_url = 'https://a.example'\nclient_id = 'a'\nclient_auth = 'none'\nKEY",
+        ),
+        (
+            "`kind = \"oauth2-login\"`",
+            "[providers.a]\nkind = 'oauth2-login'\ntoken_url = 'https://a.example'\nauthorization_url = 'https://a.example'\nissuer = 'a'\nclient_id = 'a'\nclient_auth = 'none'\nKEY",
+        ),
+        (
+            "`kind = \"token-exchange\"`",
+            "[providers.a]\nkind = 'token-exchange'\ntoken_url = 'https://a.example'\nclient_id = 'a'\nclient_auth = 'none'\nKEY",
+        ),
+        (
+            "`kind = \"aws-secrets-manager\"`",
+            "[providers.a]\nkind = 'aws-secrets-manager'\nregion = 'a'\nurl = 'https://a.example'\naccess_key_id = 'a'\nsecret_access_key_env = 'A'\nsecret_id = '{tenant}/{connection}'\nKEY",
+        ),
+        (
+            "`kind = \"vault-kv\"`",
+            "[providers.a]\nkind = 'vault-kv'\nurl = 'https://a.example'\ntoken_env = 'A'\npath = '{tenant}/{connection}'\nKEY",
+        ),
         ("`[[issuers]]`", "[[issuers]]\nissuer = 'https://a.example'\nKEY"),
         (
             "`machine`",

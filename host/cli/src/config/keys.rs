@@ -40,7 +40,10 @@ impl<'a> Keys<'a> {
     }
 
     fn value(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.borrow_mut().push(name);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&name) {
+            asked.push(name);
+        }
         self.table
             .iter()
             .find(|(key, _)| key.get_ref() == name)

@@ -13,6 +13,7 @@ mod keys;
 mod plugins;
 mod protocol;
 mod service;
+mod serving;
 mod socket;
 mod spaces;
 mod tenant_row;
@@ -26,5 +27,8 @@ pub use protocol::{
     Answer, ChainReport, CredentialAnswer, CredentialRow, HOST, Request, SpaceRow, UnusableRow, UserName,
 };
 pub use service::{Admin, AdminParts};
+pub use serving::{
+    AddressRow, CredentialUse, ExplainRequest, Explained, RuleRow, Serving, SharedRow, TestStep, Tested,
+};
 pub use socket::{ADMIN_SOCKET, listen};
 pub use tenant_row::{TenantAnswer, TenantRemoved, TenantRow};

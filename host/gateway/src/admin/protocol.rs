@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use toolhost_audit::Report;
 use toolhost_policy::OperationMode;
 
-use super::{PluginRow, TenantAnswer, TenantRemoved, TenantRow};
+use super::{ExplainRequest, Explained, PluginRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow, Tested};
+use crate::connect::LoginLink;
 
 /// What the host's own space and chain are called. No tenant is: a tenant's id has no upper case.
 pub const HOST: &str = "HOST";
@@ -184,6 +185,24 @@ pub enum Request {
         /// From whom.
         tenant: String,
     },
+    /// Says what would become of a request, which is not made; the caller's token follows.
+    Explain(ExplainRequest),
+    /// Tries a connection for a tenant.
+    ConnectionTest {
+        /// Which.
+        connection: String,
+        /// For whom.
+        tenant: String,
+        /// For whom among the tenant's users.
+        user: Option<UserName>,
+    },
+    /// Makes a link where a caller connects an account of their own; the caller's token follows.
+    ConnectionLogin {
+        /// To which connection.
+        connection: String,
+    },
+    /// Lists the credentials that tenants share.
+    CredentialShared {},
     /// Lists what every tenant, or one of them, has of each plugin.
     PluginList {
         /// Which.
@@ -195,6 +214,12 @@ impl Request {
     /// Whether a secret follows in a frame of its own.
     #[must_use]
     pub fn takes_secret(&self) -> bool {
+        self.is_of_credential() || matches!(self, Self::Explain(_) | Self::ConnectionLogin { .. })
+    }
+
+    /// Whether it stores a credential, whose tenant is to be there then.
+    #[must_use]
+    pub fn is_of_credential(&self) -> bool {
         matches!(self, Self::CredentialSet { .. } | Self::CredentialRotate { .. })
     }
 
@@ -210,7 +235,7 @@ impl Request {
     /// Whether it has something to keep, so that a data directory is made for it where there is none.
     #[must_use]
     pub fn keeps(&self) -> bool {
-        self.takes_secret() || matches!(self, Self::TenantAdd { .. })
+        self.is_of_credential() || matches!(self, Self::TenantAdd { .. })
     }
 }
 
@@ -339,6 +364,14 @@ pub enum Answer {
     Tenants(Vec<TenantRow>),
     /// Plugins, in order of their names.
     Plugins(Vec<PluginRow>),
+    /// What would become of a request.
+    Explained(Explained),
+    /// What a test came to.
+    Tested(Tested),
+    /// Where a caller connects an account.
+    Link(LoginLink),
+    /// Which credentials tenants share.
+    Shared(Vec<SharedRow>),
     /// What was removed.
     TenantRemoved(TenantRemoved),
     /// How many records were sent before this.

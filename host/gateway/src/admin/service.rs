@@ -1,5 +1,5 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 use toolhost_audit::{ChainKeys, ChangeAction, Sink};
@@ -15,7 +15,7 @@ use super::credentials::given;
 use super::keys::StoredChainKey;
 use super::plugins::assignment;
 use super::tenants::Described;
-use super::{AdminError, Answer, Request};
+use super::{AdminError, Answer, Request, Serving};
 
 /// Where the audit chains are in a data directory.
 const AUDIT: &str = "audit";
@@ -50,6 +50,8 @@ pub struct Admin {
     pub(super) audit: Arc<dyn Sink>,
     pub(super) chain_keys: Arc<StoredChainKey>,
     pub(super) operator: Operator,
+    /// Set once the host serves.
+    pub(super) serving: OnceLock<Arc<dyn Serving>>,
     /// Held during a change of a tenant: one that is being removed is not added in the same moment.
     pub(super) tenant_changes: tokio::sync::Mutex<()>,
 }
@@ -80,6 +82,7 @@ impl Admin {
             audit,
             chain_keys,
             operator: Operator::of_this_process(),
+            serving: OnceLock::new(),
             tenant_changes: tokio::sync::Mutex::default(),
         })
     }
@@ -192,6 +195,14 @@ impl Admin {
             Request::PluginUnassign { plugin, tenant } => {
                 self.assign_plugin(&plugin, &tenant, Assignment::none(), by).await
             }
+            Request::Explain(asked) => self.explain(&asked, secret).await,
+            Request::ConnectionTest {
+                connection,
+                tenant,
+                user,
+            } => self.test(&connection, &tenant, user.as_ref()).await,
+            Request::ConnectionLogin { connection } => self.link(&connection, secret).await,
+            Request::CredentialShared {} => self.shared().await,
             Request::PluginList { tenant } => self.list_plugins(tenant.as_deref()).await,
         }
     }

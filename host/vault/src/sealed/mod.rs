@@ -21,6 +21,7 @@ mod list;
 mod name;
 mod record;
 mod reseal;
+mod shared;
 mod vault;
 mod witness;
 
@@ -31,4 +32,5 @@ pub use index::MAX_CREDENTIALS;
 pub use list::{CredentialInfo, Listing, Unusable};
 pub use name::CredentialName;
 pub use reseal::Resealed;
+pub use shared::SharedCredential;
 pub use vault::{RECHECK, SealedVault};

@@ -145,7 +145,7 @@ pub(super) fn providers(
     for (name, value) in tables {
         let at = format!("providers.{}", name.get_ref().escape_default());
         if let Err(why) = ConnectionName::parse(name.get_ref()) {
-            let why = why.to_string().replacen("a connection", "a provider", 1);
+            let why = why.to_string().replacen("connection name", "provider name", 1);
             return Err(source.at(name, at, why));
         }
         if PROVIDERS.contains(&name.get_ref().as_ref()) {

@@ -76,6 +76,10 @@ pub(super) fn paths() -> Value {
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
         })
     };
+    let connection = json!({
+        "name": "name", "in": "path", "required": true,
+        "schema": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"},
+    });
     let artifact = json!({
         "name": "id", "in": "path", "required": true,
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
@@ -116,6 +120,10 @@ pub(super) fn paths() -> Value {
                 Success::OfTenant("Outcome"), calling,
             ),
             body(reference("Call"), true),
+        )},
+        "/api/v1/connections/{name}/login": {"post": operation(
+            "connectAccount", "A link where the caller connects an account of their own; it is good once and for five minutes",
+            with(of_tenant(), connection), Success::Json("LoginLink"), &[400, 401, 403, 404, 409, 500, 503],
         )},
         "/api/v1/sessions": {
             "post": asks(

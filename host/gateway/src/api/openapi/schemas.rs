@@ -46,6 +46,14 @@ pub(super) fn schemas() -> Value {
                 "requires": {"type": "array", "items": text, "description": "What a client must be able to do; a call names it in accepts"},
             },
         },
+        "LoginLink": {
+            "type": "object", "required": ["url", "expires_at", "connection", "tenant", "issuer", "subject"],
+            "properties": {
+                "url": {"type": "string", "description": "To be opened in the caller's own browser, and shown to nobody else"},
+                "expires_at": {"type": "integer", "description": "Unix seconds"},
+                "connection": text, "tenant": text, "issuer": text, "subject": text,
+            },
+        },
         "Call": {
             "type": "object", "additionalProperties": false,
             "properties": {"arguments": arguments, "accepts": accepts, "answers": answers, "state": state},
