@@ -18,7 +18,8 @@ Exit status:
   3  the caller is not authenticated, or its token means no tenant that is served
   4  refused: not granted, not allowed, or no credential for it
   5  the call failed: the tool, the outside system, a limit or a timeout
-  6  the plugin is not one that this host runs";
+  6  the plugin is not one that this host runs
+  7  host lint found something";
 
 /// The class of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(crate) enum Exit {
     Refused = 4,
     Failed = 5,
     Plugin = 6,
+    Found = 7,
 }
 
 /// A failure that knows its class.

@@ -13,6 +13,7 @@
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
 //! - [`reach`]: what lasts, through the host that runs or without one.
+//! - [`looking`]: what would become of a request, and whether a connection could be used.
 //! - [`open_files`]: how many of them.
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
 
@@ -21,6 +22,7 @@ mod config;
 mod exit;
 mod grants;
 mod logging;
+mod looking;
 mod missing;
 mod open_files;
 mod output;

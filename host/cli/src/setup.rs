@@ -106,6 +106,16 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Settles which provider each connection of a configuration has, for verbs that look at it alone.
+    ///
+    /// # Errors
+    /// As [`Setup::gather`].
+    pub(crate) fn settle(config: &mut Config) -> Result<(), Failure> {
+        what_lasts(config)
+    }
+}
+
 /// Where what lasts is: the flag's word before the file's.
 ///
 /// # Errors

@@ -19,6 +19,7 @@
 //!   says where, [`Names`] under which name, [`Grammar`] how they are written.
 //! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
 //! - [`Login`], [`UserAccounts`]: a user connects an account of their own, and its refresh token is sealed in the vault.
+//! - [`SharedCredential`]: what tenants should not share.
 //! - [`SecretRefused`], [`SourceProblem`], [`AttributeRefused`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
@@ -43,6 +44,7 @@ mod place;
 mod provider;
 mod sealed;
 mod secret_text;
+mod shared;
 mod source;
 mod static_provider;
 
@@ -64,8 +66,9 @@ pub use place::{Place, ProviderRefused};
 pub use provider::{CredentialError, CredentialProvider};
 pub use sealed::{
     CredentialInfo, CredentialName, Listing, MAX_CREDENTIALS, NewCredential, RECHECK, Resealed, SealedVault,
-    SharedCredential, Unusable, VaultError,
+    Unusable, VaultError,
 };
 pub use secret_text::{MIN_SECRET_BYTES, SecretRefused};
+pub use shared::{SharedCredential, shared_sources};
 pub use source::{MAX_SECRET_FILE_BYTES, Source, SourceProblem};
 pub use static_provider::{Problem, StaticCredential, StaticProvider, StaticProviderError};

@@ -269,7 +269,7 @@ fn credential(
     })
 }
 
-fn read_variable(value: Option<OsString>) -> Result<Secret, SourceProblem> {
+pub(crate) fn read_variable(value: Option<OsString>) -> Result<Secret, SourceProblem> {
     let value = value.ok_or(SourceProblem::Unset)?;
     Ok(read_secret(value.as_bytes())?)
 }

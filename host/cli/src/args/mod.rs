@@ -5,6 +5,7 @@
     reason = "these comments are the help text, and [[issuers]] is a table of the configuration"
 )]
 
+mod connection;
 mod data;
 mod plugin;
 mod tenant;
@@ -15,6 +16,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use connection::{
+    ConnectionCommand, ConnectionLoginArgs, ConnectionTestArgs, ExplainArgs, LintArgs,
+};
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
     StoreKind, UserArgs,
@@ -80,6 +84,15 @@ pub(crate) enum Command {
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Look at connections, try them, and connect accounts to them
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Say what would become of a request of a caller, without sending it
+    #[command(after_long_help = connection::EXPLAIN)]
+    Explain(Box<ExplainArgs>),
+    /// Find what is allowed and should not be: credentials that tenants share, and the like
+    #[command(after_long_help = connection::LINT)]
+    Lint(LintArgs),
     /// Back up, restore and check what lasts
     #[command(subcommand)]
     Store(StoreCommand),

@@ -43,6 +43,8 @@ pub(crate) use connection::{AUTHORITY, check_base, loopback};
 pub(crate) use error::ConfigError;
 pub(crate) use provider::{LoginServer, Provider};
 pub(crate) use read::load;
+#[cfg(test)]
+pub(crate) use read::parse;
 pub(crate) use store::Postgres;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.

@@ -4,10 +4,13 @@ mod audit;
 mod build;
 mod call;
 mod completions;
+mod connection;
 mod credential;
 mod doctor;
+mod explain;
 mod inspect;
 mod key;
+mod lint;
 mod plugin;
 mod run;
 mod store;
@@ -38,6 +41,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tenant(command) => tenant::run(&command, cli.output),
         Command::Plugin(command) => plugin::run(&command, cli.output),
         Command::Credential(command) => credential::run(&command, cli.output),
+        Command::Connection(command) => connection::run(&command, cli.output),
+        Command::Explain(args) => explain::run(&args, cli.output),
+        Command::Lint(args) => lint::run(&args, cli.output),
         Command::Store(command) => store::run(&command, cli.output),
         Command::Key(command) => key::run(&command, cli.output),
         Command::Audit(command) => audit::run(&command, cli.output),

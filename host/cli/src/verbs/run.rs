@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, admin, serve_metrics, serve_stdio};
 use toolhost_net::Network;
-use toolhost_policy::Limits;
+use toolhost_policy::{Grant, Limits};
 use toolhost_sandbox::Sandbox;
 use toolhost_tenancy::AuthorityCredentials;
 use toolhost_tools::Tools;
@@ -18,9 +18,10 @@ use url::Url;
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::Failure;
 use crate::grants::Answerer;
+use crate::looking::{self, Looking};
 use crate::missing::{self, Door};
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Sources};
+use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Providers, Sources};
 use crate::{output, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -120,16 +121,34 @@ async fn over_http(
         max_body_bytes: usize::try_from(arguments.saturating_mul(2).saturating_add(BODY_FRAME))?,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let (tools, sandbox) = served;
+    let Rooms {
+        tools,
+        sandbox,
+        providers,
+        grants,
+    } = served;
     let sink = Arc::clone(&ground.audit);
     let logins = wiring::logins(setup, &network, ground.vault(), &public_url, sink)?;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     wiring::follow(&ground, &switching, &shutdown);
+    let looking = Looking {
+        tenancy: Arc::clone(&tenancy),
+        network: Arc::clone(&network),
+        connections: setup.config.connections.clone(),
+        configured: setup.config.providers.clone(),
+        providers,
+        grants,
+        vault: ground.vault().cloned(),
+        logins: logins.clone(),
+    };
     let mut gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }
     ground.started(setup).await?;
+    if let Some(kept) = &ground.kept {
+        kept.admin.serve_with(Arc::new(looking));
+    }
     let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
     announce(format, public_url.as_str(), local, metrics_local)?;
@@ -170,8 +189,22 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         .admit()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let (tools, _sandbox) = rooms(setup, files, network, &ground, choosing.credentials, None, None).await?;
+    let asked = Arc::clone(&network);
+    let served = rooms(setup, files, network, &ground, choosing.credentials, None, None).await?;
     ground.started(setup).await?;
+    if let Some(kept) = &ground.kept {
+        kept.admin.serve_with(Arc::new(Looking {
+            tenancy,
+            network: asked,
+            connections: setup.config.connections.clone(),
+            configured: setup.config.providers.clone(),
+            providers: served.providers,
+            grants: served.grants,
+            vault: ground.vault().cloned(),
+            logins: None,
+        }));
+    }
+    let (tools, _sandbox) = (served.tools, served.sandbox);
     let admin = admin_socket(&ground, &shutdown)?;
     let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
     shutdown.cancel();
@@ -196,6 +229,14 @@ fn admin_socket(
     Ok(Some(listening.context("the admin socket cannot be opened")?))
 }
 
+/// What a host serves with.
+struct Rooms {
+    tools: Arc<Tools>,
+    sandbox: Sandbox,
+    providers: Providers,
+    grants: Vec<Grant>,
+}
+
 /// There is no `asking` where stdin belongs to the protocol.
 async fn rooms(
     setup: &Setup,
@@ -205,7 +246,7 @@ async fn rooms(
     authority: Arc<AuthorityCredentials>,
     public_url: Option<Url>,
     asking: Option<&AtomicBool>,
-) -> anyhow::Result<(Arc<Tools>, Sandbox)> {
+) -> anyhow::Result<Rooms> {
     let audit = Arc::clone(&ground.audit);
     let sources = Sources {
         network: &network,
@@ -217,6 +258,8 @@ async fn rooms(
     for problem in problems {
         tracing::warn!("{problem}");
     }
+    let providers = credentials.clone();
+    let grants = looking::grants(&files, &setup.config)?;
     let egress = wiring::egress(network, credentials, audit)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
@@ -242,7 +285,12 @@ async fn rooms(
         Answerer::Nobody
     };
     let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, answerer).await?;
-    Ok((tools, sandbox))
+    Ok(Rooms {
+        tools,
+        sandbox,
+        providers,
+        grants,
+    })
 }
 
 /// Shows a text and takes one line; anything but a plain yes is a no.

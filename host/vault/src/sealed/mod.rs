@@ -32,5 +32,4 @@ pub use index::MAX_CREDENTIALS;
 pub use list::{CredentialInfo, Listing, Unusable};
 pub use name::CredentialName;
 pub use reseal::Resealed;
-pub use shared::SharedCredential;
 pub use vault::{RECHECK, SealedVault};

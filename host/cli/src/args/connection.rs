@@ -1,0 +1,126 @@
+//! The flags of the verbs that look at connections.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{KeptArgs, UserArgs, WiringArgs};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionCommand {
+    /// List the connections of the configuration, and where their credentials come from
+    #[command(after_long_help = LIST)]
+    List(ConnectionListArgs),
+    /// Show one connection of the configuration
+    #[command(after_long_help = SHOW)]
+    Show(ConnectionShowArgs),
+    /// Get a tenant's credential, look the address up and open a connection; nothing is sent on it
+    #[command(after_long_help = TEST)]
+    Test(Box<ConnectionTestArgs>),
+    /// Make a link where a caller connects an account of their own
+    #[command(after_long_help = LOGIN)]
+    Login(ConnectionLoginArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionListArgs {
+    /// The configuration [default: host.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionShowArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// The configuration [default: host.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionTestArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// For this tenant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) user: UserArgs,
+    #[command(flatten)]
+    pub(crate) wiring: WiringArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionLoginArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// The caller's token
+    #[arg(long = "as", value_name = "@FILE|env:VAR")]
+    pub(crate) token: String,
+    /// Wait until the account is connected, for at most as long as a login may take
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The connection
+    pub(crate) connection: String,
+    /// GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE
+    pub(crate) method: String,
+    /// Path and query, below the connection's base
+    pub(crate) path: String,
+    /// The caller's token
+    #[arg(long = "as", value_name = "@FILE|env:VAR")]
+    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) wiring: WiringArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
+}
+
+const LIST: &str = "\
+Examples:
+  host connection list
+  host connection list --config /etc/toolhost/host.toml --output table";
+
+const SHOW: &str = "\
+Examples:
+  host connection show billing --output json";
+
+const TEST: &str = "\
+Examples:
+  host connection test billing --tenant acme
+  host connection test crm --tenant acme --user-issuer https://idp.example.com --user-subject ada
+
+A host that runs on the data directory tests it, and otherwise this process does. The exit status is 5 where a step failed.";
+
+const LOGIN: &str = "\
+Examples:
+  host connection login crm --as @token.jwt
+  host connection login crm --as @token.jwt --wait
+
+The host has to run. The link is good once and for five minutes; whoever opens it connects an account for the token's caller.
+host credential remove TENANT/NAME --user-issuer URL --user-subject NAME forgets the account.";
+
+pub(crate) const EXPLAIN: &str = "\
+Examples:
+  host explain billing GET '/v1/invoices?limit=5' --as @token.jwt
+  host explain billing POST /v1/invoices/in_1/refunds --as env:TOOLHOST_TOKEN --output json
+
+Nothing is sent but questions to name servers, and no secret is shown. What is judged is the way out: rules, credential and
+address, not which tools a tenant is assigned. The exit status is 4 where the request would be refused.";
+
+pub(crate) const LINT: &str = "\
+Examples:
+  host lint
+  host lint --config /etc/toolhost/host.toml --output json
+
+The exit status is 7 where something was found. Nothing is sent and no secret is shown.";

@@ -1,0 +1,106 @@
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, Client, ClientError, CredentialRow, Request};
+use toolhost_gateway::connect::LoginLink;
+use toolhost_vault::LOGIN_TIME;
+
+use crate::args::{ConnectionLoginArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Show, head};
+use crate::reach::Reach;
+use crate::secret_ref;
+
+/// The link's time beside the login's.
+const LINK_TIME: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether the account is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) fn run(args: &ConnectionLoginArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let reach = Reach::find(&args.kept)?;
+    let token = secret_ref::token(&secret_ref::parse("--as", &args.token)?)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match Client::connect(&reach.data.dir).await {
+            Ok(_) => {}
+            Err(ClientError::NobodyThere) => {
+                let why = "no host runs on the data directory, and the link leads to one: start it with host run";
+                return Err(Failure::usage(why).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let connection = args.name.clone();
+        let answer = reach.ask(Request::ConnectionLogin { connection }, Some(token)).await?;
+        let Answer::Link(link) = answer else {
+            return crate::verbs::unexpected(&answer);
+        };
+        let before = if args.wait { version(&reach, &link).await? } else { None };
+        let said = Linked(link);
+        output::show(format, &said)?;
+        if args.wait {
+            return wait(&reach, &said.0, before).await;
+        }
+        Ok(())
+    })
+}
+
+/// Until the user's credential is another one than before.
+async fn wait(reach: &Reach, link: &LoginLink, before: Option<u64>) -> anyhow::Result<()> {
+    let end = Instant::now() + LINK_TIME + LOGIN_TIME;
+    while Instant::now() < end {
+        let now = version(reach, link).await?;
+        if now.is_some() && now != before {
+            return output::line(&format!(
+                "the account of {} is connected to {} for tenant {}",
+                link.subject, link.connection, link.tenant
+            ));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Err(Failure {
+        exit: Exit::Failed,
+        message: "no account was connected in time".to_owned(),
+    }
+    .into())
+}
+
+/// Of the user's credential.
+async fn version(reach: &Reach, link: &LoginLink) -> anyhow::Result<Option<u64>> {
+    let tenant = Some(link.tenant.clone());
+    match reach.ask(Request::CredentialList { tenant }, None).await? {
+        Answer::Credentials(list) => {
+            let is_it = |row: &&CredentialRow| {
+                row.connection == link.connection
+                    && row
+                        .user
+                        .as_ref()
+                        .is_some_and(|user| user.issuer == link.issuer && user.subject == link.subject)
+            };
+            Ok(list.credentials.iter().find(is_it).map(|row| row.version))
+        }
+        other => Err(crate::verbs::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Linked(LoginLink);
+
+impl Show for Linked {
+    fn text(&self) -> String {
+        format!(
+            "Open this in your own browser within five minutes; it is good once:\n{}",
+            self.0.url
+        )
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let link = &self.0;
+        let row = [&link.url, &link.connection, &link.tenant, &link.issuer, &link.subject];
+        (
+            head(&["url", "connection", "tenant", "issuer", "subject"]),
+            vec![row.into_iter().cloned().collect()],
+        )
+    }
+}

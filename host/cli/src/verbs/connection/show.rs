@@ -1,0 +1,166 @@
+use std::path::Path;
+
+use serde::Serialize;
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
+
+use crate::args::OutputFormat;
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::output::{self, Show, head, printable};
+use crate::setup::{Setup, read_config};
+
+/// A connection, as its operator wrote it.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    pub(super) name: String,
+    /// Where there are places, with each attribute's own name in its place.
+    pub(super) base: String,
+    description: String,
+    pub(super) principal: String,
+    pub(super) credentials: String,
+    /// What kind the provider is.
+    pub(super) provider: String,
+    pub(super) credential_of: String,
+    /// How the credential goes on the wire.
+    auth: String,
+    /// Headers that the host sets, by name.
+    headers: Vec<String>,
+    /// Keys of query pairs that the host adds.
+    query: Vec<String>,
+    /// Arguments that the host fills.
+    provide: Vec<String>,
+    /// The attributes that a credential must have.
+    attributes: Vec<String>,
+    /// What any plugin may ask for at most, where that is narrowed.
+    allow: Option<Vec<String>>,
+    allow_http: bool,
+    allow_loopback: bool,
+    allow_private: bool,
+}
+
+pub(super) fn run(name: &str, config: Option<&Path>, format: OutputFormat) -> anyhow::Result<()> {
+    let mut config = read_config(config)?;
+    Setup::settle(&mut config)?;
+    let known = ConnectionName::parse(name).ok();
+    let known = known.and_then(|name| config.connections.get(&name));
+    let Some(connection) = known else {
+        let name = printable(name);
+        return Err(Failure::usage(format!("there is no [connections.{name}] in the configuration")).into());
+    };
+    output::show(format, &Shown::of(&config, connection))
+}
+
+impl Shown {
+    pub(super) fn of(config: &Config, connection: &Connection) -> Self {
+        let provider = config.providers.get(&connection.credentials);
+        let headers = connection.headers.iter();
+        let needed = headers.clone().flat_map(|(_, value)| value.attributes());
+        let needed = needed.chain(connection.filled.attributes());
+        let provided = connection.provide.iter();
+        let needed = needed.chain(provided.clone().flat_map(|(_, value)| value.attributes()));
+        let mut attributes: Vec<String> = needed.map(str::to_owned).collect();
+        attributes.sort();
+        attributes.dedup();
+        Self {
+            name: connection.name.to_string(),
+            base: connection.base.to_string(),
+            description: connection.description.clone(),
+            principal: match connection.principal {
+                PrincipalRule::User => "user",
+                PrincipalRule::Machine => "machine",
+                PrincipalRule::Any => "any",
+            }
+            .to_owned(),
+            credentials: connection.credentials.clone(),
+            provider: provider
+                .map_or_else(|| connection.credentials.clone(), |provider| provider.kind().to_owned()),
+            credential_of: match connection.credential_of {
+                CredentialOwner::Tenant => "tenant",
+                CredentialOwner::User => "user",
+            }
+            .to_owned(),
+            auth: auth(&connection.auth),
+            headers: headers.map(|(name, _)| name.to_string()).collect(),
+            query: connection.filled.query.iter().map(|(key, _)| key.clone()).collect(),
+            provide: provided.map(|(name, _)| name.clone()).collect(),
+            attributes,
+            allow: connection.allow.as_ref().map(|endpoints| {
+                let rule = |endpoint: &toolhost_policy::Endpoint| format!("{} {}", endpoint.method, endpoint.path);
+                endpoints.iter().map(rule).collect()
+            }),
+            allow_http: connection.allow_http,
+            allow_loopback: connection.allow_loopback,
+            allow_private: connection.allow_private,
+        }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let of = match self.credential_of.as_str() {
+            "user" => "each user's own credential",
+            _ => "the tenant's credential",
+        };
+        format!("{}  {}  {of} from {}", self.name, printable(&self.base), self.from())
+    }
+
+    fn from(&self) -> String {
+        if self.provider == self.credentials {
+            self.credentials.clone()
+        } else {
+            format!("[providers.{}], kind {}", self.credentials, self.provider)
+        }
+    }
+
+    fn members(&self) -> Vec<(&'static str, String)> {
+        let none = || "none".to_owned();
+        let all = |texts: &[String]| if texts.is_empty() { none() } else { texts.join(", ") };
+        let allow = self.allow.as_ref().map_or_else(|| "what plugins ask for".to_owned(), |allow| all(allow));
+        vec![
+            ("name", self.name.clone()),
+            ("base", printable(&self.base)),
+            ("description", printable(&self.description)),
+            ("principal", self.principal.clone()),
+            ("credentials", self.from()),
+            ("credential of", self.credential_of.clone()),
+            ("auth", self.auth.clone()),
+            ("headers", all(&self.headers)),
+            ("query", printable(&all(&self.query))),
+            ("provide", printable(&all(&self.provide))),
+            ("needs", all(&self.attributes)),
+            ("allow", allow),
+            (
+                "addresses",
+                match (self.allow_loopback, self.allow_private) {
+                    (false, false) => "public".to_owned(),
+                    (true, false) => "public, this machine".to_owned(),
+                    (false, true) => "public, private networks".to_owned(),
+                    (true, true) => "public, this machine, private networks".to_owned(),
+                },
+            ),
+            ("cleartext", if self.allow_http { "allowed" } else { "refused" }.to_owned()),
+        ]
+    }
+}
+
+/// Where the secret goes, and nothing of it.
+fn auth(auth: &AuthPlacement) -> String {
+    match auth {
+        AuthPlacement::Bearer => "bearer".to_owned(),
+        AuthPlacement::Basic => "basic".to_owned(),
+        AuthPlacement::Header { name, .. } => format!("header {name}"),
+        AuthPlacement::Query { key } => format!("query {key}"),
+        AuthPlacement::Body { pointer } => format!("body {pointer}"),
+        AuthPlacement::None => "none".to_owned(),
+    }
+}
+
+impl Show for Shown {
+    fn text(&self) -> String {
+        let line = |(name, value): (&str, String)| format!("{name:<14} {value}");
+        self.members().into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let rows = self.members().into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+        (head(&["member", "value"]), rows.collect())
+    }
+}

@@ -1,0 +1,71 @@
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, Request, Tested, UserName};
+
+use crate::args::{ConnectionTestArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Show, head, printable};
+use crate::setup::Setup;
+use crate::wiring;
+
+pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let setup = Setup::gather(&args.wiring)?;
+    let user = match (&args.user.user_issuer, &args.user.user_subject) {
+        (Some(issuer), Some(subject)) => Some(UserName {
+            issuer: issuer.clone(),
+            subject: subject.clone(),
+        }),
+        _ => None,
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let tested = runtime.block_on(async {
+        let request = Request::ConnectionTest {
+            connection: args.name.clone(),
+            tenant: args.tenant.clone(),
+            user: user.clone(),
+        };
+        match wiring::ask_running(&setup, &request, None).await? {
+            Some(Answer::Tested(tested)) => Ok(tested),
+            Some(other) => Err(crate::verbs::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+            None => {
+                let looking = wiring::looking(&setup).await?;
+                let tested = looking.test(&args.name, &args.tenant, user.as_ref()).await;
+                Ok(tested.map_err(Failure::of_admin)?)
+            }
+        }
+    })?;
+    let passed = tested.passed;
+    output::show(format, &Said(tested))?;
+    if passed {
+        return Ok(());
+    }
+    Err(Failure {
+        exit: Exit::Failed,
+        message: format!("connection {} could not be used for tenant {}", args.name, args.tenant),
+    }
+    .into())
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Said(Tested);
+
+impl Said {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let row = |step: &toolhost_gateway::admin::TestStep| {
+            let verdict = if step.passed { "ok" } else { "FAILED" };
+            vec![verdict.to_owned(), step.step.clone(), printable(&step.detail)]
+        };
+        self.0.steps.iter().map(row).collect()
+    }
+}
+
+impl Show for Said {
+    fn text(&self) -> String {
+        let line = |row: Vec<String>| row.join("  ");
+        self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        (head(&["verdict", "step", "detail"]), self.rows())
+    }
+}

@@ -1,0 +1,102 @@
+use serde::Serialize;
+use toolhost_gateway::admin::{Answer, ExplainRequest, Explained, Request};
+
+use crate::args::{ExplainArgs, OutputFormat};
+use crate::exit::Failure;
+use crate::output::{self, Show, head, printable};
+use crate::setup::Setup;
+use crate::{secret_ref, wiring};
+
+/// Says what would become of a request.
+pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let setup = Setup::gather(&args.wiring)?;
+    let token = secret_ref::parse("--as", &args.token)?;
+    let token = secret_ref::text("--as", &token).map_err(|error| Failure::auth(error.message))?;
+    let asked = ExplainRequest {
+        connection: args.connection.clone(),
+        method: args.method.clone(),
+        path: args.path.clone(),
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let explained = runtime.block_on(async {
+        let request = Request::Explain(asked.clone());
+        match wiring::ask_running(&setup, &request, Some(&token)).await? {
+            Some(Answer::Explained(explained)) => Ok(explained),
+            Some(other) => Err(super::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+            None => {
+                let looking = wiring::looking(&setup).await?;
+                Ok(looking.explain(&asked, &token).await.map_err(Failure::of_admin)?)
+            }
+        }
+    })?;
+    let refused = explained.refused.clone();
+    output::show(format, &Said(explained))?;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("the request would be refused: {}", printable(&refused.join("; ")))).into())
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Said(Explained);
+
+impl Said {
+    fn rows(&self) -> Vec<(String, String)> {
+        let said = &self.0;
+        let mut rows = vec![
+            (
+                "caller".to_owned(),
+                format!("{} {} of {}", said.kind, said.subject, said.issuer),
+            ),
+            ("tenant".to_owned(), said.tenant.clone()),
+            ("connection".to_owned(), said.connection.clone()),
+        ];
+        for rule in &said.rules {
+            let verdict = match (&rule.matches, &rule.nearest, &rule.why) {
+                (Some(rule), ..) => format!("matches {rule}"),
+                (None, Some(rule), why) => {
+                    format!("nearest is {rule}: {}", why.as_deref().unwrap_or("it is another"))
+                }
+                (None, None, why) => why.clone().unwrap_or_default(),
+            };
+            rows.push((format!("plugin {}", rule.plugin), verdict));
+        }
+        let credential = &said.credential;
+        let there = match credential.present {
+            Some(true) => "there",
+            Some(false) => "missing",
+            None => "not asked for",
+        };
+        let mut text = format!("the {}'s, {}: {there}", credential.owner, credential.kind);
+        for (name, value) in [
+            ("fingerprint", credential.fingerprint.clone()),
+            ("version", credential.version.map(|version| version.to_string())),
+            ("expires at", credential.expires_at.map(|end| end.to_string())),
+        ] {
+            text.extend(value.map(|value| format!(", {name} {value}")));
+        }
+        text.extend(credential.note.as_ref().map(|note| format!(" ({note})")));
+        rows.push(("credential".to_owned(), text));
+        rows.extend(said.origin.clone().map(|origin| ("goes to".to_owned(), origin)));
+        for row in &said.addresses {
+            let verdict = if row.allowed { "allowed" } else { "refused" };
+            rows.push(("address".to_owned(), format!("{} {} {verdict}", row.address, row.class)));
+        }
+        let verdict = if said.allowed { "it would be sent" } else { "it would be refused" };
+        rows.push(("verdict".to_owned(), verdict.to_owned()));
+        rows
+    }
+}
+
+impl Show for Said {
+    fn text(&self) -> String {
+        let line = |(name, value): (String, String)| format!("{name:<16} {}", printable(&value));
+        self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let rows = self.rows().into_iter().map(|(name, value)| vec![name, printable(&value)]);
+        (head(&["what", "said"]), rows.collect())
+    }
+}

@@ -1,0 +1,67 @@
+mod shared;
+mod written;
+
+use serde::Serialize;
+
+use crate::args::{LintArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Show, head};
+use crate::setup::{Setup, read_config};
+
+/// Something that is allowed and should not be.
+#[derive(Serialize)]
+struct Finding {
+    /// Stable, for whoever sorts findings.
+    code: &'static str,
+    /// The key of the configuration.
+    key: String,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    findings: Vec<Finding>,
+}
+
+/// Looks for what is allowed and should not be.
+pub(super) fn run(args: &LintArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let mut config = read_config(args.kept.config.as_deref())?;
+    config.data = crate::setup::data_of(&config, &args.kept.data)?;
+    Setup::settle(&mut config)?;
+    let mut findings = written::findings(&config);
+    findings.extend(shared::declared(&config));
+    if config.data.is_some() {
+        let runtime = tokio::runtime::Runtime::new()?;
+        findings.extend(runtime.block_on(shared::stored(&args.kept))?);
+    }
+    let count = findings.len();
+    output::show(format, &Findings { findings })?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(Failure {
+        exit: Exit::Found,
+        message: match count {
+            1 => "one thing was found".to_owned(),
+            many => format!("{many} things were found"),
+        },
+    }
+    .into())
+}
+
+impl Show for Findings {
+    fn text(&self) -> String {
+        if self.findings.is_empty() {
+            return "nothing was found".to_owned();
+        }
+        let line = |finding: &Finding| format!("{}  {}: {}", finding.code, finding.key, finding.message);
+        self.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let row = |finding: &Finding| {
+            vec![finding.code.to_owned(), finding.key.clone(), finding.message.clone()]
+        };
+        (head(&["code", "key", "message"]), self.findings.iter().map(row).collect())
+    }
+}

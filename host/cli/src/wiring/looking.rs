@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use toolhost_gateway::admin::{Answer, Client, ClientError, Request, Serving};
+use toolhost_policy::Secret;
+
+use super::credentials::{Sources, provider};
+use super::{Choosing, Ground, directory, has_embedded, network, plugin_files, tenancy};
+use crate::exit::Failure;
+use crate::looking::{Looking, grants};
+use crate::setup::Setup;
+
+/// Asks the host that runs on the data directory, if one does.
+///
+/// # Errors
+/// As the request's; the directory belongs to a process that does not answer.
+pub(crate) async fn ask_running(
+    setup: &Setup,
+    request: &Request,
+    secret: Option<&Secret>,
+) -> anyhow::Result<Option<Answer>> {
+    let Some(data) = &setup.config.data else {
+        return Ok(None);
+    };
+    let mut client = match Client::connect(&data.dir).await {
+        Ok(client) => client,
+        Err(ClientError::NobodyThere) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let answer = client.ask(request, secret, &mut |_| Ok(())).await;
+    answer.map(Some).map_err(|error| match error {
+        ClientError::Refused(refused) => Failure::of_admin(refused).into(),
+        other => other.into(),
+    })
+}
+
+/// The rooms that a question goes through, where no host runs.
+///
+/// # Errors
+/// As a start of the host; nothing was kept in the data directory yet.
+pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
+    // Looking at nothing must not make a directory, keys and all.
+    if let Some(data) = &setup.config.data
+        && data.postgres.is_none()
+        && !has_embedded(&data.dir)
+    {
+        let path = data.dir.display();
+        return Err(
+            Failure::usage(format!("{path} is not a data directory: nothing was kept there yet")).into(),
+        );
+    }
+    let files = plugin_files(setup)?;
+    let network = network()?;
+    let ground = Ground::open(setup).await?;
+    let kept = ground.kept.as_ref();
+    let directory = directory(setup, kept, &network)?;
+    let tenancy = tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
+    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
+    let sources = Sources {
+        network: &network,
+        vault: ground.vault(),
+        authority: choosing.credentials,
+        public_url: setup.config.server.public_url.clone(),
+    };
+    let (providers, _) = provider(setup, sources)?;
+    Ok(Arc::new(Looking {
+        tenancy,
+        connections: setup.config.connections.clone(),
+        configured: setup.config.providers.clone(),
+        providers,
+        grants: grants(&files, &setup.config)?,
+        vault: ground.vault().cloned(),
+        logins: None,
+        network,
+    }))
+}
