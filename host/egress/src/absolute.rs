@@ -65,7 +65,11 @@ fn check(url: &Url) -> Result<(), EgressFailure> {
 
 /// The one endpoint of a connection. A path without parameters comes before one with them, as OpenAPI has it; two that
 /// are alike in that are no answer.
-pub(crate) fn endpoint_of<'g>(grant: &'g ConnectionGrant, method: Method, url: &Url) -> Option<(&'g Endpoint, Values)> {
+pub(crate) fn endpoint_of<'g>(
+    grant: &'g ConnectionGrant,
+    method: Method,
+    url: &Url,
+) -> Option<(&'g Endpoint, Values)> {
     let base = &grant.guest_base;
     if url.origin() != base.origin() || !url.origin().is_tuple() {
         return None;

@@ -25,16 +25,24 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
         why: Some(why),
     };
     let Some(method) = Method::parse(method) else {
-        return refused("the method is none that can be granted (GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE)".into());
+        return refused(
+            "the method is none that can be granted (GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE)".into(),
+        );
     };
     let base = &grant.guest_base;
-    let text = format!("{}{}{path}", base.origin().ascii_serialization(), base_prefix(base));
+    let text = format!(
+        "{}{}{path}",
+        base.origin().ascii_serialization(),
+        base_prefix(base)
+    );
     let Ok(url) = Url::parse(&text) else {
         return refused("the path makes no URL".into());
     };
     // A parser that takes dots or backslashes out of a path has made another one of it.
     if url.as_str() != text || !path.starts_with('/') {
-        return refused("the path is not in its canonical form, which begins with / and has no . or .. segment".into());
+        return refused(
+            "the path is not in its canonical form, which begins with / and has no . or .. segment".into(),
+        );
     }
     if let Err(why) = canonical_path(url.path()) {
         return refused(format!("the path {why}"));
@@ -54,7 +62,10 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
         };
     }
     let own = url.path().strip_prefix(base_prefix(base)).unwrap_or_default();
-    let nearest = grant.endpoints.iter().max_by_key(|endpoint| nearness(endpoint, method, own));
+    let nearest = grant
+        .endpoints
+        .iter()
+        .max_by_key(|endpoint| nearness(endpoint, method, own));
     match nearest {
         None => refused("no endpoint is granted".into()),
         Some(endpoint) if endpoint.path.matches(own) => Judged {
@@ -73,7 +84,11 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
 /// An endpoint for people.
 fn rule(endpoint: &Endpoint) -> String {
     let keys = endpoint.query.join(",");
-    let query = if keys.is_empty() { keys } else { format!(" query:{keys}") };
+    let query = if keys.is_empty() {
+        keys
+    } else {
+        format!(" query:{keys}")
+    };
     format!("{} {}{query}", endpoint.method, endpoint.path)
 }
 
@@ -105,7 +120,10 @@ mod tests {
             (judged.matches, judged.nearest, judged.why.unwrap_or_default())
         };
         let (matches, nearest, why) = said("GET", "/v1/invoices?limit=5");
-        assert!(matches.is_some_and(|rule| rule.starts_with("GET /v1/invoices")), "{nearest:?} {why}");
+        assert!(
+            matches.is_some_and(|rule| rule.starts_with("GET /v1/invoices")),
+            "{nearest:?} {why}"
+        );
         for (method, path, part) in [
             ("DELETE", "/v1/invoices", "for GET"),
             ("GET", "/v1/invoices?tenant=x", "query key tenant"),

@@ -16,10 +16,10 @@ use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::authenticate;
+use crate::connect::{self, Logins};
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
-use crate::connect::{self, Logins};
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
 
 /// A form of two short texts, in bytes.

@@ -115,7 +115,10 @@ impl Network {
                 self.look_up(name, deadline).await?
             }
         };
-        Ok(addresses.into_iter().map(|address| (address, classify(address))).collect())
+        Ok(addresses
+            .into_iter()
+            .map(|address| (address, classify(address)))
+            .collect())
     }
 
     async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, NetError> {

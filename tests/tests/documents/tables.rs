@@ -41,8 +41,14 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
             "`[[connections.NAME.allow]]`",
             "[connections.a]\nbase = 'https://a.example'\n[[connections.a.allow]]\nKEY",
         ),
-        ("`kind = \"broker\"`", "[providers.a]\nkind = 'broker'\nurl = 'https://a.example'\ntoken_env = 'A'\nKEY"),
-        ("`kind = \"oauth2-client\"`", "[providers.a]\nkind = 'oauth2-client'\ntoken_url = 'https://a.example'\nKEY"),
+        (
+            "`kind = \"broker\"`",
+            "[providers.a]\nkind = 'broker'\nurl = 'https://a.example'\ntoken_env = 'A'\nKEY",
+        ),
+        (
+            "`kind = \"oauth2-client\"`",
+            "[providers.a]\nkind = 'oauth2-client'\ntoken_url = 'https://a.example'\nKEY",
+        ),
         (
             "`kind = \"oauth2-refresh\"`",
             "[providers.a]\nkind = 'oauth2-refresh'\ntoken_url = 'https://a.example'\nclient_id = 'a'\nclient_auth = 'none'\nKEY",

@@ -22,7 +22,12 @@ async fn operate(moto: &Moto, operation: &str, body: Value) {
 async fn keep(moto: &Moto, tenant: &str, site: &str) {
     let text = json!({ "secret": format!("tok-of-{tenant}-0123456789"), "attributes": { "site": site } });
     let name = format!("toolhost/{tenant}/billing");
-    operate(moto, "CreateSecret", json!({ "Name": name, "SecretString": text.to_string() })).await;
+    operate(
+        moto,
+        "CreateSecret",
+        json!({ "Name": name, "SecretString": text.to_string() }),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +53,12 @@ async fn secrets_manager_keeps_each_tenants_own_and_takes_it_back() {
     );
     assert_eq!(world.ledger.seen()[1].uri, "/of/us-2/v1/invoices?limit=20");
 
-    operate(&moto, "DeleteSecret", json!({ "SecretId": "toolhost/acme/billing" })).await;
+    operate(
+        &moto,
+        "DeleteSecret",
+        json!({ "SecretId": "toolhost/acme/billing" }),
+    )
+    .await;
     let taken = Instant::now();
     while world.invoices("acme").await != not_connected() {
         assert!(taken.elapsed() < Duration::from_millis(1_500), "T54");

@@ -32,7 +32,9 @@ pub struct Broker {
 impl Broker {
     pub async fn start() -> Self {
         let keeps = Keeps::default();
-        let router = Router::new().route("/credentials", post(answer)).with_state(Arc::clone(&keeps));
+        let router = Router::new()
+            .route("/credentials", post(answer))
+            .with_state(Arc::clone(&keeps));
         Self {
             upstream: Upstream::start(router).await,
             keeps,
@@ -40,7 +42,10 @@ impl Broker {
     }
 
     pub fn keep(&self, question: &Value, secret: &str) {
-        self.keeps.lock().unwrap().insert(question.to_string(), secret.to_owned());
+        self.keeps
+            .lock()
+            .unwrap()
+            .insert(question.to_string(), secret.to_owned());
     }
 
     pub fn drop(&self, question: &Value) {
@@ -109,7 +114,10 @@ async fn each_tenant_has_what_the_broker_keeps_for_it_and_a_revoked_one_is_refus
 async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_is_harmless() {
     let broker = Broker::start().await;
     broker.keep(&of("acme"), "tok-old-0123456789");
-    let lines = format!("credentials = \"own\"\n{}\nfresh_for_ms = 300000", broker.provider());
+    let lines = format!(
+        "credentials = \"own\"\n{}\nfresh_for_ms = 300000",
+        broker.provider()
+    );
     let world = World::start(|builder, url| {
         builder
             .file("broker.secret", TOKEN)
@@ -135,7 +143,12 @@ async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_i
         .call_as(world.issuer.token("acme"), "create_refund", refund)
         .await;
     assert_ne!(status, 200);
-    let posted = world.ledger.seen().iter().filter(|seen| seen.method == "POST").count();
+    let posted = world
+        .ledger
+        .seen()
+        .iter()
+        .filter(|seen| seen.method == "POST")
+        .count();
     assert_eq!(posted, 1);
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.ledger.bearers().last().unwrap(), "tok-next-0123456789");
@@ -151,7 +164,10 @@ async fn a_user_is_asked_for_by_issuer_and_subject_and_gets_no_tenants_credentia
     broker.keep(&of("acme"), "tok-of-the-tenant-0123");
     broker.keep(&of_user("https://other.test"), "tok-of-another-issuers-user");
     let other = Issuer::es256("https://other.test", "k2");
-    let lines = format!("credentials = \"own\"\ncredential_of = \"user\"\n{}", broker.provider());
+    let lines = format!(
+        "credentials = \"own\"\ncredential_of = \"user\"\n{}",
+        broker.provider()
+    );
     let world = World::start(|builder, url| {
         builder
             .file("broker.secret", TOKEN)
@@ -160,7 +176,9 @@ async fn a_user_is_asked_for_by_issuer_and_subject_and_gets_no_tenants_credentia
     })
     .await;
     assert_eq!(world.invoices("acme").await, not_connected());
-    let (status, _) = world.call_as(other.token("acme"), "list_invoices", json!({})).await;
+    let (status, _) = world
+        .call_as(other.token("acme"), "list_invoices", json!({}))
+        .await;
     assert_eq!(status, 200);
     assert_eq!(world.ledger.bearers(), ["tok-of-another-issuers-user"]);
     broker.keep(&of_user("https://issuer.test"), "tok-of-this-issuers-user");

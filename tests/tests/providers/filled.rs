@@ -4,12 +4,13 @@ const LINES: &str = "headers = { x-account-id = \"{external_tenant_id}\" }\nquer
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn base_query_and_headers_are_each_tenants_own() {
-    let world = World::start(|builder, url| {
-        builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))
-    })
-    .await;
+    let world =
+        World::start(|builder, url| builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))).await;
     for (tenant, site) in [("acme", "eu-1"), ("globex", "us~2")] {
-        let (site, account) = (format!("site={site}"), format!("external_tenant_id=acct&{tenant}"));
+        let (site, account) = (
+            format!("site={site}"),
+            format!("external_tenant_id=acct&{tenant}"),
+        );
         world.set(
             &format!("{tenant}/billing"),
             &format!("tok-of-{tenant}-0123456789"),
@@ -31,10 +32,8 @@ async fn base_query_and_headers_are_each_tenants_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e8_an_attribute_that_would_leave_its_place_sends_nothing() {
-    let world = World::start(|builder, url| {
-        builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))
-    })
-    .await;
+    let world =
+        World::start(|builder, url| builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))).await;
     for site in ["..", "a/b", "%2e%2e", "a?b", "a#b", "a;b", "@evil.example"] {
         let site = format!("site={site}");
         let attributes = [site.as_str(), "external_tenant_id=acct_7"];
@@ -42,6 +41,10 @@ async fn e8_an_attribute_that_would_leave_its_place_sends_nothing() {
         assert_eq!(world.invoices("acme").await, not_connected(), "{site}");
     }
     world.set("acme/billing", "tok-of-acme-0123456789", &["site=eu-1"]);
-    assert_eq!(world.invoices("acme").await, not_connected(), "no attribute for the query");
+    assert_eq!(
+        world.invoices("acme").await,
+        not_connected(),
+        "no attribute for the query"
+    );
     assert!(world.ledger.seen().is_empty());
 }

@@ -22,7 +22,12 @@ async fn strict(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let no = |status: u16| {
         let status = StatusCode::from_u16(status).unwrap();
         (status, axum::Json(json!({ "errors": [] }))).into_response()
@@ -33,7 +38,8 @@ async fn strict(
     let mut given = given.lock().unwrap();
     if uri == "/v1/auth/approle/login" {
         let asked: Value = serde_json::from_slice(&body).unwrap();
-        if method != Method::POST || asked != json!({ "role_id": "role-1", "secret_id": "a-secret-id-0123" }) {
+        if method != Method::POST || asked != json!({ "role_id": "role-1", "secret_id": "a-secret-id-0123" })
+        {
             return no(400);
         }
         given.1 += 1;

@@ -28,14 +28,20 @@ impl Page {
     /// A field of the page's form.
     fn field(&self, name: &str) -> String {
         let before = format!("name=\"{name}\" value=\"");
-        let (_, rest) = self.text.split_once(&before).unwrap_or_else(|| panic!("{}", self.text));
+        let (_, rest) = self
+            .text
+            .split_once(&before)
+            .unwrap_or_else(|| panic!("{}", self.text));
         rest.split('"').next().unwrap().to_owned()
     }
 }
 
 impl Browser {
     fn new() -> Self {
-        let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .build()
+            .unwrap();
         Self { client, cookie: None }
     }
 
@@ -102,11 +108,15 @@ impl Login {
     }
 
     fn token(&self, subject: &str) -> String {
-        self.world.issuer.mint(&json!({ "tenantId": "acme", "sub": subject }))
+        self.world
+            .issuer
+            .mint(&json!({ "tenantId": "acme", "sub": subject }))
     }
 
     async fn invoices(&self, subject: &str) -> (u16, Value) {
-        self.world.call_as(self.token(subject), "list_invoices", json!({})).await
+        self.world
+            .call_as(self.token(subject), "list_invoices", json!({}))
+            .await
     }
 
     /// A link for a user.
@@ -115,7 +125,11 @@ impl Login {
             .post(self.world.host.at("/api/v1/connections/billing/login"))
             .bearer_auth(self.token(subject));
         let link: Value = request.send().await.unwrap().json().await.unwrap();
-        assert_eq!((&link["tenant"], &link["subject"]), (&json!("acme"), &json!(subject)), "{link}");
+        assert_eq!(
+            (&link["tenant"], &link["subject"]),
+            (&json!("acme"), &json!(subject)),
+            "{link}"
+        );
         link["url"].as_str().unwrap().to_owned()
     }
 
@@ -138,15 +152,28 @@ async fn a_user_connects_an_account_of_their_own_and_nobody_else_has_it() {
     let mut login = Login::start().await;
     let (status, refused) = login.invoices("alice").await;
     assert_eq!((status, &refused["code"]), (424, &json!("not_connected")));
-    assert!(refused["detail"].as_str().unwrap().contains(&login.page), "{refused}");
+    assert!(
+        refused["detail"].as_str().unwrap().contains(&login.page),
+        "{refused}"
+    );
 
     let (mut browser, link) = (Browser::new(), login.link("alice").await);
     let page = browser.get(&link).await;
-    for text in ["billing", "acme", "alice", "https://issuer.test", "openid", &login.accounts.issuer] {
+    for text in [
+        "billing",
+        "acme",
+        "alice",
+        "https://issuer.test",
+        "openid",
+        &login.accounts.issuer,
+    ] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
     assert!(page.text.contains("&lt;b&gt;") && !page.text.contains("<b>") && !page.text.contains("<script"));
-    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(
+        page.header("content-security-policy")
+            .contains("frame-ancestors 'none'")
+    );
     assert_eq!(page.header("x-frame-options"), "DENY");
     let cookie = page.header("set-cookie");
     for part in ["__Host-", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/;"] {
@@ -157,18 +184,35 @@ async fn a_user_connects_an_account_of_their_own_and_nobody_else_has_it() {
     let done = browser.get(&back).await;
     assert_eq!(done.status, 200, "{}", done.text);
     assert_eq!(login.invoices("alice").await.0, 200);
-    assert_eq!(login.invoices("bob").await.0, 424, "another user of the tenant has none");
+    assert_eq!(
+        login.invoices("bob").await.0,
+        424,
+        "another user of the tenant has none"
+    );
 
     // Neither the link nor the answer counts twice.
     assert_eq!(browser.get(&link).await.status, 410);
     assert_eq!(browser.get(&back).await.status, 400);
 
-    let remove = ["credential", "remove", "acme/billing", "--user-issuer", "https://issuer.test", "--user-subject", "alice"];
+    let remove = [
+        "credential",
+        "remove",
+        "acme/billing",
+        "--user-issuer",
+        "https://issuer.test",
+        "--user-subject",
+        "alice",
+    ];
     assert_eq!(login.world.host.verb(&remove).status, 0);
     assert_eq!(login.invoices("alice").await.0, 424);
 
     let code = back.parse::<url::Url>().unwrap();
-    let code = code.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let code = code
+        .query_pairs()
+        .find(|(name, _)| name == "code")
+        .unwrap()
+        .1
+        .into_owned();
     let ticket = link.split("ticket=").nth(1).unwrap();
     let detector = LeakDetector::new([SECRET, &code, ticket]);
     let export = login.world.host.verb(&["audit", "export", "acme"]);
@@ -206,7 +250,10 @@ async fn the_form_of_another_site_a_stranger_and_another_server_connect_nothing(
     };
     let (ticket, check) = (page.field("ticket"), page.field("check"));
     let cookie = browser.cookie.clone().unwrap();
-    let without = post(format!("ticket={ticket}&check={check}")).send().await.unwrap();
+    let without = post(format!("ticket={ticket}&check={check}"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(without.status(), 400, "no cookie");
     let forged = post(format!("ticket={ticket}&check={ticket}")).header("cookie", &cookie);
     assert_eq!(forged.send().await.unwrap().status(), 403, "CSRF");
@@ -222,16 +269,77 @@ async fn the_form_of_another_site_a_stranger_and_another_server_connect_nothing(
         .query_pairs()
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
-    back.query_pairs_mut().clear().extend_pairs(pairs.iter().map(|(name, value)| {
-        (name, if name == "iss" { "https://evil.example" } else { value.as_str() })
-    }));
+    back.query_pairs_mut()
+        .clear()
+        .extend_pairs(pairs.iter().map(|(name, value)| {
+            (
+                name,
+                if name == "iss" {
+                    "https://evil.example"
+                } else {
+                    value.as_str()
+                },
+            )
+        }));
     assert_eq!(browser.get(back.as_str()).await.status, 400);
     assert_eq!(login.invoices("alice").await.0, 424);
 
     let anonymous = reqwest::Client::new().post(login.world.host.at("/api/v1/connections/billing/login"));
     assert_eq!(anonymous.send().await.unwrap().status(), 401);
-    for path in ["/connections/other/login", "/connections/..%2fbilling/login", "/connections/other/callback"] {
-        assert_eq!(browser.get(&login.world.host.at(path)).await.status, 404, "{path}");
+    for path in [
+        "/connections/other/login",
+        "/connections/..%2fbilling/login",
+        "/connections/other/callback",
+    ] {
+        assert_eq!(
+            browser.get(&login.world.host.at(path)).await.status,
+            404,
+            "{path}"
+        );
     }
-    assert_eq!(browser.get(&login.page).await.status, 400, "a page without a link connects nothing");
+    assert_eq!(
+        browser.get(&login.page).await.status,
+        400,
+        "a page without a link connects nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_verb_prints_a_link_and_waits_until_it_was_used() {
+    let mut login = Login::start().await;
+    host::write(login.world.host.directory(), "alice.jwt", login.token("alice"));
+    let verb = [
+        "connection",
+        "login",
+        "billing",
+        "--as",
+        "@alice.jwt",
+        "--wait",
+        "--output",
+        "json",
+    ];
+    let mut child = host::command(login.world.host.directory(), &verb)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut text = String::new();
+    let link: Value = loop {
+        text.push_str(&lines.next().unwrap().unwrap());
+        if let Ok(link) = serde_json::from_str(&text) {
+            break link;
+        }
+    };
+    assert_eq!(
+        (&link["subject"], &link["connection"]),
+        (&json!("alice"), &json!("billing"))
+    );
+    let mut browser = Browser::new();
+    let sent = login.agree(&mut browser, link["url"].as_str().unwrap()).await;
+    let back = login.visit(&sent);
+    assert_eq!(browser.get(&back).await.status, 200);
+    let last = lines.next().unwrap().unwrap();
+    assert!(last.contains("connected"), "{last}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(login.invoices("alice").await.0, 200);
 }

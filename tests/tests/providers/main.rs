@@ -14,6 +14,7 @@ mod filled;
 mod kv;
 mod login;
 mod secrets;
+mod seeing;
 #[path = "../../../host/vault/tests/clients/mod.rs"]
 mod servers;
 mod tokens;
@@ -64,7 +65,9 @@ impl World {
 
     /// The status and the code of a list of invoices.
     async fn invoices(&self, tenant: &str) -> (u16, Option<String>) {
-        let (status, body) = self.call_as(self.issuer.token(tenant), "list_invoices", json!({})).await;
+        let (status, body) = self
+            .call_as(self.issuer.token(tenant), "list_invoices", json!({}))
+            .await;
         (status, body["code"].as_str().map(str::to_owned))
     }
 

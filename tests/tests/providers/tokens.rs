@@ -29,15 +29,26 @@ async fn a_tenants_own_client_gets_its_tokens_from_a_real_server_and_a_wrong_one
     .await;
     assert_eq!(world.invoices("acme").await, not_connected());
     world.set("acme/billing", SECRET, &["client_id=toolhost"]);
-    world.set("globex/billing", "not-the-secret-of-the-client", &["client_id=toolhost"]);
+    world.set(
+        "globex/billing",
+        "not-the-secret-of-the-client",
+        &["client_id=toolhost"],
+    );
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.invoices("globex").await, not_connected());
     assert_eq!(world.invoices("acme").await, (200, None));
     let bearers = world.ledger.bearers();
-    assert_eq!((bearers.len(), &bearers[0]), (2, &bearers[1]), "one token for both calls");
+    assert_eq!(
+        (bearers.len(), &bearers[0]),
+        (2, &bearers[1]),
+        "one token for both calls"
+    );
     assert!(!bearers[0].contains(SECRET) && bearers[0].len() > 20);
 
-    assert_eq!(world.host.verb(&["credential", "remove", "acme/billing"]).status, 0);
+    assert_eq!(
+        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        0
+    );
     assert_eq!(world.invoices("acme").await, not_connected(), "T54");
 }
 
@@ -47,20 +58,27 @@ async fn slow(State(count): State<Arc<AtomicU64>>) -> Json<Value> {
     tokio::time::sleep(Duration::from_millis(500)).await;
     // The first one ends at once; the others last.
     let life = if number == 0 { 2 } else { 3_600 };
-    Json(json!({ "access_token": format!("at-number-{number}-0123456789"), "token_type": "Bearer", "expires_in": life }))
+    Json(
+        json!({ "access_token": format!("at-number-{number}-0123456789"), "token_type": "Bearer", "expires_in": life }),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_calls_that_need_one_expired_token_make_one_refresh() {
     let count = Arc::new(AtomicU64::new(0));
-    let router = Router::new().route("/token", post(slow)).with_state(Arc::clone(&count));
+    let router = Router::new()
+        .route("/token", post(slow))
+        .with_state(Arc::clone(&count));
     let server = Upstream::start(router).await;
     let token_url = format!("{}/token", server.url());
     let world = World::start(|builder, url| {
         builder
             .server("slots = 128")
             .config("[tenant_limits]\ncalls_per_minute = 6000")
-            .config(&connection(url, &provider("oauth2-client", &token_url, "client_id = \"toolhost\"")))
+            .config(&connection(
+                url,
+                &provider("oauth2-client", &token_url, "client_id = \"toolhost\""),
+            ))
     })
     .await;
     world.set("acme/billing", SECRET, &[]);
@@ -70,27 +88,54 @@ async fn a_hundred_calls_that_need_one_expired_token_make_one_refresh() {
     for answer in futures::future::join_all(calls).await {
         assert_eq!(answer, (200, None));
     }
-    assert_eq!(count.load(Ordering::SeqCst), 2, "the one that ended, and one after it");
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        2,
+        "the one that ended, and one after it"
+    );
     let bearers = world.ledger.bearers();
     assert_eq!(bearers.len(), 101);
-    assert!(bearers[1..].iter().all(|bearer| bearer == "at-number-1-0123456789"));
+    assert!(
+        bearers[1..]
+            .iter()
+            .all(|bearer| bearer == "at-number-1-0123456789")
+    );
 }
 
 /// RFC 8693, as strict as section 2.1 lets a server be.
-async fn exchange(State(secret): State<String>, headers: axum::http::HeaderMap, body: String) -> axum::response::Response {
+async fn exchange(
+    State(secret): State<String>,
+    headers: axum::http::HeaderMap,
+    body: String,
+) -> axum::response::Response {
     use axum::response::IntoResponse;
-    let form: std::collections::BTreeMap<String, String> =
-        url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect();
     let expected = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
-        ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        (
+            "requested_token_type",
+            "urn:ietf:params:oauth:token-type:access_token",
+        ),
         ("audience", "https://billing.example.com"),
         ("scope", "read write"),
     ];
-    let is_known = headers.get("authorization").is_some_and(|value| value.as_bytes() == secret.as_bytes());
-    if !is_known || form.len() != 6 || expected.iter().any(|(name, value)| form.get(*name).is_none_or(|own| own != value)) {
-        return (axum::http::StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
+    let is_known = headers
+        .get("authorization")
+        .is_some_and(|value| value.as_bytes() == secret.as_bytes());
+    if !is_known
+        || form.len() != 6
+        || expected
+            .iter()
+            .any(|(name, value)| form.get(*name).is_none_or(|own| own != value))
+    {
+        return (
+            axum::http::StatusCode::BAD_REQUEST,
+            Json(json!({ "error": "invalid_request" })),
+        )
+            .into_response();
     }
     let subject = &form["subject_token"];
     Json(json!({
@@ -119,16 +164,25 @@ async fn a_stored_token_is_exchanged_and_the_callers_own_goes_nowhere() {
     })
     .await;
     for tenant in ["acme", "globex"] {
-        world.set(&format!("{tenant}/billing"), &format!("subject-of-{tenant}-0123"), &[]);
+        world.set(
+            &format!("{tenant}/billing"),
+            &format!("subject-of-{tenant}-0123"),
+            &[],
+        );
         assert_eq!(world.invoices(tenant).await, (200, None));
     }
     assert_eq!(
         world.ledger.bearers(),
-        ["exchanged-for-subject-of-acme-0123", "exchanged-for-subject-of-globex-0123"]
+        [
+            "exchanged-for-subject-of-acme-0123",
+            "exchanged-for-subject-of-globex-0123"
+        ]
     );
     // T16: neither caller's token is in anything that was sent.
     let signature = world.issuer.token("acme").rsplit('.').next().unwrap().to_owned();
     for asked in server.seen() {
-        assert!(!String::from_utf8_lossy(&asked.body).contains("client-1") && !asked.uri.contains(&signature));
+        assert!(
+            !String::from_utf8_lossy(&asked.body).contains("client-1") && !asked.uri.contains(&signature)
+        );
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn placement(
         "body" => &["pointer"],
         "bearer" | "basic" | "none" => &[],
         "oauth2-client" | "token-exchange" => {
-            let why = format!("{kind:?} is how a token is got, which a table [providers.NAME] with kind = {kind:?} says; here is how it is sent, one of {KINDS}");
+            let why = format!(
+                "{kind:?} is how a token is got, which a table [providers.NAME] with kind = {kind:?} says; here is how it is sent, one of {KINDS}"
+            );
             return Err(source.at(&auth.kind, key("type"), why));
         }
         _ => return Err(source.at(&auth.kind, key("type"), format!("{kind:?} is not one of {KINDS}"))),

@@ -91,7 +91,13 @@ pub(super) fn connection(
     let credential_of = if credentials == AUTHORITY {
         of_authority(source, &at, &whole, &auth, &headers, &filled, raw.credential_of)?
     } else {
-        owner(source, &at, &whole, providers.get(&credentials), raw.credential_of)?
+        owner(
+            source,
+            &at,
+            &whole,
+            providers.get(&credentials),
+            raw.credential_of,
+        )?
     };
     let connection = Connection {
         name: name.clone(),
@@ -158,7 +164,9 @@ fn owner(
     provider: Option<&Provider>,
     said: Option<Spanned<CredentialOwner>>,
 ) -> Result<CredentialOwner, ConfigError> {
-    let place = said.as_ref().map_or_else(|| whole.clone(), |said| Spanned::new(said.span(), ()));
+    let place = said
+        .as_ref()
+        .map_or_else(|| whole.clone(), |said| Spanned::new(said.span(), ()));
     let otherwise = provider.map_or_else(CredentialOwner::default, Provider::owner);
     let owner = said.map_or(otherwise, Spanned::into_inner);
     match provider.and_then(|provider| provider.refuses(owner)) {
@@ -195,7 +203,10 @@ fn provider(
         }
         known if PROVIDERS.contains(&known) || providers.contains_key(known) => Ok(name.into_inner()),
         other => {
-            let all = PROVIDERS.iter().copied().chain(providers.keys().map(String::as_str));
+            let all = PROVIDERS
+                .iter()
+                .copied()
+                .chain(providers.keys().map(String::as_str));
             let all: Vec<&str> = all.collect();
             let all = all.join(", ");
             let why = format!("{other:?} is not one of {all}, and there is no [providers.{other}]");

@@ -28,7 +28,13 @@ pub(super) fn destination(
     url: &Spanned<String>,
     allowed: Allowed,
 ) -> Result<Destination, ConfigError> {
-    let parsed = web_address(source, &format!("{at}.{name}"), url, allowed.http, allowed.loopback)?;
+    let parsed = web_address(
+        source,
+        &format!("{at}.{name}"),
+        url,
+        allowed.http,
+        allowed.loopback,
+    )?;
     let mut destination = Destination {
         allow_http: allowed.http,
         allow_loopback: allowed.loopback,

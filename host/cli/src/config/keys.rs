@@ -55,14 +55,21 @@ impl<'a> Keys<'a> {
     }
 
     /// An error about a value of this table.
-    pub(super) fn error<T>(&self, value: &Spanned<T>, name: &str, why: impl std::fmt::Display) -> ConfigError {
+    pub(super) fn error<T>(
+        &self,
+        value: &Spanned<T>,
+        name: &str,
+        why: impl std::fmt::Display,
+    ) -> ConfigError {
         self.source.at(value, self.key(name), why)
     }
 
     /// An error about something that is not there.
     pub(super) fn lacks(&self, name: &str, why: impl std::fmt::Display) -> ConfigError {
         // Whoever wrote it in another way is told of that, and not that it is missing.
-        let slip = self.unknown().find(|key| nearest(key.get_ref(), &[name]).is_some());
+        let slip = self
+            .unknown()
+            .find(|key| nearest(key.get_ref(), &[name]).is_some());
         match slip {
             Some(slip) => {
                 let why = format!("unknown key, did you mean {name}?");

@@ -2,9 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use toolhost_egress::judge;
-use toolhost_gateway::admin::{
-    AddressRow, AdminError, CredentialUse, ExplainRequest, Explained, RuleRow,
-};
+use toolhost_gateway::admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Explained, RuleRow};
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret};
@@ -86,7 +84,9 @@ impl Looking {
         }
         let why = match (rules.is_empty(), fits, matches) {
             (true, ..) => Some("no plugin that is served asks for the connection"),
-            (_, false, _) => Some("this kind of caller may not use the connection (connections.NAME.principal)"),
+            (_, false, _) => {
+                Some("this kind of caller may not use the connection (connections.NAME.principal)")
+            }
             (.., false) => Some("no plugin is granted such a request"),
             _ => None,
         };
@@ -111,7 +111,10 @@ impl Looking {
             ..CredentialUse::default()
         };
         let needs_none = matches!(connection.auth, AuthPlacement::None)
-            && connection.headers.iter().all(|(_, value)| value.attributes().next().is_none())
+            && connection
+                .headers
+                .iter()
+                .all(|(_, value)| value.attributes().next().is_none())
             && connection.filled.attributes().next().is_none();
         if needs_none {
             let note = Some("the connection sends none".to_owned());
@@ -122,7 +125,9 @@ impl Looking {
         let in_vault = connection.credentials == VAULT || provider.is_some_and(Provider::needs_vault);
         if in_vault {
             let stored = self.stored(&key).await?;
-            let is_over = stored.as_ref().is_some_and(|stored| stored.expires_at.is_some_and(|end| end <= now()));
+            let is_over = stored
+                .as_ref()
+                .is_some_and(|stored| stored.expires_at.is_some_and(|end| end <= now()));
             let note = match provider {
                 _ if is_over => Some("it has expired".to_owned()),
                 Some(provider) => Some(format!(
@@ -144,7 +149,9 @@ impl Looking {
             return Ok((said, attributes));
         }
         if provider.is_some() || connection.credentials == crate::config::AUTHORITY {
-            let note = Some("it is asked for when a call needs it, and not here; host connection test asks".to_owned());
+            let note = Some(
+                "it is asked for when a call needs it, and not here; host connection test asks".to_owned(),
+            );
             return Ok((CredentialUse { note, ..said }, None));
         }
         let declared = match self.providers.get(&connection.credentials) {
@@ -211,14 +218,19 @@ impl Looking {
 }
 
 /// Where requests go, with what is known of the credential.
-pub(super) fn base(connection: &Connection, attributes: Option<&BTreeMap<String, String>>) -> Result<Url, String> {
+pub(super) fn base(
+    connection: &Connection,
+    attributes: Option<&BTreeMap<String, String>>,
+) -> Result<Url, String> {
     let Some(template) = &connection.filled.base else {
         return Ok(connection.base.clone());
     };
     let Some(attributes) = attributes else {
         return Err("the base is filled from a credential that is not known here".to_owned());
     };
-    template.fill(|name| attributes.get(name).cloned()).map_err(|why| why.to_string())
+    template
+        .fill(|name| attributes.get(name).cloned())
+        .map_err(|why| why.to_string())
 }
 
 fn now() -> u64 {

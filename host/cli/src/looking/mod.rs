@@ -39,7 +39,10 @@ impl Looking {
         let known = ConnectionName::parse(name).ok();
         let known = known.and_then(|name| self.connections.get(&name));
         known.ok_or_else(|| {
-            error(ErrorCode::NotFound, format!("there is no connection {name}: [connections.{name}] in host.toml"))
+            error(
+                ErrorCode::NotFound,
+                format!("there is no connection {name}: [connections.{name}] in host.toml"),
+            )
         })
     }
 
@@ -47,7 +50,11 @@ impl Looking {
     async fn binding(&self, token: &Secret) -> Result<Binding, AdminError> {
         // A token that is no text is no token; the empty one says so.
         let text = std::str::from_utf8(token.expose()).unwrap_or_default();
-        let admitted = self.tenancy.admit_token(text.trim()).await.map_err(|error| refused(&error))?;
+        let admitted = self
+            .tenancy
+            .admit_token(text.trim())
+            .await
+            .map_err(|error| refused(&error))?;
         admitted
             .caller
             .binding()
@@ -57,7 +64,10 @@ impl Looking {
     /// What kind a connection's provider is.
     fn kind(&self, connection: &Connection) -> String {
         let provider = self.configured.get(&connection.credentials);
-        provider.map_or_else(|| connection.credentials.clone(), |provider| provider.kind().to_owned())
+        provider.map_or_else(
+            || connection.credentials.clone(),
+            |provider| provider.kind().to_owned(),
+        )
     }
 }
 
@@ -113,4 +123,3 @@ pub(crate) fn grants(
         })
         .collect()
 }
-

@@ -24,7 +24,8 @@ impl Looking {
         user: Option<&UserName>,
     ) -> Result<Tested, AdminError> {
         let connection = self.connection(connection)?;
-        let tenant = TenantId::parse(tenant).map_err(|why| error(ErrorCode::InvalidRequest, why.to_string()))?;
+        let tenant =
+            TenantId::parse(tenant).map_err(|why| error(ErrorCode::InvalidRequest, why.to_string()))?;
         let user = match (connection.credential_of, user) {
             (CredentialOwner::Tenant, None) => None,
             (CredentialOwner::User, Some(user)) => Some(UserId {
@@ -36,7 +37,8 @@ impl Looking {
                 return Err(error(ErrorCode::InvalidRequest, why.to_owned()));
             }
             (CredentialOwner::Tenant, Some(_)) => {
-                let why = "the connection uses the tenant's credential: leave out --user-issuer and --user-subject";
+                let why =
+                    "the connection uses the tenant's credential: leave out --user-issuer and --user-subject";
                 return Err(error(ErrorCode::InvalidRequest, why.to_owned()));
             }
         };
@@ -68,13 +70,19 @@ impl Looking {
             });
         };
         let has_attributes = connection.filled.attributes().next().is_some()
-            || connection.headers.iter().any(|(_, value)| value.attributes().next().is_some());
+            || connection
+                .headers
+                .iter()
+                .any(|(_, value)| value.attributes().next().is_some());
         if matches!(connection.auth, AuthPlacement::None) && !has_attributes {
             say(true, "none is sent".to_owned());
             return None;
         }
         if connection.credentials == AUTHORITY {
-            say(true, "a caller's own token of the tenant authority; nobody else has one".to_owned());
+            say(
+                true,
+                "a caller's own token of the tenant authority; nobody else has one".to_owned(),
+            );
             return None;
         }
         let Some(provider) = self.providers.get(&connection.credentials) else {
@@ -95,12 +103,19 @@ impl Looking {
                         self.kind(connection),
                         credential.version,
                         end.unwrap_or_default(),
-                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                        if names.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            names.join(", ")
+                        }
                     ),
                 );
                 let lacking = needed(connection).find(|name| !credential.attributes.contains_key(*name));
                 if let Some(lacking) = lacking {
-                    say(false, format!("it lacks the attribute {lacking}, which the connection is filled from"));
+                    say(
+                        false,
+                        format!("it lacks the attribute {lacking}, which the connection is filled from"),
+                    );
                 }
                 return Some(credential.attributes.clone());
             }
@@ -131,14 +146,25 @@ impl Looking {
         if !refused.is_empty() {
             return say("address", false, refused.join("; "));
         }
-        let all: Vec<String> = rows.iter().map(|row| format!("{} ({})", row.address, row.class)).collect();
+        let all: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{} ({})", row.address, row.class))
+            .collect();
         say("address", true, all.join(", "));
         let port = base.port_or_known_default().unwrap_or_default();
         for row in &rows {
-            let Ok(address) = row.address.parse::<std::net::IpAddr>() else { continue };
+            let Ok(address) = row.address.parse::<std::net::IpAddr>() else {
+                continue;
+            };
             let opened = tokio::time::timeout(CONNECT, TcpStream::connect((address, port))).await;
             match opened {
-                Ok(Ok(_)) => return say("reach", true, format!("{address} port {port} answers; nothing was sent")),
+                Ok(Ok(_)) => {
+                    return say(
+                        "reach",
+                        true,
+                        format!("{address} port {port} answers; nothing was sent"),
+                    );
+                }
                 Ok(Err(why)) => say("reach", false, format!("{address} port {port}: {why}")),
                 Err(_) => say("reach", false, format!("{address} port {port}: no answer")),
             }
@@ -148,6 +174,9 @@ impl Looking {
 
 /// The attributes that are needed for a request.
 fn needed(connection: &Connection) -> impl Iterator<Item = &str> {
-    let headers = connection.headers.iter().flat_map(|(_, value)| value.attributes());
+    let headers = connection
+        .headers
+        .iter()
+        .flat_map(|(_, value)| value.attributes());
     headers.chain(connection.filled.attributes())
 }

@@ -22,7 +22,9 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
         let request = Request::Explain(asked.clone());
         match wiring::ask_running(&setup, &request, Some(&token)).await? {
             Some(Answer::Explained(explained)) => Ok(explained),
-            Some(other) => Err(super::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+            Some(other) => Err(super::unexpected(&other)
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             None => {
                 let looking = wiring::looking(&setup).await?;
                 Ok(looking.explain(&asked, &token).await.map_err(Failure::of_admin)?)
@@ -34,7 +36,11 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
     if refused.is_empty() {
         return Ok(());
     }
-    Err(Failure::refused(format!("the request would be refused: {}", printable(&refused.join("; ")))).into())
+    Err(Failure::refused(format!(
+        "the request would be refused: {}",
+        printable(&refused.join("; "))
+    ))
+    .into())
 }
 
 #[derive(Serialize)]
@@ -81,9 +87,16 @@ impl Said {
         rows.extend(said.origin.clone().map(|origin| ("goes to".to_owned(), origin)));
         for row in &said.addresses {
             let verdict = if row.allowed { "allowed" } else { "refused" };
-            rows.push(("address".to_owned(), format!("{} {} {verdict}", row.address, row.class)));
+            rows.push((
+                "address".to_owned(),
+                format!("{} {} {verdict}", row.address, row.class),
+            ));
         }
-        let verdict = if said.allowed { "it would be sent" } else { "it would be refused" };
+        let verdict = if said.allowed {
+            "it would be sent"
+        } else {
+            "it would be refused"
+        };
         rows.push(("verdict".to_owned(), verdict.to_owned()));
         rows
     }
@@ -96,7 +109,10 @@ impl Show for Said {
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let rows = self.rows().into_iter().map(|(name, value)| vec![name, printable(&value)]);
+        let rows = self
+            .rows()
+            .into_iter()
+            .map(|(name, value)| vec![name, printable(&value)]);
         (head(&["what", "said"]), rows.collect())
     }
 }

@@ -141,7 +141,8 @@ async fn over_http(
         vault: ground.vault().cloned(),
         logins: logins.clone(),
     };
-    let mut gateway = Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
+    let mut gateway =
+        Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }

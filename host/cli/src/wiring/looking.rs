@@ -44,9 +44,10 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
         && !has_embedded(&data.dir)
     {
         let path = data.dir.display();
-        return Err(
-            Failure::usage(format!("{path} is not a data directory: nothing was kept there yet")).into(),
-        );
+        return Err(Failure::usage(format!(
+            "{path} is not a data directory: nothing was kept there yet"
+        ))
+        .into());
     }
     let files = plugin_files(setup)?;
     let network = network()?;

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use toolhost_audit::Report;
 use toolhost_policy::OperationMode;
 
-use super::{ExplainRequest, Explained, PluginRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow, Tested};
+use super::{
+    ExplainRequest, Explained, PluginRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow, Tested,
+};
 use crate::connect::LoginLink;
 
 /// What the host's own space and chain are called. No tenant is: a tenant's id has no upper case.

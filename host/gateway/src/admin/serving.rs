@@ -20,8 +20,12 @@ pub trait Serving: Send + Sync + Debug {
     ///
     /// # Errors
     /// The tenant or the connection is not there.
-    async fn test(&self, connection: &str, tenant: &str, user: Option<&UserName>)
-    -> Result<Tested, AdminError>;
+    async fn test(
+        &self,
+        connection: &str,
+        tenant: &str,
+        user: Option<&UserName>,
+    ) -> Result<Tested, AdminError>;
 
     /// A link where a token's caller connects an account of their own.
     ///
@@ -173,7 +177,9 @@ impl Admin {
         tenant: &str,
         user: Option<&UserName>,
     ) -> Result<Answer, AdminError> {
-        Ok(Answer::Tested(self.whole()?.test(connection, tenant, user).await?))
+        Ok(Answer::Tested(
+            self.whole()?.test(connection, tenant, user).await?,
+        ))
     }
 
     pub(super) async fn link(&self, connection: &str, token: Option<Secret>) -> Result<Answer, AdminError> {

@@ -141,10 +141,16 @@ impl Logins {
             version,
             by: subject.to_owned(),
         };
-        self.audit.record(&Event::CredentialChanged(event)).await.map_err(|error| {
-            tracing::error!(%error, "a login cannot be recorded");
-            PublicError::new(ErrorCode::Internal, "the login cannot be recorded, so it was not carried out")
-        })
+        self.audit
+            .record(&Event::CredentialChanged(event))
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "a login cannot be recorded");
+                PublicError::new(
+                    ErrorCode::Internal,
+                    "the login cannot be recorded, so it was not carried out",
+                )
+            })
     }
 }
 

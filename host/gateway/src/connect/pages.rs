@@ -49,7 +49,12 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
         check = escaped(consent.check),
     );
     // A browser holds the redirect that follows a form to this list, too.
-    page(StatusCode::OK, "Connect an account", &body, &format!("'self' {server}"))
+    page(
+        StatusCode::OK,
+        "Connect an account",
+        &body,
+        &format!("'self' {server}"),
+    )
 }
 
 /// A page that says something and asks nothing.
@@ -69,8 +74,9 @@ fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Respo
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    let policy = HeaderValue::from_str(&policy)
-        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(
+        "default-src 'none'; frame-ancestors 'none'",
+    ));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
@@ -84,8 +90,14 @@ const FIXED: [(HeaderName, &str); 6] = [
     // Not `no-referrer`: with it a browser calls the origin of the page's own form `null`.
     (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "interest-cohort=()"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "interest-cohort=()",
+    ),
 ];
 
 /// For text and for attribute values in double quotes. A hidden character shows as the hole that it is.
@@ -129,7 +141,10 @@ mod tests {
             check: HOSTILE,
         };
         for response in [consent(&asked), said(StatusCode::OK, HOSTILE, HOSTILE)] {
-            let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+            let policy = response.headers()["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .to_owned();
             assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
             assert_eq!(response.headers()["x-frame-options"], "DENY");
             let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -152,7 +167,13 @@ mod tests {
             ticket: "t",
             check: "c",
         };
-        let policy = consent(&asked).headers()["content-security-policy"].to_str().unwrap().to_owned();
-        assert!(policy.contains("form-action 'self' https://accounts.example.com:8443;"), "{policy}");
+        let policy = consent(&asked).headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            policy.contains("form-action 'self' https://accounts.example.com:8443;"),
+            "{policy}"
+        );
     }
 }

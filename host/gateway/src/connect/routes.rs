@@ -40,7 +40,10 @@ pub(crate) async fn login(
         );
         return said(StatusCode::BAD_REQUEST, "No link", &text);
     };
-    let asked = logins.links.look(&ticket).filter(|asked| asked.connection == name);
+    let asked = logins
+        .links
+        .look(&ticket)
+        .filter(|asked| asked.connection == name);
     let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
         return over();
     };
@@ -64,9 +67,8 @@ pub(crate) async fn login(
         check: &check(&cookie),
     });
     if is_new {
-        let cookie = format!(
-            "{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}"
-        );
+        let cookie =
+            format!("{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             page.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -85,12 +87,17 @@ pub(crate) async fn agree(
         return not_found();
     };
     let Some(cookie) = cookie(&headers) else {
-        let text = "Your browser did not keep the cookie of the page before; let it, and open the link again.";
+        let text =
+            "Your browser did not keep the cookie of the page before; let it, and open the link again.";
         return said(StatusCode::BAD_REQUEST, "No cookie", text);
     };
     // The page of another site could send this form, but not know what belongs in it.
     if one(&form, "check").is_none_or(|given| given != check(&cookie)) {
-        return said(StatusCode::FORBIDDEN, "Not from here", "The form did not come from this host's own page.");
+        return said(
+            StatusCode::FORBIDDEN,
+            "Not from here",
+            "The form did not come from this host's own page.",
+        );
     }
     let asked = one(&form, "ticket").and_then(|ticket| logins.links.take(&ticket));
     let asked = asked.filter(|asked| asked.connection == name);
@@ -106,11 +113,19 @@ pub(crate) async fn agree(
     });
     match begun.map(|url| HeaderValue::from_str(url.as_str())) {
         Ok(Ok(location)) => {
-            let mut response = said(StatusCode::SEE_OTHER, "On the way", "You are sent to the other system.");
+            let mut response = said(
+                StatusCode::SEE_OTHER,
+                "On the way",
+                "You are sent to the other system.",
+            );
             response.headers_mut().insert(header::LOCATION, location);
             response
         }
-        Ok(Err(_)) => said(StatusCode::INTERNAL_SERVER_ERROR, "Not now", "The other system has no address."),
+        Ok(Err(_)) => said(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Not now",
+            "The other system has no address.",
+        ),
         Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, "Not now", &error.message),
     }
 }
@@ -151,7 +166,11 @@ pub(crate) async fn callback(
         ),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-            said(status, "Not connected", &format!("{}. Ask for a new link.", error.message))
+            said(
+                status,
+                "Not connected",
+                &format!("{}. Ask for a new link.", error.message),
+            )
         }
     }
 }
@@ -215,7 +234,10 @@ mod tests {
             headers.insert(header::COOKIE, HeaderValue::from_str(line).unwrap());
             cookie(&headers)
         };
-        assert_eq!(read(&format!("x=1; __Host-toolhost-login={text}")), Some(text.clone()));
+        assert_eq!(
+            read(&format!("x=1; __Host-toolhost-login={text}")),
+            Some(text.clone())
+        );
         for line in [
             format!("__Host-toolhost-login={text}; __Host-toolhost-login={text}"),
             format!("toolhost-login={text}"),
@@ -224,6 +246,9 @@ mod tests {
         ] {
             assert_eq!(read(&line), None, "{line}");
         }
-        assert_eq!(one(format!("ticket={text}&ticket={text}").as_bytes(), "ticket"), None);
+        assert_eq!(
+            one(format!("ticket={text}&ticket={text}").as_bytes(), "ticket"),
+            None
+        );
     }
 }

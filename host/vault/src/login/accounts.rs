@@ -27,7 +27,9 @@ impl UserAccounts {
     /// A page of a connection: `login`, or `callback`, where an authorization server sends its users back to.
     #[must_use]
     pub fn page(public_url: &Url, connection: &ConnectionName, page: &str) -> Option<Url> {
-        let mut url = public_url.join(&format!("connections/{connection}/{page}")).ok()?;
+        let mut url = public_url
+            .join(&format!("connections/{connection}/{page}"))
+            .ok()?;
         url.set_query(None);
         url.set_fragment(None);
         Some(url)
@@ -73,9 +75,18 @@ mod tests {
     fn the_pages_stand_beside_the_mcp_endpoint() {
         let crm = ConnectionName::parse("crm").unwrap();
         for (public, page) in [
-            ("https://tools.example.com/mcp", "https://tools.example.com/connections/crm/login"),
-            ("https://x.example.com/tools/mcp?a#b", "https://x.example.com/tools/connections/crm/login"),
-            ("http://127.0.0.1:8080/mcp", "http://127.0.0.1:8080/connections/crm/login"),
+            (
+                "https://tools.example.com/mcp",
+                "https://tools.example.com/connections/crm/login",
+            ),
+            (
+                "https://x.example.com/tools/mcp?a#b",
+                "https://x.example.com/tools/connections/crm/login",
+            ),
+            (
+                "http://127.0.0.1:8080/mcp",
+                "http://127.0.0.1:8080/connections/crm/login",
+            ),
         ] {
             let url = UserAccounts::page(&public.parse().unwrap(), &crm, "login").unwrap();
             assert_eq!(url.as_str(), page);

@@ -86,7 +86,9 @@ impl Provider {
     /// Whether what it begins with is in the vault.
     pub(crate) fn needs_vault(&self) -> bool {
         match self {
-            Self::ClientCredentials(_) | Self::RefreshToken(_) | Self::Login(_) | Self::TokenExchange(_) => true,
+            Self::ClientCredentials(_) | Self::RefreshToken(_) | Self::Login(_) | Self::TokenExchange(_) => {
+                true
+            }
             Self::Broker(_) | Self::Aws(_) | Self::Kv(_) => false,
         }
     }
@@ -106,9 +108,9 @@ impl Provider {
             CredentialOwner::User => names.user.is_none().then_some(user),
         };
         match self {
-            Self::Login(_) if owner == CredentialOwner::Tenant => {
-                Some("is not \"tenant\" with an oauth2-login provider: each user connects an account of their own")
-            }
+            Self::Login(_) if owner == CredentialOwner::Tenant => Some(
+                "is not \"tenant\" with an oauth2-login provider: each user connects an account of their own",
+            ),
             Self::Aws(settings) => of(
                 &settings.names,
                 [
@@ -137,7 +139,10 @@ pub(super) fn providers(
         return Ok(BTreeMap::new());
     }
     let whole = DeTable::parse(source.text).map_err(|error| source.toml(&error))?;
-    let tables = whole.get_ref().iter().find(|(key, _)| key.get_ref() == "providers");
+    let tables = whole
+        .get_ref()
+        .iter()
+        .find(|(key, _)| key.get_ref() == "providers");
     let Some(tables) = tables.and_then(|(_, value)| value.get_ref().as_table()) else {
         return Ok(BTreeMap::new());
     };
@@ -149,7 +154,10 @@ pub(super) fn providers(
             return Err(source.at(name, at, why));
         }
         if PROVIDERS.contains(&name.get_ref().as_ref()) {
-            let why = format!("is what the host calls one of its own; not one of {}", PROVIDERS.join(", "));
+            let why = format!(
+                "is what the host calls one of its own; not one of {}",
+                PROVIDERS.join(", ")
+            );
             return Err(source.at(name, at, why));
         }
         providers.insert(name.get_ref().to_string(), provider(source, at, value)?);
@@ -157,11 +165,7 @@ pub(super) fn providers(
     Ok(providers)
 }
 
-fn provider(
-    source: &Source<'_>,
-    at: String,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<Provider, ConfigError> {
+fn provider(source: &Source<'_>, at: String, value: &Spanned<DeValue<'_>>) -> Result<Provider, ConfigError> {
     let keys = Keys::new(source, at, value)?;
     let kind = keys.word("kind", &KINDS)?;
     let kind = kind.ok_or_else(|| {

@@ -1,6 +1,6 @@
+use toml::Spanned;
 use toolhost_net::TlsIdentity;
 use toolhost_vault::{MAX_FRESH_FOR, Place};
-use toml::Spanned;
 
 use crate::config::ConfigError;
 use crate::config::destination::{Allowed, MAX_TIMEOUT, destination};
@@ -48,7 +48,9 @@ fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
     let pem = |name: &'static str, file: &Spanned<String>| {
         let path = keys.source.beside(file.get_ref());
         let refuse = |why: String| keys.error(file, name, format!("{}: {why}", path.display()));
-        let size = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
+        let size = std::fs::metadata(&path)
+            .map_err(|error| refuse(error.to_string()))?
+            .len();
         if size > MAX_PEM {
             return Err(refuse("is larger than 1 MiB".to_owned()));
         }
@@ -59,7 +61,9 @@ fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
         (None, None) => match (roots, own_roots) {
             (Some(file), Some(roots)) => {
                 let identity = TlsIdentity::private(&roots);
-                identity.map(Some).map_err(|why| keys.error(&file, "ca_file", why))
+                identity
+                    .map(Some)
+                    .map_err(|why| keys.error(&file, "ca_file", why))
             }
             _ => Ok(None),
         },
@@ -71,15 +75,23 @@ fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
                 .map(Some)
                 .map_err(|why| keys.error(&certificate, "certificate_file", why))
         }
-        (Some(alone), None) => Err(keys.error(&alone, "certificate_file", "needs private_key_file beside it")),
-        (None, Some(alone)) => Err(keys.error(&alone, "private_key_file", "needs certificate_file beside it")),
+        (Some(alone), None) => {
+            Err(keys.error(&alone, "certificate_file", "needs private_key_file beside it"))
+        }
+        (None, Some(alone)) => {
+            Err(keys.error(&alone, "private_key_file", "needs certificate_file beside it"))
+        }
     }
 }
 
 /// For how long what a system says is used without asking it again.
 pub(super) fn fresh_for(keys: &Keys<'_>) -> Result<std::time::Duration, ConfigError> {
     let most = u64::try_from(MAX_FRESH_FOR.as_millis()).unwrap_or(u64::MAX);
-    let said = keys.number("fresh_for_ms", most, "milliseconds: so long a revoked credential may still be sent")?;
+    let said = keys.number(
+        "fresh_for_ms",
+        most,
+        "milliseconds: so long a revoked credential may still be sent",
+    )?;
     Ok(said.map_or(toolhost_vault::FRESH_FOR, |said| {
         std::time::Duration::from_millis(said.into_inner())
     }))

@@ -34,9 +34,8 @@ pub(super) fn aws(keys: &Keys<'_>) -> Result<AwsSettings, ConfigError> {
         place: place_where_said(keys, "url")?,
         identity: AwsIdentity {
             access_key_id: keys.needed("access_key_id")?.into_inner(),
-            secret_access_key: key.ok_or_else(|| {
-                keys.lacks("secret_access_key_file", "is needed, or secret_access_key_env")
-            })?,
+            secret_access_key: key
+                .ok_or_else(|| keys.lacks("secret_access_key_file", "is needed, or secret_access_key_env"))?,
             session_token: session,
         },
         names: names(keys, ["secret_id", "user_secret_id"])?,
@@ -97,7 +96,9 @@ fn names(keys: &Keys<'_>, [tenant, user]: [&'static str; 2]) -> Result<Names, Co
         user: template(user, true)?,
     };
     if names == Names::default() {
-        let why = format!("is needed, or {user}: where each credential is, such as \"toolhost/{{tenant}}/{{connection}}\"");
+        let why = format!(
+            "is needed, or {user}: where each credential is, such as \"toolhost/{{tenant}}/{{connection}}\""
+        );
         return Err(keys.lacks(tenant, why));
     }
     Ok(names)

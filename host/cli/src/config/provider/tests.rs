@@ -43,42 +43,108 @@ fn a_mistake_is_named_with_its_line_and_key() {
         }
     };
     says("", &["line 5", "providers.own.kind", "broker"]);
-    says("kind = \"borker\"", &["line 6", "providers.own.kind", "not one of", "broker"]);
-    says(&format!("{BROKER}\nfresh_for = 5"), &["line 9", "did you mean fresh_for_ms?"]);
-    says(&BROKER.replace("url =", "ulr ="), &["line 7", "did you mean url?"]);
-    says(&format!("{BROKER}\nscope = [\"a\"]"), &["line 9", "providers.own.scope", "unknown key"]);
+    says(
+        "kind = \"borker\"",
+        &["line 6", "providers.own.kind", "not one of", "broker"],
+    );
+    says(
+        &format!("{BROKER}\nfresh_for = 5"),
+        &["line 9", "did you mean fresh_for_ms?"],
+    );
+    says(
+        &BROKER.replace("url =", "ulr ="),
+        &["line 7", "did you mean url?"],
+    );
+    says(
+        &format!("{BROKER}\nscope = [\"a\"]"),
+        &["line 9", "providers.own.scope", "unknown key"],
+    );
     says(&BROKER.replace("https://", "http://"), &["line 7", "allow_http"]);
-    says(&BROKER.replace("app.example.com", "127.0.0.1"), &["allow_loopback"]);
+    says(
+        &BROKER.replace("app.example.com", "127.0.0.1"),
+        &["allow_loopback"],
+    );
     says(&BROKER.replace("https://", "https://u:p@"), &["user or password"]);
-    says("kind = \"broker\"\nurl = \"https://app.example.com/c\"", &["token_file", "token_env"]);
-    says(&format!("{BROKER}\ntoken_file = \"f\""), &["token_env", "keep one"]);
+    says(
+        "kind = \"broker\"\nurl = \"https://app.example.com/c\"",
+        &["token_file", "token_env"],
+    );
+    says(
+        &format!("{BROKER}\ntoken_file = \"f\""),
+        &["token_env", "keep one"],
+    );
     says(&format!("{BROKER}\nfresh_for_ms = 300001"), &["300000"]);
-    says(&format!("{BROKER}\ntimeout = \"5\""), &["line 9", "providers.own.timeout"]);
-    says(&format!("{CLIENT}\nclient_secret_env = \"S\""), &["client_secret_env", "unknown key"]);
-    says(&REFRESH.replace("client_secret_env = \"S\"", ""), &["client_secret_file"]);
-    says(&format!("{EXCHANGE}\nclient_secret_env = \"S\""), &["client_auth"]);
-    says(&format!("{EXCHANGE}\nactor_token_type = \"jwt\""), &["actor_token_file"]);
-    says(&format!("{EXCHANGE}\nsubject_token_type = \"saml\""), &["access_token, jwt"]);
-    says(&LOGIN.replace("https://as.example.com/auth", "http://as.example.com/auth"), &["authorization_url"]);
+    says(
+        &format!("{BROKER}\ntimeout = \"5\""),
+        &["line 9", "providers.own.timeout"],
+    );
+    says(
+        &format!("{CLIENT}\nclient_secret_env = \"S\""),
+        &["client_secret_env", "unknown key"],
+    );
+    says(
+        &REFRESH.replace("client_secret_env = \"S\"", ""),
+        &["client_secret_file"],
+    );
+    says(
+        &format!("{EXCHANGE}\nclient_secret_env = \"S\""),
+        &["client_auth"],
+    );
+    says(
+        &format!("{EXCHANGE}\nactor_token_type = \"jwt\""),
+        &["actor_token_file"],
+    );
+    says(
+        &format!("{EXCHANGE}\nsubject_token_type = \"saml\""),
+        &["access_token, jwt"],
+    );
+    says(
+        &LOGIN.replace("https://as.example.com/auth", "http://as.example.com/auth"),
+        &["authorization_url"],
+    );
     says(&AWS.replace("{tenant}/", ""), &["secret_id", "{tenant}"]);
-    says(&AWS.replace("/{connection}", "/{connection}/{user}"), &["user_secret_id"]);
-    says(&format!("{KV}\nuser_path = \"t/{{tenant}}/{{connection}}\""), &["user_path", "{user}"]);
+    says(
+        &AWS.replace("/{connection}", "/{connection}/{user}"),
+        &["user_secret_id"],
+    );
+    says(
+        &format!("{KV}\nuser_path = \"t/{{tenant}}/{{connection}}\""),
+        &["user_path", "{user}"],
+    );
     says(&format!("{KV}\nrole_id = \"r\""), &["one way"]);
-    says(&KV.replace("path = \"t/{tenant}/{connection}\"", ""), &["providers.own.path"]);
-    says(&format!("{BROKER}\nprivate_key_file = \"k\""), &["certificate_file"]);
-    says("kind = \"broker\"\n[providers.vault]\nkind = \"broker\"", &["providers."]);
+    says(
+        &KV.replace("path = \"t/{tenant}/{connection}\"", ""),
+        &["providers.own.path"],
+    );
+    says(
+        &format!("{BROKER}\nprivate_key_file = \"k\""),
+        &["certificate_file"],
+    );
+    says(
+        "kind = \"broker\"\n[providers.vault]\nkind = \"broker\"",
+        &["providers."],
+    );
 }
 
 #[test]
 fn a_provider_has_a_name_of_its_own_and_a_connection_names_one_that_is_there() {
     for name in ["vault", "static", "authority", "Own", "a b"] {
         let text = format!("[providers.\"{name}\"]\n{BROKER}");
-        let error = parse(Path::new("host.toml"), &text).map(|_| ()).unwrap_err().to_string();
+        let error = parse(Path::new("host.toml"), &text)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("line 1"), "{error}");
     }
     let text = "[connections.crm]\nbase = \"https://crm.example.com\"\ncredentials = \"own\"";
-    let error = parse(Path::new("host.toml"), text).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("line 3") && error.contains("[providers.own]"), "{error}");
+    let error = parse(Path::new("host.toml"), text)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 3") && error.contains("[providers.own]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -98,7 +164,10 @@ fn a_connection_and_its_provider_agree_whose_credentials_they_are() {
         ("credential_of = \"user\"", KV),
     ] {
         let error = with(line, provider).map(|_| ()).unwrap_err();
-        assert!(error.contains("line 4") && error.contains("credential_of"), "{error}");
+        assert!(
+            error.contains("line 4") && error.contains("credential_of"),
+            "{error}"
+        );
     }
 }
 
@@ -108,7 +177,11 @@ fn a_base_may_have_places_and_the_domain_is_the_operators() {
         let text = format!("[connections.crm]\nbase = \"{base}\"\n{more}");
         parse(Path::new("host.toml"), &text).map_err(|error| error.to_string())
     };
-    let good = with("https://{site}.example.com/a/{external_tenant_id}", "query = { account = \"{site}\" }").unwrap();
+    let good = with(
+        "https://{site}.example.com/a/{external_tenant_id}",
+        "query = { account = \"{site}\" }",
+    )
+    .unwrap();
     let crm = good.connections.values().next().unwrap();
     assert_eq!(crm.base.as_str(), "https://site.example.com/a/external-tenant-id");
     let needed: Vec<&str> = crm.filled.attributes().collect();
@@ -121,7 +194,10 @@ fn a_base_may_have_places_and_the_domain_is_the_operators() {
         ("https://x.example.com/{a", ""),
         ("http://{site}.example.com", ""),
         ("https://x.example.com", "query = { account = \"{a\" }"),
-        ("https://x.example.com", "query = { key = \"x\" }\nauth = { type = \"query\", key = \"key\" }"),
+        (
+            "https://x.example.com",
+            "query = { key = \"x\" }\nauth = { type = \"query\", key = \"key\" }",
+        ),
     ] {
         let error = with(base, more).map(|_| ()).expect_err(base);
         assert!(error.contains("connections.crm."), "{base}: {error}");

@@ -16,7 +16,9 @@ pub(super) fn run(config: Option<&Path>, format: OutputFormat) -> anyhow::Result
     let mut config = read_config(config)?;
     Setup::settle(&mut config)?;
     let connections = config.connections.values();
-    let connections = connections.map(|connection| Shown::of(&config, connection)).collect();
+    let connections = connections
+        .map(|connection| Shown::of(&config, connection))
+        .collect();
     output::show(format, &Listed { connections })
 }
 
@@ -25,7 +27,11 @@ impl Show for Listed {
         if self.connections.is_empty() {
             return "there is no [connections.NAME] in the configuration".to_owned();
         }
-        self.connections.iter().map(Shown::line).collect::<Vec<_>>().join("\n")
+        self.connections
+            .iter()
+            .map(Shown::line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
@@ -40,7 +46,14 @@ impl Show for Listed {
             ]
         };
         (
-            head(&["name", "base", "credentials", "provider", "credential of", "principal"]),
+            head(&[
+                "name",
+                "base",
+                "credentials",
+                "provider",
+                "credential of",
+                "principal",
+            ]),
             self.connections.iter().map(row).collect(),
         )
     }

@@ -25,17 +25,24 @@ pub(super) fn run(args: &ConnectionLoginArgs, format: OutputFormat) -> anyhow::R
         match Client::connect(&reach.data.dir).await {
             Ok(_) => {}
             Err(ClientError::NobodyThere) => {
-                let why = "no host runs on the data directory, and the link leads to one: start it with host run";
+                let why =
+                    "no host runs on the data directory, and the link leads to one: start it with host run";
                 return Err(Failure::usage(why).into());
             }
             Err(error) => return Err(error.into()),
         }
         let connection = args.name.clone();
-        let answer = reach.ask(Request::ConnectionLogin { connection }, Some(token)).await?;
+        let answer = reach
+            .ask(Request::ConnectionLogin { connection }, Some(token))
+            .await?;
         let Answer::Link(link) = answer else {
             return crate::verbs::unexpected(&answer);
         };
-        let before = if args.wait { version(&reach, &link).await? } else { None };
+        let before = if args.wait {
+            version(&reach, &link).await?
+        } else {
+            None
+        };
         let said = Linked(link);
         output::show(format, &said)?;
         if args.wait {
@@ -79,7 +86,9 @@ async fn version(reach: &Reach, link: &LoginLink) -> anyhow::Result<Option<u64>>
             };
             Ok(list.credentials.iter().find(is_it).map(|row| row.version))
         }
-        other => Err(crate::verbs::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+        other => Err(crate::verbs::unexpected(&other)
+            .err()
+            .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
     }
 }
 
@@ -97,7 +106,13 @@ impl Show for Linked {
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let link = &self.0;
-        let row = [&link.url, &link.connection, &link.tenant, &link.issuer, &link.subject];
+        let row = [
+            &link.url,
+            &link.connection,
+            &link.tenant,
+            &link.issuer,
+            &link.subject,
+        ];
         (
             head(&["url", "connection", "tenant", "issuer", "subject"]),
             vec![row.into_iter().cloned().collect()],

@@ -72,8 +72,10 @@ impl Shown {
             }
             .to_owned(),
             credentials: connection.credentials.clone(),
-            provider: provider
-                .map_or_else(|| connection.credentials.clone(), |provider| provider.kind().to_owned()),
+            provider: provider.map_or_else(
+                || connection.credentials.clone(),
+                |provider| provider.kind().to_owned(),
+            ),
             credential_of: match connection.credential_of {
                 CredentialOwner::Tenant => "tenant",
                 CredentialOwner::User => "user",
@@ -81,11 +83,17 @@ impl Shown {
             .to_owned(),
             auth: auth(&connection.auth),
             headers: headers.map(|(name, _)| name.to_string()).collect(),
-            query: connection.filled.query.iter().map(|(key, _)| key.clone()).collect(),
+            query: connection
+                .filled
+                .query
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect(),
             provide: provided.map(|(name, _)| name.clone()).collect(),
             attributes,
             allow: connection.allow.as_ref().map(|endpoints| {
-                let rule = |endpoint: &toolhost_policy::Endpoint| format!("{} {}", endpoint.method, endpoint.path);
+                let rule =
+                    |endpoint: &toolhost_policy::Endpoint| format!("{} {}", endpoint.method, endpoint.path);
                 endpoints.iter().map(rule).collect()
             }),
             allow_http: connection.allow_http,
@@ -99,7 +107,12 @@ impl Shown {
             "user" => "each user's own credential",
             _ => "the tenant's credential",
         };
-        format!("{}  {}  {of} from {}", self.name, printable(&self.base), self.from())
+        format!(
+            "{}  {}  {of} from {}",
+            self.name,
+            printable(&self.base),
+            self.from()
+        )
     }
 
     fn from(&self) -> String {
@@ -112,8 +125,17 @@ impl Shown {
 
     fn members(&self) -> Vec<(&'static str, String)> {
         let none = || "none".to_owned();
-        let all = |texts: &[String]| if texts.is_empty() { none() } else { texts.join(", ") };
-        let allow = self.allow.as_ref().map_or_else(|| "what plugins ask for".to_owned(), |allow| all(allow));
+        let all = |texts: &[String]| {
+            if texts.is_empty() {
+                none()
+            } else {
+                texts.join(", ")
+            }
+        };
+        let allow = self
+            .allow
+            .as_ref()
+            .map_or_else(|| "what plugins ask for".to_owned(), |allow| all(allow));
         vec![
             ("name", self.name.clone()),
             ("base", printable(&self.base)),
@@ -136,7 +158,10 @@ impl Shown {
                     (true, true) => "public, this machine, private networks".to_owned(),
                 },
             ),
-            ("cleartext", if self.allow_http { "allowed" } else { "refused" }.to_owned()),
+            (
+                "cleartext",
+                if self.allow_http { "allowed" } else { "refused" }.to_owned(),
+            ),
         ]
     }
 }
@@ -156,11 +181,18 @@ fn auth(auth: &AuthPlacement) -> String {
 impl Show for Shown {
     fn text(&self) -> String {
         let line = |(name, value): (&str, String)| format!("{name:<14} {value}");
-        self.members().into_iter().map(line).collect::<Vec<_>>().join("\n")
+        self.members()
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let rows = self.members().into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+        let rows = self
+            .members()
+            .into_iter()
+            .map(|(name, value)| vec![name.to_owned(), value]);
         (head(&["member", "value"]), rows.collect())
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
         };
         match wiring::ask_running(&setup, &request, None).await? {
             Some(Answer::Tested(tested)) => Ok(tested),
-            Some(other) => Err(crate::verbs::unexpected(&other).err().unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+            Some(other) => Err(crate::verbs::unexpected(&other)
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             None => {
                 let looking = wiring::looking(&setup).await?;
                 let tested = looking.test(&args.name, &args.tenant, user.as_ref()).await;
@@ -40,7 +42,10 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
     }
     Err(Failure {
         exit: Exit::Failed,
-        message: format!("connection {} could not be used for tenant {}", args.name, args.tenant),
+        message: format!(
+            "connection {} could not be used for tenant {}",
+            args.name, args.tenant
+        ),
     }
     .into())
 }

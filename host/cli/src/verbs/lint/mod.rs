@@ -60,8 +60,15 @@ impl Show for Findings {
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let row = |finding: &Finding| {
-            vec![finding.code.to_owned(), finding.key.clone(), finding.message.clone()]
+            vec![
+                finding.code.to_owned(),
+                finding.key.clone(),
+                finding.message.clone(),
+            ]
         };
-        (head(&["code", "key", "message"]), self.findings.iter().map(row).collect())
+        (
+            head(&["code", "key", "message"]),
+            self.findings.iter().map(row).collect(),
+        )
     }
 }

@@ -7,7 +7,15 @@ use crate::config::{Config, loopback};
 
 /// Parts of names under which systems take secrets.
 const SECRET_NAMES: [&str; 9] = [
-    "secret", "token", "api-key", "apikey", "password", "passwd", "auth", "credential", "session",
+    "secret",
+    "token",
+    "api-key",
+    "apikey",
+    "password",
+    "passwd",
+    "auth",
+    "credential",
+    "session",
 ];
 
 /// A literal of this length without a space may be a secret; what people write to be read is shorter, or has one.
@@ -26,12 +34,18 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         }
     }
     for (name, provider) in &config.providers {
-        let is_used = config.connections.values().any(|connection| connection.credentials == *name);
+        let is_used = config
+            .connections
+            .values()
+            .any(|connection| connection.credentials == *name);
         if !is_used {
             findings.push(Finding {
                 code: "unused-provider",
                 key: format!("providers.{name}"),
-                message: format!("no connection has its credentials from it (kind = {:?})", provider.kind()),
+                message: format!(
+                    "no connection has its credentials from it (kind = {:?})",
+                    provider.kind()
+                ),
             });
         }
     }
@@ -86,23 +100,51 @@ mod tests {
 
     fn codes(text: &str) -> Vec<&'static str> {
         let config = parse(Path::new("host.toml"), text).unwrap();
-        findings(&config).into_iter().map(|finding| finding.code).collect()
+        findings(&config)
+            .into_iter()
+            .map(|finding| finding.code)
+            .collect()
     }
 
     #[test]
     fn what_should_not_be_is_found_and_what_is_usual_is_not() {
         let with = |lines: &str| codes(&format!("[connections.crm]\n{lines}"));
         assert_eq!(with("base = 'https://{site}.example.com'"), ["wildcard-host"]);
-        assert_eq!(with("base = 'https://{site}.example.com'\nauth = { type = 'none' }"), [""; 0]);
-        assert_eq!(with("base = 'http://crm.example.com'\nallow_http = true"), ["cleartext"]);
-        assert_eq!(with("base = 'http://127.0.0.1:1'\nallow_http = true\nallow_loopback = true"), [""; 0]);
+        assert_eq!(
+            with("base = 'https://{site}.example.com'\nauth = { type = 'none' }"),
+            [""; 0]
+        );
+        assert_eq!(
+            with("base = 'http://crm.example.com'\nallow_http = true"),
+            ["cleartext"]
+        );
+        assert_eq!(
+            with("base = 'http://127.0.0.1:1'\nallow_http = true\nallow_loopback = true"),
+            [""; 0]
+        );
         let base = "base = 'https://crm.example.com/{site}'";
         assert_eq!(with(base), [""; 0]);
-        for header in ["X-Api-Key = 'abc'", "x-session = 'abc'", "x-any = 'kJ8s0dPq2LmZx71bQwEr'"] {
-            assert_eq!(with(&format!("{base}\nheaders = {{ {header} }}")), ["secret-in-configuration"], "{header}");
+        for header in [
+            "X-Api-Key = 'abc'",
+            "x-session = 'abc'",
+            "x-any = 'kJ8s0dPq2LmZx71bQwEr'",
+        ] {
+            assert_eq!(
+                with(&format!("{base}\nheaders = {{ {header} }}")),
+                ["secret-in-configuration"],
+                "{header}"
+            );
         }
-        for header in ["x-account-id = '{external_tenant_id}'", "accept = 'application/json'", "x-tokens = '{site}'"] {
-            assert_eq!(with(&format!("{base}\nheaders = {{ {header} }}")), [""; 0], "{header}");
+        for header in [
+            "x-account-id = '{external_tenant_id}'",
+            "accept = 'application/json'",
+            "x-tokens = '{site}'",
+        ] {
+            assert_eq!(
+                with(&format!("{base}\nheaders = {{ {header} }}")),
+                [""; 0],
+                "{header}"
+            );
         }
         assert_eq!(
             codes("[providers.own]\nkind = 'oauth2-client'\ntoken_url = 'https://as.example.com/t'"),
