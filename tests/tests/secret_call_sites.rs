@@ -15,6 +15,11 @@ use toolhost_tests::root;
 
 /// Every file of the host that reads secrets, how often, and why.
 const READS: &[(&str, usize, &str)] = &[
+    (
+        "cli/src/looking/mod.rs",
+        1,
+        "the token of a caller whom an operator asks about is verified",
+    ),
     ("cli/src/secret_ref.rs", 1, "a caller's token is trimmed"),
     (
         "gateway/src/admin/client.rs",
@@ -129,6 +134,11 @@ const READS: &[(&str, usize, &str)] = &[
         "the secret is sealed, and its fingerprint is made",
     ),
     (
+        "vault/src/shared.rs",
+        1,
+        "secrets of several tenants are compared, by digests that go with the comparison",
+    ),
+    (
         "vault/src/static_provider.rs",
         2,
         "a secret that was read again is compared with the last one",
@@ -193,6 +203,14 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
+    (
+        "cli/src/looking/explain.rs",
+        "an operator who asks what would become of a request is told the credential's fingerprint",
+    ),
+    (
+        "cli/src/looking/trial.rs",
+        "an operator tries a connection with a tenant's credential, and is told nothing of it",
+    ),
     (
         "cli/src/wiring/data.rs",
         "the directory is told whose backup was brought back",

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -21,9 +21,6 @@ use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
-
-/// A form of two short texts, in bytes.
-const MAX_FORM: usize = 1 << 10;
 
 /// Whether `/ready` says yes. Off until [`Gateway::serve`] begins, and off again when its shutdown does.
 #[derive(Debug, Clone, Default)]
@@ -163,9 +160,7 @@ impl Gateway {
             .route("/api/v1/openapi.json", get(api::openapi))
             .route(
                 "/connections/{name}/login",
-                get(connect::login)
-                    .post(connect::agree)
-                    .layer(DefaultBodyLimit::max(MAX_FORM)),
+                get(connect::login).post(connect::agree),
             )
             .route("/connections/{name}/callback", get(connect::callback))
             .layer(Extension(self.logins.clone()))

@@ -75,6 +75,7 @@ async fn a_user_connects_an_account_and_its_refresh_token_goes_from_hand_to_hand
         token: token(&accounts),
         client: client(&directory),
         resource: vec![],
+        among_hosts: true,
     };
     let provider = RefreshToken::new(settings, network(), vault.clone()).unwrap();
     let (mut tokens, mut refreshes) = (Vec::new(), Vec::new());

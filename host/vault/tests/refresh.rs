@@ -55,6 +55,11 @@ async fn strict(life: u64) -> (Server, Arc<Mutex<Line>>) {
 }
 
 fn provider(server: &Server, vault: SealedVault) -> RefreshToken {
+    one_of(server, vault, false)
+}
+
+/// One of several hosts on one store, where `among_hosts`.
+fn one_of(server: &Server, vault: SealedVault, among_hosts: bool) -> RefreshToken {
     let directory = tempfile::tempdir().unwrap();
     let settings = RefreshTokenSettings {
         token: server.place("/token"),
@@ -64,6 +69,7 @@ fn provider(server: &Server, vault: SealedVault) -> RefreshToken {
             auth: ClientAuth::ClientSecretBasic,
         },
         resource: vec![],
+        among_hosts,
     };
     let provider = RefreshToken::new(settings, network(), vault).unwrap();
     std::mem::forget(directory);
@@ -236,4 +242,32 @@ async fn a_user_has_a_line_of_their_own_and_a_tenants_does_not_stand_in() {
         provider.get(&key("globex", "billing")).await.unwrap_err(),
         CredentialError::NotConnected
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t50_hosts_on_one_store_use_a_rotating_refresh_token_one_after_the_other() {
+    let house = House::new().await;
+    let (server, line) = strict(600).await;
+    connected(&house).await;
+    // Each has a vault of its own over the one store, as two processes have.
+    let hosts: Vec<_> = (0..4)
+        .map(|_| Arc::new(one_of(&server, house.vault(), true)))
+        .collect();
+    for _ in 0..3 {
+        let own = key("acme", "billing");
+        let asked: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let (host, own) = (Arc::clone(host), own.clone());
+                tokio::spawn(async move { host.get(&own).await.map(|got| text(&got)) })
+            })
+            .collect();
+        for one in asked {
+            assert!(one.await.unwrap().unwrap().starts_with("access-token-"));
+        }
+        assert!(!line.lock().unwrap().is_ended, "none was used twice");
+        for host in &hosts {
+            host.forget(&own);
+        }
+    }
 }

@@ -189,6 +189,7 @@ fn the_commands_page_has_every_verb() {
         ("host tenant", vec!["tenant", "--help"]),
         ("host plugin", vec!["plugin", "--help"]),
         ("host credential", vec!["credential", "--help"]),
+        ("host connection", vec!["connection", "--help"]),
         ("host store", vec!["store", "--help"]),
         ("host key", vec!["key", "--help"]),
         ("host audit", vec!["audit", "--help"]),

@@ -2,7 +2,7 @@
 //! could be used.
 
 mod explain;
-mod test;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

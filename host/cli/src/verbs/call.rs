@@ -55,6 +55,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
             vault: ground.vault(),
             authority: choosing.credentials,
             public_url: setup.config.server.public_url.clone(),
+            among_hosts: setup.config.postgres.is_some(),
         };
         let (credentials, _) = wiring::provider(&setup, sources)?;
         let egress = wiring::egress(network, credentials, Arc::clone(&ground.audit))?;

@@ -254,6 +254,7 @@ async fn rooms(
         vault: ground.vault(),
         authority,
         public_url,
+        among_hosts: setup.config.postgres.is_some(),
     };
     let (credentials, problems) = wiring::provider(setup, sources)?;
     for problem in problems {

@@ -26,6 +26,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) authority: Arc<AuthorityCredentials>,
     /// Where the host serves browsers, if it does.
     pub(crate) public_url: Option<Url>,
+    /// Other hosts may use the same store.
+    pub(crate) among_hosts: bool,
 }
 
 /// For looking at a plugin, which reaches nothing.
@@ -85,7 +87,8 @@ fn configured(
             let made = TokenExchange::new(settings, network(), Arc::new(vault()?));
             Arc::new(made.map_err(refuse)?)
         }
-        Provider::RefreshToken(settings) => {
+        Provider::RefreshToken(mut settings) => {
+            settings.among_hosts = sources.among_hosts;
             Arc::new(RefreshToken::new(settings, network(), vault()?).map_err(refuse)?)
         }
         Provider::Login(server) => {
@@ -93,6 +96,7 @@ fn configured(
                 token: server.token,
                 client: server.client,
                 resource: server.resource,
+                among_hosts: sources.among_hosts,
             };
             let tokens = RefreshToken::new(settings, network(), vault()?).map_err(refuse)?;
             Arc::new(UserAccounts::new(tokens, sources.public_url.clone()))

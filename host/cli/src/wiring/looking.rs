@@ -61,6 +61,7 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
         vault: ground.vault(),
         authority: choosing.credentials,
         public_url: setup.config.server.public_url.clone(),
+        among_hosts: setup.config.postgres.is_some(),
     };
     let (providers, _) = provider(setup, sources)?;
     Ok(Arc::new(Looking {

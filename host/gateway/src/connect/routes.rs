@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawForm, RawQuery};
+use axum::body::Body;
+use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ use url::form_urlencoded;
 
 use super::pages::{Consent, consent, said};
 use super::{Asked, Logins, once};
+use crate::body;
 use crate::problem::not_found;
 
 /// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least of all, can set it.
@@ -20,6 +22,9 @@ const COOKIE_SECONDS: u64 = 900;
 
 /// A ticket, a check and a cookie: 256 bits in base64url.
 const TEXT: usize = 43;
+
+/// A form of two short texts, in bytes.
+const MAX_FORM: usize = 1 << 10;
 
 type Known = Extension<Option<Arc<Logins>>>;
 
@@ -81,8 +86,12 @@ pub(crate) async fn agree(
     Extension(logins): Known,
     Path(name): Path<String>,
     headers: HeaderMap,
-    RawForm(form): RawForm,
+    body: Body,
 ) -> Response {
+    let form = match body::read(body, MAX_FORM, body::BODY_TIMEOUT).await {
+        Ok(form) => form,
+        Err(error) => return error.response(),
+    };
     let Some((logins, name)) = known(logins, &name) else {
         return not_found();
     };

@@ -38,6 +38,9 @@ pub struct RefreshTokenSettings {
     pub client: ClientSettings,
     /// `resource` (RFC 8707).
     pub resource: Vec<String>,
+    /// Other hosts use the same store. A refresh token is then used by one of them at a time: a server that is shown one that
+    /// was used already may take it for stolen, and end them all.
+    pub among_hosts: bool,
 }
 
 /// [`RefreshTokenSettings`] at work.
@@ -47,6 +50,7 @@ struct Asking {
     endpoint: TokenEndpoint,
     resource: Vec<String>,
     vault: SealedVault,
+    among_hosts: bool,
     /// Rotated refresh tokens that could not be stored: which version each follows.
     unstored: Mutex<HashMap<CredentialKey, (u64, Arc<Secret>)>>,
 }
@@ -69,6 +73,7 @@ impl RefreshToken {
             endpoint,
             resource: settings.resource,
             vault,
+            among_hosts: settings.among_hosts,
             unstored: Mutex::default(),
         })))
     }
@@ -147,6 +152,25 @@ impl Origin for Asking {
     }
 
     async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+        if !self.among_hosts {
+            return self.renew(key).await;
+        }
+        let lease = self.vault.lease(key).await.map_err(|error| {
+            tracing::warn!(credential = %key, %error, "a refresh token is another host's to use now");
+            CredentialError::Unavailable("another host renews it")
+        })?;
+        // Whoever had the lease before may have stored another one, which may not have been heard of yet.
+        if let Ok(known) = self.vault.get(key).await {
+            self.vault.evict(key, known.version);
+        }
+        let renewed = self.renew(key).await;
+        lease.end().await;
+        renewed
+    }
+}
+
+impl Asking {
+    async fn renew(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
         self.catch_up(key).await?;
         for _ in 0..MAX_ROUNDS {
             let base = self.vault.get(key).await?;

@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod index;
 mod last_used;
+mod lease;
 mod list;
 mod name;
 mod record;

@@ -68,6 +68,10 @@ impl CredentialName {
         Key::new(Table::Credential, &[b"last used"], &self.record_name())
     }
 
+    pub(super) fn renewing(&self) -> Result<Key, KeyError> {
+        Key::new(Table::Credential, &[b"renewing"], &self.record_name())
+    }
+
     pub(super) fn id(&self) -> NameId {
         let digest = Sha256::digest(self.record_name());
         let mut id = NameId::default();

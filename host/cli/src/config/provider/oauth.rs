@@ -30,6 +30,7 @@ pub(super) fn refresh_token(keys: &Keys<'_>) -> Result<RefreshTokenSettings, Con
         token: place(keys, TOKEN)?,
         client: client::of_host(keys)?,
         resource: keys.texts("resource")?,
+        among_hosts: false,
     })
 }
 

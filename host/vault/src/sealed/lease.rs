@@ -1,0 +1,93 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use toolhost_store::{Expect, Key, Space, StoreError};
+
+use super::error::VaultError;
+use super::name::CredentialName;
+use super::vault::{Inner, SealedVault};
+use crate::CredentialKey;
+use crate::fetched::{ANSWER_DEADLINE, unix};
+
+/// For how long a credential is one host's to renew, where that host never says that it is done: the answer's time, and time
+/// to store it. Hosts whose clocks are further apart than this are as hosts without leases.
+const LIFE: u64 = 30;
+
+/// How often another host's lease is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A credential that this host alone renews now. It ends by itself where it is not ended.
+pub(crate) struct Lease {
+    inner: Arc<Inner>,
+    space: Space,
+    record: Key,
+    version: u64,
+}
+
+impl SealedVault {
+    /// Waits until no other host on the same store renews this credential, and takes its place.
+    ///
+    /// # Errors
+    /// Another host holds it for longer than an answer may take; the store cannot be used.
+    pub(crate) async fn lease(&self, key: &CredentialKey) -> Result<Lease, VaultError> {
+        let waiting = async {
+            loop {
+                if let Some(lease) = self.try_lease(key).await? {
+                    return Ok(lease);
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let waited = tokio::time::timeout(ANSWER_DEADLINE, waiting).await;
+        waited.unwrap_or(Err(VaultError::Busy))
+    }
+
+    async fn try_lease(&self, key: &CredentialKey) -> Result<Option<Lease>, VaultError> {
+        let (space, record) = (
+            Space::Tenant(key.space.clone()),
+            CredentialName::of(key).renewing()?,
+        );
+        let now = unix(SystemTime::now());
+        let expect = match self.inner.store.get(&space, &record).await? {
+            None => Expect::Absent,
+            Some(held) if end(&held.value) <= now => Expect::Version(held.version),
+            Some(_) => return Ok(None),
+        };
+        let value = now.saturating_add(LIFE).to_be_bytes().to_vec();
+        match self
+            .inner
+            .store
+            .compare_and_set(&space, &record, expect, value)
+            .await
+        {
+            Ok(version) => Ok(Some(Lease {
+                inner: Arc::clone(&self.inner),
+                space,
+                record,
+                version,
+            })),
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Lease {
+    /// Another host may renew it from now on.
+    pub(crate) async fn end(self) {
+        let (expect, over) = (Expect::Version(self.version), 0_u64.to_be_bytes().to_vec());
+        let ended = self
+            .inner
+            .store
+            .compare_and_set(&self.space, &self.record, expect, over)
+            .await;
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a lease was not ended, and ends by itself");
+        }
+    }
+}
+
+/// When a lease ends, in Unix seconds. A value that is none has ended.
+fn end(value: &[u8]) -> u64 {
+    value.try_into().map_or(0, u64::from_be_bytes)
+}
