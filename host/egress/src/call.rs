@@ -5,7 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{ConnectionName, Grant, Operation, OperationMode, OverBudget, PluginName, TenantMeter};
+use toolhost_policy::{
+    ConnectionName, Grant, Limits, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
+};
 
 use crate::UpstreamStateError;
 use crate::scrub::{Needles, scrub_whole};
@@ -30,7 +32,7 @@ pub struct EgressCall {
 }
 
 /// What a call of an adapter is held to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Adapter {
     connection: ConnectionName,
     operation: Option<Arc<Operation>>,
@@ -94,6 +96,22 @@ impl EgressCall {
         }
         *self.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
         Ok(())
+    }
+
+    /// A call of the same caller, grant, operation and mode, to say that this one was dropped: with a deadline and bounds of
+    /// its own, and under its number, so that the record has both together.
+    #[must_use]
+    pub fn to_tell(&self, deadline: Instant, limits: Limits) -> Self {
+        let grant = Grant {
+            limits,
+            ..(*self.grant).clone()
+        };
+        let mut call = Self::new(self.binding.clone(), Arc::new(grant), self.call, deadline)
+            .of_read_only_tool(self.is_read_only)
+            .in_mode(self.mode);
+        call.meter = self.meter.clone();
+        call.adapter = self.adapter.clone();
+        call
     }
 
     /// Takes the note, if there is one to be told: whoever has it tells it, and nobody else.
