@@ -57,7 +57,7 @@ def dropped() -> str:
 @server.tool()
 def fail() -> str:
     """Fails."""
-    raise ValueError("no such ticket")
+    raise ValueError("what the SDK keeps to itself")
 
 
 app = server.streamable_http_app(stateless_http=kind == "stateless")

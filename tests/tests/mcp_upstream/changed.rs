@@ -1,7 +1,6 @@
 //! A server whose tools change: what was approved is served, and nothing else (T31).
 
 use serde_json::{Value, json};
-use toolhost_tests::Host;
 
 use crate::evil::{Evil, tool};
 use crate::{approve, builder, call, issuer, names, start, tools};
@@ -9,7 +8,7 @@ use crate::{approve, builder, call, issuer, names, start, tools};
 #[tokio::test]
 async fn a_changed_and_a_new_tool_stay_hidden_until_somebody_says_yes() {
     let (evil, issuer) = (Evil::start().await, issuer());
-    let host = start(builder(&issuer, &evil.url()));
+    let host = start(builder(&issuer, &evil.url())).await;
     let described = |tools: &[Value]| {
         let fine = tools.iter().find(|tool| tool["name"] == "support__fine").unwrap();
         fine["description"].as_str().unwrap().to_owned()
@@ -29,12 +28,11 @@ async fn a_changed_and_a_new_tool_stay_hidden_until_somebody_says_yes() {
     );
     let (status, _) = call(&host, &issuer.token("acme"), "brand_new", json!({})).await;
     assert_eq!(status, 404);
-    let host: Host = {
-        let mut host = host;
-        host.kill();
-        approve(directory.path());
-        host.killed_and_started()
-    };
+    let mut host = host;
+    host.kill();
+    let approved = tokio::task::spawn_blocking(move || approve(directory.path()));
+    approved.await.unwrap();
+    let host = host.killed_and_started();
     assert_ne!(described(&tools(&host, &issuer).await), first);
     assert!(
         names(&host, &issuer)

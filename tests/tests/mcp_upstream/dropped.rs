@@ -10,13 +10,16 @@ use crate::{builder, call, issuer, secret, start};
 #[tokio::test]
 async fn a_caller_that_goes_away_and_a_limit_of_time_are_both_told() {
     let (evil, issuer) = (Evil::start().await, issuer());
-    let host = start(builder(&issuer, &evil.url()).config("[limits]\nwall_ms = 2000"));
+    let host = start(builder(&issuer, &evil.url()).config("[limits]\nwall_ms = 2000")).await;
     let token = issuer.token("acme");
-    let gone = tokio::time::timeout(
-        Duration::from_millis(700),
-        call(&host, &token, "never", json!({})),
-    );
-    assert!(gone.await.is_err());
+    let url = host.at("/api/v1/tools/support__never/call");
+    let request = reqwest::Client::new()
+        .post(url)
+        .bearer_auth(&token)
+        .json(&json!({"arguments": {}}));
+    let waits = tokio::spawn(request.send());
+    evil.waits_for("tools/call").await;
+    waits.abort();
     let (seen, told) = evil.waits_for("notifications/cancelled").await;
     let (_, asked) = evil.got("tools/call").pop().unwrap();
     assert_eq!(told["params"]["requestId"], asked["id"]);
@@ -45,7 +48,7 @@ async fn a_caller_that_goes_away_and_a_limit_of_time_are_both_told() {
 #[tokio::test]
 async fn a_call_that_ends_is_not_told_of() {
     let (evil, issuer) = (Evil::start().await, issuer());
-    let host = start(builder(&issuer, &evil.url()));
+    let host = start(builder(&issuer, &evil.url())).await;
     for tool in ["fine", "wrong_id"] {
         call(&host, &issuer.token("acme"), tool, json!({})).await;
     }

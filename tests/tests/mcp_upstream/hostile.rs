@@ -10,7 +10,7 @@ use crate::{builder, call, issuer, secret, start, text};
 async fn world() -> (Evil, Host, Issuer) {
     let (evil, issuer) = (Evil::start().await, issuer());
     // Short, since one of its tools never ends.
-    let host = start(builder(&issuer, &evil.url()).config("[limits]\nwall_ms = 3000"));
+    let host = start(builder(&issuer, &evil.url()).config("[limits]\nwall_ms = 3000")).await;
     (evil, host, issuer)
 }
 

@@ -37,12 +37,16 @@ fn builder(issuer: &Issuer, url: &str) -> HostBuilder {
 }
 
 /// Says yes to what the server offers now, and starts the host.
-fn start(builder: HostBuilder) -> Host {
-    let (directory, command) = builder.write();
-    approve(directory.path());
-    Host::launch(directory, command)
+async fn start(builder: HostBuilder) -> Host {
+    let started = tokio::task::spawn_blocking(|| {
+        let (directory, command) = builder.write();
+        approve(directory.path());
+        Host::launch(directory, command)
+    });
+    started.await.unwrap()
 }
 
+/// The server may be in this process: whoever waits for this waits on a thread of its own.
 fn approve(directory: &std::path::Path) {
     let ended = host::run(
         directory,

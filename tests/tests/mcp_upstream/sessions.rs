@@ -21,7 +21,7 @@ fn token_of(issuer: &Issuer, tenant: &str, subject: &str) -> String {
 #[tokio::test]
 async fn two_tenants_and_two_people_never_share_a_session_and_one_keeps_its_own() {
     let (server, issuer) = (McpServer::python(Kind::Stateful), issuer());
-    let host = start(builder(&issuer, &server.url()));
+    let host = start(builder(&issuer, &server.url())).await;
     let callers = [
         ("acme", "ann"),
         ("acme", "bob"),
@@ -41,7 +41,7 @@ async fn two_tenants_and_two_people_never_share_a_session_and_one_keeps_its_own(
 #[tokio::test]
 async fn calls_side_by_side_share_the_callers_session_and_no_answer_is_anothers() {
     let (server, issuer) = (McpServer::python(Kind::Stateful), issuer());
-    let host = start(builder(&issuer, &server.url()));
+    let host = start(builder(&issuer, &server.url())).await;
     let tokens = ["acme", "globex"].map(|tenant| issuer.token(tenant));
     session(&host, &tokens[0]).await;
     let calls = (0..24).map(|number| {
@@ -61,7 +61,7 @@ async fn calls_side_by_side_share_the_callers_session_and_no_answer_is_anothers(
 #[tokio::test]
 async fn a_renewed_credential_begins_a_new_session() {
     let (server, issuer) = (McpServer::python(Kind::Stateful), issuer());
-    let host = start(builder(&issuer, &server.url()));
+    let host = start(builder(&issuer, &server.url())).await;
     let token = issuer.token("acme");
     let first = session(&host, &token).await;
     toolhost_tests::host::write(host.directory(), "acme.secret", "another-secret-of-acme-01");
@@ -79,7 +79,7 @@ async fn a_renewed_credential_begins_a_new_session() {
 #[tokio::test]
 async fn a_server_that_was_restarted_is_met_again() {
     let (server, issuer) = (McpServer::python(Kind::Stateful), issuer());
-    let host = start(builder(&issuer, &server.url()));
+    let host = start(builder(&issuer, &server.url())).await;
     let token = issuer.token("acme");
     session(&host, &token).await;
     let again = server.restarted();
