@@ -7,6 +7,7 @@
 //! - [`Host`]: the built program, started with a configuration of its own. [`Issuer`]: whose tokens it believes.
 //! - [`Billing`]: a billing system of two customers. [`mcp`]: requests of both protocol generations, spelt out.
 //! - [`clients`]: real MCP clients and a real identity server.
+//! - [`mcp_server`]: real MCP servers.
 //! - [`TenantAuthority`]: who gives tokens for other tenants, and how strictly it looks at each question.
 //! - [`Callers`]: an issuer and its tokens.
 //! - [`values`]: what plugins keep, for the tenants named.
@@ -34,6 +35,7 @@ pub mod host;
 pub mod issuer;
 pub mod leak;
 pub mod mcp;
+pub mod mcp_server;
 mod raw;
 mod recorder;
 mod rig;

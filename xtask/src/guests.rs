@@ -32,7 +32,25 @@ const BILLING_IMPORTS: [&str; 7] = [
     "wasi:cli/terminal-",
 ];
 
-/// What the adapter may import: the types of `tools` too, whose functions it neither has nor calls, and the seed of the
+/// What the MCP adapter may weigh: each call instantiates it, and most of a call is waiting.
+const MCP_BYTES: u64 = 400_000;
+
+/// What it may import: the session that the host keeps, and progress, beside what the OpenAPI adapter has.
+const MCP_IMPORTS: [&str; 11] = [
+    "toolhost:plugin/types@",
+    "toolhost:plugin/tools@",
+    "toolhost:plugin/http@",
+    "toolhost:plugin/upstream-state@",
+    "toolhost:plugin/progress@",
+    "wasi:io/",
+    "wasi:random/insecure-seed@",
+    "wasi:cli/environment@",
+    "wasi:cli/exit@",
+    "wasi:cli/std",
+    "wasi:cli/terminal-",
+];
+
+/// What the OpenAPI adapter may import: the types of `tools` too, whose functions it neither has nor calls, and the seed of the
 /// standard library's maps.
 const OPENAPI_IMPORTS: [&str; 9] = [
     "toolhost:plugin/types@",
@@ -47,10 +65,11 @@ const OPENAPI_IMPORTS: [&str; 9] = [
 ];
 
 /// The cargo workspaces that hold guests, and whether their examples are guests too.
-const TREES: [(&str, bool); 6] = [
+const TREES: [(&str, bool); 7] = [
     ("plugins/billing", false),
     ("plugins/segments", false),
     ("plugins/openapi", false),
+    ("plugins/mcp", false),
     ("examples/nevent/plugin", false),
     ("examples/tenant-billing/plugin", false),
     ("tests/guests", true),
@@ -200,6 +219,7 @@ fn check(guests: &Path, sizes: &[(String, u64)]) -> anyhow::Result<()> {
         let bounds = match name.as_str() {
             "billing" => (BILLING_BYTES, &BILLING_IMPORTS[..]),
             "openapi" => (OPENAPI_BYTES, &OPENAPI_IMPORTS[..]),
+            "mcp" => (MCP_BYTES, &MCP_IMPORTS[..]),
             _ => continue,
         };
         ensure!(

@@ -11,9 +11,10 @@ use crate::workspace::{build_programs, cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "sdk/rust",
     "plugins/billing",
+    "plugins/mcp",
     "plugins/openapi",
     "plugins/segments",
     "examples/nevent/plugin",
@@ -23,9 +24,10 @@ const OTHERS: [&str; 8] = [
 ];
 
 /// Those of them whose tests run on this machine, without WebAssembly.
-const NATIVE: [&str; 6] = [
+const NATIVE: [&str; 7] = [
     "sdk/rust",
     "plugins/billing",
+    "plugins/mcp",
     "plugins/openapi",
     "plugins/segments",
     "examples/nevent/plugin",

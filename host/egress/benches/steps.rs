@@ -286,6 +286,7 @@ fn each_step(criterion: &mut Criterion) {
     group.bench_function("response_headers", |b| {
         b.iter(|| {
             steps::response_headers(
+                call,
                 connection,
                 &needles,
                 head.status,

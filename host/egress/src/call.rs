@@ -5,9 +5,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{ConnectionName, Grant, Operation, OperationMode, OverBudget, PluginName, TenantMeter};
+use toolhost_policy::{
+    ConnectionName, Grant, Limits, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
+};
 
+use crate::UpstreamStateError;
 use crate::scrub::{Needles, scrub_whole};
+use crate::upstream_state::MAX_NOTE;
 
 /// What every request of one tool call shares: whose call it is, what the plugin was granted, until when, and how many
 /// requests it has made.
@@ -24,10 +28,11 @@ pub struct EgressCall {
     requests: AtomicU64,
     attached: Mutex<Vec<Arc<Needles>>>,
     adapter: Option<Adapter>,
+    note: Mutex<Vec<u8>>,
 }
 
 /// What a call of an adapter is held to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Adapter {
     connection: ConnectionName,
     operation: Option<Arc<Operation>>,
@@ -47,6 +52,7 @@ impl EgressCall {
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
             adapter: None,
+            note: Mutex::default(),
         }
     }
 
@@ -75,6 +81,44 @@ impl EgressCall {
     pub(crate) fn may_set_cookies(&self) -> bool {
         self.operation()
             .is_some_and(|operation| !operation.cookies.is_empty())
+    }
+
+    /// Remembers what the upstream is to be told if this call is dropped; an empty note: nothing. The last one counts.
+    ///
+    /// # Errors
+    /// No adapter calls, or the note is too long.
+    pub fn on_cancel(&self, note: Vec<u8>) -> Result<(), UpstreamStateError> {
+        if self.adapter.is_none() {
+            return Err(UpstreamStateError::Denied);
+        }
+        if note.len() > MAX_NOTE {
+            return Err(UpstreamStateError::NoteTooLong);
+        }
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
+        Ok(())
+    }
+
+    /// A call of the same caller, grant, operation and mode, to say that this one was dropped: with a deadline and bounds of
+    /// its own, and under its number, so that the record has both together.
+    #[must_use]
+    pub fn to_tell(&self, deadline: Instant, limits: Limits) -> Self {
+        let grant = Grant {
+            limits,
+            ..(*self.grant).clone()
+        };
+        let mut call = Self::new(self.binding.clone(), Arc::new(grant), self.call, deadline)
+            .of_read_only_tool(self.is_read_only)
+            .in_mode(self.mode);
+        call.meter = self.meter.clone();
+        call.adapter = self.adapter.clone();
+        call
+    }
+
+    /// Takes the note, if there is one to be told: whoever has it tells it, and nobody else.
+    #[must_use]
+    pub fn take_note(&self) -> Option<Vec<u8>> {
+        let note = std::mem::take(&mut *self.note.lock().unwrap_or_else(PoisonError::into_inner));
+        (!note.is_empty()).then_some(note)
     }
 
     /// Says whether the tool changes nothing, by its own word. Until then it may.

@@ -15,6 +15,7 @@ use url::Url;
 use crate::scrub::{NeedleCache, Needles};
 use crate::steps::{self, Outcome};
 use crate::tls::Identities;
+use crate::upstream_state::UpstreamStates;
 use crate::{
     BodyStream, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse, ResponseHead,
     check_connection,
@@ -28,6 +29,7 @@ pub struct Egress {
     audit: Arc<dyn Sink>,
     needles: NeedleCache,
     identities: Identities,
+    pub(crate) upstream_states: UpstreamStates,
 }
 
 /// A response whose head was checked and whose body was not read yet.
@@ -65,6 +67,7 @@ impl Egress {
             audit,
             needles,
             identities,
+            upstream_states: UpstreamStates::default(),
         })
     }
 
@@ -110,7 +113,7 @@ impl Egress {
         match opened {
             Ok((Opened { head, body, needles }, connection)) => {
                 let (headers, reflections) =
-                    steps::response_headers(&connection, &needles, head.status, &head.headers, None);
+                    steps::response_headers(&call, &connection, &needles, head.status, &head.headers, None);
                 outcome.reflected(reflections);
                 let is_text = steps::is_text(&head.headers);
                 let body = BodyStream::new(body, call, needles, is_text, outcome);
@@ -150,12 +153,12 @@ impl Egress {
             outcome.received(body.len());
             // Trailers are not handed on; what they hold is counted all the same.
             let (_, in_trailers) =
-                steps::response_headers(&connection, &needles, head.status, &trailers, None);
+                steps::response_headers(call, &connection, &needles, head.status, &trailers, None);
             let (body, in_body) = steps::scrub(&needles, &head.headers, body);
             let length = body.as_ref().map_or(0, bytes::Bytes::len);
             let length = (!is_head).then_some(length);
             let (headers, in_headers) =
-                steps::response_headers(&connection, &needles, head.status, &head.headers, length);
+                steps::response_headers(call, &connection, &needles, head.status, &head.headers, length);
             outcome.reflected(in_trailers + in_body + in_headers);
             Ok(GuestResponse {
                 status: head.status.as_u16(),

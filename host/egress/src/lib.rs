@@ -18,6 +18,7 @@
 //! - [`judge`]: what a grant says about a request that nobody makes.
 //! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
+//! - [`Egress::upstream_state`]: what an adapter remembers of its upstream between the calls of one caller.
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
 
 mod absolute;
@@ -34,6 +35,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod upstream_state;
 mod versions;
 
 pub use call::EgressCall;
@@ -43,4 +45,5 @@ pub use explain::{Judged, judge};
 pub use failure::{EgressCode, EgressFailure};
 pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
 pub use stream::BodyStream;
+pub use upstream_state::{MAX_NOTE, MAX_STATE, UpstreamState, UpstreamStateError};
 pub use versions::CredentialVersions;

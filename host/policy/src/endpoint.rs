@@ -76,6 +76,9 @@ const ALWAYS: &[&str] = &[
     "x-request-id",
 ];
 
+/// What an MCP server is told beside the body: the session, the version, and what is asked of it.
+const ASKING: [&str; 4] = ["mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"];
+
 /// Why a request is not one of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -106,6 +109,19 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// All that an adapter may send while it asks a system what it offers: `POST` to the connection's base itself. It has no
+    /// operation yet, so what it asks with is not its own to say.
+    #[must_use]
+    pub fn of_asking_adapter() -> Self {
+        Self {
+            method: Method::Post,
+            path: PathTemplate::base(),
+            query: Vec::new(),
+            query_objects: Vec::new(),
+            headers: ASKING.map(str::to_owned).to_vec(),
+        }
+    }
+
     /// Whether a query key may be set.
     #[must_use]
     pub fn allows_query(&self, key: &str) -> bool {

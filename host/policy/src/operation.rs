@@ -26,7 +26,7 @@ pub enum OperationError {
 pub struct Operation {
     /// The method.
     pub method: Method,
-    /// The path, below the connection's base.
+    /// The path, below the connection's base, or the base itself.
     pub path: PathTemplate,
     /// Query names, compared byte by byte.
     pub query: Vec<String>,
@@ -76,7 +76,10 @@ impl Operation {
         let media_type = |name: &str| name.contains('/') && name.bytes().all(is_media_type);
         Ok(Self {
             method,
-            path: PathTemplate::parse(parts.path)?,
+            path: match parts.path {
+                "" => PathTemplate::base(),
+                path => PathTemplate::parse(path)?,
+            },
             query: names("query names", parts.query, any)?,
             query_objects: names("query objects", parts.query_objects, object)?,
             headers: names("headers", parts.headers, header)?,

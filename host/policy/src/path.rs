@@ -91,6 +91,22 @@ impl PathTemplate {
         })
     }
 
+    /// The connection's base itself, and nothing below it: an empty text, which no manifest can hold. Operations of
+    /// adapters have it where the operator set the adapter on one address.
+    #[must_use]
+    pub const fn base() -> Self {
+        Self {
+            text: String::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    /// Whether it is [`Self::base`].
+    #[must_use]
+    pub fn is_base(&self) -> bool {
+        self.segments.is_empty()
+    }
+
     /// The template as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -153,6 +169,9 @@ impl PathTemplate {
     /// have changed it.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
+        if self.is_base() {
+            return path.is_empty();
+        }
         let Some(rest) = path.strip_prefix('/') else {
             return false;
         };

@@ -21,7 +21,7 @@ use crate::{Answered, CallContext, PluginDigest, SandboxError, imports};
 #[derive(Clone)]
 pub struct Adapter {
     pub(crate) loaded: Loaded,
-    indices: GuestIndices,
+    pub(crate) indices: GuestIndices,
     /// For the engine of discoveries, which loads it anew each time: they are rare.
     artefact: Arc<[u8]>,
 }
@@ -135,7 +135,8 @@ impl Adapter {
         ended.map_err(of_discovery)
     }
 
-    /// Calls the tool that `descriptor` came with, in a fresh instance, within the bounds of `context`.
+    /// Calls the tool that `descriptor` came with, in a fresh instance, within the bounds of `context`. A call that does not
+    /// come to an end is told to the system behind the caller's back, where it has left a note.
     ///
     /// # Errors
     /// As [`crate::Plugin::invoke`].
@@ -145,6 +146,8 @@ impl Adapter {
         descriptor: Arc<[u8]>,
         invocation: Invocation,
     ) -> Result<Answered, SandboxError> {
+        // Before the call, so that it is dropped after it: by then nothing of it is under way.
+        let _told = self.told_if_dropped(&context, Arc::clone(&descriptor));
         let invoke = Invoke(self.indices.clone(), descriptor, invocation);
         self.loaded.answer(context, invoke).await
     }

@@ -36,6 +36,7 @@ wasmtime::component::bindgen!({
         "toolhost:plugin/http": async | trappable,
         "toolhost:plugin/kv": async | trappable,
         "toolhost:plugin/artifacts": async | trappable,
+        "toolhost:plugin/upstream-state": async | trappable,
         default: trappable,
     },
     exports: { default: async },

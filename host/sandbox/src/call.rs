@@ -98,9 +98,12 @@ impl Loaded {
         E: Export<Answer = Result<Outcome, Failure>>,
     {
         let (limits, call, plugin) = (Arc::clone(&context.limits), context.call, context.plugin.clone());
+        let egress = Arc::clone(&context.egress);
         let scope = self.scope(context);
         let result_bytes = limits.result_bytes;
         let outcome = self.run(plugin, call, limits, Some(scope), export).await?;
+        // It has come to an end of its own: there is nothing to be told of it.
+        drop(egress.take_note());
         let bytes = size_of_outcome(&outcome);
         if bytes > result_bytes {
             return Err(SandboxError::Limit {
@@ -120,7 +123,7 @@ impl Loaded {
         )
     }
 
-    async fn run<E: Export>(
+    pub(crate) async fn run<E: Export>(
         &self,
         plugin: PluginName,
         call: u64,

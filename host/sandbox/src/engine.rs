@@ -2,6 +2,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
 use toolhost_store::{Artifacts, Kv};
@@ -78,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) guests: Guests,
     pub(crate) discovering: Discovering,
+    /// Tellings of dropped calls that run now.
+    pub(crate) cancels: Arc<Semaphore>,
     pub(crate) cache: Option<ArtefactCache>,
     pooling: bool,
 }
@@ -124,6 +127,7 @@ impl Sandbox {
                 kv,
                 artifacts,
                 guests,
+                cancels: Arc::new(Semaphore::new(crate::cancel::AT_ONCE)),
                 discovering: Discovering::default(),
                 cache,
                 pooling,

@@ -152,6 +152,13 @@ impl Guests {
         Ok(output)
     }
 
+    /// Runs what nobody waits for, on the guests' threads. Where the runtime is gone it is not run.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(task);
+        }
+    }
+
     /// Not where a single thread does everything: a guest would hold up all of it.
     fn may_run_here(&self) -> bool {
         let several =

@@ -19,6 +19,7 @@ mod admission;
 mod artefact;
 mod bindings;
 mod call;
+mod cancel;
 mod clock;
 mod compile;
 mod component;

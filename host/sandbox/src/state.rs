@@ -40,7 +40,12 @@ pub(crate) struct CallScope {
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) artifact_calls_left: u64,
     pub(crate) requests_left: u64,
+    pub(crate) upstream_calls_left: u64,
 }
+
+/// How often an adapter may ask for what it keeps of its upstream: each is a question to the provider of credentials.
+/// Twice for each of a call's requests, and as often again where other calls are first.
+const UPSTREAM_CALLS: u64 = 1_000;
 
 /// Requests that a guest may ask for beyond its budget before the call ends: enough to meet the refusal and handle it,
 /// too few to fill the audit record with refusals.
@@ -63,6 +68,7 @@ impl CallScope {
             artifacts,
             artifact_calls_left,
             requests_left: http_calls.saturating_add(REFUSALS),
+            upstream_calls_left: UPSTREAM_CALLS,
         }
     }
 

@@ -8,7 +8,7 @@
 //! # Tour
 //! - [`document`]: JSON or YAML to one tree; depth, size, repetition.
 //! - [`discover`]: operations to tools; [`problem`] says why one gives none. `schema` converts schemas, `reference` follows
-//!   `$ref`, `name` and `text` make names and descriptions fit for a model.
+//!   `$ref`, `name` makes names fit for a model, and `text` of the SDK descriptions.
 //! - [`descriptor`]: what is kept of an operation for its calls.
 //! - [`request`] and [`answer`]: a call.
 
@@ -23,9 +23,9 @@ mod reference;
 pub mod request;
 mod schema;
 mod shape;
-mod text;
 
 use toolhost_sdk::Failure;
+pub(crate) use toolhost_sdk::adapter::text;
 use toolhost_sdk::adapter::{self, Adapter, Answer, Discovery, Document, Invocation};
 
 use descriptor::Descriptor;

@@ -176,6 +176,22 @@ impl Host {
         with(|state| state.on_cancel.clone())
     }
 
+    /// What the adapter has left for its next call.
+    #[cfg(feature = "adapter")]
+    #[must_use]
+    pub fn upstream_state(&self) -> Option<Vec<u8>> {
+        with(|state| state.upstream.1.clone())
+    }
+
+    /// Puts another value there, as a call beside this one would; `None` takes it away.
+    #[cfg(feature = "adapter")]
+    pub fn set_upstream_state(&self, value: Option<&[u8]>) {
+        with(|state| {
+            state.upstream.0 += 1;
+            state.upstream.1 = value.map(<[u8]>::to_vec);
+        });
+    }
+
     /// What was logged: level and message.
     #[must_use]
     pub fn log(&self) -> Vec<(String, String)> {

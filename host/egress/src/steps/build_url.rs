@@ -32,8 +32,12 @@ pub fn build_url(
         .build(values)
         .map_err(|error| EgressFailure::invalid(error.to_string()))?;
     let mut url = connection.base.origin().ascii_serialization();
-    url.push_str(prefix(&connection.base));
-    url.push_str(&path);
+    if endpoint.path.is_base() {
+        url.push_str(connection.base.path());
+    } else {
+        url.push_str(prefix(&connection.base));
+        url.push_str(&path);
+    }
     for (index, (key, value)) in request.query.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });
         url.extend(utf8_percent_encode(key, QUERY));

@@ -35,13 +35,17 @@ const PROTECTED: &[&str] = &[
 ];
 
 /// Beginnings of such names.
-const PROTECTED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", "mcp-", "sec-"];
+const PROTECTED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", MCP, "sec-"];
+
+/// The beginning of the fields by which an MCP server knows a session and what is asked: an adapter's, no plugin's.
+const MCP: &str = "mcp-";
 
 /// Whether the host alone writes this header on requests of this connection; `name` in lower case.
 fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool {
-    // The step before has looked at each of its cookies.
+    // The steps before have looked at each of its cookies, and held each field against what it was shown with.
     let is_own_cookie = name == "cookie" && call.may_set_cookies();
-    (is_always_protected(name) && !is_own_cookie)
+    let is_of_mcp = name.starts_with(MCP) && call.adapter().is_some();
+    (is_always_protected(name) && !is_own_cookie && !is_of_mcp)
         || connection.auth.header().is_some_and(|own| own.as_str() == name)
         || connection.headers.iter().any(|(own, _)| own.as_str() == name)
 }

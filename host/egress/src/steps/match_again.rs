@@ -21,8 +21,13 @@ pub fn match_again(grant: &ConnectionGrant, endpoint: &Endpoint, url: &Url) -> R
     if url.origin() != base.origin() || !url.origin().is_tuple() {
         return Err(refuse("origin"));
     }
-    let below = url.path().strip_prefix(prefix(base));
-    if !below.is_some_and(|path| endpoint.path.matches(path)) {
+    let is_of_endpoint = if endpoint.path.is_base() {
+        url.path() == base.path()
+    } else {
+        let below = url.path().strip_prefix(prefix(base));
+        below.is_some_and(|path| endpoint.path.matches(path))
+    };
+    if !is_of_endpoint {
         return Err(refuse("path"));
     }
     for pair in url.query().into_iter().flat_map(|query| query.split('&')) {
@@ -42,6 +47,36 @@ mod tests {
     use super::match_again;
     use crate::steps::endpoint;
     use crate::testing::{get, granted};
+
+    #[test]
+    fn the_base_itself_is_that_address_and_none_below_or_beside_it() {
+        for (base, address) in [
+            ("https://h.example/mcp", "https://h.example/mcp"),
+            ("https://h.example/mcp/", "https://h.example/mcp/"),
+            ("https://h.example", "https://h.example/"),
+        ] {
+            let mut grant = granted(base, |_| {});
+            grant.endpoints = vec![toolhost_policy::Endpoint::of_asking_adapter()];
+            let mut request = get("");
+            request.method = "POST".into();
+            let endpoint = endpoint(&grant, &request).unwrap();
+            let built = crate::steps::build_url(&grant.connection, endpoint, &request).unwrap();
+            assert_eq!(built, address);
+            let url = crate::steps::canonicalise(&grant.connection, &built).unwrap();
+            assert!(match_again(&grant, endpoint, &url).is_ok(), "{address}");
+            for other in [
+                "https://h.example/mcp/x",
+                "https://h.example/mcp//",
+                "https://h.example/mc",
+                "https://h.example/mcp?a=1",
+            ] {
+                let url = Url::parse(other).unwrap();
+                assert!(match_again(&grant, endpoint, &url).is_err(), "{base} {other}");
+            }
+            request.parameters = vec![("id".into(), "x".into())];
+            assert!(crate::steps::build_url(&grant.connection, endpoint, &request).is_err());
+        }
+    }
 
     #[test]
     fn another_origin_path_or_key_is_refused() {

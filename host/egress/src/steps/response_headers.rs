@@ -2,6 +2,7 @@ use http::header::{HeaderMap, HeaderName};
 use http::{StatusCode, header};
 use toolhost_policy::Connection;
 
+use crate::EgressCall;
 use crate::scrub::{Needles, scrub_value};
 
 /// What a guest sees of every response: what the body is, how fresh it is, how to go on, and when to come back.
@@ -34,6 +35,10 @@ const SHOWN: &[&str] = &[
     "x-total-count",
     "x-total-pages",
 ];
+
+/// What an adapter sees beside that: by which name an MCP server knows the session. It sends it back, with the same
+/// caller's credential alone.
+const SHOWN_TO_ADAPTERS: &str = "mcp-session-id";
 
 /// Beginnings of such names.
 const SHOWN_PREFIXES: &[&str] = &["ratelimit-", "x-ratelimit-", "x-rate-limit-"];
@@ -68,7 +73,7 @@ pub(crate) fn is_never_shown(name: &str) -> bool {
     NEVER_SHOWN.contains(&name)
 }
 
-fn is_shown(connection: &Connection, status: StatusCode, name: &HeaderName) -> bool {
+fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name: &HeaderName) -> bool {
     // A redirect is handed over as it is, without the address: nobody follows it.
     let is_redirect = *name == header::LOCATION && status.is_redirection();
     let is_own = connection.auth.header().as_ref() == Some(name);
@@ -76,6 +81,7 @@ fn is_shown(connection: &Connection, status: StatusCode, name: &HeaderName) -> b
         return false;
     }
     SHOWN.contains(&name.as_str())
+        || (name.as_str() == SHOWN_TO_ADAPTERS && call.adapter().is_some())
         || SHOWN_PREFIXES
             .iter()
             .any(|prefix| name.as_str().starts_with(prefix))
@@ -85,6 +91,7 @@ fn is_shown(connection: &Connection, status: StatusCode, name: &HeaderName) -> b
 /// The header fields that a guest may see, scrubbed of the secret and of the attached values, with the number of times
 /// the secret was found in any field, shown or not. `length`: the scrubbed body's, where it is known.
 pub fn response_headers(
+    call: &EgressCall,
     connection: &Connection,
     needles: &Needles,
     status: StatusCode,
@@ -97,7 +104,7 @@ pub fn response_headers(
         let (scrubbed, found) = scrub_value(needles, value.as_bytes());
         reflections += found;
         let text = scrubbed
-            .filter(|_| is_shown(connection, status, name))
+            .filter(|_| is_shown(call, connection, status, name))
             .and_then(|value| String::from_utf8(value.to_vec()).ok());
         if let Some(text) = text {
             shown.push((name.as_str().to_owned(), text));
@@ -114,9 +121,22 @@ mod tests {
 
     use super::response_headers;
     use crate::scrub::Needles;
-    use crate::testing::connection;
+    use crate::testing::{call, connection, grant_of};
 
     fn shown(status: u16, fields: &[(&'static str, &'static str)]) -> (Vec<String>, u64) {
+        shown_to(false, status, fields)
+    }
+
+    fn shown_to(
+        is_adapter: bool,
+        status: u16,
+        fields: &[(&'static str, &'static str)],
+    ) -> (Vec<String>, u64) {
+        let mut call = call(grant_of("billing", "https://h.example", |_| {}));
+        if is_adapter {
+            let name = call.grant().connections.keys().next().unwrap().clone();
+            call = call.of_adapter(name, None);
+        }
         let mut connection = connection("billing", "https://h.example");
         connection.response_headers = ["x-own", "location", "set-cookie"]
             .map(HeaderName::from_static)
@@ -129,7 +149,7 @@ mod tests {
             .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
-        let (shown, reflections) = response_headers(&connection, &needles, status, &headers, Some(3));
+        let (shown, reflections) = response_headers(&call, &connection, &needles, status, &headers, Some(3));
         (
             shown
                 .iter()
@@ -166,6 +186,18 @@ mod tests {
                 "location: /new",
                 "content-length: 3"
             ]
+        );
+    }
+
+    #[test]
+    fn the_session_of_an_mcp_server_is_for_adapters_and_holds_no_secret() {
+        let field = |value| [("mcp-session-id", value)];
+        assert_eq!(shown_to(true, 200, &field("a-1")).0[0], "mcp-session-id: a-1");
+        assert_eq!(shown_to(false, 200, &field("a-1")).0, ["content-length: 3"]);
+        let (fields, reflections) = shown_to(true, 200, &field("s3cr3t/t0ken+value=="));
+        assert_eq!(
+            (fields[0].as_str(), reflections),
+            ("mcp-session-id: [redacted]", 1)
         );
     }
 

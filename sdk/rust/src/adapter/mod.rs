@@ -7,6 +7,7 @@
 pub mod bindings;
 mod export;
 mod state;
+pub mod text;
 
 pub use bindings::exports::toolhost::plugin::adapter::{
     Argument, Discovered, Discovery, Document, Operation, Skipped,
@@ -16,7 +17,7 @@ pub use state::{Kept, UpstreamState};
 #[doc(hidden)]
 pub use crate::bindings::exports::toolhost::plugin::tools as wire;
 pub use crate::bindings::exports::toolhost::plugin::tools::{Effects, Invocation, Tool};
-use crate::{Content, Failure, Http};
+use crate::{Content, Failure, Http, host};
 
 /// What an adapter does. Each function runs in a fresh instance; nothing is kept between them but [`UpstreamState`].
 pub trait Adapter {
@@ -45,6 +46,11 @@ pub trait Adapter {
 #[must_use]
 pub const fn connection() -> Http<'static> {
     Http::connection("")
+}
+
+/// Tells how far the call has come. `done` must not fall. Free when nobody listens.
+pub fn progress(done: f64, total: Option<f64>, message: Option<&str>) {
+    host::report(done, total, message);
 }
 
 /// What a call returned. Unlike [`crate::Output`] it holds its structured part as the text that the system sent, so that

@@ -100,7 +100,7 @@ impl Room<'_> {
     }
 }
 
-/// What an adapter may ask before anything is known: what the operator allows, or else the base itself.
+/// What an adapter may ask before anything is known: what the operator allows, or else the base itself, and `/` below it.
 fn reachable(connection: &Connection) -> Result<Vec<Endpoint>, Failure> {
     if let Some(allow) = &connection.allow {
         return Ok(allow.clone());
@@ -113,7 +113,9 @@ fn reachable(connection: &Connection) -> Result<Vec<Endpoint>, Failure> {
         query_objects: Vec::new(),
         headers: Vec::new(),
     };
-    Ok([Method::Get, Method::Post, Method::Delete].map(endpoint).to_vec())
+    let mut endpoints = [Method::Get, Method::Post, Method::Delete].map(endpoint).to_vec();
+    endpoints.push(Endpoint::of_asking_adapter());
+    Ok(endpoints)
 }
 
 fn yes(

@@ -1,9 +1,9 @@
-//! What a document says in words, made fit for a model and a terminal: capped, and without what a person cannot see.
+//! What a system says in words, made fit for a model and a terminal: capped, and without what a person cannot see.
 
 /// Removes control, invisible and direction-changing characters (a description could say one thing to a person and
 /// another to a model), and cuts at `most` characters.
 #[must_use]
-pub(crate) fn clean(text: &str, most: usize) -> String {
+pub fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut left = most;
     for c in text.trim().chars() {
@@ -27,12 +27,13 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
 
 /// The same on one line.
 #[must_use]
-pub(crate) fn line(text: &str, most: usize) -> String {
+pub fn line(text: &str, most: usize) -> String {
     clean(text, most).replace('\n', " ")
 }
 
 /// Whether a character cannot be seen, or changes how others are.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -1,0 +1,192 @@
+//! From what a server returns to a tool's result.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use toolhost_sdk::adapter::Answer;
+use toolhost_sdk::adapter::text::{clean, line};
+use toolhost_sdk::{Code, Content, Failure};
+
+use crate::trouble::Trouble;
+
+/// Blocks of one result.
+const MAX_BLOCKS: usize = 1_000;
+
+/// Length of a media type, a URI or a name; the host takes no longer ones.
+const MAX_LABEL: usize = 2_048;
+
+/// How much of a failed tool's own words is passed on as its message.
+const MAX_MESSAGE: usize = 500;
+
+/// And in all.
+const MAX_DETAIL: usize = 64 << 10;
+
+/// Some servers leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Returned<'a> {
+    #[serde(borrow, default)]
+    result_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    content: Vec<Block<'a>>,
+    #[serde(borrow, default)]
+    structured_content: Option<&'a RawValue>,
+    #[serde(default)]
+    is_error: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    mime_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    uri: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    resource: Option<Resource<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<'a> {
+    #[serde(borrow)]
+    uri: Cow<'a, str>,
+    #[serde(borrow, default)]
+    mime_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    blob: Option<Cow<'a, str>>,
+}
+
+/// Reads the result of `tools/call`. The inner error is the tool's own.
+///
+/// # Errors
+/// It is no result.
+pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Trouble> {
+    let returned: Returned<'_> = serde_json::from_str(result.get())
+        .map_err(|_| Trouble::Malformed("it is not the result of a tool"))?;
+    match returned.result_type.as_deref() {
+        None | Some("complete") => {}
+        Some(_) => {
+            let why = "the tool does not answer at once: it asks for input or makes a task, which is not offered to it";
+            return Ok(Err(Failure::new(Code::Unsupported, why)));
+        }
+    }
+    if returned.content.len() > MAX_BLOCKS {
+        return Err(Trouble::TooMuch("its result has too many blocks"));
+    }
+    let content = returned
+        .content
+        .iter()
+        .map(block)
+        .collect::<Result<Vec<_>, _>>()?;
+    let structured = returned.structured_content.map(RawValue::get);
+    if returned.is_error {
+        return Ok(Err(failure(&content, structured)));
+    }
+    Ok(Ok(complete(content, structured)))
+}
+
+/// A structured part that is no object stands as text: tools of the host return objects.
+fn complete(mut content: Vec<Content>, structured: Option<&str>) -> Answer {
+    if let (true, Some(structured)) = (content.is_empty(), structured) {
+        content.push(Content::Text(structured.to_owned()));
+    }
+    Answer {
+        content,
+        structured: structured.filter(|text| text.starts_with('{')).map(str::to_owned),
+    }
+}
+
+fn block(block: &Block<'_>) -> Result<Content, Trouble> {
+    let incomplete = || Trouble::Malformed("a block of its result is incomplete");
+    let bytes = |text: Option<&str>| {
+        let text = text.ok_or_else(incomplete)?;
+        BASE64
+            .decode(text)
+            .map_err(|_| Trouble::Malformed("a block of its result is not base64"))
+    };
+    let binary =
+        || label(block.mime_type.as_deref()).unwrap_or_else(|| "application/octet-stream".to_owned());
+    Ok(match &*block.kind {
+        "text" => Content::Text(block.text.as_deref().ok_or_else(incomplete)?.to_owned()),
+        "image" => Content::Image {
+            data: bytes(block.data.as_deref())?,
+            mime_type: binary(),
+        },
+        "audio" => Content::Audio {
+            data: bytes(block.data.as_deref())?,
+            mime_type: binary(),
+        },
+        "resource_link" => {
+            let uri = label(block.uri.as_deref()).ok_or_else(incomplete)?;
+            Content::ResourceLink {
+                name: label(block.name.as_deref()).unwrap_or_else(|| uri.clone()),
+                uri,
+                mime_type: label(block.mime_type.as_deref()),
+            }
+        }
+        "resource" => {
+            let resource = block.resource.as_ref().ok_or_else(incomplete)?;
+            let uri = label(Some(&resource.uri)).ok_or_else(incomplete)?;
+            let mime_type = label(resource.mime_type.as_deref());
+            match (&resource.text, &resource.blob) {
+                (Some(text), None) => Content::TextResource {
+                    uri,
+                    mime_type,
+                    text: text.clone().into_owned(),
+                },
+                (None, Some(blob)) => Content::BlobResource {
+                    uri,
+                    mime_type,
+                    data: bytes(Some(blob))?,
+                },
+                _ => return Err(incomplete()),
+            }
+        }
+        other => Content::Text(format!("(a part of the kind {:?} was left out)", line(other, 40))),
+    })
+}
+
+/// A label that the host would take.
+fn label(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty() && text.len() <= MAX_LABEL && !text.chars().any(char::is_control))
+        .map(str::to_owned)
+}
+
+/// The tool's own words, and what else it returned.
+fn failure(content: &[Content], structured: Option<&str>) -> Failure {
+    let texts = content.iter().filter_map(|block| match block {
+        Content::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let said = texts.collect::<Vec<_>>().join("\n");
+    let message = match clean(&said, MAX_MESSAGE) {
+        text if text.is_empty() => "the tool failed and does not say why".to_owned(),
+        text => text,
+    };
+    let structured = structured
+        .filter(|text| text.len() <= MAX_DETAIL)
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let detail = json!({ "sent": true, "content": clean(&said, MAX_DETAIL), "structured": structured });
+    Failure::new(Code::Upstream, message).with_detail(&detail)
+}

@@ -1,0 +1,56 @@
+//! A call that was dropped: the server is told, where it could know which call is meant.
+
+use serde::{Deserialize, Serialize};
+use toolhost_sdk::Failure;
+
+use crate::exchange::{Envelope, tell};
+use crate::message::Sent;
+use crate::state::Session;
+
+/// What is left behind by a call.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    session: Session,
+    id: u64,
+}
+
+impl Note {
+    /// Empty where there is nobody to tell: without a session, closing the stream says it.
+    pub(crate) fn of(session: &Session, id: u64) -> Vec<u8> {
+        if session.id.is_none() {
+            return Vec::new();
+        }
+        let note = Self {
+            session: session.clone(),
+            id,
+        };
+        serde_json::to_vec(&note).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled {
+    request_id: u64,
+    reason: &'static str,
+}
+
+/// Tells the server that nobody waits for the answer any more.
+///
+/// # Errors
+/// It could not be told.
+pub(crate) fn cancel(note: &[u8]) -> Result<(), Failure> {
+    let note: Note = serde_json::from_slice(note)
+        .map_err(|_| Failure::failed("the note was left by another version of this plugin"))?;
+    let method = "notifications/cancelled";
+    let message = Sent::notification(
+        method,
+        Some(Cancelled {
+            request_id: note.id,
+            reason: "the caller no longer waits",
+        }),
+    );
+    tell(&Envelope::of(Some(&note.session), method), &message)?;
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The tools of a server.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use toolhost_sdk::adapter::text::line;
+use toolhost_sdk::adapter::{Discovery, Skipped};
+use toolhost_sdk::{Code, Failure};
+
+use crate::exchange::{Envelope, ask};
+use crate::message::{Meta, Sent};
+use crate::open::{Opened, open};
+use crate::state::State;
+use crate::tool::{self, Listed, Problem};
+use crate::trouble::Trouble;
+
+/// Pages of one list; each is a request.
+const MAX_PAGES: usize = 100;
+
+/// More tools than any model is shown.
+const MAX_TOOLS: usize = 2_000;
+
+/// What all tools together may come to.
+const MAX_TEXT: usize = 16 << 20;
+
+/// Where the next page begins.
+const MAX_CURSOR: usize = 8 << 10;
+
+/// How a tool is called in a list of what was skipped.
+const MAX_LABEL: usize = 200;
+
+#[derive(Debug, Serialize)]
+struct List<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    tools: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    next_cursor: Option<Cow<'a, str>>,
+}
+
+/// Asks the server for its tools.
+///
+/// # Errors
+/// It does not answer as MCP has it, offers no tools, or too many.
+pub(crate) fn discover() -> Result<Discovery, Failure> {
+    let mut state = State::read()?;
+    // Always anew: only then does the server say what it is.
+    let opened = open(&mut state)?;
+    state.keep(&opened.session)?;
+    if !opened.has_tools {
+        return Err(Failure::new(Code::Unsupported, "the server offers no tools"));
+    }
+    let listed = list(&mut state, &opened)?;
+    Ok(tools(&listed, &opened))
+}
+
+/// All tools, as JSON texts.
+fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failure> {
+    let method = "tools/list";
+    let (mut all, mut text) = (Vec::new(), 0_usize);
+    let (mut cursor, mut seen) = (None::<String>, HashSet::new());
+    for _ in 0..MAX_PAGES {
+        let id = state.next_id()?;
+        let list = List {
+            cursor: cursor.as_deref(),
+            meta: Meta::of(opened.session.version, None),
+        };
+        let envelope = Envelope::of(Some(&opened.session), method);
+        let (reply, _) = ask(&envelope, id, &Sent::request(id, method, list))?;
+        let result = reply.map_err(|error| Failure::new(Code::Upstream, error.message))?;
+        let page: Page<'_> =
+            serde_json::from_str(result.get()).map_err(|_| Trouble::Malformed("it is no list of tools"))?;
+        for tool in page.tools {
+            text += tool.get().len();
+            if all.len() >= MAX_TOOLS || text > MAX_TEXT {
+                return Err(Trouble::TooMuch("it lists too many tools").into());
+            }
+            all.push(tool.to_owned());
+        }
+        let Some(next) = page.next_cursor else {
+            return Ok(all);
+        };
+        if next.len() > MAX_CURSOR || !seen.insert(next.clone().into_owned()) {
+            return Err(Trouble::Malformed("its list of tools goes in a circle").into());
+        }
+        cursor = Some(next.into_owned());
+    }
+    Err(Trouble::TooMuch("its list of tools has too many pages").into())
+}
+
+fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
+    let read: Vec<Option<Listed<'_>>> = listed
+        .iter()
+        .map(|tool| serde_json::from_str(tool.get()).ok())
+        .collect();
+    // Of two that could be taken for one another neither is offered: which one was approved could not be told.
+    let mut names: HashMap<String, usize> = HashMap::new();
+    for tool in read.iter().flatten() {
+        *names.entry(tool.name.to_ascii_lowercase()).or_default() += 1;
+    }
+    let mut found = Discovery {
+        tools: Vec::new(),
+        skipped: Vec::new(),
+        base: None,
+        alternatives: Vec::new(),
+        meta: overview(opened),
+    };
+    for tool in &read {
+        let made = match tool {
+            None => Err(Problem::Malformed),
+            Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => Err(Problem::Twice),
+            Some(tool) => tool::build(tool),
+        };
+        match made {
+            Ok(tool) => found.tools.push(tool),
+            Err(problem) => {
+                let name = tool.as_ref().map_or("?", |tool| &tool.name);
+                found.skipped.push(Skipped {
+                    operation: line(name, MAX_LABEL),
+                    id: tool.as_ref().map(|tool| line(&tool.name, MAX_LABEL)),
+                    reason: problem.code().to_owned(),
+                    message: line(&problem.to_string(), 400),
+                    meta: Vec::new(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn overview(opened: &Opened) -> Vec<(String, String)> {
+    let format = format!("MCP {}", opened.session.version.as_str());
+    let mut meta = vec![("format".to_owned(), format)];
+    for (key, value) in [("title", &opened.title), ("version", &opened.release)] {
+        meta.extend(value.clone().map(|value| (key.to_owned(), value)));
+    }
+    meta
+}

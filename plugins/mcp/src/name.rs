@@ -1,0 +1,67 @@
+//! What a model calls a tool: what the server calls it, where that can be; else something like it that stays the same
+//! whatever other tools there are.
+
+/// What the contract takes.
+const MAX: usize = 64;
+
+/// What the protocol lets a server use.
+const MAX_OWN: usize = 128;
+
+/// `_` and eight digits.
+const SUFFIX: usize = 9;
+
+/// The tool's name here; `None` where the server's own is none: empty, too long, or with characters that could be taken
+/// for others.
+pub(crate) fn of_tool(own: &str) -> Option<String> {
+    let is_name =
+        !own.is_empty() && own.len() <= MAX_OWN && own.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+    if !is_name {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if own.len() <= MAX && own.chars().all(plain) {
+        return Some(own.to_owned());
+    }
+    let kept: String = own
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .take(MAX - SUFFIX)
+        .collect();
+    Some(format!("{kept}_{:08x}", digest(own)))
+}
+
+/// FNV-1a, folded: no secret hangs on it, it only has to be the same tomorrow.
+fn digest(name: &str) -> u32 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in name.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
+    u32::from_be_bytes([a ^ e, b ^ f, c ^ g, d ^ h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_tool;
+
+    #[test]
+    fn a_name_stays_where_it_can() {
+        assert_eq!(of_tool("get_Ticket-2.x").as_deref(), Some("get_Ticket-2.x"));
+        let changed = of_tool("tickets/get").unwrap();
+        assert!(
+            changed.starts_with("tickets_get_") && changed.len() == 20,
+            "{changed}"
+        );
+        assert_ne!(of_tool("tickets/get"), of_tool("tickets:get"));
+        let long = of_tool(&"x".repeat(100)).unwrap();
+        assert_eq!(long.len(), 64);
+        assert_ne!(Some(long), of_tool(&"x".repeat(99)));
+    }
+
+    #[test]
+    fn what_could_be_taken_for_another_name_is_none() {
+        for bad in ["", "get ticket", "gеt", "get\u{200b}", "a\n", &"x".repeat(129)] {
+            assert_eq!(of_tool(bad), None, "{bad:?}");
+        }
+    }
+}

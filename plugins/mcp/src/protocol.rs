@@ -1,0 +1,94 @@
+//! The versions of the protocol, and the words that they are spoken with.
+
+use serde::{Deserialize, Serialize};
+
+/// A version that is spoken here. Streamable HTTP began with the first of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Version {
+    /// With sessions; an answer may be a list of messages.
+    #[serde(rename = "2025-03-26")]
+    V2025_03_26,
+    /// With sessions; each request names the version.
+    #[serde(rename = "2025-06-18")]
+    V2025_06_18,
+    /// With sessions.
+    #[serde(rename = "2025-11-25")]
+    V2025_11_25,
+    /// Without sessions: each request says all there is to know.
+    #[serde(rename = "2026-07-28")]
+    V2026_07_28,
+}
+
+impl Version {
+    /// The newest that begins with `initialize`, which is what such a server is asked for.
+    pub const NEWEST_WITH_SESSIONS: Self = Self::V2025_11_25;
+
+    /// As it stands on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// The version of this name, if it is spoken here.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::V2025_03_26,
+            Self::V2025_06_18,
+            Self::V2025_11_25,
+            Self::V2026_07_28,
+        ]
+        .into_iter()
+        .find(|version| version.as_str() == text)
+    }
+
+    /// Whether requests stand for themselves.
+    #[must_use]
+    pub const fn is_stateless(self) -> bool {
+        matches!(self, Self::V2026_07_28)
+    }
+
+    /// Whether requests after the first name the version in a header field.
+    #[must_use]
+    pub const fn names_itself(self) -> bool {
+        !matches!(self, Self::V2025_03_26)
+    }
+}
+
+/// Where requests go: to the connection's base itself.
+pub const PATH: &str = "";
+
+/// The session that a request belongs to.
+pub const SESSION: &str = "mcp-session-id";
+
+/// The version that a request is written in.
+pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// From 2026-07-28 on: what is asked, so that a proxy need not read the body.
+pub const METHOD: &str = "mcp-method";
+
+/// And of which tool.
+pub const NAME: &str = "mcp-name";
+
+/// The beginning of the fields that repeat an argument.
+pub const PARAMETER: &str = "mcp-param-";
+
+/// The property of a schema that asks for such a field.
+pub const HEADER_OF_PROPERTY: &str = "x-mcp-header";
+
+/// JSON-RPC: there is no such method.
+pub const METHOD_NOT_FOUND: i64 = -32_601;
+
+/// JSON-RPC: the parameters are not what the method takes.
+pub const INVALID_PARAMS: i64 = -32_602;
+
+/// The server does not speak the version of the request, and says which it does.
+pub const UNSUPPORTED_VERSION: i64 = -32_022;
+
+/// Who we say we are.
+pub const CLIENT_NAME: &str = "toolhost";

@@ -1,0 +1,219 @@
+//! A tool's schemas: passed on as they were written, unless something stands in them that a person could not see.
+
+use serde_json::{Map, Value};
+use toolhost_sdk::adapter::Argument;
+use toolhost_sdk::adapter::text::{clean, is_hidden};
+
+use crate::header;
+use crate::protocol::{HEADER_OF_PROPERTY, PARAMETER};
+use crate::tool::Problem;
+
+/// A schema larger than this is not written for a model; the host takes no larger one.
+const MAX_SCHEMA: usize = 256 << 10;
+
+/// A description within a schema; a tool has one of its own.
+const MAX_WORDS: usize = 4_000;
+
+/// The members that are words for a reader. What they say is shown to the model, so it is cleaned as a tool's is.
+const WORDS: [&str; 3] = ["title", "description", "$comment"];
+
+/// The members that lead to another schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// A schema that was read.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) text: String,
+    /// Words in it held what cannot be seen, or too much.
+    pub(crate) was_cleaned: bool,
+    value: Map<String, Value>,
+}
+
+impl Schema {
+    /// Reads a schema.
+    ///
+    /// # Errors
+    /// It is no object, too large, leads outside itself, or hides something where it cannot be taken out.
+    pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+        if text.len() > MAX_SCHEMA {
+            return Err(Problem::TooLarge("a schema", MAX_SCHEMA));
+        }
+        let Ok(Value::Object(mut value)) = serde_json::from_str(text) else {
+            return Err(Problem::Schema("is no JSON object"));
+        };
+        let mut was_cleaned = false;
+        for (key, member) in &mut value {
+            walk(key, member, &mut was_cleaned)?;
+        }
+        let text = if was_cleaned {
+            Value::Object(value.clone()).to_string()
+        } else {
+            text.to_owned()
+        };
+        Ok(Self {
+            text,
+            was_cleaned,
+            value,
+        })
+    }
+
+    /// Whether all that fits it is an object, by its own word.
+    pub(crate) fn is_of_object(&self) -> bool {
+        self.value.get("type").and_then(Value::as_str) == Some("object")
+    }
+
+    /// The members that an argument may have, in their order.
+    pub(crate) fn arguments(&self) -> Vec<Argument> {
+        let required = self.value.get("required").and_then(Value::as_array);
+        let is_required =
+            |name: &str| required.is_some_and(|all| all.iter().any(|known| known.as_str() == Some(name)));
+        self.properties()
+            .map(|(name, _)| Argument {
+                name: name.clone(),
+                location: "body".to_owned(),
+                key: name.clone(),
+                required: is_required(name),
+                meta: Vec::new(),
+            })
+            .collect()
+    }
+
+    /// The arguments that the server wants in header fields too: the argument, and the field's whole name.
+    ///
+    /// # Errors
+    /// A name that is none, or stands there twice.
+    pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, Problem> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for (argument, schema) in self.properties() {
+            let Some(name) = schema.get(HEADER_OF_PROPERTY) else {
+                continue;
+            };
+            let name = name.as_str().filter(|name| header::is_name(name));
+            let field = name.map(|name| format!("{PARAMETER}{}", name.to_ascii_lowercase()));
+            match field {
+                Some(field) if found.iter().all(|(_, known)| *known != field) => {
+                    found.push((argument.clone(), field));
+                }
+                _ => {
+                    let argument: String = argument.chars().take(64).collect();
+                    return Err(Problem::Header(argument));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let properties = self.value.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten()
+    }
+}
+
+/// Cleans the words below a member, and refuses what hides elsewhere.
+fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), Problem> {
+    if key.chars().any(is_hidden) {
+        return Err(Problem::Schema("holds characters that cannot be seen"));
+    }
+    match value {
+        Value::String(text) if WORDS.contains(&key) => {
+            let cleaned = clean(text, MAX_WORDS);
+            if cleaned != *text && cleaned != text.trim() {
+                *text = cleaned;
+                *was_cleaned = true;
+            }
+        }
+        Value::String(text) => {
+            if REFERENCES.contains(&key) && !text.starts_with('#') {
+                return Err(Problem::Reference);
+            }
+            if text
+                .chars()
+                .any(|c| is_hidden(c) && !matches!(c, '\n' | '\t' | '\r'))
+            {
+                return Err(Problem::Schema("holds characters that cannot be seen"));
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                walk("", item, was_cleaned)?;
+            }
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                walk(key, member, was_cleaned)?;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Schema;
+
+    #[test]
+    fn a_schema_is_passed_on_as_it_was_written() {
+        let text = r#"{"$schema":"http://json-schema.org/draft-07/schema#", "type":"object","properties":{"n":{"const":1.10},"description":{"description":"two\nlines"}},"required":["n"]}"#;
+        let schema = Schema::read(text).unwrap();
+        assert_eq!((schema.text.as_str(), schema.was_cleaned), (text, false));
+        let arguments = schema.arguments();
+        let names: Vec<_> = arguments
+            .iter()
+            .map(|argument| (argument.name.as_str(), argument.required))
+            .collect();
+        assert_eq!(names, [("n", true), ("description", false)]);
+        assert!(schema.is_of_object() && !Schema::read("{}").unwrap().is_of_object());
+    }
+
+    #[test]
+    fn words_are_cleaned_and_what_hides_elsewhere_is_refused() {
+        let schema =
+            json!({"type": "object", "properties": {"a": {"description": "one\u{200b}\u{e0041} two"}}});
+        let schema = Schema::read(&schema.to_string()).unwrap();
+        let value: Value = serde_json::from_str(&schema.text).unwrap();
+        assert_eq!(value["properties"]["a"]["description"], "one two");
+        assert!(schema.was_cleaned);
+        for hides in [
+            json!({"properties": {"a\u{202e}": {}}}),
+            json!({"enum": ["a\u{200b}"]}),
+            json!({"x-note": "do\u{e0041} this"}),
+        ] {
+            assert!(Schema::read(&hides.to_string()).is_err(), "{hides}");
+        }
+    }
+
+    #[test]
+    fn no_schema_leads_outside_itself() {
+        for (reference, is_inside) in [
+            ("#/$defs/a", true),
+            ("https://evil.example/s", false),
+            ("other.json", false),
+        ] {
+            let schema = json!({"properties": {"a": {"$ref": reference}}});
+            assert_eq!(
+                Schema::read(&schema.to_string()).is_ok(),
+                is_inside,
+                "{reference}"
+            );
+        }
+        assert!(Schema::read("[]").is_err() && Schema::read("{").is_err());
+        let deep = "[".repeat(10_000);
+        assert!(Schema::read(&format!("{{\"a\":{deep}")).is_err());
+    }
+
+    #[test]
+    fn an_argument_may_be_wanted_in_a_field() {
+        let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}, "b": {}}});
+        let headers = Schema::read(&schema.to_string()).unwrap().headers().unwrap();
+        assert_eq!(headers, [("region".to_owned(), "mcp-param-region".to_owned())]);
+        for bad in [json!("a b"), json!(7), json!("")] {
+            let schema = json!({"properties": {"a": {"x-mcp-header": bad}}});
+            assert!(Schema::read(&schema.to_string()).unwrap().headers().is_err());
+        }
+        let twice = json!({"properties": {"a": {"x-mcp-header": "R"}, "b": {"x-mcp-header": "r"}}});
+        assert!(Schema::read(&twice.to_string()).unwrap().headers().is_err());
+    }
+}

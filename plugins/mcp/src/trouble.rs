@@ -1,0 +1,105 @@
+//! Why a question got no answer.
+
+use serde_json::{Value, json};
+use toolhost_sdk::adapter::text::line;
+use toolhost_sdk::{Code, Failure, HttpError};
+
+use crate::message::RpcError;
+use crate::protocol::INVALID_PARAMS;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The host could or would not send, or nothing came back.
+    Http(HttpError),
+    /// An HTTP status that says no, and what the server said with it.
+    Status { status: u16, error: Option<RpcError> },
+    /// What came back is not MCP.
+    Malformed(&'static str),
+    /// More came back than is read.
+    TooMuch(&'static str),
+}
+
+impl Trouble {
+    /// The status of an answer that said no.
+    pub(crate) const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// What the server said of it.
+    pub(crate) const fn error(&self) -> Option<&RpcError> {
+        match self {
+            Self::Status { error, .. } => error.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<HttpError> for Trouble {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Http(error) => error.into(),
+            Trouble::Status { status, error } => of_status(status, error),
+            Trouble::Malformed(what) => sent(
+                Code::Upstream,
+                format!("the server's answer is not as MCP has it: {what}"),
+            ),
+            Trouble::TooMuch(what) => sent(
+                Code::Limit,
+                format!("the server's answer is more than is read: {what}"),
+            ),
+        }
+    }
+}
+
+fn sent(code: Code, message: String) -> Failure {
+    Failure::new(code, message).with_detail(&json!({ "sent": true }))
+}
+
+fn of_status(status: u16, error: Option<RpcError>) -> Failure {
+    let (code, what) = match status {
+        401 | 403 => (Code::Denied, "does not allow this"),
+        404 | 405 | 410 => (Code::Upstream, "has no MCP at this address"),
+        429 => (Code::Limit, "asks to wait before the next request"),
+        300..=399 => (Code::Upstream, "points elsewhere, which is not followed"),
+        400..=499 => (Code::Upstream, "does not accept the request"),
+        _ => (Code::Upstream, "failed"),
+    };
+    let mut message = format!("the server {what} (status {status})");
+    if let Some(error) = &error
+        && !error.message.is_empty()
+    {
+        message.push_str(": ");
+        message.push_str(&error.message);
+    }
+    let detail = json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
+    Failure::new(code, message).with_detail(&detail)
+}
+
+/// What the server itself answered in place of a result.
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        let code = match error.code {
+            INVALID_PARAMS => Code::InvalidArguments,
+            _ => Code::Upstream,
+        };
+        let message = if error.message.is_empty() {
+            format!("the server answers with error {}", error.code)
+        } else {
+            line(&error.message, 500)
+        };
+        let data = error
+            .data
+            .and_then(|data| serde_json::from_str::<Value>(&data).ok());
+        Self::new(code, message).with_detail(&json!({ "sent": true, "code": error.code, "data": data }))
+    }
+}

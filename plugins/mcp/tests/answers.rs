@@ -1,0 +1,352 @@
+//! What a server answers to a call, and what becomes of it.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{
+    Request, Said, answer_of, call, call_tool, error, host, legacy, modern, result, status, stream,
+};
+use toolhost_sdk::{Code, Content, Failure, Response};
+
+/// A call that is answered so, by a server with sessions.
+fn answered(answer: impl Fn(&Request) -> Said + 'static) -> Result<toolhost_sdk::adapter::Answer, Failure> {
+    let (_host, _) = host(legacy, move |request| {
+        (request.method() == "tools/call").then(|| answer(request))
+    });
+    call(json!({"id": "7"}))
+}
+
+fn refused(answer: impl Fn(&Request) -> Said + 'static) -> Code {
+    let failure = answered(answer).unwrap_err();
+    assert!(
+        failure.detail.unwrap().contains("\"sent\":true"),
+        "{}",
+        failure.message
+    );
+    failure.code
+}
+
+#[test]
+fn arguments_go_through_digit_by_digit_and_nothing_of_the_client_with_them() {
+    let (_host, got) = host(legacy, |_| None);
+    let text = r#"{"id": 12345678901234567890123, "x": 1.10}"#;
+    let invocation = toolhost_sdk::adapter::Invocation {
+        name: "t".into(),
+        arguments: text.into(),
+        answers: Vec::new(),
+        state: None,
+        meta: vec![("of the client".into(), "x".into())],
+    };
+    let descriptor = br#"{"n":"get_ticket"}"#;
+    <mcp::Mcp as toolhost_sdk::adapter::Adapter>::invoke(descriptor, &invocation).unwrap();
+    let got = got.borrow();
+    let call = got.last().unwrap();
+    assert_eq!(call.body["params"]["name"], "get_ticket");
+    assert_eq!(call.body["params"]["_meta"], json!({"progressToken": call.id()}));
+    assert_eq!(call.body["params"].as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn every_kind_of_block_is_passed_on() {
+    let answer = answered(|request| {
+        result(
+            request,
+            json!({
+                "content": [
+                    {"type": "text", "text": "a", "annotations": {"audience": ["user"]}},
+                    {"type": "image", "data": "iVBORw==", "mimeType": "image/png"},
+                    {"type": "audio", "data": "UklGRg", "mimeType": "audio/wav"},
+                    {"type": "resource_link", "uri": "file:///a", "name": "A", "mimeType": "text/plain"},
+                    {"type": "resource", "resource": {"uri": "a:b", "text": "t", "mimeType": "text/x"}},
+                    {"type": "resource", "resource": {"uri": "a:c", "blob": "/w=="}},
+                    {"type": "hologram", "data": "x"},
+                ],
+                "structuredContent": {"a": 1},
+            }),
+        )
+    })
+    .unwrap();
+    assert_eq!(answer.structured.as_deref(), Some(r#"{"a":1}"#));
+    assert_eq!(answer.content.len(), 7);
+    assert_eq!(
+        answer.content[1],
+        Content::Image {
+            data: b"\x89PNG".to_vec(),
+            mime_type: "image/png".into()
+        }
+    );
+    assert!(matches!(&answer.content[2], Content::Audio { data, .. } if data == b"RIFF"));
+    assert!(matches!(&answer.content[3], Content::ResourceLink { uri, .. } if uri == "file:///a"));
+    assert!(matches!(&answer.content[5], Content::BlobResource { data, .. } if data == b"\xff"));
+    assert!(matches!(&answer.content[6], Content::Text(text) if text.contains("hologram")));
+}
+
+#[test]
+fn a_structured_part_alone_is_text_too_and_one_that_is_no_object_is_only_that() {
+    let answer =
+        answered(|request| result(request, json!({"structuredContent": {"a": 1}, "content": []}))).unwrap();
+    assert_eq!(answer.content, [Content::Text(r#"{"a":1}"#.into())]);
+    let answer = answered(|request| result(request, json!({"structuredContent": [1]}))).unwrap();
+    assert_eq!((answer.content.len(), answer.structured), (1, None));
+}
+
+#[test]
+fn a_tool_that_fails_says_so_in_its_own_words() {
+    let failure = answered(|request| {
+        let content = json!([{"type": "text", "text": "no such\u{202e} ticket"}]);
+        result(
+            request,
+            json!({"isError": true, "content": content, "structuredContent": {"why": 1}}),
+        )
+    })
+    .unwrap_err();
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (Code::Upstream, "no such ticket")
+    );
+    let detail: Value = serde_json::from_str(&failure.detail.unwrap()).unwrap();
+    assert_eq!(detail["structured"]["why"], 1);
+}
+
+#[test]
+fn an_error_of_the_protocol_is_a_failure_of_the_call() {
+    let failure = answered(|request| error(request, -32_602, "id is missing")).unwrap_err();
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (Code::InvalidArguments, "id is missing")
+    );
+    assert_eq!(
+        answered(|request| error(request, -32_603, "")).unwrap_err().code,
+        Code::Upstream
+    );
+    for (code, expected) in [
+        (401, Code::Denied),
+        (429, Code::Limit),
+        (302, Code::Upstream),
+        (500, Code::Upstream),
+    ] {
+        assert_eq!(refused(move |_| status(code, &json!({"x": 1}))), expected);
+    }
+}
+
+#[test]
+fn a_stream_tells_how_far_the_call_has_come_and_ends_with_the_answer() {
+    let (host, got) = host(legacy, |request| {
+        let progress = |token: &Value, done: u64| {
+            let params = json!({"progressToken": token, "progress": done, "total": 2, "message": "on"});
+            json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+        };
+        (request.method() == "tools/call").then(|| {
+            stream(&[
+                progress(request.id(), 1),
+                progress(&json!("of another"), 50),
+                json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}),
+                progress(request.id(), 2),
+                answer_of(request, "done"),
+                json!({"jsonrpc": "2.0", "id": request.id(), "result": {"content": [{"type": "text", "text": "again"}]}}),
+            ])
+        })
+    });
+    let answer = call(json!({})).unwrap();
+    assert_eq!(answer.content, [Content::Text("done".into())]);
+    let on = Some("on".to_owned());
+    assert_eq!(
+        host.progress(),
+        [(1.0, Some(2.0), on.clone()), (2.0, Some(2.0), on)]
+    );
+    assert_eq!(got.borrow().last().unwrap().method(), "tools/call");
+}
+
+#[test]
+fn what_the_server_asks_is_not_offered_but_that_we_are_there() {
+    let (_host, got) = host(legacy, |request| {
+        let ask =
+            |id: Value, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
+        (request.method() == "tools/call").then(|| {
+            stream(&[
+                ask(json!(0), "ping"),
+                ask(json!("a"), "sampling/createMessage"),
+                ask(json!(2), "elicitation/create"),
+                ask(json!(3), "roots/list"),
+                answer_of(request, "done"),
+            ])
+        })
+    });
+    call(json!({})).unwrap();
+    let got = got.borrow();
+    let said: Vec<&Value> = got[got.len() - 4..].iter().map(|request| &request.body).collect();
+    assert_eq!(said[0], &json!({"jsonrpc": "2.0", "id": 0, "result": {}}));
+    for (said, id) in said[1..].iter().zip([json!("a"), json!(2), json!(3)]) {
+        assert_eq!((&said["id"], &said["error"]["code"]), (&id, &json!(-32_601)));
+    }
+    assert!(
+        got.iter()
+            .rev()
+            .take(4)
+            .all(|request| request.header("mcp-session-id").is_some())
+    );
+}
+
+#[test]
+fn a_server_that_asks_and_asks_ends_the_call() {
+    let endless = |request: &Request| {
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        let mut messages = vec![ask; 50];
+        messages.push(answer_of(request, "done"));
+        stream(&messages)
+    };
+    assert_eq!(refused(endless), Code::Limit);
+    let chatter = |request: &Request| {
+        let line = json!({"jsonrpc": "2.0", "method": "notifications/message"});
+        let mut messages = vec![line; 10_001];
+        messages.push(answer_of(request, "done"));
+        stream(&messages)
+    };
+    assert_eq!(refused(chatter), Code::Limit);
+}
+
+#[test]
+fn an_answer_to_another_request_is_nobodys() {
+    let other = |request: &Request, id: Value| {
+        let mut message = answer_of(request, "of another");
+        message["id"] = id;
+        message
+    };
+    for id in [json!(1), json!("1"), json!(1.0), json!(-1), json!([1])] {
+        let own = id.clone();
+        assert_eq!(
+            refused(move |request| toolhost_sdk::testing::json(200, &other(request, own.clone()))),
+            Code::Upstream
+        );
+        let own = id.clone();
+        let first =
+            move |request: &Request| stream(&[other(request, own.clone()), answer_of(request, "mine")]);
+        assert_eq!(refused(first), Code::Upstream, "{id}");
+    }
+    // The own number as text is another one.
+    let text = move |request: &Request| {
+        toolhost_sdk::testing::json(200, &other(request, json!(request.id().to_string())))
+    };
+    assert_eq!(refused(text), Code::Upstream);
+    let none = move |request: &Request| toolhost_sdk::testing::json(200, &other(request, Value::Null));
+    assert_eq!(refused(none), Code::Upstream);
+}
+
+#[test]
+fn what_is_not_an_answer_is_refused() {
+    let text = |kind: &str, body: String| {
+        let kind = kind.to_owned();
+        move |_: &Request| {
+            Ok(Response {
+                status: 200,
+                headers: vec![("content-type".into(), kind.clone())],
+                body: body.clone().into_bytes(),
+            })
+        }
+    };
+    assert_eq!(refused(text("text/html", "<p>".into())), Code::Upstream);
+    assert_eq!(refused(text("application/json", "{".into())), Code::Upstream);
+    assert_eq!(refused(text("application/json", "\"a\"".into())), Code::Upstream);
+    assert_eq!(
+        refused(text("application/json", "[".repeat(100_000))),
+        Code::Upstream
+    );
+    assert_eq!(
+        refused(text("text/event-stream", "data: {}\n\n".into())),
+        Code::Upstream
+    );
+    assert_eq!(
+        refused(text("text/event-stream", ": only\n\n".into())),
+        Code::Upstream,
+        "it ended"
+    );
+    assert_eq!(refused(|_: &Request| status(202, &Value::Null)), Code::Upstream);
+    for change in [
+        |message: &mut Value| message["jsonrpc"] = json!("1.0"),
+        |message: &mut Value| message["error"] = json!({"code": 1, "message": ""}),
+        |message: &mut Value| message["method"] = json!("tools/call"),
+        |message: &mut Value| message["result"] = json!(7),
+        |message: &mut Value| message["result"] = json!({"content": [{"type": "text"}]}),
+        |message: &mut Value| message["result"] = json!({"content": [{"type": "image", "data": "§"}]}),
+        |message: &mut Value| {
+            message["result"] = json!({"content": [{"type": "resource", "resource": {"uri": "a"}}]})
+        },
+        |message: &mut Value| {
+            message["result"] = json!({"content": vec![json!({"type": "text", "text": ""}); 1_001]})
+        },
+    ] {
+        let changed = move |request: &Request| {
+            let mut message = answer_of(request, "a");
+            change(&mut message);
+            toolhost_sdk::testing::json(200, &message)
+        };
+        assert!(matches!(refused(changed), Code::Upstream | Code::Limit));
+    }
+    // Two members of one name: which one counts would be anybody's guess.
+    let twice = move |request: &Request| {
+        let id = request.id();
+        text(
+            "application/json",
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}},"result":{{"content":[]}}}}"#),
+        )(request)
+    };
+    assert_eq!(refused(twice), Code::Upstream);
+}
+
+#[test]
+fn a_list_of_messages_holds_one_answer() {
+    let batch = |count: usize| {
+        move |request: &Request| {
+            let mut messages = vec![json!({"jsonrpc": "2.0", "method": "notifications/message"})];
+            messages.extend((0..count).map(|_| answer_of(request, "a")));
+            toolhost_sdk::testing::json(200, &messages)
+        }
+    };
+    assert!(answered(batch(1)).is_ok());
+    assert_eq!(refused(batch(0)), Code::Upstream);
+    assert_eq!(refused(batch(2)), Code::Upstream);
+}
+
+#[test]
+fn what_asks_the_person_or_makes_a_task_is_unsupported() {
+    for kind in ["input_required", "task", "else"] {
+        let (_host, _) = host(modern, move |request| {
+            let said = json!({"resultType": kind, "inputRequests": {}, "requestState": "x"});
+            (request.method() == "tools/call").then(|| result(request, said))
+        });
+        assert_eq!(call(json!({})).unwrap_err().code, Code::Unsupported);
+    }
+}
+
+#[test]
+fn a_server_without_sessions_asks_nothing() {
+    let (_host, got) = host(modern, |request| {
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        (request.method() == "tools/call").then(|| stream(&[ask, answer_of(request, "a")]))
+    });
+    assert_eq!(call(json!({})).unwrap_err().code, Code::Upstream);
+    assert_eq!(got.borrow().len(), 2, "it gets no answer");
+}
+
+#[test]
+fn arguments_are_repeated_in_the_fields_that_the_server_wants() {
+    let descriptor =
+        r#"{"n":"get_ticket","h":[["region","mcp-param-region"],["n","mcp-param-n"],["o","mcp-param-o"]]}"#;
+    let (_host, got) = host(modern, |_| None);
+    call_tool(descriptor, json!({"region": "é", "n": 7, "o": null})).unwrap();
+    let got = got.borrow();
+    let call = got.last().unwrap();
+    assert_eq!(call.header("mcp-param-region"), Some("=?base64?w6k=?="));
+    assert_eq!(call.header("mcp-param-n"), Some("7"));
+    assert_eq!(call.header("mcp-param-o"), None);
+    let long = call_tool(descriptor, json!({"region": "x".repeat(9_000)}));
+    assert_eq!(long.unwrap_err().code, Code::InvalidArguments);
+}
