@@ -50,13 +50,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
         let choosing = Choosing::of(&setup, Arc::clone(&ground.store), directory, &network)?;
         choosing.credentials.presents(&binding, &admitted.presented);
-        let sources = Sources {
-            network: &network,
-            vault: ground.vault(),
-            authority: choosing.credentials,
-            public_url: setup.config.server.public_url.clone(),
-            among_hosts: setup.config.postgres.is_some(),
-        };
+        let sources = Sources::of(&setup, &network, &ground, choosing.credentials);
         let (credentials, _) = wiring::provider(&setup, sources)?;
         let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
         let cache = Some(setup.cache_dir.clone());

@@ -250,11 +250,8 @@ async fn rooms(
 ) -> anyhow::Result<Rooms> {
     let audit = Arc::clone(&ground.audit);
     let sources = Sources {
-        network: &network,
-        vault: ground.vault(),
-        authority,
         public_url,
-        among_hosts: setup.config.postgres.is_some(),
+        ..Sources::of(setup, &network, ground, authority)
     };
     let (credentials, problems) = wiring::provider(setup, sources)?;
     for problem in problems {

@@ -9,6 +9,7 @@ use toolhost_vault::{
 };
 use url::Url;
 
+use super::Ground;
 use crate::config::{AUTHORITY, Provider};
 use crate::exit::Failure;
 use crate::setup::{Setup, VAULT};
@@ -28,6 +29,24 @@ pub(crate) struct Sources<'a> {
     pub(crate) public_url: Option<Url>,
     /// Other hosts may use the same store.
     pub(crate) among_hosts: bool,
+}
+
+impl<'a> Sources<'a> {
+    /// As the configuration says.
+    pub(crate) fn of(
+        setup: &Setup,
+        network: &'a Arc<Network>,
+        ground: &'a Ground,
+        authority: Arc<AuthorityCredentials>,
+    ) -> Self {
+        Self {
+            network,
+            vault: ground.vault(),
+            authority,
+            public_url: setup.config.server.public_url.clone(),
+            among_hosts: setup.config.postgres.is_some(),
+        }
+    }
 }
 
 /// For looking at a plugin, which reaches nothing.

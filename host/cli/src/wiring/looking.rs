@@ -56,13 +56,7 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
     let directory = directory(setup, kept, &network)?;
     let tenancy = tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    let sources = Sources {
-        network: &network,
-        vault: ground.vault(),
-        authority: choosing.credentials,
-        public_url: setup.config.server.public_url.clone(),
-        among_hosts: setup.config.postgres.is_some(),
-    };
+    let sources = Sources::of(setup, &network, &ground, choosing.credentials);
     let (providers, _) = provider(setup, sources)?;
     Ok(Arc::new(Looking {
         tenancy,

@@ -117,12 +117,7 @@ async fn approve(
     let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     choosing.credentials.presents(&binding, &admitted.presented);
-    let sources = Sources {
-        network: &network,
-        vault: ground.vault(),
-        authority: choosing.credentials,
-        public_url: setup.config.server.public_url.clone(),
-    };
+    let sources = Sources::of(setup, &network, &ground, choosing.credentials);
     let (credentials, _) = wiring::provider(setup, sources)?;
     let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
     let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
