@@ -4,6 +4,7 @@ use std::time::Duration;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_policy::PluginName;
 
+use super::head::Head;
 use super::keep::now;
 use super::layout;
 use super::{ArtifactError, Artifacts, DEFAULT_TTL, MAX_TTL, NewArtifact};
@@ -97,7 +98,7 @@ async fn what_is_no_id_names_nothing() {
         &id[1..],
         &format!("{id}0"),
         &format!("{id}\0"),
-        &id.to_uppercase().replace(|c: char| c.is_ascii_digit(), "A"),
+        &id.to_uppercase(),
         &format!("{}é", &id[2..]),
         &"0".repeat(32),
         &"x".repeat(1 << 20),
@@ -108,6 +109,36 @@ async fn what_is_no_id_names_nothing() {
         assert_eq!(artifacts.delete(&acme, &billing, other).await, Ok(false));
     }
     assert!(artifacts.fetch(&acme, &id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_persons_artifact_is_no_other_persons_and_an_expired_one_is_nobodys() {
+    let artifacts = artifacts().await;
+    let (acme, billing) = (binding("acme"), plugin("billing"));
+    let own = NewArtifact {
+        scope: KvScope::Personal,
+        ..new(1)
+    };
+    let id = artifacts.put(&acme, &billing, own).await.unwrap();
+    let space = Space::from(acme.space());
+    let head = artifacts.head(&space, id).await.unwrap().unwrap();
+    assert!(head.is_for(&acme, now()));
+    let others = Head {
+        owner: head.owner.map(|mut owner| {
+            owner[0] ^= 1;
+            owner
+        }),
+        ..head.clone()
+    };
+    assert!(head.owner.is_some() && !others.is_for(&acme, now()));
+    assert!(!head.is_for(&acme, head.expires_at));
+    let old = artifacts
+        .put_at(&acme, &billing, new(1), 1_000)
+        .await
+        .unwrap()
+        .to_string();
+    assert_eq!(artifacts.delete(&acme, &billing, &old).await, Ok(false));
+    assert_eq!(artifacts.delete(&acme, &billing, &id.to_string()).await, Ok(true));
 }
 
 #[tokio::test]
