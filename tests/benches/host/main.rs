@@ -35,6 +35,7 @@ mod start;
 mod stdio;
 mod table;
 mod tenants;
+#[allow(dead_code, reason = "the bench of the room shows more of it")]
 #[path = "../../../host/tenancy/benches/support/told_apart.rs"]
 mod told_apart;
 mod wiring;
