@@ -201,7 +201,8 @@ fn changed(mut request: Request<Body>, (name, values): Change) -> Request<Body> 
 async fn a_stateless_request_with_anything_wrong_is_refused_by_the_transport() {
     let host = host();
     let alice = token("acme", "alice");
-    let changes: [Change; 15] = [
+    let changes: [Change; 16] = [
+        ("accept", &["x/y;z=\", application/json, text/event-stream, \""]),
         ("accept", &[]),
         ("accept", &["application/json"]),
         ("accept", &["text/event-stream"]),
