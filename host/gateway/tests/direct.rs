@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
@@ -138,7 +140,8 @@ async fn a_call_that_was_begun_early_asks_on_its_own_stream() {
         .into_body();
     let mut seen = String::new();
     while !seen.contains("elicitation/create") {
-        let frame = stream.frame().await.expect("it asks").unwrap();
+        let frame = tokio::time::timeout(Duration::from_secs(20), stream.frame()).await;
+        let frame = frame.expect("it asks here").expect("it asks").unwrap();
         seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
     }
     let question = seen
