@@ -52,12 +52,12 @@ impl Broker {
         }
         if settings.secret.is_none() && settings.place.tls.is_none() {
             let why = "is missing: a broker that answers anybody keeps nothing";
-            return Err(ProviderRefused::Setting("secret", why));
+            return Err(ProviderRefused::Setting("token", why));
         }
         let secret = settings.secret.map(OwnSecret::new).transpose();
         Ok(Self(Kept::new(Asking {
             place: settings.place,
-            secret: secret.map_err(|why| ProviderRefused::Secret("secret", why))?,
+            secret: secret.map_err(|why| ProviderRefused::Secret("token", why))?,
             fresh_for: settings.fresh_for,
             network,
         })))

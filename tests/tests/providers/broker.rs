@@ -13,7 +13,7 @@ use toolhost_tests::{Issuer, Upstream};
 use crate::{World, connection, not_connected};
 
 /// What the host is known by at the broker.
-pub const TOKEN: &str = "the-hosts-own-secret-0123456789";
+pub(crate) const TOKEN: &str = "the-hosts-own-secret-0123456789";
 
 /// So long the host believes that there is none.
 const THERE_IS_NONE: Duration = Duration::from_millis(2_100);
@@ -24,13 +24,13 @@ const NEW: Duration = Duration::from_millis(1_100);
 type Keeps = Arc<Mutex<HashMap<String, String>>>;
 
 /// An application's own store, by what it is asked.
-pub struct Broker {
+pub(crate) struct Broker {
     pub upstream: Upstream,
     keeps: Keeps,
 }
 
 impl Broker {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let keeps = Keeps::default();
         let router = Router::new()
             .route("/credentials", post(answer))
@@ -41,18 +41,18 @@ impl Broker {
         }
     }
 
-    pub fn keep(&self, question: &Value, secret: &str) {
+    pub(crate) fn keep(&self, question: &Value, secret: &str) {
         self.keeps
             .lock()
             .unwrap()
             .insert(question.to_string(), secret.to_owned());
     }
 
-    pub fn drop(&self, question: &Value) {
+    pub(crate) fn drop(&self, question: &Value) {
         self.keeps.lock().unwrap().remove(&question.to_string());
     }
 
-    pub fn provider(&self) -> String {
+    pub(crate) fn provider(&self) -> String {
         format!(
             "[providers.own]\nkind = \"broker\"\nurl = \"{}/credentials\"\ntoken_file = \"broker.secret\"\nallow_http = true\nallow_loopback = true",
             self.upstream.url()
@@ -71,11 +71,11 @@ async fn answer(State(keeps): State<Keeps>, headers: HeaderMap, Json(question): 
     }
 }
 
-pub fn of(tenant: &str) -> Value {
+pub(crate) fn of(tenant: &str) -> Value {
     json!({ "connection": "billing", "tenant": tenant })
 }
 
-pub async fn world(broker: &Broker, lines: &str) -> World {
+pub(crate) async fn world(broker: &Broker, lines: &str) -> World {
     let lines = format!("credentials = \"own\"\n{lines}\n{}", broker.provider());
     World::start(|builder, url| {
         builder

@@ -12,13 +12,13 @@ use toolhost_tests::{Seen, Upstream, billing};
 type Refused = Arc<Mutex<HashSet<String>>>;
 
 /// A billing system that takes every bearer but those that were taken back.
-pub struct Ledger {
+pub(crate) struct Ledger {
     upstream: Upstream,
     refused: Refused,
 }
 
 impl Ledger {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let refused = Refused::default();
         let router = Router::new()
             .route("/{*path}", any(answer))
@@ -29,16 +29,16 @@ impl Ledger {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.upstream.url()
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.upstream.seen()
     }
 
     /// The bearers that came, in order.
-    pub fn bearers(&self) -> Vec<String> {
+    pub(crate) fn bearers(&self) -> Vec<String> {
         let bearer = |seen: &Seen| {
             let value = seen.header("authorization").unwrap_or_default();
             value.strip_prefix("Bearer ").unwrap_or_default().to_owned()
@@ -47,7 +47,7 @@ impl Ledger {
     }
 
     /// Answers 401 to a bearer from now on.
-    pub fn refuse(&self, bearer: &str) {
+    pub(crate) fn refuse(&self, bearer: &str) {
         self.refused.lock().unwrap().insert(bearer.to_owned());
     }
 }

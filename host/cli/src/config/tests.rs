@@ -112,14 +112,17 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
 }
 
 #[test]
-fn what_is_not_supported_is_said_and_not_ignored() {
-    for (from, to) in [
-        ("headers = {", "credentials = \"broker\"\nheaders = {"),
-        ("\"bearer\"", "\"token-exchange\""),
-        ("https://billing.example.com", "https://{site}.example.com"),
+fn a_provider_that_is_not_there_or_in_another_place_is_said() {
+    for (from, to, part) in [
+        (
+            "headers = {",
+            "credentials = \"broker\"\nheaders = {",
+            "there is no [providers.broker]",
+        ),
+        ("\"bearer\"", "\"token-exchange\"", "[providers.NAME]"),
     ] {
         let error = refused(from, to);
-        assert!(error.contains("not supported by this version"), "{error}");
+        assert!(error.contains(part), "{error}");
     }
 }
 

@@ -90,7 +90,8 @@ impl TokenExchange {
         }
         let actor = match settings.actor {
             Some((source, kind)) => {
-                let own = OwnSecret::new(source).map_err(|why| ProviderRefused::Secret("actor", why))?;
+                let own =
+                    OwnSecret::new(source).map_err(|why| ProviderRefused::Secret("actor_token", why))?;
                 Some((own, kind))
             }
             None => None,

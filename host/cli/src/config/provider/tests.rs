@@ -52,7 +52,7 @@ fn a_mistake_is_named_with_its_line_and_key() {
         &["line 9", "did you mean fresh_for_ms?"],
     );
     says(
-        &BROKER.replace("url =", "ulr ="),
+        &BROKER.replace("url =", "urls ="),
         &["line 7", "did you mean url?"],
     );
     says(
