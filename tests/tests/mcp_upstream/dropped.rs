@@ -55,3 +55,27 @@ async fn a_call_that_ends_is_not_told_of() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(evil.got("notifications/cancelled").is_empty());
 }
+
+#[tokio::test]
+async fn calls_that_are_dropped_by_the_dozen_are_no_flood_at_the_server_and_hold_up_nobody() {
+    let (evil, issuer) = (Evil::start().await, issuer());
+    let host = start(builder(&issuer, &evil.url()).config("[limits]\nwall_ms = 4000")).await;
+    let token = issuer.token("acme");
+    // A session first, so that each of the others is one request.
+    call(&host, &token, "fine", json!({})).await;
+    evil.is_deaf();
+    let began = Instant::now();
+    let calls = (0..30).map(|_| call(&host, &token, "never", json!({})));
+    for (status, body) in futures::future::join_all(calls).await {
+        assert!(status >= 400, "{body}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let (calls, told) = (
+        evil.got("tools/call").len(),
+        evil.got("notifications/cancelled").len(),
+    );
+    assert!(calls > 20 && (1..=16).contains(&told), "{told} of {calls}");
+    let (status, _) = call(&host, &token, "fine", json!({})).await;
+    assert_eq!(status, 200);
+}

@@ -1,6 +1,7 @@
 //! A server of ours whose tools each do one thing that a server must not, or that only a fine one does.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ pub(crate) const SESSION: &str = "one-session-for-all";
 /// A server, and what it lists.
 pub(crate) struct Evil {
     pub(crate) upstream: Upstream,
-    listed: Arc<Mutex<Vec<Value>>>,
+    listed: Listed,
+    is_deaf: Arc<AtomicBool>,
 }
+
+type Listed = Arc<Mutex<Vec<Value>>>;
 
 /// Each is a tool of its own.
 const TOOLS: [&str; 10] = [
@@ -39,13 +43,20 @@ const TOOLS: [&str; 10] = [
 impl Evil {
     pub(crate) async fn start() -> Self {
         let listed = Arc::new(Mutex::new(TOOLS.map(tool).to_vec()));
+        let is_deaf = Arc::new(AtomicBool::new(false));
         let router = Router::new()
             .route("/mcp", post(answer))
-            .with_state(Arc::clone(&listed));
+            .with_state((Arc::clone(&listed), Arc::clone(&is_deaf)));
         Self {
             upstream: Upstream::start(router).await,
             listed,
+            is_deaf,
         }
+    }
+
+    /// From here on it takes no word of a dropped call.
+    pub(crate) fn is_deaf(&self) {
+        self.is_deaf.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -86,7 +97,11 @@ pub(crate) fn tool(name: &str) -> Value {
     })
 }
 
-async fn answer(State(listed): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State((listed, is_deaf)): State<(Listed, Arc<AtomicBool>)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     match message["method"].as_str() {
         Some("initialize") => {
@@ -100,6 +115,10 @@ async fn answer(State(listed): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMap
         Some("tools/list") => {
             let tools = listed.lock().unwrap().clone();
             axum::Json(result(&message, json!({"tools": tools}))).into_response()
+        }
+        Some("notifications/cancelled") if is_deaf.load(Ordering::SeqCst) => {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            StatusCode::ACCEPTED.into_response()
         }
         Some("tools/call") => called(&message, &headers).await,
         Some(method) if !method.starts_with("notifications/") => {

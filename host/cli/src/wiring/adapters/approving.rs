@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
-use toolhost_policy::{Connection, ConnectionName, Endpoint, Method, PathTemplate, PluginName};
+use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
 use toolhost_sandbox::CallContext;
 use toolhost_tools::{granted, refusals};
 
@@ -53,7 +53,7 @@ impl Room<'_> {
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
         let plugin = PluginName::parse(name.as_str()).map_err(|why| Failure::usage(why.to_string()))?;
         let limits = self.setup.config.limits.clone();
-        let endpoints = reachable(&connection)?;
+        let endpoints = reachable(&connection);
         let grant = Arc::new(granted(plugin.clone(), &connection, limits.clone(), endpoints));
         let call = egress
             .call(binding.clone(), grant, 0, Instant::now() + PATIENCE)
@@ -100,22 +100,10 @@ impl Room<'_> {
     }
 }
 
-/// What an adapter may ask before anything is known: what the operator allows, or else the base itself, and `/` below it.
-fn reachable(connection: &Connection) -> Result<Vec<Endpoint>, Failure> {
-    if let Some(allow) = &connection.allow {
-        return Ok(allow.clone());
-    }
-    let path = PathTemplate::parse("/").map_err(|why| Failure::usage(why.to_string()))?;
-    let endpoint = |method| Endpoint {
-        method,
-        path: path.clone(),
-        query: Vec::new(),
-        query_objects: Vec::new(),
-        headers: Vec::new(),
-    };
-    let mut endpoints = [Method::Get, Method::Post, Method::Delete].map(endpoint).to_vec();
-    endpoints.push(Endpoint::of_asking_adapter());
-    Ok(endpoints)
+/// What an adapter may ask before anything is known: the base itself, or else what the operator allows.
+fn reachable(connection: &Connection) -> Vec<Endpoint> {
+    let asking = || vec![Endpoint::of_asking_adapter()];
+    connection.allow.clone().unwrap_or_else(asking)
 }
 
 fn yes(
