@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -6,6 +6,11 @@ use serde_json::Value;
 
 use super::Process;
 use crate::workspace::{built, target};
+
+/// Where compiled plugins are kept between plays, so that only the first one compiles.
+pub(crate) fn cache(root: &Path) -> PathBuf {
+    target(root).join("demo-cache")
+}
 
 /// A running host.
 pub(crate) struct Host {
@@ -22,9 +27,8 @@ impl Host {
             .args(["run", "--yes", "--listen", "127.0.0.1:0"])
             .args(["--output", "json", "--config"])
             .arg(directory.join("host.toml"))
-            // The cache of compiled plugins stays between plays, so that only the first one compiles.
             .arg("--cache-dir")
-            .arg(target(root).join("demo-cache"))
+            .arg(cache(root))
             .env("RUST_LOG", "warn")
             .env_remove("DEV_TENANT_NAME");
         let (process, line) = Process::start("host", &mut command)?;

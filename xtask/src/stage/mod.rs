@@ -12,7 +12,7 @@ mod mcp;
 mod process;
 mod secret;
 
-pub(crate) use host::Host;
+pub(crate) use host::{Host, cache};
 pub(crate) use issuer::{ISSUER, Issuer};
 pub(crate) use mcp::{Answer, Client};
 pub(crate) use process::{Process, saying_all_on_stdout};

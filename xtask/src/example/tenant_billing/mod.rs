@@ -42,7 +42,7 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
         person
             .gets("billing__getInvoice", json!({ "id": invoice }))
             .await?;
-        let change = json!({ "id": subscription, "plan": "team", "seats": 12 });
+        let change = json!({ "id": subscription, "body": { "plan": "team", "seats": 12 } });
         person.gets("billing__updateSubscription", change).await?;
     }
 

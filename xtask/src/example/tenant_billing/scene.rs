@@ -55,6 +55,21 @@ impl Scene {
             std::fs::copy(&from, place.join(&file)).with_context(|| from.display().to_string())?;
         }
         let issuer = Issuer::new(root, place, AUDIENCE)?;
+        let mut approve = Command::new(built(root, "host"));
+        approve
+            .args(["connection", "approve", "support", "--as-tenant", "acme", "--yes", "--config"])
+            .arg(place.join("host.toml"))
+            .arg("--cache-dir")
+            .arg(stage::cache(root))
+            .env("RUST_LOG", "warn");
+        let approved = approve.output()?;
+        ensure!(
+            approved.status.success(),
+            "the help desk cannot be approved: {}",
+            String::from_utf8_lossy(&approved.stderr)
+        );
+        println!("\n{}", String::from_utf8_lossy(&approved.stderr).trim_end());
+        println!("{}", String::from_utf8_lossy(&approved.stdout).trim_end());
         Ok(Self {
             host: Host::start(root, place)?,
             upstream_url: format!("http://{address}"),
