@@ -165,7 +165,7 @@ impl Client {
             .unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
             return self
-                .take(&response.bytes().await?)?
+                .take(serde_json::from_slice(&response.bytes().await?)?)?
                 .context("the answer is of another request");
         }
         let mut text = Vec::new();
@@ -176,7 +176,9 @@ impl Client {
                     continue;
                 };
                 // One that is not whole yet, or is a notification, is passed over.
-                if let Ok(Some(result)) = self.take(data.trim_ascii()) {
+                if let Ok(message) = serde_json::from_slice(data.trim_ascii())
+                    && let Some(result) = self.take(message)?
+                {
                     return Ok(result);
                 }
             }
@@ -184,8 +186,7 @@ impl Client {
         bail!("the stream ended without an answer")
     }
 
-    fn take(&self, json: &[u8]) -> anyhow::Result<Option<Value>> {
-        let mut message: Value = serde_json::from_slice(json)?;
+    fn take(&self, mut message: Value) -> anyhow::Result<Option<Value>> {
         if message["id"] != json!(self.next - 1) {
             return Ok(None);
         }

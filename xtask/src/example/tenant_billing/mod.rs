@@ -65,7 +65,7 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
     ann.is_refused("support__get_ticket", json!({ "id": "T-3" }))
         .await?;
     for hidden in ["billing__closeAccount", "support__delete_ticket"] {
-        ann.is_refused(hidden, json!({})).await?;
+        ann.knows_nothing_of(hidden).await?;
     }
 
     title("What crossed the wire (secrets masked by the systems)");
@@ -156,6 +156,14 @@ impl Person {
         for row in rows {
             println!("  {row}");
         }
+        Ok(())
+    }
+
+    /// A call of a tool that the operator did not let through.
+    async fn knows_nothing_of(&mut self, tool: &str) -> anyhow::Result<()> {
+        let said = self.asks(tool, json!({})).await.err();
+        let said = said.with_context(|| format!("{tool} was called"))?;
+        println!("  {}", said.root_cause());
         Ok(())
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -24,7 +25,7 @@ impl Crossed {
     /// For people.
     fn line(&self) -> String {
         let asked = format!("{} {}", self.method, self.target);
-        let mut line = format!("  {asked:<42}{}", self.bearer);
+        let mut line = format!("  {asked:<44}{}", self.bearer);
         if !self.account.is_empty() {
             line.push_str(&format!("  {}", self.account));
         }
@@ -81,7 +82,7 @@ pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
         println!("{}", crossed.line());
     }
     for tenant in ["acme", "globex"] {
-        let given: Vec<String> = all
+        let given: BTreeSet<String> = all
             .iter()
             .filter(|crossed| crossed.is_credential() && crossed.body.contains(&format!("\"{tenant}\"")))
             .filter_map(|crossed| crossed.gave.as_ref())
@@ -89,7 +90,7 @@ pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
             .collect();
         ensure!(
             given.len() == 2,
-            "the application was asked {} times for a credential of {tenant}",
+            "{tenant} has {} credentials instead of one for each system",
             given.len()
         );
         let own = |crossed: &&Crossed| crossed.account.ends_with(&format!("_{tenant}"));
