@@ -33,8 +33,8 @@ const TENANTS: &str = "tenants";
 /// What a brokered GET may add to a plain one, in microseconds (median).
 const BROKERED_MICROS: f64 = 150.0;
 
-/// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`, `list`, `start`, `stdio`,
-/// `flood`, `tenants`, `egress`, `token`, `store`, `vault`, `audit`).
+/// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`, `list`, `adapters`, `start`,
+/// `stdio`, `flood`, `tenants`, `egress`, `token`, `store`, `vault`, `audit`).
 ///
 /// # Errors
 /// Something does not build, or a bench does not run.
@@ -45,6 +45,9 @@ pub(crate) fn run(root: &Path, sections: &[String]) -> anyhow::Result<()> {
         .map(String::as_str)
         .filter(|section| *section == TENANTS || !ROOMS.iter().any(|(word, _)| word == section))
         .collect();
+    if sections.is_empty() || whole.contains(&"adapters") {
+        crate::documents::install(root)?;
+    }
     if sections.is_empty() || !whole.is_empty() {
         run_cargo(
             root,

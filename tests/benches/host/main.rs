@@ -6,6 +6,7 @@
 //! - `calls`: a sandboxed call and a whole `Tools::call`, against bare wasmtime with the same safety settings.
 //! - `mcp`: `tools/call` over HTTP, against a native server of the same SDK behind the same token check.
 //! - `list`: a page of `tools/list`, against its own serialisation.
+//! - `adapters`: GitHub's document, cold and warm, and a call of an adapter's tool against a plugin's.
 //! - `start`: from start to ready, and resident memory, of the built program.
 //! - `stdio`: a large argument and answer through the built program.
 //! - `flood`: more calls than slots, and guests that never stop.
@@ -23,6 +24,7 @@
     reason = "a bench fails loudly, and its output is the result"
 )]
 
+mod adapters;
 mod bare;
 mod calls;
 mod flood;
@@ -48,6 +50,7 @@ const SECTIONS: [Section; 7] = [
     ("calls", calls::measure),
     ("mcp", mcp::measure),
     ("list", list::measure),
+    ("adapters", adapters::measure),
     ("start", start::measure),
     ("stdio", stdio::measure),
     ("flood", flood::measure),
