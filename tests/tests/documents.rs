@@ -35,6 +35,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/src/assignments.md",
     "docs/src/callers.md",
     "docs/src/commands.md",
+    "docs/src/connections.md",
     "docs/src/getting-started.md",
     "docs/src/http-api.md",
     "docs/src/mcp-clients.md",

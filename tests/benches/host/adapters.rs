@@ -59,7 +59,10 @@ impl Rooms {
     }
 
     async fn adapter(&self) -> Adapter {
-        self.sandbox.load_adapter(&guests::component("openapi")).await.unwrap()
+        self.sandbox
+            .load_adapter(&guests::component("openapi"))
+            .await
+            .unwrap()
     }
 }
 
@@ -113,7 +116,12 @@ async fn github() -> Table {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let one = |time: Duration| vec![format!("{:.0}", millis(time))];
     let mut table = Table::new(format!("GitHub's document, {count} tools"), &["p50", "worst"]);
-    table.judged("looked at for the first time, ms", one(looked), Target::AtMost(3_000.0), millis(looked));
+    table.judged(
+        "looked at for the first time, ms",
+        one(looked),
+        Target::AtMost(3_000.0),
+        millis(looked),
+    );
     table.row("  and every schema compiled, for the yes, ms", one(checked));
     let cells = vec![
         format!("{:.1}", millis(median(&warm_starts))),
@@ -164,7 +172,11 @@ async fn calls() -> Table {
         vec![described(&adapter, &api, found.tools)],
         1,
     );
-    let tools = Tools::new(catalogue.unwrap(), Arc::clone(&rooms.egress), Arc::clone(&rooms.sink));
+    let tools = Tools::new(
+        catalogue.unwrap(),
+        Arc::clone(&rooms.egress),
+        Arc::clone(&rooms.sink),
+    );
     let tools = Arc::new(tools.unwrap());
     let binding = Callers::new().await.binding().await;
     let call = |tool: &'static str| {
@@ -192,6 +204,8 @@ async fn once(tools: Arc<Tools>, binding: Binding, tool: &'static str) {
     let Value::Object(members) = json!({ "limit": 5 }) else {
         unreachable!()
     };
-    let called = tools.call(&binding, tool, ModelArgs::new(members), CallOptions::default()).await;
+    let called = tools
+        .call(&binding, tool, ModelArgs::new(members), CallOptions::default())
+        .await;
     called.unwrap();
 }

@@ -39,7 +39,7 @@ fn a_document_shows_its_tools_and_why_an_operation_gives_none() {
     assert!(
         text.contains("tool      getInvoice (read-only, GET /invoices/{id})")
             && text.contains("no tool   GET /files/{name}")
-            && text.contains("4 tools, 1 operations without one"),
+            && text.contains("tools: 4, operations without one: 1"),
         "{text}"
     );
 }

@@ -27,10 +27,7 @@ struct Approved {
 
 impl Show for Approved {
     fn text(&self) -> String {
-        format!(
-            "connection {}: {} tools are approved",
-            self.connection, self.tools
-        )
+        format!("connection {}, approved tools: {}", self.connection, self.tools)
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {

@@ -262,7 +262,7 @@ impl Show for Report {
         line(
             "verdict",
             &format!(
-                "{} tools, {} operations without one",
+                "tools: {}, operations without one: {}",
                 self.tools.len(),
                 self.without_tool.len()
             ),
