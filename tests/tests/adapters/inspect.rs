@@ -76,3 +76,30 @@ fn an_adapters_own_component_is_told_as_one() {
         "{shown:?}"
     );
 }
+
+#[test]
+fn host_doctor_says_what_of_an_adapter_is_there_and_granted() {
+    let directory = tempfile::tempdir().unwrap();
+    let doctor = |file: &str| {
+        let tables = format!(
+            "[adapters.csv]\nfile = \"{file}\"\n[connections.a]\nadapter = \"csv\"\nspec = \"a.csv\"\nbase = \"https://a.example\"\n"
+        );
+        host::write(directory.path(), "host.toml", tables);
+        host::run(directory.path(), &["doctor", "--output", "json"]).json()
+    };
+    for (file, verdict, says) in [
+        (
+            guests::path("csv"),
+            "warning",
+            "nothing that its system offers is granted",
+        ),
+        (guests::path("echo"), "failed", "it is no adapter"),
+        ("missing.wasm".into(), "failed", "missing.wasm"),
+    ] {
+        let report = doctor(file.to_str().unwrap());
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["what"] == "adapter").unwrap();
+        assert_eq!(check["verdict"], verdict, "{report}");
+        assert!(check["detail"].as_str().unwrap().contains(says), "{report}");
+    }
+}

@@ -1,3 +1,4 @@
+mod adapters;
 mod data;
 mod machine;
 mod report;
@@ -111,6 +112,7 @@ fn plugins(config: &Config, cache: &std::path::Path, report: &mut Report) {
         lock: lock.join("host.lock"),
         cache_dir: cache.to_owned(),
     };
+    adapters::adapters(config, &lock.join("host.lock"), report);
     let granted = Lock::read(&lock.join("host.lock"));
     for (name, path) in &config.plugins {
         let checked = wiring::plugin_files(&setup_of(name, path))

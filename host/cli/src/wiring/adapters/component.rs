@@ -6,7 +6,7 @@ use toolhost_sandbox::{Adapter, Sandbox};
 use crate::exit::Failure;
 use crate::progress::Progress;
 use crate::setup::Setup;
-use crate::wiring::files::plugin_file;
+use crate::wiring::files::{PluginFile, plugin_file};
 
 /// Where adapters are that no key and no flag names: in this directory beside the program.
 const BESIDE: &str = "adapters";
@@ -15,7 +15,7 @@ const BESIDE: &str = "adapters";
 ///
 /// # Errors
 /// None is named, and there is none beside the program.
-pub(crate) fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
+fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
     if let Some(path) = setup.config.adapter_files.get(name) {
         return Ok(path.clone());
     }
@@ -35,11 +35,11 @@ pub(crate) fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failu
     }
 }
 
-/// Loads an adapter.
+/// Reads an adapter's component.
 ///
 /// # Errors
 /// It is not there, is no adapter or another one, or asks for connections of its own.
-pub(crate) async fn load(setup: &Setup, sandbox: &Sandbox, name: &PluginName) -> Result<Adapter, Failure> {
+pub(crate) fn read(setup: &Setup, name: &PluginName) -> Result<PluginFile, Failure> {
     let file = plugin_file(&of_name(setup, name)?, &setup.config.limits, true)?;
     let refuse = |why: String| Failure::plugin(format!("{}: {why}", file.path.display()));
     if file.manifest.name != *name {
@@ -54,9 +54,18 @@ pub(crate) async fn load(setup: &Setup, sandbox: &Sandbox, name: &PluginName) ->
             request.name
         )));
     }
+    Ok(file)
+}
+
+/// Loads an adapter.
+///
+/// # Errors
+/// As [`read`], or it does not compile.
+pub(crate) async fn load(setup: &Setup, sandbox: &Sandbox, name: &PluginName) -> Result<Adapter, Failure> {
+    let file = read(setup, name)?;
     let _progress = Progress::start(format!("compiling {}", file.path.display()));
     sandbox
         .load_adapter(&file.bytes)
         .await
-        .map_err(|error| refuse(error.to_string()))
+        .map_err(|error| Failure::plugin(format!("{}: {error}", file.path.display())))
 }

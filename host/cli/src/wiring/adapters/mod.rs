@@ -20,7 +20,7 @@ use toolhost_policy::{Connection, ConnectionName, PluginName};
 use toolhost_sandbox::{Adapter, Sandbox, contract};
 use toolhost_tools::{Described, Refusal};
 
-pub(crate) use component::load;
+pub(crate) use component::{load, read};
 pub(crate) use document::of_file;
 
 use crate::config::AdapterSettings;
