@@ -23,8 +23,8 @@ fn a_document_shows_its_tools_and_why_an_operation_gives_none() {
         .iter()
         .map(|tool| &tool["name"])
         .collect();
-    assert_eq!(names, ["listInvoices", "createInvoice", "getInvoice", "getPlan"]);
-    assert_eq!(shown["tools"][0]["operation"], "GET /invoices");
+    assert_eq!(names, ["getPlan", "listInvoices", "createInvoice", "getInvoice"]);
+    assert_eq!(shown["tools"][1]["operation"], "GET /invoices");
     assert_eq!(
         (&shown["title"], &shown["base"]),
         (&json!("Billing"), &json!("/v1"))
