@@ -65,7 +65,7 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
                 is_adapter = has(ADAPTER_INTERFACE) && !has(TOOLS_INTERFACE);
                 if !is_adapter && !has(TOOLS_INTERFACE) {
                     obstacles.push(format!(
-                        "it exports neither {TOOLS_INTERFACE} nor {ADAPTER_INTERFACE}"
+                        "it does not export {TOOLS_INTERFACE} as plugins do, nor {ADAPTER_INTERFACE} as adapters do"
                     ));
                 }
                 (imports, exports) = (imported, exported);

@@ -14,9 +14,9 @@ use crate::exit::Failure;
 const VERSION: u32 = 1;
 
 const HEAD: &str = "\
-# What was granted to which plugin and connection, by `host run`. A plugin whose file, tools or requests differ from this is asked about
-# again, and so is what an adapter makes of a changed document. Keep it with the configuration; to take a grant back,
-# remove its [[plugin]] or [[connection]].
+# What was granted to which plugin, by `host run`. A plugin whose file, tools or requests differ from this is asked about
+# again; so is a connection with an adapter, whose system offers something else. Keep it with the configuration; to take a
+# grant back, remove its [[plugin]] or [[connection]].
 ";
 
 /// `host.lock`: the grants of before.

@@ -164,11 +164,13 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     }
 }
 
-/// Whether a file is WebAssembly or native code, and so no document. What cannot be read is told by who reads it whole.
+/// Whether a file is WebAssembly or native code, or is called so, and so no document. What cannot be read is told by who
+/// reads it whole.
 fn is_binary(path: &std::path::Path) -> bool {
     let mut head = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_err() || head == *b"\0asm" || head == *b"\x7fELF"
+    let is_called_so = path.extension().is_some_and(|extension| extension == "wasm");
+    is_called_so || read.is_err() || head == *b"\0asm" || head == *b"\x7fELF"
 }
 
 fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
