@@ -46,7 +46,7 @@ use table::Table;
 /// A section: its name, and what measures it.
 type Section = (&'static str, fn() -> Vec<Table>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("calls", calls::measure),
     ("mcp", mcp::measure),
     ("list", list::measure),
