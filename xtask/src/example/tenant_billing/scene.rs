@@ -57,7 +57,15 @@ impl Scene {
         let issuer = Issuer::new(root, place, AUDIENCE)?;
         let mut approve = Command::new(built(root, "host"));
         approve
-            .args(["connection", "approve", "support", "--as-tenant", "acme", "--yes", "--config"])
+            .args([
+                "connection",
+                "approve",
+                "support",
+                "--as-tenant",
+                "acme",
+                "--yes",
+                "--config",
+            ])
             .arg(place.join("host.toml"))
             .arg("--cache-dir")
             .arg(stage::cache(root))
