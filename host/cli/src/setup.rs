@@ -111,16 +111,6 @@ impl Setup {
     }
 }
 
-impl Setup {
-    /// Settles which provider each connection of a configuration has, for verbs that look at it alone.
-    ///
-    /// # Errors
-    /// As [`Setup::gather`].
-    pub(crate) fn settle(config: &mut Config) -> Result<(), Failure> {
-        what_lasts(config)
-    }
-}
-
 /// Where what lasts is: the flag's word before the file's.
 ///
 /// # Errors
@@ -192,7 +182,10 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
 
 /// A connection whose credentials nothing declares has them in the vault, where there is one. Which provider a connection
 /// has is settled here, before anything is served.
-fn what_lasts(config: &mut Config) -> Result<(), Failure> {
+///
+/// # Errors
+/// Something needs a data directory and there is none, or has no meaning beside one.
+pub(crate) fn what_lasts(config: &mut Config) -> Result<(), Failure> {
     let lasts = config.data.is_some();
     if lasts && config.audit.is_some() {
         return Err(Failure::usage(

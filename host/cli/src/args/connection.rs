@@ -14,7 +14,7 @@ pub(crate) enum ConnectionCommand {
     /// Show one connection of the configuration
     #[command(after_long_help = SHOW)]
     Show(ConnectionShowArgs),
-    /// Get a tenant's credential, look the address up and open a connection; nothing is sent on it
+    /// Get a tenant's credential, look the address up and open a connection; send nothing
     #[command(after_long_help = TEST)]
     Test(Box<ConnectionTestArgs>),
     /// Make a link where a caller connects an account of their own

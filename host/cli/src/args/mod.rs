@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Keep tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),
-    /// Look at, try and approve connections, and connect accounts to them
+    /// Look at connections, try them, approve what they offer, connect accounts to them
     #[command(subcommand)]
     Connection(ConnectionCommand),
     /// Say what would become of a request of a caller, without sending it

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::show::Shown;
 use crate::args::OutputFormat;
 use crate::output::{self, Show, head};
-use crate::setup::{Setup, read_config};
+use crate::setup::{read_config, what_lasts};
 
 #[derive(Serialize)]
 struct Listed {
@@ -14,7 +14,7 @@ struct Listed {
 
 pub(super) fn run(config: Option<&Path>, format: OutputFormat) -> anyhow::Result<()> {
     let mut config = read_config(config)?;
-    Setup::settle(&mut config)?;
+    what_lasts(&mut config)?;
     let connections = config.connections.values();
     let connections = connections
         .map(|connection| Shown::of(&config, connection))

@@ -7,7 +7,7 @@ use crate::args::OutputFormat;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::output::{self, Show, head, printable};
-use crate::setup::{Setup, read_config};
+use crate::setup::{read_config, what_lasts};
 
 /// A connection, as its operator wrote it.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(super) struct Shown {
 
 pub(super) fn run(name: &str, config: Option<&Path>, format: OutputFormat) -> anyhow::Result<()> {
     let mut config = read_config(config)?;
-    Setup::settle(&mut config)?;
+    what_lasts(&mut config)?;
     let known = ConnectionName::parse(name).ok();
     let known = known.and_then(|name| config.connections.get(&name));
     let Some(connection) = known else {

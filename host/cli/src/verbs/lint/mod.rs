@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::args::{LintArgs, OutputFormat};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Show, head};
-use crate::setup::{Setup, read_config};
+use crate::setup::{read_config, what_lasts};
 
 /// Something that is allowed and should not be.
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct Findings {
 pub(super) fn run(args: &LintArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut config = read_config(args.kept.config.as_deref())?;
     config.data = crate::setup::data_of(&config, &args.kept.data)?;
-    Setup::settle(&mut config)?;
+    what_lasts(&mut config)?;
     let mut findings = written::findings(&config);
     findings.extend(shared::declared(&config));
     if config.data.is_some() {
