@@ -165,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_of_mcp_are_an_adapters_alone() {
+        let fields = &[("Mcp-Session-Id", "a-1"), ("mcp-param-region", "eu")][..];
+        assert_eq!(code_of(|_| {}, Some(&[]), fields), Ok(2));
+        assert_eq!(code_of(|_| {}, None, fields), Err(EgressCode::Denied));
+    }
+
+    #[test]
     fn protected_names_are_refused_in_any_case() {
         for name in [
             "Authorization",

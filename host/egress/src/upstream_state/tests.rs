@@ -64,13 +64,12 @@ impl Room {
     }
 }
 
-/// Another person of the same tenant.
-fn other_caller(tenant: &str) -> Binding {
+/// The same person at the same tenant, after a switch away and back.
+fn after_a_switch(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
-    let home = TenantId::parse("elsewhere").unwrap();
-    let principal = Principal::development(&home, LoopbackOnly::of(&[]).unwrap());
-    let directory = StaticDirectory::new([(tenant, vec![]), (home, vec![])]).unwrap();
-    Binding::home(Arc::new(principal), &directory).unwrap()
+    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
+    Binding::active(Arc::new(principal), &tenant, 2, &directory).unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +78,7 @@ async fn what_one_caller_keeps_no_other_sees() {
     let acme = room.call(binding("acme"), |_| {});
     room.keep(&acme, "session-of-acme").await;
     assert_eq!(room.kept(&acme).await.as_deref(), Some("session-of-acme"));
-    for other in [binding("globex"), other_caller("acme")] {
+    for other in [binding("globex"), after_a_switch("acme")] {
         assert_eq!(room.kept(&room.call(other, |_| {})).await, None);
     }
     // And what another keeps in the meantime changes nothing here.
