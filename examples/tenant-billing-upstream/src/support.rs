@@ -65,7 +65,7 @@ struct HelpDesk {
 
 impl HelpDesk {
     fn call(&self, customer: Customer, tool: &str, arguments: &Value) -> Result<Value, String> {
-        let text = |name: &str| arguments[name].as_str().unwrap_or_default();
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = tickets.iter_mut().filter(|ticket| ticket.of == customer.0);
         let mut find = || {
@@ -100,9 +100,10 @@ fn tools() -> Vec<Tool> {
             "notes": {"type": "array", "items": {"type": "string"}},
         },
     });
-    let one = json!({ "id": {"type": "string", "pattern": "^T-[0-9]{1,9}$"} });
-    let mut noted = one.clone();
-    noted["note"] = json!({"type": "string", "minLength": 1, "maxLength": 2000});
+    let id = json!({"type": "string", "pattern": "^T-[0-9]{1,9}$"});
+    let note = json!({"type": "string", "minLength": 1, "maxLength": 2000});
+    let one = json!({ "id": id });
+    let noted = json!({ "id": id, "note": note });
     vec![
         tool(
             "search_tickets",

@@ -1,6 +1,6 @@
 //! The examples' pages show what the examples say, and what crossed the wire is what they claim.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -124,6 +124,35 @@ fn two_hosts_behind_nginx_do_what_their_page_shows_and_one_is_killed() {
     assert!(acme.iter().all(|bearer| *bearer == acme[0]));
     assert!(globex.iter().all(|bearer| *bearer == globex[0]));
     assert_ne!(acme[0], globex[0]);
+}
+
+#[test]
+fn a_described_system_and_a_server_of_tools_serve_two_tenants_as_their_page_shows() {
+    let wire = as_its_page_shows("tenant-billing");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut bearers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in &wire {
+        let header = |name: &str| text(&line["headers"][name]);
+        let account = header("x-account-id") + &header("x-workspace-id");
+        if !account.is_empty() {
+            bearers
+                .entry(account)
+                .or_default()
+                .insert(header("authorization"));
+        }
+    }
+    // One credential for each tenant at each system, and none of them at two places.
+    let accounts: Vec<&str> = bearers.keys().map(String::as_str).collect();
+    assert_eq!(accounts, ["acct_acme", "acct_globex", "ws_acme", "ws_globex"]);
+    assert!(bearers.values().all(|own| own.len() == 1), "{bearers:?}");
+    let all: BTreeSet<&String> = bearers.values().flatten().collect();
+    assert_eq!(all.len(), 4, "{bearers:?}");
+    let closed =
+        |line: &Value| text(&line["method"]) == "DELETE" || line.to_string().contains("delete_ticket");
+    assert!(
+        !wire.iter().any(closed),
+        "what the operator did not let through was sent"
+    );
 }
 
 /// Seed: both clients change together, or neither does; another session keeps its own; the login's token reaches neither.

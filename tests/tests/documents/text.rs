@@ -32,6 +32,7 @@ pub fn documents() -> Vec<Document> {
         "examples/billing",
         "examples/cluster",
         "examples/nevent",
+        "examples/tenant-billing",
         "sdk/rust",
         "tests/clients",
     ] {
