@@ -67,7 +67,7 @@ pub(crate) const RESERVED: &str = "tenant_context";
 /// Where a tool's schemas come from.
 pub(crate) enum Source {
     /// They were read already.
-    Known(Schemas),
+    Known(Box<Schemas>),
     /// They are read when they are first needed.
     Described(Texts),
 }
@@ -111,7 +111,7 @@ impl ToolEntry {
             whole,
             output,
         };
-        let (name, source) = (tool.name.clone(), Source::Known(schemas));
+        let (name, source) = (tool.name.clone(), Source::Known(Box::new(schemas)));
         Self::of_source(plugin, &tool, name, source, false, true).map_err(refuse)
     }
 
@@ -144,7 +144,7 @@ impl ToolEntry {
             return Err("it says both read-only and destructive".into());
         }
         let (schemas, texts) = match source {
-            Source::Known(schemas) => (OnceLock::from(schemas), None),
+            Source::Known(schemas) => (OnceLock::from(*schemas), None),
             Source::Described(texts) => (OnceLock::new(), Some(texts)),
         };
         Ok(Self {

@@ -13,7 +13,7 @@ use crate::town;
 pub(crate) enum Place {
     Memory,
     Embedded(tempfile::TempDir),
-    Postgres(town::Town),
+    Postgres(Box<town::Town>),
 }
 
 /// How long the others are given when it is their turn.
@@ -41,7 +41,7 @@ impl Place {
 
     /// A database of its own on the server of this run.
     pub(crate) async fn postgres() -> Self {
-        Self::Postgres(town::Town::new(Layout::Schema).await)
+        Self::Postgres(Box::new(town::Town::new(Layout::Schema).await))
     }
 
     pub(crate) async fn store(&self) -> Arc<dyn Store> {

@@ -41,7 +41,7 @@ pub(super) fn entry(
     };
     let is_touched = arguments::touches(connection, &found.arguments);
     let source = if is_touched {
-        Source::Known(texts.schemas()?)
+        Source::Known(Box::new(texts.schemas()?))
     } else {
         Source::Described(texts)
     };
