@@ -144,7 +144,7 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
             .await
             .unwrap_err()
             .to_string()
-            .contains("named twice")
+            .contains("the name of two")
     );
 }
 

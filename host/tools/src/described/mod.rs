@@ -279,7 +279,11 @@ mod tests {
         let connection = connection(&[], &[]);
         assert_eq!(refusals(&connection, std::slice::from_ref(&good)), []);
         for tool in bad {
-            assert_eq!(refusals(&connection, std::slice::from_ref(&tool)).len(), 1, "{tool:?}");
+            assert_eq!(
+                refusals(&connection, std::slice::from_ref(&tool)).len(),
+                1,
+                "{tool:?}"
+            );
         }
         assert_eq!(
             refusals(&connection, &[good.clone(), good]).len(),
