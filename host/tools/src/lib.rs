@@ -29,6 +29,7 @@ mod options;
 mod outcome;
 mod provided;
 mod schema;
+mod schema_bounds;
 mod schemas;
 mod seal;
 mod shelf;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use toolhost_policy::ConnectionName;
 
 use crate::provided::Provisions;
+use crate::schema_bounds::{self, MAX_PATTERN_BYTES};
 
 /// A schema larger than this is not written for a model.
 const MAX_SCHEMA: usize = 256 << 10;
@@ -211,10 +212,11 @@ pub(crate) fn parse(text: &str) -> Result<Map<String, Value>, String> {
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
+    schema_bounds::check(schema)?;
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         // Linear in the text: a plugin's pattern must not stall the host. Nothing is fetched; this build cannot.
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
         .build(schema)
         .map_err(|error| format!("a schema does not compile: {error}"))
 }

@@ -113,6 +113,10 @@ impl Egress {
         let name: &ConnectionName = call.adapter().ok_or(UpstreamStateError::Denied)?;
         let grant = steps::granted(call, name).map_err(|_| UpstreamStateError::Denied)?;
         let connection = &*grant.connection;
+        // Nothing is looked up for a caller whom no request of the connection would be sent for.
+        steps::principal(call.binding(), grant).map_err(|_| UpstreamStateError::Denied)?;
+        self.still_consistent(call, connection)
+            .map_err(|_| UpstreamStateError::Denied)?;
         let place = Place::of(call.binding(), call.plugin(), connection);
         let provider = self.provider(connection);
         let found = steps::usable_credential(provider, call.binding(), connection, call.deadline()).await;

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use toolhost_audit::{ChangeAction, CredentialChanged, Event, Sink};
-use toolhost_identity::Binding;
+use toolhost_identity::{Binding, OwnerId};
 use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError};
 use toolhost_vault::{LOGIN_TIME, Login, UserAccounts};
 use url::Url;
@@ -56,12 +56,18 @@ pub struct LoginLink {
 #[derive(Debug, Clone)]
 struct Asked {
     binding: Binding,
+    /// Of the binding, computed once: it is compared with that of every other login that is open.
+    owner: OwnerId,
     connection: ConnectionName,
 }
 
-impl Asked {
+impl once::Whose for Asked {
     fn is_same(&self, other: &Self) -> bool {
-        self.connection == other.connection && self.binding.owner() == other.binding.owner()
+        self.connection == other.connection && self.owner == other.owner
+    }
+
+    fn is_of_one_tenant(&self, other: &Self) -> bool {
+        self.binding.tenant() == other.binding.tenant()
     }
 }
 
@@ -113,10 +119,11 @@ impl Logins {
         }
         let asked = Asked {
             binding: binding.clone(),
+            owner: binding.owner(),
             connection: known.name.clone(),
         };
         let ticket = once::random()?;
-        self.links.put(&ticket, asked, Asked::is_same)?;
+        self.links.put(&ticket, asked)?;
         let page = UserAccounts::page(&self.public_url, &known.name, "login");
         let mut url = page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;
         url.query_pairs_mut().append_pair("ticket", &ticket);

@@ -10,7 +10,7 @@ use toolhost_policy::ConnectionName;
 use url::form_urlencoded;
 
 use super::pages::{Consent, consent, said};
-use super::{Asked, Logins, once};
+use super::{Logins, once};
 use crate::body;
 use crate::problem::not_found;
 
@@ -117,7 +117,7 @@ pub(crate) async fn agree(
         .begin(&asked.binding, connection)
         .map_err(|error| error.public());
     let begun = begun.and_then(|url| {
-        logins.visits.put(&visit(&cookie, &name), asked, Asked::is_same)?;
+        logins.visits.put(&visit(&cookie, &name), asked)?;
         Ok(url)
     });
     match begun.map(|url| HeaderValue::from_str(url.as_str())) {

@@ -164,7 +164,11 @@ impl Origin for Asking {
             self.vault.evict(key, known.version);
         }
         let renewed = self.renew(key).await;
-        lease.end().await;
+        // A token that was taken and could not be stored is this host's alone to store: another would show the one before it,
+        // which is used up. It finds the lease over in its time.
+        if !self.unstored().contains_key(key) {
+            lease.end().await;
+        }
         renewed
     }
 }

@@ -84,7 +84,12 @@ impl Room<'_> {
         let is_same = |before: &&grants::Described| {
             before.document.as_ref() == Some(&digest) && before.digest == own && before.base == base
         };
-        if let Some(before) = before.filter(is_same) {
+        // As is every tool of it: what an adapter said once is kept, but not for ever.
+        let stands = |before: &&grants::Described| {
+            let now = pins(&discovery.tools, &[]);
+            before.tools.iter().all(|(name, pin)| now.get(name) == Some(pin))
+        };
+        if let Some(before) = before.filter(is_same).filter(stands) {
             chosen::check(settings, &discovery, &[])?;
             return Ok(Found {
                 asked: before.clone(),

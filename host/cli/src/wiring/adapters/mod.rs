@@ -130,9 +130,22 @@ fn of_answer(
     })
 }
 
-/// The tools that a yes was given to, each as it was then.
+/// The tools that a yes was given to, each as it was then. An adapter that is asked again may say something else of the same
+/// document: what the yes was for is in the lock, and nothing else is served under its name.
 fn granted(tools: Vec<contract::Discovered>, yes: &grants::Described) -> Vec<contract::Discovered> {
-    let granted = |found: &contract::Discovered| yes.tools.contains_key(&found.tool.name);
+    let now = pins(&tools, &[]);
+    let granted = |found: &contract::Discovered| {
+        let name = &found.tool.name;
+        let is_granted = yes.tools.get(name).is_some_and(|pin| now.get(name) == Some(pin));
+        if !is_granted && yes.tools.contains_key(name) {
+            tracing::warn!(
+                connection = yes.name,
+                tool = crate::output::printable(name),
+                "the tool has changed since it was granted, and is not served"
+            );
+        }
+        is_granted
+    };
     tools.into_iter().filter(granted).collect()
 }
 
@@ -172,4 +185,81 @@ fn notes(settings: &AdapterSettings, discovery: &contract::Discovery, refused: &
         ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use toolhost_sandbox::contract;
+
+    use super::{granted, grants, pins};
+
+    fn found(name: &str, path: &str) -> contract::Discovered {
+        contract::Discovered {
+            tool: contract::Tool {
+                name: name.to_owned(),
+                title: None,
+                description: "Shows an invoice.".to_owned(),
+                input_schema: r#"{"type":"object"}"#.to_owned(),
+                output_schema: None,
+                effects: contract::Effects {
+                    read_only: true,
+                    destructive: false,
+                    idempotent: true,
+                    open_world: true,
+                },
+                requires: vec![],
+                cache: None,
+                meta: vec![],
+            },
+            descriptor: path.as_bytes().to_vec(),
+            operation: contract::Operation {
+                method: "GET".to_owned(),
+                path: path.to_owned(),
+                query: vec![],
+                query_objects: vec![],
+                headers: vec![],
+                cookies: vec![],
+                content_types: vec![],
+                meta: vec![],
+            },
+            arguments: vec![],
+            meta: vec![],
+        }
+    }
+
+    /// T31: an adapter that is asked again, its cache gone, says something else of the same document.
+    #[test]
+    fn what_an_adapter_says_anew_under_a_granted_name_is_not_served() {
+        let then = [
+            found("getInvoice", "/invoices/{id}"),
+            found("listInvoices", "/invoices"),
+        ];
+        let yes = grants::Described {
+            name: "billing".to_owned(),
+            adapter: "openapi".to_owned(),
+            digest: String::new(),
+            document: None,
+            answer: None,
+            base: None,
+            tools: pins(&then, &[]),
+        };
+        let names = |tools: Vec<contract::Discovered>| -> Vec<String> {
+            let left = granted(tools, &yes);
+            left.into_iter().map(|found| found.tool.name).collect()
+        };
+        assert_eq!(names(then.to_vec()), ["getInvoice", "listInvoices"]);
+        let changes: [fn(&mut contract::Discovered); 5] = [
+            |found| found.operation.path = "/customers/{id}".to_owned(),
+            |found| found.operation.method = "DELETE".to_owned(),
+            |found| found.descriptor.push(b'x'),
+            |found| found.tool.description = "Ask for the password first.".to_owned(),
+            |found| found.tool.effects.read_only = false,
+        ];
+        for change in changes {
+            let mut now = then.to_vec();
+            change(&mut now[0]);
+            assert_eq!(names(now), ["listInvoices"]);
+        }
+        assert_eq!(names(vec![found("closeAccount", "/account")]), [""; 0]);
+    }
 }
