@@ -41,7 +41,7 @@ async fn an_account_that_a_model_chooses_is_found_once_for_all_tools_and_what_th
     let (code, message) = &found[0];
     assert_eq!(code, "tenant-argument");
     assert!(
-        message.starts_with("2 tools, such as createInvoice, have the argument account_id")
+        message.starts_with("2 tools, such as getPlan, have the argument account_id")
             && message.contains(PROVIDE),
         "{message}"
     );
