@@ -293,7 +293,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
 }
 
 /// `NAME=FILE`.
-fn adapter(text: &str, config: &mut Config) -> Result<(), Failure> {
+pub(crate) fn adapter(text: &str, config: &mut Config) -> Result<(), Failure> {
     let (name, file) = text
         .split_once('=')
         .ok_or_else(|| Failure::usage(format!("--adapter {}: is not NAME=FILE", text.escape_default())))?;

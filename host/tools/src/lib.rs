@@ -42,7 +42,7 @@ pub use assignments::{
 pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
-pub use described::{Described, Refusal, granted, refusals, tool_name};
+pub use described::{Described, Refusal, granted, refusals, tenant_arguments, tool_name};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};

@@ -15,6 +15,7 @@ mod chosen;
 mod evil;
 mod inspect;
 mod limits;
+mod lint;
 mod openapi;
 mod output;
 mod provided;

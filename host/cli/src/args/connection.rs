@@ -99,6 +99,15 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
+    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this program]
+    #[arg(long = "adapter", value_name = "NAME=FILE")]
+    pub(crate) adapters: Vec<String>,
+    /// Where grants are kept, and so what is approved [default: host.lock beside the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Where compiled plugins are kept [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
+    #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }

@@ -4,6 +4,11 @@ use serde_json::{Map, Value};
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName};
 use toolhost_sandbox::contract;
 
+use crate::schema::names_a_tenant;
+
+/// How the names of headers begin that no standard has, and the arguments that are made of them.
+const OWN_HEADERS: [&str; 2] = ["x-", "x_"];
+
 /// What becomes of the arguments that an adapter named.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -20,6 +25,30 @@ pub(super) fn touches(connection: &Connection, arguments: &[contract::Argument])
     arguments
         .iter()
         .any(|argument| is_own(connection, argument) || provided(argument))
+}
+
+/// The arguments of a tool by which a model chooses a tenant, or an account, of the other system: by the name that the model
+/// sees or by the one on the wire.
+pub(super) fn of_tenants<'a>(
+    connection: &'a Connection,
+    arguments: &'a [contract::Argument],
+) -> impl Iterator<Item = &'a str> {
+    let is_chosen = |argument: &contract::Argument| {
+        let is_provided = connection.provide.iter().any(|(name, _)| *name == argument.name);
+        !is_provided && !is_own(connection, argument)
+    };
+    let means_one = |argument: &contract::Argument| {
+        let is_header = argument.location == "header";
+        [&argument.name, &argument.key].into_iter().any(|name| {
+            let lower = name.to_ascii_lowercase();
+            let own = OWN_HEADERS.iter().find_map(|prefix| lower.strip_prefix(prefix));
+            names_a_tenant(own.filter(|_| is_header).unwrap_or(name))
+        })
+    };
+    let found = arguments
+        .iter()
+        .filter(move |argument| is_chosen(argument) && means_one(argument));
+    found.map(|argument| argument.name.as_str())
 }
 
 /// Takes out of a tool's schema what no model chooses: what `provide` fills stays an argument of the adapter (`whole`), and

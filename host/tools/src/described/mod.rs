@@ -139,6 +139,21 @@ impl Described {
     }
 }
 
+/// The arguments of a tool by which a model chooses a tenant, or an account, at the other system: those whose names say so
+/// (`account_id`, `orgId`, a header `X-Tenant-Id`, and the like) and which the host neither provides nor sets. None where the
+/// connection's `allow` does not have the tool's operation, since it is not served then. Only the arguments themselves are
+/// looked at, as `provide` fills no others.
+///
+/// A name is no proof: what a call may reach is bounded by the credential alone, and this is for telling an operator.
+#[must_use]
+pub fn tenant_arguments<'a>(connection: &'a Connection, found: &'a contract::Discovered) -> Vec<&'a str> {
+    let is_served = operation(found).is_ok_and(|of| allowed(connection, of.endpoint()).is_some());
+    match is_served {
+        true => arguments::of_tenants(connection, &found.arguments).collect(),
+        false => Vec::new(),
+    }
+}
+
 /// What an adapter may ask of a connection when it asks what there is: the endpoints that the operator allows.
 #[must_use]
 pub fn granted(
@@ -192,7 +207,7 @@ mod tests {
     };
     use toolhost_sandbox::contract;
 
-    use super::{entry, refusals};
+    use super::{entry, refusals, tenant_arguments};
     use crate::entry::test_tool;
 
     fn connection(provide: &[&str], headers: &[&'static str]) -> Arc<Connection> {
@@ -290,6 +305,29 @@ mod tests {
             1,
             "a name that stands twice"
         );
+    }
+
+    #[test]
+    fn an_argument_that_names_an_account_is_told_unless_the_host_fills_or_sets_it() {
+        let text = json!({"type": "string"});
+        let places = [
+            ("account_id", "path"),
+            ("x-account-id", "header"),
+            ("x-org", "query"),
+            ("limit", "query"),
+        ];
+        let properties = json!({"account_id": text, "x-account-id": text, "x-org": text, "limit": text});
+        let tool = of(&properties, &places);
+        let told = |provide: &[&str], headers: &[&'static str]| {
+            tenant_arguments(&connection(provide, headers), &tool).join(" ")
+        };
+        assert_eq!(told(&[], &[]), "account_id x-account-id");
+        assert_eq!(told(&["account_id"], &[]), "x-account-id");
+        assert_eq!(told(&[], &["x-account-id"]), "account_id");
+        assert_eq!(told(&["account_id", "x-account-id"], &[]), "");
+        let mut narrow = Connection::clone(&connection(&[], &[]));
+        narrow.allow = Some(Vec::new());
+        assert!(tenant_arguments(&narrow, &tool).is_empty(), "it is not served");
     }
 
     #[test]

@@ -1,3 +1,4 @@
+mod described;
 mod shared;
 mod written;
 
@@ -30,10 +31,11 @@ pub(super) fn run(args: &LintArgs, format: OutputFormat) -> anyhow::Result<()> {
     what_lasts(&mut config)?;
     let mut findings = written::findings(&config);
     findings.extend(shared::declared(&config));
+    let runtime = tokio::runtime::Runtime::new()?;
     if config.data.is_some() {
-        let runtime = tokio::runtime::Runtime::new()?;
         findings.extend(runtime.block_on(shared::stored(&args.kept))?);
     }
+    findings.extend(runtime.block_on(described::findings(args, config))?);
     let count = findings.len();
     output::show(format, &Findings { findings })?;
     if count == 0 {

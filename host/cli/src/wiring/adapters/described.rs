@@ -5,7 +5,7 @@ use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, contract};
 use toolhost_tools::refusals;
 
-use super::{Room, Served, base, chosen, document, granted, notes, pins};
+use super::{Room, Served, approved, base, chosen, document, granted, notes, pins};
 use crate::config::{AdapterSettings, Spec};
 use crate::exit::Failure;
 use crate::grants::{self, Answerer, Lock, approve_described, sha256};
@@ -170,15 +170,8 @@ impl Room<'_> {
         adapter: &Adapter,
         before: Option<grants::Described>,
     ) -> Option<Served> {
-        let before = before.filter(|before| before.digest == adapter.digest().to_string())?;
-        let digest = before.document.as_deref()?;
-        let discovery = match adapter.found_before(&document::digest(digest)?) {
-            Some(discovery) => discovery,
-            None => {
-                let document = document::kept(self.setup, digest)?;
-                adapter.discover(document, None).await.ok()?.ok()?
-            }
-        };
+        let before = before?;
+        let discovery = approved::of_document(self.setup, adapter, &before).await?;
         let connection = base::of_document(connection, settings, &discovery).ok()?;
         if before.base != base::proposed(settings, &connection) {
             return None;

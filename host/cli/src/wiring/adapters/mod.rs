@@ -4,6 +4,7 @@
 //! What must never happen here: a tool of a document, or of an answer, that nobody said yes to; a base that a document
 //! proposes and no operator has seen.
 
+mod approved;
 mod approving;
 mod base;
 mod chosen;
@@ -20,6 +21,7 @@ use toolhost_policy::{Connection, ConnectionName, PluginName};
 use toolhost_sandbox::{Adapter, Sandbox, contract};
 use toolhost_tools::{Described, Refusal};
 
+pub(crate) use approved::approved;
 pub(crate) use component::{load, read};
 pub(crate) use document::of_file;
 
@@ -110,8 +112,7 @@ fn of_answer(
     let name = connection.name.as_str();
     let known = lock
         .described(name)
-        .filter(|before| before.digest == adapter.digest().to_string())
-        .and_then(|before| Some((before, adapter.answered_before(before.answer.as_deref()?)?)));
+        .and_then(|before| Some((before, approved::of_answer(adapter, before)?)));
     let Some((before, discovery)) = known else {
         tracing::warn!(
             connection = name,
