@@ -158,13 +158,14 @@ fn pass_on(from: Box<dyn Read + Send>) -> Counts {
 
 /// The test of a line that says it failed: `FAIL [   0.1s] (3/9) SUITE TEST` and its like of nextest, `test NAME ... FAILED`.
 fn failed_test(line: &str) -> Option<String> {
-    let line = line.trim();
+    // Within nextest's report of a failure the test's own runner says it too, indented.
     if let Some(name) = line
         .strip_prefix("test ")
         .and_then(|rest| rest.strip_suffix(" ... FAILED"))
     {
         return Some(name.to_owned());
     }
+    let line = line.trim();
     let how = line.split_whitespace().next()?;
     if !["FAIL", "TIMEOUT", "SIGABRT", "SIGSEGV", "ABORT"].contains(&how) {
         return None;
@@ -231,6 +232,7 @@ mod tests {
                 None,
             ),
             ("FAIL: words of a program", None),
+            ("    test it_runs ... FAILED", None),
         ] {
             assert_eq!(failed_test(line).as_deref(), name, "{line}");
         }

@@ -28,15 +28,23 @@ fn pairs(of: &[(String, String)]) -> Vec<(&str, &str)> {
 #[test]
 fn arguments_that_are_missing_or_unknown_are_refused() {
     let operation =
-        json!({"parameters": [{"name": "q", "in": "query", "required": true, "schema": {"type": "string"}}]});
+        json!({"parameters": [{"name": "q", "in": "path", "required": true, "schema": {"type": "string"}}]});
     for (arguments, expected) in [
         (json!({}), "missing"),
         (json!({"q": null}), "missing"),
         (json!({"q": "x", "p": 1}), "no argument"),
         (json!([]), "not a JSON object"),
     ] {
-        let error = built("get", "/a", operation.clone(), arguments).unwrap_err();
+        let error = built("get", "/a/{q}", operation.clone(), arguments).unwrap_err();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_the_host_may_set_itself_is_not_missed() {
+    for place in ["query", "header", "cookie"] {
+        let operation = json!({"parameters": [{"name": "q", "in": place, "required": true, "schema": {"type": "string"}}]});
+        assert!(built("get", "/a", operation, json!({})).is_ok(), "{place}");
     }
 }
 

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use toolhost_sdk::adapter::{
-    self, Adapter, Answer, Argument, Discovered, Discovery, Document, Effects, Invocation, Operation, Skipped, Tool,
+    self, Adapter, Answer, Argument, Discovered, Discovery, Document, Effects, Invocation, Operation,
+    Skipped, Tool,
 };
 use toolhost_sdk::{Code, Content, Failure};
 
@@ -44,7 +45,8 @@ impl Adapter for Csv {
     }
 
     fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {
-        let table: Table = serde_json::from_slice(descriptor).map_err(|error| Failure::failed(error.to_string()))?;
+        let table: Table =
+            serde_json::from_slice(descriptor).map_err(|error| Failure::failed(error.to_string()))?;
         let wanted: Map<String, Value> = serde_json::from_str(&invocation.arguments)
             .map_err(|error| Failure::invalid_arguments(error.to_string()))?;
         let response = adapter::connection().get(&table.path).send()?;
@@ -52,10 +54,18 @@ impl Adapter for Csv {
         let rows: Vec<Value> = body
             .lines()
             .map(|line| {
-                let cells = table.columns.iter().cloned().zip(line.split(',').map(Value::from));
+                let cells = table
+                    .columns
+                    .iter()
+                    .cloned()
+                    .zip(line.split(',').map(Value::from));
                 cells.collect::<Map<_, _>>()
             })
-            .filter(|row| wanted.iter().all(|(column, value)| row.get(column) == Some(value)))
+            .filter(|row| {
+                wanted
+                    .iter()
+                    .all(|(column, value)| row.get(column) == Some(value))
+            })
             .map(Value::Object)
             .collect();
         let structured = json!({ "rows": rows }).to_string();

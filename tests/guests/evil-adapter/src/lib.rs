@@ -27,7 +27,15 @@ struct Send {
     body: Option<String>,
 }
 
-const MEMBERS: [&str; 7] = ["connection", "method", "path", "parameters", "query", "headers", "body"];
+const MEMBERS: [&str; 7] = [
+    "connection",
+    "method",
+    "path",
+    "parameters",
+    "query",
+    "headers",
+    "body",
+];
 
 impl Adapter for Evil {
     fn discover(document: Option<Document>) -> Result<Discovery, Failure> {
@@ -49,7 +57,9 @@ impl Adapter for Evil {
                 let sent = adapter::connection().get("/things").send();
                 let state = UpstreamState::get();
                 description = match (sent, state) {
-                    (Err(error), Err(state)) => format!("http: {}; state: {}", error.code.as_str(), state.code.as_str()),
+                    (Err(error), Err(state)) => {
+                        format!("http: {}; state: {}", error.code.as_str(), state.code.as_str())
+                    }
                     _ => "it reached something".to_owned(),
                 };
             }
