@@ -87,6 +87,23 @@ async fn a_plugin_that_misdescribes_itself_is_not_served_and_the_reason_is_one_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_would_keep_things_for_all_its_callers_is_not_loaded() {
+    let (sandbox, _) = sandbox(|_| {});
+    let keeps = sandbox.load_adapter(&guests::component("segments")).await;
+    let error = keeps.unwrap_err().to_string();
+    assert!(
+        is_one_sentence(&error) && error.contains("upstream-state alone") && error.contains("plugin/kv@"),
+        "{error}"
+    );
+    for adapter in ["openapi", "mcp", "csv"] {
+        assert!(
+            sandbox.load_adapter(&guests::component(adapter)).await.is_ok(),
+            "{adapter}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_names_no_tenant_even_to_a_tool_that_takes_any_argument() {
     let rig = Rig::of("echo").build().await;
     let said = rig

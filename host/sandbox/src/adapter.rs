@@ -36,6 +36,17 @@ impl fmt::Debug for Adapter {
 
 impl Adapter {
     pub(crate) fn of(loaded: Loaded, artefact: Vec<u8>) -> Result<Self, SandboxError> {
+        let component = loaded.ready.pre().component();
+        let kept = component
+            .component_type()
+            .imports(component.engine())
+            .map(|(name, _)| name.to_owned())
+            .find(|name| imports::is_for_plugins_alone(name));
+        if let Some(name) = kept {
+            return Err(SandboxError::NotAdmitted(format!(
+                "an adapter keeps things with toolhost:plugin/upstream-state alone, and this one imports {name}"
+            )));
+        }
         let indices = GuestIndices::new(loaded.ready.pre()).map_err(|error| {
             let interface = imports::ADAPTER_INTERFACE;
             SandboxError::NotAdmitted(one_line(&format!(

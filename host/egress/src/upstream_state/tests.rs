@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName};
+use toolhost_policy::{AuthPlacement, Connection, ConnectionName, PrincipalRule};
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 use super::{MAX_NOTE, MAX_STATE, UpstreamStateError};
@@ -14,11 +14,12 @@ use crate::{Egress, EgressCall};
 
 /// Gives each tenant a credential of the version that it is told; 0: none.
 #[derive(Debug)]
-struct Versioned(AtomicU64);
+struct Versioned(AtomicU64, AtomicU64);
 
 #[async_trait::async_trait]
 impl CredentialProvider for Versioned {
     async fn get(&self, _: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
         match self.0.load(Ordering::SeqCst) {
             0 => Err(CredentialError::NotConnected),
             version => Ok(Arc::new(Credential {
@@ -36,7 +37,7 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        let provider = Arc::new(Versioned(AtomicU64::new(1)));
+        let provider = Arc::new(Versioned(AtomicU64::new(1), AtomicU64::new(0)));
         let network = Arc::new(Network::new(Arc::new(Answers::new(Vec::new()))).unwrap());
         let named: Arc<dyn CredentialProvider> = provider.clone();
         let providers = BTreeMap::from([("static".to_owned(), named)]);
@@ -169,4 +170,27 @@ fn the_last_note_counts_and_is_taken_once() {
     call.on_cancel(b"third".to_vec()).unwrap();
     call.on_cancel(Vec::new()).unwrap();
     assert_eq!(call.take_note(), None, "nothing is to be told");
+}
+
+/// E12: as no request would be sent for it, nothing is looked up for it either.
+#[tokio::test]
+async fn nothing_is_looked_up_for_a_caller_of_the_wrong_kind() {
+    let room = Room::new();
+    let mut grant = grant_of("support", "https://support.example.com/mcp", |_| {});
+    for granted in grant.connections.values_mut() {
+        granted.principal = PrincipalRule::Machine;
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let call = room.egress.call(binding("acme"), Arc::new(grant), 1, deadline);
+    let call = call.of_adapter(ConnectionName::parse("support").unwrap(), None);
+    let got = room.egress.upstream_state(&call).await;
+    let set = room
+        .egress
+        .set_upstream_state(&call, None, Some(b"x".to_vec()))
+        .await;
+    assert_eq!(
+        (got.unwrap_err(), set.unwrap_err()),
+        (UpstreamStateError::Denied, UpstreamStateError::Denied)
+    );
+    assert_eq!(room.provider.1.load(Ordering::SeqCst), 0);
 }

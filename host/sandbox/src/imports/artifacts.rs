@@ -5,7 +5,7 @@ use toolhost_identity::Binding;
 use toolhost_policy::PluginName;
 use toolhost_store::{ArtifactError, Artifacts, KvScope, NewArtifact};
 
-use super::kv::{ADAPTERS_KEEP, failure};
+use super::kv::failure;
 use crate::bindings::toolhost::plugin::artifacts::{Artifact, Host, NewArtifact as Wanted};
 use crate::bindings::toolhost::plugin::types::Failure;
 use crate::state::HostState;
@@ -36,9 +36,6 @@ impl HostState {
                 "a plugin that describes itself has no artifacts",
             ));
         };
-        if call.context.egress.adapter().is_some() {
-            return Err(failure("denied", ADAPTERS_KEEP));
-        }
         let Some(left) = call.artifact_calls_left.checked_sub(1) else {
             return Err(failure(
                 "limit",

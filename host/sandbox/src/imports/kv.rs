@@ -32,9 +32,6 @@ fn refused(error: KvError) -> Failure {
     failure(code, error.to_string())
 }
 
-/// What two callers of an adapter's tools share would not end with an access.
-pub(super) const ADAPTERS_KEEP: &str = "what an adapter keeps it keeps with upstream-state";
-
 impl HostState {
     /// The same for a change, which the operation mode may not let (N22). The call has no result then.
     fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
@@ -57,9 +54,6 @@ impl HostState {
         let Some(call) = self.scope.as_mut() else {
             return Err(failure("denied", "a plugin that describes itself has no values"));
         };
-        if call.context.egress.adapter().is_some() {
-            return Err(failure("denied", ADAPTERS_KEEP));
-        }
         let scope = match scope {
             "shared" => KvScope::Shared,
             "personal" => KvScope::Personal,

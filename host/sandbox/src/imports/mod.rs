@@ -57,6 +57,14 @@ pub(crate) fn is_offered(name: &str) -> bool {
     }
 }
 
+/// Whether it is offered to plugins alone. What an adapter keeps it keeps with `upstream-state`: a value that several callers
+/// share, or that outlasts an access, would carry one caller's session to another.
+pub(crate) fn is_for_plugins_alone(name: &str) -> bool {
+    ["toolhost:plugin/kv@", "toolhost:plugin/artifacts@"]
+        .iter()
+        .any(|alone| name.starts_with(alone))
+}
+
 /// Links everything once for all plugins.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
