@@ -83,6 +83,9 @@ impl Looking {
             });
         }
         let why = match (rules.is_empty(), fits, matches) {
+            (.., false) if self.described.contains(&connection.name) => Some(
+                "no plugin is granted such a request; whether one of the connection's own tools makes it is not judged here: host inspect on its document shows them",
+            ),
             (true, ..) => Some("no plugin that is served asks for the connection"),
             (_, false, _) => {
                 Some("this kind of caller may not use the connection (connections.NAME.principal)")

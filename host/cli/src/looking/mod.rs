@@ -4,7 +4,7 @@
 mod explain;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ pub(crate) struct Looking {
     pub(crate) providers: Providers,
     /// What each plugin is granted.
     pub(crate) grants: Vec<Grant>,
+    /// The connections whose tools come from an adapter. What those send is pinned tool by tool, and not judged here.
+    pub(crate) described: BTreeSet<ConnectionName>,
     pub(crate) vault: Option<SealedVault>,
     pub(crate) logins: Option<Arc<Logins>>,
 }

@@ -138,6 +138,7 @@ async fn over_http(
         configured: setup.config.providers.clone(),
         providers,
         grants,
+        described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),
         logins: logins.clone(),
     };
@@ -201,6 +202,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
             configured: setup.config.providers.clone(),
             providers: served.providers,
             grants: served.grants,
+            described: setup.config.adapters.keys().cloned().collect(),
             vault: ground.vault().cloned(),
             logins: None,
         }));

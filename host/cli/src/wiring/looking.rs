@@ -64,6 +64,7 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
         configured: setup.config.providers.clone(),
         providers,
         grants: grants(&files, &setup.config)?,
+        described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),
         logins: None,
         network,

@@ -9,6 +9,7 @@
 //! | database | destroy | the key, the database | the role and the record in the host's space, in one transaction |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
@@ -23,6 +24,12 @@ use super::store::{PostgresStore, Shared, blocking, corrupt, tenant_key};
 use super::write::{bump, bumped_row, put};
 use super::{row, setup};
 use crate::{Change, Expect, Space, StoreError};
+
+/// How often a database is tried to be dropped while a session of another role is in it.
+const DROPS: u32 = 20;
+
+/// The time between two tries; two seconds in all.
+const BETWEEN_DROPS: Duration = Duration::from_millis(100);
 
 /// What the record of a tenant says: the layout of its tables.
 const TABLES: &[u8] = &[1];
@@ -265,8 +272,16 @@ impl Shared {
                 self.pools.forget(&at.name);
                 let beside = self.pools.main.get().await;
                 let beside = beside.map_err(|error| at.fault(error.into()))?;
-                at.run_on(&beside, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)"))
-                    .await?;
+                let drop = format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)");
+                // It ends its own roles' sessions and nobody else's: one that was just refused here may not be gone yet.
+                let mut left = DROPS;
+                while let Err(problem) = at.run_on(&beside, &drop).await {
+                    left -= 1;
+                    if left == 0 {
+                        return Err(problem);
+                    }
+                    tokio::time::sleep(BETWEEN_DROPS).await;
+                }
             }
         }
         if at.is_role().await? {
