@@ -81,7 +81,7 @@ async fn a_plugin_that_misdescribes_itself_is_not_served_and_the_reason_is_one_s
             is_one_sentence(&error) && error.contains(says) && error.contains("plugin liar"),
             "{name}: {error}"
         );
-        assert!(started.elapsed() < Duration::from_secs(5), "{name}");
+        assert!(started.elapsed() < Duration::from_secs(28), "{name}");
     }
     assert_eq!(sandbox.free_slots(), 4);
 }

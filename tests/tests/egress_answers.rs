@@ -215,7 +215,7 @@ async fn a_body_in_drops_ends_with_the_call_and_an_endless_one_at_its_limit() {
             |output| output.structured.unwrap().to_string(),
         );
         assert!(said.contains("timeout"), "{said}");
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < Duration::from_secs(14));
     }
     let endless = RawUpstream::start(move |_| {
         std::iter::once(head())

@@ -67,7 +67,7 @@ async fn calls_in_flight_finish_before_the_server_returns() {
     calls.started().await;
     served.shutdown.cancel();
     assert!(rest(stream).await.contains("slow but done"));
-    tokio::time::timeout(Duration::from_secs(5), served.running)
+    tokio::time::timeout(Duration::from_secs(60), served.running)
         .await
         .expect("it returns")
         .unwrap()
@@ -88,7 +88,7 @@ async fn a_call_that_does_not_finish_is_dropped_at_the_end_of_the_grace_period()
     let begun = Instant::now();
     served.shutdown.cancel();
     served.running.await.unwrap().unwrap();
-    assert!(begun.elapsed() >= Duration::from_millis(300) && begun.elapsed() < Duration::from_secs(3));
+    assert!(begun.elapsed() >= Duration::from_millis(300) && begun.elapsed() < Duration::from_secs(25));
     assert!(!rest(stream).await.contains("200 OK"));
 }
 
@@ -113,7 +113,7 @@ async fn a_quiet_stream_does_not_hold_up_a_shutdown() {
     let begun = Instant::now();
     served.shutdown.cancel();
     served.running.await.unwrap().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn a_body_that_breaks_off_or_drips_is_an_error() {
         .await
         .unwrap_err();
     assert_eq!(failed.kind, NetErrorKind::Timeout);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use toolhost_vault::{
 };
 
 /// What is to be within a second is, on a machine that does much else, within this.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 const OWN: &str = "broker-secret-0123456789";
 const ACME: &str = r#"{"secret": "tok_of_acme_0123", "external_tenant_id": "acct-7", "version": 3}"#;
@@ -329,5 +329,5 @@ async fn a_system_that_is_down_is_not_asked_at_the_rate_of_the_calls_and_nothing
         let refused = broker.get(&key("acme", "billing")).await.unwrap_err();
         assert!(matches!(refused, CredentialError::Unavailable(_)));
     }
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }

@@ -42,12 +42,19 @@ async fn an_expired_credential_is_refused_and_one_that_has_ended_is_not_taken() 
             .await;
         assert_eq!(refused.unwrap_err(), VaultError::AlreadyExpired);
     }
-    vault
-        .set(&space("acme"), &name("billing"), expiring(now() + 2), &by())
-        .await
-        .unwrap();
+    let of = async |expires_at| {
+        let credential = expiring(expires_at);
+        vault
+            .set(&space("acme"), &name("billing"), credential, &by())
+            .await
+    };
+    of(now() + 3_600).await.unwrap();
     assert!(secret(&vault, "acme").await.is_ok());
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    // On a machine under load its second may be over before it is kept.
+    while of(now() + 1).await == Err(VaultError::AlreadyExpired) {}
+    while secret(&vault, "acme").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(secret(&vault, "acme").await, Err(CredentialError::Expired));
 }
 
@@ -162,7 +169,7 @@ async fn a_list_shows_everything_but_the_secret() {
         .last_used
         .is_none()
     {
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let rotated = vault

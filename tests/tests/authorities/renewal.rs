@@ -6,6 +6,21 @@ use toolhost_tests::Says;
 
 use super::*;
 
+/// Between two looks. How fast the machine is changes how often somebody looks, and nothing that is asserted.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The token that one call sends; `None` once there is no tenant for it.
+async fn sends(world: &World, token: &str, session: &str) -> Option<String> {
+    let before = world.application.seen().len();
+    let answer = world.legacy(token, session, get("billing")).await;
+    if answer.to_string().contains("200") {
+        return world.shown(before).pop();
+    }
+    assert_eq!(code(&answer), "tenant_unavailable");
+    assert_eq!(world.application.seen().len(), before);
+    None
+}
+
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends_and_stays_with_its_tenant() {
     let world = World::start().await;
@@ -13,23 +28,23 @@ async fn a_token_is_renewed_before_it_ends_and_stays_with_its_tenant() {
     let token = world.owner();
     let session = world.session(&token).await;
     world.legacy(&token, &session, switch("globex")).await;
-    let first = world.both_send(&token, &session, "globex").await;
-    assert_eq!(world.authority.asked(), 1);
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
-    let second = world.both_send(&token, &session, "globex").await;
-    assert_ne!(first, second);
-    assert_eq!(world.authority.asked(), 2, "once for both");
+    let first = sends(&world, &token, &session).await.unwrap();
+    let second = loop {
+        tokio::time::sleep(PAUSE).await;
+        let sent = sends(&world, &token, &session)
+            .await
+            .expect("no gap between the two");
+        if sent != first {
+            break sent;
+        }
+    };
     // It does not answer: what it gave holds until its end and no longer, and the home token is not sent instead.
     world.authority.says(Says::Status(503));
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
-    assert_eq!(world.both_send(&token, &session, "globex").await, second);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let before = world.application.seen().len();
-    assert_eq!(
-        code(&world.legacy(&token, &session, get("billing")).await),
-        "tenant_unavailable"
-    );
-    assert_eq!(world.application.seen().len(), before);
+    let given = world.authority.given();
+    while let Some(sent) = sends(&world, &token, &session).await {
+        assert!(sent == second || given.contains(&sent), "{sent}");
+        tokio::time::sleep(PAUSE).await;
+    }
     world.authority.is_content("/switch");
     world.no_login_went_out();
 }
@@ -41,13 +56,15 @@ async fn a_tenant_that_the_authority_takes_away_is_gone_with_the_renewal() {
     let token = world.owner();
     let session = world.session(&token).await;
     world.legacy(&token, &session, switch("globex")).await;
-    world.both_send(&token, &session, "globex").await;
+    let first = sends(&world, &token, &session).await;
     world.authority.says(Says::Status(403));
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
-    // Its token would last for two seconds more.
-    assert_eq!(
-        code(&world.legacy(&token, &session, get("billing")).await),
-        "tenant_unavailable"
+    while let Some(sent) = sends(&world, &token, &session).await {
+        assert_eq!(Some(sent), first);
+        tokio::time::sleep(PAUSE).await;
+    }
+    assert!(
+        world.authority.asked() >= 2,
+        "it was asked before its token ended"
     );
 }
 

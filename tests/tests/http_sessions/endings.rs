@@ -17,7 +17,7 @@ async fn a_stream_ends_with_its_token_and_not_with_its_session() {
     let started = Instant::now();
     assert_eq!(stream.rest().await.len(), 1, "the session as it was, and no more");
     assert!(
-        started.elapsed() < Duration::from_secs(8),
+        started.elapsed() < Duration::from_secs(60),
         "{:?}",
         started.elapsed()
     );

@@ -61,7 +61,7 @@ async fn secrets_manager_keeps_each_tenants_own_and_takes_it_back() {
     .await;
     let taken = Instant::now();
     while world.invoices("acme").await != not_connected() {
-        assert!(taken.elapsed() < Duration::from_millis(1_500), "T54");
+        assert!(taken.elapsed() < Duration::from_secs(20), "T54");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(world.invoices("globex").await, (200, None));

@@ -10,7 +10,7 @@ use crate::place::{key, space, tenant};
 use crate::town::Town;
 
 /// Within which another host has dropped a key.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 fn session(name: &str) -> Key {
     Key::new(Table::Session, &[b"session"], name.as_bytes()).unwrap()
