@@ -14,7 +14,7 @@
 
 use std::process::Command;
 
-use toolhost_tests::{Host, clients, host};
+use toolhost_tests::{Host, clients, guests, host};
 
 /// Scenarios of the frozen list that pass, and how many are scored.
 fn scenarios(revision: &str) -> (usize, usize) {
@@ -96,4 +96,54 @@ fn the_stateless_protocol_is_spoken_as_far_as_a_host_of_tools_goes() {
     let (passed, scored) = scenarios("2026-07-28");
     assert_eq!(scored, 37);
     assert!(passed >= 25, "{passed}");
+}
+
+/// One scenario of clients: the host's MCP adapter is the client, against the suite's own server.
+fn client_scenario(revision: &str, scenario: &str) {
+    let results = tempfile::tempdir().unwrap();
+    let words = [
+        clients::python(),
+        clients::script("conformance_client.py"),
+        host::program(),
+        guests::path("mcp"),
+    ];
+    let command: Vec<_> = words.iter().map(|word| word.display().to_string()).collect();
+    let said = results.path().join("said");
+    let file = std::fs::File::create(&said).unwrap();
+    let status = host::wait(
+        Command::new(clients::node())
+            .arg(clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
+            .args(["client", "--command", &command.join(" "), "--scenario", scenario])
+            .args(["--spec-version", revision, "--timeout", "120000"])
+            .args(["--output-dir".as_ref(), results.path().as_os_str()])
+            .env("TOOLHOST_CACHE", guests::target().join("tests-cache-host"))
+            .stdout(file.try_clone().unwrap())
+            .stderr(file),
+    );
+    let said = std::fs::read_to_string(said).unwrap();
+    assert_eq!(status, 0, "{scenario} of {revision}: {said}");
+}
+
+/// Those of the revision that are about tools. The others log in as a person or need a stream beside the call, which an adapter
+/// for many tenants does not do.
+#[test]
+fn the_mcp_adapter_is_a_client_as_the_protocol_with_sessions_has_it() {
+    for scenario in ["initialize", "tools_call", "json-schema-2020-12-preservation"] {
+        client_scenario("2025-11-25", scenario);
+    }
+}
+
+#[test]
+fn the_mcp_adapter_is_a_client_as_the_stateless_protocol_has_it() {
+    for scenario in [
+        "tools_call",
+        "request-metadata",
+        "http-standard-headers",
+        "http-custom-headers",
+        "http-invalid-tool-headers",
+        "json-schema-ref-no-deref",
+        "json-schema-2020-12-preservation",
+    ] {
+        client_scenario("2026-07-28", scenario);
+    }
 }

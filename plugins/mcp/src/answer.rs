@@ -37,12 +37,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 struct Returned<'a> {
     #[serde(borrow, default)]
     result_type: Option<Cow<'a, str>>,
+    /// Some servers have `null` for none.
     #[serde(borrow, default)]
-    content: Vec<Block<'a>>,
+    content: Option<Vec<Block<'a>>>,
     #[serde(borrow, default)]
     structured_content: Option<&'a RawValue>,
     #[serde(default)]
-    is_error: bool,
+    is_error: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,16 +92,13 @@ pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Troub
             return Ok(Err(Failure::new(Code::Unsupported, why)));
         }
     }
-    if returned.content.len() > MAX_BLOCKS {
+    let blocks = returned.content.unwrap_or_default();
+    if blocks.len() > MAX_BLOCKS {
         return Err(Trouble::TooMuch("its result has too many blocks"));
     }
-    let content = returned
-        .content
-        .iter()
-        .map(block)
-        .collect::<Result<Vec<_>, _>>()?;
+    let content = blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?;
     let structured = returned.structured_content.map(RawValue::get);
-    if returned.is_error {
+    if returned.is_error == Some(true) {
         return Ok(Err(failure(&content, structured)));
     }
     Ok(Ok(complete(content, structured)))

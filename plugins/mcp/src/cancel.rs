@@ -16,9 +16,10 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// Empty where there is nobody to tell: without a session, closing the stream says it.
+    /// Empty where there is nothing to tell: from 2026-07-28 on, closing the stream says it. Before that it does not, also
+    /// where the server gives its sessions no name.
     pub(crate) fn of(session: &Session, id: u64) -> Vec<u8> {
-        if session.id.is_none() {
+        if session.version.is_stateless() {
             return Vec::new();
         }
         let note = Self {

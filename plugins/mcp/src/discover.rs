@@ -42,8 +42,9 @@ struct List<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
-    #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
+    /// Some servers have `null` for none.
+    #[serde(borrow, default)]
+    tools: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
     next_cursor: Option<Cow<'a, str>>,
 }
@@ -80,14 +81,15 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
         let result = reply.map_err(|error| Failure::new(Code::Upstream, error.message))?;
         let page: Page<'_> =
             serde_json::from_str(result.get()).map_err(|_| Trouble::Malformed("it is no list of tools"))?;
-        for tool in page.tools {
+        for tool in page.tools.unwrap_or_default() {
             text += tool.get().len();
             if all.len() >= MAX_TOOLS || text > MAX_TEXT {
                 return Err(Trouble::TooMuch("it lists too many tools").into());
             }
             all.push(tool.to_owned());
         }
-        let Some(next) = page.next_cursor else {
+        // Older servers end the list with an empty cursor.
+        let Some(next) = page.next_cursor.filter(|next| !next.is_empty()) else {
             return Ok(all);
         };
         if next.len() > MAX_CURSOR || !seen.insert(next.clone().into_owned()) {
@@ -115,7 +117,7 @@ fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
         alternatives: Vec::new(),
         meta: overview(opened),
     };
-    for tool in &read {
+    for (at, (tool, text)) in read.iter().zip(listed).enumerate() {
         let made = match tool {
             None => Err(Problem::Malformed),
             Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => Err(Problem::Twice),
@@ -124,10 +126,14 @@ fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
         match made {
             Ok(tool) => found.tools.push(tool),
             Err(problem) => {
-                let name = tool.as_ref().map_or("?", |tool| &tool.name);
+                let name = name(text)
+                    .map(|name| line(&name, MAX_LABEL))
+                    .filter(|name| !name.is_empty());
                 found.skipped.push(Skipped {
-                    operation: line(name, MAX_LABEL),
-                    id: tool.as_ref().map(|tool| line(&tool.name, MAX_LABEL)),
+                    operation: name
+                        .clone()
+                        .unwrap_or_else(|| format!("tool {} of the list", at + 1)),
+                    id: name,
                     reason: problem.code().to_owned(),
                     message: line(&problem.to_string(), 400),
                     meta: Vec::new(),
@@ -136,6 +142,12 @@ fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
         }
     }
     found
+}
+
+/// What a tool is called, however malformed the rest of it is.
+fn name(tool: &RawValue) -> Option<String> {
+    let tool: serde_json::Value = serde_json::from_str(tool.get()).ok()?;
+    Some(tool.get("name")?.as_str()?.to_owned())
 }
 
 fn overview(opened: &Opened) -> Vec<(String, String)> {

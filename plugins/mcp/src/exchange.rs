@@ -1,5 +1,7 @@
 //! One question and its answer: a `POST`, and what comes back, as one JSON text or as a stream of events.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use toolhost_sdk::adapter;
@@ -18,6 +20,9 @@ const MAX_BODY: usize = 16 << 20;
 
 /// How much of an answer is read that says no.
 const MAX_REFUSAL: usize = 64 << 10;
+
+/// Between two looks at an exchange that may be given up.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Messages beside the answer. One that reports more often than this does nothing else.
 const MAX_MESSAGES: usize = 10_000;
@@ -38,6 +43,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) name: Option<&'a str>,
     /// Arguments that are repeated: whole names.
     pub(crate) fields: &'a [(String, String)],
+    /// When to give the answer up, where that is before the host does.
+    pub(crate) until: Option<Instant>,
 }
 
 impl<'a> Envelope<'a> {
@@ -47,6 +54,7 @@ impl<'a> Envelope<'a> {
             method,
             name: None,
             fields: &[],
+            until: None,
         }
     }
 
@@ -98,14 +106,18 @@ pub(crate) fn ask<P: Serialize>(
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let mut listening = Listening {
         envelope,
-        id: id.to_string(),
+        id,
         heard: 0,
         questions: 0,
     };
-    let reply = if kind.eq_ignore_ascii_case("application/json") {
-        listening.whole(&exchange)?
-    } else if kind.eq_ignore_ascii_case("text/event-stream") {
+    let reply = if kind.eq_ignore_ascii_case("text/event-stream") {
         listening.stream(&exchange)?
+    } else if kind.is_empty()
+        || ["application/json", "text/json", "text/plain"]
+            .iter()
+            .any(|json| kind.eq_ignore_ascii_case(json))
+    {
+        listening.whole(&exchange)?
     } else {
         return Err(Trouble::Malformed("it is neither JSON nor a stream of events"));
     };
@@ -122,11 +134,12 @@ fn header<'h>(head: &'h Head, name: &str) -> Option<&'h str> {
 
 fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange, Head), Trouble> {
     let exchange = envelope.request(message).start()?;
+    wait(&exchange, envelope.until)?;
     let head = exchange.head()?;
     if matches!(head.status, 200..=299) {
         return Ok((exchange, head));
     }
-    let body = read(&exchange, MAX_REFUSAL).unwrap_or_default();
+    let body = read(&exchange, MAX_REFUSAL, envelope.until).unwrap_or_default();
     let said = serde_json::from_slice::<Heard<'_>>(&body).ok();
     Err(Trouble::Status {
         status: head.status,
@@ -134,10 +147,31 @@ fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange,
     })
 }
 
+/// Waits until the exchange has something to say, where `until` is set. The contract has no clock to wait for besides, so it
+/// looks again and again, at first often.
+fn wait(exchange: &Exchange, until: Option<Instant>) -> Result<(), Trouble> {
+    let Some(until) = until else { return Ok(()) };
+    let mut pause = Duration::from_millis(1);
+    while !exchange.is_ready() {
+        if Instant::now() >= until {
+            return Err(Trouble::Silent);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(())
+}
+
+/// The next piece of the body.
+fn piece(exchange: &Exchange, until: Option<Instant>) -> Result<Option<Vec<u8>>, Trouble> {
+    wait(exchange, until)?;
+    Ok(exchange.read(CHUNK)?)
+}
+
 /// The whole body, or an error where it is longer.
-fn read(exchange: &Exchange, most: usize) -> Result<Vec<u8>, Trouble> {
+fn read(exchange: &Exchange, most: usize, until: Option<Instant>) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(piece) = exchange.read(CHUNK)? {
+    while let Some(piece) = piece(exchange, until)? {
         if body.len() + piece.len() > most {
             return Err(Trouble::TooMuch("its body is too long"));
         }
@@ -149,8 +183,7 @@ fn read(exchange: &Exchange, most: usize) -> Result<Vec<u8>, Trouble> {
 /// Waiting for one answer.
 struct Listening<'a> {
     envelope: &'a Envelope<'a>,
-    /// As JSON text.
-    id: String,
+    id: u64,
     heard: usize,
     questions: usize,
 }
@@ -158,15 +191,16 @@ struct Listening<'a> {
 impl Listening<'_> {
     /// One message, or in the oldest version a list of them.
     fn whole(&mut self, exchange: &Exchange) -> Result<Reply, Trouble> {
-        let body = read(exchange, MAX_BODY)?;
+        let body = read(exchange, MAX_BODY, self.envelope.until)?;
         let text = std::str::from_utf8(&body).map_err(|_| Trouble::Malformed("it is no UTF-8 text"))?;
+        let text = text.trim_start_matches('\u{feff}');
         self.hear(text)?
             .ok_or(Trouble::Malformed("there is no answer to the request in it"))
     }
 
     fn stream(&mut self, exchange: &Exchange) -> Result<Reply, Trouble> {
         let mut events = crate::sse::Events::default();
-        while let Some(piece) = exchange.read(CHUNK)? {
+        while let Some(piece) = piece(exchange, self.envelope.until)? {
             if let Some(reply) = events.push(&piece, |data| self.hear(data))? {
                 return Ok(reply);
             }
@@ -199,7 +233,7 @@ impl Listening<'_> {
         }
         let heard: Heard<'_> =
             serde_json::from_str(text).map_err(|_| Trouble::Malformed("a message of it is not JSON-RPC"))?;
-        if heard.jsonrpc != "2.0" {
+        if heard.jsonrpc.as_deref().is_some_and(|version| version != "2.0") {
             return Err(Trouble::Malformed("a message of it is not JSON-RPC 2.0"));
         }
         let error = heard.error();
@@ -213,6 +247,8 @@ impl Listening<'_> {
             (Some(_), None, None, None) => Ok(None),
             (None, Some(id), Some(result), None) if self.is_own(id) => Ok(Some(Ok(result.to_owned()))),
             (None, Some(id), None, Some(error)) if self.is_own(id) => Ok(Some(Err(error))),
+            // It could not read whose error it is, and there is one request alone.
+            (None, None, None, Some(error)) => Ok(Some(Err(error))),
             (None, Some(_), Some(_), None) | (None, Some(_), None, Some(_)) => {
                 Err(Trouble::Malformed("it answers another request than was made"))
             }
@@ -222,8 +258,17 @@ impl Listening<'_> {
         }
     }
 
+    /// The number that was sent: as it was written, as text, or as one with a fraction of zero, which is the same number.
     fn is_own(&self, id: &RawValue) -> bool {
-        id.get() == self.id
+        let text = id.get();
+        let own = self.id.to_string();
+        let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let whole = unquoted.unwrap_or(text);
+        let whole = whole
+            .split_once('.')
+            .filter(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0'))
+            .map_or(whole, |(whole, _)| whole);
+        whole == own
     }
 
     /// Only what belongs to this call, and only what is a number.

@@ -104,8 +104,9 @@ impl ClientInfo {
 /// A message of the server. Two members of one name are an error, whichever was meant.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Heard<'a> {
-    #[serde(borrow)]
-    pub(crate) jsonrpc: Cow<'a, str>,
+    /// Some servers leave it out.
+    #[serde(borrow, default)]
+    pub(crate) jsonrpc: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(crate) id: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -122,7 +123,7 @@ pub(crate) struct Heard<'a> {
 struct HeardError<'a> {
     code: i64,
     #[serde(borrow, default)]
-    message: Cow<'a, str>,
+    message: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
@@ -140,7 +141,7 @@ impl Heard<'_> {
     pub(crate) fn error(&self) -> Option<RpcError> {
         self.error.as_ref().map(|error| RpcError {
             code: error.code,
-            message: line(&error.message, MAX_SENTENCE),
+            message: line(error.message.as_deref().unwrap_or_default(), MAX_SENTENCE),
             data: error
                 .data
                 .map(RawValue::get)

@@ -1,15 +1,16 @@
 //! How a server is first spoken to: is it one that needs no session, and if not, a session.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use toolhost_sdk::adapter::text::line;
-use toolhost_sdk::{Code, Failure};
+use toolhost_sdk::{Code, Failure, HttpCode};
 
 use crate::exchange::{Envelope, Plain, Reply, ask, tell};
 use crate::header::is_session;
-use crate::message::{Capabilities, ClientInfo, Sent};
+use crate::message::{Capabilities, ClientInfo, RpcError, Sent};
 use crate::protocol::Version;
 use crate::state::{Session, State};
 use crate::trouble::Trouble;
@@ -31,7 +32,7 @@ struct Discovered<'a> {
     #[serde(borrow, default)]
     supported_versions: Vec<Cow<'a, str>>,
     #[serde(borrow, default)]
-    capabilities: Offered<'a>,
+    capabilities: Option<Offered<'a>>,
     #[serde(borrow, default, rename = "_meta")]
     meta: Option<ServerMeta<'a>>,
 }
@@ -48,7 +49,7 @@ struct Initialised<'a> {
     #[serde(borrow)]
     protocol_version: Cow<'a, str>,
     #[serde(borrow, default)]
-    capabilities: Offered<'a>,
+    capabilities: Option<Offered<'a>>,
     #[serde(borrow, default)]
     server_info: Option<Server<'a>>,
 }
@@ -62,11 +63,11 @@ struct Offered<'a> {
 #[derive(Debug, Deserialize)]
 struct Server<'a> {
     #[serde(borrow, default)]
-    name: Cow<'a, str>,
+    name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     title: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    version: Cow<'a, str>,
+    version: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,61 +78,124 @@ struct Initialise {
     client_info: ClientInfo,
 }
 
+/// How long the first question may go unanswered before the server is taken for an older one, which may never answer what it
+/// does not know. A server that knows the question answers it from memory.
+const PROBE: Duration = Duration::from_secs(4);
+
 /// Speaks to the server for the first time, in the newest way that it understands.
 ///
 /// # Errors
 /// It speaks none of our versions, or no MCP at all.
 pub(crate) fn open(state: &mut State) -> Result<Opened, Failure> {
-    if let Some(opened) = discover(state)? {
-        return Ok(opened);
+    match discover(state)? {
+        Probe::Opened(opened) => Ok(opened),
+        Probe::Older(version) => initialise(state, version),
     }
-    initialise(state)
 }
 
-/// Asks as it is done from 2026-07-28 on. `None`: the server does not know the question, and is an older one.
-fn discover(state: &mut State) -> Result<Option<Opened>, Failure> {
+/// What the first question came to.
+enum Probe {
+    Opened(Opened),
+    /// The server begins with `initialize`; the version to ask it for.
+    Older(Version),
+}
+
+/// Asks as it is done from 2026-07-28 on. Whatever else goes wrong with the question, the server may be an older one.
+fn discover(state: &mut State) -> Result<Probe, Failure> {
+    let mut asked = probe(state)?;
+    // It names the very version that it was asked in: then it did not mean it, or could not yet.
+    if let Err(named) = &asked
+        && Version::is_named(Version::V2026_07_28, named)
+    {
+        asked = probe(state)?;
+    }
+    match asked {
+        Ok(probe) => Ok(probe),
+        Err(named) => match Version::newest_with_sessions_of(&named) {
+            Some(version) => Ok(Probe::Older(version)),
+            None => Err(unsupported(&named.join(", "))),
+        },
+    }
+}
+
+/// One question. The inner error: the server speaks these versions.
+fn probe(state: &mut State) -> Result<Result<Probe, Vec<String>>, Failure> {
     let version = Version::V2026_07_28;
+    let older = Probe::Older(Version::NEWEST_WITH_SESSIONS);
     let session = Session { version, id: None };
     let id = state.next_id()?;
     let request = Sent::request(id, "server/discover", Plain::of(version));
-    let reply = match ask(&Envelope::of(Some(&session), "server/discover"), id, &request) {
+    let envelope = Envelope {
+        until: Some(Instant::now() + PROBE),
+        ..Envelope::of(Some(&session), "server/discover")
+    };
+    let reply = match ask(&envelope, id, &request) {
         Ok((reply, _)) => reply,
         // Who may not ask at all may not ask in another way; and who is overloaded must not be asked twice.
-        Err(trouble) => match trouble.status() {
-            Some(401 | 403 | 429 | 300..=399 | 500..) => return Err(trouble.into()),
-            Some(_) => return Ok(None),
-            None if matches!(trouble, Trouble::Http(_)) => return Err(trouble.into()),
-            None => return Ok(None),
+        Err(trouble) => match &trouble {
+            Trouble::Status {
+                status: 401 | 403 | 429 | 503 | 300..=399,
+                ..
+            } => return Err(trouble.into()),
+            // Nothing was sent, or nothing may be: it would be the same with another question.
+            Trouble::Http(error)
+                if !error.sent || !matches!(error.code, HttpCode::Timeout | HttpCode::Upstream) =>
+            {
+                return Err(trouble.into());
+            }
+            Trouble::Status {
+                error: Some(error), ..
+            } => Err(error.clone()),
+            _ => return Ok(Ok(older)),
         },
     };
-    let Ok(result) = reply else { return Ok(None) };
-    let Ok(said) = serde_json::from_str::<Discovered<'_>>(result.get()) else {
-        return Ok(None);
+    let result = match reply {
+        Ok(result) => result,
+        Err(error) => return Ok(supported(&error).map_or(Ok(older), Err)),
     };
-    if !said
-        .supported_versions
-        .iter()
-        .any(|known| known == version.as_str())
-    {
-        return Ok(None);
+    let Ok(said) = serde_json::from_str::<Discovered<'_>>(result.get()) else {
+        return Ok(Ok(older));
+    };
+    if !Version::is_named(version, &said.supported_versions) {
+        let version = Version::newest_with_sessions_of(&said.supported_versions);
+        return Ok(Ok(version.map_or(older, Probe::Older)));
     }
     let server = said.meta.and_then(|meta| meta.server);
-    Ok(Some(opened(session, said.capabilities, server)))
+    Ok(Ok(Probe::Opened(opened(
+        session,
+        said.capabilities.unwrap_or_default(),
+        server,
+    ))))
 }
 
-/// Begins a session.
-fn initialise(state: &mut State) -> Result<Opened, Failure> {
-    let id = state.next_id()?;
-    let request = Sent::request(
-        id,
-        "initialize",
-        Initialise {
-            protocol_version: Version::NEWEST_WITH_SESSIONS,
-            capabilities: Capabilities {},
-            client_info: ClientInfo::own(),
-        },
-    );
-    let (reply, named) = ask(&Envelope::of(None, "initialize"), id, &request)?;
+/// The versions that the server names in its refusal of another.
+fn supported(error: &RpcError) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Data {
+        supported: Vec<String>,
+    }
+    let data = error.data.as_deref()?;
+    Some(serde_json::from_str::<Data>(data).ok()?.supported)
+}
+
+fn unsupported(versions: &str) -> Failure {
+    let versions = line(versions, 100);
+    let why = format!("the server speaks MCP {versions}; 2024-11-05 to 2026-07-28 are supported");
+    Failure::new(Code::Unsupported, why)
+}
+
+/// Begins a session, in another version than `asked` where the server names one that we speak.
+fn initialise(state: &mut State, asked: Version) -> Result<Opened, Failure> {
+    let (reply, named) = match initialised(state, asked)? {
+        (Err(error), _) => {
+            let version = supported(&error).and_then(|named| Version::newest_with_sessions_of(&named));
+            match version.filter(|version| *version != asked) {
+                Some(version) => initialised(state, version)?,
+                None => (Err(error), None),
+            }
+        }
+        answered => answered,
+    };
     let result: Box<RawValue> = Reply::map_err(reply, |error| {
         // Its complaint about the parameters is not about the arguments of a tool.
         Failure::new(
@@ -143,20 +207,53 @@ fn initialise(state: &mut State) -> Result<Opened, Failure> {
         .map_err(|_| Trouble::Malformed("what it says of itself cannot be read"))?;
     let version = Version::parse(&said.protocol_version).filter(|version| !version.is_stateless());
     let Some(version) = version else {
-        let version = line(&said.protocol_version, 40);
-        let why = format!("the server speaks MCP {version}; 2025-03-26 to 2026-07-28 are supported");
-        return Err(Failure::new(Code::Unsupported, why));
+        return Err(unsupported(&said.protocol_version));
     };
     if named.as_deref().is_some_and(|id| !is_session(id)) {
         return Err(Trouble::Malformed("the name of its session is not visible ASCII, or too long").into());
     }
     let session = Session { version, id: named };
     let method = "notifications/initialized";
-    tell(
+    let told = tell(
         &Envelope::of(Some(&session), method),
         &Sent::<()>::notification(method, None),
-    )?;
-    Ok(opened(session, said.capabilities, said.server_info))
+    );
+    match told {
+        // Some servers refuse every message that is no request; the session is there all the same.
+        Ok(())
+        | Err(Trouble::Status {
+            status: 400 | 404..=428 | 430..=499 | 500..,
+            ..
+        }) => {}
+        Err(trouble) => return Err(trouble.into()),
+    }
+    Ok(opened(
+        session,
+        said.capabilities.unwrap_or_default(),
+        said.server_info,
+    ))
+}
+
+/// The server's word to `initialize`, and what it calls the session.
+fn initialised(state: &mut State, version: Version) -> Result<(Reply, Option<String>), Failure> {
+    let id = state.next_id()?;
+    let request = Sent::request(
+        id,
+        "initialize",
+        Initialise {
+            protocol_version: version,
+            capabilities: Capabilities {},
+            client_info: ClientInfo::own(),
+        },
+    );
+    match ask(&Envelope::of(None, "initialize"), id, &request) {
+        Ok(answered) => Ok(answered),
+        Err(Trouble::Status {
+            status: 400,
+            error: Some(error),
+        }) if error.data.is_some() => Ok((Err(error), None)),
+        Err(trouble) => Err(trouble.into()),
+    }
 }
 
 fn opened(session: Session, offered: Offered<'_>, server: Option<Server<'_>>) -> Opened {
@@ -165,9 +262,11 @@ fn opened(session: Session, offered: Offered<'_>, server: Option<Server<'_>>) ->
         session,
         title: server.as_ref().and_then(|server| {
             let title = server.title.as_deref().and_then(shown);
-            title.or_else(|| shown(&server.name))
+            title.or_else(|| server.name.as_deref().and_then(shown))
         }),
-        release: server.as_ref().and_then(|server| shown(&server.version)),
+        release: server
+            .as_ref()
+            .and_then(|server| server.version.as_deref().and_then(shown)),
         has_tools: offered.tools.is_some(),
     }
 }

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A version that is spoken here. Streamable HTTP began with the first of them.
+/// A version that is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
+    /// Written for another transport. Servers that settle on it over streamable HTTP are spoken to as those of the next one:
+    /// nothing of tools has changed between the two.
+    #[serde(rename = "2024-11-05")]
+    V2024_11_05,
     /// With sessions; an answer may be a list of messages.
     #[serde(rename = "2025-03-26")]
     V2025_03_26,
@@ -20,6 +24,15 @@ pub enum Version {
 }
 
 impl Version {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 5] = [
+        Self::V2026_07_28,
+        Self::V2025_11_25,
+        Self::V2025_06_18,
+        Self::V2025_03_26,
+        Self::V2024_11_05,
+    ];
+
     /// The newest that begins with `initialize`, which is what such a server is asked for.
     pub const NEWEST_WITH_SESSIONS: Self = Self::V2025_11_25;
 
@@ -27,6 +40,7 @@ impl Version {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::V2024_11_05 => "2024-11-05",
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
@@ -37,14 +51,21 @@ impl Version {
     /// The version of this name, if it is spoken here.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::V2025_03_26,
-            Self::V2025_06_18,
-            Self::V2025_11_25,
-            Self::V2026_07_28,
-        ]
-        .into_iter()
-        .find(|version| version.as_str() == text)
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// The newest of those with sessions that a server names as its own.
+    #[must_use]
+    pub fn newest_with_sessions_of<T: AsRef<str>>(named: &[T]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|version| !version.is_stateless() && version.is_named(named))
+    }
+
+    /// Whether a server names it as one of its own.
+    #[must_use]
+    pub fn is_named<T: AsRef<str>>(self, named: &[T]) -> bool {
+        named.iter().any(|text| text.as_ref() == self.as_str())
     }
 
     /// Whether requests stand for themselves.
@@ -56,7 +77,7 @@ impl Version {
     /// Whether requests after the first name the version in a header field.
     #[must_use]
     pub const fn names_itself(self) -> bool {
-        !matches!(self, Self::V2025_03_26)
+        !matches!(self, Self::V2024_11_05 | Self::V2025_03_26)
     }
 }
 

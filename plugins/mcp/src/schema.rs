@@ -88,6 +88,9 @@ impl Schema {
             let Some(name) = schema.get(HEADER_OF_PROPERTY) else {
                 continue;
             };
+            if !is_of_header(schema) {
+                return Err(Problem::HeaderType(argument.chars().take(64).collect()));
+            }
             let name = name.as_str().filter(|name| header::is_name(name));
             let field = name.map(|name| format!("{PARAMETER}{}", name.to_ascii_lowercase()));
             match field {
@@ -106,6 +109,18 @@ impl Schema {
     fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
         let properties = self.value.get("properties").and_then(Value::as_object);
         properties.into_iter().flatten()
+    }
+}
+
+/// Whether every value of a schema has a spelling in a header field: one of these types, by its own word. A `null` is left out.
+fn is_of_header(schema: &Value) -> bool {
+    let is_plain = |kind: &Value| matches!(kind.as_str(), Some("string" | "integer" | "boolean"));
+    match schema.get("type") {
+        Some(Value::Array(kinds)) => {
+            kinds.iter().any(is_plain) && kinds.iter().all(|kind| is_plain(kind) || kind == "null")
+        }
+        Some(kind) => is_plain(kind),
+        None => false,
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct Listed<'a> {
     title: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     description: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    input_schema: &'a RawValue,
+    #[serde(borrow, default)]
+    input_schema: Option<&'a RawValue>,
     #[serde(borrow, default)]
     output_schema: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -78,6 +78,10 @@ pub(crate) enum Problem {
         "the argument {0:?} is to be repeated in a header field, whose name is none or stands there twice"
     )]
     Header(String),
+    #[error(
+        "the argument {0:?} is to be repeated in a header field, and is of no type that can be: string, integer or boolean"
+    )]
+    HeaderType(String),
     #[error("the tool can only be called as a task, which is not offered")]
     Task,
     #[error("{0} is larger than {1} bytes")]
@@ -92,7 +96,7 @@ impl Problem {
             Self::Name | Self::Twice => "name",
             Self::Schema(_) => "schema",
             Self::Reference => "reference",
-            Self::Header(_) => "parameter",
+            Self::Header(_) | Self::HeaderType(_) => "parameter",
             Self::Task => "method",
             Self::TooLarge(..) => "too-large",
         }
@@ -114,7 +118,10 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
         return Err(Problem::Task);
     }
     let mut notes = Vec::new();
-    let input = Schema::read(listed.input_schema.get())?;
+    let input = listed
+        .input_schema
+        .ok_or(Problem::Schema("of arguments is missing"))?;
+    let input = Schema::read(input.get())?;
     if !input.is_of_object() {
         return Err(Problem::Schema("of arguments is of no object"));
     }

@@ -14,6 +14,8 @@ pub(crate) enum Trouble {
     Http(HttpError),
     /// An HTTP status that says no, and what the server said with it.
     Status { status: u16, error: Option<RpcError> },
+    /// Nothing came back in the time that the question is worth.
+    Silent,
     /// What came back is not MCP.
     Malformed(&'static str),
     /// More came back than is read.
@@ -49,6 +51,7 @@ impl From<Trouble> for Failure {
         match trouble {
             Trouble::Http(error) => error.into(),
             Trouble::Status { status, error } => of_status(status, error),
+            Trouble::Silent => sent(Code::Timeout, "the server did not answer in time".to_owned()),
             Trouble::Malformed(what) => sent(
                 Code::Upstream,
                 format!("the server's answer is not as MCP has it: {what}"),

@@ -231,13 +231,75 @@ fn an_answer_to_another_request_is_nobodys() {
             move |request: &Request| stream(&[other(request, own.clone()), answer_of(request, "mine")]);
         assert_eq!(refused(first), Code::Upstream, "{id}");
     }
-    // The own number as text is another one.
-    let text = move |request: &Request| {
-        toolhost_sdk::testing::json(200, &other(request, json!(request.id().to_string())))
-    };
-    assert_eq!(refused(text), Code::Upstream);
     let none = move |request: &Request| toolhost_sdk::testing::json(200, &other(request, Value::Null));
     assert_eq!(refused(none), Code::Upstream);
+}
+
+/// As servers have written it that take any id for text, or any number for one with a fraction.
+#[test]
+fn the_own_number_may_be_spelled_in_another_way() {
+    let spellings: [fn(&Value) -> String; 4] = [
+        |id| format!("{id:?}").replace("Number(", "").replace(')', ""),
+        |id| format!("\"{id}\""),
+        |id| format!("{id}.0"),
+        |id| format!("\"{id}.00\""),
+    ];
+    for spelling in spellings {
+        let (_host, _) = host(legacy, move |request| {
+            (request.method() == "tools/call").then(|| {
+                let body = answer_of(request, "mine").to_string();
+                let own = format!("\"id\":{}", request.id());
+                assert!(body.contains(&own), "{body}");
+                let body = body.replace(&own, &format!("\"id\":{}", spelling(request.id())));
+                Ok(Response {
+                    status: 200,
+                    headers: vec![("content-type".into(), "application/json".into())],
+                    body: body.into_bytes(),
+                })
+            })
+        });
+        assert_eq!(call(json!({})).unwrap().content.len(), 1);
+    }
+}
+
+/// What older and simpler servers write where nothing is at stake.
+#[test]
+fn what_is_missing_or_null_without_a_meaning_is_taken_as_it_is_meant() {
+    let changes: [fn(&mut Value); 6] = [
+        |message| message["result"]["content"] = Value::Null,
+        |message| message["result"]["isError"] = Value::Null,
+        |message| message["result"]["structuredContent"] = Value::Null,
+        |message| message["result"] = json!({}),
+        |message| drop(message.as_object_mut().unwrap().remove("jsonrpc")),
+        |message| message["error"] = Value::Null,
+    ];
+    for kind in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/plain",
+        "",
+    ] {
+        for change in changes {
+            let (_host, _) = host(legacy, move |request| {
+                (request.method() == "tools/call").then(|| {
+                    let mut message = answer_of(request, "a");
+                    change(&mut message);
+                    let field = ("content-type".to_owned(), kind.to_owned());
+                    Ok(Response {
+                        status: 200,
+                        headers: if kind.is_empty() { vec![] } else { vec![field] },
+                        body: format!("\u{feff}{message}").into_bytes(),
+                    })
+                })
+            });
+            call(json!({})).unwrap();
+        }
+    }
+    let (_host, _) = host(legacy, |request| {
+        let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "unreadable"}});
+        (request.method() == "tools/call").then(|| toolhost_sdk::testing::json(200, &error))
+    });
+    assert!(call(json!({})).unwrap_err().message.contains("unreadable"));
 }
 
 #[test]

@@ -144,8 +144,8 @@ fn one_bad_tool_fails_no_other() {
     assert_eq!(
         reasons,
         [
-            ("?", "malformed"),
-            ("?", "malformed"),
+            ("tool 2 of the list", "malformed"),
+            ("no-schema", "schema"),
             ("of-array", "schema"),
             ("noname", "name"),
             ("outside", "reference"),
@@ -157,6 +157,48 @@ fn one_bad_tool_fails_no_other() {
             ("Twice", "name"),
         ]
     );
+}
+
+/// MCP 2026-07-28: `x-mcp-header` stands at texts, integers and booleans alone; a request could not be written for others.
+#[test]
+fn a_header_field_of_a_type_that_has_no_spelling_leaves_its_tool_out_by_name() {
+    let of = |name: &str, kind: Value| {
+        let mut listed = tool(name);
+        listed["inputSchema"]["properties"]["id"] = json!({"type": kind, "x-mcp-header": "Id"});
+        listed
+    };
+    let mut without = tool("without");
+    without["inputSchema"]["properties"]["id"] = json!({"x-mcp-header": "Id"});
+    let found = listing(json!([
+        of("text", json!("string")),
+        of("whole", json!("integer")),
+        of("flag", json!("boolean")),
+        of("maybe", json!(["string", "null"])),
+        of("number", json!("number")),
+        of("array", json!("array")),
+        of("object", json!("object")),
+        of("null", json!("null")),
+        of("either", json!(["string", "object"])),
+        without,
+    ]));
+    let names: Vec<_> = found.tools.iter().map(|tool| tool.tool.name.as_str()).collect();
+    assert_eq!(names, ["text", "whole", "flag", "maybe"]);
+    for (skipped, name) in found
+        .skipped
+        .iter()
+        .zip(["number", "array", "object", "null", "either", "without"])
+    {
+        assert_eq!(
+            (skipped.operation.as_str(), skipped.reason.as_str()),
+            (name, "parameter")
+        );
+        assert!(
+            skipped.message.contains("\"id\"") && skipped.message.contains("integer"),
+            "{}",
+            skipped.message
+        );
+    }
+    assert_eq!(found.skipped.len(), 6);
 }
 
 #[test]
@@ -192,6 +234,11 @@ fn a_list_is_read_to_its_end_and_no_further() {
     let many = |_: &Request| json!({"tools": (0..2_001).map(|n| tool(&format!("t{n}"))).collect::<Vec<_>>()});
     assert_eq!(pages(many).unwrap_err(), Code::Limit);
     assert_eq!(pages(|_| json!({"tools": {}})).unwrap_err(), Code::Upstream);
+    for end in [json!(""), Value::Null] {
+        let found = pages(move |_| json!({"tools": [tool("a")], "nextCursor": end})).unwrap();
+        assert_eq!(found.tools.len(), 1);
+    }
+    assert!(pages(|_| json!({"tools": null})).unwrap().tools.is_empty());
 }
 
 #[test]

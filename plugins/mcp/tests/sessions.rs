@@ -57,8 +57,8 @@ fn a_server_of_today_is_asked_once_and_has_no_session() {
 
 #[test]
 fn each_older_version_is_spoken_as_it_was() {
-    for (version, is_named) in [("2025-03-26", false), ("2025-06-18", true)] {
-        let (_host, got) = host(
+    for (version, is_named) in [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", true)] {
+        let (host, got) = host(
             |request| match request.method() {
                 "tools/call" => result(request, json!({"content": []})),
                 "server/discover" => error(request, -32_601, "no such method"),
@@ -74,18 +74,115 @@ fn each_older_version_is_spoken_as_it_was() {
         let call = got.last().unwrap();
         assert_eq!(call.header("mcp-protocol-version"), is_named.then_some(version));
         assert_eq!(call.header("mcp-session-id"), None, "the server names no session");
+        assert_ne!(
+            host.cancel_note(),
+            b"",
+            "closing the stream says nothing in this version"
+        );
     }
+}
+
+/// MCP 2026-07-28, versioning: whatever else the first question comes to, the server may be one of before.
+#[test]
+fn a_server_that_fails_over_the_first_question_is_begun_with_as_an_older_one() {
+    let html = |code: u16| {
+        let mut response = status(code, &json!({})).unwrap();
+        response.headers = vec![("content-type".into(), "text/html".into())];
+        response.body = b"<html>bad gateway</html>".to_vec();
+        Ok(response)
+    };
+    let answers: [&dyn Fn() -> support::Said; 9] = [
+        &|| status(500, &json!({"error": "Internal Server Error"})),
+        &|| html(502),
+        &|| html(200),
+        &|| html(404),
+        &|| status(400, &json!({})),
+        &|| status(405, &Value::Null),
+        &|| status(202, &Value::Null),
+        &|| toolhost_sdk::testing::json(200, &json!([])),
+        &|| {
+            let mut broken = failing(HttpCode::Upstream, "broke off");
+            broken.sent = true;
+            Err(broken)
+        },
+    ];
+    for answer in answers {
+        let said = answer();
+        let (_host, got) = host(legacy, move |request| {
+            (request.method() == "server/discover").then(|| said.clone())
+        });
+        call(json!({})).unwrap();
+        assert_eq!(methods(&got)[..2], ["server/discover", "initialize"]);
+    }
+}
+
+#[test]
+fn of_the_versions_that_a_server_names_the_newest_that_is_spoken_here_is_tried() {
+    for (supported, asked) in [
+        (json!(["2025-06-18", "2025-03-26"]), Ok("2025-06-18")),
+        (json!(["2030-01-01", "2024-11-05"]), Ok("2024-11-05")),
+        (json!(["2030-01-01"]), Err(Code::Unsupported)),
+        (json!("anything"), Ok("2025-11-25")),
+    ] {
+        let of_refusal = supported.clone();
+        let (_host, got) = host(legacy, move |request| {
+            let mut refusal =
+                json!({"jsonrpc": "2.0", "id": request.id(), "error": {"code": -32022, "message": "v"}});
+            refusal["error"]["data"] = json!({"supported": of_refusal, "requested": "2026-07-28"});
+            (request.method() == "server/discover").then(|| status(400, &refusal))
+        });
+        let called = call(json!({}));
+        match asked {
+            Ok(version) => {
+                called.unwrap();
+                assert_eq!(got.borrow()[1].body["params"]["protocolVersion"], version);
+            }
+            Err(code) => {
+                let failure = called.unwrap_err();
+                assert!(
+                    failure.code == code && failure.message.contains("2030-01-01"),
+                    "{failure:?}"
+                );
+            }
+        }
+    }
+    // It may name the one that it was asked in: then it is asked again, once.
+    for refusals in [1, 2] {
+        let left = Cell::new(refusals);
+        let (_host, got) = host(modern, move |request| {
+            let refuses = request.method() == "server/discover" && left.get() > 0;
+            left.set(left.get() - i32::from(refuses));
+            let refusal = json!({"jsonrpc": "2.0", "id": request.id(), "error":
+                {"code": -32022, "message": "v", "data": {"supported": ["2026-07-28"]}}});
+            refuses.then(|| status(400, &refusal))
+        });
+        assert_eq!(call(json!({})).is_ok(), refusals == 1);
+        assert_eq!(methods(&got)[..2], ["server/discover", "server/discover"]);
+    }
+    // The same of an older server, which knows no first question.
+    let (_host, got) = host(legacy, |request| {
+        let is_new = request.body["params"]["protocolVersion"] == "2025-11-25";
+        let refusal = json!({"jsonrpc": "2.0", "id": request.id(), "error":
+            {"code": -32602, "message": "v", "data": {"supported": ["2025-03-26"]}}});
+        (request.method() == "initialize" && is_new).then(|| status(400, &refusal))
+    });
+    call(json!({})).unwrap();
+    assert_eq!(got.borrow()[2].body["params"]["protocolVersion"], "2025-03-26");
 }
 
 #[test]
 fn a_version_that_is_not_spoken_here_is_said_to_be_so() {
     let (_host, _) = host(legacy, |request| {
-        let said = json!({"protocolVersion": "2024-11-05", "capabilities": {}});
+        let said = json!({"protocolVersion": "2024-10-07", "capabilities": {}});
         (request.method() == "initialize").then(|| result(request, said))
     });
     let failure = call(json!({})).unwrap_err();
     assert_eq!(failure.code, Code::Unsupported);
-    assert!(failure.message.contains("2024-11-05"));
+    assert!(
+        failure
+            .message
+            .contains("MCP 2024-10-07; 2024-11-05 to 2026-07-28")
+    );
 }
 
 #[test]
