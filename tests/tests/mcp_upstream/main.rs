@@ -12,6 +12,8 @@ mod changed;
 mod dropped;
 mod evil;
 mod hostile;
+mod left_out;
+mod older;
 mod real;
 mod sessions;
 

@@ -39,6 +39,12 @@ pub(crate) struct ConnectionShowArgs {
     /// The configuration [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Where grants are kept, and so what is approved [default: host.lock beside the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Where compiled plugins are kept [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
+    #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use connection::{
-    ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionTestArgs, ExplainArgs, LintArgs,
+    ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionShowArgs, ConnectionTestArgs, ExplainArgs,
+    LintArgs,
 };
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,

@@ -80,6 +80,17 @@ pub(crate) fn sandbox(
     })
 }
 
+/// A sandbox for looking: it has no credentials, and nothing that runs in it is given a connection.
+///
+/// # Errors
+/// As [`sandbox`].
+pub(crate) fn sandbox_for_looking(setup: &Setup) -> anyhow::Result<Sandbox> {
+    let audit = Arc::new(toolhost_audit::LogSink);
+    let egress = egress(super::network()?, super::no_credentials(), audit)?;
+    let cache = Some(setup.cache_dir.clone());
+    sandbox(Limits::default(), 1, cache, egress, super::no_values())
+}
+
 /// Loads the plugins, gets the yes for what they ask for, and builds the catalogue.
 ///
 /// # Errors

@@ -14,7 +14,8 @@ use crate::grants::{Answerer, Lock};
 use crate::output::{self, Show};
 use crate::setup::Setup;
 use crate::verbs::run::ask;
-use crate::wiring::{self, Choosing, Ground, Sources, adapters::Room};
+use crate::wiring::adapters::{Approval, LeftOut, Room};
+use crate::wiring::{self, Choosing, Ground, Sources};
 
 /// One discovery at a time.
 const SLOTS: u32 = 1;
@@ -23,16 +24,31 @@ const SLOTS: u32 = 1;
 struct Approved {
     connection: String,
     tools: usize,
+    /// Operations that give no tool.
+    without_tool: Vec<LeftOut>,
 }
 
 impl Show for Approved {
     fn text(&self) -> String {
-        format!("connection {}, approved tools: {}", self.connection, self.tools)
+        let head = format!("connection {}, approved tools: {}", self.connection, self.tools);
+        let without = self
+            .without_tool
+            .iter()
+            .map(|left| format!("without tool: {}", left.line()));
+        std::iter::once(head)
+            .chain(without)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let row = vec![self.connection.clone(), self.tools.to_string()];
-        (output::head(&["connection", "tools"]), vec![row])
+        let row = vec![self.connection.clone(), self.tools.to_string(), String::new()];
+        let without = self
+            .without_tool
+            .iter()
+            .map(|left| vec![self.connection.clone(), String::new(), left.line()]);
+        let rows = std::iter::once(row).chain(without).collect();
+        (output::head(&["connection", "tools", "without tool"]), rows)
     }
 }
 
@@ -62,12 +78,13 @@ pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let tools = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
+    let Approval { tools, left_out } = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
     output::show(
         format,
         &Approved {
             connection: name.to_string(),
             tools,
+            without_tool: left_out,
         },
     )
 }
@@ -78,7 +95,7 @@ async fn approve(
     name: &ConnectionName,
     settings: &AdapterSettings,
     mut answerer: Answerer<'_>,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Approval> {
     let network = wiring::network()?;
     let mut lock = Lock::read(&setup.lock)?;
     let of = |egress: Arc<Egress>, kv| {

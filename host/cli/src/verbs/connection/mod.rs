@@ -12,7 +12,7 @@ use crate::args::{ConnectionCommand, OutputFormat};
 pub(super) fn run(command: &ConnectionCommand, format: OutputFormat) -> anyhow::Result<()> {
     match command {
         ConnectionCommand::List(args) => list::run(args.config.as_deref(), format),
-        ConnectionCommand::Show(args) => show::run(&args.name, args.config.as_deref(), format),
+        ConnectionCommand::Show(args) => show::run(args, format),
         ConnectionCommand::Test(args) => test::run(args, format),
         ConnectionCommand::Login(args) => login::run(args, format),
         ConnectionCommand::Approve(args) => approve::run(args, format),

@@ -1,13 +1,16 @@
-use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
 
-use crate::args::OutputFormat;
-use crate::config::Config;
+use crate::args::{ConnectionShowArgs, OutputFormat};
+use crate::config::{AdapterSettings, Config};
 use crate::exit::Failure;
+use crate::grants::{Described, Lock};
 use crate::output::{self, Show, head, printable};
-use crate::setup::{read_config, what_lasts};
+use crate::setup::{Setup, default_cache_dir, lock_of, read_config, what_lasts};
+use crate::wiring;
+use crate::wiring::adapters::{LeftOut, approved_left_out, load};
 
 /// A connection, as its operator wrote it.
 #[derive(Serialize)]
@@ -36,10 +39,17 @@ pub(super) struct Shown {
     allow_http: bool,
     allow_loopback: bool,
     allow_private: bool,
+    /// Tools that are approved of what its system describes; none where it has no adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<usize>,
+    /// Operations of it that give no tool; none where what was approved is not kept any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without_tool: Option<Vec<LeftOut>>,
 }
 
-pub(super) fn run(name: &str, config: Option<&Path>, format: OutputFormat) -> anyhow::Result<()> {
-    let mut config = read_config(config)?;
+pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let name = args.name.as_str();
+    let mut config = read_config(args.config.as_deref())?;
     what_lasts(&mut config)?;
     let known = ConnectionName::parse(name).ok();
     let known = known.and_then(|name| config.connections.get(&name));
@@ -47,7 +57,47 @@ pub(super) fn run(name: &str, config: Option<&Path>, format: OutputFormat) -> an
         let name = printable(name);
         return Err(Failure::usage(format!("there is no [connections.{name}] in the configuration")).into());
     };
-    output::show(format, &Shown::of(&config, connection))
+    let connection = Arc::clone(connection);
+    let mut shown = Shown::of(&config, &connection);
+    if let Some(settings) = config.adapters.remove(&connection.name) {
+        let lock = Lock::read(&lock_of(&config, args.lock.as_deref()))?;
+        let yes = lock.described(connection.name.as_str());
+        shown.tools = Some(yes.map_or(0, |yes| yes.tools.len()));
+        if let Some(yes) = yes {
+            shown.without_tool = without_tool(args, config, &connection, &settings, yes)?;
+        }
+    }
+    output::show(format, &shown)
+}
+
+/// Nothing is fetched, and no system is asked.
+fn without_tool(
+    args: &ConnectionShowArgs,
+    config: Config,
+    connection: &Arc<Connection>,
+    settings: &AdapterSettings,
+    yes: &Described,
+) -> anyhow::Result<Option<Vec<LeftOut>>> {
+    let cache_dir = args.cache_dir.clone().or_else(|| config.cache_dir.clone());
+    let setup = Setup {
+        lock: lock_of(&config, args.lock.as_deref()),
+        config,
+        dev_tenant: None,
+        plugins: Vec::new(),
+        yes: false,
+        cache_dir: cache_dir.map_or_else(default_cache_dir, Ok)?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let sandbox = wiring::sandbox_for_looking(&setup)?;
+        // Where its component is not there, the connection is shown all the same.
+        let Ok(adapter) = load(&setup, &sandbox, &settings.adapter).await else {
+            return Ok(None);
+        };
+        Ok(approved_left_out(&setup, &adapter, connection, settings, yes).await)
+    })
 }
 
 impl Shown {
@@ -99,6 +149,8 @@ impl Shown {
             allow_http: connection.allow_http,
             allow_loopback: connection.allow_loopback,
             allow_private: connection.allow_private,
+            tools: None,
+            without_tool: None,
         }
     }
 
@@ -136,7 +188,7 @@ impl Shown {
             .allow
             .as_ref()
             .map_or_else(|| "what plugins ask for".to_owned(), |allow| all(allow));
-        vec![
+        let mut members = vec![
             ("name", self.name.clone()),
             ("base", printable(&self.base)),
             ("description", printable(&self.description)),
@@ -162,7 +214,11 @@ impl Shown {
                 "cleartext",
                 if self.allow_http { "allowed" } else { "refused" }.to_owned(),
             ),
-        ]
+        ];
+        members.extend(self.tools.map(|tools| ("approved tools", tools.to_string())));
+        let without = self.without_tool.iter().flatten();
+        members.extend(without.map(|left| ("without tool", left.line())));
+        members
     }
 }
 

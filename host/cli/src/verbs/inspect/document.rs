@@ -16,7 +16,7 @@ use crate::output::{self, Show, bytes, printable};
 use crate::progress::Progress;
 use crate::setup::{self, Setup, default_cache_dir};
 use crate::wiring;
-use crate::wiring::adapters::{load, of_file};
+use crate::wiring::adapters::{LeftOut, left_out, load, of_file};
 
 /// One line of a description is enough to know a tool by.
 const SHOWN: usize = 120;
@@ -35,7 +35,7 @@ struct Report {
     alternatives: Vec<String>,
     tools: Vec<ToolReport>,
     /// Operations that give no tool.
-    without_tool: Vec<Without>,
+    without_tool: Vec<LeftOut>,
 }
 
 #[derive(Serialize)]
@@ -52,14 +52,6 @@ struct ToolReport {
     output_schema: Option<Value>,
     /// What of the operation the tool does not offer.
     notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Without {
-    operation: String,
-    id: Option<String>,
-    reason: String,
-    message: String,
 }
 
 /// Shows what tools a document would give, and why an operation gives none. It is read in the sandbox.
@@ -125,31 +117,19 @@ fn report(
     size: u64,
 ) -> anyhow::Result<Report> {
     let said = |key: &str| first(&discovery.meta, key);
-    let refused = refusals(&Arc::new(any_connection()?), &discovery.tools);
-    let mut without_tool: Vec<Without> = discovery
-        .skipped
-        .into_iter()
-        .map(|skipped| Without {
-            operation: skipped.operation,
-            id: skipped.id,
-            reason: skipped.reason,
-            message: skipped.message,
+    let connection = Arc::new(any_connection()?);
+    let without_tool = left_out(&connection, &discovery);
+    let refused = refusals(&connection, &discovery.tools);
+    let is_refused = |name: &str| refused.iter().any(|refusal| refusal.tool == name);
+    let tools = discovery
+        .tools
+        .iter()
+        .filter(|found| !is_refused(&found.tool.name))
+        .map(|found| {
+            let operation = format!("{} {}", found.operation.method, found.operation.path);
+            tool(found, operation, first(&found.meta, "id"))
         })
         .collect();
-    let mut tools = Vec::with_capacity(discovery.tools.len());
-    for found in discovery.tools.iter() {
-        let operation = format!("{} {}", found.operation.method, found.operation.path);
-        let id = first(&found.meta, "id");
-        match refused.iter().find(|refusal| refusal.tool == found.tool.name) {
-            Some(refusal) => without_tool.push(Without {
-                operation,
-                id,
-                reason: "host".to_owned(),
-                message: refusal.why.clone(),
-            }),
-            None => tools.push(tool(found, operation, id)),
-        }
-    }
     Ok(Report {
         file: args.file.display().to_string(),
         sha256,

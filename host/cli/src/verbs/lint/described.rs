@@ -3,9 +3,8 @@
 //! A document's author knows nothing of this host's tenants, so such arguments are kept; whoever runs the host decides.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use toolhost_policy::{Connection, Limits};
+use toolhost_policy::Connection;
 use toolhost_sandbox::{Sandbox, contract};
 use toolhost_tools::tenant_arguments;
 
@@ -44,7 +43,7 @@ pub(super) async fn findings(args: &LintArgs, mut config: Config) -> anyhow::Res
         lock: path,
         cache_dir: cache_dir.map_or_else(default_cache_dir, Ok)?,
     };
-    let sandbox = sandbox(&setup)?;
+    let sandbox = wiring::sandbox_for_looking(&setup)?;
     let mut findings = Vec::new();
     for (name, settings) in &setup.config.adapters {
         if let Some(connection) = setup.config.connections.get(name) {
@@ -52,14 +51,6 @@ pub(super) async fn findings(args: &LintArgs, mut config: Config) -> anyhow::Res
         }
     }
     Ok(findings)
-}
-
-/// For looking: it has no credentials, and nothing that runs in it is given a connection.
-fn sandbox(setup: &Setup) -> anyhow::Result<Sandbox> {
-    let audit = Arc::new(toolhost_audit::LogSink);
-    let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;
-    let cache = Some(setup.cache_dir.clone());
-    wiring::sandbox(Limits::default(), 1, cache, egress, wiring::no_values())
 }
 
 async fn of_connection(

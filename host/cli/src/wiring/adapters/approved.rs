@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
+use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, contract};
 
-use super::{chosen, document, granted};
+use super::{LeftOut, chosen, document, granted, left_out};
 use crate::config::AdapterSettings;
 use crate::grants;
 use crate::setup::Setup;
@@ -33,17 +36,39 @@ pub(super) fn of_answer(adapter: &Adapter, yes: &grants::Described) -> Option<co
     adapter.answered_before(yes.answer.as_deref()?)
 }
 
-/// The tools of a connection that are approved and chosen, for looking at them: nothing is fetched, asked or approved. `None`
-/// where what was approved is not kept any more, or another adapter is there by now.
+/// What was said yes to of a connection: nothing is fetched, asked or approved. `None` where it is not kept any more, or another
+/// adapter is there by now.
+async fn discovery(
+    setup: &Setup,
+    adapter: &Adapter,
+    settings: &AdapterSettings,
+    yes: &grants::Described,
+) -> Option<contract::Discovery> {
+    match &settings.spec {
+        Some(_) => of_document(setup, adapter, yes).await,
+        None => of_answer(adapter, yes),
+    }
+}
+
+/// The tools of a connection that are approved and chosen, for looking at them, under the same conditions.
 pub(crate) async fn approved(
     setup: &Setup,
     adapter: &Adapter,
     settings: &AdapterSettings,
     yes: &grants::Described,
 ) -> Option<Vec<contract::Discovered>> {
-    let discovery = match &settings.spec {
-        Some(_) => of_document(setup, adapter, yes).await?,
-        None => of_answer(adapter, yes)?,
-    };
+    let discovery = discovery(setup, adapter, settings, yes).await?;
     Some(chosen::only(settings, granted(discovery.tools, yes)))
+}
+
+/// What gives no tool of it, under the same conditions.
+pub(crate) async fn approved_left_out(
+    setup: &Setup,
+    adapter: &Adapter,
+    connection: &Arc<Connection>,
+    settings: &AdapterSettings,
+    yes: &grants::Described,
+) -> Option<Vec<LeftOut>> {
+    let discovery = discovery(setup, adapter, settings, yes).await?;
+    Some(left_out(connection, &discovery))
 }

@@ -7,7 +7,7 @@ use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
 use toolhost_sandbox::CallContext;
 use toolhost_tools::{granted, refusals};
 
-use super::{Room, chosen, load, pins};
+use super::{LeftOut, Room, chosen, left_out, load, notes, pins};
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
 use crate::grants::{self, Answerer, Lock, approve_described};
@@ -16,8 +16,15 @@ use crate::output::printable;
 /// How long asking a system what it offers may take, as long as looking at a document may.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// What was approved of a connection.
+pub(crate) struct Approval {
+    /// How many tools.
+    pub(crate) tools: usize,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
 impl Room<'_> {
-    /// The yes to what a document describes now. How many tools that is.
+    /// The yes to what a document describes now.
     ///
     /// # Errors
     /// It cannot be had or read, or nobody said yes.
@@ -27,16 +34,20 @@ impl Room<'_> {
         settings: &AdapterSettings,
         lock: &mut Lock,
         answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<usize> {
+    ) -> anyhow::Result<Approval> {
         let connection = self.connection(name)?;
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
         let spec = settings.spec.as_ref();
         let spec = spec.ok_or_else(|| Failure::usage(format!("connections.{name}.spec is missing")))?;
         let found = self.found(&connection, settings, spec, &adapter, None).await?;
-        yes(self, &found.asked, &found.notes, lock, answerer)
+        yes(self, &found.asked, &found.notes, lock, answerer)?;
+        Ok(Approval {
+            tools: found.asked.tools.len(),
+            left_out: left_out(&found.connection, &found.discovery),
+        })
     }
 
-    /// The yes to what a system answers when it is asked for this caller. How many tools that is.
+    /// The yes to what a system answers when it is asked for this caller.
     ///
     /// # Errors
     /// It does not answer, or nobody said yes.
@@ -48,7 +59,7 @@ impl Room<'_> {
         binding: Binding,
         lock: &mut Lock,
         answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<usize> {
+    ) -> anyhow::Result<Approval> {
         let connection = self.connection(name)?;
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
         let plugin = PluginName::parse(name.as_str()).map_err(|why| Failure::usage(why.to_string()))?;
@@ -67,6 +78,7 @@ impl Room<'_> {
             egress: Arc::new(call),
             meter: None,
             progress: None,
+            log: None,
         };
         let found = adapter
             .ask(context)
@@ -89,7 +101,18 @@ impl Room<'_> {
             base: None,
             tools: pins(&discovery.tools, &refused),
         };
-        yes(self, &asked, &[], lock, answerer)
+        let left_out = left_out(&connection, &discovery);
+        yes(
+            self,
+            &asked,
+            &notes(settings, &discovery, &left_out),
+            lock,
+            answerer,
+        )?;
+        Ok(Approval {
+            tools: asked.tools.len(),
+            left_out,
+        })
     }
 
     fn connection(&self, name: &ConnectionName) -> Result<Arc<Connection>, Failure> {
@@ -112,11 +135,11 @@ fn yes(
     notes: &[String],
     lock: &mut Lock,
     answerer: &mut Answerer<'_>,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<()> {
     approve_described(asked, notes, lock, answerer, room.audit)?.map_err(|text| {
         Failure::refused(format!(
             "{text}this is not approved: answer the question on a terminal, or pass --yes"
         ))
     })?;
-    Ok(asked.tools.len())
+    Ok(())
 }

@@ -5,7 +5,7 @@ use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, contract};
 use toolhost_tools::refusals;
 
-use super::{Room, Served, approved, base, chosen, document, granted, notes, pins};
+use super::{Room, Served, approved, base, chosen, document, granted, left_out, notes, pins};
 use crate::config::{AdapterSettings, Spec};
 use crate::exit::Failure;
 use crate::grants::{self, Answerer, Lock, approve_described, sha256};
@@ -15,8 +15,8 @@ pub(super) struct Found {
     pub(super) asked: grants::Described,
     pub(super) notes: Vec<String>,
     /// At the place that the document says, where the operator says none.
-    connection: Arc<Connection>,
-    discovery: contract::Discovery,
+    pub(super) connection: Arc<Connection>,
+    pub(super) discovery: contract::Discovery,
 }
 
 impl Room<'_> {
@@ -110,7 +110,7 @@ impl Room<'_> {
             tools: pins(&discovery.tools, &refused),
         };
         Ok(Found {
-            notes: notes(settings, &discovery, &refused),
+            notes: notes(settings, &discovery, &left_out(&connection, &discovery)),
             asked,
             connection,
             discovery,

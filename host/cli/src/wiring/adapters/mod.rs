@@ -11,6 +11,7 @@ mod chosen;
 mod component;
 mod described;
 mod document;
+mod left_out;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -21,9 +22,11 @@ use toolhost_policy::{Connection, ConnectionName, PluginName};
 use toolhost_sandbox::{Adapter, Sandbox, contract};
 use toolhost_tools::{Described, Refusal};
 
-pub(crate) use approved::approved;
+pub(crate) use approved::{approved, approved_left_out};
+pub(crate) use approving::Approval;
 pub(crate) use component::{load, read};
 pub(crate) use document::of_file;
+pub(crate) use left_out::{LeftOut, left_out};
 
 use crate::config::AdapterSettings;
 use crate::grants::{self, Answerer, Lock, sha256};
@@ -170,14 +173,23 @@ pub(crate) fn pins(tools: &[contract::Discovered], refused: &[Refusal]) -> BTree
         .collect()
 }
 
+/// How many left-out operations a question names; the verb that asked shows all of them.
+const NAMED: usize = 20;
+
 /// What a person is told beside what the yes is for.
-fn notes(settings: &AdapterSettings, discovery: &contract::Discovery, refused: &[Refusal]) -> Vec<String> {
+fn notes(settings: &AdapterSettings, discovery: &contract::Discovery, left_out: &[LeftOut]) -> Vec<String> {
     let mut notes = Vec::new();
-    let without = discovery.skipped.len() + refused.len();
-    if without > 0 {
-        notes.push(format!(
-            "operations that give no tool: {without}; host inspect on the document shows why"
-        ));
+    if !left_out.is_empty() {
+        notes.push(format!("operations that give no tool: {}", left_out.len()));
+        notes.extend(
+            left_out
+                .iter()
+                .take(NAMED)
+                .map(|left| format!("without {}", left.line())),
+        );
+        if let Some(more) = left_out.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            notes.push(format!("and {more} more"));
+        }
     }
     if settings.takes_base && !discovery.alternatives.is_empty() {
         notes.push(format!(
