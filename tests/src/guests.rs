@@ -1,5 +1,8 @@
 use std::path::PathBuf;
 
+use wasm_encoder::{Component, InstanceSection, Module, ModuleSection};
+use wasmparser::{Parser, Payload};
+
 /// Cargo's target directory: the one this test was built into.
 #[must_use]
 pub fn target() -> PathBuf {
@@ -24,4 +27,30 @@ pub fn path(name: &str) -> PathBuf {
 #[must_use]
 pub fn component(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap()
+}
+
+/// The same component with `more` core instances, each of an empty module: what a guest of many parts needs of a host.
+#[must_use]
+pub fn with_instances(component: &[u8], more: usize) -> Vec<u8> {
+    let (mut depth, mut modules) = (0, 0);
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.unwrap() {
+            Payload::ModuleSection { .. } => {
+                modules += u32::from(depth == 0);
+                depth += 1;
+            }
+            Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    let mut instances = InstanceSection::new();
+    for _ in 0..more {
+        instances.instantiate(modules, std::iter::empty::<(&str, wasm_encoder::ModuleArg)>());
+    }
+    let mut sections = Component::new();
+    sections.section(&ModuleSection(&Module::new()));
+    sections.section(&instances);
+    let header = Component::new().finish().len();
+    [component, &sections.finish()[header..]].concat()
 }

@@ -55,7 +55,7 @@ pub fn text_of(output: &ToolOutput) -> String {
 /// How a [`Rig`] is built.
 #[derive(Debug, Default)]
 pub struct RigBuilder {
-    plugins: Vec<String>,
+    plugins: Vec<Vec<u8>>,
     connections: Vec<Connection>,
     credentials: Vec<(String, String, String)>,
     limits: LimitsPatch,
@@ -68,8 +68,14 @@ pub struct RigBuilder {
 
 impl RigBuilder {
     #[must_use]
-    pub fn plugin(mut self, name: &str) -> Self {
-        self.plugins.push(name.into());
+    pub fn plugin(self, name: &str) -> Self {
+        self.component(guests::component(name))
+    }
+
+    /// A plugin that is no file of the guests.
+    #[must_use]
+    pub fn component(mut self, bytes: Vec<u8>) -> Self {
+        self.plugins.push(bytes);
         self
     }
 
@@ -176,8 +182,8 @@ impl RigBuilder {
             .map(|connection| (connection.name.clone(), Arc::new(connection)))
             .collect();
         let mut plugins = Vec::new();
-        for name in &self.plugins {
-            let plugin = sandbox.load(&guests::component(name)).await.unwrap();
+        for bytes in &self.plugins {
+            let plugin = sandbox.load(bytes).await.unwrap();
             let grant = Grant::resolve(plugin.manifest().unwrap(), &connections, &limits).unwrap();
             plugins.push((plugin, grant));
         }

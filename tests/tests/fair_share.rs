@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tests::{Billing, Host, Issuer, Rig, Upstream, connection, text_of};
+use toolhost_tests::{Billing, Host, Issuer, Rig, RigBuilder, Upstream, connection, guests, text_of};
 use toolhost_tools::{CallOptions, CallOutcome, ModelArgs};
 
 /// A call that goes on beside the test.
@@ -69,6 +69,35 @@ async fn a_tenant_that_takes_all_the_slots_it_gets_leaves_room_for_others() {
     }
     let of = |code| codes.iter().filter(|known| **known == code).count();
     assert_eq!((of(ErrorCode::LimitExceeded), of(ErrorCode::Busy)), (8, 13));
+}
+
+/// Only slots are scarce: a plugin of many core instances cannot use up what another tenant's calls need beside a free slot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_of_many_parts_takes_slots_and_nothing_else_from_other_tenants() {
+    let rig = RigBuilder::default()
+        .component(guests::with_instances(&guests::component("evil"), 50))
+        .slots(16)
+        .limits(|limits| limits.cpu_ms = Some(1_500))
+        .build()
+        .await;
+    let spinning: Vec<_> = (0..20).map(|_| begin(&rig, "acme", "spin")).collect();
+    while rig.sandbox.free_slots() > 2 {
+        tokio::task::yield_now().await;
+    }
+    for tenant in ["globex", "initech"] {
+        let output = rig.call(tenant, "spin_rounds", json!({"n": 1})).await.unwrap();
+        assert!(!text_of(&output).is_empty());
+    }
+    let mut codes = Vec::new();
+    for call in spinning {
+        codes.push(call.await.unwrap().unwrap_err().code);
+    }
+    let of = |code| codes.iter().filter(|known| **known == code).count();
+    assert_eq!(
+        (of(ErrorCode::LimitExceeded), of(ErrorCode::Busy)),
+        (14, 6),
+        "{codes:?}"
+    );
 }
 
 /// By order and not by time: the late one gets a whole share of the threads, and the others six parts of one.

@@ -101,9 +101,18 @@ async fn a_stack_without_end_is_a_trap_and_not_an_abort() {
 #[tokio::test(flavor = "multi_thread")]
 async fn traps_and_panics_are_failures_of_one_call() {
     let rig = Rig::of("evil").build().await;
-    for tool in ["trap", "panic", "exit"] {
+    for (tool, says) in [
+        ("trap", "unreachable"),
+        ("panic", "panicked at"),
+        ("panic", "the guest panicked on purpose"),
+        ("exit", "ended itself with exit status 0"),
+    ] {
         let error = rig.call("acme", tool, json!({})).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::PluginFailed, "{tool}: {error}");
+        assert!(
+            error.message.contains(says) && !error.message.contains("RUST_BACKTRACE"),
+            "{error}"
+        );
     }
 }
 
@@ -169,7 +178,8 @@ async fn full_means_busy_at_once_and_never_a_queue() {
         8,
         "{errors:?}"
     );
-    assert!(started.elapsed() < Duration::from_secs(5));
+    // Ten in a queue of two would be 2.5 s of CPU, on a machine under load much more; a call alone has 30 s.
+    assert!(started.elapsed() < Duration::from_secs(25));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,7 +244,7 @@ async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
     };
     assert!(said.contains("timeout"), "{said}");
     assert_eq!(upstream.seen().len(), 1);
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(14));
     assert_eq!(rig.sandbox.free_slots(), 1);
 }
 

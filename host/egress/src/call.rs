@@ -121,6 +121,12 @@ impl EgressCall {
         (!note.is_empty()).then_some(note)
     }
 
+    /// Whether it has made a request.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
     /// Says whether the tool changes nothing, by its own word. Until then it may.
     #[must_use]
     pub fn of_read_only_tool(mut self, is_read_only: bool) -> Self {

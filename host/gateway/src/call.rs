@@ -104,7 +104,11 @@ pub(crate) async fn call(
     arguments: ModelArgs,
     options: CallOptions,
 ) -> Result<CallOutcome, PublicError> {
-    let started = Instant::now();
+    let counted = Counted {
+        door,
+        started: Instant::now(),
+        is_over: false,
+    };
     let call = AssertUnwindSafe(async { path.call(binding, name, arguments, options).await });
     let outcome = call.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(tool = name, "a call panicked");
@@ -113,6 +117,29 @@ pub(crate) async fn call(
             "the host could not do its part; the log has the reason",
         ))
     });
-    metrics::called(door, &outcome, started.elapsed());
+    counted.ends(&outcome);
     outcome
+}
+
+/// A call in the metrics: counted once, as cancelled where its caller went away and it was dropped.
+struct Counted {
+    door: Door,
+    started: Instant,
+    is_over: bool,
+}
+
+impl Counted {
+    fn ends(mut self, outcome: &Result<CallOutcome, PublicError>) {
+        self.is_over = true;
+        metrics::called(self.door, outcome, self.started.elapsed());
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let gone = PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller");
+            metrics::called(self.door, &Err(gone), self.started.elapsed());
+        }
+    }
 }

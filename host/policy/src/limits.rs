@@ -100,10 +100,10 @@ limits! {
     result_bytes: "bytes" = MIB, max 64 * MIB;
     /// Resource handles that a guest holds at once.
     handles: "handles" = 1_000, max 100_000;
-    /// Elements of one table; engines inside a guest need more than 20,000.
+    /// Elements of a call's tables together; engines inside a guest need more than 20,000.
     table_elements: "elements" = 100_000, max 1_000_000;
-    /// Core instances of one component; a composed Python guest has about ten.
-    instances: "instances" = 32, max 128;
+    /// Core instances of one component; a Python guest has about ten, with --stub-wasi 39.
+    instances: "instances" = 64, max 128;
     /// Requests that one tool call may make.
     http_calls: "requests" = 32, max 10_000;
     /// Body of one request.

@@ -119,9 +119,9 @@ impl Adapter {
     ) -> Result<Result<Discovery, Failure>, SandboxError> {
         let sandbox = &self.loaded.sandbox;
         let (made, permit) = sandbox.discovering.turn().await?;
-        let ready = Ready::of_artefact(&made.engine, &made.linker, &self.artefact)?;
-        let indices = GuestIndices::new(ready.pre()).map_err(|_| SandboxError::Internal)?;
         let limits = discovering::limits(&sandbox.settings.limits);
+        let ready = Ready::of_artefact(&made.engine, &made.linker, &limits, &self.artefact)?;
+        let indices = GuestIndices::new(ready.pre()).map_err(|_| SandboxError::Internal)?;
         let call = context.as_ref().map_or(0, |context| context.call);
         let name = match &context {
             Some(context) => context.plugin.clone(),
@@ -158,9 +158,11 @@ impl Adapter {
         invocation: Invocation,
     ) -> Result<Answered, SandboxError> {
         // Before the call, so that it is dropped after it: by then nothing of it is under way.
-        let _told = self.told_if_dropped(&context, Arc::clone(&descriptor));
+        let mut told = self.told_if_dropped(&context, Arc::clone(&descriptor));
         let invoke = Invoke(self.indices.clone(), descriptor, invocation);
-        self.loaded.answer(context, invoke).await
+        let answered = self.loaded.answer(context, invoke).await;
+        told.ended(&answered);
+        answered
     }
 }
 

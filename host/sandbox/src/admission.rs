@@ -16,6 +16,13 @@ pub(crate) enum Kind {
     TypedModule,
 }
 
+/// The module that core modules of WASI preview 1 import.
+pub(crate) const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// What to do with such a module.
+pub(crate) const ADAPT: &str = "wasm-tools component embed wit FILE -w tool, then \
+     wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm";
+
 /// A file that may be compiled.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -76,9 +83,26 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
             Ok(_) => {}
         }
     }
-    refuse(
-        "the file is a core module without component types; build it as a component (for Rust: --target wasm32-wasip2)",
-    )
+    let how = match imports_preview1(bytes) {
+        true => ADAPT,
+        false => {
+            "host build makes a component of what this gives: wasm-tools component embed wit FILE -w tool"
+        }
+    };
+    refuse(&format!(
+        "the file is a core module without component types; build it as a component (for Rust: --target wasm32-wasip2), \
+         or add the types of the contract: {how}"
+    ))
+}
+
+/// Whether a core module is written for WASI preview 1, which a component has only through an adapter.
+pub(crate) fn imports_preview1(module: &[u8]) -> bool {
+    Parser::new(0).parse_all(module).any(|payload| match payload {
+        Ok(Payload::ImportSection(section)) => section
+            .into_imports()
+            .any(|import| import.is_ok_and(|import| import.module == PREVIEW1)),
+        _ => false,
+    })
 }
 
 #[cfg(test)]

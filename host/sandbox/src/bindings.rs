@@ -21,6 +21,7 @@ wasmtime::component::bindgen!({
         package toolhost:host;
         world both {
             import toolhost:plugin/http@0.1.0;
+            import toolhost:plugin/http-polling@0.1.0;
             import toolhost:plugin/kv@0.1.0;
             import toolhost:plugin/artifacts@0.1.0;
             import toolhost:plugin/upstream-state@0.1.0;

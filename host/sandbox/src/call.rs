@@ -10,6 +10,7 @@ use crate::bindings::exports::toolhost::plugin::tools::GuestIndices;
 use crate::component::{Export, Loaded};
 use crate::contract::{Failure, Invocation, Outcome, Output, Tool};
 use crate::guests::Spun;
+use crate::log_lines::GuestLog;
 use crate::state::{CallScope, HostState};
 use crate::turns::metered;
 use crate::{Plugin, SandboxError};
@@ -36,6 +37,8 @@ pub struct CallContext {
     pub meter: Option<Arc<TenantMeter>>,
     /// Who hears of its progress.
     pub progress: Option<Arc<dyn ProgressSink>>,
+    /// Who hears of its log lines, beside the host's log.
+    pub log: Option<Arc<dyn GuestLog>>,
 }
 
 /// What a call came to.
@@ -45,6 +48,13 @@ pub struct Answered {
     pub outcome: Result<Outcome, Failure>,
     /// How much it returned.
     pub bytes: u64,
+}
+
+impl Answered {
+    /// Whether its failure says that there was no answer in time.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(&self.outcome, Err(failure) if failure.code == TIMEOUT)
+    }
 }
 
 impl std::fmt::Debug for CallContext {
@@ -107,18 +117,18 @@ impl Loaded {
         let outcome = self.run(plugin, call, limits, Some(scope), export).await?;
         // It has come to an end of its own, so there is nothing to be told of it. But who waits for an answer hears of the
         // deadline a moment before the call is dropped for it, and may still return: then the system works on all the same.
-        let is_late = matches!(&outcome, Err(failure) if failure.code == TIMEOUT);
-        if !is_late {
+        let bytes = size_of_outcome(&outcome);
+        let answered = Answered { outcome, bytes };
+        if !answered.is_late() {
             drop(egress.take_note());
         }
-        let bytes = size_of_outcome(&outcome);
         if bytes > result_bytes {
             return Err(SandboxError::Limit {
                 limit: Limit::result_bytes,
                 value: result_bytes,
             });
         }
-        Ok(Answered { outcome, bytes })
+        Ok(answered)
     }
 
     pub(crate) fn scope(&self, context: CallContext) -> CallScope {

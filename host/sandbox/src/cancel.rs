@@ -1,6 +1,7 @@
 //! What a system is told of a call that was dropped before it ended.
 //!
-//! Nobody waits for it, so it is small, short and rare: one instance a dropped call, a few at once, seconds.
+//! Nobody waits for it, so it is small and short: one instance a dropped call, a few at once, seconds. A tenant has its share of
+//! the places, as it has of the slots.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +14,9 @@ use wasmtime::component::Instance;
 use crate::bindings::exports::toolhost::plugin::adapter::GuestIndices;
 use crate::component::Export;
 use crate::contract::Failure;
+use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{Adapter, CallContext, SandboxError};
+use crate::{Adapter, Answered, CallContext, Sandbox, SandboxError};
 
 /// From the drop to the end of the telling. A system that takes longer to hear that nobody waits has ended by itself.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -25,13 +27,75 @@ const CPU_MS: u64 = 200;
 /// Requests of a telling, with one to spare.
 const HTTP_CALLS: u64 = 2;
 
-/// Tellings at once, for all tenants: a caller that drops calls by the hundred must not become a flood at the upstream.
-pub(crate) const AT_ONCE: usize = 16;
+/// Tellings at once, for all tenants, shared as slots are: a caller that drops calls by the hundred must not become a flood at
+/// the upstream.
+const AT_ONCE: u32 = 16;
+
+/// Tellings that wait for their turn or have it, shared likewise. Each keeps a note of at most 4 KiB for two seconds; of calls
+/// that are dropped faster than this the rest is only counted.
+const WAITING: u32 = 512;
 
 /// How long a telling waits for a slot before it looks again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Tells the system when it is dropped, if the call has left a note by then. A call that ended has left none.
+/// The places of those that tell.
+pub(crate) struct Tellings {
+    waiting: Arc<Slots>,
+    telling: Arc<Slots>,
+}
+
+impl Default for Tellings {
+    fn default() -> Self {
+        // They hold no thread of the guests; the call that each makes does.
+        Self {
+            waiting: Arc::new(Slots::new(WAITING, 1)),
+            telling: Arc::new(Slots::new(AT_ONCE, 1)),
+        }
+    }
+}
+
+impl Tellings {
+    fn is_idle(&self) -> bool {
+        self.waiting.free() == WAITING as usize
+    }
+}
+
+impl Sandbox {
+    /// Waits until no call runs and the systems behind dropped ones were told of them, for at most as long as a telling may
+    /// take: before the process ends.
+    pub async fn drained(&self) {
+        let slots = self.inner.settings.slots as usize;
+        let idle = async {
+            while self.free_slots() < slots || !self.inner.tellings.is_idle() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let _late = tokio::time::timeout(DEADLINE, idle).await;
+    }
+}
+
+/// Why a call of an adapter ended without an answer, as the metric names it.
+#[derive(Debug, Clone, Copy)]
+enum Reason {
+    /// Its caller went away or cancelled it, or the host stops.
+    Caller,
+    Timeout,
+    Limit,
+    Failed,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Timeout => "timeout",
+            Self::Limit => "limit",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Tells the system when it is dropped, if the call has left a note by then. A call that was answered has left none.
 pub(crate) struct Told {
     adapter: Adapter,
     descriptor: Arc<[u8]>,
@@ -39,6 +103,8 @@ pub(crate) struct Told {
     egress: Arc<EgressCall>,
     limits: Arc<Limits>,
     meter: Option<Arc<TenantMeter>>,
+    /// `None` once the call was answered.
+    reason: Option<Reason>,
 }
 
 impl Adapter {
@@ -50,11 +116,19 @@ impl Adapter {
             egress: Arc::clone(&context.egress),
             limits: Arc::clone(&context.limits),
             meter: context.meter.clone(),
+            reason: Some(Reason::Caller),
         }
     }
 
     /// Tells, and tries again while no slot is free: that of the dropped call is about to be.
     async fn tell(&self, call: &Dropped) -> Result<Result<(), Failure>, SandboxError> {
+        let tenant = call.egress.binding().tenant();
+        let _place = loop {
+            match self.loaded.sandbox.tellings.telling.take(Some(tenant)) {
+                Ok(place) => break place,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        };
         loop {
             let context = CallContext {
                 call: call.egress.id(),
@@ -64,6 +138,7 @@ impl Adapter {
                 egress: Arc::clone(&call.egress),
                 meter: call.meter.clone(),
                 progress: None,
+                log: None,
             };
             let (id, plugin, limits) = (context.call, context.plugin.clone(), Arc::clone(&context.limits));
             let cancel = Cancel(
@@ -80,14 +155,32 @@ impl Adapter {
     }
 }
 
+impl Told {
+    /// The call has come to an end of its own.
+    pub(crate) fn ended(&mut self, answered: &Result<Answered, SandboxError>) {
+        self.reason = match answered {
+            // The note of one that heard of its deadline in time is still there.
+            Ok(answered) => answered.is_late().then_some(Reason::Timeout),
+            Err(SandboxError::Timeout(_)) => Some(Reason::Timeout),
+            Err(SandboxError::Limit { .. }) => Some(Reason::Limit),
+            Err(_) => Some(Reason::Failed),
+        };
+    }
+}
+
 impl Drop for Told {
     fn drop(&mut self) {
+        let Some(reason) = self.reason else { return };
         let Some(note) = self.egress.take_note() else {
+            // Its requests are closed with it, which is all that such a system understands.
+            if self.egress.has_sent() {
+                count("closed", reason);
+            }
             return;
         };
-        let sandbox = &self.adapter.loaded.sandbox;
-        let Ok(permit) = Arc::clone(&sandbox.cancels).try_acquire_owned() else {
-            count("dropped");
+        let tellings = &self.adapter.loaded.sandbox.tellings;
+        let Ok(place) = tellings.waiting.take(Some(self.egress.binding().tenant())) else {
+            count("dropped", reason);
             return;
         };
         let limits = Limits {
@@ -106,14 +199,13 @@ impl Drop for Told {
             note,
         };
         let adapter = self.adapter.clone();
-        sandbox.guests.spawn(async move {
+        self.adapter.loaded.sandbox.guests.spawn(async move {
             let told = tokio::time::timeout(DEADLINE, adapter.tell(&call)).await;
-            drop(permit);
             let id = call.egress.id();
             match told {
-                Ok(Ok(Ok(()))) => count("told"),
+                Ok(Ok(Ok(()))) => count("told", reason),
                 Ok(Ok(Err(failure))) => {
-                    count("failed");
+                    count("failed", reason);
                     tracing::debug!(
                         call = id,
                         code = failure.code,
@@ -121,17 +213,19 @@ impl Drop for Told {
                     );
                 }
                 Ok(Err(error)) => {
-                    count("failed");
+                    count("failed", reason);
                     tracing::debug!(call = id, %error, "the system could not be told of a dropped call");
                 }
-                Err(_) => count("late"),
+                Err(_) => count("late", reason),
             }
+            drop(place);
         });
     }
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("toolhost_cancels_total", "outcome" => outcome).increment(1);
+fn count(outcome: &'static str, reason: Reason) {
+    metrics::counter!("toolhost_cancels_total", "outcome" => outcome, "reason" => reason.as_str())
+        .increment(1);
 }
 
 /// A call that is no more, and what is to be said of it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
-use crate::SandboxError;
-use crate::admission::{Kind, kind};
+use crate::admission::{ADAPT, Kind, PREVIEW1, imports_preview1, kind};
+use crate::{SandboxError, features};
 
 /// Wall clock of one compilation: a 25 MB Python guest needs 10 s of CPU, and up to 90 s on a loaded machine.
 const COMPILE_WALL: Duration = Duration::from_secs(180);
@@ -52,21 +52,33 @@ impl Compiler {
 
 /// Encodes a typed core module, and compiles.
 pub(crate) fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
-    let fail = |error: String| SandboxError::Compile(one_line(&error));
     let encoded = match kind(bytes)? {
         Kind::Component => None,
-        Kind::TypedModule => Some(
-            wit_component::ComponentEncoder::default()
-                .validate(true)
-                .module(bytes)
-                .and_then(|mut encoder| encoder.encode())
-                .map_err(|error| fail(format!("{error:#}")))?,
-        ),
+        Kind::TypedModule => Some(encode(bytes)?),
     };
     let component = encoded.as_deref().unwrap_or(bytes);
-    engine
-        .precompile_component(component)
-        .map_err(|error| fail(format!("{error:#}")))
+    engine.precompile_component(component).map_err(|error| {
+        SandboxError::Compile(features::missing(component).unwrap_or_else(|| one_line(&format!("{error:#}"))))
+    })
+}
+
+/// The component that a core module with component types stands for.
+pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, SandboxError> {
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| {
+            SandboxError::Compile(match (imports_preview1(module), features::missing(module)) {
+                (true, _) => {
+                    format!("as a component it needs an adapter, since it imports {PREVIEW1}; {ADAPT}")
+                }
+                (_, Some(missing)) => missing,
+                _ => one_line(&format!(
+                    "the core module does not fit its component types: {error:#}"
+                )),
+            })
+        })
 }
 
 async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
@@ -126,11 +138,11 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::precompile;
     use crate::engine::compile_config;
 
-    fn typed_module() -> Vec<u8> {
+    pub(crate) fn typed_module() -> Vec<u8> {
         let mut resolve = wit_parser::Resolve::default();
         let package = resolve
             .push_str("x.wit", "package a:b; world w { export f: func(); }")

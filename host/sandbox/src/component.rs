@@ -11,7 +11,7 @@ use crate::engine::Inner;
 use crate::explain::explain;
 use crate::guests::Spun;
 use crate::state::{CallScope, HostState};
-use crate::{SandboxError, imports};
+use crate::{SandboxError, imports, pool};
 
 /// One export of the contract, with what it is called with.
 pub(crate) trait Export: Send + 'static {
@@ -35,13 +35,14 @@ impl Ready {
     /// Loads an artefact that this process has just compiled, or that the cache has verified.
     ///
     /// # Errors
-    /// It does not load, or imports what this host does not offer.
+    /// It does not load, needs more than a slot has, or imports what this host does not offer.
     pub(crate) fn of_artefact(
         engine: &Engine,
         linker: &Linker<HostState>,
+        limits: &Limits,
         artefact: &[u8],
     ) -> Result<Self, SandboxError> {
-        let component = deserialize(engine, artefact)?;
+        let component = deserialize(engine, limits, artefact)?;
         check_imports(engine, &component)?;
         let pre = linker.instantiate_pre(&component).map_err(|error| {
             SandboxError::NotAdmitted(one_line(&format!("an import does not fit this host: {error:#}")))
@@ -103,7 +104,12 @@ impl Loaded {
         admitted: &Admitted,
     ) -> Result<Self, SandboxError> {
         Ok(Self {
-            ready: Ready::of_artefact(&sandbox.engine, &sandbox.linker, artefact)?,
+            ready: Ready::of_artefact(
+                &sandbox.engine,
+                &sandbox.linker,
+                &sandbox.settings.limits,
+                artefact,
+            )?,
             sandbox,
             digest: admitted.digest,
             manifest: admitted.manifest.clone().map(Arc::new),
@@ -139,12 +145,16 @@ fn hostcall_bytes(limits: &Limits) -> usize {
     unsafe_code,
     reason = "an artefact is native code; both callers hold one that this host compiled and authenticated, read into memory once so that it cannot change"
 )]
-fn deserialize(engine: &Engine, artefact: &[u8]) -> Result<Component, SandboxError> {
+fn deserialize(engine: &Engine, limits: &Limits, artefact: &[u8]) -> Result<Component, SandboxError> {
     // SAFETY: `Component::deserialize` asks that the bytes come from `precompile_component` of the same wasmtime. They
     // come from our own compiler over a pipe, or from `ArtefactCache::get`, which verifies an HMAC under a key that
     // only the host's user can read. wasmtime itself refuses other versions and settings.
-    unsafe { Component::deserialize(engine, artefact) }
-        .map_err(|error| SandboxError::Compile(one_line(&format!("the artefact does not load: {error:#}"))))
+    unsafe { Component::deserialize(engine, artefact) }.map_err(|error| {
+        let refusal = format!("{error:#}");
+        pool::too_large(&refusal, limits).unwrap_or_else(|| {
+            SandboxError::Compile(one_line(&format!("the artefact does not load: {refusal}")))
+        })
+    })
 }
 
 /// Names every import that this host does not offer, instead of failing at the first.

@@ -2,21 +2,21 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
 use toolhost_store::{Artifacts, Kv};
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+use wasmtime::{Config, Engine};
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
+use crate::cancel::Tellings;
 use crate::component::Loaded;
 use crate::discovering::Discovering;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{Adapter, Compiler, Plugin, SandboxError, cpu, imports};
+use crate::{Adapter, Compiler, Plugin, SandboxError, cpu, features, imports, pool};
 
 /// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.
 const WASM_STACK: usize = 512 << 10;
@@ -25,23 +25,12 @@ const WASM_STACK: usize = 512 << 10;
 /// process.
 const ASYNC_STACK: usize = 1 << 20;
 
-/// The beginning of a guest's memory that is cleared by hand when its call ends; what lies behind it is given back to the
-/// system. A page that is given back costs a fault at the next call, and on a machine of several cores an interrupt of
-/// those that run this process: together more than clearing it. A guest with a stack of 64 KiB has its stack, its data
-/// and a small heap in this much; behind the stack of 1 MiB that Rust gives by default nothing is reached, and a larger
-/// share would only clear that stack at every call.
-const MEMORY_KEPT: usize = 128 << 10;
-
-/// The same of the stack that a guest and its host functions run on. With this much a small call faults in no page of it; a
-/// larger share saves nothing more.
-const STACK_KEPT: usize = 16 << 10;
-
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone)]
 pub struct SandboxSettings {
     /// Calls at once. Each has at most [`Limits::memory_bytes`]; when all are taken, a call is refused as busy.
     pub slots: u32,
-    /// The bounds of a call before a grant tightens them. Memory and tables set the size of a slot.
+    /// The bounds of a call before a grant tightens them. Memory, tables and instances set the size of a slot.
     pub limits: Limits,
     /// Where compiled artefacts are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
@@ -79,8 +68,7 @@ pub(crate) struct Inner {
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) guests: Guests,
     pub(crate) discovering: Discovering,
-    /// Tellings of dropped calls that run now.
-    pub(crate) cancels: Arc<Semaphore>,
+    pub(crate) tellings: Tellings,
     pub(crate) cache: Option<ArtefactCache>,
     pooling: bool,
 }
@@ -102,7 +90,7 @@ impl Sandbox {
     pub fn new(settings: SandboxSettings, egress: Arc<Egress>, kv: Arc<Kv>) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
         let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
-        let (engine, pooling) = match Engine::new(&pooled_config(&settings)) {
+        let (engine, pooling) = match Engine::new(&pool::config(settings.slots, &settings.limits)) {
             Ok(engine) => (engine, true),
             Err(error) => {
                 tracing::warn!(%error, "no pool of slots on this machine (address space?); calls are slower");
@@ -127,7 +115,7 @@ impl Sandbox {
                 kv,
                 artifacts,
                 guests,
-                cancels: Arc::new(Semaphore::new(crate::cancel::AT_ONCE)),
+                tellings: Tellings::default(),
                 discovering: Discovering::default(),
                 cache,
                 pooling,
@@ -211,54 +199,12 @@ pub(crate) fn compile_config() -> Config {
         // Off: we offer WASI 0.2, and each store is cheaper without the tasks of 0.3.
         .concurrency_support(false)
         .epoch_interruption(true)
-        // Features that no toolchain of ours needs and most advisories of 2026 were about. Threads have no security
-        // support at all.
-        .wasm_features(
-            WasmFeatures::THREADS
-                | WasmFeatures::SHARED_EVERYTHING_THREADS
-                | WasmFeatures::GC
-                | WasmFeatures::FUNCTION_REFERENCES
-                | WasmFeatures::EXCEPTIONS
-                | WasmFeatures::MEMORY64
-                | WasmFeatures::STACK_SWITCHING
-                | WasmFeatures::CM_ASYNC,
-            false,
-        )
+        .wasm_features(features::left_off(), false)
         // The same results on every processor.
         .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
         // A stack that another tenant's call has used holds nothing of it (GHSA-6wgr-89rj-399p was of that class).
         .async_stack_zeroing(true);
-    config
-}
-
-fn pooled_config(settings: &SandboxSettings) -> Config {
-    let slots = settings.slots;
-    let limits = &settings.limits;
-    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(slots)
-        // A component of wit-bindgen has three or four core instances; a Python guest about ten.
-        .total_core_instances(slots.saturating_mul(8))
-        .total_memories(slots.saturating_mul(2))
-        .total_tables(slots.saturating_mul(4))
-        .total_stacks(slots)
-        .max_memory_size(size(limits.memory_bytes))
-        .max_component_instance_size(1 << 20)
-        .max_core_instance_size(1 << 20)
-        .max_core_instances_per_component(u32::try_from(limits.instances).unwrap_or(u32::MAX))
-        .max_memories_per_component(4)
-        .max_tables_per_component(8)
-        .table_elements(size(limits.table_elements))
-        .max_unused_warm_slots(slots)
-        .linear_memory_keep_resident(MEMORY_KEPT)
-        .async_stack_keep_resident(STACK_KEPT)
-        .table_keep_resident(16 << 10)
-        .decommit_batch_size(1)
-        // On wasmtime 48 a page that was swapped out is not reset (fixed in 50).
-        .pagemap_scan(Enabled::No);
-    let mut config = compile_config();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

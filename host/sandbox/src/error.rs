@@ -40,9 +40,12 @@ pub enum SandboxError {
     /// The wall clock of the call.
     #[error("the call took longer than its {0} milliseconds ([limits] wall_ms)")]
     Timeout(u64),
-    /// The guest trapped.
+    /// The guest trapped. After the reason stands what it wrote last.
     #[error("the plugin trapped: {0}")]
     Trap(String),
+    /// The guest ended itself before it answered: its status, and what it wrote last.
+    #[error("the plugin ended itself with exit status {0} before it answered{1}")]
+    Exit(i32, String),
     /// An adapter did not come to an end over what a system says of itself.
     #[error("the system cannot be looked at: {0}")]
     Discovery(String),
@@ -62,6 +65,7 @@ impl From<&SandboxError> for PublicError {
             | SandboxError::Precompiled
             | SandboxError::Compile(_)
             | SandboxError::Discovery(_)
+            | SandboxError::Exit(..)
             | SandboxError::Trap(_) => ErrorCode::PluginFailed,
         };
         let public = Self::new(code, error.to_string());

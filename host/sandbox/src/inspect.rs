@@ -4,7 +4,7 @@ use wasmparser::{Parser, Payload};
 use crate::admission::{Kind, kind};
 use crate::imports::{ADAPTER_INTERFACE, TOOLS_INTERFACE, is_offered};
 use crate::manifest_section::find_manifest;
-use crate::{PluginDigest, SandboxError};
+use crate::{PluginDigest, SandboxError, features};
 
 /// What a file is, found without compiling or running it.
 #[derive(Debug, Clone)]
@@ -71,6 +71,13 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
                 (imports, exports) = (imported, exported);
             }
         },
+    }
+    if !obstacles.is_empty()
+        && found.is_ok()
+        && let Some(missing) = features::missing(bytes)
+    {
+        // First: what a file exports is of no interest while it cannot be read.
+        obstacles.insert(0, missing);
     }
     let manifest = if found.is_ok() {
         find_manifest(bytes)

@@ -6,7 +6,7 @@
 //!
 //! # Tour
 //!
-//! - [`Sandbox`]: the engine, its pool of slots, the runtime of the guests; [`SandboxSettings`].
+//! - [`Sandbox`]: the engine, the runtime of the guests; [`SandboxSettings`]. `pool`: its slots, each large enough for any component that loads.
 //! - `slots` and `turns`: a fair share of both for each tenant.
 //! - [`Plugin`]: a component that was admitted and compiled; [`Plugin::describe`], [`Plugin::invoke`].
 //! - [`Adapter`]: a component that turns a described system into tools; [`Adapter::discover`], [`Adapter::invoke`].
@@ -29,6 +29,7 @@ mod discovering;
 mod engine;
 mod error;
 mod explain;
+mod features;
 mod guests;
 mod imports;
 mod inspect;
@@ -36,6 +37,7 @@ mod limiter;
 mod log_lines;
 mod manifest_section;
 mod plugin;
+mod pool;
 mod slots;
 mod state;
 mod turns;
@@ -49,6 +51,7 @@ pub use discovering::MAX_DOCUMENT;
 pub use engine::{Sandbox, SandboxSettings};
 pub use error::SandboxError;
 pub use inspect::{Inspection, inspect};
+pub use log_lines::GuestLog;
 pub use manifest_section::embed_manifest;
 pub use plugin::{Plugin, PluginDigest};
 pub use worker::compile_worker_main;

@@ -1,6 +1,8 @@
 use toolhost_policy::{Limit, Limits};
 use wasmtime::ResourceLimiter;
 
+use crate::pool;
+
 /// A limit that ended a call, on its way through wasmtime's errors.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("limit {0}")]
@@ -14,12 +16,9 @@ pub(crate) struct CallLimiter {
     table_elements: usize,
     instances: usize,
     memory_used: usize,
+    elements_used: usize,
     hit: Option<Limit>,
 }
-
-/// Tables and memories a component may have; guests have one to four.
-const MAX_TABLES: usize = 64;
-const MAX_MEMORIES: usize = 8;
 
 impl CallLimiter {
     pub(crate) fn new(limits: &Limits) -> Self {
@@ -29,6 +28,7 @@ impl CallLimiter {
             table_elements: size(limits.table_elements),
             instances: size(limits.instances),
             memory_used: 0,
+            elements_used: 0,
             hit: None,
         }
     }
@@ -58,14 +58,17 @@ impl ResourceLimiter for CallLimiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.table_elements {
+        // All tables together, as with memories.
+        let after = self.elements_used.saturating_add(desired.saturating_sub(current));
+        if after > self.table_elements {
             self.hit = Some(Limit::table_elements);
             return Ok(false);
         }
+        self.elements_used = after;
         Ok(true)
     }
 
@@ -74,10 +77,10 @@ impl ResourceLimiter for CallLimiter {
     }
 
     fn tables(&self) -> usize {
-        MAX_TABLES
+        pool::TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_MEMORIES
+        pool::MEMORIES as usize
     }
 }

@@ -1,8 +1,12 @@
+use std::borrow::Cow;
+
 use toolhost_policy::{Manifest, ManifestError};
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use crate::SandboxError;
+use crate::admission::{Kind, kind};
+use crate::compile::encode;
 
 /// Finds the manifest that a file carries, in the component itself or in the core module a toolchain wrapped in one.
 ///
@@ -29,21 +33,23 @@ pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxErr
     found.map(parse).transpose()
 }
 
-/// Puts a manifest into a component, so that one file is one plugin and one digest covers both.
+/// Puts a manifest into a component, so that one file is one plugin and one digest covers both. Of a core module with
+/// component types a component is made first.
 ///
 /// # Errors
-/// The file does not parse, is no component, has a manifest already, or the manifest is not acceptable.
-pub fn embed_manifest(component: &[u8], manifest: &[u8]) -> Result<Vec<u8>, SandboxError> {
+/// The file does not parse, is neither of the two, has a manifest already, or the manifest is not acceptable.
+pub fn embed_manifest(file: &[u8], manifest: &[u8]) -> Result<Vec<u8>, SandboxError> {
     Manifest::parse(manifest).map_err(|error| SandboxError::NotAdmitted(error.to_string()))?;
-    if !Parser::is_component(component) {
-        return Err(SandboxError::NotAdmitted("the file is not a component".into()));
-    }
-    if find_manifest(component)?.is_some() {
+    let component = match kind(file)? {
+        Kind::Component => Cow::Borrowed(file),
+        Kind::TypedModule => Cow::Owned(encode(file)?),
+    };
+    if find_manifest(&component)?.is_some() {
         return Err(SandboxError::NotAdmitted(
             "the component has a manifest already".into(),
         ));
     }
-    let mut bytes = component.to_vec();
+    let mut bytes = component.into_owned();
     CustomSection {
         name: Manifest::SECTION.into(),
         data: manifest.into(),
@@ -64,6 +70,31 @@ mod tests {
         assert!(find_manifest(&component).unwrap().is_none());
         let with = embed_manifest(&component, MANIFEST).unwrap();
         assert_eq!(find_manifest(&with).unwrap().unwrap().name.as_str(), "x");
+    }
+
+    #[test]
+    fn of_a_core_module_with_component_types_a_component_is_made() {
+        let module = crate::compile::tests::typed_module();
+        let plugin = embed_manifest(&module, MANIFEST).unwrap();
+        assert!(wasmparser::Parser::is_component(&plugin));
+        assert_eq!(find_manifest(&plugin).unwrap().unwrap().name.as_str(), "x");
+    }
+
+    #[test]
+    fn what_else_to_do_with_a_core_module_is_said() {
+        let preview1 = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#;
+        for (text, says) in [
+            ("(module)", "host build makes a component"),
+            (preview1, "--adapt wasi_snapshot_preview1"),
+        ] {
+            let refused = embed_manifest(&wat::parse_str(text).unwrap(), MANIFEST)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                refused.contains(says) && refused.contains("embed wit FILE -w tool"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

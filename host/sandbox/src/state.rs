@@ -14,7 +14,7 @@ use crate::cpu::CpuBudget;
 use crate::guests::Spun;
 use crate::imports::EgressHooks;
 use crate::limiter::{CallLimiter, LimitHit};
-use crate::log_lines::{CallLog, LogStream};
+use crate::log_lines::{CallLog, LogStream, Stream};
 
 /// The most random bytes a guest gets at once; more is only a way to make the host allocate.
 const MAX_RANDOM: u64 = 64 << 10;
@@ -98,13 +98,14 @@ impl HostState {
         scope: Option<CallScope>,
         spun: Spun,
     ) -> Self {
-        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits)));
+        let sink = scope.as_ref().and_then(|scope| scope.context.log.clone());
+        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits, sink)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         // Empty: no files, no environment, no arguments, no sockets, no standard input.
         let wasi = WasiCtx::builder()
-            .stdout(LogStream::new(Arc::clone(&log), "info"))
-            .stderr(LogStream::new(Arc::clone(&log), "warn"))
+            .stdout(LogStream::new(Arc::clone(&log), Stream::Out))
+            .stderr(LogStream::new(Arc::clone(&log), Stream::Error))
             .max_random_size(MAX_RANDOM)
             .wall_clock(CoarseWallClock)
             .monotonic_clock(CoarseMonotonicClock(Instant::now()))

@@ -269,6 +269,7 @@ impl Tools {
             egress: Arc::clone(&egress_call),
             meter: Some(Arc::clone(meter)),
             progress: options.progress,
+            log: options.log,
         };
         let invocation = contract::Invocation {
             name: offered.own_name().to_owned(),
@@ -287,7 +288,17 @@ impl Tools {
         if egress_call.was_blocked() {
             return Err(blocked(mode));
         }
-        let answered = returned.map_err(|error| PublicError::from(&error))?;
+        let answered = returned.map_err(|error| {
+            let public = PublicError::from(&error);
+            // What a guest wrote before it trapped is among it.
+            match egress_call.holds_credential(public.message.as_bytes()) {
+                true => PublicError::new(
+                    public.code,
+                    "the plugin trapped, and wrote a credential of one of its connections",
+                ),
+                false => public,
+            }
+        })?;
         let bytes = answered.bytes;
         if outcome::texts(&answered.outcome).any(|text| egress_call.holds_credential(text)) {
             return Err(PublicError::new(

@@ -46,9 +46,11 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        if !self.is_recorded
-            && let Err(error) = self.record("cancelled", 0)
-        {
+        if self.is_recorded {
+            return;
+        }
+        metrics::counter!("toolhost_calls_total", "outcome" => "cancelled").increment(1);
+        if let Err(error) = self.record("cancelled", 0) {
             tracing::error!(call = self.event.call, %error, "the end of a dropped call was not recorded");
         }
     }

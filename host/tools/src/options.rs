@@ -2,13 +2,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use toolhost_sandbox::ProgressSink;
+use toolhost_sandbox::{GuestLog, ProgressSink};
 
 /// What a door brings to a call, beside who calls what.
 #[derive(Clone, Default)]
 pub struct CallOptions {
     /// Who hears of its progress.
     pub progress: Option<Arc<dyn ProgressSink>>,
+    /// Who hears of what the guest logs and prints, beside the host's log: whoever calls as the operator.
+    pub log: Option<Arc<dyn GuestLog>>,
     /// Ends the call.
     pub cancel: CancellationToken,
     /// Answers to what the tool asked.

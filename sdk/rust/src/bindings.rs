@@ -13,7 +13,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "tool",
+    world: "polling-tool",
     generate_all,
     pub_export_macro: true,
     export_macro_name: "export_tools",

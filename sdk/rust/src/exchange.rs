@@ -60,18 +60,18 @@ impl Exchange {
     /// Whether [`Self::head`] or [`Self::read`] would not wait.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.handle.subscribe().ready()
+        host::subscribe(&self.handle).ready()
     }
 
     /// Waits until [`Self::head`] or [`Self::read`] would not.
     pub fn wait(&self) {
-        self.handle.subscribe().block();
+        host::subscribe(&self.handle).block();
     }
 
     /// What tells when it is ready. [`crate::join`] waits for several.
     #[must_use]
     pub fn subscribe(&self) -> Pollable {
-        self.handle.subscribe()
+        host::subscribe(&self.handle)
     }
 
     /// Waits for the whole answer.

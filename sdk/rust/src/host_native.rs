@@ -47,10 +47,10 @@ impl Exchange {
         let rest = body.split_off(length);
         Ok(Some(std::mem::replace(&mut *body, rest)))
     }
+}
 
-    pub(crate) fn subscribe(&self) -> Pollable {
-        Pollable
-    }
+pub(crate) fn subscribe(_: &Exchange) -> Pollable {
+    Pollable
 }
 
 /// Tells when an [`crate::Exchange`] is ready.

@@ -94,6 +94,7 @@ impl Rooms {
             ),
             meter: None,
             progress: None,
+            log: None,
         }
     }
 }

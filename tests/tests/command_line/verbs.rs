@@ -154,6 +154,47 @@ fn inspect_shows_what_a_plugin_is_and_asks_for() {
     assert_eq!(not.json()["runs"], false);
 }
 
+/// What Python with `--stub-wasi` needs, and more; `call` and `inspect` have one slot.
+#[test]
+fn inspect_and_call_run_a_component_of_many_parts_and_say_what_is_too_many() {
+    let directory = directory();
+    let write = |more| {
+        host::write(
+            directory.path(),
+            "parts.wasm",
+            guests::with_instances(&guests::component("echo"), more),
+        )
+    };
+    write(55);
+    let seen = host::run(directory.path(), &["inspect", "parts.wasm"]);
+    assert!(
+        seen.status == 0 && seen.stdout.contains("this host would run it"),
+        "{seen:?}"
+    );
+    let words = [
+        "call",
+        "echo",
+        "--args",
+        "{\"message\": \"m\"}",
+        "--plugin",
+        "parts.wasm",
+        "--dev-tenant",
+        "acme",
+        "--yes",
+    ];
+    let called = host::run(directory.path(), &words);
+    assert!(called.status == 0 && called.stdout.contains('m'), "{called:?}");
+    write(80);
+    for words in [&["inspect", "parts.wasm"][..], &words] {
+        let refused = host::run(directory.path(), words);
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert!(
+            refused.status != 0 && said.contains("core instances, more than the 64 of [limits] instances"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn minted_tokens_open_the_host_and_are_shown_without_their_signature() {
     let directory = directory();

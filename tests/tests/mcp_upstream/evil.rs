@@ -21,10 +21,18 @@ pub(crate) const SESSION: &str = "one-session-for-all";
 pub(crate) struct Evil {
     pub(crate) upstream: Upstream,
     listed: Listed,
-    is_deaf: Arc<AtomicBool>,
+    ways: Arc<Ways>,
 }
 
 type Listed = Arc<Mutex<Vec<Value>>>;
+
+/// How it is to behave beside its tools.
+#[derive(Default)]
+struct Ways {
+    is_deaf: AtomicBool,
+    is_nameless: AtomicBool,
+    hangs: AtomicBool,
+}
 
 /// Each is a tool of its own.
 const TOOLS: [&str; 10] = [
@@ -43,20 +51,30 @@ const TOOLS: [&str; 10] = [
 impl Evil {
     pub(crate) async fn start() -> Self {
         let listed = Arc::new(Mutex::new(TOOLS.map(tool).to_vec()));
-        let is_deaf = Arc::new(AtomicBool::new(false));
+        let ways = Arc::new(Ways::default());
         let router = Router::new()
             .route("/mcp", post(answer))
-            .with_state((Arc::clone(&listed), Arc::clone(&is_deaf)));
+            .with_state((Arc::clone(&listed), Arc::clone(&ways)));
         Self {
             upstream: Upstream::start(router).await,
             listed,
-            is_deaf,
+            ways,
         }
     }
 
     /// From here on it takes no word of a dropped call.
     pub(crate) fn is_deaf(&self) {
-        self.is_deaf.store(true, Ordering::SeqCst);
+        self.ways.is_deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// It gives its sessions no name, as most small servers do.
+    pub(crate) fn is_nameless(&self) {
+        self.ways.is_nameless.store(true, Ordering::SeqCst);
+    }
+
+    /// It never answers what it does not know.
+    pub(crate) fn hangs(&self) {
+        self.ways.hangs.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -77,15 +95,21 @@ impl Evil {
             .collect()
     }
 
-    /// The same once there is one.
+    /// The last of them once there is one.
     pub(crate) async fn waits_for(&self, method: &str) -> (Seen, Value) {
-        for _ in 0..200 {
-            if let Some(found) = self.got(method).pop() {
+        self.waits_for_all(method, 1).await.pop().unwrap()
+    }
+
+    /// All of them once there are so many. A machine under load takes its time; how long is no test's matter.
+    pub(crate) async fn waits_for_all(&self, method: &str, count: usize) -> Vec<(Seen, Value)> {
+        for _ in 0..2_400 {
+            let found = self.got(method);
+            if found.len() >= count {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("no {method} came: {:?}", self.upstream.seen());
+        panic!("{count} {method} did not come: {:?}", self.upstream.seen());
     }
 }
 
@@ -98,7 +122,7 @@ pub(crate) fn tool(name: &str) -> Value {
 }
 
 async fn answer(
-    State((listed, is_deaf)): State<(Listed, Arc<AtomicBool>)>,
+    State((listed, ways)): State<(Listed, Arc<Ways>)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -110,13 +134,21 @@ async fn answer(
                 "capabilities": {"tools": {"listChanged": true}},
                 "serverInfo": {"name": "evil", "version": "1"},
             });
-            ([("mcp-session-id", SESSION)], axum::Json(result(&message, said))).into_response()
+            let said = axum::Json(result(&message, said));
+            match ways.is_nameless.load(Ordering::SeqCst) {
+                true => said.into_response(),
+                false => ([("mcp-session-id", SESSION)], said).into_response(),
+            }
         }
         Some("tools/list") => {
             let tools = listed.lock().unwrap().clone();
             axum::Json(result(&message, json!({"tools": tools}))).into_response()
         }
-        Some("notifications/cancelled") if is_deaf.load(Ordering::SeqCst) => {
+        Some("server/discover") if ways.hangs.load(Ordering::SeqCst) => {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            StatusCode::ACCEPTED.into_response()
+        }
+        Some("notifications/cancelled") if ways.is_deaf.load(Ordering::SeqCst) => {
             tokio::time::sleep(Duration::from_secs(60)).await;
             StatusCode::ACCEPTED.into_response()
         }

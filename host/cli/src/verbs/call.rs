@@ -74,7 +74,9 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
             outcome = &mut call => Ok::<_, anyhow::Error>(outcome?),
             _ = tokio::signal::ctrl_c() => {
                 cancel.cancel();
-                Ok(call.await?)
+                let outcome = call.await;
+                sandbox.drained().await;
+                Ok(outcome?)
             }
         }
     })?;

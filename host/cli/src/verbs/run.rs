@@ -157,6 +157,7 @@ async fn over_http(
     gateway
         .serve(listener, shutdown, setup.config.server.grace)
         .await?;
+    sandbox.drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }
@@ -207,10 +208,11 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
             logins: None,
         }));
     }
-    let (tools, _sandbox) = (served.tools, served.sandbox);
+    let (tools, sandbox) = (served.tools, served.sandbox);
     let admin = admin_socket(&ground, &shutdown)?;
     let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
     shutdown.cancel();
+    sandbox.drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }

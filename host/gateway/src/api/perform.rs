@@ -85,6 +85,7 @@ pub(super) async fn perform(
             let options = CallOptions {
                 progress: request.progress,
                 cancel: request.cancel,
+                log: None,
                 resume: request.asked.resume,
                 client: request.asked.client,
             };

@@ -62,6 +62,7 @@ impl Handler {
                     progress,
                     cancel,
                     resume: again,
+                    log: None,
                     client,
                 };
                 call(

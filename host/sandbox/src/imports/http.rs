@@ -3,7 +3,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toolhost_egress::{BodyStream, Egress, EgressCall, EgressCode, EgressFailure, GuestRequest};
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::bindings::io::poll::Pollable as PollableResource;
 
 use crate::bindings::toolhost::plugin::http::{
     Host, HostExchange, HttpFailure, Request, Response, ResponseHead,
@@ -203,10 +202,6 @@ impl HostExchange for HostState {
             State::Failed(error) => Err(failure(error.clone())),
             State::Starting(_) => Ok(None),
         })
-    }
-
-    async fn subscribe(&mut self, this: Resource<Exchange>) -> wasmtime::Result<Resource<PollableResource>> {
-        wasmtime_wasi::p2::subscribe(&mut self.table, this)
     }
 
     async fn drop(&mut self, this: Resource<Exchange>) -> wasmtime::Result<()> {

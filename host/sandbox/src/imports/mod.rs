@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod http;
+mod http_polling;
 mod kv;
 mod log;
 mod progress;
@@ -25,9 +26,10 @@ pub(crate) const TOOLS_INTERFACE: &str = "toolhost:plugin/tools@0.1.0";
 pub(crate) const ADAPTER_INTERFACE: &str = "toolhost:plugin/adapter@0.1.0";
 
 /// Our interfaces, without their version. Of `tools` an adapter imports the types; its functions are not linked.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "types",
     "http",
+    "http-polling",
     "kv",
     "artifacts",
     "progress",
@@ -72,6 +74,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     plugin::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
+    plugin::http_polling::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::artifacts::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::upstream_state::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;

@@ -13,11 +13,12 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "connection",
+    world: "polling-connection",
     with: {
         "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
         "toolhost:plugin/types@0.1.0": crate::bindings::toolhost::plugin::types,
         "toolhost:plugin/http@0.1.0": crate::bindings::toolhost::plugin::http,
+        "toolhost:plugin/http-polling@0.1.0": crate::bindings::toolhost::plugin::http_polling,
         "toolhost:plugin/progress@0.1.0": crate::bindings::toolhost::plugin::progress,
         "toolhost:plugin/log@0.1.0": crate::bindings::toolhost::plugin::log,
         "toolhost:plugin/tools@0.1.0": crate::bindings::exports::toolhost::plugin::tools,

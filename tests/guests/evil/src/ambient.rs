@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use toolhost_sdk::{Call, Failure, Output, Plugin, Tool};
@@ -117,6 +117,7 @@ fn clock(_: Nothing, _: &Call) -> Result<Output, Failure> {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     report(json!({
         "wall_seconds": wall.as_secs(), "wall_nanoseconds": wall.subsec_nanos(),
+        "up_for_an_hour": begin.checked_sub(Duration::from_secs(3_600)).is_some(),
         "monotonic_steps": steps, "monotonic_nanoseconds": u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
     }))
 }
