@@ -421,6 +421,20 @@ impl Host {
         self.log.lock().unwrap().clone()
     }
 
+    /// Whether it writes this text to stderr, now or within a minute: what it says there arrives apart from what it says on
+    /// stdout, however early it was said.
+    #[must_use]
+    pub fn has_logged(&self, text: &str) -> bool {
+        let deadline = Instant::now() + ENDS;
+        while !self.log().contains(text) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         let id = rustix::process::Pid::from_child(&self.child);

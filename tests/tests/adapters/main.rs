@@ -12,6 +12,7 @@
 
 mod changed;
 mod chosen;
+mod dropped;
 mod evil;
 mod inspect;
 mod limits;
@@ -21,6 +22,7 @@ mod output;
 mod provided;
 mod third;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -35,6 +37,17 @@ use toolhost_tools::HOST_TOOLS;
 struct System {
     upstream: Upstream,
     document: Arc<Mutex<String>>,
+    /// Requests for one invoice that have ended; that for `never` ends when it is closed.
+    closed: Arc<AtomicUsize>,
+}
+
+/// Counts when it is dropped.
+struct Closing(Arc<AtomicUsize>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl System {
@@ -53,10 +66,21 @@ impl System {
         let list = async |Query(query): Query<Value>| {
             axum::Json(json!({"invoices": [{"id": "in_1"}], "query": query}))
         };
-        let one = async |Path(id): Path<String>| match id.as_str() {
-            "broken" => axum::Json(json!({"id": 7})).into_response(),
-            "text" => "no JSON at all".into_response(),
-            _ => axum::Json(json!({"id": id})).into_response(),
+        let closed = Arc::new(AtomicUsize::new(0));
+        let closing = Arc::clone(&closed);
+        let one = move |Path(id): Path<String>| {
+            let closing = Closing(Arc::clone(&closing));
+            async move {
+                match id.as_str() {
+                    "never" => {
+                        let _closing = closing;
+                        std::future::pending::<axum::response::Response>().await
+                    }
+                    "broken" => axum::Json(json!({"id": 7})).into_response(),
+                    "text" => "no JSON at all".into_response(),
+                    _ => axum::Json(json!({"id": id})).into_response(),
+                }
+            }
         };
         let router = Router::new()
             .route("/openapi.json", get(described))
@@ -73,6 +97,7 @@ impl System {
         Self {
             upstream: Upstream::start(router).await,
             document,
+            closed,
         }
     }
 

@@ -8,7 +8,7 @@ async fn a_development_tenant_is_for_callers_without_a_token() {
     let billing = Billing::start().await;
     let (issuer, _, builder) = by_file(&billing.url());
     let host = builder.arguments(&["--dev-tenant", "acme"]).start();
-    assert!(host.log().contains("DEVELOPMENT MODE"));
+    assert!(host.has_logged("DEVELOPMENT MODE"));
     let open = reqwest::get(host.at("/api/v1/tools")).await.unwrap();
     assert_eq!(open.status(), 200);
     // A token, once there is one, has to be good; and a good one is believed.
