@@ -35,6 +35,8 @@ pub fn connection(name: &str, base: &str) -> Connection {
         credentials: "file".into(),
         allow: None,
         response_headers: vec![],
+        reflects: vec![],
+        ranges: vec![],
         allow_http: true,
         allow_loopback: true,
         allow_private: false,

@@ -16,7 +16,7 @@ use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use toolhost_gateway::{Gateway, GatewayConfig};
-use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate};
+use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
 use toolhost_tests::leak::encodings;
 use toolhost_tests::{Callers, LeakDetector, LogCapture, RawUpstream, Rig, Say, Upstream, connection};
 use toolhost_tools::{CallOptions, ModelArgs};
@@ -87,12 +87,23 @@ fn api_key(mut connection: Connection) -> Connection {
     };
     let account = HeaderTemplate::parse("{external_tenant_id}").unwrap();
     connection.headers = vec![("x-account-id".parse().unwrap(), account)];
+    reflecting(connection)
+}
+
+/// Each call is to come to its answer; that one reflection is enough has tests of its own.
+fn reflecting(mut connection: Connection) -> Connection {
+    connection.reflects = ["/echo", "/v1/invoices"]
+        .map(|path| OperationRule {
+            method: Method::Get,
+            path: PathTemplate::parse(path).unwrap(),
+        })
+        .to_vec();
     connection
 }
 
 fn basic(mut connection: Connection) -> Connection {
     connection.auth = AuthPlacement::Basic;
-    connection
+    reflecting(connection)
 }
 
 async fn billing() -> Upstream {

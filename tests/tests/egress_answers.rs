@@ -113,7 +113,7 @@ async fn an_answer_that_switches_protocols_or_never_becomes_final_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encoded_body_is_refused_and_never_decoded() {
+async fn an_encoded_body_that_cannot_be_decoded_is_refused() {
     for encoding in [
         "gzip",
         "br",

@@ -54,6 +54,7 @@ impl Event {
             | Self::ConfigurationLoaded(_)
             | Self::TenantChanged(_)
             | Self::AssignmentChanged(_)
+            | Self::QuarantineLifted(_)
             | Self::HostStarted(_)
             | Self::HostStopped(_)
             | Self::SpaceRestored(_)

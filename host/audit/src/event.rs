@@ -57,6 +57,8 @@ pub enum Event {
     TenantChanged(TenantChanged),
     /// What a tenant may call was changed.
     AssignmentChanged(AssignmentChanged),
+    /// A connection may be used again by a plugin for a tenant.
+    QuarantineLifted(QuarantineLifted),
     /// A caller asks for another active tenant, or has it, or was refused it.
     TenantSwitched(TenantSwitched),
     /// The host begins to serve.
@@ -250,6 +252,22 @@ pub struct AssignmentChanged {
     /// The operation mode from here on, where one was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<&'static str>,
+    /// Who did it: an operating system's user.
+    pub by: String,
+    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    pub done: bool,
+}
+
+/// A plugin may use a connection of a tenant again whose answers have held the credential. The event belongs to that tenant's
+/// chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantineLifted {
+    /// Whose credential.
+    pub tenant: String,
+    /// Which plugin.
+    pub plugin: String,
+    /// Which connection.
+    pub connection: String,
     /// Who did it: an operating system's user.
     pub by: String,
     /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.

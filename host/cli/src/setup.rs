@@ -283,6 +283,8 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         credentials: "static".into(),
         allow: None,
         response_headers: Vec::new(),
+        reflects: vec![],
+        ranges: vec![],
         allow_loopback: loopback,
         allow_private: false,
         ca: None,

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -26,7 +27,9 @@ pub struct EgressCall {
     blocked: AtomicBool,
     meter: Option<Arc<TenantMeter>>,
     requests: AtomicU64,
-    attached: Mutex<Vec<Arc<Needles>>>,
+    attached: Mutex<Vec<(ConnectionName, Arc<Needles>)>>,
+    /// Connections that have sent their credential back.
+    ended: Mutex<BTreeSet<ConnectionName>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
 }
@@ -51,6 +54,7 @@ impl EgressCall {
             meter: None,
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
+            ended: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
         }
@@ -201,27 +205,40 @@ impl EgressCall {
         self.deadline
     }
 
-    /// Whether a text holds a credential that this call has put on a request, in any spelling. Responses are scrubbed
-    /// before the guest has them; this is for what the guest returns in the end.
+    /// The connection whose credential a text holds, in any spelling, of those that this call has put on a request. Responses
+    /// are scrubbed before the guest has them; this is for what the guest itself says.
     #[must_use]
-    pub fn holds_credential(&self, text: &[u8]) -> bool {
+    pub fn credential_in(&self, text: &[u8]) -> Option<ConnectionName> {
         let attached = self
             .attached
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        attached.iter().any(|needles| {
+        let found = attached.into_iter().find(|(_, needles)| {
             let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
             scrubbed.is_err() || reflections > 0
-        })
+        });
+        found.map(|(connection, _)| connection)
     }
 
     /// Remembers what to look for in the call's result.
-    pub(crate) fn attach(&self, needles: &Arc<Needles>) {
+    pub(crate) fn attach(&self, connection: &ConnectionName, needles: &Arc<Needles>) {
         let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        if !attached.iter().any(|known| Arc::ptr_eq(known, needles)) {
-            attached.push(Arc::clone(needles));
+        if !attached.iter().any(|(_, known)| Arc::ptr_eq(known, needles)) {
+            attached.push((connection.clone(), Arc::clone(needles)));
         }
+    }
+
+    /// The call may not use the connection any more. Whether it might until now.
+    pub(crate) fn end_connection(&self, connection: &ConnectionName) -> bool {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.insert(connection.clone())
+    }
+
+    /// Whether the connection has sent its credential back in this call.
+    pub(crate) fn has_ended(&self, connection: &ConnectionName) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.contains(connection)
     }
 
     /// Takes one request out of the budget. Two at once never take the same one.

@@ -2,18 +2,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
-use http::response::Parts;
-use hyper::body::Incoming;
 use toolhost_audit::Sink;
 use toolhost_identity::Binding;
-use toolhost_net::{Network, PeerAddress, TlsError};
-use toolhost_policy::{ConnectionGrant, Endpoint, Grant};
-use toolhost_vault::{Credential, CredentialProvider};
-use url::Url;
+use toolhost_net::{Network, TlsError, Via};
+use toolhost_policy::{Connection, ConnectionName, Grant};
+use toolhost_vault::CredentialProvider;
 
-use crate::scrub::{NeedleCache, Needles};
-use crate::steps::{self, Outcome};
+use crate::attempt::{Matched, Opened};
+use crate::quarantine::Quarantine;
+use crate::scrub::NeedleCache;
+use crate::steps::{self, Decoding, Outcome, Reflecting};
+use crate::stream::StreamParts;
 use crate::tls::Identities;
 use crate::upstream_state::UpstreamStates;
 use crate::{
@@ -24,29 +23,13 @@ use crate::{
 /// The one way out for guests. One a process, shared by every call.
 #[derive(Debug)]
 pub struct Egress {
-    network: Arc<Network>,
+    pub(crate) network: Arc<Network>,
     providers: BTreeMap<String, Arc<dyn CredentialProvider>>,
-    audit: Arc<dyn Sink>,
-    needles: NeedleCache,
-    identities: Identities,
+    pub(crate) audit: Arc<dyn Sink>,
+    pub(crate) needles: NeedleCache,
+    quarantine: Arc<Quarantine>,
+    pub(crate) identities: Identities,
     pub(crate) upstream_states: UpstreamStates,
-}
-
-/// A response whose head was checked and whose body was not read yet.
-struct Opened {
-    head: Parts,
-    body: Incoming,
-    needles: Arc<Needles>,
-}
-
-/// A request that is one of an endpoint, whose credential is still to come.
-struct Matched<'r> {
-    grant: &'r ConnectionGrant,
-    endpoint: &'r Endpoint,
-    /// With the sample of the base, where the base has places.
-    url: Url,
-    headers: HeaderMap,
-    request: &'r GuestRequest,
 }
 
 impl Egress {
@@ -66,9 +49,27 @@ impl Egress {
             providers,
             audit,
             needles,
+            quarantine: Arc::default(),
             identities,
             upstream_states: UpstreamStates::default(),
         })
+    }
+
+    /// From here on what answers have held is kept there, for every host of the store. Until then it is in memory.
+    #[must_use]
+    pub fn with_quarantine(mut self, quarantine: Arc<Quarantine>) -> Self {
+        self.quarantine = quarantine;
+        self
+    }
+
+    /// Writes down that what a guest says holds the credential of one of its connections. It is withheld in any case.
+    pub async fn said_credential(&self, call: &EgressCall, connection: &ConnectionName) {
+        call.end_connection(connection);
+        if let Ok(grant) = steps::granted(call, connection)
+            && let Err(failure) = steps::record_reflection(&self.quarantine, call, &grant.connection).await
+        {
+            tracing::warn!(call = call.id(), %connection, %failure, "a guest said a credential");
+        }
     }
 
     /// What all requests of one tool call share. `call` is unique in this process.
@@ -107,16 +108,35 @@ impl Egress {
         let connection =
             steps::connection(&call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let opened = match (self.open(&call, request, &mut outcome).await, connection) {
-            (Ok(opened), Ok(connection)) => Ok((opened, connection)),
+            (Ok(opened), Ok(connection)) => self
+                .head(&call, &connection, opened, &mut outcome)
+                .await
+                .map(|head| (head, connection)),
             (Err(failure), _) | (_, Err(failure)) => Err(failure),
         };
         match opened {
-            Ok((Opened { head, body, needles }, connection)) => {
-                let (headers, reflections) =
-                    steps::response_headers(&call, &connection, &needles, head.status, &head.headers, None);
-                outcome.reflected(reflections);
-                let is_text = steps::is_text(&head.headers);
-                let body = BodyStream::new(body, call, needles, is_text, outcome);
+            Ok(((opened, headers, reflecting), connection)) => {
+                let Opened {
+                    head,
+                    body,
+                    needles,
+                    is_accepted,
+                } = opened;
+                let decoding = Decoding::of(&call, &head.headers);
+                let is_text = decoding.is_text(&head.headers);
+                let quarantine = Arc::clone(&self.quarantine);
+                let body = BodyStream::new(StreamParts {
+                    body,
+                    call,
+                    connection,
+                    needles,
+                    quarantine,
+                    is_accepted,
+                    reflecting,
+                    decoding,
+                    is_text,
+                    outcome,
+                });
                 Ok(Exchange {
                     head: ResponseHead {
                         status: head.status.as_u16(),
@@ -133,6 +153,36 @@ impl Egress {
         }
     }
 
+    /// The header fields of a response whose body is still to come.
+    async fn head(
+        &self,
+        call: &EgressCall,
+        connection: &Connection,
+        opened: Opened,
+        outcome: &mut Outcome,
+    ) -> Result<(Opened, Vec<(String, String)>, Reflecting), EgressFailure> {
+        let head = &opened.head;
+        let (headers, reflections) = steps::response_headers(
+            call,
+            connection,
+            &opened.needles,
+            head.status,
+            &head.headers,
+            None,
+        );
+        outcome.reflected(reflections);
+        let mut reflecting = Reflecting::default();
+        let settled = reflecting.settle(
+            &self.quarantine,
+            call,
+            connection,
+            opened.is_accepted,
+            reflections,
+        );
+        settled.await?;
+        Ok((opened, headers, reflecting))
+    }
+
     async fn whole(
         &self,
         call: &EgressCall,
@@ -145,21 +195,30 @@ impl Egress {
             head,
             mut body,
             needles,
+            is_accepted,
         } = self.open(call, request, outcome).await?;
         let connection = granted?;
         let limits = &call.grant().limits;
         let scrubbed = async {
             let (body, trailers) = steps::cap_body(limits, call.deadline(), &mut body).await?;
             outcome.received(body.len());
+            let mut decoding = Decoding::of(call, &head.headers);
+            let body = decoding.whole(body)?;
             // Trailers are not handed on; what they hold is counted all the same.
             let (_, in_trailers) =
                 steps::response_headers(call, &connection, &needles, head.status, &trailers, None);
-            let (body, in_body) = steps::scrub(&needles, &head.headers, body);
+            let (body, in_body) = steps::scrub(&needles, decoding.is_text(&head.headers), body);
             let length = body.as_ref().map_or(0, bytes::Bytes::len);
             let length = (!is_head).then_some(length);
             let (headers, in_headers) =
                 steps::response_headers(call, &connection, &needles, head.status, &head.headers, length);
-            outcome.reflected(in_trailers + in_body + in_headers);
+            let reflections = in_trailers + in_body + in_headers;
+            outcome.reflected(reflections);
+            let quarantine = &self.quarantine;
+            let settled = Reflecting::default()
+                .settle(quarantine, call, &connection, is_accepted, reflections)
+                .await;
+            settled?;
             Ok(GuestResponse {
                 status: head.status.as_u16(),
                 headers,
@@ -192,6 +251,10 @@ impl Egress {
         steps::match_again(grant, endpoint, &url)?;
         let headers = steps::guest_headers(call, connection, &request.headers)?;
         self.still_consistent(call, connection)?;
+        let ruled = |rules| steps::is_ruled(rules, connection, endpoint.method, &url);
+        let (is_accepted, may_be_partial) = (ruled(&connection.reflects), ruled(&connection.ranges));
+        steps::range(connection, may_be_partial, &headers)?;
+        steps::quarantine(&self.quarantine, call, connection).await?;
         let provider = self.provider(connection);
         let matched = Matched {
             grant,
@@ -199,92 +262,35 @@ impl Egress {
             url,
             headers,
             request: &request,
+            is_accepted,
+            may_be_partial,
         };
         let tried = steps::credential(provider, call, connection).await?;
         let tried = tried.as_deref();
-        let opened = self.attempt(call, &matched, tried, outcome).await?;
+        let opened = match self.attempt(call, &matched, tried, Via::Any, outcome).await {
+            // RFC 9110 section 9.2.2. It takes from the budget and is recorded like any other.
+            Err(failure)
+                if failure.stale
+                    && endpoint.method.is_idempotent()
+                    && steps::budget(call, body_bytes).is_ok() =>
+            {
+                self.next_outcome(call, &request, Some(&failure), outcome)?;
+                self.attempt(call, &matched, tried, Via::New, outcome).await?
+            }
+            opened => opened?,
+        };
         let status = opened.head.status;
         let another = steps::another_credential(provider, call, connection, endpoint, status, tried).await;
         let Some(another) = another.filter(|_| steps::budget(call, body_bytes).is_ok()) else {
             return Ok(opened);
         };
         drop(opened);
-        let next = Outcome::begin(Arc::clone(&self.audit), call, &request);
-        let first = std::mem::replace(outcome, next).finish(None, false);
-        first.map_err(|error| unrecorded(call, &error))?;
-        self.attempt(call, &matched, Some(&*another), outcome).await
-    }
-
-    /// One request with one credential, up to the head of the response.
-    async fn attempt(
-        &self,
-        call: &EgressCall,
-        matched: &Matched<'_>,
-        credential: Option<&Credential>,
-        outcome: &mut Outcome,
-    ) -> Result<Opened, EgressFailure> {
-        let Matched {
-            grant,
-            endpoint,
-            request,
-            ..
-        } = *matched;
-        let connection = &*grant.connection;
-        let mut attached = steps::fill_headers(connection, credential)?;
-        let url = matched.url.clone();
-        let url = steps::fill_url(grant, endpoint, request, url, credential, &mut attached)?;
-        let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
-        call.attach(&needles);
-        let sent = async {
-            let approved = steps::resolve(&self.network, call, connection, &url).await?;
-            let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
-            let sink = &*self.audit;
-            steps::intent(
-                sink, call, connection, endpoint, credential, &approved, body_bytes,
-            )
-            .await?;
-            let request = steps::attach(
-                call,
-                connection,
-                endpoint,
-                credential,
-                &attached,
-                &url,
-                matched.headers.clone(),
-                request.body.clone(),
-            )?;
-            let tls = self.identities.of(connection).map_err(|error| {
-                tracing::debug!(connection = %connection.name, %error, "no TLS identity");
-                EgressFailure::denied(format!("connection {} has no usable `ca`", connection.name))
-            })?;
-            outcome.going_to(approved.addresses().first());
-            // Set before, so that a call that is dropped while it sends counts as sent.
-            outcome.sending();
-            let sent = steps::send(&self.network, &tls, call, connection, &url, request, &approved).await;
-            let (head, body) = sent
-                .inspect_err(|failure| {
-                    if !failure.sent {
-                        outcome.unsent()
-                    }
-                })?
-                .into_parts();
-            outcome.head(
-                head.status.as_u16(),
-                head.extensions.get::<PeerAddress>().map(|peer| peer.0),
-            );
-            steps::cap_head(&call.grant().limits, &head)?;
-            Ok((head, body))
-        };
-        let (head, body) = sent
+        self.next_outcome(call, &request, None, outcome)?;
+        self.attempt(call, &matched, Some(&*another), Via::Any, outcome)
             .await
-            .map_err(|failure| steps::error_text(&needles, failure))?;
-        Ok(Opened { head, body, needles })
     }
 
-    pub(crate) fn provider(
-        &self,
-        connection: &toolhost_policy::Connection,
-    ) -> Option<&dyn CredentialProvider> {
+    pub(crate) fn provider(&self, connection: &Connection) -> Option<&dyn CredentialProvider> {
         self.providers
             .get(&connection.credentials)
             .map(|provider| &**provider)
@@ -294,7 +300,7 @@ impl Egress {
     pub(crate) fn still_consistent(
         &self,
         call: &EgressCall,
-        connection: &toolhost_policy::Connection,
+        connection: &Connection,
     ) -> Result<(), EgressFailure> {
         check_connection(connection).map_err(|error| {
             tracing::error!(connection = %connection.name, call = call.id(), %error, "an unchecked connection was loaded");

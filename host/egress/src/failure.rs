@@ -63,6 +63,8 @@ pub struct EgressFailure {
     pub message: String,
     /// Whether bytes of the request may have left. Where it is false, sending again is safe.
     pub sent: bool,
+    /// An idle connection was closed under the request, which may go out once more on a new one where it is idempotent.
+    pub(crate) stale: bool,
 }
 
 impl EgressFailure {
@@ -72,7 +74,13 @@ impl EgressFailure {
             code,
             message: message.into(),
             sent: false,
+            stale: false,
         }
+    }
+
+    /// A request whose end nobody knows; bytes may have left.
+    pub fn broken_off(message: impl Into<String>) -> Self {
+        Self::new(EgressCode::Upstream, message).after_sending()
     }
 
     pub(crate) fn denied(message: impl Into<String>) -> Self {

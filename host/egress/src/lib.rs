@@ -14,6 +14,7 @@
 //! - [`GuestRequest`], [`GuestResponse`], [`Exchange`], [`BodyStream`]: what crosses to and from a guest.
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
+//! - [`Quarantine`]: the connections that a plugin may not use for a tenant any more, since answers held the credential.
 //! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
 //! - [`judge`]: what a grant says about a request that nobody makes.
 //! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
@@ -22,12 +23,14 @@
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
 
 mod absolute;
+mod attempt;
 mod call;
 mod conflict;
 mod egress;
 mod explain;
 mod failure;
 mod provided;
+mod quarantine;
 mod request;
 pub mod scrub;
 pub mod steps;
@@ -43,6 +46,7 @@ pub use conflict::{ConnectionConflict, check_connection};
 pub use egress::Egress;
 pub use explain::{Judged, judge};
 pub use failure::{EgressCode, EgressFailure};
+pub use quarantine::{Quarantine, QuarantineError, ReflectionRecord, Reflections};
 pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
 pub use stream::BodyStream;
 pub use upstream_state::{MAX_NOTE, MAX_STATE, UpstreamState, UpstreamStateError};

@@ -2,11 +2,29 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
+use toolhost_policy::Connection;
 
 use crate::egress::unrecorded;
+use crate::quarantine::Quarantine;
 use crate::scrub::{Needles, State};
-use crate::steps::{self, Outcome, Piece};
+use crate::steps::{self, Decoding, Outcome, Piece, Reflecting};
 use crate::{EgressCall, EgressFailure};
+
+/// What a [`BodyStream`] is made of.
+pub(crate) struct StreamParts {
+    pub(crate) body: Incoming,
+    pub(crate) call: Arc<EgressCall>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) needles: Arc<Needles>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    /// The operator accepts that the operation reflects.
+    pub(crate) is_accepted: bool,
+    /// What has followed from the head.
+    pub(crate) reflecting: Reflecting,
+    pub(crate) decoding: Decoding,
+    pub(crate) is_text: bool,
+    pub(crate) outcome: Outcome,
+}
 
 /// The scrubbed body of a response, piece by piece. Its request's outcome is recorded when it ends, fails or is dropped.
 #[derive(Debug)]
@@ -14,6 +32,9 @@ pub struct BodyStream {
     /// `None` once it has ended.
     open: Option<Open>,
     call: Arc<EgressCall>,
+    connection: Arc<Connection>,
+    quarantine: Arc<Quarantine>,
+    is_accepted: bool,
     received: u64,
 }
 
@@ -21,27 +42,37 @@ pub struct BodyStream {
 struct Open {
     body: Incoming,
     needles: Arc<Needles>,
+    decoding: Decoding,
     state: State,
     outcome: Outcome,
+    reflecting: Reflecting,
+    /// What was scrubbed and not handed on yet.
+    scrubbed: Option<Scrubbed>,
+}
+
+#[derive(Debug)]
+struct Scrubbed {
+    bytes: Result<Bytes, EgressFailure>,
+    is_last: bool,
 }
 
 impl BodyStream {
-    pub(crate) fn new(
-        body: Incoming,
-        call: Arc<EgressCall>,
-        needles: Arc<Needles>,
-        is_text: bool,
-        outcome: Outcome,
-    ) -> Self {
-        let state = State::new(&needles.secret, is_text);
+    pub(crate) fn new(parts: StreamParts) -> Self {
+        let state = State::new(&parts.needles.secret, parts.is_text);
         Self {
             open: Some(Open {
-                body,
-                needles,
+                body: parts.body,
+                needles: parts.needles,
+                decoding: parts.decoding,
                 state,
-                outcome,
+                outcome: parts.outcome,
+                reflecting: parts.reflecting,
+                scrubbed: None,
             }),
-            call,
+            call: parts.call,
+            connection: parts.connection,
+            quarantine: parts.quarantine,
+            is_accepted: parts.is_accepted,
             received: 0,
         }
     }
@@ -53,39 +84,32 @@ impl BodyStream {
     pub async fn next(&mut self) -> Option<Result<Bytes, EgressFailure>> {
         loop {
             let open = self.open.as_mut()?;
-            let piece = steps::next_piece(&mut open.body, self.call.deadline()).await;
-            let released = match piece {
-                Ok(Piece::Data(data)) => {
-                    open.outcome.received(data.len());
-                    let limits = &self.call.grant().limits;
-                    let within = steps::count(limits, &mut self.received, data.len());
-                    within.and_then(|()| {
-                        open.state
-                            .push(&open.needles.secret, data)
-                            .map_err(|_| steps::reflected())
-                    })
-                }
-                // Nobody sees them.
-                Ok(Piece::Trailers(_)) => continue,
-                Ok(Piece::End) => return self.end(),
-                Err(failure) => Err(failure),
+            if open.scrubbed.is_none() {
+                open.scrubbed = open.read(&self.call, &mut self.received).await;
+            }
+            let reflections = open.state.reflections();
+            let settled = open.reflecting.settle(
+                &self.quarantine,
+                &self.call,
+                &self.connection,
+                self.is_accepted,
+                reflections,
+            );
+            let settled = settled.await;
+            let Some(Scrubbed { bytes, is_last }) = open.scrubbed.take() else {
+                continue;
             };
-            match released {
+            match settled.and(bytes) {
+                Err(failure) => return Some(Err(self.fail(failure))),
+                Ok(bytes) if is_last => {
+                    return match self.close(None) {
+                        Some(failure) => Some(Err(failure)),
+                        None => (!bytes.is_empty()).then_some(Ok(bytes)),
+                    };
+                }
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return Some(Ok(bytes)),
-                Err(failure) => return Some(Err(self.fail(failure))),
             }
-        }
-    }
-
-    fn end(&mut self) -> Option<Result<Bytes, EgressFailure>> {
-        let open = self.open.as_mut()?;
-        match open.state.finish(&open.needles.secret) {
-            Err(_) => Some(Err(self.fail(steps::reflected()))),
-            Ok(rest) => match self.close(None) {
-                Some(failure) => Some(Err(failure)),
-                None => (!rest.is_empty()).then_some(Ok(rest)),
-            },
         }
     }
 
@@ -106,6 +130,45 @@ impl BodyStream {
             .finish(failure, false)
             .err()
             .map(|error| unrecorded(&self.call, &error))
+    }
+}
+
+impl Open {
+    /// What is left once the last bytes have come.
+    fn last(&mut self, rest: Bytes) -> Result<Bytes, EgressFailure> {
+        let set = &self.needles.secret;
+        let head = self.state.push(set, rest);
+        let both = head.and_then(|head| {
+            let tail = self.state.finish(set)?;
+            Ok(if head.is_empty() {
+                tail
+            } else {
+                [head, tail].concat().into()
+            })
+        });
+        both.map_err(|_| steps::withheld(&self.state))
+    }
+
+    /// Reads and scrubs the next piece; `None` for one that says nothing.
+    async fn read(&mut self, call: &EgressCall, received: &mut u64) -> Option<Scrubbed> {
+        let set = &self.needles.secret;
+        let (bytes, is_last) = match steps::next_piece(&mut self.body, call.deadline()).await {
+            Ok(Piece::Data(data)) => {
+                self.outcome.received(data.len());
+                let within = steps::count(&call.grant().limits, received, data.len());
+                let decoded = within.and_then(|()| self.decoding.push(data));
+                let scrubbed = decoded.and_then(|data| {
+                    let pushed = self.state.push(set, data);
+                    pushed.map_err(|_| steps::withheld(&self.state))
+                });
+                (scrubbed, false)
+            }
+            // Nobody sees them.
+            Ok(Piece::Trailers(_)) => return None,
+            Ok(Piece::End) => (self.decoding.finish().and_then(|rest| self.last(rest)), true),
+            Err(failure) => (Err(failure), false),
+        };
+        Some(Scrubbed { bytes, is_last })
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) fn connection(name: &str, base: &str) -> Connection {
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],
+        reflects: vec![],
+        ranges: vec![],
         allow_http: false,
         allow_loopback: false,
         allow_private: false,

@@ -4,6 +4,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 
+use crate::coding::decoded;
 use crate::fetch::{USER_AGENT, read_whole};
 use crate::{
     AddressPolicy, Body, ClientKey, Destination, HostRefused, NetError, NetErrorKind, Network, Timeouts,
@@ -62,8 +63,8 @@ impl Network {
     /// time.
     ///
     /// # Errors
-    /// The destination is not fit for secrets, or refused; there is no whole answer in time; it has a content encoding, or
-    /// is longer than the cap.
+    /// The destination is not fit for secrets, or refused; there is no whole answer in time; it has a content encoding
+    /// that cannot be decoded, or is longer than the cap.
     pub async fn ask(&self, question: Question<'_>) -> Result<Answer, NetError> {
         let deadline = question.deadline;
         tokio::time::timeout_at(deadline.into(), self.ask_once(question))
@@ -107,14 +108,11 @@ impl Network {
         }
         let timeouts = Timeouts::until(question.deadline);
         let (head, body) = client.send(request, &approved, timeouts).await?.into_parts();
-        let encoding = head.headers.get(header::CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(NetError::sent(NetErrorKind::Encoding));
-        }
+        let body = read_whole(body, question.cap).await?;
         Ok(Answer {
             status: head.status.as_u16(),
+            body: decoded(&head.headers, body, question.cap)?,
             headers: head.headers,
-            body: read_whole(body, question.cap).await?,
         })
     }
 }

@@ -1,5 +1,6 @@
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -8,7 +9,7 @@ use http::{Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{HttpInfo, capture_connection};
+use hyper_util::client::legacy::connect::{Connected, HttpInfo, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 
@@ -47,6 +48,18 @@ pub struct Timeouts {
     pub deadline: Instant,
 }
 
+/// On which connection a request goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// An idle one, where there is one.
+    Any,
+    /// A new one: an idle one was closed under the request before.
+    New,
+}
+
+/// How many connections are remembered that have answered. A client has [`IDLE_CONNECTIONS`] idle ones and some in use.
+const MAX_ANSWERED: usize = 256;
+
 impl Timeouts {
     /// [`FIRST_BYTE_TIMEOUT`], and never beyond the deadline.
     #[must_use]
@@ -76,6 +89,8 @@ pub struct Client {
     name: ServerName<'static>,
     current: ArcSwapOption<Pinned>,
     building: Mutex<()>,
+    /// Our ends of the connections that have answered.
+    answered: Mutex<BTreeSet<SocketAddr>>,
 }
 
 struct Pinned {
@@ -96,6 +111,7 @@ impl Client {
             name,
             current: ArcSwapOption::empty(),
             building: Mutex::new(()),
+            answered: Mutex::default(),
         })
     }
 
@@ -111,6 +127,20 @@ impl Client {
     /// may have seen the request.
     pub async fn send(
         &self,
+        request: Request<Body>,
+        approved: &Approved,
+        timeouts: Timeouts,
+    ) -> Result<Response<Incoming>, NetError> {
+        self.send_via(Via::Any, request, approved, timeouts).await
+    }
+
+    /// [`Client::send`], with a say in which connection is used.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_via(
+        &self,
+        via: Via,
         mut request: Request<Body>,
         approved: &Approved,
         timeouts: Timeouts,
@@ -121,14 +151,22 @@ impl Client {
         let captured = capture_connection(&mut request);
         // Only from the moment when the request has a connection can bytes leave.
         let sent = || captured.connection_metadata().is_some();
-        let answer = tokio::time::timeout_at(end, self.pinned(approved).hyper.request(request)).await;
+        let answering = match via {
+            Via::Any => self.pinned(approved).hyper.request(request),
+            Via::New => self.build(approved.shared()).request(request),
+        };
+        let answer = tokio::time::timeout_at(end, answering).await;
         let mut response = match answer {
             Err(_) if sent() => return Err(NetError::sent(NetErrorKind::Timeout)),
             Err(_) => return Err(NetError::unsent(NetErrorKind::ConnectTimeout)),
             Ok(Err(error)) => {
+                let (kind, sent) = (kind_of(&error), sent() && !is_unstarted(&error));
+                let used = captured.connection_metadata().as_ref().and_then(own_end);
+                let had_answered = used.is_some_and(|own| self.answered().remove(&own));
                 return Err(NetError {
-                    kind: kind_of(&error),
-                    sent: sent() && !is_unstarted(&error),
+                    kind,
+                    sent,
+                    stale: had_answered && kind == NetErrorKind::Closed,
                 });
             }
             Ok(Ok(response)) => response,
@@ -137,9 +175,19 @@ impl Client {
             return Err(NetError::sent(NetErrorKind::Upgrade));
         }
         if let Some(info) = response.extensions_mut().remove::<HttpInfo>() {
+            let mut answered = self.answered();
+            if answered.len() == MAX_ANSWERED {
+                answered.clear();
+            }
+            answered.insert(info.local_addr());
+            drop(answered);
             response.extensions_mut().insert(PeerAddress(info.remote_addr()));
         }
         Ok(response)
+    }
+
+    fn answered(&self) -> MutexGuard<'_, BTreeSet<SocketAddr>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The approval, the request and this client must mean the same place.
@@ -219,6 +267,13 @@ fn check_request(request: &Request<Body>) -> Result<(), NetError> {
         return Err(NetError::unsent(NetErrorKind::Upgrade));
     }
     Ok(())
+}
+
+/// Our end of the connection that a request went out on.
+fn own_end(connected: &Connected) -> Option<SocketAddr> {
+    let mut extras = http::Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.get::<HttpInfo>().map(HttpInfo::local_addr)
 }
 
 /// Whether hyper gave the request back before its first byte was written.

@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::io;
 
+use crate::coding::CodingError;
 use crate::connector::ConnectFailure;
 use crate::{AddressRefused, HostRefused};
 
@@ -89,9 +90,9 @@ pub enum NetErrorKind {
     /// The body is longer than the cap.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
-    /// The body is compressed although that was ruled out.
-    #[error("the answer has a content encoding, which was not asked for")]
-    Encoding,
+    /// The body is compressed although that was ruled out, and cannot be decoded.
+    #[error("{0}")]
+    Encoding(CodingError),
 }
 
 /// Why a request failed, and whether bytes of it may have left this machine.
@@ -102,15 +103,35 @@ pub struct NetError {
     pub kind: NetErrorKind,
     /// Whether the other side may have seen the request. `false` is certain; `true` is not.
     pub sent: bool,
+    /// A connection that had answered before was closed before any answer to this request: the other side had most likely
+    /// ended it already. An idempotent request may be sent once more (RFC 9110 section 9.2.2).
+    pub stale: bool,
 }
 
 impl NetError {
     pub(crate) const fn unsent(kind: NetErrorKind) -> Self {
-        Self { kind, sent: false }
+        Self {
+            kind,
+            sent: false,
+            stale: false,
+        }
     }
 
     pub(crate) const fn sent(kind: NetErrorKind) -> Self {
-        Self { kind, sent: true }
+        Self {
+            kind,
+            sent: true,
+            stale: false,
+        }
+    }
+}
+
+impl From<CodingError> for NetError {
+    fn from(error: CodingError) -> Self {
+        Self::sent(match error {
+            CodingError::TooLong(cap) => NetErrorKind::TooLong(cap),
+            other => NetErrorKind::Encoding(other),
+        })
     }
 }
 

@@ -7,8 +7,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use url::Url;
 
+use crate::coding::decoded;
 use crate::error::kind_of;
-use crate::{AddressPolicy, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity};
+use crate::{AddressPolicy, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via};
 
 /// Says who asks, and no version: an issuer has no use for it.
 pub(crate) const USER_AGENT: &str = "toolhost";
@@ -20,7 +21,7 @@ impl Network {
     ///
     /// # Errors
     /// The URL is not acceptable, the host is refused, the answer is anything but 200 (a redirect is not followed), has a
-    /// content encoding, or is longer than `cap`.
+    /// content encoding that cannot be decoded, or is longer than `cap`, as it comes or decoded.
     pub async fn fetch(
         &self,
         url: &Url,
@@ -60,13 +61,17 @@ impl Network {
             .port_or_known_default()
             .ok_or(NetError::unsent(NetErrorKind::Scheme))?;
         let approved = self.resolve(&host, port, policy, deadline).await?;
-        let response = client
-            .send(get(url)?, &approved, Timeouts::until(deadline))
-            .await?;
+        let timeouts = Timeouts::until(deadline);
+        let response = match client.send(get(url)?, &approved, timeouts).await {
+            Err(error) if error.stale => client.send_via(Via::New, get(url)?, &approved, timeouts).await?,
+            response => response?,
+        };
         check_head(&response, cap)?;
-        tokio::time::timeout_at(deadline.into(), read_whole(response.into_body(), cap))
+        let (head, body) = response.into_parts();
+        let body = tokio::time::timeout_at(deadline.into(), read_whole(body, cap))
             .await
-            .map_err(|_| NetError::sent(NetErrorKind::Timeout))?
+            .map_err(|_| NetError::sent(NetErrorKind::Timeout))??;
+        decoded(&head.headers, body, cap).map_err(NetError::from)
     }
 }
 
@@ -88,10 +93,6 @@ fn check_head(response: &Response<Incoming>, cap: usize) -> Result<(), NetError>
     }
     if status != http::StatusCode::OK {
         return Err(NetError::sent(NetErrorKind::Status(status.as_u16())));
-    }
-    let encoding = response.headers().get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(NetError::sent(NetErrorKind::Encoding));
     }
     if response.body().size_hint().lower() > cap as u64 {
         return Err(NetError::sent(NetErrorKind::TooLong(cap)));

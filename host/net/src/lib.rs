@@ -17,11 +17,13 @@
 //! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.
 //! - [`Destination`], [`Network::ask`]: a question of the host's own, with its secret, and the whole answer.
 //! - [`NetError`]: what went wrong, and whether bytes may have left.
+//! - [`Decoder`]: content codings that come although none was asked for.
 
 mod approved;
 mod ask;
 mod class;
 mod client;
+mod coding;
 mod connector;
 mod destination;
 mod error;
@@ -36,7 +38,8 @@ mod tls;
 pub use approved::Approved;
 pub use ask::{Answer, Question};
 pub use class::{AddressClass, classify};
-pub use client::{Body, Client, FIRST_BYTE_TIMEOUT, PeerAddress, Timeouts};
+pub use client::{Body, Client, FIRST_BYTE_TIMEOUT, PeerAddress, Timeouts, Via};
+pub use coding::{CodingError, Decoder, decoded};
 pub use connector::CONNECT_TIMEOUT;
 pub use destination::Destination;
 pub use error::{NetError, NetErrorKind, TlsFailure};

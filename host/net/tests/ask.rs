@@ -87,7 +87,7 @@ async fn what_is_too_long_too_late_or_encoded_is_no_answer() {
         ),
         (
             b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\nhi",
-            NetErrorKind::Encoding,
+            NetErrorKind::Encoding(toolhost_net::CodingError::Broken),
         ),
         (
             b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi",

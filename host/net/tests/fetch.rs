@@ -65,7 +65,7 @@ async fn anything_but_200_in_clear_is_an_error() {
         ),
         (
             b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi",
-            NetErrorKind::Encoding,
+            NetErrorKind::Encoding(toolhost_net::CodingError::Broken),
         ),
         (
             b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",

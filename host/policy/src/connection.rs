@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Endpoint, Filled};
+use crate::{ConnectionName, Endpoint, Filled, OperationRule};
 
 /// Which callers may use a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +201,11 @@ pub struct Connection {
     pub allow: Option<Vec<Endpoint>>,
     /// Response headers that a guest may see, beside the usual ones; in lower case.
     pub response_headers: Vec<http::HeaderName>,
+    /// Operations whose answers hold the credential, which the operator accepts: it is taken out of them, and they count
+    /// towards no quarantine.
+    pub reflects: Vec<OperationRule>,
+    /// Operations of which a plugin may ask for a range (RFC 9110 section 14), and that may answer with a part.
+    pub ranges: Vec<OperationRule>,
     /// `http://` is acceptable.
     pub allow_http: bool,
     /// Loopback addresses are acceptable.

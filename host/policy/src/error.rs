@@ -67,6 +67,12 @@ codes! {
     Busy = "busy", 503;
     /// The outside system failed or could not be reached.
     Upstream = "upstream", 502;
+    /// The outside system asks to wait; the message says for how long, where it does.
+    UpstreamRateLimited = "upstream_rate_limited", 429;
+    /// The outside system is not available for now; try again.
+    UpstreamUnavailable = "upstream_unavailable", 503;
+    /// The outside system refuses the connection's credential, or what it may do.
+    UpstreamRefusedCredential = "upstream_refused_credential", 424;
     /// The plugin trapped, or its answer was not acceptable.
     PluginFailed = "plugin_failed", 500;
     /// The tool said that it could not do what was asked.

@@ -153,6 +153,8 @@ mod tests {
             credentials: "env".into(),
             allow,
             response_headers: vec![],
+            reflects: vec![],
+            ranges: vec![],
             allow_http: false,
             allow_loopback: false,
             allow_private: false,

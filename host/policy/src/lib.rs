@@ -13,6 +13,7 @@
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Operation`]: the one kind of request that a tool of an adapter makes.
 //! - [`Connection`]: one outside system as the operator defined it.
+//! - [`OperationRule`]: operations of which the operator says something, such as that they reflect.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
 //! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
@@ -31,6 +32,7 @@ mod manifest_toml;
 mod mode;
 mod name;
 mod operation;
+mod operation_rule;
 mod path;
 mod place_grammar;
 mod secret;
@@ -50,6 +52,7 @@ pub use manifest::{ConnectionRequest, Manifest, ManifestError};
 pub use mode::OperationMode;
 pub use name::{ConnectionName, NameError, PluginName, ToolName};
 pub use operation::{Operation, OperationError, OperationParts, is_member_of};
+pub use operation_rule::OperationRule;
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
 pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};

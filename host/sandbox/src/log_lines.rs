@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
+use toolhost_egress::EgressCall;
 use toolhost_policy::{Limits, PluginName, is_hidden};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
@@ -36,6 +37,8 @@ pub(crate) struct CallLog {
     lines_left: u64,
     line_bytes: usize,
     sink: Option<Arc<dyn GuestLog>>,
+    /// What the call has put on requests is not logged either.
+    egress: Option<Arc<EgressCall>>,
     /// Of each stream, what has no line end yet.
     pending: [Vec<u8>; 2],
     last: VecDeque<String>,
@@ -72,6 +75,7 @@ impl CallLog {
         call: u64,
         limits: &Limits,
         sink: Option<Arc<dyn GuestLog>>,
+        egress: Option<Arc<EgressCall>>,
     ) -> Self {
         let line_bytes = usize::try_from(limits.log_line_bytes).unwrap_or(usize::MAX);
         Self {
@@ -82,12 +86,21 @@ impl CallLog {
             sink,
             pending: Default::default(),
             last: VecDeque::new(),
+            egress,
         }
     }
 
     /// One line; `level` as the guest wrote it.
     pub(crate) fn line(&mut self, level: &str, text: &str) {
         let line = clean(text, self.line_bytes);
+        let held = self
+            .egress
+            .as_ref()
+            .and_then(|egress| egress.credential_in(line.as_bytes()));
+        let line = match held {
+            Some(connection) => format!("a line that held the credential of connection {connection}"),
+            None => line,
+        };
         if matches!(level, "warn" | "error") && !line.trim().is_empty() && !line.starts_with(RUST_HINT) {
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();
@@ -259,7 +272,7 @@ mod tests {
             ..Limits::default()
         };
         let plugin = PluginName::parse("x").unwrap();
-        let log = CallLog::new(plugin, 1, &limits, Some(Arc::clone(&sink) as _));
+        let log = CallLog::new(plugin, 1, &limits, Some(Arc::clone(&sink) as _), None);
         (sink, log)
     }
 

@@ -99,7 +99,8 @@ impl HostState {
         spun: Spun,
     ) -> Self {
         let sink = scope.as_ref().and_then(|scope| scope.context.log.clone());
-        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits, sink)));
+        let egress = scope.as_ref().map(|scope| Arc::clone(scope.egress_call()));
+        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits, sink, egress)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         // Empty: no files, no environment, no arguments, no sockets, no standard input.

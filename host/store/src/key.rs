@@ -31,6 +31,8 @@ pub enum Table {
     SessionEvent = 9,
     /// What plugins keep for their callers to fetch.
     Artifact = 12,
+    /// How often answers have held a tenant's credential.
+    Reflection = 20,
 }
 
 impl Table {

@@ -288,19 +288,25 @@ impl Tools {
         if egress_call.was_blocked() {
             return Err(blocked(mode));
         }
-        let answered = returned.map_err(|error| {
-            let public = PublicError::from(&error);
-            // What a guest wrote before it trapped is among it.
-            match egress_call.holds_credential(public.message.as_bytes()) {
-                true => PublicError::new(
+        let answered = match returned {
+            Ok(answered) => answered,
+            Err(error) => {
+                let public = PublicError::from(&error);
+                // What a guest wrote before it trapped is among it.
+                let Some(connection) = egress_call.credential_in(public.message.as_bytes()) else {
+                    return Err(public);
+                };
+                self.egress.said_credential(&egress_call, &connection).await;
+                return Err(PublicError::new(
                     public.code,
                     "the plugin trapped, and wrote a credential of one of its connections",
-                ),
-                false => public,
+                ));
             }
-        })?;
+        };
         let bytes = answered.bytes;
-        if outcome::texts(&answered.outcome).any(|text| egress_call.holds_credential(text)) {
+        let said = outcome::texts(&answered.outcome).find_map(|text| egress_call.credential_in(text));
+        if let Some(connection) = said {
+            self.egress.said_credential(&egress_call, &connection).await;
             return Err(PublicError::new(
                 ErrorCode::CredentialReflected,
                 "the tool's result held a credential of one of its connections, so it was withheld",

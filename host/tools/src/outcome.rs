@@ -303,9 +303,42 @@ pub(crate) fn failure(failure: contract::Failure) -> PublicError {
         "timeout" => ErrorCode::Timeout,
         "reflected" => ErrorCode::CredentialReflected,
         "upstream" => ErrorCode::Upstream,
+        "upstream-rate-limited" => ErrorCode::UpstreamRateLimited,
+        "upstream-unavailable" => ErrorCode::UpstreamUnavailable,
+        "upstream-refused-credential" => ErrorCode::UpstreamRefusedCredential,
         _ => ErrorCode::ToolFailed,
     };
-    PublicError::new(code, failure.message)
+    let error = PublicError::new(code, failure.message);
+    match failure.detail.as_deref().and_then(retry_after) {
+        Some(seconds) if may_be_tried_again(code) => error.retry_after(seconds),
+        _ => error,
+    }
+}
+
+/// The longest wait that is passed on, in seconds: a day. Nobody waits longer on the word of an outside system.
+const MAX_RETRY_AFTER: u64 = 86_400;
+
+/// The most of a failure's detail that is read for it.
+const MAX_DETAIL: usize = 64 << 10;
+
+const fn may_be_tried_again(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::UpstreamRateLimited | ErrorCode::UpstreamUnavailable
+    )
+}
+
+/// `retry_after` of a failure's detail, in seconds.
+fn retry_after(detail: &str) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Detail {
+        retry_after: Option<u64>,
+    }
+    let detail: Detail =
+        serde_json::from_str(Some(detail).filter(|detail| detail.len() <= MAX_DETAIL)?).ok()?;
+    detail
+        .retry_after
+        .map(|seconds| seconds.clamp(1, MAX_RETRY_AFTER))
 }
 
 fn broken(why: &str) -> PublicError {
@@ -313,4 +346,55 @@ fn broken(why: &str) -> PublicError {
         ErrorCode::PluginFailed,
         format!("the plugin broke its contract: {why}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use toolhost_policy::ErrorCode;
+    use toolhost_sandbox::contract;
+
+    use super::{MAX_DETAIL, MAX_RETRY_AFTER, failure};
+
+    fn told(code: &str, detail: &str) -> (ErrorCode, Option<u64>) {
+        let error = failure(contract::Failure {
+            code: code.into(),
+            message: "the system asks to wait".into(),
+            detail: Some(detail.into()),
+            meta: Vec::new(),
+        });
+        (error.code, error.retry_after)
+    }
+
+    #[test]
+    fn a_refusal_of_the_outside_system_keeps_its_code_and_its_wait() {
+        let wait = r#"{"status":429,"retry_after":7}"#;
+        assert_eq!(
+            told("upstream-rate-limited", wait),
+            (ErrorCode::UpstreamRateLimited, Some(7))
+        );
+        assert_eq!(
+            told("upstream-unavailable", wait),
+            (ErrorCode::UpstreamUnavailable, Some(7))
+        );
+        // Who cannot be tried again has nothing to wait for.
+        assert_eq!(
+            told("upstream-refused-credential", wait),
+            (ErrorCode::UpstreamRefusedCredential, None)
+        );
+        assert_eq!(told("upstream", wait), (ErrorCode::Upstream, None));
+        let of = |detail: &str| told("upstream-rate-limited", detail).1;
+        assert_eq!(of(r#"{"retry_after":0}"#), Some(1));
+        assert_eq!(of(r#"{"retry_after":99999999999}"#), Some(MAX_RETRY_AFTER));
+        for odd in [
+            r#"{"retry_after":-1}"#,
+            r#"{"retry_after":"7"}"#,
+            "[]",
+            "no JSON",
+            "{}",
+        ] {
+            assert_eq!(of(odd), None, "{odd}");
+        }
+        let long = format!(r#"{{"body":"{}","retry_after":7}}"#, "x".repeat(MAX_DETAIL));
+        assert_eq!(of(&long), None);
+    }
 }

@@ -41,6 +41,8 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
         credentials: "file".to_owned(),
         allow: None,
         response_headers: vec![],
+        reflects: vec![],
+        ranges: vec![],
         allow_http: false,
         allow_loopback: false,
         allow_private: false,

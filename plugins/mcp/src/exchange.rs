@@ -144,6 +144,8 @@ fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange,
     Err(Trouble::Status {
         status: head.status,
         error: said.and_then(|said| said.error()),
+        retry_after: head.retry_after(),
+        scope: head.missing_scope().map(str::to_owned),
     })
 }
 

@@ -116,6 +116,8 @@ fn call(
             Err(Trouble::Status {
                 status: 400,
                 error: Some(error),
+                retry_after: None,
+                scope: None,
             })
         }
         Err(error) => Ok(Err(error.into())),

@@ -251,6 +251,7 @@ fn initialised(state: &mut State, version: Version) -> Result<(Reply, Option<Str
         Err(Trouble::Status {
             status: 400,
             error: Some(error),
+            ..
         }) if error.data.is_some() => Ok((Err(error), None)),
         Err(trouble) => Err(trouble.into()),
     }

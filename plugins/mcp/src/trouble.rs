@@ -13,7 +13,14 @@ pub(crate) enum Trouble {
     /// The host could or would not send, or nothing came back.
     Http(HttpError),
     /// An HTTP status that says no, and what the server said with it.
-    Status { status: u16, error: Option<RpcError> },
+    Status {
+        status: u16,
+        error: Option<RpcError>,
+        /// After how many seconds the server asks to come back.
+        retry_after: Option<u64>,
+        /// The scope that the credential lacks.
+        scope: Option<String>,
+    },
     /// Nothing came back in the time that the question is worth.
     Silent,
     /// What came back is not MCP.
@@ -50,7 +57,12 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Http(error) => error.into(),
-            Trouble::Status { status, error } => of_status(status, error),
+            Trouble::Status {
+                status,
+                error,
+                retry_after,
+                scope,
+            } => of_status(status, error, retry_after, scope.as_deref()),
             Trouble::Silent => sent(Code::Timeout, "the server did not answer in time".to_owned()),
             Trouble::Malformed(what) => sent(
                 Code::Upstream,
@@ -68,24 +80,32 @@ fn sent(code: Code, message: String) -> Failure {
     Failure::new(code, message).with_detail(&json!({ "sent": true }))
 }
 
-fn of_status(status: u16, error: Option<RpcError>) -> Failure {
-    let (code, what) = match status {
-        401 | 403 => (Code::Denied, "does not allow this"),
-        404 | 405 | 410 => (Code::Upstream, "has no MCP at this address"),
-        429 => (Code::Limit, "asks to wait before the next request"),
-        300..=399 => (Code::Upstream, "points elsewhere, which is not followed"),
-        400..=499 => (Code::Upstream, "does not accept the request"),
-        _ => (Code::Upstream, "failed"),
+fn of_status(status: u16, error: Option<RpcError>, retry_after: Option<u64>, scope: Option<&str>) -> Failure {
+    let what = match status {
+        401 => "refuses the connection's credential",
+        403 => "does not allow this to the connection's credential",
+        404 | 405 | 410 => "has no MCP at this address",
+        429 => "asks to wait before the next request",
+        300..=399 => "points elsewhere, which is not followed",
+        400..=499 => "does not accept the request",
+        502..=504 => "is not available for now",
+        _ => "failed",
     };
     let mut message = format!("the server {what} (status {status})");
+    if let Some(scope) = scope {
+        message.push_str(&format!(", which lacks the scope {}", line(scope, 200)));
+    }
     if let Some(error) = &error
         && !error.message.is_empty()
     {
         message.push_str(": ");
         message.push_str(&error.message);
     }
-    let detail = json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
-    Failure::new(code, message).with_detail(&detail)
+    let mut detail = json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
+    if let Some(seconds) = retry_after {
+        detail["retry_after"] = seconds.into();
+    }
+    Failure::new(Code::of_status(status), message).with_detail(&detail)
 }
 
 /// What the server itself answered in place of a result.

@@ -128,8 +128,8 @@ fn an_error_of_the_protocol_is_a_failure_of_the_call() {
         Code::Upstream
     );
     for (code, expected) in [
-        (401, Code::Denied),
-        (429, Code::Limit),
+        (401, Code::UpstreamRefusedCredential),
+        (429, Code::UpstreamRateLimited),
         (302, Code::Upstream),
         (500, Code::Upstream),
     ] {

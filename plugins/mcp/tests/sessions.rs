@@ -188,10 +188,10 @@ fn a_version_that_is_not_spoken_here_is_said_to_be_so() {
 #[test]
 fn who_may_not_ask_is_not_asked_in_another_way() {
     for (code, number) in [
-        (401, Code::Denied),
-        (403, Code::Denied),
-        (429, Code::Limit),
-        (503, Code::Upstream),
+        (401, Code::UpstreamRefusedCredential),
+        (403, Code::UpstreamRefusedCredential),
+        (429, Code::UpstreamRateLimited),
+        (503, Code::UpstreamUnavailable),
         (307, Code::Upstream),
     ] {
         let (_host, got) = host(legacy, move |_| Some(status(code, &json!({}))));

@@ -13,14 +13,22 @@ use crate::text::clean;
 const MAX_ERROR_BODY: usize = 4 << 10;
 
 /// Turns an answer into a result: JSON as it is and as text, text as text, pictures and sound as such, anything else as
-/// a resource.
+/// a resource. Header fields that carry a part of the answer follow as text.
 ///
 /// # Errors
-/// Any status but 2xx: `denied` for 401 and 403, `limit` for 429, else `upstream`, with status and body in `detail`.
+/// Any status but 2xx, with status and body in `detail`: `upstream-refused-credential` for 401 and 403,
+/// `upstream-rate-limited` for 429, `upstream-unavailable` for 502 to 504, else `upstream`.
 pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result<Answer, Failure> {
     if !response.is_success() {
         return Err(failure(&response));
     }
+    let fields = headers::lines(&response);
+    let mut answer = of_body(descriptor, tool, response);
+    answer.content.extend(fields.map(Content::Text));
+    Ok(answer)
+}
+
+fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
     let kind = response
         .header("content-type")
         .and_then(media_type::essence)
@@ -28,20 +36,20 @@ pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result
     let body = response.body;
     if body.is_empty() {
         let text = format!("done (status {})", response.status);
-        return Ok(Answer {
+        return Answer {
             content: vec![Content::Text(text)],
             structured: None,
-        });
+        };
     }
     let body = match String::from_utf8(body) {
         Ok(text) if media_type::is_json(&kind) || kind.is_empty() || descriptor.wrapped => {
-            return Ok(json_or_text(descriptor, text));
+            return json_or_text(descriptor, text);
         }
         Ok(text) if media_type::is_text(&kind) => {
-            return Ok(Answer {
+            return Answer {
                 content: vec![Content::Text(text)],
                 structured: None,
-            });
+            };
         }
         Ok(text) => text.into_bytes(),
         Err(error) => error.into_bytes(),
@@ -68,10 +76,10 @@ pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result
             data: body,
         }
     };
-    Ok(Answer {
+    Answer {
         content: vec![content],
         structured: None,
-    })
+    }
 }
 
 /// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.
@@ -92,24 +100,34 @@ fn json_or_text(descriptor: &Descriptor, text: String) -> Answer {
 
 fn failure(response: &Response) -> Failure {
     let status = response.status;
-    let (code, what) = match status {
-        401 | 403 => (Code::Denied, "does not allow this"),
-        404 | 410 => (Code::Upstream, "has no such thing"),
-        409 | 412 => (Code::Upstream, "says that it conflicts with its present state"),
-        429 => (Code::Limit, "asks to wait before the next request"),
-        300..=399 => (Code::Upstream, "points elsewhere, which is not followed"),
-        400..=499 => (Code::Upstream, "does not accept the request"),
-        _ => (Code::Upstream, "failed"),
+    let what = match status {
+        401 => "refuses the connection's credential",
+        403 => "does not allow this to the connection's credential",
+        404 | 410 => "has no such thing",
+        409 | 412 => "says that it conflicts with its present state",
+        429 => "asks to wait before the next request",
+        300..=399 => "points elsewhere, which is not followed",
+        400..=499 => "does not accept the request",
+        502..=504 => "is not available for now",
+        _ => "failed",
     };
     let text = String::from_utf8_lossy(&response.body);
     let text = clean(&text, MAX_ERROR_BODY);
     let mut message = format!("the system {what} (status {status})");
+    if let Some(scope) = response.missing_scope() {
+        message.push_str(&format!(", which lacks the scope {}", clean(scope, 200)));
+    }
     if !text.is_empty() {
         message.push_str(": ");
         message.push_str(&clean(&text, 500));
     }
-    Failure::new(code, message).with_detail(&json!({ "status": status, "body": text }))
+    let mut detail = json!({ "status": status, "body": text });
+    if let Some(seconds) = response.retry_after() {
+        detail["retry_after"] = seconds.into();
+    }
+    Failure::new(Code::of_status(status), message).with_detail(&detail)
 }
 
+mod headers;
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,12 @@ codes! {
         Reflected = "reflected",
         /// The outside system failed, or answered what cannot be used.
         Upstream = "upstream",
+        /// The outside system asks to wait.
+        UpstreamRateLimited = "upstream-rate-limited",
+        /// The outside system is not available for now.
+        UpstreamUnavailable = "upstream-unavailable",
+        /// The outside system refuses the connection's credential, or what it may do.
+        UpstreamRefusedCredential = "upstream-refused-credential",
         /// Somebody else changed it first.
         Conflict = "conflict",
         /// An adapter cannot read the document as what it understands.
@@ -81,7 +87,26 @@ codes! {
         Reflected = "reflected",
         /// The system could not be reached, broke off, or answered with a status or body that cannot be used.
         Upstream = "upstream",
+        /// The outside system asks to wait.
+        UpstreamRateLimited = "upstream-rate-limited",
+        /// The outside system is not available for now.
+        UpstreamUnavailable = "upstream-unavailable",
+        /// The outside system refuses the connection's credential, or what it may do.
+        UpstreamRefusedCredential = "upstream-refused-credential",
         /// The request is malformed; nothing was sent.
         InvalidRequest = "invalid-request",
+    }
+}
+
+impl Code {
+    /// What a status other than 2xx means for a call.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::UpstreamRefusedCredential,
+            429 => Self::UpstreamRateLimited,
+            502..=504 => Self::UpstreamUnavailable,
+            _ => Self::Upstream,
+        }
     }
 }

@@ -20,6 +20,20 @@ pub struct Head {
     pub headers: Vec<(String, String)>,
 }
 
+impl Head {
+    /// As [`Response::retry_after`](crate::Response::retry_after).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        crate::http::retry_after(&self.headers)
+    }
+
+    /// As [`Response::missing_scope`](crate::Response::missing_scope).
+    #[must_use]
+    pub fn missing_scope(&self) -> Option<&str> {
+        crate::http::missing_scope(&self.headers)
+    }
+}
+
 impl Exchange {
     pub(crate) const fn new(handle: host::Exchange) -> Self {
         Self { handle }

@@ -65,7 +65,11 @@ impl From<HttpError> for Failure {
             "invalid-request" => Code::Failed,
             code => Code::from(code),
         };
-        let detail = error.sent.then(|| r#"{"sent":true}"#.to_owned());
+        let detail = match (error.sent, error.retry_after) {
+            (_, Some(seconds)) => Some(format!(r#"{{"sent":{},"retry_after":{seconds}}}"#, error.sent)),
+            (true, None) => Some(r#"{"sent":true}"#.to_owned()),
+            (false, None) => None,
+        };
         Self {
             code,
             message: error.message,

@@ -169,24 +169,31 @@ impl Response {
     /// The first header field of this name, in whatever case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        header(&self.headers, name)
+    }
+
+    /// After how many seconds the outside system asks to come back, where it does.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        retry_after(&self.headers)
+    }
+
+    /// The scope that the credential lacks for this, where the outside system says so (RFC 6750 section 3.1). For adapters.
+    #[must_use]
+    pub fn missing_scope(&self) -> Option<&str> {
+        missing_scope(&self.headers)
     }
 
     /// The answer itself if its status is 2xx.
     ///
     /// # Errors
-    /// `upstream`, with the status, for any other.
+    /// For any other, with the status: `upstream-refused-credential` for 401 and 403, `upstream-rate-limited` for 429,
+    /// `upstream-unavailable` for 502 to 504, else `upstream`.
     pub fn success(self) -> Result<Self, HttpError> {
         if self.is_success() {
             return Ok(self);
         }
-        Err(HttpError::upstream(
-            format!("the upstream answered with status {}", self.status),
-            Some(self.status),
-        ))
+        Err(HttpError::of_status(self.status, self.retry_after()))
     }
 
     /// Reads the JSON body of a 2xx answer.
@@ -199,4 +206,26 @@ impl Response {
             HttpError::upstream(format!("the upstream's answer is not as expected: {error}"), None)
         })
     }
+}
+
+fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
+    headers
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
+}
+
+/// `Retry-After`, which the host gives in seconds.
+pub(crate) fn retry_after(headers: &[(String, String)]) -> Option<u64> {
+    header(headers, "retry-after")?.trim().parse().ok()
+}
+
+/// `scope` of a challenge with `error="insufficient_scope"`, as the host passes it on.
+pub(crate) fn missing_scope(headers: &[(String, String)]) -> Option<&str> {
+    let challenge = header(headers, "www-authenticate")?;
+    let rest = challenge.strip_prefix("Bearer error=\"insufficient_scope\"")?;
+    let scope = rest
+        .strip_prefix(", scope=\"")
+        .and_then(|rest| rest.strip_suffix('"'));
+    Some(scope.unwrap_or("that it asks for"))
 }

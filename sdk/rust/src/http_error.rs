@@ -1,5 +1,5 @@
-use crate::HttpCode;
 use crate::bindings::toolhost::plugin::http as wire;
+use crate::{Code, HttpCode};
 
 /// Why a request got no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct HttpError {
     pub sent: bool,
     /// The status, where there was an answer but not a successful one.
     pub status: Option<u16>,
+    /// After how many seconds the outside system asks to come back, where it does.
+    pub retry_after: Option<u64>,
 }
 
 impl HttpError {
@@ -22,6 +24,7 @@ impl HttpError {
             message: message.into(),
             sent: false,
             status: None,
+            retry_after: None,
         }
     }
 
@@ -31,6 +34,21 @@ impl HttpError {
             message: message.into(),
             sent: true,
             status,
+            retry_after: None,
+        }
+    }
+}
+
+impl HttpError {
+    /// What a status other than 2xx says.
+    pub(crate) fn of_status(status: u16, retry_after: Option<u64>) -> Self {
+        Self {
+            code: HttpCode::from(Code::of_status(status).as_str()),
+            retry_after,
+            ..Self::upstream(
+                format!("the upstream answered with status {status}"),
+                Some(status),
+            )
         }
     }
 }
@@ -51,6 +69,7 @@ impl From<wire::HttpFailure> for HttpError {
             message: failure.message,
             sent: failure.sent,
             status: None,
+            retry_after: None,
         }
     }
 }

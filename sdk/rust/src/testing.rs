@@ -251,5 +251,6 @@ pub fn failing(code: HttpCode, message: &str) -> HttpError {
         message: message.to_owned(),
         sent: false,
         status: None,
+        retry_after: None,
     }
 }

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate};
+use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
 use toolhost_tests::leak::{encodings, encodings_of_parts};
 use toolhost_tests::{LeakDetector, RawUpstream, Rig, Say, connection};
 
@@ -31,6 +31,13 @@ fn spellings() -> Vec<(&'static str, Vec<u8>)> {
 
 async fn rig_to(upstream: &RawUpstream, secret: &str, change: impl FnOnce(&mut Connection)) -> Rig {
     let mut echo = connection("echo", &upstream.url());
+    // Hundreds of answers reflect; the guard that one is enough has a test of its own.
+    echo.reflects = [Method::Get, Method::Post]
+        .map(|method| OperationRule {
+            method,
+            path: PathTemplate::parse("/echo").unwrap(),
+        })
+        .to_vec();
     change(&mut echo);
     Rig::of("evil")
         .connection(echo)

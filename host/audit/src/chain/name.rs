@@ -84,6 +84,7 @@ impl Event {
             Self::EgressOutcome(event) => Some(&event.who.tenant),
             Self::CredentialChanged(event) => Some(&event.tenant),
             Self::AssignmentChanged(event) => Some(&event.tenant),
+            Self::QuarantineLifted(event) => Some(&event.tenant),
             Self::KeyRotated(event) => event.tenant.as_ref(),
             Self::SpaceRestored(event) => event.tenant.as_ref(),
             Self::SpaceQuarantined(event) => event.tenant.as_ref(),

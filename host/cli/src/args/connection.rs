@@ -23,6 +23,35 @@ pub(crate) enum ConnectionCommand {
     /// Look at what a connection's system offers now, and say yes to it
     #[command(after_long_help = APPROVE)]
     Approve(Box<ApproveArgs>),
+    /// List the plugins and connections of which answers have held the credential
+    #[command(after_long_help = QUARANTINES)]
+    Quarantines(QuarantinesArgs),
+    /// Let plugins use a connection of a tenant again whose answers have held the credential
+    #[command(after_long_help = LIFT)]
+    Lift(LiftArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantinesArgs {
+    /// Of this tenant alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LiftArgs {
+    /// The connection
+    pub(crate) name: String,
+    /// Of this tenant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: String,
+    /// For this plugin alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) plugin: Option<String>,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
 }
 
 #[derive(Debug, Args)]
@@ -141,6 +170,22 @@ Examples:
 
 The host has to run. The link is good once and for five minutes; whoever opens it connects an account for the token's caller.
 host credential remove TENANT/NAME --user-issuer URL --user-subject NAME forgets the account.";
+
+const QUARANTINES: &str = "\
+Examples:
+  host connection quarantines
+  host connection quarantines --tenant acme --output table
+
+With the second call whose answers hold a tenant's credential its connection is not used any more by that plugin for that
+tenant, at any host of the store, until it is lifted.";
+
+const LIFT: &str = "\
+Examples:
+  host connection lift billing --tenant acme
+  host connection lift billing --tenant acme --plugin invoices
+
+Look first why the system sends the credential back. An operation that does so by its nature is accepted in host.toml, with
+[[connections.NAME.reflects]].";
 
 const APPROVE: &str = "\
 Examples:

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use connection::{
     ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionShowArgs, ConnectionTestArgs, ExplainArgs,
-    LintArgs,
+    LiftArgs, LintArgs, QuarantinesArgs,
 };
 pub(crate) use data::{
     AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,

@@ -113,6 +113,8 @@ pub(super) fn connection(
         credentials,
         allow: raw.allow,
         response_headers,
+        reflects: raw.reflects,
+        ranges: raw.ranges,
         allow_http: raw.allow_http,
         allow_loopback: raw.allow_loopback,
         allow_private: raw.allow_private,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 use toolhost_policy::{
-    ConnectionName, CredentialOwner, Endpoint, LimitsPatch, PluginName, PrincipalRule, TenantLimitsPatch,
+    ConnectionName, CredentialOwner, Endpoint, LimitsPatch, OperationRule, PluginName, PrincipalRule,
+    TenantLimitsPatch,
 };
 
 #[derive(Deserialize)]
@@ -106,6 +107,10 @@ pub(super) struct Connection {
     pub(super) allow: Option<Vec<Endpoint>>,
     #[serde(default)]
     pub(super) response_headers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) reflects: Vec<OperationRule>,
+    #[serde(default)]
+    pub(super) ranges: Vec<OperationRule>,
     #[serde(default)]
     pub(super) allow_http: bool,
     #[serde(default)]

@@ -52,7 +52,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         choosing.credentials.presents(&binding, &admitted.presented);
         let sources = Sources::of(&setup, &network, &ground, choosing.credentials);
         let (credentials, _) = wiring::provider(&setup, sources)?;
-        let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
+        let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
         let cache = Some(setup.cache_dir.clone());
         let kv = Arc::clone(&ground.kv);
         let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;

@@ -252,7 +252,6 @@ async fn rooms(
     public_url: Option<Url>,
     asking: Option<&AtomicBool>,
 ) -> anyhow::Result<Rooms> {
-    let audit = Arc::clone(&ground.audit);
     let sources = Sources {
         public_url,
         ..Sources::of(setup, &network, ground, authority)
@@ -263,7 +262,7 @@ async fn rooms(
     }
     let providers = credentials.clone();
     let grants = looking::grants(&files, &setup.config)?;
-    let egress = wiring::egress(Arc::clone(&network), credentials, audit)?;
+    let egress = wiring::serving_egress(Arc::clone(&network), credentials, ground)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
     let kv = Arc::clone(&ground.kv);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
+use toolhost_egress::Quarantine;
 use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::Operator;
 use toolhost_store::keys::{Keyring, MasterKey};
@@ -39,6 +40,7 @@ pub(crate) struct Kept {
     pub(crate) vault: SealedVault,
     pub(crate) directory: Arc<StoredDirectory>,
     pub(crate) provisioner: Arc<Provisioner>,
+    pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) assignments: Arc<Assignments>,
     pub(crate) audit: Arc<ChainSink>,
     pub(crate) admin: Arc<Admin>,
@@ -288,6 +290,7 @@ impl Kept {
         };
         let directory = StoredDirectory::open(Arc::clone(&records), freshness).await?;
         let assignments = Arc::new(Assignments::new(Arc::clone(&records), max_age));
+        let quarantine = Arc::new(Quarantine::new(Arc::clone(&records)));
         let directory = Arc::new(directory);
         let sink = Arc::clone(&audit) as Arc<dyn Sink>;
         let provisioner = Provisioner::new(records, Arc::new(NoSetUp)).admitting(
@@ -303,6 +306,7 @@ impl Kept {
             vault: vault.clone(),
             directory: Arc::clone(&directory),
             assignments: Arc::clone(&assignments),
+            quarantine: Arc::clone(&quarantine),
             provisioner: Arc::clone(&provisioner),
             master_key,
             version: env!("CARGO_PKG_VERSION"),
@@ -315,6 +319,7 @@ impl Kept {
             directory,
             provisioner,
             assignments,
+            quarantine,
             audit,
             admin: Arc::new(admin),
             _dir: dir,

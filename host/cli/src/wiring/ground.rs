@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use toolhost_audit::{ConfigurationLoaded, Event, HostStarted, HostStopped, Sink};
+use toolhost_egress::Quarantine;
 use toolhost_identity::{Operator, TenantSpace};
 use toolhost_store::{Kv, KvQuota, MemoryStore, Store};
 use toolhost_tools::Assignments;
@@ -16,6 +17,8 @@ pub(crate) struct Ground {
     pub(crate) kv: Arc<Kv>,
     /// Who may call what. Nobody has anything until it is said what is served.
     pub(crate) assignments: Arc<Assignments>,
+    /// Which connections plugins may not use for a tenant any more.
+    pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) audit: Arc<dyn Sink>,
     pub(crate) kept: Option<Kept>,
 }
@@ -41,6 +44,7 @@ impl Ground {
             }
             return Ok(Self {
                 assignments,
+                quarantine: Arc::new(Quarantine::new(Arc::clone(&store))),
                 kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
                 store,
                 audit: audit(setup.config.audit.as_deref())?,
@@ -55,6 +59,7 @@ impl Ground {
             kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
             store,
             assignments: Arc::clone(&kept.assignments),
+            quarantine: Arc::clone(&kept.quarantine),
             audit: Arc::clone(&kept.audit) as Arc<dyn Sink>,
             kept: Some(kept),
         })

@@ -51,6 +51,19 @@ pub(crate) fn egress(
     Ok(Arc::new(Egress::new(network, credentials, audit)?))
 }
 
+/// The way out of a guest that is called for tenants: what answers have held is kept.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn serving_egress(
+    network: Arc<Network>,
+    credentials: Providers,
+    ground: &Ground,
+) -> anyhow::Result<Arc<Egress>> {
+    let egress = Egress::new(network, credentials, Arc::clone(&ground.audit))?;
+    Ok(Arc::new(egress.with_quarantine(Arc::clone(&ground.quarantine))))
+}
+
 /// The sandbox, which compiles in a child process of this very program.
 ///
 /// # Errors

@@ -6,18 +6,14 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Every spelling of a part that is searched for, itself first. Some are the same for some parts.
+/// Every spelling of a part that is replaced as a whole, itself first. Some are the same for some parts. Letters are searched
+/// for in either case.
 pub(crate) fn all(part: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![part.to_vec()];
+    let mut forms = vec![part.to_vec(), hex(part)];
     forms.extend(compact(part));
-    for (every, upper) in [(false, true), (false, false), (true, true), (true, false)] {
-        forms.push(percent(part, every, upper));
-    }
-    for upper in [false, true] {
-        forms.push(unicode_escapes(part, upper));
-        forms.push(entities(part, Some(upper)));
-    }
-    forms.push(entities(part, None));
+    forms.extend([percent(part, false), percent(part, true)]);
+    forms.push(unicode_escapes(part));
+    forms.extend([entities(part, true), entities(part, false)]);
     forms.push(utf16(part, u16::to_le_bytes));
     forms.push(utf16(part, u16::to_be_bytes));
     forms
@@ -27,7 +23,8 @@ pub(crate) fn all(part: &[u8]) -> Vec<Vec<u8>> {
 /// into, so that they are searched for in the normalised text too.
 pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = base64_everywhere(part);
-    forms.extend([hex(part, false), hex(part, true), reversed(part), rot13(part)]);
+    forms.extend([reversed(part), rot13(part)]);
+    forms.extend(base32(part));
     // Base64 of the base64: a proxy that wraps what a server has wrapped.
     forms.extend(aligned_base64(
         STANDARD_NO_PAD.encode(part).as_bytes(),
@@ -43,8 +40,29 @@ pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
 /// The spellings of a piece that normalising does not undo.
 pub(crate) fn of_piece(piece: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = base64_everywhere(piece);
-    forms.extend([hex(piece, false), hex(piece, true), reversed(piece)]);
+    forms.extend(base32(piece));
+    forms.push(hex(piece));
     forms
+}
+
+/// RFC 4648 section 6.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// At each of the five places where the part can begin within eight characters; only the characters that the part alone
+/// decides.
+fn base32(part: &[u8]) -> Vec<Vec<u8>> {
+    let aligned = |shift: usize| {
+        let (first, end) = ((8 * shift).div_ceil(5), (8 * (shift + part.len())) / 5);
+        let bit = |at: usize| {
+            let byte = (at / 8).checked_sub(shift).and_then(|at| part.get(at));
+            byte.map_or(0, |byte| (byte >> (7 - at % 8)) & 1)
+        };
+        let digit = |at: usize| (0..5).fold(0, |digit, next| digit << 1 | bit(5 * at + next));
+        (first..end)
+            .filter_map(|at| BASE32.get(usize::from(digit(at))).copied())
+            .collect()
+    };
+    (0..5).map(aligned).collect()
 }
 
 /// Both alphabets, at each of the three places where the part can begin within four characters.
@@ -68,38 +86,30 @@ fn aligned_base64(part: &[u8], engine: &impl base64::Engine) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn digits(upper: bool) -> &'static [u8; 16] {
-    if upper {
-        b"0123456789ABCDEF"
-    } else {
-        b"0123456789abcdef"
-    }
-}
-
-fn push_hex(into: &mut Vec<u8>, byte: u8, upper: bool) {
+fn push_hex(into: &mut Vec<u8>, byte: u8) {
     for nibble in [byte >> 4, byte & 15] {
-        into.extend(digits(upper).get(usize::from(nibble)));
+        into.extend(b"0123456789abcdef".get(usize::from(nibble)));
     }
 }
 
 /// Percent-encoding (RFC 3986 section 2.1) of what must be, or of every byte.
-pub(crate) fn percent(part: &[u8], every: bool, upper: bool) -> Vec<u8> {
+pub(crate) fn percent(part: &[u8], every: bool) -> Vec<u8> {
     let mut form = Vec::with_capacity(part.len() * 3);
     for &byte in part {
         if is_unreserved(byte) && !every {
             form.push(byte);
         } else {
             form.push(b'%');
-            push_hex(&mut form, byte, upper);
+            push_hex(&mut form, byte);
         }
     }
     form
 }
 
-pub(crate) fn hex(part: &[u8], upper: bool) -> Vec<u8> {
+pub(crate) fn hex(part: &[u8]) -> Vec<u8> {
     let mut form = Vec::with_capacity(part.len() * 2);
     for &byte in part {
-        push_hex(&mut form, byte, upper);
+        push_hex(&mut form, byte);
     }
     form
 }
@@ -128,29 +138,29 @@ fn characters(part: &[u8]) -> Vec<char> {
 }
 
 /// The escapes of JSON (RFC 8259 section 7) for every character.
-pub(crate) fn unicode_escapes(part: &[u8], upper: bool) -> Vec<u8> {
+pub(crate) fn unicode_escapes(part: &[u8]) -> Vec<u8> {
     let mut form = Vec::with_capacity(part.len() * 6);
     let mut units = [0; 2];
     for character in characters(part) {
         for unit in character.encode_utf16(&mut units) {
             form.extend_from_slice(b"\\u");
             for byte in unit.to_be_bytes() {
-                push_hex(&mut form, byte, upper);
+                push_hex(&mut form, byte);
             }
         }
     }
     form
 }
 
-/// Numeric character references of HTML: decimal, or hexadecimal in either case.
-pub(crate) fn entities(part: &[u8], hexadecimal: Option<bool>) -> Vec<u8> {
+/// Numeric character references of HTML: hexadecimal or decimal.
+pub(crate) fn entities(part: &[u8], hexadecimal: bool) -> Vec<u8> {
     let mut form = String::with_capacity(part.len() * 6);
     for character in characters(part) {
         let code = u32::from(character);
-        form.push_str(&match hexadecimal {
-            None => format!("&#{code};"),
-            Some(false) => format!("&#x{code:x};"),
-            Some(true) => format!("&#x{code:X};"),
+        form.push_str(&if hexadecimal {
+            format!("&#x{code:x};")
+        } else {
+            format!("&#{code};")
         });
     }
     form.into_bytes()
@@ -175,7 +185,19 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
-    use super::{aligned_base64, all, entities, percent, unicode_escapes};
+    use super::{aligned_base64, all, base32, entities, percent, unicode_escapes};
+
+    #[test]
+    fn base32_is_as_its_standard_says_wherever_it_begins() {
+        // RFC 4648 section 10.
+        assert_eq!(base32(b"foobar")[0], b"mzxw6ytbo");
+        let needles = base32(b"s3cr3t/t0ken");
+        for before in ["", "x", "xy", "xyz", "wxyz", "vwxyz"] {
+            let text = base32(format!("{before}s3cr3t/t0ken and more").as_bytes()).swap_remove(0);
+            let found = |needle: &Vec<u8>| text.windows(needle.len()).any(|window| window == needle);
+            assert!(needles.iter().any(found), "{before:?}");
+        }
+    }
 
     #[test]
     fn aligned_base64_is_found_at_any_offset_and_whatever_stands_around() {
@@ -193,11 +215,11 @@ mod tests {
 
     #[test]
     fn escapes_are_spelt_as_their_standards_say() {
-        assert_eq!(percent(b"a/b", false, true), b"a%2Fb");
-        assert_eq!(percent(b"a/", true, false), b"%61%2f");
-        assert_eq!(unicode_escapes(b"k/", false), b"\\u006b\\u002f");
-        assert_eq!(entities(b"k", None), b"&#107;");
-        assert_eq!(entities(b"k", Some(true)), b"&#x6B;");
+        assert_eq!(percent(b"a/b", false), b"a%2fb");
+        assert_eq!(percent(b"a/", true), b"%61%2f");
+        assert_eq!(unicode_escapes(b"k/"), b"\\u006b\\u002f");
+        assert_eq!(entities(b"k", false), b"&#107;");
+        assert_eq!(entities(b"k", true), b"&#x6b;");
     }
 
     #[test]

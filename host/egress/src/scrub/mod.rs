@@ -3,20 +3,31 @@
 //! - `parts`: which parts of a credential give it away, and which any credential shares.
 //! - `encodings`: how a part may be spelt.
 //! - [`NeedleSet`]: all spellings in two automata, one for the text as it is and one for the text normalised.
-//! - `Normaliser`: whitespace and backslashes dropped, common escapes decoded.
+//! - `normalise`, `escape`: one pass over a text. `chain`: passes until nothing changes.
+//! - `gaps`: what may stand between the characters. `markup`: tags between them.
+//! - `numbers`: bytes as a list of numbers. `radix`: base64, base32, hexadecimal and binary. `runs`: where there is any of these.
+//! - `settle`: all of these, within each other, for one text; how deep, and how much of it.
 //! - [`Scrubber`]: one text, whole or in chunks.
 //! - [`Needles`], [`NeedleCache`]: what one call's credential makes needles of, built once.
 
 mod cache;
+mod chain;
 pub(crate) mod encodings;
+mod escape;
+mod gaps;
+mod markup;
+mod matcher;
 mod needles;
 mod normalise;
+mod numbers;
 pub(crate) mod parts;
+mod radix;
+mod runs;
 mod scrubber;
+mod settle;
 
 pub(crate) use cache::CacheKey;
 pub use cache::NeedleCache;
 pub use needles::{NeedleSet, Needles};
-pub(crate) use normalise::Normaliser;
 pub use scrubber::{REDACTED, Reflected, Scrubber};
 pub(crate) use scrubber::{State, scrub_value, scrub_whole};

@@ -1,28 +1,35 @@
 use std::collections::BTreeMap;
 
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::nfa::contiguous::NFA;
-use aho_corasick::{Anchored, BuildError, MatchKind};
+use aho_corasick::BuildError;
 use toolhost_policy::{AuthPlacement, Secret};
 
 use super::encodings;
+use super::gaps::Gaps;
+use super::matcher::{Matcher, Weight};
 use super::normalise::normalised;
 use super::parts::{self, Part, Spelling};
 
-/// The length of a piece. Shorter pieces are found in text that has nothing to do with the secret; longer ones let a
-/// guest collect the secret in ranges, over several calls.
-const PIECE: usize = 12;
+/// The length of a piece in bytes. Shorter pieces are found in text that has nothing to do with the secret; longer ones
+/// let a guest collect the secret in ranges, over several calls.
+pub(super) const PIECE: usize = 12;
 
-/// The most pieces of one part. A longer part is cut at every second, third, … place, so that what must come back to be
-/// noticed grows by as much.
-const MAX_PIECES: usize = 512;
+/// The most pieces of one part in plain text. A longer part is cut at every second, third, … place, so that what must come
+/// back to be noticed grows by as much.
+const MAX_PIECES: usize = 2_048;
 
-/// The most pieces of one part that are searched for in base64, in hexadecimal and backwards, too: each makes up to nine
-/// needles. A part of more is cut at every second, third, … place.
+/// The same of the normalised text.
+const MAX_NORMALISED_PIECES: usize = 512;
+
+/// The most pieces of one part that are searched for in hexadecimal, base64, base32, ROT13 and backwards: each makes up to 14
+/// needles.
 const MAX_ENCODED_PIECES: usize = 128;
 
 /// A piece with fewer different bytes than this is filler (`000000000000`), found anywhere.
 const MIN_DISTINCT: usize = 4;
+
+/// A piece with fewer bytes that only this secret has is found in what is said about secrets of its kind: 64 ^ 4 is
+/// 16 million.
+const MIN_UNSHARED: usize = 4;
 
 /// Of a part longer than this only the end is searched for in the spellings that make it several times as long: the
 /// automaton's size is bounded by it, and the end of a token is what differs from others. A hit there refuses, for what
@@ -35,15 +42,6 @@ const MIN_NEEDLE: usize = 4;
 /// Attached values shorter than this (`7`, `eu`) are compared with a whole header value only.
 const MIN_ATTACHED: usize = 6;
 
-/// What a matched needle calls for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hit {
-    /// In bytes.
-    pub(super) length: usize,
-    /// More of the secret may stand around it.
-    pub(super) refuse: bool,
-}
-
 /// All spellings of some parts.
 ///
 /// The automata hold the needles in memory that is not zeroed; they live in a [`super::NeedleCache`] that drops what
@@ -51,120 +49,46 @@ pub(super) struct Hit {
 pub struct NeedleSet {
     pub(super) raw: Matcher,
     pub(super) folded: Matcher,
-}
-
-/// An automaton that is stepped byte by byte, so that its state is all that a chunk leaves for the next.
-pub(super) struct Matcher {
-    nfa: NFA,
-    start: StateID,
-    refuse: Vec<bool>,
-    /// How many bytes of a needle each state stands for, by state.
-    depths: Vec<(StateID, u32)>,
-}
-
-impl Matcher {
-    fn build(needles: &BTreeMap<Vec<u8>, bool>, with_depths: bool) -> Result<Self, BuildError> {
-        // The contiguous form: a tenth of the memory of a DFA at half its speed, and there is one for each credential.
-        let nfa = NFA::builder()
-            .match_kind(MatchKind::Standard)
-            .prefilter(false)
-            .build(needles.keys())?;
-        let start = nfa.start_state(Anchored::No).unwrap_or_default();
-        let mut depths = BTreeMap::from([(start, 0)]);
-        for needle in needles.keys().filter(|_| with_depths) {
-            let mut state = start;
-            for (depth, byte) in (1..).zip(needle) {
-                state = nfa.next_state(Anchored::No, state, *byte);
-                depths.insert(state, depth);
-            }
-        }
-        Ok(Self {
-            nfa,
-            start,
-            refuse: needles.values().copied().collect(),
-            depths: depths.into_iter().collect(),
-        })
-    }
-
-    pub(super) fn start(&self) -> StateID {
-        self.start
-    }
-
-    #[inline]
-    pub(super) fn step(&self, state: StateID, byte: u8) -> StateID {
-        self.nfa.next_state(Anchored::No, state, byte)
-    }
-
-    #[inline]
-    pub(super) fn is_match(&self, state: StateID) -> bool {
-        self.nfa.is_special(state) && self.nfa.is_match(state)
-    }
-
-    /// The longest needle that ends here, and whether any that ends here refuses.
-    pub(super) fn hit(&self, state: StateID) -> Hit {
-        let mut hit = Hit {
-            length: 0,
-            refuse: false,
-        };
-        for index in 0..self.nfa.match_len(state) {
-            let pattern = self.nfa.match_pattern(state, index);
-            hit.length = hit.length.max(self.nfa.pattern_len(pattern));
-            hit.refuse |= self.refuse.get(pattern.as_usize()).copied().unwrap_or(true);
-        }
-        hit
-    }
-
-    /// How many of the last bytes may be the beginning of a needle.
-    pub(super) fn depth(&self, state: StateID) -> usize {
-        let at = self.depths.binary_search_by_key(&state, |(state, _)| *state);
-        at.ok()
-            .and_then(|at| self.depths.get(at))
-            .map_or(self.nfa.max_pattern_len(), |(_, depth)| *depth as usize)
-    }
-
-    fn memory(&self) -> usize {
-        self.nfa.memory_usage() + self.refuse.len() + self.depths.len() * size_of::<(StateID, u32)>()
-    }
+    /// What is left out of a normalised text before it is searched.
+    pub(super) gaps: Gaps,
 }
 
 impl NeedleSet {
     pub(crate) fn of(parts: &[Part]) -> Result<Self, BuildError> {
+        let gaps = Gaps::of(parts.iter().map(|part| part.bytes.as_slice()), PIECE);
         let mut raw = BTreeMap::new();
         let mut folded = BTreeMap::new();
         for part in parts {
-            for (needle, refuse) in spellings(part) {
-                add(&mut raw, needle, refuse);
+            for (needle, weight) in spellings(part) {
+                add(&mut raw, needle, weight);
             }
-            for needle in folded_spellings(part) {
-                add(&mut folded, needle, true);
+            for needle in folded_spellings(part, gaps) {
+                add(&mut folded, needle, Weight::Part);
             }
         }
         Ok(Self {
             raw: Matcher::build(&raw, true)?,
             folded: Matcher::build(&folded, false)?,
+            gaps,
         })
     }
 
     /// How many needles are searched for in the text as it is.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.raw.refuse.len()
+        self.raw.len()
     }
 
     /// Whether there is nothing to search for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.raw.refuse.is_empty()
+        self.raw.len() == 0
     }
 
     /// The longest needle, in bytes: the most that a stream holds back.
     #[must_use]
     pub fn longest(&self) -> usize {
-        if self.is_empty() {
-            0
-        } else {
-            self.raw.nfa.max_pattern_len()
-        }
+        self.raw.longest()
     }
 }
 
@@ -176,85 +100,94 @@ impl std::fmt::Debug for NeedleSet {
     }
 }
 
-fn add(needles: &mut BTreeMap<Vec<u8>, bool>, needle: Vec<u8>, refuse: bool) {
+fn add(needles: &mut BTreeMap<Vec<u8>, Weight>, mut needle: Vec<u8>, weight: Weight) {
     if needle.len() >= MIN_NEEDLE {
+        needle.make_ascii_lowercase();
         // One spelling that replaces is enough: the whole of it is known.
         needles
             .entry(needle)
-            .and_modify(|old| *old &= refuse)
-            .or_insert(refuse);
+            .and_modify(|old| {
+                *old = if *old == Weight::Part {
+                    weight
+                } else {
+                    (*old).max(weight.min(Weight::Whole))
+                };
+            })
+            .or_insert(weight);
     }
 }
 
-fn spellings(part: &Part) -> Vec<(Vec<u8>, bool)> {
+fn spellings(part: &Part) -> Vec<(Vec<u8>, Weight)> {
     let whole = part.bytes.as_slice();
-    let mut list = vec![(whole.to_vec(), false)];
+    let of = |forms: Vec<Vec<u8>>, weight| forms.into_iter().map(move |form| (form, weight));
+    let mut list = vec![(whole.to_vec(), Weight::Whole)];
     if part.spelling == Spelling::Plain {
-        list.extend(
-            encodings::base64_everywhere(whole)
-                .into_iter()
-                .map(|form| (form, false)),
-        );
+        list.extend(of(encodings::base64_everywhere(whole), Weight::Whole));
         return list;
     }
-    match whole
-        .len()
-        .checked_sub(WINDOW)
-        .filter(|cut| *cut > 0)
-        .and_then(|cut| whole.get(cut..))
-    {
-        None => list.extend(encodings::all(whole).into_iter().map(|form| (form, false))),
+    let cut = whole.len().checked_sub(WINDOW).filter(|cut| *cut > 0);
+    match cut.and_then(|cut| whole.get(cut..)) {
+        None => list.extend(of(encodings::all(whole), Weight::Whole)),
         Some(tail) => {
-            list.extend(
-                encodings::base64_everywhere(whole)
-                    .into_iter()
-                    .map(|form| (form, false)),
-            );
-            list.extend(encodings::all(tail).into_iter().map(|form| (form, true)));
+            list.extend(of(encodings::base64_everywhere(whole), Weight::Whole));
+            list.extend(of(encodings::all(tail), Weight::Part));
         }
     }
-    list.extend(pieces(part, MAX_PIECES).map(|piece| (piece.to_vec(), false)));
+    if let Spelling::Pieces(shared) = part.spelling {
+        let found = pieces(whole, shared, 1, MAX_PIECES);
+        list.extend(found.map(|(piece, unshared)| {
+            let weight = if unshared < MIN_UNSHARED {
+                Weight::Shared
+            } else {
+                Weight::Whole
+            };
+            (piece.to_vec(), weight)
+        }));
+    }
     list
 }
 
-fn folded_spellings(part: &Part) -> Vec<Vec<u8>> {
-    let mut list = vec![part.bytes.clone()];
+fn folded_spellings(part: &Part, gaps: Gaps) -> Vec<Vec<u8>> {
+    let settled = gaps.without(&normalised(&part.bytes));
+    let mut list = vec![settled.clone()];
     if part.spelling != Spelling::Plain {
         let from = part.bytes.len().saturating_sub(WINDOW);
-        list.extend(encodings::compact(part.bytes.get(from..).unwrap_or_default()));
-        list.extend(pieces(part, MAX_PIECES).map(<[u8]>::to_vec));
-        list.extend(encoded_pieces(part));
+        let tail = part.bytes.get(from..).unwrap_or_default();
+        list.extend(encodings::compact(tail).iter().map(|form| gaps.without(form)));
     }
-    list.into_iter()
-        .map(|needle| normalised(&needle))
-        .filter(|needle| needle.len() >= PIECE.min(part.bytes.len()))
-        .collect()
+    if let Spelling::Pieces(shared) = part.spelling {
+        let prefix = part.bytes.get(..shared).unwrap_or_default();
+        let left = gaps.without(&normalised(prefix)).len();
+        for (piece, _) in pieces(&settled, left, MIN_UNSHARED, MAX_NORMALISED_PIECES) {
+            list.push(piece.to_vec());
+        }
+        for (piece, _) in pieces(&settled, left, MIN_UNSHARED, MAX_ENCODED_PIECES) {
+            list.extend([encodings::reversed(piece), encodings::rot13(piece)]);
+        }
+        for (piece, _) in pieces(&part.bytes, shared, MIN_UNSHARED, MAX_ENCODED_PIECES) {
+            list.extend(encodings::of_piece(piece).iter().map(|form| gaps.without(form)));
+        }
+    }
+    let least = PIECE.min(settled.len());
+    list.retain(|needle| needle.len() >= least);
+    list
 }
 
-/// Pieces of what only this secret has, at most so many.
-fn pieces(part: &Part, most: usize) -> impl Iterator<Item = &[u8]> {
-    let unshared = match part.spelling {
-        Spelling::Pieces(from) => part.bytes.get(from..).unwrap_or_default(),
-        Spelling::Plain | Spelling::Encoded => &[],
-    };
-    let step = unshared.len().div_ceil(most).max(1);
+/// Pieces with at least so many bytes beyond the shared beginning, and how many each has; at most `most` of them.
+fn pieces(bytes: &[u8], shared: usize, least: usize, most: usize) -> impl Iterator<Item = (&[u8], usize)> {
+    let first = (shared + least).saturating_sub(PIECE);
+    let places = bytes.len().saturating_sub(first);
     let is_filler = |piece: &[u8]| {
         let mut seen = piece.to_vec();
         seen.sort_unstable();
         seen.dedup();
         seen.len() < MIN_DISTINCT
     };
-    unshared
-        .windows(PIECE)
-        .step_by(step)
-        .filter(move |piece| !is_filler(piece))
-}
-
-/// The same in the encodings that normalising does not undo: a part of an echo in base64 is as good as a part of it in
-/// plain text (T11). They are searched for in the normalised text alone, where a hit refuses: what stands around a part
-/// is the rest of it.
-fn encoded_pieces(part: &Part) -> impl Iterator<Item = Vec<u8>> {
-    pieces(part, MAX_ENCODED_PIECES).flat_map(encodings::of_piece)
+    let windows = bytes.windows(PIECE).enumerate().skip(first);
+    windows
+        .step_by(places.div_ceil(most).max(1))
+        .map(move |(at, piece)| (piece, (at + PIECE).saturating_sub(shared)))
+        .filter(move |(piece, _)| !is_filler(piece))
 }
 
 /// What one credential, attached in one way, makes needles of.

@@ -16,7 +16,7 @@ pub(crate) enum Spelling {
     Plain,
     /// In every encoding.
     Encoded,
-    /// In every encoding, and in pieces from this offset on.
+    /// In every encoding, and in pieces; so many of the first bytes are what every secret of its kind begins with.
     Pieces(usize),
 }
 
@@ -96,21 +96,35 @@ const MAX_SHARED: usize = 16;
 /// How much must stand behind a shared beginning.
 const MIN_UNSHARED: usize = 16;
 
+/// The most digits in a word of a shared beginning (`api03`). More of them are a number, which is the secret's own.
+const MAX_DIGITS: usize = 2;
+
 /// Where the part of a token begins that only this token has: behind short lower-case words that end in `_` or `-`.
-/// Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's secret.
+/// Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's secret. The groups of a UUID are no words.
 fn shared_prefix(secret: &[u8]) -> usize {
-    let is_word =
-        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-    let longest = MAX_SHARED.min(secret.len().saturating_sub(MIN_UNSHARED));
-    let run = secret
+    if secret
         .iter()
-        .take(longest)
-        .take_while(|byte| is_word(byte))
-        .count();
-    let head = secret.get(..run).unwrap_or_default();
-    head.iter()
-        .rposition(|byte| matches!(byte, b'_' | b'-'))
-        .map_or(0, |at| at + 1)
+        .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+    {
+        return 0;
+    }
+    let is_word = |word: &[u8]| {
+        let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+        word.first().is_some_and(u8::is_ascii_lowercase)
+            && word
+                .iter()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && digits <= MAX_DIGITS
+    };
+    let longest = MAX_SHARED.min(secret.len().saturating_sub(MIN_UNSHARED));
+    let mut end = 0;
+    while let Some(rest) = secret.get(end..longest)
+        && let Some(at) = rest.iter().position(|byte| matches!(byte, b'_' | b'-'))
+        && rest.get(..at).is_some_and(is_word)
+    {
+        end += at + 1;
+    }
+    end
 }
 
 #[cfg(test)]
@@ -165,5 +179,10 @@ mod tests {
         assert_eq!(shared_prefix(b"github_pat_11ABCDEFGHIJKLMNOP"), 11);
         assert_eq!(shared_prefix(b"4eC39HqLyj_WDarjtT1zdp7dc"), 0);
         assert_eq!(shared_prefix(b"sk_short"), 0);
+        assert_eq!(shared_prefix(b"sk-proj-AbCdEfGhIjKlMnOpQrSt"), 8);
+        assert_eq!(shared_prefix(b"550e8400-e29b-41d4-a716-446655440000"), 0);
+        assert_eq!(shared_prefix(b"deadbeef-cafe-41d4-a716-446655440000"), 0);
+        assert_eq!(shared_prefix(b"xoxb-2345678901234-567890123456-AbC"), 5);
+        assert_eq!(shared_prefix(b"a1b2c3d4-e5f6g7h8-i9j0k1l2-m3n4o5p6"), 0);
     }
 }

@@ -1,14 +1,17 @@
 use aho_corasick::automaton::StateID;
 use bytes::{Bytes, BytesMut};
 
-use super::{NeedleSet, Needles, Normaliser};
+use super::matcher::Weight;
+use super::settle::{Refusal, Search};
+use super::{NeedleSet, Needles};
 
 /// What stands in the place of a credential.
 pub const REDACTED: &str = "[redacted]";
 
-/// A text held the credential where it could not be replaced. None of it may be handed on.
+/// A text held the credential where it could not be replaced, or is encoded so often within itself that nobody knows. None
+/// of it may be handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the text holds the credential")]
+#[error("the text holds the credential, or may hold it")]
 pub struct Reflected;
 
 /// Scrubs one text, given whole or in chunks of any size.
@@ -23,19 +26,27 @@ pub struct Scrubber<'n> {
     state: State,
 }
 
+/// A place in the whole text.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u64,
+    end: u64,
+    /// Whether it says more of the credential than what all of its kind begin with.
+    counts: bool,
+}
+
 /// What a scrubber remembers between chunks, without the needles it belongs to.
 #[derive(Debug)]
 pub(crate) struct State {
     is_text: bool,
     raw: StateID,
-    folded: StateID,
-    normaliser: Normaliser,
+    search: Search,
     /// Not handed on yet.
     held: Bytes,
     /// The place of the first held byte in the whole text.
     base: u64,
     /// Found and not yet replaced: disjoint, in order.
-    spans: Vec<(u64, u64)>,
+    spans: Vec<Span>,
     /// Up to here a span was replaced already.
     replaced_until: u64,
     reflections: u64,
@@ -47,8 +58,7 @@ impl State {
         Self {
             is_text,
             raw: set.raw.start(),
-            folded: set.folded.start(),
-            normaliser: Normaliser::default(),
+            search: Search::new(set),
             held: Bytes::new(),
             base: 0,
             spans: Vec::new(),
@@ -71,7 +81,7 @@ impl State {
             state.search(set, &chunk)?;
             let keep = set.raw.depth(state.raw);
             let released = state.release(chunk, keep);
-            state.check_folded(set, &released)?;
+            state.check(set, &released)?;
             Ok(released)
         })
     }
@@ -79,13 +89,10 @@ impl State {
     pub(crate) fn finish(&mut self, set: &NeedleSet) -> Result<Bytes, Reflected> {
         self.guarded(|state| {
             let released = state.release(Bytes::new(), 0);
-            state.check_folded(set, &released)?;
-            let (matcher, mut folded, mut found) = (&set.folded, state.folded, false);
-            state.normaliser.finish(&mut |byte| {
-                folded = matcher.step(folded, byte);
-                found |= matcher.is_match(folded);
-            });
-            if found { Err(state.refuse()) } else { Ok(released) }
+            state.check(set, &released)?;
+            let ended = state.search.finish(set);
+            ended.map_err(|refusal| state.refuse(refusal))?;
+            Ok(released)
         })
     }
 
@@ -104,8 +111,9 @@ impl State {
         result
     }
 
-    fn refuse(&mut self) -> Reflected {
-        self.reflections += 1;
+    /// What could not be searched to its end is withheld like what was found, and is no reflection.
+    fn refuse(&mut self, refusal: Refusal) -> Reflected {
+        self.reflections += u64::from(refusal == Refusal::Found);
         Reflected
     }
 
@@ -116,25 +124,27 @@ impl State {
             at += 1;
             if set.raw.is_match(self.raw) {
                 let hit = set.raw.hit(self.raw);
-                if hit.refuse || !self.is_text {
-                    return Err(self.refuse());
+                if hit.weight == Weight::Part || !self.is_text {
+                    return Err(self.refuse(Refusal::Found));
                 }
-                self.add_span(at.saturating_sub(hit.length as u64), at);
+                let start = at.saturating_sub(hit.length as u64);
+                self.add_span(start, at, hit.weight == Weight::Whole);
             }
         }
         Ok(())
     }
 
     /// Ends only grow, so a new span can swallow the last ones and nothing else.
-    fn add_span(&mut self, mut start: u64, end: u64) {
-        while let Some((last_start, last_end)) = self.spans.last().copied() {
-            if last_end < start {
+    fn add_span(&mut self, mut start: u64, end: u64, mut counts: bool) {
+        while let Some(last) = self.spans.last().copied() {
+            if last.end < start {
                 break;
             }
-            start = start.min(last_start);
+            start = start.min(last.start);
+            counts |= last.counts;
             self.spans.pop();
         }
-        self.spans.push((start, end));
+        self.spans.push(Span { start, end, counts });
     }
 
     /// Hands on all but the last `keep` bytes, with what was found replaced.
@@ -173,9 +183,10 @@ impl State {
         let mut out = BytesMut::with_capacity(clear.len() + REDACTED.len());
         let mut at = from.max(self.replaced_until.min(limit));
         let mut later = Vec::new();
-        for (start, end) in std::mem::take(&mut self.spans) {
+        for span in std::mem::take(&mut self.spans) {
+            let Span { start, end, counts } = span;
             if start >= limit {
-                later.push((start, end));
+                later.push(span);
                 continue;
             }
             if start > at {
@@ -184,8 +195,8 @@ impl State {
             // A span that goes on where an earlier one was replaced belongs to it.
             if start > self.replaced_until || self.replaced_until == 0 {
                 out.extend_from_slice(REDACTED.as_bytes());
-                self.reflections += 1;
             }
+            self.reflections += u64::from(counts);
             self.replaced_until = self.replaced_until.max(end);
             at = at.max(end.min(limit));
         }
@@ -196,22 +207,11 @@ impl State {
         out.freeze()
     }
 
-    /// Looks at what is about to be handed on with its gaps and escapes taken out. The automaton's state crosses
-    /// chunks, so a secret in any number of chunks is found with its last byte, or with the last byte of its first
-    /// piece.
-    fn check_folded(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), Reflected> {
-        let (matcher, mut folded, mut found) = (&set.folded, self.folded, false);
-        for byte in released {
-            self.normaliser.push(*byte, &mut |byte| {
-                folded = matcher.step(folded, byte);
-                found |= matcher.is_match(folded);
-            });
-            if found {
-                return Err(self.refuse());
-            }
-        }
-        self.folded = folded;
-        Ok(())
+    /// Looks at what is about to be handed on in every other way in which it may be written. The search crosses chunks, so
+    /// a secret in any number of chunks is found with its last byte, or with the last byte of its first piece.
+    fn check(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), Reflected> {
+        let searched = self.search.push(set, released);
+        searched.map_err(|refusal| self.refuse(refusal))
     }
 }
 

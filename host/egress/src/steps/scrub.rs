@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap};
 use toolhost_policy::Connection;
 use toolhost_vault::Credential;
 
-use crate::scrub::{CacheKey, NeedleCache, Needles, scrub_value, scrub_whole};
+use crate::scrub::{CacheKey, NeedleCache, Needles, State, scrub_value, scrub_whole};
 use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// The needles of this credential on this connection, built where they are not at hand.
@@ -34,18 +34,28 @@ pub fn needles(
         })
 }
 
-/// Scrubs a whole body. Returns it with the number of reflections, which counts where the body is withheld, too.
+/// Scrubs a whole body. `is_text`: what is found can be replaced. Returns it with the number of reflections, which counts where the body is withheld, too.
 ///
 /// # Errors
 /// `reflected`.
-pub fn scrub(needles: &Needles, headers: &HeaderMap, body: Bytes) -> (Result<Bytes, EgressFailure>, u64) {
-    let (scrubbed, reflections) = scrub_whole(&needles.secret, body, is_text(headers));
-    (scrubbed.map_err(|_| reflected()), reflections)
+pub fn scrub(needles: &Needles, is_text: bool, body: Bytes) -> (Result<Bytes, EgressFailure>, u64) {
+    let (scrubbed, reflections) = scrub_whole(&needles.secret, body, is_text);
+    (scrubbed.map_err(|_| reflected(reflections)), reflections)
 }
 
-/// The failure that stands for a withheld response.
-pub(crate) fn reflected() -> EgressFailure {
-    let text = "the response held the connection's credential, so it was withheld";
+/// The failure that stands for a withheld body of which a part was scrubbed already.
+pub(crate) fn withheld(state: &State) -> EgressFailure {
+    reflected(state.reflections())
+}
+
+/// The failure that stands for a withheld response in which the credential was found so often.
+fn reflected(reflections: u64) -> EgressFailure {
+    let text = match reflections {
+        0 => {
+            "the response is encoded so often within itself that it cannot be searched for the connection's credential, so it was withheld"
+        }
+        _ => "the response held the connection's credential, so it was withheld",
+    };
     EgressFailure::new(EgressCode::Reflected, text).after_sending()
 }
 
@@ -62,14 +72,23 @@ pub(crate) fn error_text(needles: &Needles, mut failure: EgressFailure) -> Egres
 /// Whether bytes can be replaced within a body without breaking what the rest means: one text in a superset of ASCII.
 /// What has no type, two of them, or one that is not known here is no text.
 pub(crate) fn is_text(headers: &HeaderMap) -> bool {
+    let is_wide = |charset: &String| {
+        ["utf-16", "utf-32", "ucs-2", "unicode"]
+            .iter()
+            .any(|wide| charset.contains(wide))
+    };
+    text_type(headers).is_some_and(|(_, charset)| !charset.as_ref().is_some_and(is_wide))
+}
+
+/// Media type and charset of a text, in lower case; `None` for anything else.
+pub(super) fn text_type(headers: &HeaderMap) -> Option<(String, Option<String>)> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
-        return false;
+        return None;
     };
-    let Ok(value) = value.to_str() else { return false };
-    let value = value.to_ascii_lowercase();
-    let media = value.split(';').next().unwrap_or_default().trim();
-    let is_wide = value.contains("utf-16") || value.contains("utf-32") || value.contains("ucs-2");
+    let value = value.to_str().ok()?.to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
     let is_known = media.starts_with("text/")
         || media.ends_with("+json")
         || media.ends_with("+xml")
@@ -87,7 +106,11 @@ pub(crate) fn is_text(headers: &HeaderMap) -> bool {
                 | "application/toml"
                 | "application/graphql"
         );
-    is_known && !is_wide
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        (name.trim() == "charset").then(|| value.trim().trim_matches('"').to_owned())
+    });
+    is_known.then(|| (media.to_owned(), charset))
 }
 
 #[cfg(test)]
@@ -116,7 +139,7 @@ mod tests {
     #[test]
     fn a_text_is_redacted_and_anything_else_withheld() {
         let body = || bytes::Bytes::from_static(br#"{"you_sent":"Bearer s3cr3t/t0ken+value=="}"#);
-        let (scrubbed, count) = scrub(&needles(), &typed("application/json"), body());
+        let (scrubbed, count) = scrub(&needles(), is_text(&typed("application/json")), body());
         assert_eq!(
             (scrubbed.unwrap(), count),
             ((br#"{"you_sent":"Bearer [redacted]"}"#[..]).into(), 1)
@@ -127,7 +150,7 @@ mod tests {
             HeaderMap::new(),
             typed("text/plain; charset=UTF-16"),
         ] {
-            let (scrubbed, count) = scrub(&needles(), &headers, body());
+            let (scrubbed, count) = scrub(&needles(), is_text(&headers), body());
             assert_eq!((scrubbed.unwrap_err().code, count), (EgressCode::Reflected, 1));
         }
     }

@@ -1,6 +1,6 @@
 use http::{Request, Response};
 use hyper::body::Incoming;
-use toolhost_net::{Approved, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity};
+use toolhost_net::{Approved, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via};
 use toolhost_policy::Connection;
 use url::Url;
 
@@ -19,6 +19,7 @@ pub async fn send(
     url: &Url,
     request: Request<Body>,
     approved: &Approved,
+    via: Via,
 ) -> Result<Response<Incoming>, EgressFailure> {
     let key = ClientKey::tenant(call.binding().tenant().as_str(), connection.name.as_str(), url);
     let timeouts = Timeouts {
@@ -26,7 +27,7 @@ pub async fn send(
         deadline: call.deadline(),
     };
     let sent = match network.client(key, tls) {
-        Ok(client) => client.send(request, approved, timeouts).await,
+        Ok(client) => client.send_via(via, request, approved, timeouts).await,
         Err(error) => Err(error),
     };
     sent.map_err(|error| failure(connection, call, &error))
@@ -75,5 +76,6 @@ pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetErr
         code,
         message,
         sent: error.sent,
+        stale: error.stale,
     }
 }

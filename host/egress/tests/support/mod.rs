@@ -263,6 +263,8 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],
+        reflects: vec![],
+        ranges: vec![],
         allow_http: true,
         allow_loopback: true,
         allow_private: false,

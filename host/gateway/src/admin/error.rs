@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use toolhost_audit::{ReadError, SinkError};
+use toolhost_egress::QuarantineError;
 use toolhost_policy::ErrorCode;
 use toolhost_store::StoreError;
 use toolhost_vault::VaultError;
@@ -46,6 +47,15 @@ impl From<StoreError> for AdminError {
             _ => ErrorCode::Internal,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<QuarantineError> for AdminError {
+    fn from(error: QuarantineError) -> Self {
+        match error {
+            QuarantineError::Store(store) => store.into(),
+            damaged @ QuarantineError::Damaged(_) => Self::internal(damaged.to_string()),
+        }
     }
 }
 

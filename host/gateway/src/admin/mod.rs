@@ -12,6 +12,7 @@ mod frames;
 mod keys;
 mod plugins;
 mod protocol;
+mod quarantines;
 mod service;
 mod serving;
 mod socket;
@@ -26,6 +27,7 @@ pub use plugins::PluginRow;
 pub use protocol::{
     Answer, ChainReport, CredentialAnswer, CredentialRow, HOST, Request, SpaceRow, UnusableRow, UserName,
 };
+pub use quarantines::QuarantineRow;
 pub use service::{Admin, AdminParts};
 pub use serving::{
     AddressRow, CredentialUse, ExplainRequest, Explained, RuleRow, Serving, SharedRow, TestStep, Tested,

@@ -125,7 +125,7 @@ impl Admin {
     }
 
     /// The space of a tenant that the directory has: one that it does not have is a slip of the hand.
-    fn known_tenant(&self, tenant: &str) -> Result<TenantSpace, AdminError> {
+    pub(super) fn known_tenant(&self, tenant: &str) -> Result<TenantSpace, AdminError> {
         let space = self.space(tenant)?;
         match self.parts.directory.tree().get(space.tenant()) {
             Some(_) => Ok(space),

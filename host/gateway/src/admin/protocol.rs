@@ -6,7 +6,8 @@ use toolhost_audit::Report;
 use toolhost_policy::OperationMode;
 
 use super::{
-    ExplainRequest, Explained, PluginRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow, Tested,
+    ExplainRequest, Explained, PluginRow, QuarantineRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow,
+    Tested,
 };
 use crate::connect::LoginLink;
 
@@ -203,6 +204,20 @@ pub enum Request {
         /// To which connection.
         connection: String,
     },
+    /// Lists of which plugins and connections answers have held the credential, of one tenant or of all.
+    QuarantineList {
+        /// Of which.
+        tenant: Option<String>,
+    },
+    /// Lets a plugin, or all of them, use a connection of a tenant again.
+    QuarantineLift {
+        /// Which.
+        connection: String,
+        /// Whose.
+        tenant: String,
+        /// Which plugin; all where it is left out.
+        plugin: Option<String>,
+    },
     /// Lists the credentials that tenants share.
     CredentialShared {},
     /// Lists what every tenant, or one of them, has of each plugin.
@@ -366,6 +381,8 @@ pub enum Answer {
     Tenants(Vec<TenantRow>),
     /// Plugins, in order of their names.
     Plugins(Vec<PluginRow>),
+    /// Plugins and connections of which answers have held the credential.
+    Quarantines(Vec<QuarantineRow>),
     /// What would become of a request.
     Explained(Explained),
     /// What a test came to.

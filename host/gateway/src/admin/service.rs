@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 use toolhost_audit::{ChainKeys, ChangeAction, Sink};
+use toolhost_egress::Quarantine;
 use toolhost_identity::{Operator, TenantId, TenantSpace, TenantState};
 use toolhost_policy::Secret;
 use toolhost_store::keys::Keyring;
@@ -37,6 +38,8 @@ pub struct AdminParts {
     pub directory: Arc<StoredDirectory>,
     /// What tenants may call.
     pub assignments: Arc<Assignments>,
+    /// Which connections plugins may not use for them.
+    pub quarantine: Arc<Quarantine>,
     /// What makes their spaces.
     pub provisioner: Arc<Provisioner>,
     /// The version of the program.
@@ -202,6 +205,15 @@ impl Admin {
                 user,
             } => self.test(&connection, &tenant, user.as_ref()).await,
             Request::ConnectionLogin { connection } => self.link(&connection, secret).await,
+            Request::QuarantineList { tenant } => self.list_quarantines(tenant.as_deref()).await,
+            Request::QuarantineLift {
+                connection,
+                tenant,
+                plugin,
+            } => {
+                self.lift_quarantine(&connection, &tenant, plugin.as_deref(), by)
+                    .await
+            }
             Request::CredentialShared {} => self.shared().await,
             Request::PluginList { tenant } => self.list_plugins(tenant.as_deref()).await,
         }

@@ -66,6 +66,22 @@ impl Host for HostState {
             bytes: wanted.bytes,
             ttl: wanted.ttl_ms.map(Duration::from_millis),
         };
+        let egress = self.scope.as_ref().map(|scope| Arc::clone(scope.egress_call()));
+        let holds = |text: &[u8]| {
+            egress
+                .as_ref()
+                .is_some_and(|egress| egress.credential_in(text).is_some())
+        };
+        // Callers fetch it past the search of results.
+        let is_held = new.name.as_deref().is_some_and(|name| holds(name.as_bytes()))
+            || holds(new.mime_type.as_bytes())
+            || holds(&new.bytes);
+        if is_held {
+            return Ok(Err(failure(
+                "reflected",
+                "the artifact holds a connection's credential",
+            )));
+        }
         Ok(match self.artifacts() {
             Ok((artifacts, binding, plugin)) => {
                 let id = artifacts.put(&binding, &plugin, new).await;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use toolhost_egress::{BodyStream, Egress, EgressCall, EgressCode, EgressFailure, GuestRequest};
+use toolhost_egress::{BodyStream, Egress, EgressCall, EgressFailure, GuestRequest};
 use wasmtime::component::Resource;
 
 use crate::bindings::toolhost::plugin::http::{
@@ -125,11 +125,7 @@ impl Exchange {
                 ended: false,
             })),
             Ok(Err(error)) => State::Failed(error),
-            Err(_) => State::Failed(EgressFailure {
-                code: EgressCode::Upstream,
-                message: "the request ended inside the host".to_owned(),
-                sent: true,
-            }),
+            Err(_) => State::Failed(EgressFailure::broken_off("the request ended inside the host")),
         };
     }
 

@@ -7,11 +7,16 @@ const MAX_MESSAGE: usize = 1_024;
 
 impl Host for HostState {
     fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
-        if let Some(progress) = self.scope.as_ref().and_then(|scope| scope.progress())
+        if let Some(scope) = &self.scope
+            && let Some(progress) = scope.progress()
             && done.is_finite()
             && total.is_none_or(f64::is_finite)
         {
-            progress.report(done, total, message.map(|message| clean(&message, MAX_MESSAGE)));
+            let message = message.map(|message| clean(&message, MAX_MESSAGE));
+            // It reaches the caller before the result that is searched.
+            let message =
+                message.filter(|message| scope.egress_call().credential_in(message.as_bytes()).is_none());
+            progress.report(done, total, message);
         }
         Ok(())
     }

@@ -233,6 +233,8 @@ mod tests {
             credentials: "static".into(),
             allow: None,
             response_headers: vec![],
+            reflects: vec![],
+            ranges: vec![],
             allow_http: false,
             allow_loopback: false,
             allow_private: false,

@@ -41,6 +41,8 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
         credentials: "vault".to_owned(),
         allow: None,
         response_headers: vec![],
+        reflects: vec![],
+        ranges: vec![],
         allow_http: false,
         allow_loopback: false,
         allow_private: false,

@@ -86,12 +86,13 @@ fn anything_else_is_what_it_is() {
 fn any_other_status_is_a_failure_that_says_which() {
     for (status, code) in [
         (400, Code::Upstream),
-        (401, Code::Denied),
-        (403, Code::Denied),
+        (401, Code::UpstreamRefusedCredential),
+        (403, Code::UpstreamRefusedCredential),
         (404, Code::Upstream),
-        (429, Code::Limit),
+        (429, Code::UpstreamRateLimited),
         (302, Code::Upstream),
-        (503, Code::Upstream),
+        (503, Code::UpstreamUnavailable),
+        (500, Code::Upstream),
     ] {
         let body = format!("{{\"why\":\"\u{202e}{}\"}}", "x".repeat(10_000));
         let failure = answer(
@@ -107,4 +108,55 @@ fn any_other_status_is_a_failure_that_says_which() {
         let text = detail["body"].as_str().unwrap();
         assert!(text.len() < 4_200 && !text.contains('\u{202e}'));
     }
+}
+
+#[test]
+fn fields_that_carry_a_part_of_the_answer_follow_as_text() {
+    let mut response = response(201, "application/json", b"{}");
+    let fields = [
+        ("location", "/v1/things/7"),
+        ("link", "</v1/things?page=2>; rel=\"next\""),
+        ("x-total-count", "57"),
+        ("x-own", "named by the operator"),
+        ("etag", "\"a\""),
+        ("x-ratelimit-remaining", "4"),
+    ];
+    response
+        .headers
+        .extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let told = answer(&wrapped(false), "t", response.clone()).unwrap();
+    assert_eq!(told.structured.as_deref(), Some("{}"));
+    assert_eq!(
+        told.content[1..],
+        [Content::Text(
+            "location: /v1/things/7\nlink: </v1/things?page=2>; rel=\"next\"\nx-total-count: 57\nx-own: named by the operator".into()
+        )]
+    );
+    response.headers = vec![("x-own".into(), "x".repeat(100_000)); 64];
+    let told = answer(&wrapped(false), "t", response).unwrap();
+    assert!(matches!(&told.content[1], Content::Text(text) if text.len() <= 8 << 10));
+}
+
+#[test]
+fn a_wait_is_told_in_seconds_and_a_missing_scope_by_name() {
+    let mut limited = response(429, "text/plain", b"slow down");
+    limited.headers.push(("retry-after".into(), "7".into()));
+    let failure = answer(&wrapped(false), "t", limited).unwrap_err();
+    let detail: Value = serde_json::from_str(&failure.detail.unwrap()).unwrap();
+    assert_eq!(
+        (failure.code, detail["retry_after"].as_u64()),
+        (Code::UpstreamRateLimited, Some(7))
+    );
+    let mut refused = response(403, "text/plain", b"");
+    let challenge = "Bearer error=\"insufficient_scope\", scope=\"files:write\"";
+    refused
+        .headers
+        .push(("www-authenticate".into(), challenge.into()));
+    let failure = answer(&wrapped(false), "t", refused).unwrap_err();
+    assert_eq!(failure.code, Code::UpstreamRefusedCredential);
+    assert!(
+        failure.message.contains("lacks the scope files:write"),
+        "{}",
+        failure.message
+    );
 }

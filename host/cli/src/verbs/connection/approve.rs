@@ -133,7 +133,7 @@ async fn approve(
     choosing.credentials.presents(&binding, &admitted.presented);
     let sources = Sources::of(setup, &network, &ground, choosing.credentials);
     let (credentials, _) = wiring::provider(setup, sources)?;
-    let egress = wiring::egress(Arc::clone(&network), credentials, Arc::clone(&ground.audit))?;
+    let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
     let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
     let room = Room {
         setup,

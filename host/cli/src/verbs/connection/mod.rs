@@ -3,6 +3,7 @@
 mod approve;
 mod list;
 mod login;
+mod quarantine;
 mod show;
 mod test;
 
@@ -16,5 +17,7 @@ pub(super) fn run(command: &ConnectionCommand, format: OutputFormat) -> anyhow::
         ConnectionCommand::Test(args) => test::run(args, format),
         ConnectionCommand::Login(args) => login::run(args, format),
         ConnectionCommand::Approve(args) => approve::run(args, format),
+        ConnectionCommand::Quarantines(args) => quarantine::list(args, format),
+        ConnectionCommand::Lift(args) => quarantine::lift(args, format),
     }
 }

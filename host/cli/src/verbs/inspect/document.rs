@@ -182,6 +182,8 @@ fn any_connection() -> anyhow::Result<Connection> {
         credentials: String::new(),
         allow: None,
         response_headers: Vec::new(),
+        reflects: vec![],
+        ranges: vec![],
         allow_http: false,
         allow_loopback: false,
         allow_private: false,

@@ -1,0 +1,97 @@
+use bytes::Bytes;
+use http::HeaderMap;
+use toolhost_net::{CodingError, Decoder};
+
+use super::charset::Charset;
+use super::scrub::is_text;
+use crate::{EgressCall, EgressCode, EgressFailure};
+
+/// Takes the content codings off a body, piece by piece, before it is scrubbed, and for an adapter the charset. None was asked for, and some systems and the
+/// proxies before them compress all the same; a body without a byte has nothing to decode.
+#[derive(Debug)]
+pub struct Decoding {
+    decoder: Result<Option<Decoder>, CodingError>,
+    charset: Charset,
+    cap: u64,
+}
+
+impl Decoding {
+    /// By the header fields of the response. What comes out is bounded like what comes in.
+    #[must_use]
+    pub fn of(call: &EgressCall, headers: &HeaderMap) -> Self {
+        let limits = &call.grant().limits;
+        let cap = usize::try_from(limits.response_bytes).unwrap_or(usize::MAX);
+        Self {
+            decoder: Decoder::of(headers, cap),
+            charset: match call.adapter() {
+                Some(_) => Charset::of(headers),
+                None => Charset::none(),
+            },
+            cap: limits.response_bytes,
+        }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `limit` where it becomes too long, by itself or beside what came; `upstream` where it cannot be decoded.
+    pub fn push(&mut self, data: Bytes) -> Result<Bytes, EgressFailure> {
+        let decoded = match &mut self.decoder {
+            Err(error) if !data.is_empty() => Err(*error),
+            Ok(Some(decoder)) => decoder.push(&data),
+            _ => Ok(data),
+        };
+        let decoded = decoded.map_err(|error| self.failure(error))?;
+        Ok(self.charset.push(decoded, false))
+    }
+
+    /// The body ended.
+    ///
+    /// # Errors
+    /// As [`Decoding::push`].
+    pub fn finish(&mut self) -> Result<Bytes, EgressFailure> {
+        let rest = match &mut self.decoder {
+            Ok(Some(decoder)) => decoder.finish(),
+            _ => Ok(Bytes::new()),
+        };
+        let rest = rest.map_err(|error| self.failure(error))?;
+        Ok(self.charset.push(rest, true))
+    }
+
+    /// A whole body.
+    ///
+    /// # Errors
+    /// As [`Decoding::push`].
+    pub fn whole(&mut self, body: Bytes) -> Result<Bytes, EgressFailure> {
+        let head = self.push(body)?;
+        let tail = self.finish()?;
+        Ok(if tail.is_empty() {
+            head
+        } else {
+            [head, tail].concat().into()
+        })
+    }
+
+    /// Whether what comes out is one text in a superset of ASCII.
+    #[must_use]
+    pub fn is_text(&self, headers: &HeaderMap) -> bool {
+        is_text(headers) || self.charset.is_converted()
+    }
+
+    fn failure(&self, error: CodingError) -> EgressFailure {
+        let (code, text) = match error {
+            CodingError::TooLong(_) => (
+                EgressCode::Limit,
+                format!(
+                    "the response body is longer than {} bytes when it is decoded (limits.response_bytes)",
+                    self.cap
+                ),
+            ),
+            CodingError::Ratio => (EgressCode::Limit, error.to_string()),
+            CodingError::Unknown | CodingError::Stacked | CodingError::Broken => {
+                (EgressCode::Upstream, error.to_string())
+            }
+        };
+        EgressFailure::new(code, text).after_sending()
+    }
+}
