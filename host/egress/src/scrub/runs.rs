@@ -1,33 +1,25 @@
+use std::sync::LazyLock;
+
 use super::radix::Alphabet;
 
 /// How many settled bytes are remembered of the chunks before: as many as a run may have before it is known to be one.
 const MAX_TAIL: usize = 256;
 
 /// For each byte, in which alphabets it is a digit (the low four bits) and in which a run goes on behind it (the high four).
-const CLASSES: [u8; 256] = classes();
+static CLASSES: LazyLock<[u8; 256]> =
+    LazyLock::new(|| std::array::from_fn(|byte| u8::try_from(byte).map_or(0, class)));
 
-#[expect(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "evaluated by the compiler; both indices are below the lengths"
-)]
-const fn classes() -> [u8; 256] {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut at = 0;
-        while at < Alphabet::ALL.len() {
-            let alphabet = Alphabet::ALL[at];
-            if alphabet.digit(byte as u8).is_some() {
-                classes[byte] |= 1 << at;
-            } else if alphabet.passes_over(byte as u8) {
-                classes[byte] |= 16 << at;
-            }
-            at += 1;
+fn class(byte: u8) -> u8 {
+    let alphabets = Alphabet::ALL.iter().enumerate();
+    alphabets.fold(0, |class, (at, alphabet)| {
+        if alphabet.digit(byte).is_some() {
+            class | 1 << at
+        } else if alphabet.passes_over(byte) {
+            class | 16 << at
+        } else {
+            class
         }
-        byte += 1;
-    }
-    classes
+    })
 }
 
 /// Finds out whether a chunk has a run of digits that is long enough to be decoded, so that text without one costs a look at
@@ -43,8 +35,9 @@ impl Runs {
     /// In which alphabets a run in this chunk, or one that goes on in it, is long enough.
     pub(super) fn find(&mut self, text: &[u8]) -> [bool; Alphabet::ALL.len()] {
         let mut found = [false; Alphabet::ALL.len()];
+        let classes = &*CLASSES;
         for byte in text {
-            let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+            let class = classes.get(usize::from(*byte)).copied().unwrap_or_default();
             for (at, count) in self.counts.iter_mut().enumerate() {
                 if class & (1 << at) != 0 {
                     *count += 1;
