@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use toolhost_audit::{OnFailure, Sink};
@@ -10,9 +10,9 @@ use toolhost_policy::{
     ConnectionName, Grant, Limits, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
 };
 
-use crate::UpstreamStateError;
 use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
+use crate::{HostWork, UpstreamStateError};
 
 /// What every request of one tool call shares: whose call it is, what the plugin was granted, until when, and how many
 /// requests it has made.
@@ -205,6 +205,12 @@ impl EgressCall {
         self.deadline
     }
 
+    /// Where the host's own work for this call runs, within a request of its guest.
+    #[must_use]
+    pub fn work(&self) -> HostWork {
+        HostWork::within_guest(self.meter.clone(), self.deadline).on_bytes(self.grant.limits.response_bytes)
+    }
+
     /// The connection whose credential a text holds, in any spelling, of those that this call has put on a request. Responses
     /// are scrubbed before the guest has them; this is for what the guest itself says.
     #[must_use]
@@ -251,6 +257,13 @@ impl EgressCall {
         {
             Ok(_) => Ok(()),
             Err(_) => Err(most),
+        }
+    }
+
+    /// The host's connections have held a thread for so long on behalf of this call's tenant.
+    pub(crate) fn spend(&self, time: Duration) {
+        if let Some(meter) = &self.meter {
+            meter.spend_cpu(time, Instant::now());
         }
     }
 

@@ -20,6 +20,7 @@
 //! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
 //! - [`Egress::upstream_state`]: what an adapter remembers of its upstream between the calls of one caller.
+//! - [`HostWork`]: where the host's own work for a call runs, within which bounds, and who pays; its module says how to use it.
 //! - [`Egress::resolve_absolute`]: the URL of a standard HTTP client as a request to a connection.
 
 mod absolute;
@@ -29,6 +30,7 @@ mod conflict;
 mod egress;
 mod explain;
 mod failure;
+mod host_work;
 mod provided;
 mod quarantine;
 mod request;
@@ -47,6 +49,7 @@ pub use egress::Egress;
 pub use explain::{Judged, judge};
 pub use failure::{EgressCode, EgressFailure};
 pub use quarantine::{Quarantine, QuarantineError, ReflectionRecord, Reflections};
+pub use host_work::{AWAY_DEPTH, AWAY_STEPS, HERE_DEPTH, HERE_STEPS, HostWork, WorkError};
 pub use request::{Exchange, GuestRequest, GuestResponse, ResponseHead};
 pub use stream::BodyStream;
 pub use upstream_state::{MAX_NOTE, MAX_STATE, UpstreamState, UpstreamStateError};

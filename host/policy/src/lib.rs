@@ -9,6 +9,7 @@
 //! - [`ErrorCode`], [`PublicError`]: the one list of codes that callers meet.
 //! - [`Limits`]: every bound of a call, with its default, its key and its reason.
 //! - [`TenantLimits`], [`TenantMeter`]: what a tenant may use in a minute and at once, and what it has used.
+//! - [`WorkBudget`]: the steps, nesting and time that a piece of host work may take.
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Operation`]: the one kind of request that a tool of an adapter makes.
@@ -37,6 +38,7 @@ mod path;
 mod place_grammar;
 mod secret;
 mod tenant_budget;
+mod work_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use connection::{
@@ -56,3 +58,4 @@ pub use operation_rule::OperationRule;
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
 pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
+pub use work_budget::{WorkBudget, WorkLimit};
