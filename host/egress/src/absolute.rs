@@ -92,45 +92,18 @@ pub(crate) fn endpoint_of<'g>(
 /// What the parameters of a template are in a path. The template has the last word: it must build the same path from
 /// them.
 fn values(template: &PathTemplate, path: &str) -> Option<Values> {
-    if !template.matches(path) {
-        return None;
-    }
     let mut values = Vec::new();
-    for (pattern, segment) in template.as_str().split('/').zip(path.split('/')) {
-        segment_values(pattern, segment, &mut values)?;
-    }
-    let built = template.build(
-        values
-            .iter()
-            .map(|(name, value): &(String, String)| (name.as_str(), value.as_str())),
-    );
-    built.is_ok_and(|built| built == path).then_some(values)
-}
-
-/// Each parameter takes as little as it can, as [`PathTemplate::matches`] tries it.
-fn segment_values(pattern: &str, segment: &str, values: &mut Values) -> Option<()> {
-    let Some((literal, rest)) = pattern.split_once('{') else {
-        return (pattern == segment).then_some(());
-    };
-    let (name, after) = rest.split_once('}')?;
-    let segment = segment.strip_prefix(literal)?;
-    let next = after.split('{').next().unwrap_or_default();
-    let ends = segment
-        .char_indices()
-        .map(|(at, _)| at)
-        .skip(1)
-        .chain([segment.len()]);
-    for end in ends.filter(|end| segment.get(*end..).is_some_and(|rest| rest.starts_with(next))) {
-        let before = values.len();
-        let (value, rest) = segment.split_at_checked(end)?;
+    for (name, value) in template.captures(path)? {
         let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
         values.push((name.to_owned(), value));
-        if segment_values(after, rest, values).is_some() {
-            return Some(());
-        }
-        values.truncate(before);
     }
-    None
+    let given = values
+        .iter()
+        .map(|(name, value): &(String, String)| (name.as_str(), value.as_str()));
+    template
+        .build(given)
+        .is_ok_and(|built| built == path)
+        .then_some(values)
 }
 
 fn query_pairs(url: &Url) -> Result<Vec<(String, String)>, EgressFailure> {

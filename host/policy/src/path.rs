@@ -166,25 +166,27 @@ impl PathTemplate {
     }
 
     /// Whether an encoded path is one that this template can make. Used on the final URL, after everything that could
-    /// have changed it.
+    /// have changed it. It takes time in proportion to the path's length.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
+        self.captures(path).is_some()
+    }
+
+    /// The parameters of a path that [`PathTemplate::matches`], with their encoded values: each takes as little as it can.
+    #[must_use]
+    pub fn captures<'t, 'p>(&'t self, path: &'p str) -> Option<Vec<(&'t str, &'p str)>> {
+        let mut captures = Vec::new();
         if self.is_base() {
-            return path.is_empty();
+            return path.is_empty().then_some(captures);
         }
-        let Some(rest) = path.strip_prefix('/') else {
-            return false;
-        };
-        let mut segments = rest.split('/');
+        let mut segments = path.strip_prefix('/')?.split('/');
         for pieces in &self.segments {
-            let Some(segment) = segments.next() else {
-                return false;
-            };
-            if matches!(segment, "." | "..") || !matches_segment(pieces, segment) {
-                return false;
-            }
+            let segment = segments
+                .next()
+                .filter(|segment| !matches!(*segment, "." | ".."))?;
+            capture(pieces, segment, &mut captures)?;
         }
-        segments.next().is_none()
+        segments.next().is_none().then_some(captures)
     }
 }
 
@@ -232,11 +234,16 @@ fn parse_segment(
 }
 
 fn check_value(value: &str) -> Result<(), &'static str> {
-    if value.is_empty() {
-        return Err("the value is empty");
-    }
     if value.len() > MAX_VALUE {
         return Err("the value is longer than 1,024 bytes");
+    }
+    stays(value)
+}
+
+/// Whether a value stays in its place, however often somebody decodes it.
+fn stays(value: &str) -> Result<(), &'static str> {
+    if value.is_empty() {
+        return Err("the value is empty");
     }
     let mut decoded = value.to_owned();
     for _ in 0..=DECODINGS {
@@ -258,26 +265,69 @@ fn check_value(value: &str) -> Result<(), &'static str> {
     Err("the value is percent-encoded more than three times")
 }
 
-fn matches_segment(pieces: &[Piece], segment: &str) -> bool {
-    match pieces {
-        [] => segment.is_empty(),
-        [Piece::Literal(text), rest @ ..] => segment
-            .strip_prefix(text.as_str())
-            .is_some_and(|after| matches_segment(rest, after)),
-        [Piece::Parameter(_)] => is_encoded_value(segment),
-        [Piece::Parameter(_), rest @ ..] => segment.char_indices().skip(1).any(|(at, _)| {
-            let (value, after) = segment.split_at(at);
-            is_encoded_value(value) && matches_segment(rest, after)
-        }),
+/// Splits a segment among its pieces, from left to right and without ever going back: a parameter ends where the literal
+/// behind it first stands. Where there is a way to split it at all, that is one: what a parameter leaves, the next can take,
+/// since every value that ends where an acceptable one ends, and begins before it, holds it.
+fn capture<'t, 'p>(
+    pieces: &'t [Piece],
+    segment: &'p str,
+    captures: &mut Vec<(&'t str, &'p str)>,
+) -> Option<()> {
+    let (pieces, mut rest) = match pieces {
+        [Piece::Literal(first), pieces @ ..] => (pieces, segment.strip_prefix(first.as_str())?),
+        pieces => (pieces, segment),
+    };
+    // A literal at the end stands at the end, wherever else it may stand.
+    let (pieces, last) = match pieces {
+        [pieces @ .., Piece::Literal(last)] => (pieces, last.as_str()),
+        pieces => (pieces, ""),
+    };
+    rest = rest.strip_suffix(last)?;
+    let mut pieces = pieces.iter();
+    while let Some(piece) = pieces.next() {
+        let Piece::Parameter(name) = piece else {
+            // Literals other than the first stand behind a parameter, which has taken them.
+            return None;
+        };
+        let value = match pieces.next() {
+            None => std::mem::take(&mut rest),
+            Some(Piece::Literal(literal)) => {
+                let (value, after) = split_at_literal(rest, literal)?;
+                rest = after;
+                value
+            }
+            Some(Piece::Parameter(_)) => return None,
+        };
+        if !is_encoded_value(value) {
+            return None;
+        }
+        captures.push((name, value));
+    }
+    rest.is_empty().then_some(())
+}
+
+/// The text before the first literal that ends a value, and the text behind it.
+fn split_at_literal<'p>(text: &'p str, literal: &str) -> Option<(&'p str, &'p str)> {
+    let mut from = 1;
+    loop {
+        let at = from + text.get(from..)?.find(literal)?;
+        let (value, after) = (text.get(..at)?, text.get(at + literal.len()..)?);
+        // Not within a percent-encoded byte; and dots alone are no value, but three of them are.
+        let is_within = value.ends_with('%') || value.as_bytes().iter().rev().nth(1) == Some(&b'%');
+        if !is_within && !matches!(value, "." | "..") {
+            return Some((value, after));
+        }
+        from = at + 1;
     }
 }
 
-/// Whether the text is what [`PathTemplate::build`] makes of some acceptable value.
+/// Whether the text is what [`PathTemplate::build`] makes of some value that stays in its place. Its length says nothing: of
+/// two values one may be counted to the other.
 fn is_encoded_value(text: &str) -> bool {
     let Ok(value) = percent_decode_str(text).decode_utf8() else {
         return false;
     };
-    check_value(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
+    stays(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
 }
 
 #[cfg(test)]
@@ -388,6 +438,48 @@ mod tests {
         );
         assert!(template.matches("/compare/main...v1.2"));
         assert!(!template.matches("/compare/main"));
+    }
+
+    #[test]
+    fn several_parameters_of_a_segment_share_it_from_the_left() {
+        let captured = |template: &str, path: &str| -> Option<Vec<String>> {
+            let template = PathTemplate::parse(template).unwrap();
+            let captures = template.captures(path)?;
+            Some(captures.into_iter().map(|(_, value)| value.to_owned()).collect())
+        };
+        let some = |values: &[&str]| Some(values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>());
+        for (template, path, expected) in [
+            ("/{a}-{b}-{c}", "/-5.2--3-7", some(&["-5.2", "-3", "7"])),
+            ("/{a}-{b}", "/a-b-c", some(&["a", "b-c"])),
+            ("/{a}-{b}", "/a-", None),
+            ("/{a}-{b}", "/-b", None),
+            ("/{a}.{b}", "/.....x", some(&["...", ".x"])),
+            ("/{a}.{b}", "/......", None),
+            ("/{a}.{b}", "/.......", some(&["...", "..."])),
+            ("/{a}.json", "/x.json.json", some(&["x.json"])),
+            ("/{a}20{b}", "/x%20y", None),
+            ("/{a}20{b}", "/x%2020y", some(&["x%20", "y"])),
+            ("/x{a}x", "/xx", None),
+            ("/x{a}x", "/xxx", some(&["x"])),
+        ] {
+            assert_eq!(captured(template, path), expected, "{template} {path}");
+        }
+    }
+
+    #[test]
+    fn separators_without_end_are_matched_in_one_walk() {
+        // The work of a walk is bounded by the searches it makes: one for each separator that it passes. Trying each way to
+        // split these is the 5th power of 6,000, and is not over before the test is given up.
+        let template = PathTemplate::parse("/tiles/{a}-{b}-{c}-{d}-{e}-{f}").unwrap();
+        let dashes = "-".repeat(1_000);
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let built = template.build(names.map(|name| (name, dashes.as_str()))).unwrap();
+        assert!(template.matches(&built));
+        assert!(!template.matches(&format!("{built}%")));
+        assert!(!template.matches(&format!("/tiles/{}", ".".repeat(60_000))));
+        let endless = PathTemplate::parse("/{a}ab{b}ab{c}ab{d}").unwrap();
+        assert!(!endless.matches(&format!("/{}", "%61".repeat(20_000))));
+        assert!(!endless.matches(&format!("/{}", "a".repeat(60_000))));
     }
 
     #[test]
