@@ -90,7 +90,7 @@ async fn over_http(
         .map(tokio::net::TcpListener::local_addr)
         .transpose()?;
     let asking = Arc::new(AtomicBool::new(false));
-    let shutdown = wiring::shutdown_signal(Arc::clone(&asking))?;
+    let shutdown = wiring::shutdown_signal(Arc::clone(&asking), setup.config.server.grace)?;
     if let Some(listener) = metrics {
         let handle = PrometheusBuilder::new()
             .install_recorder()
@@ -168,7 +168,7 @@ async fn over_http(
 }
 
 async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> anyhow::Result<()> {
-    let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)))?;
+    let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
     let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;

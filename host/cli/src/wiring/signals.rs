@@ -1,41 +1,124 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
+/// After the grace period: what ends by itself then, records of calls that were cut and the store's last writes, has so long.
+const AFTER_GRACE: Duration = Duration::from_secs(2);
+
 /// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once: whoever sends it does not want to
 /// wait for calls in flight. While `asking` is set, a person is at the question what to grant, and a signal is a no.
 ///
+/// The process ends `grace` and [`AFTER_GRACE`] after the first signal, whatever runs in it. A thread of its own waits for
+/// signals: one of the doors could be held up by what it serves.
+///
 /// # Errors
-/// The handlers cannot be installed.
-pub(crate) fn shutdown_signal(asking: Arc<AtomicBool>) -> std::io::Result<CancellationToken> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+/// The handlers cannot be installed, or there is no thread for them.
+pub(crate) fn shutdown_signal(
+    asking: Arc<AtomicBool>,
+    grace: Duration,
+) -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
-    let token = shutdown.clone();
-    tokio::spawn(async move {
-        let mut first = true;
-        loop {
-            let name = tokio::select! {
+    watch(
+        asking,
+        grace.saturating_add(AFTER_GRACE),
+        shutdown.clone(),
+        |exit| {
+            std::process::exit(i32::from(exit as u8));
+        },
+    )?;
+    Ok(shutdown)
+}
+
+/// Waits for signals on a thread of its own, and calls `exit` where the process is to end at once.
+fn watch(
+    asking: Arc<AtomicBool>,
+    within: Duration,
+    token: CancellationToken,
+    exit: impl Fn(Exit) + Send + 'static,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let watching = async move {
+        let mut next = async || {
+            tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
-            };
-            if asking.load(Ordering::Acquire) {
-                std::process::exit(i32::from(Exit::Refused as u8));
             }
-            if !first {
-                tracing::warn!(signal = name, "stopping at once");
-                std::process::exit(i32::from(Exit::Internal as u8));
-            }
-            first = false;
-            tracing::info!(
-                signal = name,
-                "stopping; calls in flight may finish, a second signal ends them"
-            );
-            token.cancel();
+        };
+        let name = next().await;
+        if asking.load(Ordering::Acquire) {
+            return exit(Exit::Refused);
         }
-    });
-    Ok(shutdown)
+        tracing::info!(
+            signal = name,
+            "stopping; calls in flight may finish, a second signal ends them"
+        );
+        token.cancel();
+        match tokio::time::timeout(within, next()).await {
+            Ok(name) => tracing::warn!(signal = name, "stopping at once"),
+            Err(_) => tracing::error!("something still runs after the grace period; stopping at once"),
+        }
+        exit(Exit::Internal);
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || runtime.block_on(watching))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::watch;
+    use crate::exit::Exit;
+
+    /// One test, since a signal reaches the whole process.
+    #[test]
+    fn the_grace_period_ends_the_process_whatever_holds_up_the_doors() {
+        let doors = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (token, (send, exits)) = (CancellationToken::new(), mpsc::channel());
+        let shutdown = token.clone();
+        let started = doors.block_on(async move {
+            watch(
+                Arc::default(),
+                Duration::from_millis(100),
+                shutdown,
+                move |exit| {
+                    send.send(exit as u8).unwrap();
+                },
+            )
+        });
+        started.unwrap();
+        let until = Arc::clone(&is_over);
+        // What an attacker's work would do to every thread of the doors.
+        doors.spawn(async move {
+            while !until.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
+        let exit = exits.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(exit, Exit::Internal as u8);
+        assert!(token.is_cancelled());
+        is_over.store(true, Ordering::Relaxed);
+    }
 }
