@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::response::Parts;
-use hyper::body::Incoming;
+use toolhost_net::AnswerBody;
 use toolhost_net::{PeerAddress, Via};
 use toolhost_policy::{ConnectionGrant, Endpoint};
 use toolhost_vault::Credential;
@@ -16,7 +16,7 @@ use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 /// A response whose head was checked and whose body was not read yet.
 pub(crate) struct Opened {
     pub(crate) head: Parts,
-    pub(crate) body: Incoming,
+    pub(crate) body: AnswerBody,
     pub(crate) needles: Arc<Needles>,
     /// The operator accepts that the operation reflects.
     pub(crate) is_accepted: bool,

@@ -200,7 +200,9 @@ impl Egress {
         let connection = granted?;
         let limits = &call.grant().limits;
         let scrubbed = async {
-            let (body, trailers) = steps::cap_body(limits, call.deadline(), &mut body).await?;
+            let capped = steps::cap_body(limits, call.deadline(), &mut body).await;
+            call.spend(body.take_cpu());
+            let (body, trailers) = capped?;
             outcome.received(body.len());
             let mut decoding = Decoding::of(call, &head.headers);
             let body = decoding.whole(body)?;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use toolhost_net::AnswerBody;
 use toolhost_policy::Connection;
 
 use crate::egress::unrecorded;
@@ -12,7 +12,7 @@ use crate::{EgressCall, EgressFailure};
 
 /// What a [`BodyStream`] is made of.
 pub(crate) struct StreamParts {
-    pub(crate) body: Incoming,
+    pub(crate) body: AnswerBody,
     pub(crate) call: Arc<EgressCall>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) needles: Arc<Needles>,
@@ -40,7 +40,7 @@ pub struct BodyStream {
 
 #[derive(Debug)]
 struct Open {
-    body: Incoming,
+    body: AnswerBody,
     needles: Arc<Needles>,
     decoding: Decoding,
     state: State,
@@ -125,6 +125,7 @@ impl BodyStream {
     /// Records the outcome; what is returned is that this failed.
     fn close(&mut self, failure: Option<&EgressFailure>) -> Option<EgressFailure> {
         let mut open = self.open.take()?;
+        self.call.spend(open.body.take_cpu());
         open.outcome.reflected(open.state.reflections());
         open.outcome
             .finish(failure, false)
@@ -175,6 +176,7 @@ impl Open {
 impl Drop for BodyStream {
     fn drop(&mut self) {
         if let Some(open) = &mut self.open {
+            self.call.spend(open.body.take_cpu());
             // The outcome records itself as cancelled when it goes.
             open.outcome.reflected(open.state.reflections());
         }

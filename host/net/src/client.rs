@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
-use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, HttpInfo, capture_connection};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use rustls::pki_types::ServerName;
 
 use crate::connector::{BoundedConnector, PinnedConnector};
 use crate::error::kind_of;
-use crate::{Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
+use crate::flow::{FlowOf, MeasuringExecutor, Spent};
+use crate::{AnswerBody, Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
 
 /// From the call to the head of the answer, connecting included.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,6 +31,11 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 
 /// Header fields of an answer, a bound under which the call's own limit stands.
 const MAX_HEADERS: usize = 256;
+
+/// Bytes of a body that one stream of HTTP/2, and all of a connection, may send ahead of whoever reads: a call that leaves a
+/// body unread has cost so much.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Body of a request: whole, because a guest hands it over whole.
 pub type Body = http_body_util::Full<Bytes>;
@@ -91,6 +96,7 @@ pub struct Client {
     building: Mutex<()>,
     /// Our ends of the connections that have answered.
     answered: Mutex<BTreeSet<SocketAddr>>,
+    spent: Spent,
 }
 
 struct Pinned {
@@ -112,6 +118,7 @@ impl Client {
             current: ArcSwapOption::empty(),
             building: Mutex::new(()),
             answered: Mutex::default(),
+            spent: Spent::default(),
         })
     }
 
@@ -130,7 +137,7 @@ impl Client {
         request: Request<Body>,
         approved: &Approved,
         timeouts: Timeouts,
-    ) -> Result<Response<Incoming>, NetError> {
+    ) -> Result<Response<AnswerBody>, NetError> {
         self.send_via(Via::Any, request, approved, timeouts).await
     }
 
@@ -144,7 +151,7 @@ impl Client {
         mut request: Request<Body>,
         approved: &Approved,
         timeouts: Timeouts,
-    ) -> Result<Response<Incoming>, NetError> {
+    ) -> Result<Response<AnswerBody>, NetError> {
         self.check_place(request.uri(), approved)?;
         check_request(&request)?;
         let end = timeouts.end();
@@ -183,7 +190,17 @@ impl Client {
             drop(answered);
             response.extensions_mut().insert(PeerAddress(info.remote_addr()));
         }
-        Ok(response)
+        let flow = response.extensions_mut().remove::<FlowOf>().map(|flow| flow.0);
+        if let Some(flow) = &flow {
+            flow.answered();
+        }
+        Ok(response.map(|body| AnswerBody::new(body, flow, self.spent.clone())))
+    }
+
+    /// The time for which this client's connections have held a thread since this was last asked.
+    #[must_use]
+    pub fn take_cpu(&self) -> Duration {
+        self.spent.take()
     }
 
     fn answered(&self) -> MutexGuard<'_, BTreeSet<SocketAddr>> {
@@ -236,7 +253,7 @@ impl Client {
     fn build(&self, addresses: Arc<[SocketAddr]>) -> Hyper {
         let tcp = PinnedConnector::new(addresses);
         let name = Arc::new(FixedServerNameResolver::new(self.name.clone()));
-        legacy::Client::builder(TokioExecutor::new())
+        legacy::Client::builder(MeasuringExecutor(self.spent.clone()))
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION)
@@ -244,6 +261,8 @@ impl Client {
             .http1_max_buf_size(MAX_HEAD_BYTES)
             .http1_max_headers(MAX_HEADERS)
             .http2_max_header_list_size(MAX_HEAD_BYTES as u32)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .build(BoundedConnector::new(HttpsConnector::new(
                 tcp,
                 self.tls.clone(),

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::NetErrorKind;
+use crate::flow::Counted;
 
 /// Until TCP and TLS stand. An answering host needs a few round trips; one that does not answer must not eat a call.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +32,9 @@ pub(crate) enum ConnectFailure {
     Io(io::ErrorKind),
     #[error("the connection leads elsewhere")]
     Peer,
+    /// After it came about: the other side sends without end what is no answer.
+    #[error("the other side sends more than its answers")]
+    Flood,
 }
 
 impl ConnectFailure {
@@ -39,6 +43,7 @@ impl ConnectFailure {
             Self::Timeout => NetErrorKind::ConnectTimeout,
             Self::Io(kind) => NetErrorKind::Connect(kind),
             Self::Peer => NetErrorKind::Peer,
+            Self::Flood => NetErrorKind::Flood,
         }
     }
 }
@@ -59,7 +64,7 @@ impl PinnedConnector {
 }
 
 impl Service<Uri> for PinnedConnector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Counted>;
     type Error = ConnectFailure;
     type Future = Connecting<Self::Response, Self::Error>;
 
@@ -69,7 +74,12 @@ impl Service<Uri> for PinnedConnector {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let addresses = self.addresses.clone();
-        Box::pin(async move { connect_to_any(&addresses).await.map(TokioIo::new) })
+        Box::pin(async move {
+            connect_to_any(&addresses)
+                .await
+                .map(Counted::new)
+                .map(TokioIo::new)
+        })
     }
 }
 
@@ -123,7 +133,7 @@ impl BoundedConnector {
 }
 
 impl Service<Uri> for BoundedConnector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Counted>>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Connecting<Self::Response, Self::Error>;
 

@@ -63,6 +63,9 @@ pub enum NetErrorKind {
     /// The head of the answer did not come in time.
     #[error("the answer did not begin in time")]
     Timeout,
+    /// The other side sends without end what is no part of an answer: interim answers, frames that keep a connection going.
+    #[error("the other side sends more than its answers")]
+    Flood,
     /// The connection ended before the answer did.
     #[error("the connection was closed before the answer was complete")]
     Closed,

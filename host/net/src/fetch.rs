@@ -4,12 +4,13 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use url::Url;
 
 use crate::coding::decoded;
 use crate::error::kind_of;
-use crate::{AddressPolicy, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via};
+use crate::{
+    AddressPolicy, AnswerBody, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via,
+};
 
 /// Says who asks, and no version: an issuer has no use for it.
 pub(crate) const USER_AGENT: &str = "toolhost";
@@ -86,7 +87,7 @@ fn get(url: &Url) -> Result<Request<Body>, NetError> {
         .map_err(|_| NetError::unsent(NetErrorKind::Mismatch))
 }
 
-fn check_head(response: &Response<Incoming>, cap: usize) -> Result<(), NetError> {
+fn check_head(response: &Response<AnswerBody>, cap: usize) -> Result<(), NetError> {
     let status = response.status();
     if status.is_redirection() {
         return Err(NetError::sent(NetErrorKind::Redirect(status.as_u16())));
@@ -100,7 +101,7 @@ fn check_head(response: &Response<Incoming>, cap: usize) -> Result<(), NetError>
     Ok(())
 }
 
-pub(crate) async fn read_whole(mut body: Incoming, cap: usize) -> Result<Bytes, NetError> {
+pub(crate) async fn read_whole(mut body: AnswerBody, cap: usize) -> Result<Bytes, NetError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| NetError::sent(kind_of(&error)))?;

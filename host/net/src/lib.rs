@@ -19,6 +19,7 @@
 //! - [`NetError`]: what went wrong, and whether bytes may have left.
 //! - [`Decoder`]: content codings that come although none was asked for.
 
+mod answer_body;
 mod approved;
 mod ask;
 mod class;
@@ -28,6 +29,7 @@ mod connector;
 mod destination;
 mod error;
 mod fetch;
+mod flow;
 mod host;
 mod key;
 mod lookup;
@@ -35,6 +37,7 @@ mod network;
 mod policy;
 mod tls;
 
+pub use answer_body::AnswerBody;
 pub use approved::Approved;
 pub use ask::{Answer, Question};
 pub use class::{AddressClass, classify};

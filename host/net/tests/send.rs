@@ -8,6 +8,8 @@
 
 mod upstream;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, StatusCode, header};
@@ -387,4 +389,32 @@ async fn an_ipv6_host_is_matched_with_its_brackets() {
         .unwrap();
     whole(response).await;
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_close_the_connection() {
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    let upstream = Upstream::doing("127.0.0.1:0", move |mut stream, _| {
+        let count = Arc::clone(&count);
+        async move {
+            read_head(&mut stream).await;
+            let many = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(300);
+            while stream.write_all(&many).await.is_ok() {
+                count.fetch_add(many.len() as u64, Ordering::Relaxed);
+            }
+        }
+    })
+    .await;
+    let network = network();
+    let key = ClientKey::tenant("acme", "billing", &upstream.url());
+    let client = network.client(key, &cleartext()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let error = round(&network, &client, &upstream.url(), deadline)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, NetErrorKind::Flood);
+    assert!(error.sent);
+    // One allowance, and what the sockets hold.
+    assert!(sent.load(Ordering::Relaxed) < 16 << 20);
 }

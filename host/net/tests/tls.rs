@@ -9,7 +9,7 @@
 mod upstream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -247,6 +247,83 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
         assert!(response.extensions().get::<toolhost_net::PeerAddress>().is_some());
     }
     assert_eq!((upstream.connections(), upstream.heads().len()), (1, 3));
+}
+
+/// Frames of HTTP/2 that are no answer (RFC 9113 sections 6.3 to 6.10): each alone, without end.
+#[tokio::test]
+async fn frames_without_end_close_the_connection() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority.0).unwrap();
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const PRIORITY: &[u8] = &[0, 0, 5, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1];
+    const WINDOW_UPDATE: &[u8] = &[0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    const UNKNOWN: &[u8] = &[0, 0, 0, 0x7f, 0, 0, 0, 0, 0];
+    // `:status: 200` without END_STREAM, then DATA of nothing.
+    const HEADERS: &[u8] = &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88];
+    const EMPTY_DATA: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 1];
+    for (before, frame) in [
+        (&[] as &[u8], SETTINGS),
+        (&[], PING),
+        (&[], PRIORITY),
+        (&[], WINDOW_UPDATE),
+        (&[], UNKNOWN),
+        (HEADERS, EMPTY_DATA),
+    ] {
+        let acceptor = acceptor(certificate.der().clone(), &key, &[b"h2"]);
+        let sent = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&sent);
+        let upstream = Upstream::doing("127.0.0.1:0", move |stream, _| {
+            let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+            async move {
+                let (mut input, mut output) = tokio::io::split(acceptor.accept(stream).await.unwrap());
+                // What the client writes has to go somewhere, or it stops reading.
+                tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+                output.write_all(SETTINGS).await.unwrap();
+                // The request is stream 1; it was surely sent when this is.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                output.write_all(before).await.unwrap();
+                let many = frame.repeat(500);
+                while output.write_all(&many).await.is_ok() {
+                    count.fetch_add(many.len() as u64, Ordering::Relaxed);
+                }
+            }
+        })
+        .await;
+        let network = Network::new(Answers::new(&[&["127.0.0.1"]])).unwrap();
+        let url: Url = format!("https://{HOST}:{}/", upstream.address.port())
+            .parse()
+            .unwrap();
+        let key = ClientKey::tenant("acme", "billing", &url);
+        let client = network.client(key, &authority.identity()).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let approved = network
+            .resolve(
+                &url.host().unwrap(),
+                upstream.address.port(),
+                &upstream::LOOPBACK,
+                deadline,
+            )
+            .await
+            .unwrap();
+        let timeouts = toolhost_net::Timeouts {
+            first_byte: std::time::Duration::from_secs(60),
+            deadline,
+        };
+        match client.send(upstream::get(&url), &approved, timeouts).await {
+            Ok(answer) => {
+                use http_body_util::BodyExt as _;
+                assert!(answer.into_body().collect().await.is_err(), "{frame:?}");
+            }
+            Err(error) => assert_ne!(error.kind, NetErrorKind::Timeout, "{frame:?}"),
+        }
+        assert!(std::time::Instant::now() < deadline, "{frame:?}");
+        // What the sockets hold beside what was read.
+        assert!(sent.load(Ordering::Relaxed) < 32 << 20, "{frame:?}");
+        assert!(client.take_cpu() > std::time::Duration::ZERO);
+    }
 }
 
 #[test]

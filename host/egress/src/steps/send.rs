@@ -1,6 +1,7 @@
 use http::{Request, Response};
-use hyper::body::Incoming;
-use toolhost_net::{Approved, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via};
+use toolhost_net::{
+    AnswerBody, Approved, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via,
+};
 use toolhost_policy::Connection;
 use url::Url;
 
@@ -20,14 +21,18 @@ pub async fn send(
     request: Request<Body>,
     approved: &Approved,
     via: Via,
-) -> Result<Response<Incoming>, EgressFailure> {
+) -> Result<Response<AnswerBody>, EgressFailure> {
     let key = ClientKey::tenant(call.binding().tenant().as_str(), connection.name.as_str(), url);
     let timeouts = Timeouts {
         first_byte: call.grant().limits.first_byte(),
         deadline: call.deadline(),
     };
     let sent = match network.client(key, tls) {
-        Ok(client) => client.send_via(via, request, approved, timeouts).await,
+        Ok(client) => {
+            let sent = client.send_via(via, request, approved, timeouts).await;
+            call.spend(client.take_cpu());
+            sent
+        }
         Err(error) => Err(error),
     };
     sent.map_err(|error| failure(connection, call, &error))
@@ -55,6 +60,10 @@ pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetErr
             format!("connection {name} did not answer in time"),
         ),
         NetErrorKind::Tls(_) => (EgressCode::Upstream, format!("TLS with connection {name} failed")),
+        NetErrorKind::Flood => (
+            EgressCode::Upstream,
+            format!("connection {name} sends more than its answers, and was closed"),
+        ),
         NetErrorKind::Upgrade => (
             EgressCode::Upstream,
             format!("connection {name} tried to switch protocols"),

@@ -22,10 +22,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use toolhost_net::{AddressPolicy, Body, Client, Lookup, NetError, Network, Timeouts};
+use toolhost_net::{AddressPolicy, AnswerBody, Body, Client, Lookup, NetError, Network, Timeouts};
 use url::Url;
 
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -178,7 +177,7 @@ pub async fn round(
     Ok(whole(response).await)
 }
 
-pub async fn whole(response: Response<Incoming>) -> Response<Bytes> {
+pub async fn whole(response: Response<AnswerBody>) -> Response<Bytes> {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     // The connection goes back to its pool in a task of its own.
