@@ -1,5 +1,6 @@
 use serde_json::{Map, Value};
 
+use super::alternatives::{differs_as_part, is_closing, is_kinds_of_base};
 use super::keyword::{Holds, holds};
 use super::plain::{count, is_names, is_small, takes_null_by_type, types};
 use super::write::Members;
@@ -20,20 +21,31 @@ const MAX_WORD: usize = 100;
 /// Where in a schema we are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {
-    direction: Direction,
+    pub(super) direction: Direction,
     level: usize,
     waiting: usize,
     /// Whether it applies to the same value as the schema that we began with.
     same: bool,
+    /// Whether it is one of several that describe one object together.
+    pub(super) is_part: bool,
 }
 
 impl At {
     /// A keyword's schema, or one in its list or map.
-    const fn inner(self, levels: usize, same: bool) -> Self {
+    pub(super) const fn inner(self, levels: usize, same: bool) -> Self {
         Self {
             level: self.level + levels,
             same: self.same && same,
+            is_part: self.is_part && same,
             ..self
+        }
+    }
+
+    /// One of the list of `allOf`.
+    const fn part(self) -> Self {
+        Self {
+            is_part: true,
+            ..self.inner(2, true)
         }
     }
 }
@@ -43,6 +55,7 @@ impl<'d> Schemas<'d> {
         &mut self,
         schema: &'d Value,
         direction: Direction,
+        is_part: bool,
         waiting: usize,
     ) -> Result<Fragment, Problem> {
         let mut out = Fragment::default();
@@ -51,6 +64,7 @@ impl<'d> Schemas<'d> {
             level: 1,
             waiting,
             same: true,
+            is_part,
         };
         self.schema(schema, at, &mut out)?;
         for list in [&mut out.needs, &mut out.same] {
@@ -65,7 +79,7 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    fn schema(&mut self, schema: &'d Value, at: At, out: &mut Fragment) -> Result<(), Problem> {
+    pub(super) fn schema(&mut self, schema: &'d Value, at: At, out: &mut Fragment) -> Result<(), Problem> {
         if at.level > MAX_LEVEL {
             return Err(Problem::Schema("nests too deep"));
         }
@@ -102,22 +116,35 @@ impl<'d> Schemas<'d> {
             return self.reference(reference, at, out);
         }
         let mut writer = Members::begin(out);
-        if let Some(reference) = reference {
-            // Beside the referred schema's own members ours would stand twice.
+        // Beside the referred schema's own members ours would stand twice, and beside `anyOf` a second one.
+        let has = |key: &str| !list_of(members.get(key)).is_empty() && !is_kinds_of_base(key, members, at);
+        let both = has("oneOf") && has("anyOf");
+        let is_joined = reference.is_some() || both;
+        if is_joined {
             let list = writer.key("allOf");
             list.text.push('[');
-            self.reference(reference, at.inner(2, true), list)?;
-            for schema in list_of(members.get("allOf")) {
+            if let Some(reference) = reference {
+                self.reference(reference, at.part(), list)?;
                 list.text.push(',');
-                self.schema(schema, at.inner(2, true), list)?;
             }
+            for schema in list_of(members.get("allOf")) {
+                self.schema(schema, at.part(), list)?;
+                list.text.push(',');
+            }
+            if both {
+                list.text.push_str("{\"anyOf\":");
+                let one_of = list_of(members.get("oneOf"));
+                self.alternatives(one_of, members, at.part().inner(2, true), list)?;
+                list.text.push_str("},");
+            }
+            list.text.pop();
             list.text.push(']');
         }
         for (key, value) in members {
-            if reference.is_some() && key == "allOf" {
-                continue;
+            let is_written = (is_joined && key == "allOf") || (both && key == "oneOf");
+            if !is_written && !is_closing(key, value, members, at) && !is_kinds_of_base(key, members, at) {
+                self.keyword(key, value, members, at, &mut writer)?;
             }
-            self.keyword(key, value, members, at, &mut writer)?;
         }
         if members.get("format").and_then(Value::as_str) == Some("byte")
             && !members.contains_key("contentEncoding")
@@ -141,10 +168,19 @@ impl<'d> Schemas<'d> {
         };
         match (kind, value) {
             (Holds::Same | Holds::Part, Value::Object(_) | Value::Bool(_)) => {
+                // What must not hold, or decides, is taken at its word.
+                let is_part = at.is_part && matches!(key, "then" | "else");
+                let at = At { is_part, ..at };
                 self.schema(value, at.inner(1, kind == Holds::Same), writer.key(key))?;
             }
-            (Holds::SameList | Holds::PartList, Value::Array(list)) if !list.is_empty() => {
-                self.list(list, at.inner(2, kind == Holds::SameList), writer.key(key))?;
+            (Holds::Parts, Value::Array(list)) if !list.is_empty() => {
+                self.list(list, at.part(), writer.key(key))?;
+            }
+            (Holds::Alternatives, Value::Array(list)) if !list.is_empty() => {
+                self.alternatives(list, members, at.inner(2, true), writer.key("anyOf"))?;
+            }
+            (Holds::PartList, Value::Array(list)) if !list.is_empty() => {
+                self.list(list, at.inner(2, false), writer.key(key))?;
             }
             (Holds::PartMap | Holds::SameMap, Value::Object(map)) => {
                 let patterns = key == "patternProperties";
@@ -291,7 +327,8 @@ impl<'d> Schemas<'d> {
     /// Writes what a reference names: itself where it is small and there already, else a reference into `$defs`.
     fn reference(&mut self, reference: &str, at: At, out: &mut Fragment) -> Result<(), Problem> {
         let schema = resolve(self.root, reference)?;
-        let unit = self.unit(schema, at.direction, reference);
+        let is_part = at.is_part && differs_as_part(schema);
+        let unit = self.unit(schema, at.direction, is_part, reference);
         if at.waiting < MAX_WAITING {
             self.finish(unit, at.waiting + 1);
         }

@@ -1,13 +1,15 @@
 //! What each keyword of JSON Schema 2020-12 holds. What is not listed (`x-…`, `example`, `xml`, `discriminator`, `$id`) is
-//! left out.
+//! left out; `alternatives` reads the discriminator.
 
 /// What stands behind a keyword, and how a value of another kind is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     /// A schema that applies to the same value.
     Same,
-    /// Schemas that apply to the same value.
-    SameList,
+    /// Schemas that apply to the same value together.
+    Parts,
+    /// Schemas of which one applies to the same value.
+    Alternatives,
     /// A schema that applies to a part of it.
     Part,
     /// Schemas that do.
@@ -39,7 +41,8 @@ pub(super) enum Holds {
 pub(super) fn holds(keyword: &str) -> Option<Holds> {
     Some(match keyword {
         "not" | "if" | "then" | "else" => Holds::Same,
-        "allOf" | "anyOf" | "oneOf" => Holds::SameList,
+        "allOf" => Holds::Parts,
+        "anyOf" | "oneOf" => Holds::Alternatives,
         "additionalProperties"
         | "contains"
         | "propertyNames"

@@ -5,8 +5,10 @@
 //! `$defs`. So a document that refers to itself in circles, or doubles itself thirty times, costs what it has in bytes.
 //!
 //! - `convert`: keyword by keyword. `pattern`: which regular expressions are kept.
+//! - `alternatives`: `oneOf` and discriminators, as servers take them.
 //! - `circle`: schemas that mean nothing but themselves. `compose`: a whole schema of a tool.
 
+mod alternatives;
 mod circle;
 mod compose;
 mod convert;
@@ -57,6 +59,7 @@ enum State {
 struct Unit<'d> {
     schema: &'d Value,
     direction: Direction,
+    is_part: bool,
     /// Its key in `$defs`.
     name: String,
     state: State,
@@ -85,7 +88,7 @@ pub(crate) struct Schemas<'d> {
     modern: bool,
     units: Vec<Unit<'d>>,
     /// By the place of the schema in memory: two spellings of one reference are one unit.
-    by_place: HashMap<(*const Value, Direction), usize>,
+    by_place: HashMap<(*const Value, Direction, bool), usize>,
     names: HashMap<(Direction, String), usize>,
     waiting: VecDeque<usize>,
     /// Units that were found to lead into no circle.
@@ -118,7 +121,7 @@ impl<'d> Schemas<'d> {
 
     /// Converts a schema that stands in an operation.
     pub(crate) fn fragment(&mut self, schema: &'d Value, direction: Direction) -> Result<Fragment, Problem> {
-        let fragment = self.convert(schema, direction, 0)?;
+        let fragment = self.convert(schema, direction, false, 0)?;
         while let Some(unit) = self.waiting.pop_front() {
             self.finish(unit, 0);
         }
@@ -126,8 +129,8 @@ impl<'d> Schemas<'d> {
     }
 
     /// The unit of a schema that a reference names.
-    fn unit(&mut self, schema: &'d Value, direction: Direction, reference: &str) -> usize {
-        let key = (std::ptr::from_ref(schema), direction);
+    fn unit(&mut self, schema: &'d Value, direction: Direction, is_part: bool, reference: &str) -> usize {
+        let key = (std::ptr::from_ref(schema), direction, is_part);
         if let Some(unit) = self.by_place.get(&key) {
             return *unit;
         }
@@ -136,6 +139,7 @@ impl<'d> Schemas<'d> {
         self.units.push(Unit {
             schema,
             direction,
+            is_part,
             name,
             state: State::Waiting,
             fragment: Fragment::default(),
@@ -167,6 +171,7 @@ impl<'d> Schemas<'d> {
         let Some(Unit {
             schema,
             direction,
+            is_part,
             state,
             ..
         }) = self.units.get_mut(unit)
@@ -177,8 +182,8 @@ impl<'d> Schemas<'d> {
             return;
         }
         *state = State::Busy;
-        let (schema, direction) = (*schema, *direction);
-        let converted = self.convert(schema, direction, waiting);
+        let (schema, direction, is_part) = (*schema, *direction, *is_part);
+        let converted = self.convert(schema, direction, is_part, waiting);
         if let Some(unit) = self.units.get_mut(unit) {
             match converted {
                 Ok(fragment) => {

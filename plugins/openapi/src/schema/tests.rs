@@ -221,3 +221,109 @@ fn a_property_may_have_the_name_of_a_keyword() {
     let schema = json!({"type": "object", "properties": {"$ref": {"type": "string"}, "type": {"type": "integer"}, "enum": {}}});
     assert_eq!(request(schema.clone(), true), schema);
 }
+
+fn pets() -> Value {
+    json!({"schemas": {
+        "Base": {"type": "object", "required": ["petType"], "properties": {"petType": {"type": "string"}}, "additionalProperties": false},
+        "Cat": {"allOf": [{"$ref": "#/schemas/Base"}, {"type": "object", "properties": {"meow": {"type": "boolean"}}}]},
+        "Dog": {"allOf": [{"$ref": "#/schemas/Base"}, {"type": "object", "properties": {"bark": {"type": "boolean"}}}]},
+        "Pet": {"oneOf": [{"$ref": "#/schemas/Cat"}, {"$ref": "#/schemas/Dog"}],
+                "discriminator": {"propertyName": "petType", "mapping": {"cat": "#/schemas/Cat", "dog": "Dog"}}},
+    }})
+}
+
+fn fits(root: &Value, name: &str, direction: Direction, value: &Value) -> bool {
+    let schema = converted(root, &format!("/schemas/{name}"), false, direction).unwrap();
+    jsonschema::draft202012::new(&schema).unwrap().is_valid(value)
+}
+
+#[test]
+fn the_discriminator_picks_the_branch_and_overlapping_branches_are_either() {
+    let root = pets();
+    for direction in [Direction::Request, Direction::Response] {
+        for (value, expected) in [
+            (json!({"petType": "cat", "meow": true}), true),
+            (json!({"petType": "dog", "bark": true}), true),
+            (json!({"petType": "Cat", "meow": true}), true),
+            (json!({"petType": "cat"}), true),
+            (json!({"petType": "cat", "meow": 1, "bark": true}), false),
+            (json!({"meow": true}), false),
+            (json!({"petType": "fish"}), direction == Direction::Response),
+        ] {
+            assert_eq!(
+                fits(&root, "Pet", direction, &value),
+                expected,
+                "{direction:?} {value}"
+            );
+        }
+    }
+    let mut without = root;
+    without["schemas"]["Pet"]
+        .as_object_mut()
+        .unwrap()
+        .remove("discriminator");
+    assert!(fits(
+        &without,
+        "Pet",
+        Direction::Request,
+        &json!({"petType": "cat", "meow": true})
+    ));
+    assert!(fits(
+        &without,
+        "Base",
+        Direction::Request,
+        &json!({"petType": "cat"})
+    ));
+    assert!(
+        !fits(
+            &without,
+            "Base",
+            Direction::Request,
+            &json!({"petType": "cat", "x": 1})
+        ),
+        "alone it is closed"
+    );
+}
+
+#[test]
+fn a_base_that_lists_its_kinds_is_no_circle() {
+    let root = json!({"schemas": {
+        "Pet": {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}},
+                "oneOf": [{"$ref": "#/schemas/Cat"}, {"$ref": "#/schemas/Dog"}], "discriminator": {"propertyName": "kind"}},
+        "Cat": {"allOf": [{"$ref": "#/schemas/Pet"}], "properties": {"meow": {"type": "boolean"}}, "additionalProperties": false},
+        "Dog": {"allOf": [{"$ref": "#/schemas/Pet"}, {"required": ["bark"]}]},
+    }});
+    for (value, expected) in [
+        (json!({"kind": "cat", "meow": true}), true),
+        (json!({"kind": "dog", "bark": 1, "x": 1}), true),
+        (json!({"kind": "cat", "meow": 1}), false),
+        (json!({"meow": true}), false),
+    ] {
+        assert_eq!(
+            fits(&root, "Pet", Direction::Request, &value),
+            expected,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn one_of_beside_any_of_are_both_demanded() {
+    let schema = json!({"oneOf": [{"required": ["a"]}, {"required": ["b"]}], "anyOf": [{"required": ["c"]}, {"required": ["d"]}],
+        "allOf": [{"type": "object"}]});
+    let root = json!({"schemas": {"S": schema}});
+    for (value, expected) in [
+        (json!({"a": 1, "b": 1, "c": 1}), true),
+        (json!({"a": 1}), false),
+        (json!({"d": 1}), false),
+    ] {
+        assert_eq!(fits(&root, "S", Direction::Request, &value), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_member_that_a_left_out_pattern_means_is_not_refused() {
+    let schema = json!({"type": "object", "patternProperties": {"^(?!x)": {"type": "string"}}, "additionalProperties": false});
+    let root = json!({"schemas": {"S": schema}});
+    assert!(fits(&root, "S", Direction::Request, &json!({"a": "1"})));
+}
