@@ -9,10 +9,11 @@ use anyhow::{Context, bail};
 use crate::workspace::{cargo, is_installed, run_cargo, target};
 
 /// The targets of `fuzz/Cargo.toml`.
-const TARGETS: [&str; 4] = [
+const TARGETS: [&str; 5] = [
     "openapi_document",
     "openapi_request",
     "policy_path",
+    "schema_check",
     "policy_manifest",
 ];
 

@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::response::Parts;
-use toolhost_net::AnswerBody;
-use toolhost_net::{PeerAddress, Via};
+use toolhost_net::{AnswerBody, PeerAddress, Via};
 use toolhost_policy::{ConnectionGrant, Endpoint};
 use toolhost_vault::Credential;
 use url::Url;

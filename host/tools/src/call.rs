@@ -4,22 +4,23 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
-use toolhost_egress::Egress;
+use toolhost_egress::{Egress, HostWork};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, OperationMode, PublicError, TenantMeter};
-use toolhost_sandbox::{CallContext, contract};
+use toolhost_sandbox::{CallContext, SandboxError, contract};
 
 use crate::assignments::Rights;
 use crate::cached::{Asked, Cached};
 use crate::catalogue::Offered;
-use crate::checks::{check_arguments, check_client, input_unsupported};
+use crate::checks::{check_arguments, check_client, cut, input_unsupported};
 use crate::end::End;
+use crate::outcome::Inspected;
 use crate::provided::filled;
 use crate::seal::{Purpose, Sealer};
 use crate::stock::{Known, Reading, Stock};
 use crate::{
-    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry,
-    ToolPage, outcome,
+    Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
+    outcome,
 };
 
 /// The catalogue and the one way to call what is in it.
@@ -161,7 +162,10 @@ impl Tools {
             return Err(blocked(mode));
         }
         check_client(entry, options.client)?;
-        let arguments = check_arguments(entry, served, args)?;
+        let deadline = started + served.limits.wall();
+        let bytes = served.limits.arguments_bytes.max(served.limits.result_bytes);
+        let work = HostWork::new(Some(Arc::clone(counted.meter())), deadline).on_bytes(bytes);
+        let arguments = check_arguments(entry, served, args, &work).await?;
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
         let who = Who::from(binding);
         let start = Event::CallStarted(CallStarted {
@@ -191,6 +195,8 @@ impl Tools {
             call,
             mode,
             meter: counted.meter(),
+            deadline,
+            work: &work,
         };
         let asked = Asked {
             egress: &self.egress,
@@ -227,9 +233,10 @@ impl Tools {
             call,
             mode,
             meter,
+            deadline,
+            work,
         } = running;
         let Offered { entry, served, .. } = offered;
-        let deadline = Instant::now() + served.limits.wall();
         let mut egress_call = self
             .egress
             .call(binding.clone(), Arc::clone(offered.grant()), call, deadline)
@@ -241,7 +248,7 @@ impl Tools {
             egress_call = egress_call.of_adapter(pinned.connection.clone(), operation);
         }
         let egress_call = Arc::new(egress_call);
-        let arguments = filled(entry, arguments, &self.egress, &egress_call).await?;
+        let arguments = filled(entry, arguments, &self.egress, &egress_call, work).await?;
         let purpose = Purpose {
             binding,
             digest: offered.digest(),
@@ -258,7 +265,10 @@ impl Tools {
                     )
                     .about("state")
                 })?;
-                (resume.answers.into_iter().map(answer).collect(), Some(state))
+                (
+                    resume.answers.into_iter().map(contract::Answer::from).collect(),
+                    Some(state),
+                )
             }
         };
         let context = CallContext {
@@ -304,21 +314,28 @@ impl Tools {
             }
         };
         let bytes = answered.bytes;
-        let said = outcome::texts(&answered.outcome).find_map(|text| egress_call.credential_in(text));
-        if let Some(connection) = said {
-            self.egress.said_credential(&egress_call, &connection).await;
-            return Err(PublicError::new(
-                ErrorCode::CredentialReflected,
-                "the tool's result held a credential of one of its connections, so it was withheld",
-            ));
-        }
-        match answered.outcome {
-            Err(failure) => Err(outcome::failure(failure)),
-            Ok(contract::Outcome::Complete(output)) => {
-                Ok((CallOutcome::Complete(outcome::output(entry, output)?), bytes))
+        let answer = Arc::new(answered.outcome);
+        let (own, inspected, call) = (Arc::clone(&answer), Arc::clone(entry), Arc::clone(&egress_call));
+        let credential_in = move |text: &[u8]| call.credential_in(text);
+        let work = work.run(move |budget| outcome::inspect(&inspected, &own, &credential_in, budget));
+        let cut = |error| cut(error, served.limits.wall_ms, || outcome::too_large(entry));
+        let inspected = work.await.map_err(cut)??;
+        // The work has ended, and with it its part of the answer; one that was cut has returned above.
+        let answer = Arc::try_unwrap(answer).unwrap_or_else(|shared| shared.as_ref().clone());
+        match (inspected, answer) {
+            (Inspected::Credential(connection), _) => {
+                self.egress.said_credential(&egress_call, &connection).await;
+                Err(PublicError::new(
+                    ErrorCode::CredentialReflected,
+                    "the tool's result held a credential of one of its connections, so it was withheld",
+                ))
             }
-            Ok(contract::Outcome::InputRequired(asked)) => {
-                let requests = outcome::requests(asked.requests, &asked.state)?;
+            (_, Err(failure)) => Err(outcome::failure(failure)),
+            (Inspected::Complete(structured), Ok(contract::Outcome::Complete(output))) => {
+                let output = outcome::output(entry, output, structured)?;
+                Ok((CallOutcome::Complete(output), bytes))
+            }
+            (Inspected::Requests(requests), Ok(contract::Outcome::InputRequired(asked))) => {
                 if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
                     return Err(input_unsupported(&request.kind));
                 }
@@ -330,6 +347,8 @@ impl Tools {
                     bytes,
                 ))
             }
+            // An answer is inspected as what it is.
+            (_, Ok(_)) => Err(PublicError::from(&SandboxError::Internal)),
         }
     }
 
@@ -362,6 +381,8 @@ struct Running<'a> {
     call: u64,
     mode: OperationMode,
     meter: &'a Arc<TenantMeter>,
+    deadline: Instant,
+    work: &'a HostWork,
 }
 
 fn found(stock: &Stock, known: &Known, name: &str) -> Option<Arc<ToolEntry>> {
@@ -377,15 +398,6 @@ fn blocked(mode: OperationMode) -> PublicError {
 fn unknown_tool(name: &str) -> PublicError {
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     PublicError::new(ErrorCode::NotFound, format!("there is no tool {name:?}"))
-}
-
-fn answer(answer: Answer) -> contract::Answer {
-    contract::Answer {
-        id: answer.id,
-        action: answer.action,
-        content: answer.content.map(|content| content.to_string()),
-        meta: Vec::new(),
-    }
 }
 
 fn now() -> u64 {

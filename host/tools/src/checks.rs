@@ -1,7 +1,12 @@
 //! What a call must be before anything of it runs.
 
+use std::sync::Arc;
+
 use serde_json::Map;
-use toolhost_policy::{ErrorCode, Limit, PublicError};
+use toolhost_egress::{HostWork, WorkError};
+use toolhost_policy::{ErrorCode, Limit, PublicError, WorkLimit};
+use toolhost_sandbox::SandboxError;
+use toolhost_schema::Misfit;
 
 use crate::catalogue::Served;
 use crate::schema::names_a_tenant;
@@ -23,10 +28,14 @@ pub(crate) fn input_unsupported(kind: &str) -> PublicError {
 }
 
 /// The arguments as the guest gets them, once they fit the tool's schema.
-pub(crate) fn check_arguments(
-    entry: &ToolEntry,
+///
+/// # Errors
+/// They are too large, name what a model does not choose, or do not fit; or the check reached its bound.
+pub(crate) async fn check_arguments(
+    entry: &Arc<ToolEntry>,
     served: &Served,
     args: ModelArgs,
+    work: &HostWork,
 ) -> Result<String, PublicError> {
     let value = args.into_value();
     let text = value.to_string();
@@ -57,17 +66,45 @@ pub(crate) fn check_arguments(
         let message = "the host fills this argument itself, for the tenant of the call";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
-    entry
-        .schemas()
-        .arguments
-        .check(&value)
-        .map_err(|(sentence, place)| {
-            let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
-            if place.is_empty() {
-                error
-            } else {
-                error.about(place)
-            }
-        })?;
-    Ok(text)
+    let checked = match work.here(|budget| entry.schemas().arguments.check(&value, budget)) {
+        Some(checked) => checked,
+        None => {
+            let entry = Arc::clone(entry);
+            work.away(move |budget| entry.schemas().arguments.check(&value, budget))
+                .await
+        }
+    };
+    let fits = checked.map_err(|error| {
+        let sentence = "the arguments are too large or too deep to be checked against the tool's schema";
+        cut(error, served.limits.wall_ms, || {
+            PublicError::new(ErrorCode::InvalidArguments, sentence)
+        })
+    })?;
+    fits.map(|()| text).map_err(|misfit| misfit_of_arguments(&misfit))
+}
+
+/// What a caller hears of arguments that do not fit.
+pub(crate) fn misfit_of_arguments(misfit: &Misfit) -> PublicError {
+    let error = PublicError::new(ErrorCode::InvalidArguments, sentence(misfit));
+    match misfit.place.is_empty() {
+        true => error,
+        false => error.about(misfit.place.clone()),
+    }
+}
+
+/// A misfit and its place.
+pub(crate) fn sentence(misfit: &Misfit) -> String {
+    match misfit.place.is_empty() {
+        true => misfit.message.clone(),
+        false => format!("{} at {}", misfit.message, misfit.place),
+    }
+}
+
+/// Why a piece of the host's work for a call came to no end: `bound` where it needed more than any may have.
+pub(crate) fn cut(error: WorkError, wall_ms: u64, bound: impl FnOnce() -> PublicError) -> PublicError {
+    match error {
+        WorkError::Limit(WorkLimit::Deadline) => PublicError::from(&SandboxError::Timeout(wall_ms)),
+        WorkError::Limit(WorkLimit::Steps | WorkLimit::Depth) => bound(),
+        WorkError::Failed => PublicError::from(&SandboxError::Internal),
+    }
 }

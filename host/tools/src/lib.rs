@@ -29,7 +29,6 @@ mod options;
 mod outcome;
 mod provided;
 mod schema;
-mod schema_bounds;
 mod schemas;
 mod seal;
 mod shelf;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use toolhost_sandbox::{GuestLog, ProgressSink};
+use toolhost_sandbox::{GuestLog, ProgressSink, contract};
 
 /// What a door brings to a call, beside who calls what.
 #[derive(Clone, Default)]
@@ -64,4 +64,15 @@ pub struct Answer {
     pub action: String,
     /// What was answered.
     pub content: Option<Value>,
+}
+
+impl From<Answer> for contract::Answer {
+    fn from(answer: Answer) -> Self {
+        Self {
+            id: answer.id,
+            action: answer.action,
+            content: answer.content.map(|content| content.to_string()),
+            meta: Vec::new(),
+        }
+    }
 }

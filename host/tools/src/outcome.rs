@@ -1,8 +1,9 @@
 use serde_json::Value;
-use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_policy::{ConnectionName, ErrorCode, PublicError, WorkBudget, WorkLimit};
 use toolhost_sandbox::contract;
 
 use crate::ToolEntry;
+use crate::checks::sentence;
 use crate::described::misfit;
 
 /// How a call ended.
@@ -94,36 +95,112 @@ pub struct InputRequest {
 /// Length of a media type, a URI or a name in a block.
 const MAX_LABEL: usize = 2_048;
 
-/// Turns what a guest returned into a result, and refuses what its schema or the contract does not have.
-pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, PublicError> {
-    if !entry.is_strict {
-        return lenient(entry, output);
+/// What was found in a guest's answer before anybody sees it.
+pub(crate) enum Inspected {
+    /// The credential of this connection.
+    Credential(ConnectionName),
+    /// A failure of the tool's own.
+    Failure,
+    /// A result, with its structured part where it has one that fits; else why not.
+    Complete(Structured),
+    /// Questions.
+    Requests(Vec<InputRequest>),
+}
+
+/// The structured part of a result: none, or whether it fits the tool's schema.
+pub(crate) type Structured = Option<Result<Value, String>>;
+
+/// Steps of reading one byte of JSON, in sixteenths; a value of it takes up to 32 times its bytes of memory.
+const PARSE_STEPS: usize = 4;
+
+/// Looks for credentials in a guest's answer, reads its structured part, and holds that against the tool's schema. All that
+/// reads the whole answer is here, so that one bound is for all of it.
+///
+/// # Errors
+/// It needs more than the budget has. The inner error: the guest broke the contract.
+pub(crate) fn inspect(
+    entry: &ToolEntry,
+    answer: &Result<contract::Outcome, contract::Failure>,
+    credential_in: impl Fn(&[u8]) -> Option<ConnectionName>,
+    budget: &mut WorkBudget,
+) -> Result<Result<Inspected, PublicError>, WorkLimit> {
+    for text in texts(answer) {
+        // The search reads each byte some times, for the spellings that a credential can have.
+        budget.charge(text.len() as u64)?;
+        if let Some(connection) = credential_in(text) {
+            return Ok(Ok(Inspected::Credential(connection)));
+        }
     }
-    let structured = match output.structured {
-        None => None,
-        Some(text) => Some(
-            serde_json::from_str::<Value>(&text)
-                .map_err(|error| broken(&format!("its structured result is not JSON: {error}")))?,
-        ),
+    Ok(match answer {
+        Err(_) => Ok(Inspected::Failure),
+        Ok(contract::Outcome::Complete(output)) => {
+            structured(entry, output, budget)?.map(Inspected::Complete)
+        }
+        Ok(contract::Outcome::InputRequired(asked)) => {
+            let bytes = asked.requests.iter().map(|request| request.parameters.len());
+            budget.charge_bytes(bytes.sum::<usize>().saturating_mul(PARSE_STEPS))?;
+            requests(&asked.requests, &asked.state).map(Inspected::Requests)
+        }
+    })
+}
+
+fn structured(
+    entry: &ToolEntry,
+    output: &contract::Output,
+    budget: &mut WorkBudget,
+) -> Result<Result<Structured, PublicError>, WorkLimit> {
+    let Some(text) = &output.structured else {
+        return Ok(Ok(None));
     };
-    if let Some(schema) = &entry.schemas().output {
-        let unfit = |why: String| match entry.is_described {
-            // The tool did what it could: it is the system that broke its word.
-            true => PublicError::new(
-                ErrorCode::Upstream,
-                format!("the system did not answer as it is described: {why}"),
-            ),
-            false => broken(&why),
-        };
-        let value = structured
-            .as_ref()
-            .ok_or_else(|| unfit("its result lacks the structured part that it declares".to_owned()))?;
-        schema.check(value).map_err(|(sentence, _)| {
-            unfit(format!(
-                "its structured result does not fit its schema: {sentence}"
-            ))
-        })?;
+    budget.charge_bytes(text.len().saturating_mul(PARSE_STEPS))?;
+    let value = match serde_json::from_str::<Value>(text) {
+        Ok(value) => value,
+        Err(error) if entry.is_strict => {
+            return Ok(Err(broken(&format!(
+                "its structured result is not JSON: {error}"
+            ))));
+        }
+        Err(error) => return Ok(Ok(Some(Err(format!("it is not JSON: {error}"))))),
+    };
+    let fits = match &entry.schemas().output {
+        Some(schema) => schema.check(&value, budget)?.map_err(|misfit| sentence(&misfit)),
+        None if entry.is_strict || value.is_object() => Ok(()),
+        None => Err("it is no object".to_owned()),
+    };
+    Ok(Ok(Some(fits.map(|()| value))))
+}
+
+/// Turns what a guest returned into a result, and refuses what its schema or the contract does not have.
+pub(crate) fn output(
+    entry: &ToolEntry,
+    output: contract::Output,
+    structured: Structured,
+) -> Result<ToolOutput, PublicError> {
+    if !entry.is_strict {
+        return lenient(entry, output, structured);
     }
+    let unfit = |why: String| match entry.is_described {
+        // The tool did what it could: it is the system that broke its word.
+        true => PublicError::new(
+            ErrorCode::Upstream,
+            format!("the system did not answer as it is described: {why}"),
+        ),
+        false => broken(&why),
+    };
+    let structured = match structured {
+        None if entry.schemas().output.is_some() => {
+            return Err(unfit(
+                "its result lacks the structured part that it declares".to_owned(),
+            ));
+        }
+        None => None,
+        Some(Ok(value)) => Some(value),
+        Some(Err(why)) => {
+            return Err(unfit(format!(
+                "its structured result does not fit its schema: {why}"
+            )));
+        }
+    };
     let content = output
         .content
         .into_iter()
@@ -134,25 +211,17 @@ pub(crate) fn output(entry: &ToolEntry, output: contract::Output) -> Result<Tool
 
 /// What a document promises of its system's answers is often not so. An answer that does not fit is shown as text, and the
 /// structured part says so.
-fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, PublicError> {
+fn lenient(
+    entry: &ToolEntry,
+    output: contract::Output,
+    structured: Structured,
+) -> Result<ToolOutput, PublicError> {
     let mut blocks = output
         .content
         .into_iter()
         .map(content)
         .collect::<Result<Vec<_>, _>>()?;
-    let said = output.structured.as_deref().map(serde_json::from_str::<Value>);
-    let fits = |value: &Value| match &entry.schemas().output {
-        None => value
-            .is_object()
-            .then_some(())
-            .ok_or_else(|| "it is no object".to_owned()),
-        Some(schema) => schema.check(value).map_err(|(sentence, _)| sentence),
-    };
-    let held = match said {
-        None => Err("there is no structured part".to_owned()),
-        Some(Err(error)) => Err(format!("it is not JSON: {error}")),
-        Some(Ok(value)) => fits(&value).map(|()| value),
-    };
+    let held = structured.unwrap_or_else(|| Err("there is no structured part".to_owned()));
     let structured = match held {
         Ok(value) => Some(value),
         Err(why) => {
@@ -166,6 +235,15 @@ fn lenient(entry: &ToolEntry, output: contract::Output) -> Result<ToolOutput, Pu
         content: blocks,
         structured,
     })
+}
+
+/// A result that needs more of the host than any may have.
+pub(crate) fn too_large(entry: &ToolEntry) -> PublicError {
+    let sentence = "is too large or too deep to be checked against the tool's schema";
+    match entry.is_described {
+        true => PublicError::new(ErrorCode::Upstream, format!("the system's answer {sentence}")),
+        false => broken(&format!("its result {sentence}")),
+    }
 }
 
 fn content(block: contract::Content) -> Result<Content, PublicError> {
@@ -222,10 +300,7 @@ const MAX_REQUESTS: usize = 8;
 const MAX_STATE: usize = 64 << 10;
 
 /// Checks what a guest asks; the state is sealed by the caller.
-pub(crate) fn requests(
-    asked: Vec<contract::InputRequest>,
-    state: &[u8],
-) -> Result<Vec<InputRequest>, PublicError> {
+fn requests(asked: &[contract::InputRequest], state: &[u8]) -> Result<Vec<InputRequest>, PublicError> {
     if asked.is_empty() || asked.len() > MAX_REQUESTS {
         return Err(broken("it asks for input with no request, or with more than 8"));
     }
@@ -251,8 +326,8 @@ pub(crate) fn requests(
             ))
         })?;
         requests.push(InputRequest {
-            id: request.id,
-            kind: request.kind,
+            id: request.id.clone(),
+            kind: request.kind.clone(),
             parameters,
         });
     }
@@ -260,7 +335,7 @@ pub(crate) fn requests(
 }
 
 /// Everything in a guest's answer that a caller may come to see.
-pub(crate) fn texts(
+fn texts(
     answer: &Result<contract::Outcome, contract::Failure>,
 ) -> Box<dyn Iterator<Item = &[u8]> + Send + '_> {
     fn of(text: &Option<String>) -> Option<&[u8]> {

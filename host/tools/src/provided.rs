@@ -2,13 +2,15 @@
 //! arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use toolhost_egress::{Egress, EgressCall};
+use toolhost_egress::{Egress, EgressCall, HostWork};
 use toolhost_policy::{ConnectionName, ErrorCode, Grant, PublicError};
 
 use crate::ToolEntry;
 use crate::catalogue::CatalogueError;
+use crate::checks::cut;
 
 /// The arguments that the connections of one plugin provide, and which connection each.
 #[derive(Debug, Default)]
@@ -89,15 +91,16 @@ fn demands(schema: &Map<String, Value>, name: &str) -> bool {
 /// # Errors
 /// The tenant has no usable credential for a connection that provides something, or the whole does not fit the tool's schema.
 pub(crate) async fn filled(
-    entry: &ToolEntry,
+    entry: &Arc<ToolEntry>,
     arguments: String,
     egress: &Egress,
     call: &EgressCall,
+    work: &HostWork,
 ) -> Result<String, PublicError> {
     let schemas = entry.schemas();
-    let Some(whole) = &schemas.whole else {
+    if schemas.whole.is_none() {
         return Ok(arguments);
-    };
+    }
     let internal = || PublicError::new(ErrorCode::Internal, "the arguments cannot be filled");
     let mut members: Map<String, Value> = serde_json::from_str(&arguments).map_err(|_| internal())?;
     let connections: BTreeSet<&ConnectionName> = schemas.provided.values().collect();
@@ -122,11 +125,21 @@ pub(crate) async fn filled(
         }
     }
     let value = Value::Object(members);
-    whole.check(&value).map_err(|(_, place)| {
+    let text = value.to_string();
+    let own = Arc::clone(entry);
+    let checked = work.run(move |budget| match &own.schemas().whole {
+        Some(whole) => whole.check(&value, budget),
+        None => Ok(Ok(())),
+    });
+    let unfit = || {
         let message = "what the credential provides does not fit the tool's schema";
-        PublicError::new(ErrorCode::NotConnected, message).about(place)
-    })?;
-    Ok(value.to_string())
+        PublicError::new(ErrorCode::NotConnected, message)
+    };
+    let fits = checked
+        .await
+        .map_err(|error| cut(error, call.grant().limits.wall_ms, unfit))?;
+    fits.map_err(|misfit| unfit().about(misfit.place))?;
+    Ok(text)
 }
 
 /// A whole number that is written as JSON writes it: no sign before it, no zeros.

@@ -29,7 +29,7 @@ impl Schemas {
         let nothing = [("type", Value::from("object")), ("not", Map::new().into())];
         let nothing = nothing.map(|(key, value)| (key.to_owned(), value));
         Self {
-            arguments: Schema::lazy_closed(nothing.into_iter().collect()),
+            arguments: Schema::lazy_closed(nothing.into_iter().collect(), 0),
             provided: BTreeMap::new(),
             numbers: BTreeSet::new(),
             whole: None,
@@ -42,6 +42,7 @@ impl Schemas {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use toolhost_policy::WorkBudget;
 
     use super::Schemas;
 
@@ -49,7 +50,8 @@ mod tests {
     fn no_arguments_fit_an_unfit_tool() {
         let schemas = Schemas::of_nothing();
         for value in [json!({}), json!({"a": 1})] {
-            assert!(schemas.arguments.check(&value).is_err());
+            let found = schemas.arguments.check(&value, &mut WorkBudget::new(1_000, 100));
+            assert!(found.unwrap().is_err());
         }
     }
 }

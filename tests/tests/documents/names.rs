@@ -105,6 +105,30 @@ fn every_test_that_the_threat_model_names_is_there() {
 }
 
 #[test]
+fn every_bound_of_host_work_is_held_by_a_test_or_a_fuzz_target_that_is_there() {
+    let source = all_source();
+    let page = document("docs/src/threat-model.md");
+    let is_row =
+        |line: &&&str| line.starts_with("| ") && !line.starts_with("| code") && !line.starts_with("| part");
+    let lines = page.prose();
+    let mut count = 0;
+    for row in lines.iter().filter(is_row) {
+        let tests = row.rsplit('|').nth(1).unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            let is_target = root().join(format!("fuzz/targets/{name}.rs")).exists();
+            assert!(
+                is_target || source.contains(&format!("fn {name}(")),
+                "there is no {name}: {row}"
+            );
+        }
+        count += 1;
+    }
+    assert!(count > 25, "{count}");
+}
+
+#[test]
 fn no_document_names_a_registry_or_a_place_on_a_machine() {
     for document in documents() {
         for name in [

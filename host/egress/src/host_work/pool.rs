@@ -139,8 +139,13 @@ mod tests {
         let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
         for _ in 0..20 {
             let wait = std::sync::Arc::clone(&wait);
-            pool.push(1, Box::new(move || drop(wait.lock().unwrap().recv())))
-                .unwrap();
+            pool.push(
+                1,
+                Box::new(move || {
+                    let _ended = wait.lock().unwrap().recv();
+                }),
+            )
+            .unwrap();
         }
         let (done, other) = mpsc::channel();
         pool.push(2, Box::new(move || done.send(()).unwrap())).unwrap();

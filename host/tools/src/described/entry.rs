@@ -90,11 +90,11 @@ impl Texts {
             }
         });
         Ok(Schemas {
-            whole: (!taken.provided.is_empty()).then(|| Schema::lazy_closed(whole)),
-            arguments: Schema::lazy_closed(model),
+            whole: (!taken.provided.is_empty()).then(|| Schema::lazy_closed(whole, self.input.len())),
+            arguments: Schema::lazy_closed(model, self.input.len()),
             provided: taken.provided,
             numbers: taken.numbers,
-            output: output.map(Schema::lazy),
+            output: output.map(|schema| Schema::lazy(schema, self.output.as_ref().map_or(0, String::len))),
             output_schema: shown.map(Arc::new),
         })
     }

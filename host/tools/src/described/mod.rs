@@ -204,6 +204,7 @@ mod tests {
     use serde_json::{Value, json};
     use toolhost_policy::{
         AuthPlacement, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate, PrincipalRule,
+        WorkBudget,
     };
     use toolhost_sandbox::contract;
 
@@ -356,11 +357,18 @@ mod tests {
         let whole = schemas.whole.as_ref().unwrap();
         assert!(
             whole
-                .check(&json!({"account_id": "7", "seat": 7, "limit": "1"}))
+                .check(
+                    &json!({"account_id": "7", "seat": 7, "limit": "1"}),
+                    &mut WorkBudget::new(1_000, 100)
+                )
+                .unwrap()
                 .is_ok()
         );
         assert!(
-            whole.check(&json!({"x-account-id": "7"})).is_err(),
+            whole
+                .check(&json!({"x-account-id": "7"}), &mut WorkBudget::new(1_000, 100))
+                .unwrap()
+                .is_err(),
             "the host sets it, and nobody passes it"
         );
     }
