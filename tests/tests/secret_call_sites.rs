@@ -86,7 +86,6 @@ const READS: &[(&str, usize, &str)] = &[
         4,
         "the development key is written, read and used to sign",
     ),
-    ("tools/src/seal.rs", 1, "states are sealed"),
     (
         "vault/src/aws/own_identity.rs",
         1,
@@ -102,6 +101,11 @@ const READS: &[(&str, usize, &str)] = &[
         "vault/src/kv/auth.rs",
         1,
         "the host's own secret id goes to the login of a key/value store",
+    ),
+    (
+        "vault/src/login/proof.rs",
+        2,
+        "the verifier of a login is sealed with its state, and its challenge is made",
     ),
     (
         "vault/src/oauth/client.rs",
@@ -236,6 +240,10 @@ const OPERATORS: &[(&str, &str)] = &[
         "store/src/space.rs",
         "the store and the keyring name the spaces that they find by their labels",
     ),
+    (
+        "vault/src/key.rs",
+        "a login goes on for the account that the installation sealed into its state",
+    ),
     ("vault/src/static_provider.rs", "the configuration names tenants"),
 ];
 
@@ -337,4 +345,33 @@ fn no_source_of_the_host_prints_or_follows_a_redirect_or_a_proxy() {
             assert!(is_allowed || !code.contains(word), "{name} says {word:?}");
         }
     }
+}
+
+/// Who reads the machine's clock beside `UnixTime`, and why: none of them to tell what has expired.
+const CLOCKS: &[(&str, &str)] = &[
+    ("policy/src/unix_time.rs", "the one clock"),
+    ("sandbox/src/clock.rs", "what a guest is told"),
+    ("vault/src/aws/own_identity.rs", "Amazon's SDK takes nothing else"),
+    (
+        "vault/src/file.rs",
+        "held against the times of files, in parts of a second",
+    ),
+];
+
+#[test]
+fn seconds_are_read_from_one_clock() {
+    let mut seen: Vec<String> = host_sources()
+        .into_iter()
+        .filter(|path| code(path).contains("SystemTime::now"))
+        .map(|path| {
+            let name = path.strip_prefix(root().join("host")).unwrap();
+            name.to_string_lossy().into_owned()
+        })
+        .collect();
+    seen.sort();
+    let listed: Vec<&str> = CLOCKS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        seen, listed,
+        "the clock is read in another place: what has expired is asked of UnixTime, or of the store that several hosts share"
+    );
 }

@@ -22,6 +22,14 @@ pub enum SinkError {
         /// What was found.
         found: String,
     },
+    /// It was sealed with the key of another store. It is whole, as far as that says.
+    #[error(
+        "the audit chains of this data directory belong to another store than the one that is configured: name that store ([store] in the configuration), or move the directory {directory} away to begin others"
+    )]
+    OtherStore {
+        /// Where they are.
+        directory: String,
+    },
     /// Another process writes the chain.
     #[error("another process writes the audit chain of {chain}")]
     Owned {

@@ -30,6 +30,7 @@ pub struct EgressCall {
     attached: Mutex<Vec<(ConnectionName, Arc<Needles>)>>,
     /// Connections that have sent their credential back.
     ended: Mutex<BTreeSet<ConnectionName>>,
+    credential_wait: Mutex<Option<u64>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
 }
@@ -55,6 +56,7 @@ impl EgressCall {
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
             ended: Mutex::default(),
+            credential_wait: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
         }
@@ -129,6 +131,24 @@ impl EgressCall {
     #[must_use]
     pub fn has_sent(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whoever keeps a credential asked to wait, for so many seconds where it said.
+    pub(crate) fn wait_for_credential(&self, seconds: Option<u64>) {
+        let mut wait = self
+            .credential_wait
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *wait = (*wait).max(seconds);
+    }
+
+    /// For how many seconds whoever keeps a credential of this call asked to wait, where it did.
+    #[must_use]
+    pub fn credential_wait(&self) -> Option<u64> {
+        *self
+            .credential_wait
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says whether the tool changes nothing, by its own word. Until then it may.

@@ -8,6 +8,8 @@ pub enum EgressCode {
     Denied,
     /// There is no usable credential.
     NotConnected,
+    /// The credential is kept by a system that does not answer now.
+    CredentialUnavailable,
     /// A limit was reached; the message names its key.
     Limit,
     /// Some deadline passed.
@@ -27,6 +29,7 @@ impl EgressCode {
         match self {
             Self::Denied => "denied",
             Self::NotConnected => "not-connected",
+            Self::CredentialUnavailable => "credential-unavailable",
             Self::Limit => "limit",
             Self::Timeout => "timeout",
             Self::Reflected => "reflected",
@@ -41,6 +44,7 @@ impl From<EgressCode> for ErrorCode {
         match code {
             EgressCode::Denied => Self::EgressDenied,
             EgressCode::NotConnected => Self::NotConnected,
+            EgressCode::CredentialUnavailable => Self::CredentialUnavailable,
             EgressCode::Limit => Self::LimitExceeded,
             EgressCode::Timeout => Self::Timeout,
             EgressCode::Reflected => Self::CredentialReflected,

@@ -11,13 +11,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use support::{Recorder, Upstream, binding, get, grant, grant_with};
 use toolhost_egress::{Egress, EgressCall, GuestRequest, GuestResponse};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, BaseTemplate, Grant, HeaderTemplate, Method, OperationRule, PathTemplate, Secret,
+    AuthPlacement, BaseTemplate, Grant, HeaderTemplate, Method, OperationRule, PathTemplate, Secret, UnixTime,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
@@ -55,9 +55,9 @@ impl CredentialProvider for Renewing {
     async fn get_until(
         &self,
         key: &CredentialKey,
-        until: SystemTime,
+        until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
-        let lasts = until.duration_since(SystemTime::now()).unwrap_or_default();
+        let lasts = Duration::from_secs(until.secs().saturating_sub(UnixTime::now().secs()));
         self.lasts.lock().unwrap().push(lasts);
         self.get(key).await
     }

@@ -46,6 +46,7 @@ pub enum BindingError {
 pub struct Binding {
     principal: Arc<Principal>,
     tenant: TenantId,
+    incarnation: u64,
     home: Option<TenantId>,
     generation: u64,
     grant: Option<GrantId>,
@@ -60,7 +61,7 @@ impl Binding {
     pub fn home(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
         let tree = directory.tree();
         let home = tree.home_of(principal.tenant_key())?.clone();
-        Ok(Self::new(principal, home.clone(), Some(home), 0))
+        Ok(Self::new(principal, home.clone(), Some(home), 0, &tree))
     }
 
     /// The principal at a tenant that was chosen, where its role reaches that tenant from its home now. `generation` is
@@ -80,7 +81,7 @@ impl Binding {
         if !tree.reaches(principal.role(), home.as_ref(), tenant) {
             return Err(BindingError::TenantUnavailable);
         }
-        Ok(Self::new(principal, tenant.clone(), home, generation))
+        Ok(Self::new(principal, tenant.clone(), home, generation, &tree))
     }
 
     /// The principal at the tenant that its authority has granted it: what [`Binding::active`] asks of the tree is asked
@@ -103,12 +104,19 @@ impl Binding {
         }
         Ok(Self {
             grant: Some(grant.id()),
-            ..Self::new(principal, grant.tenant().clone(), home, generation)
+            ..Self::new(principal, grant.tenant().clone(), home, generation, &tree)
         })
     }
 
-    fn new(principal: Arc<Principal>, tenant: TenantId, home: Option<TenantId>, generation: u64) -> Self {
+    fn new(
+        principal: Arc<Principal>,
+        tenant: TenantId,
+        home: Option<TenantId>,
+        generation: u64,
+        tree: &Tree,
+    ) -> Self {
         Self {
+            incarnation: tree.incarnation(&tenant),
             principal,
             tenant,
             home,
@@ -140,6 +148,13 @@ impl Binding {
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    /// Which tenant of its id the active one is: another number after it was removed and added again. What is kept in memory for
+    /// a tenant is keyed by it.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// The tenant of the caller's own token, where that names one.

@@ -113,6 +113,8 @@ pub struct Tree {
     served: usize,
     revision: u64,
     removals: u64,
+    /// Of those that are not the first of their ids.
+    incarnations: HashMap<TenantId, u64>,
     single: Option<usize>,
 }
 
@@ -187,6 +189,25 @@ impl Tree {
     #[must_use]
     pub fn removals(&self) -> u64 {
         self.removals
+    }
+
+    /// The same, with what tells tenants apart that had one id after the other.
+    #[must_use]
+    pub fn with_incarnations(self, incarnations: HashMap<TenantId, u64>) -> Self {
+        Self { incarnations, ..self }
+    }
+
+    /// Which tenant of its id this is: another number after it was removed and added again. What is kept for longer than a
+    /// call and outside the tenant's own space has the number beside the id.
+    #[must_use]
+    pub fn incarnation(&self, id: &TenantId) -> u64 {
+        self.incarnations.get(id).copied().unwrap_or_default()
+    }
+
+    /// The numbers that are not 0.
+    #[must_use]
+    pub fn incarnations(&self) -> &HashMap<TenantId, u64> {
+        &self.incarnations
     }
 
     /// The one tenant, where the host serves one.

@@ -53,6 +53,8 @@ codes! {
     InvalidRequest = "invalid_request", 400;
     /// The tenant has no usable credential for the connection.
     NotConnected = "not_connected", 424;
+    /// The credential is kept by a system that does not answer now; try again.
+    CredentialUnavailable = "credential_unavailable", 503;
     /// The plugin asked for a request that was not granted.
     EgressDenied = "egress_denied", 403;
     /// The outside system sent a credential back, and the answer was withheld.

@@ -1,7 +1,7 @@
 //! What is allowed: rules, manifest, limits, secrets and error codes.
 //!
 //! This room decides which requests a plugin may make, by what it asked for and what the operator granted.
-//! What must never happen here: I/O of any kind, a rule that widens another, a secret that can be printed.
+//! What must never happen here: I/O of any kind (the clock apart, which [`UnixTime`] alone reads), a rule that widens another, a secret that can be printed.
 //!
 //! # Tour
 //!
@@ -19,6 +19,7 @@
 //! - [`is_hidden`]: characters that make a text read as another.
 //! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
+//! - [`UnixTime`]: the machine's clock in seconds, where it is read.
 
 mod base_template;
 mod connection;
@@ -38,6 +39,7 @@ mod path;
 mod place_grammar;
 mod secret;
 mod tenant_budget;
+mod unix_time;
 mod work_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
@@ -58,4 +60,5 @@ pub use operation_rule::OperationRule;
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
 pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
+pub use unix_time::UnixTime;
 pub use work_budget::{WorkBudget, WorkLimit};

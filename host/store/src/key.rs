@@ -33,6 +33,8 @@ pub enum Table {
     Artifact = 12,
     /// How often answers have held a tenant's credential.
     Reflection = 20,
+    /// Marks of states that were used.
+    UsedState = 30,
 }
 
 impl Table {

@@ -66,6 +66,7 @@ pub mod postgres;
 mod scan;
 mod seal;
 mod space;
+mod state_sealer;
 mod store;
 
 pub use artifacts::{Artifact, ArtifactError, ArtifactId, Artifacts, NewArtifact};
@@ -82,4 +83,5 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use scan::{Found, MAX_PAGE, Page, Scan};
 pub use space::Space;
+pub use state_sealer::{StateError, StatePurpose, StateSealer};
 pub use store::{MAX_VALUE, Record, Store};

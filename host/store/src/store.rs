@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
+use toolhost_policy::UnixTime;
 
 use crate::{Change, Changes, Expect, Key, Page, Scan, Space, StoreError};
 
@@ -93,6 +94,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Store::get`] of the host's space.
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+
+    /// The time for whatever is kept here and compared by several hosts: leases, uses, expiries. Where a server keeps it, the
+    /// server's, so that hosts whose own clocks differ agree.
+    fn now(&self) -> UnixTime {
+        UnixTime::now()
+    }
 
     /// What other hosts on the same store change, from now on; `None` where there can be no other host.
     fn changes(&self) -> Option<Changes> {

@@ -1,5 +1,9 @@
 use std::fmt::Debug;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Instant;
+
+use toolhost_policy::UnixTime;
+use toolhost_store::Store;
 
 /// The two clocks: what time it is, for tokens, and how long ago something was, for caches. Only the second never goes
 /// back.
@@ -25,11 +29,9 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    /// A clock before 1970 is broken, and then every token has expired.
+    /// Of a broken clock the end of time: every token has expired then.
     fn unix(&self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(u64::MAX, |since| since.as_secs())
+        UnixTime::now().secs()
     }
 
     fn elapsed(&self) -> u64 {
@@ -38,5 +40,37 @@ impl Clock for SystemClock {
 
     fn elapsed_millis(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The clock of a store for what is kept in it, so that all hosts on it agree what time it is; this machine's second clock.
+#[derive(Debug, Clone)]
+pub struct StoreClock {
+    store: Arc<dyn Store>,
+    own: SystemClock,
+}
+
+impl StoreClock {
+    /// Of this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            own: SystemClock::default(),
+        }
+    }
+}
+
+impl Clock for StoreClock {
+    fn unix(&self) -> u64 {
+        self.store.now().secs()
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.own.elapsed()
+    }
+
+    fn elapsed_millis(&self) -> u64 {
+        self.own.elapsed_millis()
     }
 }

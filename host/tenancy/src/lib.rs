@@ -51,7 +51,7 @@ mod tenancy;
 mod token_cache;
 
 pub use bearer_token::{Bearer, Presented};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, StoreClock, SystemClock};
 pub use config::{ConfigError, IssuerConfig, KeySource};
 pub use directory::{
     ChangeError, DIRECTORY_MAX_AGE, DirectoryError, Freshness, MEMBERSHIP_MAX_AGE, MembershipDirectory,

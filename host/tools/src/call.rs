@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
@@ -8,6 +8,7 @@ use toolhost_egress::{Egress, HostWork};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, OperationMode, PublicError, TenantMeter};
 use toolhost_sandbox::{CallContext, SandboxError, contract};
+use toolhost_store::{MemoryStore, StateSealer};
 
 use crate::assignments::Rights;
 use crate::cached::{Asked, Cached};
@@ -16,7 +17,7 @@ use crate::checks::{check_arguments, check_client, cut, input_unsupported};
 use crate::end::End;
 use crate::outcome::Inspected;
 use crate::provided::filled;
-use crate::seal::{Purpose, Sealer};
+use crate::seal::Purpose;
 use crate::stock::{Known, Reading, Stock};
 use crate::{
     Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
@@ -29,7 +30,7 @@ pub struct Tools {
     assignments: Option<Arc<Assignments>>,
     egress: Arc<Egress>,
     audit: Arc<dyn Sink>,
-    sealer: Sealer,
+    states: Arc<StateSealer>,
     pub(crate) budgets: Budgets,
     pub(crate) cached: Cached,
     next_call: AtomicU64,
@@ -49,18 +50,26 @@ impl Tools {
     /// # Errors
     /// The system gives no random numbers for the key of states.
     pub fn new(catalogue: Catalogue, egress: Arc<Egress>, audit: Arc<dyn Sink>) -> Result<Self, PublicError> {
-        let sealer = Sealer::new()
-            .map_err(|error| PublicError::new(ErrorCode::Internal, format!("no random numbers: {error}")))?;
+        let states = StateSealer::of_process(Arc::new(MemoryStore::default()))
+            .map_err(|error| PublicError::new(ErrorCode::Internal, error.to_string()))?;
         Ok(Self {
             stock: ArcSwap::from_pointee(Stock::new(catalogue)),
             assignments: None,
             egress,
             audit,
-            sealer,
+            states: Arc::new(states),
             budgets: Budgets::default(),
             cached: Cached::new(true),
             next_call: AtomicU64::new(1),
         })
+    }
+
+    /// From here on states are of the whole installation: another host takes them, and this one after a restart. Without this
+    /// they end with the process.
+    #[must_use]
+    pub fn with_states(mut self, states: Arc<StateSealer>) -> Self {
+        self.states = states;
+        self
     }
 
     /// From here on tenants have what is assigned to them. Without this every tenant has every tool.
@@ -258,13 +267,7 @@ impl Tools {
         let (answers, state) = match options.resume {
             None => (Vec::new(), None),
             Some(resume) => {
-                let state = self.sealer.open(&purpose, &resume.state, now()).ok_or_else(|| {
-                    PublicError::new(
-                        ErrorCode::InvalidRequest,
-                        "the state of this call is not valid here: used, late, or of another caller, tool or arguments",
-                    )
-                    .about("state")
-                })?;
+                let state = purpose.take(&self.states, &resume.state).await?;
                 (
                     resume.answers.into_iter().map(contract::Answer::from).collect(),
                     Some(state),
@@ -330,7 +333,13 @@ impl Tools {
                     "the tool's result held a credential of one of its connections, so it was withheld",
                 ))
             }
-            (_, Err(failure)) => Err(outcome::failure(failure)),
+            (_, Err(failure)) => {
+                let mut error = outcome::failure(failure);
+                if error.code == ErrorCode::CredentialUnavailable {
+                    error.retry_after = egress_call.credential_wait();
+                }
+                Err(error)
+            }
             (Inspected::Complete(structured), Ok(contract::Outcome::Complete(output))) => {
                 let output = outcome::output(entry, output, structured)?;
                 Ok((CallOutcome::Complete(output), bytes))
@@ -339,9 +348,7 @@ impl Tools {
                 if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
                     return Err(input_unsupported(&request.kind));
                 }
-                let state = self.sealer.seal(&purpose, &asked.state, now()).ok_or_else(|| {
-                    PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed")
-                })?;
+                let state = purpose.seal(&self.states, &asked.state)?;
                 Ok((
                     CallOutcome::InputRequired(InputRequired { requests, state }),
                     bytes,
@@ -398,10 +405,4 @@ fn blocked(mode: OperationMode) -> PublicError {
 fn unknown_tool(name: &str) -> PublicError {
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     PublicError::new(ErrorCode::NotFound, format!("there is no tool {name:?}"))
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
 }

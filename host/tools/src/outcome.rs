@@ -374,6 +374,7 @@ pub(crate) fn failure(failure: contract::Failure) -> PublicError {
         "invalid-arguments" => ErrorCode::InvalidArguments,
         "denied" => ErrorCode::EgressDenied,
         "not-connected" => ErrorCode::NotConnected,
+        "credential-unavailable" => ErrorCode::CredentialUnavailable,
         "limit" => ErrorCode::LimitExceeded,
         "timeout" => ErrorCode::Timeout,
         "reflected" => ErrorCode::CredentialReflected,

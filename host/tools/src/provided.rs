@@ -106,8 +106,13 @@ pub(crate) async fn filled(
     let connections: BTreeSet<&ConnectionName> = schemas.provided.values().collect();
     for connection in connections {
         let provided = egress.provided(call, connection).await;
-        let mut provided =
-            provided.map_err(|failure| PublicError::new(failure.code.into(), failure.message))?;
+        let mut provided = provided.map_err(|failure| {
+            let mut error = PublicError::new(failure.code.into(), failure.message);
+            if error.code == ErrorCode::CredentialUnavailable {
+                error.retry_after = call.credential_wait();
+            }
+            error
+        })?;
         for (argument, from) in &schemas.provided {
             if from == connection {
                 let value = provided.remove(argument).ok_or_else(internal)?;

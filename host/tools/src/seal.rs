@@ -1,35 +1,14 @@
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use toolhost_identity::Binding;
-use toolhost_policy::Secret;
+use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_store::{Space, StateError, StatePurpose, StateSealer};
 
 /// A person answers within this, or the call is made anew.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// Used states that are remembered; each for its lifetime.
-const REMEMBERED: u64 = 100_000;
-
-/// XChaCha20-Poly1305's nonce (draft-irtf-cfrg-xchacha-03): long enough to be random.
-const NONCE: usize = 24;
-
-/// Length of the expiry before the sealed bytes.
-const EXPIRY: usize = 8;
-
-/// Longer texts are not ours.
-const MAX_TEXT: usize = 128 << 10;
-
-/// Seals the state of a call that waits for input. The client carries it and can neither read nor change it, nor use it
-/// for another caller, tenant, plugin, tool or arguments, nor twice, nor late.
-pub(crate) struct Sealer {
-    key: Secret,
-    used: moka::sync::Cache<[u8; NONCE], ()>,
-}
-
-/// What a state is good for.
+/// What the state of a call that waits for input is good for. The client carries it and can neither read nor change it, nor
+/// use it for another caller, tenant, plugin, tool or arguments, nor twice, nor late.
 pub(crate) struct Purpose<'a> {
     pub(crate) binding: &'a Binding,
     pub(crate) digest: &'a str,
@@ -38,99 +17,52 @@ pub(crate) struct Purpose<'a> {
 }
 
 impl Purpose<'_> {
-    fn associated_data(&self, expires_at: u64) -> Vec<u8> {
-        use sha2::{Digest, Sha256};
-
-        let mut digest = Sha256::new();
-        digest.update(self.binding.owner().as_bytes());
-        for part in [
-            self.binding.tenant().as_str(),
-            self.digest,
-            self.tool,
-            self.arguments,
-        ] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part.as_bytes());
-        }
-        digest.update(expires_at.to_be_bytes());
-        digest.finalize().to_vec()
-    }
-}
-
-impl Sealer {
-    /// With a key of its own: states end with the process.
-    pub(crate) fn new() -> Result<Self, getrandom::Error> {
-        let mut key = vec![0; 32];
-        getrandom::fill(&mut key)?;
-        let used = moka::sync::Cache::builder()
-            .max_capacity(REMEMBERED)
-            .time_to_live(LIFETIME)
-            .build();
-        Ok(Self {
-            key: Secret::new(key),
-            used,
+    /// The state as the client gets it.
+    pub(crate) fn seal(&self, sealer: &StateSealer, state: &[u8]) -> Result<String, PublicError> {
+        let owner = self.binding.owner();
+        let parts = self.parts(owner.as_bytes());
+        let sealed = sealer.seal(&self.space(), purpose(&parts), LIFETIME, state);
+        sealed.map_err(|error| {
+            tracing::error!(%error, "the state of a call cannot be sealed");
+            PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed")
         })
     }
 
-    fn cipher(&self) -> Option<XChaCha20Poly1305> {
-        Some(XChaCha20Poly1305::new(&Key::try_from(self.key.expose()).ok()?))
+    /// The state that a client brought back, on whichever host and once.
+    pub(crate) async fn take(&self, sealer: &StateSealer, text: &str) -> Result<Vec<u8>, PublicError> {
+        let owner = self.binding.owner();
+        let parts = self.parts(owner.as_bytes());
+        let taken = sealer.take(&self.space(), purpose(&parts), text).await;
+        taken.map(|state| state.to_vec()).map_err(|error| match error {
+            StateError::Invalid => PublicError::new(
+                ErrorCode::InvalidRequest,
+                "the state of this call is not valid here: used, late, or of another caller, tool or arguments",
+            )
+            .about("state"),
+            StateError::Store(error) => {
+                tracing::error!(%error, "the use of a state cannot be written down");
+                let text = "whether the state of the call was used cannot be known now; try again";
+                PublicError::new(ErrorCode::Internal, text)
+            }
+        })
     }
 
-    pub(crate) fn seal(&self, purpose: &Purpose<'_>, state: &[u8], now: u64) -> Option<String> {
-        let expires_at = now.saturating_add(LIFETIME.as_secs());
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).ok()?;
-        let aad = purpose.associated_data(expires_at);
-        let sealed = self
-            .cipher()?
-            .encrypt(
-                &XNonce::from(nonce),
-                Payload {
-                    msg: state,
-                    aad: &aad,
-                },
-            )
-            .ok()?;
-        let mut bytes = nonce.to_vec();
-        bytes.extend_from_slice(&expires_at.to_be_bytes());
-        bytes.extend_from_slice(&sealed);
-        Some(URL_SAFE_NO_PAD.encode(bytes))
+    fn space(&self) -> Space {
+        Space::Tenant(self.binding.space())
     }
 
-    /// The state, once. `None` for one that is not ours, not for this purpose, used or late; which of them is nobody's
-    /// business.
-    pub(crate) fn open(&self, purpose: &Purpose<'_>, text: &str, now: u64) -> Option<Vec<u8>> {
-        if text.len() > MAX_TEXT {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (nonce, rest) = bytes.split_first_chunk::<NONCE>()?;
-        let (expiry, sealed) = rest.split_first_chunk::<EXPIRY>()?;
-        let expires_at = u64::from_be_bytes(*expiry);
-        let aad = purpose.associated_data(expires_at);
-        let state = self
-            .cipher()?
-            .decrypt(
-                &XNonce::from(*nonce),
-                Payload {
-                    msg: sealed,
-                    aad: &aad,
-                },
-            )
-            .ok()?;
-        if now >= expires_at {
-            return None;
-        }
-        // Only now: a forged text must not be able to use up somebody's state.
-        let first = self.used.entry(*nonce).or_insert(()).is_fresh();
-        first.then_some(state)
+    fn parts<'a>(&'a self, owner: &'a [u8]) -> [&'a [u8]; 4] {
+        [
+            owner,
+            self.digest.as_bytes(),
+            self.tool.as_bytes(),
+            self.arguments.as_bytes(),
+        ]
     }
 }
 
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer")
-    }
+fn purpose<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
+    StatePurpose { word: "call", parts }
 }
 
 #[cfg(test)]
@@ -138,8 +70,10 @@ mod tests {
     use std::sync::Arc;
 
     use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
+    use toolhost_policy::ErrorCode;
+    use toolhost_store::{MemoryStore, StateSealer};
 
-    use super::{LIFETIME, Purpose, Sealer};
+    use super::Purpose;
 
     fn binding(tenant: &str) -> Binding {
         let tenant = TenantId::parse(tenant).unwrap();
@@ -148,16 +82,17 @@ mod tests {
         Binding::home(Arc::new(principal), &directory).unwrap()
     }
 
-    #[test]
-    fn a_state_opens_once_in_time_and_for_its_own_purpose() {
-        let (acme, globex, sealer) = (binding("acme"), binding("globex"), Sealer::new().unwrap());
+    #[tokio::test]
+    async fn a_state_opens_once_and_for_its_own_purpose() {
+        let (acme, globex) = (binding("acme"), binding("globex"));
+        let sealer = StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap();
         let purpose = Purpose {
             binding: &acme,
             digest: "d",
             tool: "t",
             arguments: "{}",
         };
-        let text = sealer.seal(&purpose, b"state", 1_000).unwrap();
+        let text = purpose.seal(&sealer, b"state").unwrap();
         for other in [
             Purpose {
                 binding: &globex,
@@ -173,29 +108,10 @@ mod tests {
                 ..purpose
             },
         ] {
-            assert_eq!(sealer.open(&other, &text, 1_000), None);
+            let refused = other.take(&sealer, &text).await.unwrap_err();
+            assert_eq!(refused.code, ErrorCode::InvalidRequest);
         }
-        assert_eq!(
-            sealer.open(&purpose, &text, 1_000 + LIFETIME.as_secs()),
-            None,
-            "late"
-        );
-        assert_eq!(
-            Sealer::new().unwrap().open(&purpose, &text, 1_000),
-            None,
-            "another key"
-        );
-        let mut forged = text.clone().into_bytes();
-        let middle = forged.len() / 2;
-        forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };
-        assert_eq!(
-            sealer.open(&purpose, &String::from_utf8(forged).unwrap(), 1_000),
-            None
-        );
-        assert_eq!(sealer.open(&purpose, &text, 1_001).unwrap(), b"state");
-        assert_eq!(sealer.open(&purpose, &text, 1_001), None, "twice");
-        for rubbish in ["", "A", "%", &"A".repeat(200_000)] {
-            assert_eq!(sealer.open(&purpose, rubbish, 1_000), None);
-        }
+        assert_eq!(purpose.take(&sealer, &text).await.unwrap(), b"state");
+        assert!(purpose.take(&sealer, &text).await.is_err(), "twice");
     }
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use toolhost_identity::strict_object;
 use toolhost_net::Network;
 
-use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
+use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched, without_bom};
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, Place, ProviderRefused, secret_header};
+use crate::place::{Asked, Place, ProviderRefused, refusal, secret_header};
 use crate::{CredentialError, CredentialKey, Source};
 
 /// An application's endpoint that keeps its tenants' credentials.
@@ -82,15 +82,15 @@ impl Origin for Asking {
         }
         let answer = self.place.ask(&self.network, None, asked).await?;
         match answer.status {
-            200 => {
-                let object = strict_object(&answer.body)
+            200..=299 => {
+                let object = strict_object(without_bom(&answer.body))
                     .map_err(|_| CredentialError::Unavailable("the broker's answer is no JSON object"))?;
                 Ok(fetched(object, self.fresh_for)?)
             }
             404 => Err(CredentialError::NotConnected.into()),
             status => {
                 tracing::warn!(status, "the broker answered neither 200 nor 404");
-                Err(CredentialError::Unavailable("the broker answered neither 200 nor 404").into())
+                Err(refusal(&answer, "the broker answered neither 200 nor 404").into())
             }
         }
     }

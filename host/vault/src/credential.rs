@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use toolhost_policy::Secret;
+use toolhost_policy::{Secret, UnixTime};
 
 /// What opens an outside system for one tenant or user.
 pub struct Credential {
@@ -22,7 +21,7 @@ pub struct Credential {
 impl Credential {
     /// Whether it is still valid at a moment: pass the call's deadline, so that it does not end in mid-call.
     #[must_use]
-    pub fn is_valid_at(&self, moment: SystemTime) -> bool {
+    pub fn is_valid_at(&self, moment: UnixTime) -> bool {
         is_before(moment, self.expires_at)
     }
 }
@@ -37,12 +36,9 @@ pub(crate) fn next_version() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A clock before 1970 is broken, and then nothing that expires is valid.
-pub(crate) fn is_before(moment: SystemTime, expires_at: Option<u64>) -> bool {
-    let Some(end) = expires_at else { return true };
-    moment
-        .duration_since(UNIX_EPOCH)
-        .is_ok_and(|since| since.as_secs() < end)
+/// Where the clock is broken, nothing that expires is valid.
+pub(crate) fn is_before(moment: UnixTime, expires_at: Option<u64>) -> bool {
+    expires_at.is_none_or(|end| moment.secs() < end)
 }
 
 impl fmt::Debug for Credential {

@@ -66,6 +66,13 @@ impl CredentialKey {
         }
     }
 
+    /// The key of a login that goes on: of the account that this installation sealed into the login's state, for a verified
+    /// caller. Nothing that a request brought in clear gets here.
+    #[must_use]
+    pub fn of_sealed_login(tenant: TenantId, connection: ConnectionName, user: UserId) -> Self {
+        Self::of_operator(tenant, connection, Some(user), &Operator::of_this_process())
+    }
+
     /// Whose.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {

@@ -56,7 +56,9 @@ pub use fetched::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
 pub use kv::{KvAuth, KvSettings, KvStore};
-pub use login::{LOGIN_TIME, Login, LoginError, LoginSettings, Stored, UserAccounts};
+pub use login::{
+    CodeVerifier, LOGIN_TIME, Login, LoginAnswer, LoginError, LoginSettings, Stored, UserAccounts,
+};
 pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
 pub use oauth::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,

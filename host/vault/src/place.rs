@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, Method};
 use toolhost_net::{Answer, ClientKey, Destination, NetErrorKind, Network, Question, TlsIdentity};
 use toolhost_policy::Secret;
@@ -98,12 +99,26 @@ impl Asked {
     pub(crate) fn post(content_type: &'static str, body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // Some token endpoints answer with a form where JSON is not asked for.
+        headers.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {
             at: None,
             method: Method::POST,
             headers,
             body,
         }
+    }
+}
+
+/// What a status means that is no answer to the question: a system that is down or busy, which is no word about a credential.
+pub(crate) fn refusal(answer: &Answer, why: &'static str) -> CredentialError {
+    let seconds = answer
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    match (answer.status, seconds.and_then(|text| text.trim().parse().ok())) {
+        (429 | 503, Some(seconds)) => CredentialError::RetryAfter(seconds),
+        _ => CredentialError::Unavailable(why),
     }
 }
 

@@ -1,16 +1,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use toolhost_identity::Binding;
-use toolhost_policy::{ConnectionName, ErrorCode, PublicError};
+use toolhost_policy::{ConnectionName, ErrorCode, PublicError, UnixTime};
 use url::Url;
 
 use crate::{Credential, CredentialKey};
 
-/// Why there is no credential. Callers meet one code for all of them, [`ErrorCode::NotConnected`]: which tenants and
-/// credentials exist is not theirs to learn. The log may tell them apart.
+/// Why there is no credential. Callers meet two codes: [`ErrorCode::NotConnected`] where connecting again is the way out, and
+/// [`ErrorCode::CredentialUnavailable`] where trying again is. More is not theirs to learn: the log tells the reasons apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Nothing is stored under the key: the tenant, the connection or the user is unknown here.
@@ -19,19 +18,37 @@ pub enum CredentialError {
     /// It is past its `expires_at`.
     #[error("the credential has expired")]
     Expired,
-    /// It is stored and cannot be used now. The reason is fixed text, for the log.
-    #[error("the credential cannot be read: {0}")]
+    /// It cannot be had now: whoever keeps it does not answer, or not as it should. Nobody said that it is gone. The reason is
+    /// fixed text, for the log.
+    #[error("the credential cannot be had: {0}")]
     Unavailable(&'static str),
+    /// The same, where whoever keeps it said for how many seconds.
+    #[error("the credential cannot be had: its provider asks to wait {0} s")]
+    RetryAfter(u32),
 }
 
 impl CredentialError {
-    /// What a caller sees: the same for every kind.
+    /// What a caller sees.
     #[must_use]
     pub fn public(&self) -> PublicError {
-        PublicError::new(
-            ErrorCode::NotConnected,
-            "there is no usable credential for this connection",
-        )
+        let unavailable = || {
+            let text = "the credential of this connection cannot be had now; try again";
+            PublicError::new(ErrorCode::CredentialUnavailable, text)
+        };
+        match self {
+            Self::NotConnected | Self::Expired => PublicError::new(
+                ErrorCode::NotConnected,
+                "there is no usable credential for this connection",
+            ),
+            Self::Unavailable(_) => unavailable(),
+            Self::RetryAfter(seconds) => unavailable().retry_after((*seconds).into()),
+        }
+    }
+
+    /// Whether nobody said that there is none: what is still good stays so, and it is worth trying again.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::RetryAfter(_))
     }
 }
 
@@ -55,7 +72,7 @@ pub trait CredentialProvider: Send + Sync + Debug {
     async fn get_until(
         &self,
         key: &CredentialKey,
-        until: SystemTime,
+        until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         let _ = until;
         self.get(key).await
@@ -69,7 +86,7 @@ pub trait CredentialProvider: Send + Sync + Debug {
         &self,
         _binding: &Binding,
         key: &CredentialKey,
-        until: SystemTime,
+        until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         self.get_until(key, until).await
     }

@@ -3,12 +3,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use toolhost_identity::{Operator, TenantId, TenantSpace};
-use toolhost_policy::{ConnectionName, Secret};
+use toolhost_policy::{ConnectionName, Secret, UnixTime};
 
 use crate::attributes::check_attributes;
 use crate::credential::{is_before, next_version};
@@ -175,7 +174,7 @@ impl StaticProvider {
 
 impl Entry {
     fn problem(&self) -> Option<String> {
-        if !is_before(SystemTime::now(), self.expires_at) {
+        if !is_before(UnixTime::now(), self.expires_at) {
             return Some("it has expired (`expires_at`)".to_owned());
         }
         match &self.kept {
@@ -238,7 +237,7 @@ impl WatchedFile {
 impl CredentialProvider for StaticProvider {
     async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
         let entry = self.entries.get(key).ok_or(CredentialError::NotConnected)?;
-        if !is_before(SystemTime::now(), entry.expires_at) {
+        if !is_before(UnixTime::now(), entry.expires_at) {
             return Err(CredentialError::Expired);
         }
         entry

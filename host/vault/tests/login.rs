@@ -11,10 +11,11 @@ mod support;
 
 use server::{Server, network};
 use sha2::{Digest as _, Sha256};
-use support::{House, binding, connection, user_key};
+use support::{House, binding, connection, key, user_key};
 use toolhost_policy::CredentialOwner::{Tenant, User};
 use toolhost_vault::{
-    ClientAuth, ClientSettings, CredentialProvider as _, Login, LoginError, LoginSettings, SealedVault,
+    ClientAuth, ClientSettings, CodeVerifier, CredentialKey, CredentialProvider as _, Login, LoginAnswer,
+    LoginError, LoginSettings, SealedVault,
 };
 use url::Url;
 
@@ -56,15 +57,19 @@ fn part(url: &Url, name: &str) -> String {
         .into_owned()
 }
 
-fn back(state: &str) -> String {
-    format!("code=the-code-0123&state={state}&iss=https%3A%2F%2Fidp.example.com")
+fn back() -> LoginAnswer {
+    LoginAnswer::read("code=the-code-0123&state=s&iss=https%3A%2F%2Fidp.example.com").unwrap()
+}
+
+fn account() -> CredentialKey {
+    user_key("acme", "billing")
 }
 
 #[tokio::test]
 async fn a_login_sends_a_challenge_and_redeems_the_code_with_its_verifier() {
     let (_house, server, vault, login) = house(GOOD).await;
-    let (acme, billing) = (binding("acme"), connection("billing", User));
-    let url = login.begin(&acme, &billing).unwrap();
+    let verifier = CodeVerifier::random().unwrap();
+    let url = login.begin("a-sealed-state", &verifier);
     assert!(
         url.as_str().starts_with(
             "https://idp.example.com/auth?prompt=consent&response_type=code&client_id=toolhost&"
@@ -78,111 +83,133 @@ async fn a_login_sends_a_challenge_and_redeems_the_code_with_its_verifier() {
         (part(&url, "code_challenge_method"), part(&url, "scope")),
         ("S256".into(), "offline_access".into())
     );
-    let state = part(&url, "state");
-    assert_eq!(state.len(), 43, "256 bits");
-    login.finish(&acme, &billing, &back(&state)).await.unwrap();
+    assert_eq!(part(&url, "state"), "a-sealed-state");
+    // Another host has the verifier from the state alone.
+    let verifier = CodeVerifier::from_sealed(&verifier.to_sealed()).unwrap();
+    let answer = LoginAnswer::read("code=the-code-0123&state=s&iss=https%3A%2F%2Fidp.example.com").unwrap();
+    login
+        .finish(&account(), &verifier, answer, || std::future::ready(true))
+        .await
+        .unwrap();
     let asked = &server.asked()[0];
     assert_eq!(asked.form("grant_type").unwrap(), "authorization_code");
     assert_eq!(asked.form("code").unwrap(), "the-code-0123");
     assert_eq!(asked.form("redirect_uri").unwrap(), part(&url, "redirect_uri"));
-    let verifier = asked.form("code_verifier").unwrap();
+    let shown = asked.form("code_verifier").unwrap();
+    assert_eq!(shown.len(), 43, "256 bits");
     let challenge = base64::Engine::encode(
         &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        Sha256::digest(verifier.as_bytes()),
+        Sha256::digest(shown.as_bytes()),
     );
     assert_eq!(challenge, part(&url, "code_challenge"));
-    let got = vault.get(&user_key("acme", "billing")).await.unwrap();
+    let got = vault.get(&account()).await.unwrap();
     assert_eq!(got.secret.expose(), b"refresh-token-1");
+    assert!(CodeVerifier::from_sealed(b"short").is_none());
 }
 
 #[tokio::test]
-async fn a_state_counts_once_and_for_who_began_it_alone() {
+async fn an_account_is_a_users_own() {
+    let (_house, server, _vault, login) = house(GOOD).await;
+    let refused = Login::account(&binding("acme"), &connection("billing", Tenant));
+    assert_eq!(refused.unwrap_err(), LoginError::NotPersonal);
+    let own = Login::account(&binding("acme"), &connection("billing", User)).unwrap();
+    assert_eq!(own, account());
+    let verifier = CodeVerifier::random().unwrap();
+    let of_tenant = login
+        .finish(&key("acme", "billing"), &verifier, back(), || {
+            std::future::ready(true)
+        })
+        .await;
+    assert_eq!(of_tenant.unwrap_err(), LoginError::NotPersonal);
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn the_tenant_is_looked_at_before_the_code_is_redeemed_and_before_anything_is_stored() {
     let (_house, server, vault, login) = house(GOOD).await;
-    let (acme, globex) = (binding("acme"), binding("globex"));
-    let (billing, support) = (connection("billing", User), connection("support", User));
-    for (who, what) in [
-        (&globex, &billing),
-        (&acme, &support),
-        (&acme, &connection("billing", Tenant)),
-    ] {
-        let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-        let stolen = login.finish(who, what, &back(&state)).await;
-        assert_eq!(stolen.unwrap_err(), LoginError::State);
-        let after = login.finish(&acme, &billing, &back(&state)).await;
-        assert_eq!(after.unwrap_err(), LoginError::State, "it is used up");
+    let verifier = CodeVerifier::random().unwrap();
+    for (answers, redeemed) in [(vec![false], 0), (vec![true, false], 1)] {
+        let left = std::sync::Mutex::new(answers.into_iter());
+        let serves = || std::future::ready(left.lock().unwrap().next().unwrap());
+        let refused = login.finish(&account(), &verifier, back(), serves).await;
+        assert_eq!(refused.unwrap_err(), LoginError::Tenant);
+        assert_eq!(server.count(), redeemed);
+        assert!(vault.get(&account()).await.is_err());
     }
-    let made_up = login.finish(&acme, &billing, &back("x")).await;
-    assert_eq!(made_up.unwrap_err(), LoginError::State);
-    assert_eq!(server.count(), 0, "no code of theirs was redeemed");
-    assert!(vault.get(&user_key("globex", "billing")).await.is_err());
-    assert!(vault.get(&user_key("acme", "billing")).await.is_err());
-    assert_eq!(
-        login.begin(&acme, &connection("billing", Tenant)).unwrap_err(),
-        LoginError::NotPersonal
-    );
 }
 
 #[tokio::test]
 async fn an_answer_of_another_server_or_of_none_is_refused() {
     let (_house, server, _vault, login) = house(GOOD).await;
-    let (acme, billing) = (binding("acme"), connection("billing", User));
+    let verifier = CodeVerifier::random().unwrap();
+    let finish = async |login: &Login, query: &str| {
+        let answer = LoginAnswer::read(query).unwrap();
+        login
+            .finish(&account(), &verifier, answer, || std::future::ready(true))
+            .await
+    };
     for iss in [
         "",
         "&iss=https%3A%2F%2Fevil.example",
         "&iss=https%3A%2F%2Fidp.example.com%2F",
         "&iss=",
     ] {
-        let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-        let query = format!("code=the-code-0123&state={state}{iss}");
-        let refused = login.finish(&acme, &billing, &query).await;
+        let refused = finish(&login, &format!("code=the-code-0123&state=s{iss}")).await;
         assert_eq!(refused.unwrap_err(), LoginError::Issuer, "{iss}");
     }
-    let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-    let query = format!("error=access_denied&state={state}&iss=https%3A%2F%2Fidp.example.com");
-    assert_eq!(
-        login.finish(&acme, &billing, &query).await.unwrap_err(),
-        LoginError::Denied
-    );
-    let after = login.finish(&acme, &billing, &back(&state)).await;
-    assert_eq!(after.unwrap_err(), LoginError::State, "a no uses it up");
+    let no = finish(
+        &login,
+        "error=access_denied&state=s&iss=https%3A%2F%2Fidp.example.com",
+    )
+    .await;
+    assert_eq!(no.unwrap_err(), LoginError::Denied);
     assert_eq!(server.count(), 0);
     let silent = LoginSettings {
         is_silent_about_issuer: true,
         ..settings(&server)
     };
     let login = Login::new(silent, network(), _house.vault()).unwrap();
-    let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-    assert!(
-        login
-            .finish(&acme, &billing, &format!("code=the-code-0123&state={state}"))
-            .await
-            .is_ok()
-    );
-    let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-    let other = format!("code=the-code-0123&state={state}&iss=https%3A%2F%2Fevil.example");
-    assert_eq!(
-        login.finish(&acme, &billing, &other).await.unwrap_err(),
-        LoginError::Issuer
-    );
+    assert!(finish(&login, "code=the-code-0123&state=s").await.is_ok());
+    let other = finish(
+        &login,
+        "code=the-code-0123&state=s&iss=https%3A%2F%2Fevil.example",
+    )
+    .await;
+    assert_eq!(other.unwrap_err(), LoginError::Issuer);
 }
 
 #[tokio::test]
-async fn tokens_that_do_not_last_are_not_stored_and_logins_on_the_way_are_bounded() {
-    let only_access = r#"{"access_token": "access-token-1", "token_type": "Bearer"}"#;
-    let (_house, _server, vault, login) = house(only_access).await;
-    let (acme, billing) = (binding("acme"), connection("billing", User));
-    let state = part(&login.begin(&acme, &billing).unwrap(), "state");
-    let refused = login.finish(&acme, &billing, &back(&state)).await;
-    assert_eq!(refused.unwrap_err(), LoginError::NoRefreshToken);
-    assert!(vault.get(&user_key("acme", "billing")).await.is_err());
-    for _ in 0..8 {
-        login.begin(&acme, &billing).unwrap();
+async fn tokens_that_do_not_last_are_not_stored_and_an_odd_access_token_costs_no_login() {
+    let verifier = CodeVerifier::random().unwrap();
+    for (answer, error) in [
+        (
+            r#"{"access_token": "access-token-1", "token_type": "Bearer"}"#,
+            Some(LoginError::NoRefreshToken),
+        ),
+        (
+            r#"{"access_token": "access-token-1", "refresh_token": null}"#,
+            Some(LoginError::NoRefreshToken),
+        ),
+        (
+            r#"{"access_token": "access-token-1", "refresh_token": ""}"#,
+            Some(LoginError::NoRefreshToken),
+        ),
+        (
+            r#"{"refresh_token": "refresh-token-1", "expires_in": null}"#,
+            None,
+        ),
+        (
+            r#"{"access_token": 7, "token_type": "DPoP", "refresh_token": "refresh-token-1"}"#,
+            None,
+        ),
+    ] {
+        let (_house, _server, vault, login) = house(answer).await;
+        let done = login
+            .finish(&account(), &verifier, back(), || std::future::ready(true))
+            .await;
+        assert_eq!(done.err(), error, "{answer}");
+        assert_eq!(vault.get(&account()).await.is_ok(), error.is_none(), "{answer}");
     }
-    assert_eq!(login.begin(&acme, &billing).unwrap_err(), LoginError::Busy);
-    assert!(
-        login.begin(&binding("globex"), &billing).is_ok(),
-        "one user's many are nobody else's"
-    );
 }
 
 #[tokio::test]

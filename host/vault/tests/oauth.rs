@@ -12,11 +12,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use server::{Asked, Server, network};
 use support::{House, by, key, name, space};
-use toolhost_policy::Secret;
+use toolhost_policy::{Secret, UnixTime};
 use toolhost_vault::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError,
     CredentialProvider as _, NewCredential, SealedVault,
@@ -130,7 +130,7 @@ async fn e15_a_hundred_calls_that_need_one_expired_token_make_one_refresh() {
     let provider = Arc::new(provider(&server, &house).await);
     let first = provider.get(&key("acme", "billing")).await.unwrap();
     // The calls' own time, so that nobody waits: the first token has expired by then, the second lives.
-    let until = SystemTime::now() + Duration::from_secs(1_200);
+    let until = UnixTime::now().after(Duration::from_secs(1_200));
     assert!(!first.is_valid_at(until));
     let calls: Vec<_> = (0..100)
         .map(|_| {
@@ -151,7 +151,7 @@ async fn a_token_is_renewed_before_it_would_end_in_the_call() {
     let provider = provider(&server, &house).await;
     let key = key("acme", "billing");
     provider.get(&key).await.unwrap();
-    let until = |seconds| SystemTime::now() + Duration::from_secs(seconds);
+    let until = |seconds| UnixTime::now().after(Duration::from_secs(seconds));
     provider.get_until(&key, until(530)).await.unwrap();
     assert_eq!(server.count(), 1, "more than a minute is left at its end");
     provider.get_until(&key, until(545)).await.unwrap();
@@ -164,11 +164,11 @@ async fn a_short_token_is_used_for_what_it_is_worth_and_no_longer() {
     let provider = provider(&server, &house).await;
     let key = key("acme", "billing");
     for _ in 0..5 {
-        provider.get_until(&key, SystemTime::now()).await.unwrap();
+        provider.get_until(&key, UnixTime::now()).await.unwrap();
     }
     assert_eq!(server.count(), 1);
     // One that cannot last through the call is got anew, once.
-    let until = SystemTime::now() + Duration::from_secs(60);
+    let until = UnixTime::now().after(Duration::from_secs(60));
     provider.get_until(&key, until).await.unwrap();
     assert_eq!(server.count(), 2);
 }
@@ -260,8 +260,8 @@ async fn a_clear_no_is_not_connected_and_anything_else_is_not_and_leaves_a_good_
         let provider = provider(&server, &house).await;
         let key = key("acme", "billing");
         provider.get(&key).await.unwrap();
-        let soon = SystemTime::now() + Duration::from_secs(560);
-        let late = SystemTime::now() + Duration::from_secs(700);
+        let soon = UnixTime::now().after(Duration::from_secs(560));
+        let late = UnixTime::now().after(Duration::from_secs(700));
         let renewed = provider.get_until(&key, soon).await;
         match error {
             CredentialError::NotConnected => {

@@ -19,9 +19,9 @@ use server::{network, place, secret_file};
 use support::{House, binding, by, connection, key, name, space, user_key};
 use toolhost_policy::{CredentialOwner, Secret};
 use toolhost_vault::{
-    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError,
-    CredentialName, CredentialProvider as _, Login, LoginError, LoginSettings, NewCredential, Place,
-    RefreshToken, RefreshTokenSettings, SealedVault,
+    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CodeVerifier, CredentialError,
+    CredentialName, CredentialProvider as _, Login, LoginAnswer, LoginError, LoginSettings, NewCredential,
+    Place, RefreshToken, RefreshTokenSettings, SealedVault,
 };
 
 const SECRET: &str = "a-secret-of-the-client-0123";
@@ -56,20 +56,25 @@ async fn a_user_connects_an_account_and_its_refresh_token_goes_from_hand_to_hand
     };
     let login = Login::new(settings, network(), vault.clone()).unwrap();
     let (acme, billing) = (binding("acme"), connection("billing", CredentialOwner::User));
-    let sent_to = login.begin(&acme, &billing).unwrap();
+    let verifier = CodeVerifier::random().unwrap();
+    let sent_to = login.begin("a-sealed-state", &verifier);
     let back = tokio::task::block_in_place(|| accounts.visit(&sent_to));
+    let own = user_key("acme", "billing");
+    let answer = || LoginAnswer::read(back.query().unwrap()).unwrap();
+    assert_eq!(answer().state(), "a-sealed-state");
     let stored = login
-        .finish(&acme, &billing, back.query().unwrap())
+        .finish(&own, &verifier, answer(), || std::future::ready(true))
         .await
         .unwrap();
-    let own = user_key("acme", "billing");
     assert_eq!(vault.get(&own).await.unwrap().version, stored.version);
     assert_eq!(
         vault.get(&key("acme", "billing")).await.unwrap_err(),
         CredentialError::NotConnected
     );
-    let again = login.finish(&acme, &billing, back.query().unwrap()).await;
-    assert_eq!(again.unwrap_err(), LoginError::State, "once");
+    let again = login
+        .finish(&own, &verifier, answer(), || std::future::ready(true))
+        .await;
+    assert_eq!(again.unwrap_err(), LoginError::Denied, "a code is good once");
 
     let settings = RefreshTokenSettings {
         token: token(&accounts),

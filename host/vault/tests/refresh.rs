@@ -10,10 +10,11 @@ mod server;
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use server::{Server, network, secret_file};
 use support::{House, Point, by, key, name, new, record_key, space, user_key};
+use toolhost_policy::UnixTime;
 use toolhost_vault::{
     ClientAuth, ClientSettings, CredentialError, CredentialProvider as _, RefreshToken, RefreshTokenSettings,
     SealedVault,
@@ -100,7 +101,7 @@ async fn a_rotated_refresh_token_follows_the_one_before_and_the_line_goes_on() {
     let (server, line) = strict(600).await;
     let provider = provider(&server, connected(&house).await);
     // Each call ends when the token of the one before has expired; nobody waits for that.
-    let until = SystemTime::now() + Duration::from_secs(1_200);
+    let until = UnixTime::now().after(Duration::from_secs(1_200));
     for number in 1..=3 {
         let got = provider.get_until(&key("acme", "billing"), until).await.unwrap();
         assert_eq!(text(&got), format!("access-token-{number}"));

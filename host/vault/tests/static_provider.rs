@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule};
+use toolhost_policy::{
+    AuthPlacement, Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule, UnixTime,
+};
 use toolhost_vault::{
     CredentialError, CredentialKey, CredentialProvider, Source, StaticCredential, StaticProvider,
     StaticProviderError, UserId,
@@ -153,16 +155,22 @@ async fn a_tenants_credential_is_never_a_users() {
 }
 
 #[tokio::test]
-async fn every_failure_looks_the_same_from_outside() {
-    let errors = [
-        CredentialError::NotConnected,
-        CredentialError::Expired,
-        CredentialError::Unavailable("its file is gone"),
-    ];
-    for error in errors {
+async fn from_outside_there_is_no_credential_or_it_cannot_be_had_now_and_no_reason() {
+    for error in [CredentialError::NotConnected, CredentialError::Expired] {
         assert_eq!(error.public(), CredentialError::NotConnected.public());
         assert_eq!(error.public().code, ErrorCode::NotConnected);
     }
+    for why in ["its file is gone", "its provider did not answer"] {
+        let public = CredentialError::Unavailable(why).public();
+        assert_eq!(public, CredentialError::Unavailable("").public());
+        assert_eq!(public.code, ErrorCode::CredentialUnavailable);
+        assert_ne!(public.code, CredentialError::NotConnected.public().code);
+    }
+    let later = CredentialError::RetryAfter(7).public();
+    assert_eq!(
+        (later.code, later.retry_after),
+        (ErrorCode::CredentialUnavailable, Some(7))
+    );
 }
 
 #[tokio::test]
@@ -186,10 +194,10 @@ async fn an_expired_credential_is_refused_and_one_that_ends_in_mid_call_is_known
         .get(&key("acme", "billing"))
         .await
         .unwrap();
-    assert!(credential.is_valid_at(SystemTime::now() + Duration::from_secs(10)));
-    assert!(!credential.is_valid_at(SystemTime::now() + Duration::from_secs(30)));
+    assert!(credential.is_valid_at(UnixTime::now().after(Duration::from_secs(10))));
+    assert!(!credential.is_valid_at(UnixTime::now().after(Duration::from_secs(30))));
     let endless = provider(None).get(&key("acme", "billing")).await.unwrap();
-    assert!(endless.is_valid_at(SystemTime::now() + Duration::from_secs(1 << 32)));
+    assert!(endless.is_valid_at(UnixTime::now().after(Duration::from_secs(1 << 32))));
 }
 
 #[tokio::test]

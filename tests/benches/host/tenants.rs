@@ -15,7 +15,7 @@ use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, LogSi
 use toolhost_gateway::{Gateway, GatewayConfig, SwitchMode, Switching};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace, TenantState};
 use toolhost_policy::{OperationMode, PluginName};
-use toolhost_store::{MemoryStore, Store as _};
+use toolhost_store::{MemoryStore, StateSealer, Store as _};
 use toolhost_tenancy::{
     AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms as Sessions,
     SystemClock,
@@ -167,8 +167,16 @@ async fn serve() -> (SocketAddr, Callers) {
         max_age: None,
     };
     let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &sessions));
+    let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
     let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switching = Switching::new(sessions, credentials, preparation, SwitchMode::Free, audit);
+    let switching = Switching::new(
+        sessions,
+        credentials,
+        preparation,
+        SwitchMode::Free,
+        audit,
+        states,
+    );
     let rooms = Rooms::echo(64, None).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let door = listener.local_addr().unwrap();

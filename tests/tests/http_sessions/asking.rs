@@ -34,7 +34,7 @@ async fn a_switch_that_needs_a_yes_is_refused_to_whoever_cannot_ask() {
     let theirs = world.session(&eve).await;
     let stolen = problem(world.call(&eve, &theirs, &answered("accept", state))).await;
     assert_eq!(stolen.1, "invalid_request");
-    // A state that somebody else has tried is used up.
+    // A state that somebody else has tried is not used up by it, and this is another one.
     let asked = json_of(world.call(&token, &id, &able)).await;
     let state = &asked["input_required"]["state"];
     let switched = json_of(world.call(&token, &id, &answered("accept", state))).await;

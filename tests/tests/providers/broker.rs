@@ -198,6 +198,7 @@ async fn a_broker_that_does_not_know_the_host_serves_nobody() {
             .config(&connection(url, &lines))
     })
     .await;
-    assert_eq!(world.invoices("acme").await, not_connected());
+    let unavailable = (503, Some("credential_unavailable".to_owned()));
+    assert_eq!(world.invoices("acme").await, unavailable);
     assert!(world.ledger.seen().is_empty());
 }

@@ -185,3 +185,111 @@ async fn a_stored_token_is_exchanged_and_the_callers_own_goes_nowhere() {
         );
     }
 }
+
+/// A token endpoint whose answer is what the refresh token says.
+async fn moody(body: String) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect();
+    let good = |more: Value| {
+        let mut answer =
+            json!({ "access_token": "at-0123456789", "token_type": "Bearer", "expires_in": 3_600 });
+        for (name, value) in more.as_object().unwrap() {
+            answer[name] = value.clone();
+        }
+        answer
+    };
+    let (status, headers, answer) = match form["refresh_token"].trim_start_matches("mode-") {
+        "down" => (503, vec![], json!("busy")),
+        "limited" => (
+            429,
+            vec![("retry-after", "3")],
+            json!({ "error": "rate_limited" }),
+        ),
+        "revoked" => (400, vec![], json!({ "error": "invalid_grant" })),
+        "created" => (201, vec![], good(json!({}))),
+        "null-refresh" => (200, vec![], good(json!({ "refresh_token": null }))),
+        "empty-refresh" => (200, vec![], good(json!({ "refresh_token": "" }))),
+        "null-life" => (200, vec![], good(json!({ "expires_in": null }))),
+        "zero-life" => (200, vec![], good(json!({ "expires_in": 0 }))),
+        "real-life" => (200, vec![], good(json!({ "expires_in": 3599.0 }))),
+        "text-life" => (200, vec![], good(json!({ "expires_in": "3600" }))),
+        "odd-type" => (200, vec![], good(json!({ "token_type": null, "more": {} }))),
+        // What was rotated is stored, whatever is wrong with the rest.
+        "rotated" => (
+            200,
+            vec![],
+            json!({ "access_token": 7, "refresh_token": "mode-created" }),
+        ),
+        other => panic!("{other}"),
+    };
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    let mut response = (status, Json(answer)).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_is_no_refusal_and_a_good_token_is_used_however_its_answer_is_written() {
+    let server = Upstream::start(Router::new().route("/token", post(moody))).await;
+    let lines = provider(
+        "oauth2-refresh",
+        &format!("{}/token", server.url()),
+        "client_id = \"toolhost\"\nclient_auth = \"none\"",
+    );
+    let world = World::start(|builder, url| builder.config(&connection(url, &lines))).await;
+    let mode = async |mode: &str| {
+        world.set("acme/billing", &format!("mode-{mode}"), &[]);
+        world
+            .call_as(world.issuer.token("acme"), "list_invoices", json!({}))
+            .await
+    };
+    let (status, revoked) = mode("revoked").await;
+    assert_eq!((status, &revoked["code"]), (424, &json!("not_connected")));
+    for (name, wait) in [("down", Value::Null), ("limited", json!(3))] {
+        let (status, body) = mode(name).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (503, &json!("credential_unavailable")),
+            "{name}: {body}"
+        );
+        assert_eq!(body["retry_after"], wait, "{name}: {body}");
+        // The other door.
+        let call = toolhost_tests::mcp::modern(
+            world.host.url(),
+            toolhost_tests::mcp::call("list_invoices", json!({})),
+            json!({}),
+        );
+        let answer = call.bearer_auth(world.issuer.token("acme")).send().await.unwrap();
+        let answer = toolhost_tests::mcp::answer(answer).await;
+        assert!(
+            answer.to_string().contains("credential_unavailable"),
+            "{name}: {answer}"
+        );
+        assert_eq!(answer["result"]["isError"], true);
+    }
+    for name in [
+        "created",
+        "null-refresh",
+        "empty-refresh",
+        "null-life",
+        "zero-life",
+        "real-life",
+        "text-life",
+        "odd-type",
+    ] {
+        let (status, body) = mode(name).await;
+        assert_eq!(status, 200, "{name}: {body}");
+    }
+    let (status, body) = mode("rotated").await;
+    assert_eq!(
+        (status, &body["code"]),
+        (503, &json!("credential_unavailable")),
+        "{body}"
+    );
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(world.invoices("acme").await, (200, None), "the next one was kept");
+}

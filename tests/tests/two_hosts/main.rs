@@ -9,6 +9,7 @@
     reason = "a test"
 )]
 
+mod flows;
 mod kills;
 mod migration;
 mod outages;
@@ -78,6 +79,11 @@ impl World {
 
 /// A host on the database of a town. Every one has a directory of its own.
 fn builder(town: &Town, billing: &Billing, issuer: &Issuer) -> HostBuilder {
+    builder_with(town, billing, issuer, "free")
+}
+
+/// The same, with another `switch`.
+fn builder_with(town: &Town, billing: &Billing, issuer: &Issuer, switch: &str) -> HostBuilder {
     let connection = format!(
         "[connections.billing]\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}",
         billing.url()
@@ -96,7 +102,9 @@ fn builder(town: &Town, billing: &Billing, issuer: &Issuer) -> HostBuilder {
         .plugin("billing")
         .config(&connection)
         .config("[tenants.acme]\n[tenants.globex]\nparent = \"acme\"")
-        .config("[tenancy]\nswitch = \"free\"\nplugins = \"assigned\"")
+        .config(&format!(
+            "[tenancy]\nswitch = \"{switch}\"\nplugins = \"assigned\""
+        ))
         .config(&store)
         .file("master.key", MASTER)
         .file("server.url", town.url())

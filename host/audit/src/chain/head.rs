@@ -91,7 +91,7 @@ pub(super) fn read(file: &File, seal: &Seal) -> io::Result<Result<Vec<Position>,
         match decode(seal, slot) {
             Some(at) => found.push(at),
             None if slot.iter().all(|byte| *byte == b' ') => {}
-            None => return Ok(Err("the head was changed".into())),
+            None => return Ok(Err("the head was changed, or is of another store".into())),
         }
     }
     found.sort_by_key(|at| at.seq);

@@ -15,6 +15,7 @@
 mod export;
 mod head;
 mod key;
+mod key_name;
 mod line;
 mod name;
 mod open_chain;

@@ -6,7 +6,7 @@ use super::line::MAX_LINE;
 use super::open_chain::OpenChain;
 use super::open_chains::OpenChains;
 use super::settings::{ChainSettings, Figures, SYNC_EVERY};
-use super::{Chain, ChainKeys};
+use super::{Chain, ChainKeys, key_name};
 use crate::{Durability, Event, OnFailure, Recording, Sink, SinkError};
 
 /// What a line adds to its event: number, time, seal.
@@ -27,10 +27,13 @@ impl ChainSink {
     /// Opens the chains below `root`, which is `audit` in the data directory, and the host's own at once.
     ///
     /// # Errors
-    /// The host's chain cannot be written, is damaged, or another process writes it.
+    /// The host's chain cannot be written, is damaged or of another store, or another process writes it.
     pub fn open(root: &Path, keys: Arc<dyn ChainKeys>, settings: ChainSettings) -> Result<Self, SinkError> {
+        let keys_of = Arc::clone(&keys);
         let chains = Arc::new(OpenChains::new(root.to_owned(), keys, settings));
+        key_name::check(root, &*keys_of)?;
         chains.open(&Chain::Host)?;
+        key_name::keep(root, &*keys_of)?;
         let (ticking, stop) = channel();
         let weak = Arc::downgrade(&chains);
         std::thread::Builder::new()

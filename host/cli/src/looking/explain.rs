@@ -5,7 +5,7 @@ use toolhost_egress::judge;
 use toolhost_gateway::admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Explained, RuleRow};
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
-use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret};
+use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret, UnixTime};
 use toolhost_vault::{CredentialInfo, CredentialKey};
 use url::Url;
 
@@ -130,7 +130,7 @@ impl Looking {
             let stored = self.stored(&key).await?;
             let is_over = stored
                 .as_ref()
-                .is_some_and(|stored| stored.expires_at.is_some_and(|end| end <= now()));
+                .is_some_and(|stored| stored.expires_at.is_some_and(|end| end <= UnixTime::now().secs()));
             let note = match provider {
                 _ if is_over => Some("it has expired".to_owned()),
                 Some(provider) => Some(format!(
@@ -234,10 +234,4 @@ pub(super) fn base(
     template
         .fill(|name| attributes.get(name).cloned())
         .map_err(|why| why.to_string())
-}
-
-fn now() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(u64::MAX, |since| since.as_secs())
 }

@@ -1,9 +1,9 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use toolhost_gateway::admin::{AdminError, TestStep, Tested, UserName};
 use toolhost_identity::{Operator, TenantId};
-use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, ErrorCode};
+use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, ErrorCode, UnixTime};
 use toolhost_vault::{CredentialKey, UserId};
 
 use super::explain::base;
@@ -89,7 +89,7 @@ impl Looking {
             say(false, format!("there is no provider {}", connection.credentials));
             return None;
         };
-        let until = SystemTime::now() + PROVIDER;
+        let until = UnixTime::now().after(PROVIDER);
         match tokio::time::timeout(PROVIDER, provider.get_until(key, until)).await {
             Err(_) => say(false, format!("{} did not answer in time", self.kind(connection))),
             Ok(Err(why)) => say(false, format!("{}: {why}", self.kind(connection))),

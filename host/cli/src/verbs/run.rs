@@ -104,7 +104,7 @@ async fn over_http(
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &listeners, &network, Arc::clone(&directory), kept)?;
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.switching(setup, Arc::clone(&ground.audit));
+    let switching = choosing.switching(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     let authority = choosing.credentials;
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
@@ -128,7 +128,7 @@ async fn over_http(
         grants,
     } = served;
     let sink = Arc::clone(&ground.audit);
-    let logins = wiring::logins(setup, &network, ground.vault(), &public_url, sink)?;
+    let logins = wiring::logins(setup, &network, ground.kept.as_ref(), &public_url, sink)?;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     wiring::follow(&ground, &switching, &shutdown);
     let looking = Looking {
@@ -183,7 +183,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         }
     };
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.switching(setup, Arc::clone(&ground.audit));
+    let switching = choosing.switching(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     wiring::follow(&ground, &switching, &shutdown);
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     let caller = caller.with_switching(switching);

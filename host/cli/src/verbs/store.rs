@@ -55,8 +55,14 @@ async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> a
         )
         .into());
     }
+    if !directory.is_dir() {
+        let path = directory.display();
+        return Err(Failure::usage(format!("{path} is no directory with a backup")).into());
+    }
     let chains = reach.config.chains;
-    let (kept, restored) = Taken::take(&reach.data)?.restore(directory, chains).await?;
+    let (kept, restored) = Taken::take_sealed(&reach.data)?
+        .restore(directory, chains)
+        .await?;
     kept.audit.sync_all();
     let rows = restored
         .into_iter()

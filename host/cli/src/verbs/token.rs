@@ -1,8 +1,9 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
 use toolhost_identity::{IssuerRules, KeySet, PrincipalKind};
+use toolhost_policy::UnixTime;
 use toolhost_tenancy::dev::{DevKey, DevKeyError, Inspection, MintRequest, inspect};
 use toolhost_tenancy::{IssuerConfig, KeySource};
 
@@ -61,7 +62,7 @@ fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
     if args.key_only {
         return Ok(());
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now = now()?;
     let request = MintRequest {
         tenant: args.tenant.clone(),
         tenant_claim: args.tenant_claim.clone(),
@@ -128,7 +129,7 @@ fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
         .iter()
         .map(rules)
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now = now()?;
     let inspection =
         inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
     let failed = !issuers.is_empty() && !inspection.would_pass();
@@ -155,4 +156,11 @@ fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)>
         KeySource::Url(_) | KeySource::Discovery => None,
     };
     Ok((rules, keys))
+}
+
+/// In Unix seconds.
+fn now() -> anyhow::Result<u64> {
+    let broken =
+        || Failure::usage("the clock of this machine is before 2026, so no expiry can be judged; set it");
+    Ok(UnixTime::now().known().ok_or_else(broken)?)
 }

@@ -10,8 +10,8 @@ use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::migrate::{Moved, migrate};
 use toolhost_store::postgres::PostgresSettings;
 use toolhost_store::{
-    DataDir, EmbeddedSettings, Kept as StoreKept, Outcome, PostgresStore, Restored, SledStore, Store,
-    StoreError, Which,
+    DataDir, EmbeddedSettings, Kept as StoreKept, Outcome, PostgresStore, Restored, SledStore, StateSealer,
+    Store, StoreError, Which,
 };
 use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
 use toolhost_tools::Assignments;
@@ -38,6 +38,7 @@ pub(crate) struct Kept {
     pub(crate) data_dir: PathBuf,
     pub(crate) store: Arc<dyn StoreKept>,
     pub(crate) vault: SealedVault,
+    pub(crate) states: Arc<StateSealer>,
     pub(crate) directory: Arc<StoredDirectory>,
     pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) quarantine: Arc<Quarantine>,
@@ -66,6 +67,24 @@ struct Opened {
 }
 
 impl Taken {
+    /// As [`Taken::take`], for what was sealed before: the master key is there, or nothing is made.
+    ///
+    /// # Errors
+    /// As [`Taken::take`], and there is no master key.
+    pub(crate) fn take_sealed(data: &Data) -> anyhow::Result<Self> {
+        let path = data.dir.join(MASTER_KEY);
+        if data.master_key.is_none() && !path.exists() {
+            let path = path.display();
+            return Err(Failure::usage(format!(
+                "a backup opens with the master key that its host had, and {path} is not there: put its copy there, or name it with --master-key"
+            ))
+            .into());
+        }
+        // One that cannot be read is said before the directory is made.
+        master_key(data)?;
+        Self::take(data)
+    }
+
     /// Takes the directory's lock and reads the master key, which is made at the first use.
     ///
     /// # Errors
@@ -92,6 +111,7 @@ impl Taken {
         may_provision: &[(String, u32)],
     ) -> anyhow::Result<Kept> {
         let data_dir = self.dir.path().to_owned();
+        refuse_other_store(&data_dir, self.postgres.as_ref()).await?;
         let master_key = self.master_key;
         let opened = match &self.postgres {
             None => {
@@ -105,12 +125,6 @@ impl Taken {
                 }
             }
             Some(settings) => {
-                if has_embedded(&data_dir) {
-                    tracing::warn!(
-                        directory = %data_dir.display(),
-                        "[store] kind = \"postgres\", and what the embedded store of the data directory has is not used: host store migrate moves it"
-                    );
-                }
                 let (store, keyring) = server(settings, self.master).await?;
                 Opened {
                     data_dir,
@@ -129,24 +143,29 @@ impl Taken {
     /// # Errors
     /// No server is named; there is nothing to move; as [`migrate()`](toolhost_store::migrate::migrate()).
     pub(crate) async fn migrate(data: &Data, to_server: bool) -> anyhow::Result<Vec<Moved>> {
-        let Self {
-            dir,
-            master,
-            postgres,
-            ..
-        } = Self::take(data)?;
-        // Each store has the keys wrapped for itself, with the one master key.
-        let (other, _) = master_key(data)?;
-        let settings = postgres.ok_or_else(|| {
-            Failure::usage(
+        // What is missing is said before a directory or a key is made.
+        let Some(settings) = data.postgres.as_ref().map(postgres::settings).transpose()? else {
+            return Err(Failure::usage(
                 "host store migrate needs [store] kind = \"postgres\" with url, which names the server",
             )
-        })?;
+            .into());
+        };
+        if to_server && !has_embedded(&data.dir) {
+            let path = data.dir.display();
+            return Err(Failure::usage(format!("{path} has no embedded store to move")).into());
+        }
+        if !to_server
+            && !PostgresStore::is_made(&settings)
+                .await
+                .map_err(postgres::refusal)?
+        {
+            let text = "the server has no store of this prefix to move; see [store] url and prefix";
+            return Err(Failure::usage(text).into());
+        }
+        let Self { dir, master, .. } = Self::take(data)?;
+        // Each store has the keys wrapped for itself, with the one master key.
+        let (other, _) = master_key(data)?;
         if to_server {
-            if !has_embedded(dir.path()) {
-                let path = dir.path().display();
-                return Err(Failure::usage(format!("{path} has no embedded store to move")).into());
-            }
             let (from, _) = embedded(dir, master).await?;
             let keyring = Keyring::in_postgres(&settings, other).await;
             let keyring = Arc::new(keyring.map_err(postgres::refusal)?);
@@ -234,6 +253,43 @@ fn keyring(dir: &Path, master: MasterKey) -> Result<Keyring, Failure> {
     Keyring::open(dir, master).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// Refuses a data directory whose store is elsewhere, before anything is made: in the other kind of store, which has not been
+/// moved yet, or gone.
+async fn refuse_other_store(dir: &Path, server: Option<&PostgresSettings>) -> anyhow::Result<()> {
+    let has_chains = has_any(&Admin::audit_root(dir));
+    let path = dir.display();
+    let Some(settings) = server else {
+        if has_chains && !has_embedded(dir) {
+            return Err(Failure::usage(format!(
+                "{path} has audit chains and no embedded store: where the store is in PostgreSQL, name it in [store], or move it with host store migrate --from postgres --to embedded --data-dir DIR; where it is lost, bring it back with host store restore; to begin anew, move {path}/audit away"
+            ))
+            .into());
+        }
+        return Ok(());
+    };
+    if !(has_chains || has_embedded(dir))
+        || PostgresStore::is_made(settings)
+            .await
+            .map_err(postgres::refusal)?
+    {
+        return Ok(());
+    }
+    let text = if has_embedded(dir) {
+        format!(
+            "{path} has an embedded store, and the server of [store] has none yet: host store migrate --from embedded --to postgres moves it there; to begin with an empty store instead, name another [data] dir"
+        )
+    } else {
+        format!(
+            "{path} has audit chains of another store, and the server of [store] has none: name the database that they belong to in [store] url and prefix; to begin with an empty store, name another [data] dir"
+        )
+    };
+    Err(Failure::usage(text).into())
+}
+
+fn has_any(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Whether an embedded store was made in a data directory.
 pub(crate) fn has_embedded(dir: &Path) -> bool {
     dir.join(EMBEDDED).exists()
@@ -283,6 +339,7 @@ impl Kept {
         };
         let audit = Arc::new(ChainSink::open(&root, keys, chains)?);
         let vault = SealedVault::new(Arc::clone(&records), Arc::clone(&keyring));
+        let states = StateSealer::new(Arc::clone(&records), Arc::clone(&keyring));
         // Where nobody can be told of changes, this process has the store alone.
         let (freshness, max_age) = match records.changes() {
             None => (Freshness::Sole, None),
@@ -316,6 +373,7 @@ impl Kept {
             data_dir,
             store,
             vault,
+            states: Arc::new(states),
             directory,
             provisioner,
             assignments,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use toolhost_audit::{ConfigurationLoaded, Event, HostStarted, HostStopped, Sink};
 use toolhost_egress::Quarantine;
 use toolhost_identity::{Operator, TenantSpace};
-use toolhost_store::{Kv, KvQuota, MemoryStore, Store};
+use toolhost_store::{Kv, KvQuota, MemoryStore, StateSealer, Store};
 use toolhost_tools::Assignments;
 use toolhost_vault::SealedVault;
 
@@ -20,6 +20,8 @@ pub(crate) struct Ground {
     /// Which connections plugins may not use for a tenant any more.
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) audit: Arc<dyn Sink>,
+    /// Seals what clients carry.
+    pub(crate) states: Arc<StateSealer>,
     pub(crate) kept: Option<Kept>,
 }
 
@@ -46,6 +48,7 @@ impl Ground {
                 assignments,
                 quarantine: Arc::new(Quarantine::new(Arc::clone(&store))),
                 kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
+                states: Arc::new(StateSealer::of_process(Arc::clone(&store))?),
                 store,
                 audit: audit(setup.config.audit.as_deref())?,
                 kept: None,
@@ -58,6 +61,7 @@ impl Ground {
         Ok(Self {
             kv: Arc::new(Kv::new(Arc::clone(&store), KvQuota::default())),
             store,
+            states: Arc::clone(&kept.states),
             assignments: Arc::clone(&kept.assignments),
             quarantine: Arc::clone(&kept.quarantine),
             audit: Arc::clone(&kept.audit) as Arc<dyn Sink>,

@@ -4,10 +4,11 @@ use toolhost_audit::Sink;
 use toolhost_gateway::connect::Logins;
 use toolhost_net::Network;
 use toolhost_policy::Connection;
-use toolhost_vault::{Login, LoginSettings, SealedVault, UserAccounts};
+use toolhost_vault::{Login, LoginSettings, UserAccounts};
 use url::Url;
 
 use super::credentials::needs_vault;
+use super::data::Kept;
 use crate::config::{LoginServer, Provider};
 use crate::exit::Failure;
 use crate::setup::Setup;
@@ -19,7 +20,7 @@ use crate::setup::Setup;
 pub(crate) fn logins(
     setup: &Setup,
     network: &Arc<Network>,
-    vault: Option<&SealedVault>,
+    kept: Option<&Kept>,
     public_url: &Url,
     audit: Arc<dyn Sink>,
 ) -> Result<Option<Arc<Logins>>, Failure> {
@@ -29,7 +30,8 @@ pub(crate) fn logins(
         let Some(provider @ Provider::Login(server)) = setup.config.providers.get(name) else {
             continue;
         };
-        let vault = vault.cloned().ok_or_else(|| needs_vault(name, provider))?;
+        let vault = kept.map(|kept| kept.vault.clone());
+        let vault = vault.ok_or_else(|| needs_vault(name, provider))?;
         let settings = settings(server, connection, public_url);
         let login = settings.map(|settings| Login::new(settings, Arc::clone(network), vault));
         match login {
@@ -38,10 +40,12 @@ pub(crate) fn logins(
             None => return Err(Failure::usage("server.public_url: no page can stand beside it")),
         }
     }
-    if all.is_empty() {
+    let Some(kept) = kept.filter(|_| !all.is_empty()) else {
         return Ok(None);
-    }
-    Ok(Some(Arc::new(Logins::new(public_url.clone(), all, audit))))
+    };
+    let (directory, states) = (Arc::clone(&kept.directory), Arc::clone(&kept.states));
+    let logins = Logins::new(public_url.clone(), all, audit, directory, states);
+    Ok(Some(Arc::new(logins)))
 }
 
 fn settings(server: &LoginServer, connection: &Connection, public_url: &Url) -> Option<LoginSettings> {

@@ -153,6 +153,7 @@ pub(crate) async fn serve_plugins(
     let budgets = Budgets::new(config.tenant_limits, config.limits_of.clone());
     let tools = Tools::new(catalogue, egress, Arc::clone(&ground.audit))?
         .with_assignments(assignments)
+        .with_states(Arc::clone(&ground.states))
         .with_budgets(budgets)
         .with_cache(config.tools.cache);
     Ok(Arc::new(tools))

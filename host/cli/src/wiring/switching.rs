@@ -3,10 +3,10 @@ use std::sync::Arc;
 use toolhost_audit::Sink;
 use toolhost_gateway::Switching;
 use toolhost_net::Network;
-use toolhost_store::Store;
+use toolhost_store::{StateSealer, Store};
 use toolhost_tenancy::{
     Authority, AuthorityCredentials, AuthorityTokens, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
-    LocalAuthority, NetworkFetch, NoPreparation, Reach, Rooms, SystemClock, TenantDirectory, TokenExchange,
+    LocalAuthority, NetworkFetch, NoPreparation, Reach, Rooms, StoreClock, TenantDirectory, TokenExchange,
 };
 
 use crate::config::AuthorityKind;
@@ -36,7 +36,7 @@ impl Choosing {
         directory: Arc<dyn TenantDirectory>,
         network: &Arc<Network>,
     ) -> anyhow::Result<Self> {
-        let clock = Arc::new(SystemClock::default());
+        let clock = Arc::new(StoreClock::new(Arc::clone(&store)));
         let is_shared = store.changes().is_some();
         let rooms = Rooms {
             store,
@@ -55,13 +55,19 @@ impl Choosing {
     }
 
     /// Switching by the authority, with choices kept in the store.
-    pub(crate) fn switching(&self, setup: &Setup, audit: Arc<dyn Sink>) -> Arc<Switching> {
+    pub(crate) fn switching(
+        &self,
+        setup: &Setup,
+        audit: Arc<dyn Sink>,
+        states: Arc<StateSealer>,
+    ) -> Arc<Switching> {
         Arc::new(Switching::new(
             self.rooms.clone(),
             Arc::clone(&self.credentials),
             Arc::new(NoPreparation),
             setup.config.switch,
             audit,
+            states,
         ))
     }
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use toolhost_identity::Binding;
-use toolhost_policy::{AuthPlacement, Connection};
+use toolhost_policy::{AuthPlacement, Connection, UnixTime};
 use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
 
 use crate::{EgressCall, EgressCode, EgressFailure};
@@ -20,8 +20,8 @@ const MAX_SECRET: usize = 8 << 10;
 /// connection attaches nothing that a credential has.
 ///
 /// # Errors
-/// `not-connected`, the same for a tenant that is unknown, has none, has an expired one, or whose provider failed or
-/// did not answer in time. Nothing stands in for it (E19).
+/// `not-connected`, the same for a tenant that is unknown, has none or has an expired one; `credential-unavailable` where whoever
+/// keeps it failed or did not answer in time, which is worth trying again. Nothing stands in for it (E19).
 pub async fn credential(
     provider: Option<&dyn CredentialProvider>,
     call: &EgressCall,
@@ -40,9 +40,14 @@ pub(crate) async fn lookup(
     connection: &Connection,
 ) -> Result<Arc<Credential>, EgressFailure> {
     let found = usable(provider, call.binding(), connection, call.deadline()).await;
-    found.map_err(|reason| {
-        tracing::debug!(connection = %connection.name, call = call.id(), reason, "no usable credential");
-        let name = &connection.name;
+    found.map_err(|unusable| {
+        let (name, reason) = (&connection.name, &unusable.reason);
+        tracing::debug!(connection = %name, call = call.id(), reason, "no usable credential");
+        if let Some(wait) = unusable.wait {
+            call.wait_for_credential(wait);
+            let message = format!("the credential of connection {name} cannot be had now; try again");
+            return EgressFailure::new(EgressCode::CredentialUnavailable, message);
+        }
         let message = match provider.and_then(|provider| provider.connect_at(name)) {
             // The page alone, and no way past it: who logs in there proves who they are.
             Some(page) => format!("connection {name} has no account of yours yet; connect one at {page}"),
@@ -65,7 +70,8 @@ pub(crate) async fn usable_credential(
     if !needs_credential(connection) && connection.provide.is_empty() {
         return Ok(None);
     }
-    usable(provider, binding, connection, deadline).await.map(Some)
+    let found = usable(provider, binding, connection, deadline).await;
+    found.map(Some).map_err(|unusable| unusable.reason)
 }
 
 async fn usable(
@@ -73,7 +79,7 @@ async fn usable(
     binding: &Binding,
     connection: &Connection,
     deadline: Instant,
-) -> Result<Arc<Credential>, String> {
+) -> Result<Arc<Credential>, Unusable> {
     let provider = provider.ok_or_else(|| format!("no provider {:?}", connection.credentials))?;
     let key = CredentialKey::of(binding, connection);
     let end = Instant::now()
@@ -81,13 +87,32 @@ async fn usable(
         .unwrap_or(deadline)
         .min(deadline);
     let left = deadline.saturating_duration_since(Instant::now());
-    let until = SystemTime::now().checked_add(left).unwrap_or(UNIX_EPOCH);
+    let until = UnixTime::now().after(left);
     let found = tokio::time::timeout_at(end.into(), provider.get_for(binding, &key, until)).await;
     let credential = found
-        .map_err(|_| "the provider did not answer in time".to_owned())?
-        .map_err(|error| error.to_string())?;
-    check(&credential, connection)?;
+        .map_err(|_| Unusable {
+            reason: "the provider did not answer in time".to_owned(),
+            wait: Some(None),
+        })?
+        .map_err(|error| Unusable {
+            reason: error.to_string(),
+            wait: error.is_temporary().then(|| error.public().retry_after),
+        })?;
+    check(&credential, connection).map_err(str::to_owned)?;
     Ok(credential)
+}
+
+/// Why there is no credential, for the log.
+struct Unusable {
+    reason: String,
+    /// Whether it may be there later, and where it is known after how many seconds.
+    wait: Option<Option<u64>>,
+}
+
+impl From<String> for Unusable {
+    fn from(reason: String) -> Self {
+        Self { reason, wait: None }
+    }
 }
 
 /// Whether anything of a credential goes on the wire.
@@ -101,10 +126,7 @@ fn needs_credential(connection: &Connection) -> bool {
 }
 
 fn check(credential: &Credential, connection: &Connection) -> Result<(), &'static str> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(u64::MAX, |now| now.as_secs());
-    if credential.expires_at.is_some_and(|end| end <= now) {
+    if !credential.is_valid_at(UnixTime::now()) {
         return Err("it has expired");
     }
     if matches!(connection.auth, AuthPlacement::None) {
@@ -170,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_provider_that_hangs_ends_in_not_connected() {
+    async fn a_provider_that_hangs_is_worth_trying_again() {
         let (provider, connection) = (
             Provider::hanging(),
             connection("billing", "https://billing.example.com"),
@@ -180,7 +202,8 @@ mod tests {
             Duration::from_millis(20),
         );
         let failure = credential(Some(&provider), &call, &connection).await.unwrap_err();
-        assert_eq!((failure.code, failure.sent), (EgressCode::NotConnected, false));
+        let unavailable = EgressCode::CredentialUnavailable;
+        assert_eq!((failure.code, failure.sent), (unavailable, false));
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use toolhost_policy::{Connection, PluginName};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     space: TenantSpace,
+    /// A tenant of the same id that was added since is another one.
+    incarnation: u64,
     owner: OwnerId,
     /// A switch to another tenant and back is another generation.
     generation: u64,
@@ -20,6 +22,7 @@ impl Place {
     pub(super) fn of(binding: &Binding, plugin: &PluginName, connection: &Connection) -> Self {
         Self {
             space: binding.space(),
+            incarnation: binding.incarnation(),
             owner: binding.owner(),
             generation: binding.generation(),
             grant: binding.grant(),

@@ -8,31 +8,30 @@
 //! ```
 //!
 //! A browser has no token, so the link stands for the caller who asked for it, and the cookie for the browser that said
-//! yes. What must never happen here: an account that is stored as anybody's but the caller's who asked; an answer that is
+//! yes. Both are sealed and kept nowhere, so each step may come to another host of the installation. What must never happen
+//! here: an account that is stored as anybody's but the caller's who asked; an answer that is
 //! taken from another browser than the one that was sent away; a page that another site can show, or that runs a script.
 
-mod once;
 mod pages;
+mod request;
 mod routes;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use toolhost_audit::{ChangeAction, CredentialChanged, Event, Sink};
-use toolhost_identity::{Binding, OwnerId};
-use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError};
-use toolhost_vault::{LOGIN_TIME, Login, UserAccounts};
+use toolhost_identity::Binding;
+use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError, UnixTime};
+use toolhost_store::StateSealer;
+use toolhost_tenancy::StoredDirectory;
+use toolhost_vault::{Login, UserAccounts};
 use url::Url;
 
-use once::Once;
+use request::{LINK_TIME, LoginRequest};
 
 pub(crate) use routes::{agree, callback, login};
-
-/// For how long a link may be opened: the time that a person needs to change to a browser.
-const LINK_TIME: Duration = Duration::from_secs(300);
 
 /// A link to the page where a caller connects an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,41 +51,25 @@ pub struct LoginLink {
     pub subject: String,
 }
 
-/// Whose account, and for what.
-#[derive(Debug, Clone)]
-struct Asked {
-    binding: Binding,
-    /// Of the binding, computed once: it is compared with that of every other login that is open.
-    owner: OwnerId,
-    connection: ConnectionName,
-}
-
-impl once::Whose for Asked {
-    fn is_same(&self, other: &Self) -> bool {
-        self.connection == other.connection && self.owner == other.owner
-    }
-
-    fn is_of_one_tenant(&self, other: &Self) -> bool {
-        self.binding.tenant() == other.binding.tenant()
-    }
-}
-
 /// The connections whose users connect accounts of their own.
 pub struct Logins {
     public_url: Url,
     connections: BTreeMap<ConnectionName, (Arc<Connection>, Login)>,
     audit: Arc<dyn Sink>,
-    links: Once<Asked>,
-    visits: Once<Asked>,
+    directory: Arc<StoredDirectory>,
+    states: Arc<StateSealer>,
 }
 
 impl Logins {
-    /// `public_url` is the URL of the MCP endpoint, beside which the pages are.
+    /// `public_url` is the URL of the MCP endpoint, beside which the pages are. `states` seals what browsers carry, and
+    /// `directory` says whether a login's tenant is still there.
     #[must_use]
     pub fn new(
         public_url: Url,
         connections: impl IntoIterator<Item = (Arc<Connection>, Login)>,
         audit: Arc<dyn Sink>,
+        directory: Arc<StoredDirectory>,
+        states: Arc<StateSealer>,
     ) -> Self {
         let connections = connections
             .into_iter()
@@ -96,15 +79,15 @@ impl Logins {
             public_url,
             connections,
             audit,
-            links: Once::new(LINK_TIME),
-            visits: Once::new(LOGIN_TIME),
+            directory,
+            states,
         }
     }
 
     /// A link for a verified caller, good once and for five minutes.
     ///
     /// # Errors
-    /// There is no such connection, the caller may not use it, or too many links are open.
+    /// There is no such connection, or the caller may not use it.
     pub fn link(&self, binding: &Binding, connection: &str) -> Result<LoginLink, PublicError> {
         let known = ConnectionName::parse(connection).ok();
         let known = known.and_then(|name| self.connections.get(&name));
@@ -117,20 +100,15 @@ impl Logins {
             let text = "this kind of caller may not use the connection";
             return Err(PublicError::new(ErrorCode::Forbidden, text).about("connection"));
         }
-        let asked = Asked {
-            binding: binding.clone(),
-            owner: binding.owner(),
-            connection: known.name.clone(),
-        };
-        let ticket = once::random()?;
-        self.links.put(&ticket, asked)?;
+        Login::account(binding, known).map_err(|error| error.public())?;
+        let ticket = LoginRequest::new(binding, &self.directory).ticket(&self.states, &known.name)?;
+        let expires_at = UnixTime::now().after(LINK_TIME).secs();
         let page = UserAccounts::page(&self.public_url, &known.name, "login");
         let mut url = page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;
         url.query_pairs_mut().append_pair("ticket", &ticket);
-        let end = SystemTime::now() + LINK_TIME;
         Ok(LoginLink {
             url: url.into(),
-            expires_at: end.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            expires_at,
             connection: known.name.to_string(),
             tenant: binding.tenant().to_string(),
             issuer: principal.issuer().to_owned(),
@@ -138,15 +116,19 @@ impl Logins {
         })
     }
 
-    async fn record(&self, asked: &Asked, version: u64) -> Result<(), PublicError> {
-        let subject = asked.binding.principal().subject();
+    async fn record(
+        &self,
+        login: &LoginRequest,
+        connection: &ConnectionName,
+        version: u64,
+    ) -> Result<(), PublicError> {
         let event = CredentialChanged {
-            tenant: asked.binding.tenant().to_string(),
-            connection: asked.connection.to_string(),
-            user: Some(subject.to_owned()),
+            tenant: login.tenant.clone(),
+            connection: connection.to_string(),
+            user: Some(login.subject.clone()),
             action: ChangeAction::Set,
             version,
-            by: subject.to_owned(),
+            by: login.subject.clone(),
         };
         self.audit
             .record(&Event::CredentialChanged(event))

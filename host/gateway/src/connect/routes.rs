@@ -7,10 +7,13 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 use toolhost_policy::ConnectionName;
+use toolhost_store::StateError;
+use toolhost_vault::{CodeVerifier, LoginAnswer};
 use url::form_urlencoded;
 
+use super::Logins;
 use super::pages::{Consent, consent, said};
-use super::{Logins, once};
+use super::request::{LoginRequest, random};
 use crate::body;
 use crate::problem::not_found;
 
@@ -20,11 +23,14 @@ const COOKIE: &str = "__Host-toolhost-login";
 /// How long a browser keeps it: the link's time and the login's.
 const COOKIE_SECONDS: u64 = 900;
 
-/// A ticket, a check and a cookie: 256 bits in base64url.
+/// A check and a cookie: 256 bits in base64url.
 const TEXT: usize = 43;
 
-/// A form of two short texts, in bytes.
-const MAX_FORM: usize = 1 << 10;
+/// The longest ticket: a tenant, an issuer and a subject at their longest, escaped and sealed.
+const MAX_TEXT: usize = 8 << 10;
+
+/// A form of a ticket and a check, in bytes.
+const MAX_FORM: usize = 9 << 10;
 
 type Known = Extension<Option<Arc<Logins>>>;
 
@@ -45,27 +51,29 @@ pub(crate) async fn login(
         );
         return said(StatusCode::BAD_REQUEST, "No link", &text);
     };
-    let asked = logins
-        .links
-        .look(&ticket)
-        .filter(|asked| asked.connection == name);
-    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+    let asked = match LoginRequest::of_ticket(&logins.states, &name, &ticket).await {
+        Ok(asked) => asked,
+        Err(error) => return refused(&error),
+    };
+    let Some((connection, login)) = logins.connections.get(&name) else {
         return over();
     };
+    if !asked.is_served(&logins.directory).await {
+        return over();
+    }
     let (cookie, is_new) = match cookie(&headers) {
         Some(cookie) => (cookie, false),
-        None => match once::random() {
+        None => match random() {
             Ok(cookie) => (cookie, true),
             Err(error) => return said(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message),
         },
     };
-    let principal = asked.binding.principal();
     let mut page = consent(&Consent {
         connection: name.as_str(),
         description: &connection.description,
-        tenant: asked.binding.tenant().as_str(),
-        subject: principal.subject(),
-        issuer: principal.issuer(),
+        tenant: &asked.tenant,
+        subject: &asked.subject,
+        issuer: &asked.issuer,
         server: login.authorization_url(),
         scope: login.scope(),
         ticket: &ticket,
@@ -108,17 +116,23 @@ pub(crate) async fn agree(
             "The form did not come from this host's own page.",
         );
     }
-    let asked = one(&form, "ticket").and_then(|ticket| logins.links.take(&ticket));
-    let asked = asked.filter(|asked| asked.connection == name);
-    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+    let Some(ticket) = one(&form, "ticket") else {
         return over();
     };
-    let begun = login
-        .begin(&asked.binding, connection)
-        .map_err(|error| error.public());
-    let begun = begun.and_then(|url| {
-        logins.visits.put(&visit(&cookie, &name), asked)?;
-        Ok(url)
+    let asked = match LoginRequest::take_ticket(&logins.states, &name, &ticket).await {
+        Ok(asked) => asked,
+        Err(error) => return refused(&error),
+    };
+    let Some((_, login)) = logins.connections.get(&name) else {
+        return over();
+    };
+    if !asked.is_served(&logins.directory).await {
+        return over();
+    }
+    let begun = CodeVerifier::random().map_err(|error| error.public());
+    let begun = begun.and_then(|verifier| {
+        let state = asked.state(&logins.states, &name, &cookie, &verifier)?;
+        Ok(login.begin(&state, &verifier))
     });
     match begun.map(|url| HeaderValue::from_str(url.as_str())) {
         Ok(Ok(location)) => {
@@ -149,23 +163,39 @@ pub(crate) async fn callback(
     let Some((logins, name)) = known(logins, &name) else {
         return not_found();
     };
-    // Login CSRF: an answer that somebody else got, sent here with this browser, finds no visit of its own.
-    let asked = cookie(&headers).and_then(|cookie| logins.visits.take(&visit(&cookie, &name)));
-    let (Some(asked), Some((connection, login))) = (asked, logins.connections.get(&name)) else {
+    let Some((_, login)) = logins.connections.get(&name) else {
+        return not_found();
+    };
+    let not_begun = || {
         let text = "This login was not begun in this browser, or its time is over. Nothing was connected; ask for a new link.";
-        return said(StatusCode::BAD_REQUEST, "Not begun here", text);
+        said(StatusCode::BAD_REQUEST, "Not begun here", text)
+    };
+    // Login CSRF: an answer that somebody else got, sent here with this browser, has a state of another cookie.
+    let (Some(cookie), Ok(answer)) = (
+        cookie(&headers),
+        LoginAnswer::read(query.as_deref().unwrap_or_default()),
+    ) else {
+        return not_begun();
+    };
+    let taken = LoginRequest::take_state(&logins.states, &name, &cookie, answer.state()).await;
+    let (asked, verifier) = match taken {
+        Ok(taken) => taken,
+        Err(StateError::Invalid) => return not_begun(),
+        Err(error) => return refused(&error),
     };
     let finished = async {
         // Announced before it is made, as every change of a credential is.
-        logins.record(&asked, 0).await?;
-        let stored = login
-            .finish(&asked.binding, connection, query.as_deref().unwrap_or_default())
-            .await
-            .map_err(|error| {
-                tracing::warn!(connection = %name, %error, "a login was not finished");
-                error.public()
-            })?;
-        logins.record(&asked, stored.version).await
+        logins.record(&asked, &name, 0).await?;
+        let stored = async {
+            let account = asked.account(&name)?;
+            let serves = || asked.is_served(&logins.directory);
+            login.finish(&account, &verifier, answer, serves).await
+        };
+        let stored = stored.await.map_err(|error| {
+            tracing::warn!(connection = %name, %error, "a login was not finished");
+            error.public()
+        })?;
+        logins.record(&asked, &name, stored.version).await
     };
     match finished.await {
         Ok(()) => said(
@@ -194,6 +224,21 @@ fn over() -> Response {
     said(StatusCode::GONE, "Over", text)
 }
 
+/// What a link or a state is answered that cannot be taken.
+fn refused(error: &StateError) -> Response {
+    match error {
+        StateError::Invalid => over(),
+        StateError::Store(error) => {
+            tracing::error!(%error, "whether a login was used cannot be known");
+            said(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not now",
+                "Open the link again in a moment.",
+            )
+        }
+    }
+}
+
 /// The one value of a name in a form or a query, where it has the form that ours have.
 fn one(pairs: &[u8], name: &str) -> Option<String> {
     let mut values = form_urlencoded::parse(pairs).filter(|(own, _)| own == name);
@@ -203,7 +248,7 @@ fn one(pairs: &[u8], name: &str) -> Option<String> {
 
 fn is_text(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.len() == TEXT && text.bytes().all(fits)
+    (TEXT..=MAX_TEXT).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// The browser's cookie; two of them are none.
@@ -215,7 +260,7 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(name, _)| *name == COOKIE);
     let (_, value) = own.next()?;
-    (own.next().is_none() && is_text(value)).then(|| value.to_owned())
+    (own.next().is_none() && value.len() == TEXT && is_text(value)).then(|| value.to_owned())
 }
 
 /// What a form carries that only a page of ours could know.
@@ -223,10 +268,6 @@ fn check(cookie: &str) -> String {
     use base64::Engine as _;
     let digest = Sha256::digest(format!("form {cookie}").as_bytes());
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest)
-}
-
-fn visit(cookie: &str, connection: &ConnectionName) -> String {
-    format!("{cookie} {connection}")
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use super::listed::Listed;
 use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
 use super::pages::Pages;
 use super::parked::InUse;
+use super::questions::{Elsewhere, Questions, deliver};
 use super::replay::{LAST_EVENT_ID, stream};
 use super::stream::{Ending, end_of};
 use crate::auth::Caller;
@@ -47,6 +48,7 @@ pub(crate) struct Mcp {
     pub(super) owners: SessionOwners,
     pub(super) in_use: Arc<InUse>,
     written: Arc<Written>,
+    questions: Arc<Questions>,
     turns: Box<[Mutex<()>]>,
     hasher: RandomState,
     pages: Arc<Pages>,
@@ -75,6 +77,7 @@ impl Mcp {
             owners: SessionOwners::new(),
             in_use: Arc::default(),
             written: Arc::default(),
+            questions: Arc::new(Questions::new(RandomState::new().hash_one(0))),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             pages: Arc::default(),
@@ -161,6 +164,7 @@ pub(crate) async fn endpoint(
         switching: Arc::clone(switching),
         caller: caller.clone(),
         written: Arc::clone(&mcp.written),
+        questions: Arc::clone(&mcp.questions),
         in_use: in_use.as_ref().map(Arc::downgrade),
     });
     if let (Session::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
@@ -184,6 +188,12 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
+    if let (Session::Own(id), Some(kept), &Method::POST) = (&session, &kept, &method)
+        && let Some(elsewhere) = mcp.questions.elsewhere(&body)
+        && let Some(response) = hand_over(kept, id, elsewhere, &body).await
+    {
+        return response;
+    }
     let plain = Plain {
         doors: &doors,
         caller: &caller,
@@ -287,6 +297,33 @@ pub(crate) async fn endpoint(
         mcp.handlers.put(id, &handler);
     }
     ending(Arc::clone(&doors), caller, response, method == Method::GET)
+}
+
+/// Hands a client's message to the host that may wait for it. `None`: the transport of this one has its part in it too.
+async fn hand_over(kept: &Kept, id: &str, elsewhere: Elsewhere, body: &[u8]) -> Option<Response> {
+    let is_answer = matches!(elsewhere, Elsewhere::Answer(_));
+    let log = match kept.switching.log(id, &kept.caller).await {
+        Ok(log) if is_answer || log.is_shared() => log,
+        Ok(_) => return None,
+        Err(error) => return Some(problem(&error)),
+    };
+    match deliver(&log, elsewhere, body).await {
+        Ok(true) if is_answer => {
+            let mut accepted = Response::new(Body::empty());
+            *accepted.status_mut() = StatusCode::ACCEPTED;
+            Some(accepted)
+        }
+        Ok(true) => None,
+        Ok(false) => {
+            let text =
+                "nobody waits for this answer any more: the host that asked has stopped; call the tool again";
+            Some(problem(
+                &PublicError::new(ErrorCode::InvalidRequest, text).about("id"),
+            ))
+        }
+        Err(error) if is_answer => Some(problem(&error.public())),
+        Err(_) => None,
+    }
 }
 
 /// A stream that ends with its caller's right to it; any other response as it is.

@@ -14,11 +14,12 @@ use rmcp::transport::streamable_http_server::session::{
     SessionStoreError,
 };
 use serde_json::json;
-use tokio::sync::mpsc;
-use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
+use tokio::sync::{mpsc, watch};
+use toolhost_tenancy::{EventReader, MAX_EVENT_BYTES, SessionLog};
 
 use super::parked::Using;
 use super::place::{Place, STANDALONE, Stream};
+use super::questions::{Questions, Watch, keep_question};
 use crate::auth::Caller;
 use crate::sse;
 use crate::switching::{Switching, kept_in_log};
@@ -47,6 +48,7 @@ pub(super) struct Kept {
     pub(super) switching: Arc<Switching>,
     pub(super) caller: Caller,
     pub(super) written: Arc<Written>,
+    pub(super) questions: Arc<Questions>,
     /// The session that the request came in, which stays here until its answer was made. The transport keeps this as long as
     /// the session is here, so it is the request that holds it.
     pub(super) in_use: Option<Weak<Using>>,
@@ -104,7 +106,11 @@ impl SessionManager for Sessions {
         {
             // What no request asked for is kept whether somebody listens or not; whoever does reads what is kept.
             let standalone = self.local.create_standalone_stream(id).await?;
-            tokio::spawn(keep_standalone(standalone.boxed(), log));
+            tokio::spawn(keep_standalone(
+                standalone.boxed(),
+                log,
+                Arc::clone(&kept.questions),
+            ));
         }
         Ok(answer)
     }
@@ -122,11 +128,15 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        let request = match &message {
+            JsonRpcMessage::Request(request) => Some(request.id.clone()),
+            _ => None,
+        };
         let events = self.local.create_stream(id, message).await?;
         let Some(kept) = &self.kept else {
             return Ok(Box::pin(events) as Events);
         };
-        let (Ok(log), Some(stream)) = (kept.log(id).await, Stream::random()) else {
+        let (Ok(log), Some(stream), Some(request)) = (kept.log(id).await, Stream::random(), request) else {
             return Ok(Box::pin(events) as Events);
         };
         let (sender, mut receiver) = mpsc::channel(WAITING);
@@ -135,15 +145,40 @@ impl SessionManager for Sessions {
             Arc::clone(&kept.written),
             kept.in_use.as_ref().and_then(Weak::upgrade),
         );
+        let (asks, is_asked) = watch::channel(false);
+        let call = Call {
+            log,
+            stream,
+            request,
+            questions: Arc::clone(&kept.questions),
+            asks,
+        };
+        let (local, session) = (Arc::clone(&self.local), id.clone());
         tokio::spawn(async move {
-            keep(events.boxed(), log, stream, sender, written).await;
+            // Before the client has anything to answer.
+            let reader = match call.log.is_shared() {
+                true => call.log.from_now().await.ok(),
+                false => None,
+            };
+            let watching = call.watch(reader, is_asked, &local, &session);
+            tokio::select! {
+                () = keep(events.boxed(), &call, sender, written) => {}
+                () = watching => {}
+            }
             drop(in_use);
         });
         let events = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
         Ok(Box::pin(events) as Events)
     }
 
-    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
+    async fn accept_message(
+        &self,
+        id: &SessionId,
+        mut message: ClientJsonRpcMessage,
+    ) -> Result<(), Self::Error> {
+        if let Some(kept) = &self.kept {
+            kept.questions.inward(&mut message);
+        }
         self.local.accept_message(id, message).await
     }
 
@@ -189,32 +224,80 @@ impl SessionStore for Kept {
     }
 }
 
-async fn keep_standalone(mut events: BoxStream<'static, ServerSseMessage>, log: SessionLog) {
+async fn keep_standalone(
+    mut events: BoxStream<'static, ServerSseMessage>,
+    log: SessionLog,
+    questions: Arc<Questions>,
+) {
     while let Some(event) = events.next().await {
-        if let Some(message) = event.message {
+        if let Some(mut message) = event.message {
+            questions.outward(Arc::make_mut(&mut message));
             kept_in_log(&log, STANDALONE, &written(&message)).await;
         }
     }
 }
 
-/// Hands each event on, and then keeps it: a client that has it needs nothing of the store.
-async fn keep(
-    mut events: BoxStream<'static, ServerSseMessage>,
+/// A call whose events are kept.
+struct Call {
     log: SessionLog,
     stream: Stream,
+    request: RequestId,
+    questions: Arc<Questions>,
+    /// Whether it waits for an answer.
+    asks: watch::Sender<bool>,
+}
+
+impl Call {
+    /// Takes what other hosts got for the call, where there are others. It does not end before the call does.
+    async fn watch(
+        &self,
+        reader: Option<EventReader>,
+        is_asked: watch::Receiver<bool>,
+        local: &LocalSessionManager,
+        session: &SessionId,
+    ) {
+        if let Some(reader) = reader {
+            let watch = Watch {
+                log: self.log.clone(),
+                questions: Arc::clone(&self.questions),
+                request: self.request.clone(),
+                is_asked,
+            };
+            watch.watch(reader, local, session).await;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Hands each event on, and then keeps it: a client that has it needs nothing of the store. A question is kept before: whoever
+/// answers it elsewhere finds it.
+async fn keep(
+    mut events: BoxStream<'static, ServerSseMessage>,
+    call: &Call,
     client: mpsc::Sender<ServerSseMessage>,
     streams: Arc<Written>,
 ) {
-    let mut index = 0;
+    let Call { log, stream, .. } = call;
+    let (mut index, stream) = (0, *stream);
     while let Some(mut event) = events.next().await {
         let place = Place { stream, index };
         index += 1;
         event.event_id = Some(place.to_string());
-        let message = event.message.clone();
+        if let Some(message) = &mut event.message {
+            let asks = call.questions.outward(Arc::make_mut(message));
+            if asks {
+                if log.is_shared() {
+                    keep_question(log, message, place, &call.request).await;
+                }
+                kept_in_log(log, &place.label(false), &written(message)).await;
+            }
+            call.asks.send_replace(asks);
+        }
+        let message = event.message.clone().filter(|_| !*call.asks.borrow());
         let _gone = client.send(event).await;
         if let Some(message) = message {
             let last = matches!(*message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_));
-            kept_in_log(&log, &place.label(last), &written(&message)).await;
+            kept_in_log(log, &place.label(last), &written(&message)).await;
         }
     }
     streams.lock().remove(&stream);

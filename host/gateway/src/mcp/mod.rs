@@ -14,6 +14,7 @@ mod pages;
 mod parked;
 mod place;
 mod progress;
+mod questions;
 mod replay;
 mod request;
 mod rounds;

@@ -3,7 +3,7 @@ use rmcp::model::{CallToolRequestParams, ErrorData};
 use rmcp::service::RequestContext;
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::Binding;
-use toolhost_policy::{ErrorCode, PublicError};
+use toolhost_policy::{ErrorCode, PublicError, UnixTime};
 use toolhost_tools::{CallOptions, CallOutcome, InputRequired, ModelArgs, Resume};
 
 use super::handler::Handler;
@@ -102,5 +102,5 @@ impl Handler {
 }
 
 pub(super) fn expired(who: &Who) -> bool {
-    super::stream::ends_at(&who.admitted.presented.principal) <= super::stream::unix_now()
+    super::stream::ends_at(&who.admitted.presented.principal) <= UnixTime::now().secs()
 }

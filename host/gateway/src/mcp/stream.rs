@@ -1,12 +1,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
 use toolhost_identity::{LEEWAY_SECONDS, Principal};
+use toolhost_policy::UnixTime;
 
 use crate::auth::Caller;
 use crate::gateway::Doors;
@@ -62,7 +63,10 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
     let ends_at = ends_at(caller.principal());
     let token = async {
         loop {
-            let Some(left) = ends_at.checked_sub(unix_now()).filter(|left| *left > 0) else {
+            let Some(left) = ends_at
+                .checked_sub(UnixTime::now().secs())
+                .filter(|left| *left > 0)
+            else {
                 return;
             };
             tokio::time::sleep(Duration::from_secs(left).min(RECHECK)).await;
@@ -85,13 +89,6 @@ pub(crate) async fn end_of(doors: Arc<Doors>, caller: Caller, standalone: bool) 
 /// a call that was let in is not cut off at once.
 pub(crate) fn ends_at(principal: &Principal) -> u64 {
     principal.expires_at().saturating_add(LEEWAY_SECONDS)
-}
-
-/// Seconds since 1970. A clock before that reads as the end of time, so that nothing is taken for valid.
-pub(crate) fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(u64::MAX, |since| since.as_secs())
 }
 
 #[cfg(test)]

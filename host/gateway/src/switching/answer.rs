@@ -5,6 +5,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SwitchError, Switched, To};
 use toolhost_tools::{Content, InputRequired, Resume, ToolOutput};
 
+use super::consent::Consent;
 use super::{Said, SwitchMode, Switching, Topic, Who};
 
 /// Tenants in one answer. More cost a model more than they tell it.
@@ -115,8 +116,13 @@ impl Switching {
         if self.mode != SwitchMode::Confirm {
             return Ok(None);
         }
-        let tenant = self.target(who, wanted).await?;
-        self.asked.ask(who.admitted.caller.owner(), &tenant).map(Some)
+        let (tenant, removals) = self.target(who, wanted).await?;
+        let consent = Consent {
+            owner: who.admitted.caller.owner(),
+            tenant: &tenant,
+            removals,
+        };
+        consent.ask(&self.states).map(Some)
     }
 
     /// Switches, if the person said yes where it is to be asked.
@@ -133,9 +139,13 @@ impl Switching {
         match (self.mode, answer) {
             (SwitchMode::Free, _) => {}
             (SwitchMode::Confirm, Some(answer)) => {
-                let tenant = self.target(who, wanted).await?;
-                self.asked
-                    .check(who.admitted.caller.owner(), &tenant.id, answer)?;
+                let (tenant, removals) = self.target(who, wanted).await?;
+                let consent = Consent {
+                    owner: who.admitted.caller.owner(),
+                    tenant: &tenant,
+                    removals,
+                };
+                consent.check(&self.states, answer).await?;
             }
             (SwitchMode::Confirm, None) | (SwitchMode::Off, _) => {
                 return Err(PublicError::new(
@@ -177,8 +187,8 @@ impl Switching {
         Ok((structured(answer), active))
     }
 
-    /// The tenant that a switch would go to, as the caller's tree has it.
-    async fn target(&self, who: &Who, wanted: &Wanted) -> Result<Tenant, PublicError> {
+    /// The tenant that a switch would go to, as the caller's tree has it, and how many were ever removed.
+    async fn target(&self, who: &Who, wanted: &Wanted) -> Result<(Tenant, u64), PublicError> {
         let (tree, caller) = (self.tree(&who.admitted).await?, &who.admitted.caller);
         let unavailable = || SwitchError::TenantUnavailable.public();
         let id = match wanted {
@@ -190,7 +200,8 @@ impl Switching {
         };
         let role = who.admitted.presented.principal.role();
         let reached = tree.get(&id).filter(|_| tree.reaches(role, caller.home(), &id));
-        reached.cloned().ok_or_else(unavailable)
+        let tenant = reached.cloned().ok_or_else(unavailable)?;
+        Ok((tenant, tree.removals()))
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use toolhost_audit::Sink;
 use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_store::Changed;
+use toolhost_store::{Changed, StateSealer};
 use toolhost_tenancy::{
     Admitted, AuthorityCredentials, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch,
     TenantContexts, TenantDirectory,
@@ -58,7 +58,7 @@ pub struct Switching {
     switch: Switch,
     credentials: Arc<AuthorityCredentials>,
     directory: Arc<dyn TenantDirectory>,
-    asked: consent::Asked,
+    states: Arc<StateSealer>,
 }
 
 impl fmt::Debug for Switching {
@@ -70,7 +70,7 @@ impl fmt::Debug for Switching {
 }
 
 impl Switching {
-    /// Over what sessions stand on, with who decides, what is made ready, and where it is recorded.
+    /// Over what sessions stand on, with who decides, what is made ready, where it is recorded, and what seals the questions.
     #[must_use]
     pub fn new(
         rooms: Rooms,
@@ -78,6 +78,7 @@ impl Switching {
         preparation: Arc<dyn Preparation>,
         mode: SwitchMode,
         audit: Arc<dyn Sink>,
+        states: Arc<StateSealer>,
     ) -> Self {
         let directory = Arc::clone(&rooms.directory);
         let sessions = Arc::new(Sessions::new(rooms.clone()));
@@ -95,7 +96,7 @@ impl Switching {
             sessions,
             contexts,
             directory,
-            asked: consent::Asked::default(),
+            states,
         }
     }
 

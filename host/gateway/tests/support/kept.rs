@@ -3,7 +3,7 @@ use std::sync::Arc;
 use toolhost_audit::LogSink;
 use toolhost_gateway::{Gateway, SwitchMode, Switching};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
-use toolhost_store::{MemoryStore, Store as _};
+use toolhost_store::{MemoryStore, StateSealer, Store as _};
 use toolhost_tenancy::{
     AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms, SystemClock,
 };
@@ -28,8 +28,9 @@ pub async fn kept_host() -> Host {
         max_age: None,
     };
     let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms));
+    let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
     let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switching = Switching::new(rooms, credentials, preparation, SwitchMode::Free, audit);
+    let switching = Switching::new(rooms, credentials, preparation, SwitchMode::Free, audit, states);
     let calls = Arc::new(Fake::default());
     let gateway = Gateway::switching(calls.clone(), tenancy(), Arc::new(switching), config());
     Host {

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use toolhost_identity::Binding;
 use toolhost_policy::PluginName;
@@ -98,7 +98,7 @@ impl Artifacts {
         plugin: &PluginName,
         new: NewArtifact,
     ) -> Result<ArtifactId, ArtifactError> {
-        self.put_at(binding, plugin, new, now()).await
+        self.put_at(binding, plugin, new, self.now()).await
     }
 
     /// An artifact of this very plugin, where this caller may have it.
@@ -112,7 +112,7 @@ impl Artifacts {
         id: &str,
     ) -> Result<Option<Artifact>, ArtifactError> {
         let of = |head: &Head| head.plugin == plugin.as_str();
-        self.read(binding, id, of, now()).await
+        self.read(binding, id, of, self.now()).await
     }
 
     /// An artifact of any plugin of the binding's tenant, where this caller may have it.
@@ -120,7 +120,12 @@ impl Artifacts {
     /// # Errors
     /// [`ArtifactError::Unavailable`].
     pub async fn fetch(&self, binding: &Binding, id: &str) -> Result<Option<Artifact>, ArtifactError> {
-        self.read(binding, id, |_| true, now()).await
+        self.read(binding, id, |_| true, self.now()).await
+    }
+
+    /// By the clock that all hosts of the store share.
+    pub(super) fn now(&self) -> u64 {
+        self.store.now().secs()
     }
 
     pub(super) async fn put_at(
@@ -281,11 +286,4 @@ fn is_mime_type(text: &str) -> bool {
         && essence
             .split_once('/')
             .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
-}
-
-/// A clock before 1970 is broken, and then everything has expired.
-pub(super) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(u64::MAX, |since| since.as_secs())
 }

@@ -2,10 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
-use toolhost_policy::PluginName;
+use toolhost_policy::{PluginName, UnixTime};
 
 use super::head::Head;
-use super::keep::now;
 use super::layout;
 use super::{ArtifactError, Artifacts, DEFAULT_TTL, MAX_TTL, NewArtifact};
 use crate::{KvQuota, KvScope, MemoryStore, Space, Store, StoreError};
@@ -122,7 +121,7 @@ async fn a_persons_artifact_is_no_other_persons_and_an_expired_one_is_nobodys() 
     let id = artifacts.put(&acme, &billing, own).await.unwrap();
     let space = Space::from(acme.space());
     let head = artifacts.head(&space, id).await.unwrap().unwrap();
-    assert!(head.is_for(&acme, now()));
+    assert!(head.is_for(&acme, UnixTime::now().secs()));
     let others = Head {
         owner: head.owner.map(|mut owner| {
             owner[0] ^= 1;
@@ -130,7 +129,7 @@ async fn a_persons_artifact_is_no_other_persons_and_an_expired_one_is_nobodys() 
         }),
         ..head.clone()
     };
-    assert!(head.owner.is_some() && !others.is_for(&acme, now()));
+    assert!(head.owner.is_some() && !others.is_for(&acme, UnixTime::now().secs()));
     assert!(!head.is_for(&acme, head.expires_at));
     let old = artifacts
         .put_at(&acme, &billing, new(1), 1_000)
@@ -149,7 +148,7 @@ async fn what_has_expired_is_gone_and_makes_room() {
         tenant_bytes: one,
     })
     .await;
-    let (acme, billing, begin) = (binding("acme"), plugin("billing"), now());
+    let (acme, billing, begin) = (binding("acme"), plugin("billing"), UnixTime::now().secs());
     let short = NewArtifact {
         ttl: Some(Duration::from_secs(10)),
         ..new(1_000)

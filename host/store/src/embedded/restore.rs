@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use toolhost_identity::{TenantId, TenantSpace};
+use toolhost_policy::UnixTime;
 
 use super::backup::file_of;
 use super::backup_file::Reader;
@@ -231,11 +231,11 @@ fn set_aside(data_dir: &DataDir, space: &Space) -> Result<Option<PathBuf>, Failu
     let quarantine = data_dir.path().join("quarantine");
     let failed = |error| io_failure(&quarantine, &error);
     files::make_directory(&quarantine).map_err(failed)?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = UnixTime::now().secs();
     // The clock may have stood still or gone back: the first name that is free.
     let name = space.tenant().map_or("HOST", TenantId::as_str);
     let free = (0_u32..)
-        .map(|n| quarantine.join(format!("{name}-{}-{n}", since.as_secs())))
+        .map(|n| quarantine.join(format!("{name}-{}-{n}", since)))
         .find(|path| !path.exists())
         .unwrap_or_else(|| quarantine.join(name));
     files::rename(&directory, &free).map_err(failed)?;

@@ -46,6 +46,11 @@ impl Subkey {
         })
     }
 
+    /// One that nobody else has, and that ends with the process.
+    pub(crate) fn random() -> Result<Self, KeyFileError> {
+        Self::of(random()?.as_slice())
+    }
+
     /// A random nonce, the ciphertext and the tag: 28 bytes more than the plaintext.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! master key ── wraps ──> keys/tenants/<tenant>.key: generations of the space's key
-//!                           └─ generation n ─ HKDF ─> one subkey a purpose: records, digest, credentials
+//!                           └─ generation n ─ HKDF ─> one subkey a purpose: records, digest, credentials, states
 //! ```
 //!
 //! Destroying it destroys the tenant: what the database leaves on the disk does not open any more. A wrapped key is bound

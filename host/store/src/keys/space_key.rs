@@ -26,6 +26,8 @@ pub enum Purpose {
     Digest,
     /// Secrets inside the vault's records.
     Credentials,
+    /// States that clients carry.
+    States,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
             Self::Records => b"records",
             Self::Digest => b"digest",
             Self::Credentials => b"credentials",
+            Self::States => b"states",
         }
     }
 }
@@ -58,7 +61,7 @@ impl fmt::Debug for SpaceKey {
 }
 
 /// How many there are.
-const PURPOSES: usize = 3;
+const PURPOSES: usize = 4;
 
 /// The generations as they are wrapped.
 pub(super) type Generations = BTreeMap<Generation, Arc<Secret>>;

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
@@ -5,11 +6,12 @@ use tokio::task::AbortHandle;
 
 use super::address::Address;
 use super::announce::{Announcer, Heard};
+use super::clock::ServerClock;
 use super::connect;
 use super::error::Fault;
 use crate::{Changes, Notice};
 
-/// How often the server is asked whether the connection is alive. What was announced before the question was heard before
+/// How often the server is asked what time it is, and so whether the connection is alive. What was announced before the question was heard before
 /// the answer.
 const BEAT: Duration = Duration::from_millis(200);
 
@@ -38,13 +40,19 @@ impl Drop for Feed {
 
 impl Feed {
     /// Begins to listen, and waits a while until it does.
-    pub(super) async fn open(address: Address, announcer: Announcer, patience: Duration) -> Self {
+    pub(super) async fn open(
+        address: Address,
+        announcer: Announcer,
+        patience: Duration,
+        clock: Arc<ServerClock>,
+    ) -> Self {
         let notices = broadcast::Sender::new(BEHIND);
         let confirmed = watch::Sender::new(None);
         let listener = Listener {
             address,
             announcer,
             patience,
+            clock,
             notices: notices.clone(),
             confirmed: confirmed.clone(),
         };
@@ -69,6 +77,7 @@ struct Listener {
     address: Address,
     announcer: Announcer,
     patience: Duration,
+    clock: Arc<ServerClock>,
     notices: broadcast::Sender<Notice>,
     confirmed: watch::Sender<Option<Instant>>,
 }
@@ -96,7 +105,7 @@ impl Listener {
         let asked = Instant::now();
         // The prefix alone names it, so there is nothing in it to quote.
         let listen = format!("LISTEN {}", self.announcer.channel);
-        answered(client.batch_execute(&listen), self.patience).await?;
+        answered(async { Ok(client.batch_execute(&listen).await?) }, self.patience).await?;
         self.confirmed.send_replace(Some(asked));
         self.tell(Notice::Resumed);
         let mut beat = tokio::time::interval(BEAT);
@@ -108,7 +117,7 @@ impl Listener {
                 },
                 _ = beat.tick() => {
                     let asked = Instant::now();
-                    answered(client.batch_execute("SELECT 1"), ANSWER).await?;
+                    answered(self.clock.renew(&client), ANSWER).await?;
                     // Those that came before the answer are told before it counts.
                     while let Ok(notification) = announced.try_recv() {
                         self.heard(notification.payload());
@@ -131,12 +140,8 @@ impl Listener {
     }
 }
 
-async fn answered(
-    asked: impl Future<Output = Result<(), tokio_postgres::Error>>,
-    patience: Duration,
-) -> Result<(), Fault> {
+async fn answered(asked: impl Future<Output = Result<(), Fault>>, patience: Duration) -> Result<(), Fault> {
     tokio::time::timeout(patience, asked)
         .await
         .map_err(|_| super::place::slow())?
-        .map_err(Fault::from)
 }

@@ -44,6 +44,12 @@ const KEYS: &str = "
 
 type Outcome<T> = Result<T, PostgresError>;
 
+/// Whether a host was set up here before. Nothing is made.
+pub(super) async fn is_made(client: &Client, prefix: &Prefix) -> Outcome<bool> {
+    let name = prefix.space(&crate::Space::Host);
+    is_table(client, &name, "installation").await
+}
+
 /// Makes the host's space, or looks whether this host can use the one that is there.
 pub(super) async fn host(client: &Client, prefix: &Prefix, layout: Layout, has_key: bool) -> Outcome<Login> {
     let login = Login::check(client, layout).await?;

@@ -5,9 +5,11 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio_postgres::types::Type;
 use toolhost_identity::{TenantId, TenantSpace};
+use toolhost_policy::UnixTime;
 
 use super::address::Address;
 use super::announce::{Announcement, Announcer};
+use super::clock::ServerClock;
 use super::connect::Pools;
 use super::error::{Fault, PostgresError};
 use super::feed::Feed;
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     pub(super) making: Mutex<()>,
     turns: Turns,
     names: moka::sync::Cache<Space, Arc<str>>,
+    clock: Arc<ServerClock>,
     feed: Feed,
 }
 
@@ -72,19 +75,22 @@ impl PostgresStore {
         let pools = Pools::new(address.clone(), size, settings.connect_timeout)?;
         let ring = keyring.clone();
         let has_key = blocking(move || ring.exists(&Space::Host)).await?;
-        let login = {
+        let (login, clock) = {
             let client = pools
                 .main
                 .get()
                 .await
                 .map_err(|error| PostgresError::of(error.into()))?;
-            setup::host(&client, &settings.prefix, settings.layout, has_key).await?
+            let login = setup::host(&client, &settings.prefix, settings.layout, has_key).await?;
+            let clock = ServerClock::read(&client).await.map_err(PostgresError::of)?;
+            (login, Arc::new(clock))
         };
         let announcer = Announcer {
             channel: settings.prefix.channel(),
             host: random_word()?,
         };
-        let feed = Feed::open(address, announcer.clone(), settings.connect_timeout).await;
+        let patience = settings.connect_timeout;
+        let feed = Feed::open(address, announcer.clone(), patience, Arc::clone(&clock)).await;
         let store = Self(Arc::new(Shared {
             prefix: settings.prefix.clone(),
             layout: settings.layout,
@@ -97,10 +103,22 @@ impl PostgresStore {
             making: Mutex::default(),
             turns: Turns::default(),
             names: moka::sync::Cache::new(NAMES),
+            clock,
             feed,
         }));
         store.0.host_key(has_key).await?;
         Ok(store)
+    }
+
+    /// Whether a host was set up in the database before. It looks, and makes nothing.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses the role.
+    pub async fn is_made(settings: &PostgresSettings) -> Result<bool, PostgresError> {
+        let address = Address::of(&settings.url, settings)?;
+        let connecting = super::connect::single(&address, settings.connect_timeout);
+        let (client, _) = connecting.await.map_err(PostgresError::of)?;
+        setup::is_made(&client, &settings.prefix).await
     }
 
     /// The spaces that are not served, with what was found.
@@ -356,6 +374,10 @@ impl Store for PostgresStore {
                 _ => return Ok(tenants),
             }
         }
+    }
+
+    fn now(&self) -> UnixTime {
+        self.0.clock.now()
     }
 
     fn changes(&self) -> Option<Changes> {

@@ -1,7 +1,7 @@
 //! What the operator does to the directory. Every change is checked as a whole tree before it is written, and written
 //! only if nothing else was meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use toolhost_identity::{
@@ -305,11 +305,11 @@ impl StoredDirectory {
         for _ in 0..ATTEMPTS {
             // What is refused by an old tree may be right by the newest.
             let planned = plan(&snapshot.tree).and_then(|(edit, out)| {
-                let (tenants, removals, changes) = apply(&snapshot, edit)?;
-                Tree::new(0, tenants.clone())?;
-                Ok((tenants, removals, changes, out))
+                let applied = apply(&snapshot, edit)?;
+                Tree::new(0, applied.tenants.clone())?;
+                Ok((applied, out))
             });
-            let (tenants, removals, changes, out) = match planned {
+            let (applied, out) = match planned {
                 Ok(planned) => planned,
                 Err(error) => {
                     let newest = load(self.store.as_ref()).await?;
@@ -320,9 +320,10 @@ impl StoredDirectory {
                     continue;
                 }
             };
-            match self.store.batch(&Space::Host, changes).await {
+            match self.store.batch(&Space::Host, applied.changes).await {
                 Ok(version) => {
-                    let tree = Arc::new(Tree::new(version, tenants)?.after_removals(removals));
+                    let tree = Tree::new(version, applied.tenants)?.after_removals(applied.removals);
+                    let tree = Arc::new(tree.with_incarnations(applied.incarnations));
                     self.adopt(Snapshot {
                         tree,
                         head: Some(version),
@@ -352,12 +353,20 @@ fn delete(key: Key) -> Change {
 }
 
 /// The tenants after a change, and what is written for it.
-fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Change>), ChangeError> {
+struct Applied {
+    tenants: Vec<Tenant>,
+    incarnations: HashMap<TenantId, u64>,
+    removals: u64,
+    changes: Vec<Change>,
+}
+
+fn apply(snapshot: &Snapshot, edit: Edit) -> Result<Applied, ChangeError> {
     let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
     let put = |key, value, expect| Change::Put { key, value, expect };
     let expect = snapshot.head.map_or(Expect::Absent, Expect::Version);
     let removals = snapshot.tree.removals() + u64::from(matches!(edit, Edit::Remove(_)));
     let head = record::head().map_err(DirectoryError::from)?;
+    let mut incarnations = snapshot.tree.incarnations().clone();
     let mut changes = vec![put(head, removals.to_be_bytes().to_vec(), expect)];
     match edit {
         Edit::Put(some) => {
@@ -365,7 +374,11 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Chang
             tenants.retain(|other| !new.contains(&other.id));
             for (tenant, left) in some {
                 let key = record::key(&tenant.id).map_err(DirectoryError::from)?;
-                changes.push(put(key, record::write(&tenant)?, Expect::Any));
+                if snapshot.tree.get(&tenant.id).is_none() && removals > 0 {
+                    incarnations.insert(tenant.id.clone(), removals);
+                }
+                let incarnation = incarnations.get(&tenant.id).copied().unwrap_or_default();
+                changes.push(put(key, record::write(&tenant, incarnation)?, Expect::Any));
                 changes.push(Change::Delete {
                     key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
                     expect: left,
@@ -383,7 +396,13 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<(Vec<Tenant>, u64, Vec<Chang
             changes.push(put(tombstone, vec![], Expect::Any));
             changes.push(delete(provision_key(&id).map_err(DirectoryError::from)?));
             tenants.retain(|other| other.id != id);
+            incarnations.remove(&id);
         }
     }
-    Ok((tenants, removals, changes))
+    Ok(Applied {
+        tenants,
+        incarnations,
+        removals,
+        changes,
+    })
 }

@@ -20,4 +20,5 @@ pub(super) fn narrowed(own: &Tree, members: &Tree) -> Tree {
     Tree::new(own.revision(), tenants)
         .unwrap_or_default()
         .after_removals(own.removals())
+        .with_incarnations(own.incarnations().clone())
 }

@@ -19,6 +19,13 @@ struct Written {
     state: String,
     display_name: String,
     keys: Vec<String>,
+    /// How many tenants had been removed when it was added: what [`toolhost_identity::Tree::incarnation`] says.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    incarnation: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 pub(super) fn key(tenant: &TenantId) -> Result<Key, StoreError> {
@@ -51,25 +58,27 @@ pub(super) fn scan() -> Scan {
     Scan::group(Table::Tenant, &[TENANTS])
 }
 
-pub(super) fn write(tenant: &Tenant) -> Result<Vec<u8>, DirectoryError> {
+pub(super) fn write(tenant: &Tenant, incarnation: u64) -> Result<Vec<u8>, DirectoryError> {
     let written = Written {
         parent: tenant.parent.as_ref().map(ToString::to_string),
         state: tenant.state.as_str().to_owned(),
         display_name: tenant.display_name.clone(),
         keys: tenant.keys.clone(),
+        incarnation,
     };
     serde_json::to_vec(&written).map_err(|error| DirectoryError::Damaged(error.to_string()))
 }
 
-pub(super) fn read(name: &[u8], value: &[u8]) -> Result<Tenant, DirectoryError> {
+pub(super) fn read(name: &[u8], value: &[u8]) -> Result<(Tenant, u64), DirectoryError> {
     let damaged = || DirectoryError::Damaged("a record of a tenant cannot be read".into());
     let id = |text: &str| TenantId::parse(text).map_err(|_| damaged());
     let written: Written = serde_json::from_slice(value).map_err(|_| damaged())?;
-    Ok(Tenant {
+    let tenant = Tenant {
         id: id(std::str::from_utf8(name).map_err(|_| damaged())?)?,
         parent: written.parent.as_deref().map(id).transpose()?,
         state: TenantState::parse(&written.state).ok_or_else(damaged)?,
         display_name: written.display_name,
         keys: written.keys,
-    })
+    };
+    Ok((tenant, written.incarnation))
 }

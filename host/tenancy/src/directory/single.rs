@@ -48,7 +48,8 @@ impl SingleDirectory {
                 Tree::single(tenant).map_err(|error| DirectoryError::Damaged(error.to_string()))?
             }
         };
-        let tree = Arc::new(tree.after_removals(of.removals()));
+        let tree = tree.after_removals(of.removals());
+        let tree = Arc::new(tree.with_incarnations(of.incarnations().clone()));
         self.made.store(Some(Arc::new((of, Arc::clone(&tree)))));
         Ok(tree)
     }

@@ -1,10 +1,11 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use toolhost_identity::{Directory, Principal, Tenant, Tree};
+use toolhost_identity::{Directory, Principal, Tenant, TenantId, Tree};
 use toolhost_store::{Space, Store, StoreError};
 
 use super::{DirectoryError, TenantDirectory, record};
@@ -155,13 +156,13 @@ async fn head(store: &dyn Store) -> Result<(Option<u64>, u64), DirectoryError> {
 pub(super) async fn load(store: &dyn Store) -> Result<Snapshot, DirectoryError> {
     for _ in 0..READ_ATTEMPTS {
         let before = head(store).await?;
-        let tenants = read_all(store).await?;
+        let (tenants, incarnations) = read_all(store).await?;
         if head(store).await? == before {
             let (head, removals) = before;
             let tree = Tree::new(head.unwrap_or_default(), tenants)
                 .map_err(|error| DirectoryError::Damaged(error.to_string()))?;
             return Ok(Snapshot {
-                tree: Arc::new(tree.after_removals(removals)),
+                tree: Arc::new(tree.after_removals(removals).with_incarnations(incarnations)),
                 head,
             });
         }
@@ -169,17 +170,21 @@ pub(super) async fn load(store: &dyn Store) -> Result<Snapshot, DirectoryError> 
     Err(DirectoryError::Unavailable("it changes without end".into()))
 }
 
-async fn read_all(store: &dyn Store) -> Result<Vec<Tenant>, DirectoryError> {
-    let mut tenants = Vec::new();
+async fn read_all(store: &dyn Store) -> Result<(Vec<Tenant>, HashMap<TenantId, u64>), DirectoryError> {
+    let (mut tenants, mut incarnations) = (Vec::new(), HashMap::new());
     let mut scan = record::scan();
     loop {
         let page = store.scan(&Space::Host, &scan).await?;
         for found in &page.found {
-            tenants.push(record::read(found.key.name(), &found.record.value)?);
+            let (tenant, incarnation) = record::read(found.key.name(), &found.record.value)?;
+            if incarnation > 0 {
+                incarnations.insert(tenant.id.clone(), incarnation);
+            }
+            tenants.push(tenant);
         }
         match page.found.last().filter(|_| page.more) {
             Some(last) => scan = record::scan().after(last.key.name()),
-            None => return Ok(tenants),
+            None => return Ok((tenants, incarnations)),
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Choice {
     pub(crate) home: Option<TenantId>,
     /// The tenant that was switched to; `None` before any switch.
     pub(crate) active: Option<TenantId>,
+    /// Which tenant of its id the active one is.
+    pub(crate) incarnation: u64,
     /// How many switches there were.
     pub(crate) generation: u64,
     /// The authority's grant of the last switch, where an authority gave one.
@@ -24,6 +26,7 @@ impl Choice {
         Self {
             home,
             active: None,
+            incarnation: 0,
             generation: 0,
             grant: None,
             created: now,
@@ -40,6 +43,7 @@ impl Choice {
         let written = Written {
             home: self.home.as_ref().map(ToString::to_string),
             active: self.active.as_ref().map(ToString::to_string),
+            incarnation: self.incarnation,
             generation: self.generation,
             grant: self.grant.map(|grant| *grant.as_bytes()),
             created: self.created,
@@ -57,6 +61,7 @@ impl Choice {
         Ok(Self {
             home: tenant(written.home)?,
             active: tenant(written.active)?,
+            incarnation: written.incarnation,
             generation: written.generation,
             grant: written.grant.map(GrantId::new),
             created: written.created,
@@ -70,6 +75,8 @@ impl Choice {
 struct Written {
     home: Option<String>,
     active: Option<String>,
+    #[serde(default)]
+    incarnation: u64,
     generation: u64,
     grant: Option<[u8; 16]>,
     created: u64,

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 use toolhost_identity::OwnerId;
+use toolhost_policy::UnixTime;
 use toolhost_store::{Change, Changed, Expect, Key, Record, Space, Store, StoreError, Table};
 
 use super::cache::{ChoiceCache, Kept};
@@ -113,6 +114,10 @@ impl Choices {
 
     /// Keeps a new choice, if there is room for one.
     pub(crate) async fn create(self: &Arc<Self>, place: &Place, choice: Choice) -> Result<(), ChoiceError> {
+        if self.clock.unix() == UnixTime::BROKEN.secs() {
+            // It would never be idle.
+            return Err(StoreError::Unavailable("the clock is before 2026".into()).into());
+        }
         let _turn = self.turn(&place.space).await;
         let key = self.key(place)?;
         let mut swept = false;

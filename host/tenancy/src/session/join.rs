@@ -93,6 +93,10 @@ impl Joined {
     ) -> Result<Binding, BindingError> {
         let principal = Arc::clone(principal);
         let tenant = choice.tenant().ok_or(BindingError::TenantRequired)?;
+        // A tenant of the same id that was added since is another one, and was not chosen. The home's own choices went with it.
+        if choice.active.is_some() && choice.incarnation != tree.incarnation(tenant) {
+            return Err(BindingError::TenantUnavailable);
+        }
         let granted = choice.grant.and_then(|grant| self.rooms.tokens.grant(grant));
         if let Some(grant) = granted.filter(|grant| grant.tenant() == tenant) {
             let now = self.rooms.clock.unix();

@@ -1,5 +1,6 @@
 //! How many choices there may be: of an owner, and of a tenant.
 
+use toolhost_policy::UnixTime;
 use toolhost_store::{Change, Expect, Key, Page, Record, Scan, Space, StoreError, Table};
 
 use super::choices::{Choices, Kind, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, Place, is_idle};
@@ -68,8 +69,11 @@ impl Choices {
     }
 
     fn idle_of(&self, page: &Page) -> Result<Vec<Change>, ChoiceError> {
-        let now = self.clock.unix();
-        let mut idle = Vec::new();
+        let (now, mut idle) = (self.clock.unix(), Vec::new());
+        if now == UnixTime::BROKEN.secs() {
+            // Everything would be idle.
+            return Ok(idle);
+        }
         for found in &page.found {
             let choice = Choice::read(&found.record.value)?;
             if is_idle(self.last_use(found.key.name(), &choice), now) {

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use toolhost_identity::{AuthorityGrant, Binding, GrantId, OwnerId, Principal, TenantId};
+use toolhost_policy::UnixTime;
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError};
@@ -207,7 +207,7 @@ impl CredentialProvider for AuthorityCredentials {
         &self,
         binding: &Binding,
         _key: &CredentialKey,
-        _until: SystemTime,
+        _until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         let id = match binding.grant() {
             Some(id) => id,

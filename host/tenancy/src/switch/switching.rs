@@ -120,6 +120,7 @@ pub struct Switch {
 /// A switch that could be made now.
 struct Ready {
     active: TenantId,
+    incarnation: u64,
     staged: Option<Staged>,
 }
 
@@ -192,8 +193,7 @@ impl Switch {
         // From here on it is made or not made, whoever still waits for it.
         let task = tokio::spawn(async move {
             let (generation, grant) = (before.generation, ready.staged.as_ref().map(Staged::id));
-            let active = &ready.active;
-            let change = |choice: &Choice| chosen(choice, active, grant, choice.seen);
+            let change = |choice: &Choice| chosen(choice, &ready, grant, choice.seen);
             let after = choices.swap(&place, generation, change).await;
             let after = record.unless_refused(after.map_err(SwitchError::from)).await?;
             ready.keep();
@@ -232,7 +232,7 @@ impl Switch {
             let grant = ready.staged.as_ref().map(Staged::id);
             let after = Choice {
                 created: now,
-                ..chosen(&before, &ready.active, grant, now)
+                ..chosen(&before, &ready, grant, now)
             };
             let name = contexts.create(&principal, after.clone()).await;
             let name = record.unless_refused(name.map_err(SwitchError::from)).await?;
@@ -269,6 +269,11 @@ impl Switch {
         };
         let answer = self.credentials.authority().ask(&asked, who).await?;
         let tree = joined.tree(&who.principal).await?;
+        // A renewal goes on where the session is, and not at another tenant of that name.
+        let is_gone = before.active.is_some() && before.incarnation != tree.incarnation(&asked);
+        if matches!(to, To::Renewed) && is_gone {
+            return Err(SwitchError::TenantUnavailable);
+        }
         let generation = before.generation.saturating_add(1);
         let (binding, staged) = match answer {
             AuthorityAnswer::Tree => {
@@ -304,6 +309,7 @@ impl Switch {
             return Err(SwitchError::TenantUnavailable);
         }
         Ok(Ready {
+            incarnation: tree.incarnation(binding.tenant()),
             active: binding.tenant().clone(),
             staged,
         })
@@ -329,9 +335,10 @@ fn granted(
     Binding::granted(Arc::clone(principal), grant, generation, tree, now)
 }
 
-fn chosen(before: &Choice, active: &TenantId, grant: Option<GrantId>, seen: u64) -> Choice {
+fn chosen(before: &Choice, ready: &Ready, grant: Option<GrantId>, seen: u64) -> Choice {
     Choice {
-        active: Some(active.clone()),
+        active: Some(ready.active.clone()),
+        incarnation: ready.incarnation,
         generation: before.generation.saturating_add(1),
         grant,
         seen,

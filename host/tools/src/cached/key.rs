@@ -65,6 +65,7 @@ pub(super) fn key(
     let canonical = serde_json_canonicalizer::to_string(&value).ok()?;
     let mut parts = Parts(Sha256::new());
     parts.add(binding.tenant().as_str().as_bytes());
+    parts.add(&binding.incarnation().to_be_bytes());
     parts.add(&binding.generation().to_be_bytes());
     parts.add(binding.grant().as_ref().map_or(&[][..], |grant| grant.as_bytes()));
     parts.add(&asked.revision.to_be_bytes());

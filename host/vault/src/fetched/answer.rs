@@ -6,6 +6,7 @@ use toolhost_identity::strict_object;
 use zeroize::Zeroizing;
 
 use super::origin::Fetched;
+use super::without_bom;
 use crate::CredentialError;
 use crate::attributes::check_attributes;
 use crate::secret_text::read_secret;
@@ -33,8 +34,8 @@ impl Grammar {
     pub(crate) fn read(self, text: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
         match self {
             Self::Json => {
-                let object =
-                    strict_object(text).map_err(|_| bad("it is no JSON object with each member once"))?;
+                let object = strict_object(without_bom(text))
+                    .map_err(|_| bad("it is no JSON object with each member once"))?;
                 fetched(object, fresh_for)
             }
             Self::Text => Ok(Fetched {
@@ -63,12 +64,12 @@ pub(crate) fn fetched(
     let secret = Zeroizing::new(secret);
     let secret = read_secret(secret.as_bytes()).map_err(|why| CredentialError::Unavailable(why.reason()))?;
     let mut attributes = match object.remove("attributes") {
-        None => BTreeMap::new(),
+        None | Some(Value::Null) => BTreeMap::new(),
         Some(Value::Object(members)) => texts(members)?,
         Some(_) => return Err(bad("`attributes` of the answer is no object")),
     };
     match object.remove("external_tenant_id") {
-        None => {}
+        None | Some(Value::Null) => {}
         Some(Value::String(id)) if !attributes.contains_key("external_tenant_id") => {
             attributes.insert("external_tenant_id".to_owned(), id);
         }
@@ -82,14 +83,11 @@ pub(crate) fn fetched(
         return Err(bad("an attribute of the answer is not taken"));
     }
     let expires_at = match object.remove("expires_at") {
-        None => None,
-        Some(end) => Some(
-            end.as_u64()
-                .ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?,
-        ),
+        None | Some(Value::Null) => None,
+        Some(end) => Some(whole(&end).ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?),
     };
     let mark = match object.remove("version") {
-        None => None,
+        None | Some(Value::Null) => None,
         Some(Value::Number(number)) if number.is_u64() => Some(number.to_string()),
         Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_MARK => Some(text),
         Some(_) => {
@@ -109,6 +107,16 @@ pub(crate) fn fetched(
         base: None,
         fresh_for: Some(fresh_for),
     })
+}
+
+/// A whole number, also as servers write it that know but one kind of number: 4102444800.0.
+fn whole(value: &Value) -> Option<u64> {
+    let written = || {
+        value
+            .as_f64()
+            .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number))
+    };
+    value.as_u64().or_else(|| written().map(|number| number as u64))
 }
 
 fn texts(members: Map<String, Value>) -> Result<BTreeMap<String, String>, CredentialError> {
@@ -146,6 +154,11 @@ mod tests {
             (read.expires_at, read.mark.as_deref()),
             (Some(4_102_444_800), Some("7"))
         );
+        let null = r#"{"secret": "tok_0123456789", "external_tenant_id": null, "attributes": null, "expires_at": 4102444800.0, "version": null}"#;
+        let read = Grammar::Json
+            .read(format!("\u{feff}{null}").as_bytes(), FRESH_FOR)
+            .unwrap();
+        assert_eq!((read.expires_at, read.mark), (Some(4_102_444_800), None));
         let read = Grammar::Text.read(b"tok_0123456789\n", FRESH_FOR).unwrap();
         assert_eq!(read.secret.expose(), b"tok_0123456789");
     }

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use toolhost_identity::TenantSpace;
+use toolhost_policy::UnixTime;
 
 use super::origin::{Failed, Origin};
 use super::slot::{Flight, Landed, Slot, State};
@@ -50,6 +50,15 @@ impl<O: Origin> Kept<O> {
         }
     }
 
+    /// Drops what is kept for an earlier tenant of the key's id.
+    pub(crate) fn of_incarnation(&self, key: &CredentialKey, incarnation: u64) {
+        let slot = self.slots.of(key);
+        let mut state = slot.lock();
+        if std::mem::replace(&mut state.incarnation, incarnation) != incarnation {
+            state.drop_all();
+        }
+    }
+
     /// Drops all that is kept of a tenant.
     pub(crate) fn forget_tenant(&self, space: &TenantSpace) {
         for (key, slot) in self.slots.all() {
@@ -89,7 +98,7 @@ impl<O: Origin> Kept<O> {
     async fn base(&self, key: &CredentialKey) -> Result<Option<u64>, CredentialError> {
         let base = self.origin.base(key).await.inspect_err(|error| {
             // A vault that cannot be reached serves nobody, and says nothing about what was made from it.
-            if !matches!(error, CredentialError::Unavailable(_)) {
+            if !error.is_temporary() {
                 self.forget(key);
             }
         })?;
@@ -100,13 +109,13 @@ impl<O: Origin> Kept<O> {
 #[async_trait]
 impl<O: Origin> CredentialProvider for Kept<O> {
     async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        self.get_until(key, SystemTime::now()).await
+        self.get_until(key, UnixTime::now()).await
     }
 
     async fn get_until(
         &self,
         key: &CredentialKey,
-        until: SystemTime,
+        until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         for _ in 0..MAX_ROUNDS {
             let base = self.base(key).await?;
@@ -138,7 +147,7 @@ impl<O: Origin> CredentialProvider for Kept<O> {
             match result {
                 // Made from another state than what is stored by now: not this call's answer, either way.
                 _ if of.is_some() && of != base => {}
-                Ok(credential) if !is_before(SystemTime::now(), credential.expires_at) => {
+                Ok(credential) if !is_before(UnixTime::now(), credential.expires_at) => {
                     return Err(CredentialError::Expired);
                 }
                 Ok(credential) => return Ok(credential),
@@ -159,12 +168,12 @@ impl<O: Origin> CredentialProvider for Kept<O> {
 fn last_resort(
     state: &State,
     base: Option<u64>,
-    until: SystemTime,
+    until: UnixTime,
     error: CredentialError,
 ) -> Result<Arc<Credential>, CredentialError> {
-    match error {
-        CredentialError::Unavailable(_) => state.last_resort(base, until).ok_or(error),
-        CredentialError::NotConnected | CredentialError::Expired => Err(error),
+    match error.is_temporary() {
+        true => state.last_resort(base, until).ok_or(error),
+        false => Err(error),
     }
 }
 

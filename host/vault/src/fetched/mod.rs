@@ -31,8 +31,18 @@ macro_rules! kept_provider {
             async fn get_until(
                 &self,
                 key: &$crate::CredentialKey,
-                until: std::time::SystemTime,
+                until: toolhost_policy::UnixTime,
             ) -> Result<std::sync::Arc<$crate::Credential>, $crate::CredentialError> {
+                self.0.get_until(key, until).await
+            }
+
+            async fn get_for(
+                &self,
+                binding: &toolhost_identity::Binding,
+                key: &$crate::CredentialKey,
+                until: toolhost_policy::UnixTime,
+            ) -> Result<std::sync::Arc<$crate::Credential>, $crate::CredentialError> {
+                self.0.of_incarnation(key, binding.incarnation());
                 self.0.get_until(key, until).await
             }
 
@@ -60,7 +70,7 @@ pub(crate) use answer::fetched;
 pub(crate) use kept::Kept;
 pub(crate) use origin::{Failed, Fetched, Origin};
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// For how long what another system keeps is believed without asking it again: half of the second within which a revoked
 /// credential must be refused (T54), so that a slow answer still keeps to it.
@@ -72,12 +82,10 @@ pub const MAX_FRESH_FOR: Duration = Duration::from_secs(300);
 /// How long another system has for a whole answer. The calls that wait have their own bound; the flight goes on.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
+/// A JSON text without the byte order mark that some servers put before it (RFC 8259 section 8.1 lets a reader ignore it).
+pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// The longest answer, in bytes: a secret of 64 KiB, escaped, and what stands around it.
 pub(crate) const MAX_ANSWER: usize = 256 << 10;
-
-/// Seconds since 1970; a clock before that is broken, and then everything has expired.
-pub(crate) fn unix(moment: SystemTime) -> u64 {
-    moment
-        .duration_since(UNIX_EPOCH)
-        .map_or(u64::MAX, |since| since.as_secs())
-}

@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use toolhost_policy::UnixTime;
 
 use super::origin::{Failed, Fetched};
-use super::unix;
 use crate::credential::next_version;
 use crate::{Credential, CredentialError};
 
@@ -18,6 +18,9 @@ const REFUSED: Duration = Duration::from_secs(2);
 
 /// How long a failure is, so that calls that come one after another do not ask a system that is down at their own rate.
 const FAILED: Duration = Duration::from_millis(500);
+
+/// How long at most a system that asked to be left alone is: a tenant whose provider is well again does not wait longer.
+const WAITED: Duration = Duration::from_secs(60);
 
 /// One that was fetched so shortly before cannot be evicted: an outside system that refuses everything would make each
 /// call fetch.
@@ -55,6 +58,8 @@ pub(super) struct State {
     pub(super) flight: Option<Flight>,
     /// Counts evictions. A flight that began before one keeps nothing.
     pub(super) evictions: u64,
+    /// Of the tenant that it was fetched for.
+    pub(super) incarnation: u64,
 }
 
 /// One key's place.
@@ -82,7 +87,7 @@ impl Slot {
         let fetched = match brought {
             Ok(fetched) => fetched,
             Err(Failed { base, error }) => {
-                if !matches!(error, CredentialError::Unavailable(_)) {
+                if !error.is_temporary() {
                     state.live = None;
                 }
                 state.refusal = Some(Refusal { base, error, at: now });
@@ -114,15 +119,15 @@ impl Slot {
 
 impl State {
     /// The credential, where it is the stored one's, fresh, and lasts beyond a call that ends at `until`.
-    pub(super) fn usable(&self, base: Option<u64>, until: SystemTime) -> Option<Arc<Credential>> {
+    pub(super) fn usable(&self, base: Option<u64>, until: UnixTime) -> Option<Arc<Credential>> {
         let live = self.live.as_ref().filter(|live| live.is_fresh(base))?;
-        (!live.must_be_renewed(unix(until))).then(|| Arc::clone(&live.credential))
+        (!live.must_be_renewed(until.secs())).then(|| Arc::clone(&live.credential))
     }
 
     /// The credential, where it cannot be renewed and still lasts to the end of the call.
-    pub(super) fn last_resort(&self, base: Option<u64>, until: SystemTime) -> Option<Arc<Credential>> {
+    pub(super) fn last_resort(&self, base: Option<u64>, until: UnixTime) -> Option<Arc<Credential>> {
         let live = self.live.as_ref().filter(|live| live.is_fresh(base))?;
-        let lasts = live.credential.expires_at.is_none_or(|end| end > unix(until));
+        let lasts = live.credential.expires_at.is_none_or(|end| end > until.secs());
         lasts.then(|| Arc::clone(&live.credential))
     }
 
@@ -131,6 +136,7 @@ impl State {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.base == base)?;
         let lasts = match refusal.error {
             CredentialError::Unavailable(_) => FAILED,
+            CredentialError::RetryAfter(seconds) => Duration::from_secs(seconds.into()).clamp(FAILED, WAITED),
             CredentialError::NotConnected | CredentialError::Expired => REFUSED,
         };
         (refusal.at.elapsed() < lasts).then_some(refusal.error)
@@ -165,7 +171,7 @@ impl State {
             mark: fetched.mark,
             base: fetched.base,
             fetched: now,
-            fetched_at: unix(SystemTime::now()),
+            fetched_at: UnixTime::now().secs(),
             fresh_for: fetched.fresh_for,
         }
     }

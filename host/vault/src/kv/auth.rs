@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Asking;
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, ProviderRefused};
+use crate::place::{Asked, ProviderRefused, refusal};
 use crate::secret_text::read_secret;
 use crate::{CredentialError, Source};
 
@@ -133,7 +133,7 @@ fn logged_in(answer: &Answer, asked: Instant) -> Result<Lease, CredentialError> 
     const NO: CredentialError = CredentialError::Unavailable("the login at the key/value store failed");
     if answer.status != 200 {
         tracing::warn!(status = answer.status, "the login at the key/value store failed");
-        return Err(NO);
+        return Err(refusal(answer, "the login at the key/value store failed"));
     }
     let mut object = strict_object(&answer.body).map_err(|_| NO)?;
     let auth = object.get_mut("auth").and_then(Value::as_object_mut).ok_or(NO)?;

@@ -1,9 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use toolhost_policy::ConnectionName;
+use toolhost_policy::{ConnectionName, UnixTime};
 use url::Url;
 
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, RefreshToken};
@@ -45,7 +44,7 @@ impl CredentialProvider for UserAccounts {
     async fn get_until(
         &self,
         key: &CredentialKey,
-        until: SystemTime,
+        until: UnixTime,
     ) -> Result<Arc<Credential>, CredentialError> {
         self.tokens.get_until(key, until).await
     }

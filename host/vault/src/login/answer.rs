@@ -7,16 +7,20 @@ use super::LoginError;
 const MAX_QUERY: usize = 8 << 10;
 
 /// What an authorization server sends a user back with (RFC 6749 section 4.1.2).
-pub(super) struct Answer {
-    pub(super) state: String,
+pub struct LoginAnswer {
+    state: String,
     pub(super) issuer: Option<String>,
     /// The code, or a no.
     pub(super) outcome: Result<Secret, LoginError>,
 }
 
-impl Answer {
-    /// Reads a query. A parameter that is there twice makes it nobody's: two readers could each believe another one.
-    pub(super) fn read(query: &str) -> Result<Self, LoginError> {
+impl LoginAnswer {
+    /// Reads a query, without its `?`. A parameter that is there twice makes it nobody's: two readers could each believe another
+    /// one.
+    ///
+    /// # Errors
+    /// [`LoginError::Answer`]. A no of the server is an answer, which [`super::Login::finish`] tells.
+    pub fn read(query: &str) -> Result<Self, LoginError> {
         if query.len() > MAX_QUERY {
             return Err(LoginError::Answer);
         }
@@ -46,11 +50,23 @@ impl Answer {
             outcome,
         })
     }
+
+    /// The state that the login was begun with.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+}
+
+impl std::fmt::Debug for LoginAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LoginAnswer")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Answer;
+    use super::LoginAnswer as Answer;
     use crate::LoginError;
 
     #[test]

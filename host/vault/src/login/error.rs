@@ -1,6 +1,6 @@
 use toolhost_policy::{ErrorCode, PublicError};
 
-use crate::VaultError;
+use crate::{CredentialError, VaultError};
 
 /// Why an account was not connected. No variant carries a word of the server's, or of the query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,9 +9,6 @@ pub enum LoginError {
     /// The connection's `credential_of` is not `user`.
     #[error("the connection does not use accounts of its users (`credential_of`)")]
     NotPersonal,
-    /// Too many are on the way, of this user or of all.
-    #[error("too many logins are on the way; finish one, or try again in some minutes")]
-    Busy,
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Random,
@@ -21,6 +18,9 @@ pub enum LoginError {
     /// Unknown, used, too old, or another user's: not told apart.
     #[error("this login was not begun here by this user, or its time is over; begin it anew")]
     State,
+    /// The tenant was suspended or removed since the login began; another one of its name is another one.
+    #[error("the tenant of this login is not served any more, so nothing was connected")]
+    Tenant,
     /// `iss` is another server's, or is missing (RFC 9207).
     #[error("the answer does not come from the authorization server that was asked")]
     Issuer,
@@ -32,9 +32,12 @@ pub enum LoginError {
         "the authorization server gave no refresh token; `scope` may lack what it wants for one (offline_access)"
     )]
     NoRefreshToken,
-    /// The token endpoint.
-    #[error("{0}")]
-    Server(&'static str),
+    /// The token endpoint does not know the host's client.
+    #[error("the token endpoint does not know the host's client")]
+    Client,
+    /// The token endpoint gave nothing that can be used, or did not answer.
+    #[error("the authorization server gave no usable answer: {0}")]
+    Server(CredentialError),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -48,11 +51,11 @@ impl LoginError {
             Self::NotPersonal | Self::Answer | Self::State | Self::Issuer => {
                 PublicError::new(ErrorCode::InvalidRequest, self.to_string())
             }
-            Self::Busy => PublicError::new(ErrorCode::Busy, self.to_string()),
+            Self::Tenant => PublicError::new(ErrorCode::TenantUnavailable, self.to_string()),
             Self::Denied | Self::NoRefreshToken => {
                 PublicError::new(ErrorCode::NotConnected, self.to_string())
             }
-            Self::Server(_) => PublicError::new(
+            Self::Client | Self::Server(_) => PublicError::new(
                 ErrorCode::Upstream,
                 "the authorization server gave no usable answer",
             ),

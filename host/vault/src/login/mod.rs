@@ -1,7 +1,7 @@
 //! A user connects an account of their own: OAuth 2 authorization code with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 9700).
 //!
 //! ```text
-//! begin   state, verifier and who asks are kept here; the user is sent to the authorization server
+//! begin   the user is sent to the authorization server with a sealed state, which has the verifier and who asks
 //! finish  the same user comes back with code and state; the code becomes tokens, the refresh token is sealed as theirs
 //! ```
 //!
@@ -11,7 +11,6 @@
 mod accounts;
 mod answer;
 mod error;
-mod pending;
 mod proof;
 
 use std::collections::BTreeMap;
@@ -29,10 +28,9 @@ use crate::place::{Place, ProviderRefused};
 use crate::{CredentialKey, NewCredential, SealedVault};
 
 pub use accounts::UserAccounts;
+pub use answer::LoginAnswer;
 pub use error::LoginError;
-
-use answer::Answer;
-use pending::Pending;
+pub use proof::CodeVerifier;
 
 /// For how long a user may be away at the authorization server.
 pub const LOGIN_TIME: Duration = Duration::from_secs(600);
@@ -58,7 +56,7 @@ pub struct LoginSettings {
     pub is_silent_about_issuer: bool,
 }
 
-/// [`LoginSettings`] at work. It keeps who is on the way in this process: the answer must come to the host that asked.
+/// [`LoginSettings`] at work. It keeps nothing of who is on the way: any host of the installation takes the answer.
 pub struct Login {
     issuer: String,
     authorization_url: Url,
@@ -68,7 +66,6 @@ pub struct Login {
     scope: Vec<String>,
     resource: Vec<String>,
     is_silent_about_issuer: bool,
-    pending: Pending,
     vault: SealedVault,
 }
 
@@ -144,7 +141,6 @@ impl Login {
             scope: settings.scope,
             resource: settings.resource,
             is_silent_about_issuer: settings.is_silent_about_issuer,
-            pending: Pending::default(),
             vault,
         })
     }
@@ -161,24 +157,29 @@ impl Login {
         &self.scope
     }
 
-    /// Where to send the user. What comes back counts for this user, tenant and connection, once, within [`LOGIN_TIME`].
+    /// Whose account a login connects: this caller's, at the active tenant.
     ///
     /// # Errors
-    /// The connection does not use users' own credentials, or too many are on the way.
-    pub fn begin(&self, binding: &Binding, connection: &Connection) -> Result<Url, LoginError> {
+    /// The connection does not use users' own credentials.
+    pub fn account(binding: &Binding, connection: &Connection) -> Result<CredentialKey, LoginError> {
         if connection.credential_of != CredentialOwner::User {
             return Err(LoginError::NotPersonal);
         }
-        let key = CredentialKey::of(binding, connection);
-        let (state, challenge) = self.pending.begin(key)?;
+        Ok(CredentialKey::of(binding, connection))
+    }
+
+    /// Where to send the user. `state` brings back who it was, to whichever host the answer comes: it is sealed, good once and
+    /// within [`LOGIN_TIME`], and has the verifier.
+    #[must_use]
+    pub fn begin(&self, state: &str, verifier: &CodeVerifier) -> Url {
         let mut url = self.authorization_url.clone();
         let mut query = url.query_pairs_mut();
         query
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.client_id)
             .append_pair("redirect_uri", self.redirect_uri.as_str())
-            .append_pair("state", &state)
-            .append_pair("code_challenge", &challenge)
+            .append_pair("state", state)
+            .append_pair("code_challenge", &verifier.challenge())
             .append_pair("code_challenge_method", "S256");
         if !self.scope.is_empty() {
             query.append_pair("scope", &self.scope.join(" "));
@@ -187,26 +188,24 @@ impl Login {
             query.append_pair("resource", resource);
         }
         drop(query);
-        Ok(url)
+        url
     }
 
-    /// Takes the query that the user came back with, without its `?`, and seals the account's refresh token as theirs.
+    /// Takes what the user came back with, for the account whose state it was, and seals the account's refresh token as theirs.
+    /// `serves` says whether the tenant is still the one that the login began for: it is asked before the code is redeemed,
+    /// and before anything is stored.
     ///
     /// # Errors
-    /// The state is none of this user's for this connection, or its time is over; the server said no, or is another; it
-    /// gave no refresh token; the vault could not store it. Whatever the error, the state is used up.
-    pub async fn finish(
+    /// The server said no, or is another; the tenant is gone; the server gave no refresh token; the vault could not store it.
+    pub async fn finish<S: Future<Output = bool> + Send>(
         &self,
-        binding: &Binding,
-        connection: &Connection,
-        query: &str,
+        account: &CredentialKey,
+        verifier: &CodeVerifier,
+        answer: LoginAnswer,
+        serves: impl Fn() -> S + Send,
     ) -> Result<Stored, LoginError> {
-        let answer = Answer::read(query)?;
-        let asked = self.pending.take(&answer.state).ok_or(LoginError::State)?;
-        let key = CredentialKey::of(binding, connection);
-        if connection.credential_of != CredentialOwner::User || asked.key != key {
-            tracing::warn!(credential = %key, "a login came back with another user's state");
-            return Err(LoginError::State);
+        if account.user().is_none() {
+            return Err(LoginError::NotPersonal);
         }
         match &answer.issuer {
             Some(issuer) if *issuer != self.issuer => return Err(LoginError::Issuer),
@@ -214,25 +213,31 @@ impl Login {
             _ => {}
         }
         let code = answer.outcome?;
+        if !serves().await {
+            return Err(LoginError::Tenant);
+        }
         let form = Form::new("authorization_code")
             .with_secret("code", &code)
             .map_err(|_| LoginError::Answer)?
             .with("redirect_uri", self.redirect_uri.as_str())
-            .with_secret("code_verifier", &asked.verifier)
+            .with_secret("code_verifier", verifier.secret())
             .map_err(|_| LoginError::Answer)?
             .with_each("resource", &self.resource);
-        let tokens = self.endpoint.ask(&key, &self.client_id, None, form).await;
-        let tokens = tokens.map_err(|failure| match failure {
+        let answer = self.endpoint.ask(account, &self.client_id, None, form).await;
+        let answer = answer.map_err(|failure| match failure {
             TokenFailure::Grant => LoginError::Denied,
-            TokenFailure::Client => LoginError::Server("the token endpoint does not know the host's client"),
+            TokenFailure::Client => LoginError::Client,
             TokenFailure::Unavailable(why) => LoginError::Server(why),
         })?;
+        if !serves().await {
+            return Err(LoginError::Tenant);
+        }
         let new = NewCredential {
-            secret: tokens.refresh_token.ok_or(LoginError::NoRefreshToken)?,
+            secret: answer.refresh_token.ok_or(LoginError::NoRefreshToken)?,
             attributes: Some(BTreeMap::new()),
             expires_at: None,
         };
-        let version = self.vault.connect(&key, new).await?;
+        let version = self.vault.connect(account, new).await?;
         Ok(Stored { version })
     }
 

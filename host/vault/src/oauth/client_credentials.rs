@@ -86,8 +86,9 @@ impl Origin for Asking {
             .with_each("audience", &self.audience)
             .with_each("resource", &self.resource);
         let asked = self.endpoint.ask(key, id, Some(&base.secret), form).await;
-        let tokens = asked.map_err(|failure| failed(failure.for_call(true)))?;
-        Ok(tokens.into_fetched(&base, base.version))
+        let token = asked.and_then(|answer| answer.access);
+        let token = token.map_err(|failure| failed(failure.for_call(true)))?;
+        Ok(token.into_fetched(&base, base.version))
     }
 }
 

@@ -1,20 +1,18 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use toolhost_net::Network;
-use toolhost_policy::Secret;
+use toolhost_policy::{Secret, UnixTime};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::client::{ClientAuth, ClientSettings, client_secret_basic};
 pub(crate) use super::token_answer::TokenFailure;
-use super::token_answer::{Tokens, failure, tokens};
-use crate::fetched::unix;
+use super::token_answer::{TokenAnswer, failure, tokens};
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, Place, ProviderRefused};
+use crate::place::{Asked, Place, ProviderRefused, refusal};
 use crate::{Credential, CredentialError, CredentialKey};
 
 /// The attribute in which a credential names its own client.
@@ -49,7 +47,7 @@ impl Form {
 
     pub(crate) fn with_secret(self, name: &str, secret: &Secret) -> Result<Self, TokenFailure> {
         let text = str::from_utf8(secret.expose())
-            .map_err(|_| TokenFailure::Unavailable("the stored secret is not text"))?;
+            .map_err(|_| TokenFailure::because("the stored secret is not text"))?;
         Ok(self.with(name, text))
     }
 
@@ -112,7 +110,7 @@ impl TokenEndpoint {
         client_id: &str,
         tenants_secret: Option<&Secret>,
         form: Form,
-    ) -> Result<Tokens, TokenFailure> {
+    ) -> Result<TokenAnswer, TokenFailure> {
         let own = match &self.secret {
             Some(own) => Some(own.read().await?),
             None => None,
@@ -129,18 +127,21 @@ impl TokenEndpoint {
                 (form, None)
             }
             (ClientAuth::None, _) => (form.with("client_id", client_id), None),
-            (_, None) => return Err(TokenFailure::Unavailable("the client has no secret")),
+            (_, None) => return Err(TokenFailure::because("the client has no secret")),
         };
         let body = Bytes::copy_from_slice(form.0.as_bytes());
         let mut asked = Asked::post("application/x-www-form-urlencoded", body);
         if let Some(value) = authorization {
             asked.headers.insert(AUTHORIZATION, value);
         }
-        let asked_at = unix(SystemTime::now());
+        let asked_at = UnixTime::now().secs();
         let answer = self.place.ask(&self.network, Some(key), asked).await?;
         match answer.status {
-            200 => tokens(&answer.body, asked_at),
-            status => Err(failure(status, &answer.body)),
+            200..=299 => tokens(&answer.body, asked_at),
+            status => {
+                let otherwise = refusal(&answer, "the token endpoint gave no token");
+                Err(failure(status, &answer.body, otherwise))
+            }
         }
     }
 }
@@ -154,7 +155,7 @@ impl TokenFailure {
             Self::Client => {
                 CredentialError::Unavailable("the token endpoint does not know the host's client")
             }
-            Self::Unavailable(why) => CredentialError::Unavailable(why),
+            Self::Unavailable(error) => error,
         }
     }
 }

@@ -141,11 +141,11 @@ impl Origin for Asking {
             id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
         let asked = async {
             let form = TokenExchange::form(self, &base).await?;
-            self.endpoint.ask(key, id, None, form).await
+            self.endpoint.ask(key, id, None, form).await?.access
         };
-        let tokens = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
+        let token = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
         // Required by RFC 8693 section 2.2.1; another kind is not for showing as a bearer.
-        let issued = tokens.issued_token_type.as_deref();
+        let issued = token.issued_token_type.as_deref();
         if ![TokenKind::AccessToken, TokenKind::Jwt]
             .iter()
             .any(|kind| issued == Some(kind.urn()))
@@ -154,7 +154,7 @@ impl Origin for Asking {
                 "the exchange gave another kind of token",
             )));
         }
-        Ok(tokens.into_fetched(&base, base.version))
+        Ok(token.into_fetched(&base, base.version))
     }
 }
 

@@ -9,6 +9,7 @@ use toolhost_policy::Secret;
 
 use super::client::ClientSettings;
 use super::endpoint::{Form, TokenEndpoint, TokenFailure};
+use super::token_answer::TokenAnswer;
 use crate::fetched::{Failed, Fetched, Kept, Origin};
 use crate::place::{Place, ProviderRefused};
 use crate::sealed::Followed;
@@ -125,13 +126,9 @@ impl Asking {
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        key: &CredentialKey,
-        base: &Credential,
-    ) -> Result<super::token_answer::Tokens, TokenFailure> {
+    async fn ask(&self, key: &CredentialKey, base: &Credential) -> Result<TokenAnswer, TokenFailure> {
         let id = self.endpoint.client_id(Some(base));
-        let id = id.ok_or(TokenFailure::Unavailable("the host's client has no client_id"))?;
+        let id = id.ok_or(TokenFailure::because("the host's client has no client_id"))?;
         let form = Form::new("refresh_token")
             .with_secret("refresh_token", &base.secret)?
             .with_each("resource", &self.resource);
@@ -182,13 +179,14 @@ impl Asking {
                 base: Some(base.version),
                 error,
             };
-            let mut tokens = match self.ask(key, &base).await {
-                Ok(tokens) => tokens,
+            let answer = match self.ask(key, &base).await {
+                Ok(answer) => answer,
                 // Another host may have used it up a moment ago and stored the next.
                 Err(TokenFailure::Grant) if self.has_changed(key, base.version).await => continue,
                 Err(failure) => return Err(failed(failure.for_call(false))),
             };
-            let version = match tokens.refresh_token.take() {
+            // Before anything else can fail: the one that was shown may be used up.
+            let version = match answer.refresh_token {
                 Some(next) if next.expose() != base.secret.expose() => {
                     let stored = self.store(key, base.version, Arc::new(next)).await;
                     stored.map_err(failed)?
@@ -197,7 +195,12 @@ impl Asking {
             };
             // Somebody set or removed it meanwhile: what was made from the one before is not used.
             let Some(version) = version else { continue };
-            return Ok(tokens.into_fetched(&base, version));
+            // The next flight begins with the one that is stored by now.
+            let access = answer.access.map_err(|failure| Failed {
+                base: Some(version),
+                error: failure.for_call(false),
+            })?;
+            return Ok(access.into_fetched(&base, version));
         }
         Err(CredentialError::Unavailable("it is being changed").into())
     }

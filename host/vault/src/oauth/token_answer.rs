@@ -3,30 +3,41 @@ use toolhost_identity::strict_object;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use crate::fetched::Fetched;
+use crate::fetched::{Fetched, without_bom};
 use crate::secret_text::read_secret;
 use crate::{Credential, CredentialError};
 
-/// A token whose life the server does not say is renewed after this many seconds.
+/// A token whose life the server does not say, or says in no way that is understood, is renewed after this many seconds.
 const UNSAID_LIFE: u64 = 300;
 
 /// The longest life that is believed, in seconds: what is said to last longer is renewed anyway.
 const MAX_LIFE: u64 = 30 * 86_400;
 
-/// What a token endpoint gave.
-pub(crate) struct Tokens {
-    pub(crate) access_token: Secret,
-    /// In Unix seconds, by this machine's clock and from before the request was sent: no clocks are compared.
-    pub(crate) expires_at: u64,
+/// Kinds of tokens that are shown with a proof, or are none to be shown: DPoP (RFC 9449), MAC, proof of possession, and `N_A`
+/// of RFC 8693. Whatever else servers write (`bot`, `BearerToken`, nothing at all) is sent as a bearer by all their clients.
+const NOT_BEARER: [&str; 6] = ["dpop", "mac", "pop", "hawk", "oauth1", "n_a"];
+
+/// The answer of a token endpoint. What was rotated is read apart from the rest: it must be stored whatever is wrong with
+/// the access token.
+pub(crate) struct TokenAnswer {
+    /// Another one than the server was shown, where it gave one that can be kept.
     pub(crate) refresh_token: Option<Secret>,
+    pub(crate) access: Result<AccessToken, TokenFailure>,
+}
+
+/// An access token that can be sent.
+pub(crate) struct AccessToken {
+    secret: Secret,
+    /// In Unix seconds, by this machine's clock and from before the request was sent: no clocks are compared.
+    expires_at: u64,
     pub(crate) issued_token_type: Option<String>,
 }
 
-impl Tokens {
+impl AccessToken {
     /// The access token as what is sent, with the attributes of the stored credential that it was made from.
     pub(crate) fn into_fetched(self, base: &Credential, version: u64) -> Fetched {
         Fetched {
-            secret: self.access_token,
+            secret: self.secret,
             attributes: base.attributes.clone(),
             expires_at: Some(self.expires_at),
             mark: None,
@@ -43,51 +54,66 @@ pub(crate) enum TokenFailure {
     Grant,
     /// `invalid_client`, `unauthorized_client`: the client is not known, or may not.
     Client,
-    /// Anything else.
-    Unavailable(&'static str),
+    /// Anything else: nobody said that the grant is gone.
+    Unavailable(CredentialError),
 }
 
 impl From<CredentialError> for TokenFailure {
     fn from(error: CredentialError) -> Self {
-        Self::Unavailable(match error {
-            CredentialError::Unavailable(why) => why,
-            CredentialError::NotConnected | CredentialError::Expired => "the token endpoint did not answer",
+        Self::Unavailable(match error.is_temporary() {
+            true => error,
+            false => CredentialError::Unavailable("the token endpoint did not answer"),
         })
     }
 }
 
-/// Reads a success (RFC 6749 section 5.1). `asked_at`: Unix seconds before the request was sent.
-pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<Tokens, TokenFailure> {
-    let bad = TokenFailure::Unavailable;
-    let mut object = strict_object(body).map_err(|_| bad("the token endpoint's answer is no JSON object"))?;
-    // Another kind is shown in another way, or to one holder alone.
-    let is_bearer = object
+impl TokenFailure {
+    pub(crate) const fn because(why: &'static str) -> Self {
+        Self::Unavailable(CredentialError::Unavailable(why))
+    }
+}
+
+/// Reads a success (RFC 6749 section 5.1) as leniently as nothing is at stake. `asked_at`: Unix seconds before the request was
+/// sent.
+///
+/// # Errors
+/// It is no JSON object, or says an error under the status of a success, as some servers do.
+pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFailure> {
+    let bad = TokenFailure::because;
+    let mut object =
+        strict_object(without_bom(body)).map_err(|_| bad("the token endpoint's answer is no JSON object"))?;
+    let refresh_token = secret(&mut object, "refresh_token").unwrap_or_else(|why| {
+        // The one that is stored may be used up; there is nothing to put in its place.
+        tracing::warn!(why, "a refresh token of a token endpoint cannot be kept");
+        None
+    });
+    if refresh_token.is_none()
+        && !object.contains_key("access_token")
+        && let Some(code) = object.get("error").and_then(Value::as_str)
+    {
+        return Err(failure_of(Some(code)));
+    }
+    Ok(TokenAnswer {
+        refresh_token,
+        access: access(&mut object, asked_at),
+    })
+}
+
+fn access(object: &mut Map<String, Value>, asked_at: u64) -> Result<AccessToken, TokenFailure> {
+    let bad = TokenFailure::because;
+    let kind = object
         .get("token_type")
         .and_then(Value::as_str)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
-    if !is_bearer {
+        .unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    if NOT_BEARER.iter().any(|other| kind == *other) {
         return Err(bad("the token endpoint gave no bearer token"));
     }
-    let life = match object.get("expires_in") {
-        None => UNSAID_LIFE,
-        Some(Value::Number(seconds)) => seconds
-            .as_u64()
-            .ok_or(bad("`expires_in` is not a number of seconds"))?,
-        // Some servers write it as a text.
-        Some(Value::String(seconds)) => seconds
-            .parse()
-            .map_err(|_| bad("`expires_in` is not a number of seconds"))?,
-        Some(_) => return Err(bad("`expires_in` is not a number of seconds")),
-    };
-    if life == 0 {
-        return Err(bad("the token has ended already"));
-    }
-    let access_token = secret(&mut object, "access_token")?
-        .ok_or(bad("the token endpoint gave no `access_token` that can be sent"))?;
-    Ok(Tokens {
-        access_token,
+    let token = secret(object, "access_token").map_err(bad)?;
+    let life = object.get("expires_in").and_then(life).unwrap_or(UNSAID_LIFE);
+    Ok(AccessToken {
+        secret: token.ok_or(bad("the token endpoint gave no `access_token` that can be sent"))?,
         expires_at: asked_at.saturating_add(life.min(MAX_LIFE)),
-        refresh_token: secret(&mut object, "refresh_token")?,
         issued_token_type: object
             .get("issued_token_type")
             .and_then(Value::as_str)
@@ -95,104 +121,187 @@ pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<Tokens, TokenFailure>
     })
 }
 
+/// A number of seconds, as a number or a text. `None` of what is none, and of 0 and less: servers write those for a token
+/// that does not end.
+fn life(said: &Value) -> Option<u64> {
+    let seconds = match said {
+        Value::Number(seconds) => seconds.as_f64()?,
+        Value::String(seconds) => seconds.trim().parse().ok()?,
+        _ => return None,
+    };
+    // What is larger than can be written is the largest.
+    (seconds >= 1.0).then_some(seconds as u64)
+}
+
 /// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words.
-pub(crate) fn failure(status: u16, body: &[u8]) -> TokenFailure {
+pub(crate) fn failure(status: u16, body: &[u8], otherwise: CredentialError) -> TokenFailure {
     let object = (400..=403)
         .contains(&status)
-        .then(|| strict_object(body).ok())
+        .then(|| strict_object(without_bom(body)).ok())
         .flatten();
     let code = object
         .as_ref()
         .and_then(|object| object.get("error"))
         .and_then(Value::as_str);
-    match code {
-        Some("invalid_grant") => TokenFailure::Grant,
-        Some("invalid_client" | "unauthorized_client") => TokenFailure::Client,
-        _ => {
+    match failure_of(code) {
+        TokenFailure::Unavailable(_) => {
             tracing::warn!(status, "a token endpoint gave no token");
-            TokenFailure::Unavailable("the token endpoint gave no token")
+            TokenFailure::Unavailable(otherwise)
         }
+        clear => clear,
     }
 }
 
-fn secret(object: &mut Map<String, Value>, name: &str) -> Result<Option<Secret>, TokenFailure> {
+/// The codes of RFC 6749, and those that large providers write in their place.
+fn failure_of(code: Option<&str>) -> TokenFailure {
+    match code {
+        Some(
+            "invalid_grant"
+            | "bad_refresh_token"
+            | "invalid_refresh_token"
+            | "token_revoked"
+            | "token_expired"
+            | "bad_verification_code",
+        ) => TokenFailure::Grant,
+        Some(
+            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "bad_client_secret",
+        ) => TokenFailure::Client,
+        _ => TokenFailure::because("the token endpoint gave no token"),
+    }
+}
+
+/// The text of a member. None, null and an empty one are none (RFC 6749 section 6: the old refresh token stays).
+fn secret(object: &mut Map<String, Value>, name: &str) -> Result<Option<Secret>, &'static str> {
     match object.remove(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => {
             let text = Zeroizing::new(text);
-            let read = read_secret(text.as_bytes());
-            let read = read.map_err(|why| TokenFailure::Unavailable(why.reason()))?;
-            Ok(Some(read))
+            read_secret(text.as_bytes()).map(Some).map_err(|why| why.reason())
         }
-        Some(_) => Err(TokenFailure::Unavailable("a token of the answer is no text")),
+        Some(_) => Err("a token of the answer is no text"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TokenFailure, failure, tokens};
+    use super::{CredentialError, TokenFailure, failure, tokens};
+
+    /// The end of an access token, from 1,000 on.
+    fn end(members: &str) -> u64 {
+        let text = format!(r#"{{"access_token": "at_0123456789"{members}}}"#);
+        let access = tokens(text.as_bytes(), 1_000).unwrap().access;
+        let access = access.unwrap_or_else(|why| panic!("{text}: {why:?}"));
+        assert_eq!(access.secret.expose(), b"at_0123456789");
+        access.expires_at
+    }
 
     #[test]
-    fn a_bearer_token_is_taken_with_its_end_by_our_own_clock() {
-        let text = br#"{"access_token": "at_0123456789", "token_type": "Bearer", "expires_in": 60, "refresh_token": "rt_0123456789"}"#;
-        let read = tokens(text, 1_000).unwrap();
-        assert_eq!(
-            (read.access_token.expose(), read.expires_at),
-            (&b"at_0123456789"[..], 1_060)
-        );
-        assert_eq!(read.refresh_token.unwrap().expose(), b"rt_0123456789");
-        let unsaid = br#"{"access_token": "at_0123456789", "token_type": "bearer"}"#;
-        assert_eq!(tokens(unsaid, 1_000).unwrap().expires_at, 1_300);
-        let endless = br#"{"access_token": "at_0123456789", "token_type": "bearer", "expires_in": 18446744073709551615}"#;
-        assert_eq!(tokens(endless, 1_000).unwrap().expires_at, 1_000 + 30 * 86_400);
+    fn a_good_access_token_is_taken_however_its_answer_is_written() {
+        for (members, lasts) in [
+            (
+                r#", "token_type": "Bearer", "expires_in": 60, "refresh_token": "rt_0123456789""#,
+                60,
+            ),
+            (r#", "token_type": "bearer""#, 300),
+            (r#", "expires_in": 60"#, 60),
+            (r#", "token_type": null, "expires_in": null, "scope": null"#, 300),
+            (r#", "token_type": "bot", "expires_in": "3600""#, 3_600),
+            (
+                r#", "token_type": "BearerToken", "expires_in": " 3599.0 ""#,
+                3_599,
+            ),
+            (r#", "token_type": " Bearer ", "expires_in": 3599.0"#, 3_599),
+            (r#", "token_type": 7, "expires_in": 3599.9"#, 3_599),
+            (r#", "expires_in": 0"#, 300),
+            (r#", "expires_in": -1"#, 300),
+            (r#", "expires_in": "soon""#, 300),
+            (r#", "expires_in": {"seconds": 60}"#, 300),
+            (r#", "expires_in": 1e300"#, 30 * 86_400),
+            (r#", "expires_in": 18446744073709551615"#, 30 * 86_400),
+            (
+                r#", "refresh_token": null, "id_token": "x.y.z", "refresh_token_expires_in": 5, "x": {"y": []}"#,
+                300,
+            ),
+            (r#", "refresh_token": "", "error": null"#, 300),
+            (r#", "refresh_token": {}"#, 300),
+        ] {
+            assert_eq!(end(members), 1_000 + lasts, "{members}");
+        }
+        let with_bom = "\u{feff}{\"access_token\": \"at_0123456789\"}".as_bytes();
+        assert!(tokens(with_bom, 0).unwrap().access.is_ok());
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_is_read_whatever_is_wrong_with_the_rest() {
+        for members in [
+            "",
+            r#", "access_token": null"#,
+            r#", "access_token": 7"#,
+            r#", "access_token": "at_0123456789\r\nx: y""#,
+            r#", "access_token": "at_0123456789", "token_type": "DPoP""#,
+            r#", "error": "server_error""#,
+        ] {
+            let text = format!(r#"{{"refresh_token": "rt_0123456789"{members}}}"#);
+            let read = tokens(text.as_bytes(), 0).unwrap();
+            assert_eq!(
+                read.refresh_token.unwrap().expose(),
+                b"rt_0123456789",
+                "{members}"
+            );
+            assert!(read.access.is_err(), "{members}");
+        }
+        for nothing in ["", r#", "refresh_token": null"#, r#", "refresh_token": """#] {
+            let text = format!(r#"{{"access_token": "at_0123456789"{nothing}}}"#);
+            assert!(tokens(text.as_bytes(), 0).unwrap().refresh_token.is_none());
+        }
     }
 
     #[test]
     fn another_kind_or_form_of_token_is_none() {
         for text in [
-            r#"{"access_token": "at_0123456789"}"#,
             r#"{"access_token": "at_0123456789", "token_type": "DPoP"}"#,
             r#"{"access_token": "at_0123456789", "token_type": "N_A"}"#,
+            r#"{"access_token": "at_0123456789", "token_type": "mac"}"#,
             r#"{"access_token": "at_0123456789\r\nx: y", "token_type": "Bearer"}"#,
             r#"{"access_token": 7, "token_type": "Bearer"}"#,
             r#"{"access_token": "at", "token_type": "Bearer"}"#,
             r#"{"token_type": "Bearer"}"#,
-            r#"{"access_token": "at_0123456789", "token_type": "Bearer", "expires_in": -1}"#,
-            r#"{"access_token": "at_0123456789", "token_type": "Bearer", "expires_in": 0}"#,
-            r#"{"access_token": "at_0123456789", "token_type": "Bearer", "expires_in": "x"}"#,
-            r#"{"access_token": "at_0123456789", "token_type": "Bearer", "refresh_token": {}}"#,
             r#"{"access_token": "at_0123456789", "access_token": "at_9876543210", "token_type": "Bearer"}"#,
             "access_token=at_0123456789&token_type=bearer",
+            "<html>",
         ] {
-            assert!(
-                matches!(tokens(text.as_bytes(), 0), Err(TokenFailure::Unavailable(_))),
-                "{text}"
-            );
+            let read = tokens(text.as_bytes(), 0).and_then(|read| read.access.map(drop));
+            assert!(matches!(read, Err(TokenFailure::Unavailable(_))), "{text}");
         }
     }
 
     #[test]
     fn only_a_clear_no_means_that_the_grant_is_gone() {
+        let down = CredentialError::RetryAfter(3);
+        let failure = |status, text: &str| failure(status, text.as_bytes(), down);
+        assert_eq!(failure(400, r#"{"error": "invalid_grant"}"#), TokenFailure::Grant);
         assert_eq!(
-            failure(400, br#"{"error": "invalid_grant"}"#),
-            TokenFailure::Grant
-        );
-        assert_eq!(
-            failure(401, br#"{"error": "invalid_client"}"#),
+            failure(401, r#"{"error": "invalid_client"}"#),
             TokenFailure::Client
         );
         for (status, text) in [
             (400, r#"{"error": "invalid_request"}"#),
             (400, r#"{"error": "temporarily_unavailable"}"#),
+            (429, r#"{"error": "invalid_grant"}"#),
             (500, r#"{"error": "invalid_grant"}"#),
             (302, r#"{"error": "invalid_grant"}"#),
             (400, "invalid_grant"),
             (400, r#"{"error": "invalid_grant", "error": "x"}"#),
         ] {
-            assert!(
-                matches!(failure(status, text.as_bytes()), TokenFailure::Unavailable(_)),
+            assert_eq!(
+                failure(status, text),
+                TokenFailure::Unavailable(down),
                 "{status} {text}"
             );
         }
+        // Some say it with the status of a success.
+        let said = tokens(br#"{"error": "bad_refresh_token"}"#, 0);
+        assert_eq!(said.err(), Some(TokenFailure::Grant));
     }
 }

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use toolhost_identity::{Operator, TenantSpace};
-use toolhost_policy::Secret;
+use toolhost_policy::{Secret, UnixTime};
 use toolhost_store::keys::{Purpose, SpaceKey};
 use toolhost_store::{Change, Expect, Space, StoreError};
 
@@ -264,11 +263,12 @@ fn check(new: NewCredential) -> Result<(Contents, Keep), VaultError> {
         return Err(VaultError::Attributes);
     }
     check_attributes(&attributes)?;
-    let now = SystemTime::now();
+    let now = UnixTime::now();
     if !is_before(now, new.expires_at) {
         return Err(VaultError::AlreadyExpired);
     }
-    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    // These two are shown and decide nothing: a rotated secret is kept whatever the clock says.
+    let now = now.known().unwrap_or_default();
     let contents = Contents {
         secret,
         attributes,

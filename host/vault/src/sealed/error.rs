@@ -54,6 +54,9 @@ pub enum VaultError {
     /// Others changed the same tenant's credentials again and again meanwhile.
     #[error("the tenant's credentials are being changed by others; try again")]
     Busy,
+    /// Nobody can say who may renew it.
+    #[error("the clock of the store is before 2026; set it")]
+    Clock,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use toolhost_identity::TenantSpace;
+use toolhost_policy::UnixTime;
 use toolhost_store::{Space, StoreError};
 
 use super::bytes::Reader;
@@ -21,8 +21,11 @@ use crate::CredentialKey;
 const EVERY: u64 = 60;
 
 /// A call took the credential.
-pub(super) fn take(inner: &Arc<Inner>, key: &CredentialKey, entry: &Entry, now: SystemTime) {
-    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+pub(super) fn take(inner: &Arc<Inner>, key: &CredentialKey, entry: &Entry, now: UnixTime) {
+    if now.is_broken() {
+        return;
+    }
+    let now = now.secs();
     if entry.last_used.load(Ordering::Relaxed) != now {
         entry.last_used.store(now, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use toolhost_store::{Expect, Key, Space, StoreError};
 
@@ -7,11 +7,15 @@ use super::error::VaultError;
 use super::name::CredentialName;
 use super::vault::{Inner, SealedVault};
 use crate::CredentialKey;
-use crate::fetched::{ANSWER_DEADLINE, unix};
+use crate::fetched::ANSWER_DEADLINE;
 
-/// For how long a credential is one host's to renew, where that host never says that it is done: the answer's time, and time
-/// to store it. Hosts whose clocks are further apart than this are as hosts without leases.
+/// For how long a credential is one host's to renew, where that host never says that it is done, in seconds: the answer's
+/// time, and time to store it, by the clock of the store.
 const LIFE: u64 = 30;
+
+/// How far ahead the end of a lease that counts may be beyond [`LIFE`], in seconds. Hosts on one server share its clock to
+/// the millisecond; this is for a second's border, and for a server whose clock was put back.
+const TOLERANCE: u64 = 30;
 
 /// How often another host's lease is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -47,7 +51,11 @@ impl SealedVault {
             Space::Tenant(key.space.clone()),
             CredentialName::of(key).renewing()?,
         );
-        let now = unix(SystemTime::now());
+        let now = self.inner.store.now();
+        if now.is_broken() {
+            return Err(VaultError::Clock);
+        }
+        let now = now.secs();
         let expect = match self.inner.store.get(&space, &record).await? {
             None => Expect::Absent,
             Some(held) if !is_held(end(&held.value), now) => Expect::Version(held.version),
@@ -72,10 +80,10 @@ impl SealedVault {
     }
 }
 
-/// Whether a lease with this end counts. One that would last longer than any does comes from a clock that was wrong, and would
-/// lock the credential until that time.
+/// Whether a lease with this end counts. One that would last much longer than any does comes from a clock that was wrong, and
+/// would lock the credential until that time.
 fn is_held(end: u64, now: u64) -> bool {
-    now < end && end <= now.saturating_add(LIFE)
+    now < end && end <= now.saturating_add(LIFE + TOLERANCE)
 }
 
 impl Lease {
@@ -96,4 +104,22 @@ impl Lease {
 /// When a lease ends, in Unix seconds. A value that is none has ended.
 fn end(value: &[u8]) -> u64 {
     value.try_into().map_or(0, u64::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIFE, TOLERANCE, is_held};
+
+    #[test]
+    fn a_lease_counts_for_hosts_whose_clocks_differ_and_not_for_ever() {
+        let (made, end) = (1_000_000, 1_000_000 + LIFE);
+        for skew in [-5_i64, -1, 0, 1, 5] {
+            assert!(is_held(end, made.saturating_add_signed(skew)), "{skew} s");
+        }
+        assert!(!is_held(end, end) && !is_held(0, made));
+        assert!(
+            !is_held(made + LIFE + TOLERANCE + 1, made),
+            "of a clock that was wrong"
+        );
+    }
 }

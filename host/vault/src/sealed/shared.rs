@@ -29,7 +29,9 @@ impl SealedVault {
                     }
                     // Gone or over since it was listed.
                     Err(CredentialError::NotConnected | CredentialError::Expired) => {}
-                    Err(CredentialError::Unavailable(_)) => return Err(VaultError::Busy),
+                    Err(CredentialError::Unavailable(_) | CredentialError::RetryAfter(_)) => {
+                        return Err(VaultError::Busy);
+                    }
                 }
             }
         }

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use toolhost_identity::TenantSpace;
+use toolhost_policy::UnixTime;
 use toolhost_store::keys::Keyring;
 use toolhost_store::{Changed, Space, Store, Table};
 
@@ -104,7 +105,7 @@ impl CredentialProvider for SealedVault {
                 error.for_call()
             })?,
         };
-        let now = SystemTime::now();
+        let now = UnixTime::now();
         if !is_before(now, entry.credential.expires_at) {
             return Err(CredentialError::Expired);
         }

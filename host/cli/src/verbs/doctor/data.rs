@@ -1,11 +1,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use toolhost_audit::{Chain, Tail};
 use toolhost_gateway::admin::{Answer, Request};
+use toolhost_policy::UnixTime;
 use toolhost_store::EmbeddedSettings;
 
 use super::report::{Report, Verdict};
@@ -134,9 +135,14 @@ fn clock(audit: &Path, report: &mut Report) {
         let line: serde_json::Value = serde_json::from_str(lines.last()?).ok()?;
         OffsetDateTime::parse(line.get("time")?.as_str()?, &Rfc3339).ok()
     });
-    let now = SystemTime::now();
-    match last.map(SystemTime::from) {
-        Some(last) if last > now + CLOCK_LEEWAY => {
+    let now = UnixTime::now();
+    if now.is_broken() {
+        let detail = "it is before 2026: every token and credential that expires is refused; set it";
+        report.add("clock", Verdict::Failed, detail);
+        return;
+    }
+    match last.map(|last| UnixTime::of(last.into())) {
+        Some(last) if last > now.after(CLOCK_LEEWAY) => {
             let detail = "it is behind the last audit record: it was set back, or was ahead before; expiry cannot be judged";
             report.add("clock", Verdict::Failed, detail);
         }
