@@ -249,12 +249,18 @@ impl HostBuilder {
         ))
     }
 
-    /// An issuer whose keys stand in a file.
+    /// An issuer whose keys stand in a file, and which may name every tenant.
     #[must_use]
     pub fn issuer(self, issuer: &Issuer) -> Self {
+        self.issuer_naming(issuer, "\"all\"")
+    }
+
+    /// The same for these tenants, as the configuration has them.
+    #[must_use]
+    pub fn issuer_naming(self, issuer: &Issuer, tenants: &str) -> Self {
         let name = format!("{}.jwks.json", issuer.kid());
         let table = format!(
-            "[[issuers]]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{name}\"\ntenant_claim = \"/tenantId\"",
+            "[[issuers]]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\njwks_file = \"{name}\"\ntenant_claim = \"/tenantId\"\ntenants = {tenants}",
             issuer.url()
         );
         self.file(&name, issuer.jwks().to_string()).config(&table)

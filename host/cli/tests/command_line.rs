@@ -211,9 +211,30 @@ fn a_minted_token_passes_the_checks_of_its_configuration() {
     let before = token.clone();
     mint("acme");
     std::fs::write(directory.path().join("token"), before).unwrap();
-    assert_eq!(
-        status(&host(directory.path(), &["token", "inspect", "@token"])),
-        3
+    let wrong = host(directory.path(), &["token", "inspect", "@token"]);
+    assert_eq!(status(&wrong), 3);
+    // U7: nothing of it is "ok", and neither is what was not checked.
+    assert!(!stdout(&wrong).contains(": ok"), "{}", stdout(&wrong));
+    let by_url = config.replace(
+        "jwks_file = \"keys/jwks.json\"",
+        "jwks_url = \"https://issuer.localhost/jwks\"",
+    );
+    std::fs::write(directory.path().join("host.toml"), by_url).unwrap();
+    let unchecked = host(directory.path(), &["token", "inspect", "@token"]);
+    let shown = stdout(&unchecked);
+    assert!(
+        shown.contains("check   signature: NOT CHECKED") && !shown.contains(": ok"),
+        "{shown}"
+    );
+    assert_eq!(status(&unchecked), 3);
+    let given = ["token", "inspect", "@token", "--jwks", "keys/jwks.json"];
+    assert_eq!(status(&host(directory.path(), &given)), 3, "of another key");
+    mint("acme");
+    let good = host(directory.path(), &given);
+    assert!(
+        status(&good) == 0 && stdout(&good).contains("signature: ok"),
+        "{}",
+        stdout(&good)
     );
 }
 

@@ -10,6 +10,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{Admitted, AuthError, SessionId, Tenancy};
 
 use crate::gateway::Doors;
+use crate::peer::PeerAddress;
 use crate::problem::{problem, problem_with};
 use crate::switching::Who;
 
@@ -106,7 +107,8 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
         let text = "a token in the query string is refused; send it in the Authorization header";
         return problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization"));
     }
-    let admitted = doors.tenancy.admit(request.headers()).await;
+    let address = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
+    let admitted = doors.tenancy.admit_from(request.headers(), address).await;
     let admitted = admitted.and_then(|admitted| match home(&admitted) {
         Err(error) if !tenantless => Err(error),
         _ => Ok(admitted),
@@ -132,7 +134,7 @@ fn refusal(error: &AuthError, metadata_url: &str) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
     let mut response = problem_with(status, &error.public());
     // A host that cannot check a token now has nothing to ask of its client.
-    if status != StatusCode::SERVICE_UNAVAILABLE
+    if !status.is_server_error()
         && let Ok(challenge) = HeaderValue::from_str(&error.challenge(metadata_url))
     {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -33,6 +33,7 @@ mod health;
 mod lines;
 mod mcp;
 mod metrics;
+mod peer;
 mod problem;
 mod rebinding;
 mod serve;

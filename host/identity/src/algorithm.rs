@@ -44,9 +44,13 @@ impl Algorithm {
     /// What an issuer's tokens may be signed with where its configuration does not say: what identity providers use.
     pub const USUAL: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
 
-    /// The algorithm of exactly this name; the registry's names are case-sensitive.
+    /// The algorithm of exactly this name; the registry's names are case-sensitive. `Ed25519` (RFC 9864) is `EdDSA` with the one
+    /// curve of it that is used here.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
@@ -113,5 +117,6 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
         }
+        assert_eq!(Algorithm::parse("Ed25519"), Some(Algorithm::EdDsa));
     }
 }

@@ -94,17 +94,18 @@ impl AuthorityGrant {
         if caller.kind() != token.kind() {
             return Err(GrantError::Kind);
         }
-        if token.client() != named_client.or(caller.client()) {
+        let expected = named_client.or(caller.client());
+        let other_party = |party: &str| Some(party) != expected;
+        if token.client() != expected || token.authorized_party.as_deref().is_some_and(other_party) {
             return Err(GrantError::Client);
         }
-        let tenant = token
-            .tenant_key()
-            .and_then(|key| tree.tenant(key))
-            .filter(|tenant| *tenant == asked)
+        let tenant = tree
+            .tenant_of(token)
+            .filter(|tenant| *tenant == asked && caller.scope.allows(&tree, tenant))
             .ok_or(GrantError::Tenant)?;
         let home = match caller.tenant_key() {
             None => tree.single_tenant(),
-            Some(key) => Some(tree.tenant(key).ok_or(GrantError::Home)?),
+            Some(_) => Some(tree.tenant_of(caller).ok_or(GrantError::Home)?),
         };
         Ok(Self {
             id,

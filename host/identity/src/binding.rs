@@ -60,7 +60,7 @@ impl Binding {
     /// The token has no tenant claim, or the directory does not serve it. Nothing stands in for it.
     pub fn home(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
         let tree = directory.tree();
-        let home = tree.home_of(principal.tenant_key())?.clone();
+        let home = tree.home_of(&principal)?.clone();
         Ok(Self::new(principal, home.clone(), Some(home), 0, &tree))
     }
 
@@ -78,7 +78,8 @@ impl Binding {
     ) -> Result<Self, BindingError> {
         let tree = directory.tree();
         let home = home_if_any(&principal, &tree)?;
-        if !tree.reaches(principal.role(), home.as_ref(), tenant) {
+        let is_named = principal.scope.allows(&tree, tenant);
+        if !(tree.reaches(principal.role(), home.as_ref(), tenant) & is_named) {
             return Err(BindingError::TenantUnavailable);
         }
         Ok(Self::new(principal, tenant.clone(), home, generation, &tree))
@@ -99,7 +100,8 @@ impl Binding {
         let tree = directory.tree();
         let home = home_if_any(&principal, &tree)?;
         let owner = OwnerId::of(&principal, home.as_ref());
-        if !grant.holds_for(&owner, now) || !tree.is_available(grant.tenant()) {
+        let is_named = principal.scope.allows(&tree, grant.tenant());
+        if !grant.holds_for(&owner, now) || !tree.is_available(grant.tenant()) || !is_named {
             return Err(BindingError::TenantUnavailable);
         }
         Ok(Self {
@@ -197,7 +199,7 @@ impl Binding {
 
 /// The caller's home. A claim that means nothing here is an error; no claim is none.
 fn home_if_any(principal: &Principal, tree: &Tree) -> Result<Option<TenantId>, BindingError> {
-    match tree.home_of(principal.tenant_key()) {
+    match tree.home_of(principal) {
         Ok(home) => Ok(Some(home.clone())),
         Err(BindingError::TenantRequired) => Ok(None),
         Err(BindingError::TenantUnavailable) => Err(BindingError::TenantUnavailable),

@@ -2,29 +2,47 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::checks::is_name;
-use crate::{IssuerRules, PrincipalKind, Role, TokenError, Unverified};
+use crate::claim_rule::text;
+use crate::{IssuerRules, Role, TokenError, Unverified};
 
 /// The longest tenant claim: what the directory looks up.
 const MAX_TENANT_CLAIM: usize = 128;
 
-/// The tenant claim as it is; `None` where the token has none. It is never made from anything else (E3).
+/// The tenant claim as it is; `None` where the token has none. It is never made from anything else (E3). A list of one, or an
+/// object with one member whose value is an object (Keycloak organizations), is that one; several are none of them.
 pub(crate) fn tenant_key(
     token: &Unverified<'_>,
     rules: &IssuerRules,
 ) -> Result<Option<Arc<str>>, TokenError> {
     let claim = rules.tenant_claim.as_ref();
-    match claim.and_then(|claim| claim.of(&token.claims)) {
-        None => Ok(None),
-        Some(Value::String(key))
-            if (1..=MAX_TENANT_CLAIM).contains(&key.len())
-                && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            Ok(Some(key.as_str().into()))
-        }
-        Some(_) => Err(TokenError::TenantClaim),
+    let Some(value) = claim.and_then(|claim| claim.of(&token.claims)) else {
+        return Ok(None);
+    };
+    let member = rules.tenant_member.as_deref();
+    let key = match value {
+        Value::Object(entries) => one_entry(entries, member),
+        value if member.is_none() => text(value),
+        _ => None,
+    };
+    key.filter(|key| {
+        (1..=MAX_TENANT_CLAIM).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+    .map(|key| Some(key.into()))
+    .ok_or(TokenError::TenantClaim)
+}
+
+/// The name of the only entry, or a member of it.
+fn one_entry<'a>(entries: &'a Map<String, Value>, member: Option<&str>) -> Option<&'a str> {
+    let mut all = entries.iter();
+    let (Some((name, Value::Object(entry))), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    match member {
+        None => Some(name),
+        Some(member) => entry.get(member).and_then(text),
     }
 }
 
@@ -48,16 +66,17 @@ pub(crate) fn role(token: &Unverified<'_>, rules: &IssuerRules) -> Role {
         .unwrap_or(Role::Admin)
 }
 
-/// `scope` (RFC 8693 section 4.2, RFC 9068) and `scp` (what Okta and Entra ID have).
+/// `scope` (RFC 8693 section 4.2, RFC 9068) and `scp` (what Okta and Entra ID have), each a text or a list of them (Duende,
+/// Spring).
 pub(crate) fn scopes(token: &Unverified<'_>) -> Result<Vec<String>, TokenError> {
     let mut scopes: Vec<String> = Vec::new();
-    for (name, list_allowed) in [("scope", false), ("scp", true)] {
+    for name in ["scope", "scp"] {
         match token.claims.get(name) {
             None => {}
             Some(Value::String(text)) => {
                 scopes.extend(text.split(' ').filter(|one| !one.is_empty()).map(str::to_owned));
             }
-            Some(Value::Array(list)) if list_allowed => {
+            Some(Value::Array(list)) => {
                 for one in list {
                     scopes.push(one.as_str().ok_or(TokenError::Form(name))?.to_owned());
                 }
@@ -73,9 +92,9 @@ pub(crate) fn scopes(token: &Unverified<'_>) -> Result<Vec<String>, TokenError> 
     Ok(scopes)
 }
 
-/// `client_id` (RFC 9068 section 2.2), or `azp` where there is none.
+/// The client that the token was issued to: `client_id` (RFC 9068 section 2.2), or `azp`, `appid` or `cid` where there is none.
 pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, TokenError> {
-    for name in ["client_id", "azp"] {
+    for name in ["client_id", "azp", "appid", "cid"] {
         match token.claims.get(name) {
             None => {}
             Some(Value::String(client)) if is_name(client) => return Ok(Some(client)),
@@ -85,27 +104,9 @@ pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, T
     Ok(None)
 }
 
-/// Person or machine. Each sign of a machine is enough, so that one taken for a person is the rarer mistake: a
-/// connection is for persons unless the operator says otherwise.
-pub(crate) fn kind(token: &Unverified<'_>, rules: &IssuerRules, subject: &str) -> PrincipalKind {
-    let text = |name: &str| token.claims.get(name).and_then(Value::as_str);
-    let configured = rules.machine.as_ref().is_some_and(|rule| {
-        rule.claim
-            .of(&token.claims)
-            .and_then(Value::as_str)
-            .is_some_and(|value| value == rule.equals)
-    });
-    // Auth0 has `gty` and `…@clients`; RFC 9068 section 2.2 says that `sub` is the client where no person takes part.
-    let machine = configured
-        || text("gty") == Some("client-credentials")
-        || subject.ends_with("@clients")
-        || text("client_id") == Some(subject)
-        || text("azp") == Some(subject);
-    if machine {
-        PrincipalKind::Machine
-    } else {
-        PrincipalKind::User
-    }
+/// `azp`, where it is a text.
+pub(crate) fn authorized_party<'a>(token: &'a Unverified<'_>) -> Option<&'a str> {
+    token.claims.get("azp").and_then(Value::as_str)
 }
 
 /// RFC 6749 section 3.3: visible ASCII without `"` and `\`.

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Binding, BindingError, Directory, OwnerId, Principal, Tenant, TenantId, TenantSpace, Tree};
+use crate::{
+    Binding, BindingError, Directory, NamedTenants, OwnerId, Principal, Tenant, TenantId, TenantSpace, Tree,
+};
 
 /// A verified caller whose token names no tenant. It has no [`Binding`] and so can call no tool: it can list the tenants
 /// it reaches, switch to one, and ask for help.
@@ -90,6 +92,26 @@ impl Caller {
     /// The tenants it may switch to, in order of their ids: what the login token reaches, whatever is active (N5).
     #[must_use]
     pub fn reachable<'a>(&self, tree: &'a Tree) -> Vec<&'a Tenant> {
-        tree.reachable(self.principal().role(), self.home())
+        let principal = self.principal();
+        let mut reached = tree.reachable(principal.role(), self.home());
+        reached.retain(|tenant| principal.scope.allows(tree, &tenant.id));
+        reached
+    }
+
+    /// Whether it may switch to a tenant: its role reaches that, and its issuer may name it.
+    #[must_use]
+    pub fn reaches(&self, tree: &Tree, tenant: &TenantId) -> bool {
+        let principal = self.principal();
+        tree.reaches(principal.role(), self.home(), tenant) & principal.scope.allows(tree, tenant)
+    }
+
+    /// How many tenants it may switch to. Without a look at each, where its issuer may name all.
+    #[must_use]
+    pub fn reach_count(&self, tree: &Tree) -> usize {
+        let principal = self.principal();
+        match principal.scope.tenants() {
+            NamedTenants::All => tree.reach_count(principal.role(), self.home()),
+            _ => self.reachable(tree).len(),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::{AcceptedType, Algorithm, IssuerRules, KeySet, TokenError, Unverified};
+use crate::claim_rule::text;
+use crate::unverified::EXTENSIONS;
+use crate::{Algorithm, IssuerRules, KeySet, TokenError, Unverified, WithoutSubject};
 
 /// How far two clocks may differ, in seconds. RFC 7519 allows "no more than a few minutes"; NTP needs none of it.
 pub const LEEWAY_SECONDS: u64 = 30;
@@ -10,40 +12,13 @@ pub const LEEWAY_SECONDS: u64 = 30;
 /// The longest `sub` and `client_id`: OpenID Connect Core section 2 gives a subject 255, some providers are longer.
 pub(crate) const MAX_NAME: usize = 1024;
 
-/// The header's members that ask for trust or for an extension, and its `kid`.
+/// The header's members that ask for an extension, and its `kid`. Members that bring or name a key (`jku`, `jwk`, `x5u`,
+/// `x5c`, `x5t`) are ignored, as RFC 7515 section 4.1 has it for what is not used: keys come from the issuer's set alone.
 pub(crate) fn header(token: &Unverified<'_>) -> Result<(), TokenError> {
-    let has = |name: &&str| token.header.contains_key(*name);
-    if ["crit", "b64", "zip", "enc"].iter().any(has) {
+    if EXTENSIONS.iter().any(|name| token.header.contains_key(*name)) {
         return Err(TokenError::Extension);
     }
-    if ["jku", "jwk", "x5u", "x5c"].iter().any(has) {
-        return Err(TokenError::OwnKey);
-    }
     token.key_id().map(drop)
-}
-
-/// `typ`, and the claims that only an ID token has (OpenID Connect Core sections 2 and 3.3.2.11).
-pub(crate) fn kind_of_token(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
-    let typ = match token.header.get("typ") {
-        None => None,
-        Some(Value::String(typ)) => Some(typ.to_ascii_lowercase()),
-        Some(_) => return Err(TokenError::Type),
-    };
-    let accepted = match (rules.typ, typ.as_deref()) {
-        (_, Some("at+jwt" | "application/at+jwt")) => true,
-        (AcceptedType::Usual, None | Some("jwt")) => true,
-        (AcceptedType::Usual | AcceptedType::AccessTokenOnly, _) => false,
-    };
-    if !accepted {
-        return Err(TokenError::Type);
-    }
-    if ["nonce", "at_hash", "c_hash"]
-        .iter()
-        .any(|claim| token.claims.contains_key(*claim))
-    {
-        return Err(TokenError::IdToken);
-    }
-    Ok(())
 }
 
 /// `alg`: one that the configuration lists, never one that the token proposes.
@@ -57,42 +32,55 @@ pub(crate) fn algorithm(token: &Unverified<'_>, rules: &IssuerRules) -> Result<A
         .ok_or(TokenError::Algorithm)
 }
 
-/// The signature, by the one key of this issuer that fits `kid` and algorithm.
+/// The signature, by a key of this issuer that fits `kid` and algorithm.
 pub(crate) fn signature(
     token: &Unverified<'_>,
     algorithm: Algorithm,
     keys: &KeySet,
 ) -> Result<(), TokenError> {
-    let key = keys.select(token.key_id()?, algorithm)?;
-    if key.verifies(algorithm, token.message, token.signature) {
+    let issuer = token.issuer()?;
+    let candidates = keys.select(token.key_id()?, algorithm, issuer)?;
+    let verifies = |key: &&crate::key::VerifyingKey| key.verifies(algorithm, token.message, token.signature);
+    if candidates.iter().any(verifies) {
         Ok(())
     } else {
         Err(TokenError::Signature)
     }
 }
 
-/// `iss`, byte for byte.
+/// `iss`, byte for byte, or as the issuer's template has it, with the directory that its own claim names.
 pub(crate) fn issuer(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
-    if token.issuer()? == rules.issuer {
+    if rules.issuer.matches(token.issuer()?, &token.claims) {
         Ok(())
     } else {
         Err(TokenError::Issuer)
     }
 }
 
-/// `aud`: a string or a list of strings, one of them ours byte for byte (T16).
+/// `aud`, or what the configuration has in its place: a string or a list of strings, one of them ours byte for byte (T16).
 pub(crate) fn audience(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     let ours = |value: &Value| {
         value
             .as_str()
             .is_some_and(|text| rules.audience.iter().any(|aud| aud == text))
     };
-    let found = match token.claims.get("aud") {
-        Some(Value::String(_)) => token.claims.get("aud").is_some_and(ours),
+    let found = match audience_claim(token, rules) {
+        Some(value @ Value::String(_)) => ours(value),
         Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(ours),
         _ => return Err(TokenError::Missing("aud")),
     };
     if found { Ok(()) } else { Err(TokenError::Audience) }
+}
+
+/// The first of the configured claims that is there. Amazon Cognito has no `aud` in its access tokens, which say that they are
+/// that: `client_id` is their audience.
+fn audience_claim<'a>(token: &'a Unverified<'_>, rules: &IssuerRules) -> Option<&'a Value> {
+    let claims = &token.claims;
+    if let Some(found) = rules.audience_claims.iter().find_map(|claim| claim.of(claims)) {
+        return Some(found);
+    }
+    let is_cognito = !claims.contains_key("aud") && claims.get("token_use").and_then(text) == Some("access");
+    claims.get("client_id").filter(|_| is_cognito)
 }
 
 /// `exp`, `nbf` and `iat` against `now`, in Unix seconds; gives `exp` (T26).
@@ -117,17 +105,25 @@ pub(crate) fn times(token: &Unverified<'_>, now: u64) -> Result<u64, TokenError>
     Ok(expires_at)
 }
 
-/// `sub`: a text that a log can carry.
-pub(crate) fn subject<'a>(token: &'a Unverified<'_>) -> Result<&'a str, TokenError> {
-    let subject = token
-        .claims
-        .get("sub")
-        .and_then(Value::as_str)
-        .ok_or(TokenError::Missing("sub"))?;
-    if is_name(subject) {
-        Ok(subject)
-    } else {
-        Err(TokenError::Form("sub"))
+/// Whom the token is about, as a text that a log can carry; `None` where it does not say, which the configuration may accept
+/// of a machine that names its client.
+pub(crate) fn subject<'a>(
+    token: &'a Unverified<'_>,
+    rules: &IssuerRules,
+) -> Result<Option<&'a str>, TokenError> {
+    let name = rules
+        .subject_claim
+        .as_ref()
+        .map_or("sub", |_| "subject (issuers.subject_claim)");
+    let found = match &rules.subject_claim {
+        Some(claim) => claim.of(&token.claims),
+        None => token.claims.get("sub"),
+    };
+    match found {
+        Some(Value::String(subject)) if is_name(subject) => Ok(Some(subject)),
+        Some(Value::String(_)) => Err(TokenError::Form(name)),
+        None if rules.without_subject == WithoutSubject::Machine => Ok(None),
+        Some(_) | None => Err(TokenError::Missing(name)),
     }
 }
 

@@ -57,7 +57,7 @@ impl Directory for StaticDirectory {
 #[cfg(test)]
 mod tests {
     use super::{Directory, StaticDirectory};
-    use crate::{TenantId, TreeError};
+    use crate::{LoopbackOnly, Principal, TenantId, TreeError};
 
     fn id(text: &str) -> TenantId {
         TenantId::parse(text).unwrap()
@@ -68,10 +68,15 @@ mod tests {
         let directory =
             StaticDirectory::new([(id("acme"), vec!["org_AbC"]), (id("globex"), vec![])]).unwrap();
         let tree = directory.tree();
-        assert_eq!(tree.tenant("org_AbC"), Some(&id("acme")));
-        assert_eq!(tree.tenant("globex"), Some(&id("globex")));
+        let meant = |key: &str| {
+            let mut principal = Principal::development(&id("acme"), LoopbackOnly::of(&[]).unwrap());
+            principal.tenant_key = Some(key.into());
+            tree.tenant_of(&principal).cloned()
+        };
+        assert_eq!(meant("org_AbC"), Some(id("acme")));
+        assert_eq!(meant("globex"), Some(id("globex")));
         for unknown in ["", "org_abc", "ACME", "acme ", "initech", "default"] {
-            assert_eq!(tree.tenant(unknown), None, "{unknown:?}");
+            assert_eq!(meant(unknown), None, "{unknown:?}");
         }
     }
 
@@ -82,6 +87,15 @@ mod tests {
             StaticDirectory::new(both),
             Err(TreeError::KeyTwice { .. })
         ));
+        // An issuer's own key may be another issuer's too, and no tenant's id.
+        let issuers = ["https://a.example#org", "https://b.example#org"];
+        let apart = [(id("acme"), vec![issuers[0]]), (id("globex"), vec![issuers[1]])];
+        assert!(StaticDirectory::new(apart).is_ok());
+        for shadow in ["https://a.example#globex", "https://a.example#org"] {
+            let both = [(id("acme"), vec![shadow]), (id("globex"), vec![issuers[0]])];
+            let refused = StaticDirectory::new(both);
+            assert!(matches!(refused, Err(TreeError::KeyTwice { .. })), "{shadow}");
+        }
         let shadow = [(id("acme"), vec!["globex"]), (id("globex"), vec![])];
         assert!(matches!(
             StaticDirectory::new(shadow),

@@ -8,7 +8,7 @@
 //!
 //! - [`TenantId`]: the grammar of a tenant's name.
 //! - [`Unverified`]: a token taken apart, so that its issuer's keys can be found; [`IssuerRules`]: what is believed of
-//!   that issuer; [`KeySet`]: its public keys, by [`Algorithm`].
+//!   that issuer, [`ProviderProfile`] the rules of well-known ones, [`TenantScope`] which tenants it may name; [`KeySet`]: its public keys, by [`Algorithm`].
 //! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each for a person.
 //! - [`Principal`]: the verified caller, made by token verification alone.
 //! - [`Tree`]: the tenants at one moment, how they belong together, which key of an identity provider means which, and how
@@ -25,18 +25,26 @@ mod binding;
 mod caller;
 mod caller_home;
 mod checks;
+mod claim_rule;
 mod directory;
+mod issuer_name;
 mod json;
 mod key;
+mod key_index;
 mod key_set;
 mod place;
 mod pointer;
 mod principal;
+mod principal_kind;
+mod profile;
 mod reach;
 mod rules;
 mod space;
 mod tenant;
+mod tenant_key;
+mod tenant_scope;
 mod token_error;
+mod token_kind;
 mod tree;
 mod tree_error;
 mod unverified;
@@ -48,15 +56,20 @@ pub use authority_grant::{AuthorityGrant, GrantError, GrantId, GrantRules};
 pub use binding::{Binding, BindingError};
 pub use caller_home::{Caller, Tenantless};
 pub use checks::LEEWAY_SECONDS;
+pub use claim_rule::{ClaimRule, ClaimTest};
 pub use directory::{Directory, StaticDirectory};
+pub use issuer_name::{IssuerName, IssuerNameError};
 pub use json::{NotStrict, object as strict_object};
 pub use key::SkipReason;
-pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
+pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, SkippedKey};
 pub use pointer::{ClaimPointer, ClaimPointerError};
 pub use principal::{LoopbackOnly, Principal, PrincipalKind, Role};
-pub use rules::{AcceptedType, IssuerRules, MachineClaim};
+pub use profile::{ProviderProfile, ProviderRules};
+pub use rules::{AcceptedType, IssuerRules, WithoutSubject};
 pub use space::{Operator, OwnerId, TenantSpace};
 pub use tenant::{TenantId, TenantIdError};
+pub use tenant_key::TenantKey;
+pub use tenant_scope::{NamedTenants, TenantScope};
 pub use token_error::TokenError;
 pub use tree::{MAX_DEPTH, Tenant, TenantState, Tree};
 pub use tree_error::TreeError;

@@ -24,17 +24,23 @@ impl ClaimPointer {
             .map(Self)
     }
 
+    /// The pointer to the member of these names, outermost first.
+    pub(crate) fn of_members<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.map(str::to_owned).collect())
+    }
+
     /// The names on the way, outermost first; at least one.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.0
     }
 
-    /// The value it points to. Arrays are not entered: a place in a list is not a name.
+    /// The value it points to; `null` is none. Arrays are not entered: a place in a list is not a name.
     pub(crate) fn of<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter()
             .try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
+            .filter(|value| !value.is_null())
     }
 }
 

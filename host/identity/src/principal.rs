@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::TenantId;
+use crate::{TenantId, TenantScope};
 
 /// What kind of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,10 +97,14 @@ pub struct Principal {
     pub(crate) subject: Arc<str>,
     pub(crate) kind: PrincipalKind,
     pub(crate) client: Option<Arc<str>>,
+    /// `azp`, which need not be the client that another claim names.
+    pub(crate) authorized_party: Option<Arc<str>>,
     pub(crate) role: Role,
     pub(crate) scopes: Arc<[String]>,
     /// The tenant claim as the token has it, before the directory has mapped it.
     pub(crate) tenant_key: Option<Arc<str>>,
+    /// How far its issuer is believed about tenants.
+    pub(crate) scope: Arc<TenantScope>,
     /// Unix seconds.
     pub(crate) expires_at: u64,
 }
@@ -117,9 +121,11 @@ impl Principal {
             subject: "developer".into(),
             kind: PrincipalKind::User,
             client: None,
+            authorized_party: None,
             role: Role::Admin,
             scopes: Arc::new([]),
             tenant_key: Some(tenant.as_str().into()),
+            scope: Arc::new(TenantScope::alone(DEVELOPMENT_ISSUER)),
             expires_at: u64::MAX,
         }
     }
@@ -142,7 +148,7 @@ impl Principal {
         self.kind
     }
 
-    /// `client_id` or `azp`.
+    /// The client that the token was issued to: `client_id`, `azp`, `appid` or `cid`.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
@@ -164,6 +170,12 @@ impl Principal {
     #[must_use]
     pub fn tenant_key(&self) -> Option<&str> {
         self.tenant_key.as_deref()
+    }
+
+    /// Which tenants the issuer may name.
+    #[must_use]
+    pub fn tenant_scope(&self) -> &TenantScope {
+        &self.scope
     }
 
     /// When the token ends, in Unix seconds; streams end with it.

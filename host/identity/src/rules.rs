@@ -1,4 +1,6 @@
-use crate::{Algorithm, ClaimPointer, Role};
+use std::sync::Arc;
+
+use crate::{Algorithm, ClaimPointer, ClaimRule, IssuerName, Role, TenantScope};
 
 /// What `typ` a token's header may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -10,34 +12,73 @@ pub enum AcceptedType {
     AccessTokenOnly,
 }
 
-/// Another sign of a machine, beside those that are always looked for: this claim has this text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MachineClaim {
-    /// Where the claim is.
-    pub claim: ClaimPointer,
-    /// What it must be, byte for byte.
-    pub equals: String,
+/// What becomes of a token that names no subject.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WithoutSubject {
+    /// It is a machine's where it names its client, which is its subject then (Duende, PingOne); otherwise it is refused. No
+    /// person's token lacks one.
+    #[default]
+    Machine,
+    /// It is refused.
+    Refused,
 }
 
 /// What is believed of one issuer's tokens. All of it comes from the configuration, nothing from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerRules {
-    /// `iss`, byte for byte.
-    pub issuer: String,
-    /// `aud` must have one of these, byte for byte.
+    /// `iss`.
+    pub issuer: IssuerName,
+    /// The audience must have one of these, byte for byte.
     pub audience: Vec<String>,
+    /// Where the audience is; the first of these that is there counts. `/aud` alone as a rule.
+    pub audience_claims: Vec<ClaimPointer>,
     /// What the tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// Where the tenant is named; `None` where the issuer's tokens name none.
     pub tenant_claim: Option<ClaimPointer>,
+    /// Which member of the tenant claim's only entry is the tenant, where it is an object of one entry. Its name, where this
+    /// is `None`.
+    pub tenant_member: Option<String>,
+    /// Which tenants it may name.
+    pub tenants: Arc<TenantScope>,
+    /// Where the subject is named, where that is not `sub`.
+    pub subject_claim: Option<ClaimPointer>,
+    /// What becomes of a token without one.
+    pub without_subject: WithoutSubject,
     /// Where the role is named, if the issuer is asked for one at all.
     pub role_claim: Option<ClaimPointer>,
     /// The roles that the issuer is believed for. A role outside this list counts as none: [`Role::Admin`].
     pub may_grant: Vec<Role>,
-    /// Another sign of a machine.
-    pub machine: Option<MachineClaim>,
+    /// Signs of a machine, beside those that are always looked for.
+    pub machine: Vec<ClaimRule>,
+    /// Signs of an ID token, beside those that are always looked for.
+    pub id_token: Vec<ClaimRule>,
     /// Scopes that every token must have.
     pub scopes: Vec<String>,
     /// What `typ` is accepted.
     pub typ: AcceptedType,
+}
+
+impl IssuerRules {
+    /// With the defaults: all tenants, `/aud`, `sub`, no role, no tenant claim.
+    #[must_use]
+    pub fn new(issuer: IssuerName, audience: Vec<String>, algorithms: Vec<Algorithm>) -> Self {
+        Self {
+            tenants: Arc::new(TenantScope::alone(issuer.as_str())),
+            issuer,
+            audience,
+            audience_claims: ClaimPointer::parse("/aud").into_iter().collect(),
+            algorithms,
+            tenant_claim: None,
+            tenant_member: None,
+            subject_claim: None,
+            without_subject: WithoutSubject::default(),
+            role_claim: None,
+            may_grant: vec![],
+            machine: vec![],
+            id_token: vec![],
+            scopes: vec![],
+            typ: AcceptedType::Usual,
+        }
+    }
 }

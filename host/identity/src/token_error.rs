@@ -16,9 +16,6 @@ pub enum TokenError {
     /// `crit` or `b64` (RFC 7515 section 4.1.11, RFC 7797).
     #[error("the token's header asks for an extension (crit or b64) that is not supported")]
     Extension,
-    /// `jku`, `jwk`, `x5u` or `x5c`: a token that brings or names its own key.
-    #[error("the token's header brings or names its own key (jku, jwk, x5u or x5c)")]
-    OwnKey,
     /// `kid` is not a string of 1 to 256 bytes.
     #[error("the token's kid is not a string of 1 to 256 bytes")]
     KeyId,
@@ -40,6 +37,9 @@ pub enum TokenError {
     /// The issuer has no key of this name that fits the algorithm.
     #[error("the token's issuer has no key of this kid for this algorithm")]
     UnknownKey,
+    /// The issuer has a key of this name, and it was left out of its set.
+    #[error("the key that signed the token cannot be used by this host; its log says why")]
+    KeyLeftOut,
     /// Several keys could have signed it and the token does not say which.
     #[error("the token has no kid and its issuer has several keys")]
     AmbiguousKey,

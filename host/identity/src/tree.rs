@@ -1,13 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
+use crate::key_index::{KeyIndex, KeyTaken, MAX_KEY, Meaning, NO_KEY, is_key};
 use crate::place::{Place, places};
 use crate::tree_error::TreeError;
-use crate::{BindingError, TenantId};
+use crate::{BindingError, Principal, TenantId, TenantScope};
 
 /// How many tenants a branch may have from its root to its end: deeper than any organisation, and what a list still shows.
 pub const MAX_DEPTH: usize = 16;
-/// The longest key of an identity provider, in bytes: what a token's tenant claim may have.
-const MAX_KEY: usize = 128;
 /// The longest display name, in bytes. It stands in lists that people and models read.
 const MAX_DISPLAY_NAME: usize = 128;
 
@@ -51,7 +50,8 @@ pub struct Tenant {
     pub state: TenantState,
     /// What people call it; may be empty. At most 128 bytes, without control characters.
     pub display_name: String,
-    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each.
+    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each, and before it the issuer
+    /// whose key it is ([`crate::TenantKey`]).
     pub keys: Vec<String>,
 }
 
@@ -84,23 +84,6 @@ struct Node {
     place: Place,
 }
 
-/// What a key means, with what is asked of it first.
-#[derive(Debug, Clone, Copy)]
-struct Meaning {
-    at: usize,
-    is_available: bool,
-}
-
-impl Meaning {
-    const NOTHING: Self = Self {
-        at: usize::MAX,
-        is_available: false,
-    };
-}
-
-/// What an unknown key is compared with, as a known one is with itself.
-const NO_KEY: [u8; MAX_KEY] = [b'~'; MAX_KEY];
-
 /// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a look-up or two by
 /// hash, however many tenants there are, how deep they are, and whether they are there at all.
 #[derive(Debug, Default)]
@@ -108,7 +91,7 @@ pub struct Tree {
     /// In order of their ids.
     nodes: Vec<Node>,
     by_id: HashMap<TenantId, usize>,
-    by_key: HashMap<String, Meaning>,
+    keys: KeyIndex,
     /// How many are available.
     served: usize,
     revision: u64,
@@ -136,9 +119,17 @@ impl Tree {
             if tree.by_id.insert(tenant.id.clone(), at).is_some() {
                 return Err(TreeError::TenantTwice(tenant.id));
             }
-            tree.take_keys(&tenant, at)?;
+            let taken = tree.keys.add(&tenant, at);
+            taken.map_err(|taken| tree.key_twice(taken, &tenant.id))?;
             let place = Place::NOWHERE;
             tree.nodes.push(Node { tenant, place });
+        }
+        if let Some((taken, second)) = tree.keys.taken_by_an_id() {
+            let second = tree.id(second).cloned();
+            return Err(match second {
+                Some(second) => tree.key_twice(taken, &second),
+                None => TreeError::Key(taken.key),
+            });
         }
         let mut available = Vec::with_capacity(tree.nodes.len());
         for node in &tree.nodes {
@@ -149,9 +140,7 @@ impl Tree {
         for (node, place) in tree.nodes.iter_mut().zip(places) {
             node.place = place;
         }
-        for meaning in tree.by_key.values_mut() {
-            meaning.is_available = available.get(meaning.at).copied().unwrap_or(false);
-        }
+        tree.keys.set_available(&available);
         tree.served = available.iter().filter(|is_available| **is_available).count();
         Ok(tree)
     }
@@ -239,11 +228,12 @@ impl Tree {
         self.nodes.is_empty()
     }
 
-    /// The tenant that a token's claim means, its own id or a key of it, whether it is served or not. There is no
-    /// default.
+    /// The tenant that a token's claim means to its issuer, whether it is served or not: its own id, a key of it, or what the
+    /// issuer's scope says. There is no default, and nothing outside the scope.
     #[must_use]
-    pub fn tenant(&self, key: &str) -> Option<&TenantId> {
-        self.by_key.get(key).and_then(|meaning| self.id(meaning.at))
+    pub fn tenant_of(&self, principal: &Principal) -> Option<&TenantId> {
+        let meaning = self.meaning(principal.tenant_key()?, principal.tenant_scope());
+        self.id(meaning.at)
     }
 
     /// Whether the tenant is there, active, and so is every tenant above it.
@@ -252,18 +242,18 @@ impl Tree {
         self.place(id).is_available
     }
 
-    /// The tenant of a token with this claim, or with none.
+    /// The tenant of a caller, by its token's claim, or without one.
     ///
     /// # Errors
-    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served.
-    /// Unknown and suspended are one, and take the same steps: one look-up, and one comparison of texts (N21).
-    pub fn home_of(&self, key: Option<&str>) -> Result<&TenantId, BindingError> {
-        let meaning = match (key, self.single) {
-            (Some(key), _) => self.meaning(key),
-            (None, Some(at)) => Meaning {
-                at,
-                is_available: self.nodes.get(at).is_some_and(|node| node.place.is_available),
-            },
+    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served and that
+    /// the issuer may name. Unknown, suspended and not its own are one, and take the same steps (N21).
+    pub fn home_of(&self, principal: &Principal) -> Result<&TenantId, BindingError> {
+        let meaning = match (principal.tenant_key(), self.single) {
+            (Some(key), _) => self.meaning(key, principal.tenant_scope()),
+            (None, Some(at)) => {
+                let is_available = self.nodes.get(at).is_some_and(|node| node.place.is_available);
+                Meaning::of(at, is_available)
+            }
             (None, None) => return Err(BindingError::TenantRequired),
         };
         match self.id(meaning.at) {
@@ -272,16 +262,19 @@ impl Tree {
         }
     }
 
-    fn meaning(&self, key: &str) -> Meaning {
-        let (like, meaning) = match self.by_key.get_key_value(key) {
-            Some((own, meaning)) => (own.as_bytes(), *meaning),
+    /// What a key means to an issuer.
+    fn meaning(&self, key: &str, scope: &TenantScope) -> Meaning {
+        let found = self.keys.find(key, scope);
+        let (like, meaning) = match found {
+            Some((own, meaning)) => (own.as_bytes(), meaning),
             None => (NO_KEY.get(..key.len()).unwrap_or_default(), Meaning::NOTHING),
         };
         let is_alike = std::hint::black_box(like == key.as_bytes());
-        Meaning {
-            is_available: meaning.is_available & is_alike,
-            ..meaning
+        let is_named = self.id(meaning.at).is_some_and(|id| scope.allows(self, id));
+        if !is_named {
+            return Meaning::NOTHING;
         }
+        Meaning::of(meaning.at, meaning.is_available & is_alike)
     }
 
     /// Where a tenant is. One that is not there is nowhere, which nothing reaches.
@@ -305,25 +298,12 @@ impl Tree {
         self.by_id.get(node.tenant.parent.as_ref()?).copied()
     }
 
-    fn take_keys(&mut self, tenant: &Tenant, at: usize) -> Result<(), TreeError> {
-        let own = tenant.id.as_str();
-        for key in tenant.keys.iter().map(String::as_str).chain([own]) {
-            let meaning = Meaning {
-                at,
-                ..Meaning::NOTHING
-            };
-            match self.by_key.insert(key.to_owned(), meaning) {
-                Some(first) if first.at != at => {
-                    return Err(TreeError::KeyTwice {
-                        key: key.to_owned(),
-                        first: self.id(first.at).unwrap_or(&tenant.id).clone(),
-                        second: tenant.id.clone(),
-                    });
-                }
-                _ => {}
-            }
+    fn key_twice(&self, taken: KeyTaken, second: &TenantId) -> TreeError {
+        TreeError::KeyTwice {
+            first: self.id(taken.first).unwrap_or(second).clone(),
+            key: taken.key,
+            second: second.clone(),
         }
-        Ok(())
     }
 
     /// Walks up to the root and says whether all on the way are active.
@@ -356,8 +336,6 @@ fn check_text(tenant: &Tenant) -> Result<(), TreeError> {
     if name.len() > MAX_DISPLAY_NAME || name.chars().any(char::is_control) {
         return Err(TreeError::DisplayName(tenant.id.clone()));
     }
-    let is_key =
-        |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match tenant.keys.iter().find(|key| !is_key(key)) {
         Some(key) => Err(TreeError::Key(key.chars().take(MAX_KEY).collect())),
         None => Ok(()),

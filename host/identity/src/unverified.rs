@@ -10,6 +10,9 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The longest `kid`. It is a key of a map and nothing else: no path, no URL, no query (T23).
 const MAX_KEY_ID: usize = 256;
 
+/// Header members that change what the rest means (RFC 7515 section 4.1.11, RFC 7797, RFC 7516).
+pub(crate) const EXTENSIONS: [&str; 4] = ["crit", "b64", "zip", "enc"];
+
 /// A token that was taken apart and of which nothing is believed yet.
 ///
 /// It exists so that the issuer's keys can be found, and those alone.
@@ -40,11 +43,15 @@ impl<'a> Unverified<'a> {
             return Err(TokenError::Parts);
         }
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Parts);
+        let mut header = json::object(&decode(header)?).map_err(|_| TokenError::Header)?;
+        let claims = json::object(&decode(claims)?).map_err(|_| TokenError::Claims)?;
+        // A member that asks for an extension asks for it whatever its value.
+        header.retain(|name, value| !value.is_null() || EXTENSIONS.contains(&name.as_str()));
         Ok(Self {
             message,
             signature,
-            header: json::object(&decode(header)?).map_err(|_| TokenError::Header)?,
-            claims: json::object(&decode(claims)?).map_err(|_| TokenError::Claims)?,
+            header,
+            claims: without_nulls(claims),
         })
     }
 
@@ -82,6 +89,12 @@ impl<'a> Unverified<'a> {
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
+}
+
+/// The claims that are there: some serialisers write `null` for those that are not.
+pub(crate) fn without_nulls(mut claims: Map<String, Value>) -> Map<String, Value> {
+    claims.retain(|_, value| !value.is_null());
+    claims
 }
 
 impl std::fmt::Debug for Unverified<'_> {

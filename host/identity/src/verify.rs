@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{IssuerRules, KeySet, Principal, TokenError, Unverified, caller, checks};
+use crate::unverified::without_nulls;
+use crate::{
+    IssuerRules, KeySet, Principal, TokenError, Unverified, caller, checks, principal_kind, token_kind,
+};
 
 /// Verifies a token of one issuer against that issuer's keys and gives the caller it speaks for. The only way to a
 /// [`Principal`] from outside, but for the development one.
@@ -20,25 +23,35 @@ pub fn verify(
 ) -> Result<Principal, TokenError> {
     checks::issuer(token, rules)?;
     checks::header(token)?;
-    checks::kind_of_token(token, rules)?;
+    token_kind::kind_of_token(token, rules)?;
     let algorithm = checks::algorithm(token, rules)?;
     checks::signature(token, algorithm, keys)?;
     principal(token, rules, now)
+}
+
+fn subject(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
+    match checks::subject(token, rules)? {
+        Some(_) => Ok(()),
+        None => caller::client(token)?.map(drop).ok_or(TokenError::Missing("sub")),
+    }
 }
 
 /// What is asked of the claims, once it is known that the issuer has made them.
 fn principal(token: &Unverified<'_>, rules: &IssuerRules, now: u64) -> Result<Principal, TokenError> {
     let expires_at = checks::times(token, now)?;
     checks::audience(token, rules)?;
-    let subject = checks::subject(token)?;
+    let subject = checks::subject(token, rules)?;
+    let client = caller::client(token)?;
     let scopes = caller::scopes(token)?;
     let principal = Principal {
-        issuer: rules.issuer.as_str().into(),
-        subject: subject.into(),
-        kind: caller::kind(token, rules, subject),
-        client: caller::client(token)?.map(Into::into),
+        issuer: token.issuer()?.into(),
+        subject: subject.or(client).ok_or(TokenError::Missing("sub"))?.into(),
+        kind: principal_kind::kind(&token.claims, rules, subject),
+        client: client.map(Into::into),
+        authorized_party: caller::authorized_party(token).map(Into::into),
         role: caller::role(token, rules),
         tenant_key: caller::tenant_key(token, rules)?,
+        scope: Arc::clone(&rules.tenants),
         scopes: Arc::from(scopes),
         expires_at,
     };
@@ -65,10 +78,27 @@ pub fn verify_introspection(
         message: "",
         signature: "",
         header: Map::new(),
-        claims: answer,
+        claims: without_nulls(answer),
     };
+    introspected_type(&answered)?;
+    token_kind::kind_of_claims(&answered.claims, rules, false)?;
     checks::issuer(&answered, rules)?;
     principal(&answered, rules, now)
+}
+
+/// `token_type` of the answer, where it has one: that of RFC 6749 section 5.1, or a name of an access token. A refresh token is
+/// active too, and is nobody's to call with.
+fn introspected_type(answer: &Unverified<'_>) -> Result<(), TokenError> {
+    let Some(value) = answer.claims.get("token_type") else {
+        return Ok(());
+    };
+    let name = value.as_str().map(str::to_ascii_lowercase);
+    match name.as_deref() {
+        Some(
+            "bearer" | "dpop" | "access_token" | "access" | "urn:ietf:params:oauth:token-type:access_token",
+        ) => Ok(()),
+        _ => Err(TokenError::Type),
+    }
 }
 
 /// One check of [`examine`]: its name, and why it failed.
@@ -83,11 +113,11 @@ pub fn examine(token: &Unverified<'_>, rules: &IssuerRules, keys: Option<&KeySet
     let mut findings = vec![
         ("issuer", checks::issuer(token, rules)),
         ("header", checks::header(token)),
-        ("type", checks::kind_of_token(token, rules)),
+        ("type", token_kind::kind_of_token(token, rules)),
         ("algorithm", algorithm.map(drop)),
         ("times", checks::times(token, now).map(drop)),
         ("audience", checks::audience(token, rules)),
-        ("subject", checks::subject(token).map(drop)),
+        ("subject", subject(token, rules)),
         ("client", caller::client(token).map(drop)),
         ("tenant", caller::tenant_key(token, rules).map(drop)),
         ("scopes", scopes.and_then(|scopes| checks::scopes(&scopes, rules))),

@@ -5,10 +5,12 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{AUDIENCE, ES256, ISSUER, NOW, check, check_claims, claims, key_set, rules, with};
+use support::{
+    AUDIENCE, ES256, ISSUER, NOW, check, check_claims, check_untyped, claims, key_set, pointer, rules, with,
+};
 use toolhost_identity::{
-    AcceptedType, Binding, ClaimPointer, MachineClaim, Principal, PrincipalKind, Role, StaticDirectory,
-    TenantId, TokenError, Unverified, examine,
+    AcceptedType, Binding, ClaimPointer, ClaimRule, ClaimTest, IssuerName, Principal, PrincipalKind, Role,
+    StaticDirectory, TenantId, TokenError, Unverified, WithoutSubject, examine,
 };
 
 fn error(claims: &Value) -> Option<TokenError> {
@@ -152,8 +154,12 @@ fn t24_doubled_claims_and_deep_claims_are_refused() {
 fn e3_a_tenant_claim_is_a_string_of_visible_characters() {
     for bad in [
         json!(7),
-        json!(["acme"]),
+        json!([]),
+        json!(["acme", "globex"]),
+        json!([["acme"]]),
+        json!({}),
         json!({"id": "acme"}),
+        json!({"acme": {}, "globex": {}}),
         json!(true),
         json!(""),
         json!("acme\u{0}"),
@@ -170,12 +176,116 @@ fn e3_a_tenant_claim_is_a_string_of_visible_characters() {
     }
     let mut null = claims();
     null["tenantId"] = Value::Null;
-    assert_eq!(error(&null), Some(TokenError::TenantClaim));
+    assert_eq!(caller(&null).tenant_key(), None);
     assert_eq!(
         caller(&with("tenantId", json!("org_AbC"))).tenant_key(),
         Some("org_AbC")
     );
     assert_eq!(caller(&with("tenantId", Value::Null)).tenant_key(), None);
+}
+
+#[test]
+fn a_tenant_claim_may_be_a_list_of_one_or_an_object_of_one_entry() {
+    let one = json!({"acme": {"id": "dd4e", "roles": ["x"]}});
+    for value in [json!(["acme"]), one.clone(), json!({"acme": {}})] {
+        assert_eq!(
+            caller(&with("tenantId", value.clone())).tenant_key(),
+            Some("acme"),
+            "{value}"
+        );
+    }
+    let mut by_id = rules();
+    by_id.tenant_member = Some("id".into());
+    let key = |value: Value| {
+        check_claims(&with("tenantId", value), &by_id).map(|p| p.tenant_key().map(str::to_owned))
+    };
+    assert_eq!(key(one), Ok(Some("dd4e".into())));
+    assert_eq!(key(json!({"acme": {"id": ["dd4e"]}})), Ok(Some("dd4e".into())));
+    for other in [
+        json!({"acme": {}}),
+        json!("dd4e"),
+        json!({"a": {"id": "1"}, "b": {"id": "2"}}),
+    ] {
+        assert_eq!(key(other.clone()), Err(TokenError::TenantClaim), "{other}");
+    }
+}
+
+#[test]
+fn b3_members_that_are_null_are_not_there() {
+    for name in [
+        "nbf",
+        "iat",
+        "scope",
+        "scp",
+        "azp",
+        "client_id",
+        "role",
+        "nonce",
+        "typ",
+        "token_use",
+    ] {
+        let mut claims = claims();
+        claims[name] = Value::Null;
+        assert_eq!(check_untyped(&claims, &rules()).map(drop), Ok(()), "{name}");
+    }
+    let mut null = claims();
+    null["exp"] = Value::Null;
+    assert_eq!(error(&null), Some(TokenError::Missing("exp")));
+    null = claims();
+    null["aud"] = Value::Null;
+    assert_eq!(error(&null), Some(TokenError::Missing("aud")));
+}
+
+#[test]
+fn b6_the_audience_may_stand_in_another_claim_that_is_configured() {
+    let mut elsewhere = rules();
+    elsewhere.audience_claims = vec![pointer("/aud"), pointer("/client_id")];
+    let mut claims = with("aud", Value::Null);
+    claims["client_id"] = json!(AUDIENCE);
+    assert_eq!(
+        check_claims(&claims, &rules()).map(drop),
+        Err(TokenError::Missing("aud"))
+    );
+    assert!(check_claims(&claims, &elsewhere).is_ok());
+    // The first that is there counts, and not whichever fits.
+    claims["aud"] = json!("https://other.example");
+    assert_eq!(
+        check_claims(&claims, &elsewhere).map(drop),
+        Err(TokenError::Audience)
+    );
+    claims["aud"] = Value::Null;
+    claims["client_id"] = json!("another");
+    assert_eq!(
+        check_claims(&claims, &elsewhere).map(drop),
+        Err(TokenError::Audience)
+    );
+}
+
+#[test]
+fn b6_a_token_without_a_subject_is_its_clients_or_nobodys() {
+    let mut claims = with("sub", Value::Null);
+    assert_eq!(error(&claims), Some(TokenError::Missing("sub")));
+    claims["client_id"] = json!("batch");
+    let machine = caller(&claims);
+    assert_eq!(
+        (machine.subject(), machine.kind()),
+        ("batch", PrincipalKind::Machine)
+    );
+    let mut refusing = rules();
+    refusing.without_subject = WithoutSubject::Refused;
+    assert_eq!(
+        check_claims(&claims, &refusing).map(drop),
+        Err(TokenError::Missing("sub"))
+    );
+    let mut elsewhere = rules();
+    elsewhere.subject_claim = Some(pointer("/oid"));
+    let principal = check_claims(&with("oid", json!("0a0a")), &elsewhere).unwrap();
+    assert_eq!(principal.subject(), "0a0a");
+    elsewhere.without_subject = WithoutSubject::Refused;
+    assert!(
+        check_claims(&with("x", json!(1)), &elsewhere).is_err(),
+        "sub does not stand in for it"
+    );
 }
 
 #[test]
@@ -233,9 +343,32 @@ fn n2_a_role_is_believed_as_far_as_the_issuer_may_grant_it() {
 
 #[test]
 fn an_id_token_is_no_access_token() {
-    for claim in ["nonce", "at_hash", "c_hash"] {
+    for claim in ["at_hash", "c_hash", "s_hash"] {
         assert_eq!(error(&with(claim, json!("x"))), Some(TokenError::IdToken));
     }
+    // What somebody says that it is counts before what is guessed.
+    let claims_with_nonce = with("nonce", json!("x"));
+    let untyped = check_untyped(&claims_with_nonce, &rules());
+    assert_eq!(untyped.map(drop), Err(TokenError::IdToken));
+    assert_eq!(error(&claims_with_nonce), None);
+    for (name, value, expected) in [
+        ("token_use", "id", Err(TokenError::IdToken)),
+        ("token_use", "refresh_token", Err(TokenError::Type)),
+        ("token_use", "access", Ok(())),
+        ("typ", "ID", Err(TokenError::IdToken)),
+        ("typ", "Refresh", Err(TokenError::Type)),
+        ("typ", "Offline", Err(TokenError::Type)),
+        ("typ", "Bearer", Ok(())),
+        ("typ", "employee", Ok(())),
+    ] {
+        let claims = with(name, json!(value));
+        for result in [check_untyped(&claims, &rules()), check_claims(&claims, &rules())] {
+            assert_eq!(result.map(drop), expected, "{name} {value}");
+        }
+    }
+    let mut said = with("nonce", json!("n"));
+    said["typ"] = json!("Bearer");
+    assert!(check_untyped(&said, &rules()).is_ok());
     let keys = key_set(&[ES256.jwk("k")]);
     let typed = |typ: Value| {
         ES256.sign_text(
@@ -250,7 +383,6 @@ fn an_id_token_is_no_access_token() {
         json!("secevent+jwt"),
         json!(""),
         json!(1),
-        json!(null),
     ] {
         assert_eq!(
             check(&typed(typ.clone()), &rules(), &keys),
@@ -281,11 +413,10 @@ fn each_sign_of_a_machine_is_enough() {
     assert_eq!(kind("gty", json!("password")), PrincipalKind::User);
     assert_eq!(kind("client_id", json!("app")), PrincipalKind::User);
     let mut configured = rules();
-    let claim = ClaimPointer::parse("/kind").unwrap();
-    configured.machine = Some(MachineClaim {
-        claim,
-        equals: "service".into(),
-    });
+    configured.machine = vec![ClaimRule {
+        claims: vec![pointer("/kind")],
+        test: ClaimTest::Equals("service".into()),
+    }];
     assert_eq!(
         check_claims(&with("kind", json!("service")), &configured)
             .unwrap()
@@ -311,9 +442,11 @@ fn client_and_scopes_are_read_from_where_issuers_put_them() {
     );
     assert_eq!(caller(&with("scope", json!("b  a b"))).scopes(), ["a", "b"]);
     assert_eq!(caller(&with("scp", json!(["a", "b"]))).scopes(), ["a", "b"]);
+    assert_eq!(caller(&with("scope", json!(["b", "a"]))).scopes(), ["a", "b"]);
     assert_eq!(caller(&with("scp", json!("a b"))).scopes(), ["a", "b"]);
     for (name, bad) in [
-        ("scope", json!(["a"])),
+        ("scope", json!(["a b"])),
+        ("scope", json!([1])),
         ("scope", json!(1)),
         ("scp", json!([1])),
         ("scp", json!(["a b"])),
@@ -355,7 +488,7 @@ fn the_same_subject_at_two_issuers_is_two_owners() {
     let directory = StaticDirectory::new([(TenantId::parse("acme").unwrap(), vec![])]).unwrap();
     let owner = |issuer: &str| {
         let mut rules = rules();
-        rules.issuer = issuer.into();
+        rules.issuer = IssuerName::parse(issuer).unwrap();
         let principal = check_claims(&with("iss", json!(issuer)), &rules).unwrap();
         Binding::home(principal.into(), &directory).unwrap().owner()
     };

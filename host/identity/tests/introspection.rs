@@ -54,3 +54,30 @@ fn an_answer_is_held_to_what_a_token_is_held_to() {
     let answer = answer.as_object().unwrap().clone();
     assert_eq!(verify_introspection(answer, &scoped, NOW), Err(TokenError::Scope));
 }
+
+/// A19: a refresh token is active at its issuer too.
+#[test]
+fn what_the_issuer_says_is_no_access_token_is_no_caller() {
+    for (name, value, expected) in [
+        ("token_type", "refresh_token", TokenError::Type),
+        ("token_type", "Refresh", TokenError::Type),
+        ("token_type", "id_token", TokenError::Type),
+        ("token_use", "refresh_token", TokenError::Type),
+        ("token_use", "id", TokenError::IdToken),
+        ("typ", "Refresh", TokenError::Type),
+        ("typ", "Offline", TokenError::Type),
+        ("typ", "ID", TokenError::IdToken),
+        ("at_hash", "x", TokenError::IdToken),
+    ] {
+        assert_eq!(answered(&[(name, json!(value))]), Err(expected), "{name} {value}");
+    }
+    assert_eq!(answered(&[("token_type", json!(1))]), Err(TokenError::Type));
+    for good in [
+        "Bearer",
+        "bearer",
+        "access_token",
+        "urn:ietf:params:oauth:token-type:access_token",
+    ] {
+        assert!(answered(&[("token_type", json!(good))]).is_ok(), "{good}");
+    }
+}

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use support::{check_claims, rules, with};
 use toolhost_identity::{
     AuthorityGrant, Binding, BindingError, Caller, Directory, GrantError, GrantId, GrantRules, MAX_DEPTH,
-    Principal, Role, Tenant, TenantId, TenantState, Tree, TreeError,
+    NamedTenants, Principal, Role, Tenant, TenantId, TenantScope, TenantState, Tree, TreeError,
 };
 
 fn id(text: &str) -> TenantId {
@@ -369,4 +369,96 @@ proptest! {
             }
         }
     }
+}
+
+/// Principals of an issuer that may name these tenants.
+fn scoped(role: &str, key: &str, tenants: NamedTenants) -> Arc<Principal> {
+    let mut claims = with("role", json!(role));
+    claims["tenantId"] = json!(key);
+    let mut rules = rules();
+    rules.may_grant = vec![Role::Owner, Role::Superadmin];
+    rules.tenants = Arc::new(TenantScope::among_others(support::ISSUER, tenants));
+    Arc::new(check_claims(&claims, &rules).unwrap())
+}
+
+/// A8: switching obeys what the issuer may name, whatever the role is and whatever a remote authority says.
+#[test]
+fn a8_no_role_and_no_grant_reaches_out_of_the_issuers_scope() {
+    let tree = tree(family());
+    let listed = || NamedTenants::Listed([id("acme"), id("acme-eu")].into());
+    for (role, reached) in [
+        ("admin", vec!["acme"]),
+        ("owner", vec!["acme", "acme-eu"]),
+        ("superadmin", vec!["acme", "acme-eu"]),
+    ] {
+        let who = scoped(role, "acme", listed());
+        let caller = Caller::of(who.clone(), &tree).unwrap();
+        let list: Vec<_> = caller
+            .reachable(&tree)
+            .iter()
+            .map(|tenant| tenant.id.to_string())
+            .collect();
+        assert_eq!(list, reached, "{role}");
+        assert_eq!(caller.reach_count(&tree), reached.len());
+        for tenant in tree.iter() {
+            let is_reached = reached.contains(&tenant.id.as_str());
+            assert_eq!(
+                caller.reaches(&tree, &tenant.id),
+                is_reached,
+                "{role} {}",
+                tenant.id
+            );
+            let bound = Binding::active(who.clone(), &tenant.id, 1, &tree);
+            assert_eq!(bound.is_ok(), is_reached, "{role} {}", tenant.id);
+        }
+    }
+    let who = scoped("admin", "acme", listed());
+    let rules = GrantRules::default();
+    let grant = |tenant: &str| {
+        let token = scoped("admin", tenant, NamedTenants::All);
+        AuthorityGrant::of(GrantId::new([1; 16]), &who, &token, &id(tenant), &rules, &tree)
+    };
+    assert_eq!(grant("globex").unwrap_err(), GrantError::Tenant);
+    let granted = grant("acme-eu").unwrap();
+    assert!(Binding::granted(who, &granted, 1, &tree, support::NOW).is_ok());
+    let other = scoped("admin", "acme", NamedTenants::Listed([id("acme")].into()));
+    assert!(Binding::granted(other, &granted, 1, &tree, support::NOW).is_err());
+}
+
+/// A19: `client_id` is ours and `azp` another's.
+#[test]
+fn a_grant_whose_authorized_party_is_another_is_refused() {
+    let tree = tree(family());
+    let of = |client: Option<&str>, azp: Option<&str>| {
+        let mut claims = support::claims();
+        if let Some(client) = client {
+            claims["client_id"] = json!(client);
+        }
+        if let Some(azp) = azp {
+            claims["azp"] = json!(azp);
+        }
+        check_claims(&claims, &rules()).unwrap()
+    };
+    let caller = of(Some("app"), None);
+    let grant = |token: &Principal, rules: &GrantRules| {
+        let made = AuthorityGrant::of(GrantId::new([1; 16]), &caller, token, &id("acme"), rules, &tree);
+        made.map(drop)
+    };
+    let own = GrantRules::default();
+    assert_eq!(grant(&of(Some("app"), Some("app")), &own), Ok(()));
+    assert_eq!(grant(&of(None, Some("app")), &own), Ok(()));
+    assert_eq!(
+        grant(&of(Some("app"), Some("other")), &own),
+        Err(GrantError::Client)
+    );
+    assert_eq!(grant(&of(None, Some("other")), &own), Err(GrantError::Client));
+    let host = GrantRules {
+        issuer: None,
+        client: Some("tool-host".into()),
+    };
+    assert_eq!(grant(&of(Some("tool-host"), None), &host), Ok(()));
+    assert_eq!(
+        grant(&of(Some("tool-host"), Some("app")), &host),
+        Err(GrantError::Client)
+    );
 }

@@ -16,9 +16,11 @@
 //! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to approved addresses.
 //! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.
 //! - [`Destination`], [`Network::ask`]: a question of the host's own, with its secret, and the whole answer.
+//! - [`AdmissionQueue`], [`SingleFlight`]: how many questions of the host's own may be under way at once, and whose is next.
 //! - [`NetError`]: what went wrong, and whether bytes may have left.
 //! - [`Decoder`]: content codings that come although none was asked for.
 
+mod admission;
 mod answer_body;
 mod approved;
 mod ask;
@@ -35,8 +37,10 @@ mod key;
 mod lookup;
 mod network;
 mod policy;
+mod single_flight;
 mod tls;
 
+pub use admission::{AdmissionLimits, AdmissionPermit, AdmissionQueue, Overloaded};
 pub use answer_body::AnswerBody;
 pub use approved::Approved;
 pub use ask::{Answer, Question};
@@ -51,4 +55,5 @@ pub use key::ClientKey;
 pub use lookup::{Lookup, SystemLookup};
 pub use network::Network;
 pub use policy::{AddressPolicy, AddressRefused};
+pub use single_flight::SingleFlight;
 pub use tls::{TlsError, TlsIdentity};

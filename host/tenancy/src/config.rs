@@ -1,6 +1,10 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, IssuerRules, MachineClaim, Role};
+use toolhost_identity::{
+    AcceptedType, Algorithm, ClaimPointer, ClaimRule, IssuerName, IssuerRules, NamedTenants, Role,
+    TenantScope, WithoutSubject,
+};
 use url::Url;
 
 /// Where an issuer's keys come from.
@@ -17,22 +21,36 @@ pub enum KeySource {
 /// One issuer, as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerConfig {
-    /// `iss`, byte for byte: an `https` URL without query and fragment.
+    /// `iss`, byte for byte: an `https` URL without query and fragment. Or a template of it ([`IssuerName`]).
     pub issuer: String,
     /// `aud` must have one of these: the host's own canonical URL, as a rule.
     pub audience: Vec<String>,
+    /// Where the audience is; the first that is there. `/aud` as a rule.
+    pub audience_claims: Vec<ClaimPointer>,
     /// Where its keys come from.
     pub keys: KeySource,
     /// What its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// JSON pointer to the tenant; `None` where the issuer's tokens name none, as in single-tenant mode they need not.
     pub tenant_claim: Option<String>,
+    /// Which member of the tenant claim's only entry is the tenant, where that is an object.
+    pub tenant_member: Option<String>,
+    /// The tenants that it may name. `None`: all, which is for the only issuer of a host.
+    pub tenants: Option<NamedTenants>,
+    /// Other issuers name tenants of the same directory, so that only keys that say whose they are count.
+    pub shares_directory: bool,
+    /// Where the subject is, where not in `sub`.
+    pub subject_claim: Option<ClaimPointer>,
+    /// What becomes of a token without one.
+    pub without_subject: WithoutSubject,
     /// JSON pointer to the role.
     pub role_claim: Option<String>,
     /// The roles it is believed for.
     pub may_grant: Vec<Role>,
-    /// Another sign of a machine: a JSON pointer and the text it must have.
-    pub machine: Option<(String, String)>,
+    /// Signs of a machine, beside those that are always looked for.
+    pub machine: Vec<ClaimRule>,
+    /// Signs of an ID token, beside those that are always looked for.
+    pub id_token: Vec<ClaimRule>,
     /// Scopes that each of its tokens must have.
     pub scopes: Vec<String>,
     /// What `typ` its tokens may have.
@@ -68,6 +86,21 @@ pub enum ConfigError {
         /// Whose.
         issuer: String,
     },
+    /// One issuer could name another's tenants.
+    #[error(
+        "issuers.tenants of {0:?} is missing: with more than one issuer each says which tenants it may name"
+    )]
+    Tenants(String),
+    /// Braces that are no placeholder.
+    #[error(
+        "issuers.issuer {0:?} has braces that are not one placeholder, such as {{tid}}, that is a whole segment of the path"
+    )]
+    Template(String),
+    /// One set of metadata, and so of keys, is for one issuer.
+    #[error(
+        "issuers.discovery of {0:?} cannot be used for a template; name the provider's key set in jwks_url"
+    )]
+    TemplateDiscovery(String),
     /// A setting for an issuer that is not configured.
     #[error("{setting} names the issuer {issuer:?}, which is not configured (issuers)")]
     Unknown {
@@ -101,12 +134,19 @@ impl IssuerConfig {
         Self {
             issuer: issuer.into(),
             audience: vec![audience.into()],
+            audience_claims: ClaimPointer::parse("/aud").into_iter().collect(),
             keys,
             algorithms: Algorithm::USUAL.to_vec(),
             tenant_claim: Some("/tenantId".into()),
+            tenant_member: None,
+            tenants: None,
+            shares_directory: false,
+            subject_claim: None,
+            without_subject: WithoutSubject::default(),
             role_claim: None,
             may_grant: vec![],
-            machine: None,
+            machine: vec![],
+            id_token: vec![],
             scopes: vec![],
             typ: AcceptedType::Usual,
             allow_http: false,
@@ -121,6 +161,10 @@ impl IssuerConfig {
     /// The first thing that is wrong.
     pub fn rules(&self) -> Result<IssuerRules, ConfigError> {
         let name = || self.issuer.clone();
+        let issuer = IssuerName::parse(&self.issuer).map_err(|_| ConfigError::Template(name()))?;
+        if issuer.claim().is_some() && self.keys == KeySource::Discovery {
+            return Err(ConfigError::TemplateDiscovery(name()));
+        }
         let url = Url::parse(&self.issuer).map_err(|_| ConfigError::Issuer(name()))?;
         if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some()
         {
@@ -138,28 +182,34 @@ impl IssuerConfig {
         let pointer = |key, text: &str| {
             ClaimPointer::parse(text).map_err(|_| ConfigError::Pointer { key, issuer: name() })
         };
-        let machine = |(claim, equals): &(String, String)| {
-            Ok(MachineClaim {
-                claim: pointer("machine_claim", claim)?,
-                equals: equals.clone(),
-            })
+        let named = self.tenants.clone().unwrap_or(NamedTenants::All);
+        let tenants = if self.shares_directory {
+            TenantScope::among_others(&self.issuer, named)
+        } else {
+            TenantScope::limited(&self.issuer, named)
         };
         Ok(IssuerRules {
-            issuer: name(),
+            issuer,
             audience: self.audience.clone(),
+            audience_claims: self.audience_claims.clone(),
             algorithms: self.algorithms.clone(),
             tenant_claim: self
                 .tenant_claim
                 .as_deref()
                 .map(|text| pointer("tenant_claim", text))
                 .transpose()?,
+            tenant_member: self.tenant_member.clone(),
+            tenants: Arc::new(tenants),
+            subject_claim: self.subject_claim.clone(),
+            without_subject: self.without_subject,
             role_claim: self
                 .role_claim
                 .as_deref()
                 .map(|text| pointer("role_claim", text))
                 .transpose()?,
             may_grant: self.may_grant.clone(),
-            machine: self.machine.as_ref().map(machine).transpose()?,
+            machine: self.machine.clone(),
+            id_token: self.id_token.clone(),
             scopes: self.scopes.clone(),
             typ: self.typ,
         })

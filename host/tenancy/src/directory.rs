@@ -30,6 +30,9 @@ pub enum DirectoryError {
     /// What it holds is no tree of tenants.
     #[error("the directory of tenants is damaged: {0}")]
     Damaged(String),
+    /// Too many questions to the endpoint are under way or waiting.
+    #[error("too many callers are being asked about")]
+    Overloaded,
 }
 
 /// Which tenants there are, for each caller.

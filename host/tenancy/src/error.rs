@@ -46,10 +46,18 @@ pub enum AuthError {
     /// make clients throw a good token away.
     #[error("the keys of the token's issuer are not available; try again")]
     KeysUnavailable,
+    /// The issuer has answered, and none of its keys can be used. Trying again does not help; the log says which key and
+    /// why.
+    #[error("the keys of the token's issuer cannot be used by this host; its log says why")]
+    KeysUnusable,
+    /// Too many requests that must be asked about are under way or waiting.
+    #[error("too many callers are being checked; try again")]
+    Overloaded,
 }
 
 impl AuthError {
-    /// The HTTP status: 400, 401, 403 (RFC 6750 section 3.1), or 503 while the issuer's keys are missing.
+    /// The HTTP status: 400, 401, 403 (RFC 6750 section 3.1), 503 while the caller cannot be checked, or 500 where that
+    /// needs the operator.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -59,12 +67,15 @@ impl AuthError {
             | Self::TenantRequired
             | Self::TenantUnavailable
             | Self::Machine(_) => 403,
-            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned => 503,
+            Self::KeysUnusable => 500,
+            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned | Self::Overloaded => {
+                503
+            }
         }
     }
 
     /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1). `metadata_url` is where
-    /// [`crate::Tenancy::resource_metadata`] is served. For every status but 503.
+    /// [`crate::Tenancy::resource_metadata`] is served. For every status below 500.
     #[must_use]
     pub fn challenge(&self, metadata_url: &str) -> String {
         let mut value = format!("Bearer resource_metadata=\"{}\"", quotable(metadata_url));
@@ -77,8 +88,10 @@ impl AuthError {
             | Self::TenantUnavailable
             | Self::Machine(_)
             | Self::KeysUnavailable
+            | Self::KeysUnusable
             | Self::DirectoryUnavailable
-            | Self::NotProvisioned => (None, None),
+            | Self::NotProvisioned
+            | Self::Overloaded => (None, None),
         };
         if let Some(error) = error {
             let _ = write!(
@@ -102,7 +115,10 @@ impl AuthError {
             Self::InsufficientScope { .. } | Self::Machine(_) => ErrorCode::Forbidden,
             Self::TenantRequired => ErrorCode::TenantRequired,
             Self::TenantUnavailable => ErrorCode::TenantUnavailable,
-            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned => ErrorCode::Busy,
+            Self::KeysUnusable => ErrorCode::Internal,
+            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned | Self::Overloaded => {
+                ErrorCode::Busy
+            }
         };
         PublicError::new(code, self.to_string())
     }
@@ -120,7 +136,10 @@ impl From<BindingError> for AuthError {
 impl From<DirectoryError> for AuthError {
     fn from(error: DirectoryError) -> Self {
         tracing::warn!(%error, "no caller can be bound");
-        Self::DirectoryUnavailable
+        match error {
+            DirectoryError::Overloaded => Self::Overloaded,
+            DirectoryError::Unavailable(_) | DirectoryError::Damaged(_) => Self::DirectoryUnavailable,
+        }
     }
 }
 
@@ -174,6 +193,8 @@ mod tests {
             ),
             (AuthError::TenantUnavailable, 403, ""),
             (AuthError::KeysUnavailable, 503, ""),
+            (AuthError::Overloaded, 503, ""),
+            (AuthError::KeysUnusable, 500, ""),
         ] {
             assert_eq!(error.status(), status);
             assert_eq!(error.public().code.http_status(), status);

@@ -1,18 +1,23 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use tokio::sync::Semaphore;
+use moka::sync::Cache;
 use toolhost_identity::{IssuerRules, Principal, strict_object, verify_introspection};
+use toolhost_net::{AdmissionQueue, SingleFlight};
 use toolhost_policy::Secret;
 use toolhost_vault::client_secret_basic;
 use url::form_urlencoded;
 
-use crate::{AuthError, Bearer, ConfigError, Destination, Post, PostRequest};
+use crate::questions::{self, FailureMemory, Source};
+use crate::{AuthError, Bearer, Clock, ConfigError, Destination, Post, PostRequest};
 
 /// How long an issuer's yes to an opaque token is believed, in seconds: a token that was revoked ends within it.
 pub const INTROSPECTION_MAX_AGE: u64 = 60;
-/// Questions at once. Anybody can make up a token, and each new one is a question (T25).
-const MAX_QUESTIONS: usize = 16;
+/// Tokens that were active lately and are remembered as such. One has some hundred bytes.
+const MAX_KNOWN: u64 = 10_000;
+/// How long the issuer's no to a token is repeated without asking again, in seconds. A token that was made up is not asked
+/// about at its sender's pace, and one that becomes active is soon seen.
+const REFUSED_MAX_AGE: u64 = 5;
 
 /// Where an issuer says what its opaque tokens mean (RFC 7662).
 #[derive(Debug)]
@@ -26,40 +31,125 @@ pub struct Introspection {
 }
 
 /// The one issuer whose opaque tokens are taken.
+///
+/// Anybody can make up a token, and each new one is a question (T25). So the tokens that nobody has seen share the places of
+/// their source address, those that were active lately have places of their own by tenant, and a token is asked about once
+/// however many requests carry it.
 #[derive(Debug)]
 pub(crate) struct Introspector {
     /// The issuer's place in the list.
     pub(crate) issuer: usize,
+    endpoint: Arc<Endpoint>,
+    flights: SingleFlight<[u8; 32], Result<Believed, AuthError>>,
+    refused: FailureMemory<[u8; 32], AuthError>,
+    /// Tokens that were active lately, by their hash, with the tenant that they named.
+    known: Cache<[u8; 32], Arc<str>>,
+    of_strangers: Arc<AdmissionQueue<Source>>,
+    of_known: Arc<AdmissionQueue<Arc<str>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Whom an opaque token speaks for, and since when that is known, in seconds of [`Clock::elapsed`].
+#[derive(Debug, Clone)]
+pub(crate) struct Believed {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) at: u64,
+}
+
+#[derive(Debug)]
+struct Endpoint {
     destination: Destination,
     authorization: HeaderValue,
     post: Arc<dyn Post>,
-    questions: Semaphore,
+    rules: IssuerRules,
+    clock: Arc<dyn Clock>,
 }
 
 impl Introspector {
     pub(crate) fn new(
         issuer: usize,
+        rules: IssuerRules,
         endpoint: &Introspection,
         post: Arc<dyn Post>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         crate::post::check_destination(&endpoint.destination, "issuers.introspection")?;
         Ok(Self {
             issuer,
-            destination: endpoint.destination.clone(),
-            authorization: client_secret_basic(&endpoint.client_id, &endpoint.client_secret),
-            post,
-            questions: Semaphore::new(MAX_QUESTIONS),
+            endpoint: Arc::new(Endpoint {
+                destination: endpoint.destination.clone(),
+                authorization: client_secret_basic(&endpoint.client_id, &endpoint.client_secret),
+                post,
+                rules,
+                clock: Arc::clone(&clock),
+            }),
+            flights: SingleFlight::default(),
+            refused: FailureMemory::default(),
+            known: Cache::new(MAX_KNOWN),
+            of_strangers: Arc::new(AdmissionQueue::new(questions::INTROSPECTIONS_OF_STRANGERS)),
+            of_known: Arc::new(AdmissionQueue::new(questions::INTROSPECTIONS_OF_KNOWN)),
+            clock,
         })
     }
 
-    /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status, another form.
+    /// Whom the token speaks for. `key` is its hash.
     pub(crate) async fn ask(
         &self,
+        key: [u8; 32],
         token: &str,
-        rules: &IssuerRules,
-        now: u64,
-    ) -> Result<Principal, AuthError> {
-        let bearer = Bearer::new(token);
+        source: Source,
+    ) -> Result<Believed, AuthError> {
+        if let Some(error) = self.refused.recent(&key, self.clock.elapsed()) {
+            return Err(error);
+        }
+        let known = self.known.get(&key);
+        let flight = self.flights.join(key, || {
+            let endpoint = Arc::clone(&self.endpoint);
+            let (of_strangers, of_known) = (Arc::clone(&self.of_strangers), Arc::clone(&self.of_known));
+            let bearer = Bearer::new(token);
+            async move {
+                match known {
+                    Some(tenant) => {
+                        let _place = of_known.admit(&tenant).await.map_err(|_| AuthError::Overloaded)?;
+                        endpoint.ask(&bearer).await
+                    }
+                    None => {
+                        let _place = of_strangers
+                            .admit(&source)
+                            .await
+                            .map_err(|_| AuthError::Overloaded)?;
+                        endpoint.ask(&bearer).await
+                    }
+                }
+            }
+        });
+        let answer = flight.await;
+        match &answer {
+            Ok(believed) => {
+                let tenant = believed.principal.tenant_key().unwrap_or_default();
+                self.known.insert(key, tenant.into());
+            }
+            Err(AuthError::Overloaded) => {}
+            Err(error) => {
+                let lasts = match error {
+                    AuthError::KeysUnavailable => questions::FAILURE_MAX_AGE,
+                    _ => {
+                        self.known.invalidate(&key);
+                        REFUSED_MAX_AGE
+                    }
+                };
+                self.refused
+                    .remember(key, error.clone(), self.clock.elapsed(), lasts);
+            }
+        }
+        answer
+    }
+}
+
+impl Endpoint {
+    /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status, another form.
+    async fn ask(&self, bearer: &Bearer) -> Result<Believed, AuthError> {
+        let rules = &self.rules;
         let question = PostRequest {
             destination: self.destination.clone(),
             authorization: Some(self.authorization.clone()),
@@ -70,11 +160,8 @@ impl Introspector {
                 .finish()
                 .into(),
         };
-        let _one = self
-            .questions
-            .acquire()
-            .await
-            .map_err(|_| AuthError::KeysUnavailable)?;
+        // The answer is as old as the question.
+        let at = self.clock.elapsed();
         let answer = self.post.post(question).await.map_err(|error| {
             tracing::warn!(issuer = %rules.issuer, %error, "the introspection endpoint did not answer");
             AuthError::KeysUnavailable
@@ -86,6 +173,10 @@ impl Introspector {
             tracing::warn!(issuer = %rules.issuer, "the introspection endpoint's answer is none");
             return Err(AuthError::KeysUnavailable);
         };
-        verify_introspection(answer, rules, now).map_err(AuthError::from)
+        let principal = verify_introspection(answer, rules, self.clock.unix())?;
+        Ok(Believed {
+            principal: Arc::new(principal),
+            at,
+        })
     }
 }

@@ -2,8 +2,18 @@ use std::sync::Arc;
 
 use toolhost_identity::{IssuerRules, Principal, TokenError, Unverified, verify};
 
-use crate::issuer_keys::IssuerKeys;
+use crate::issuer_keys::{IssuerKeys, Lookup, NoKeys};
 use crate::{AuthError, Clock, ConfigError, IssuerConfig, KeyFetch};
+
+/// Whether the issuer may have published the key since its set was fetched.
+fn another_key_may_fit(error: TokenError, token: &Unverified<'_>) -> bool {
+    match error {
+        TokenError::UnknownKey | TokenError::KeyLeftOut => true,
+        // An issuer that names no keys changes the one it has.
+        TokenError::Signature => matches!(token.key_id(), Ok(None)),
+        _ => false,
+    }
+}
 
 /// One issuer: what is believed of its tokens, and its keys.
 #[derive(Debug)]
@@ -29,17 +39,23 @@ impl Issuer {
     /// Whom a token speaks for, and the generation of the keys that say so. An unknown `kid` is looked for once more,
     /// if its issuer may be asked.
     pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Result<(Principal, u64), AuthError> {
-        let mut loaded = self
-            .keys
-            .current()
-            .await
-            .map_err(|_| AuthError::KeysUnavailable)?;
+        let mut loaded = self.keys.current().await.map_err(|error| match error {
+            NoKeys::NotFetched => AuthError::KeysUnavailable,
+            NoKeys::Unusable => AuthError::KeysUnusable,
+        })?;
         let mut result = verify(token, &self.rules, &loaded.keys, self.clock.unix());
-        if result == Err(TokenError::UnknownKey)
-            && let Some(newer) = self.keys.newer_than(loaded.generation).await
+        if let Err(error) = &result
+            && another_key_may_fit(*error, token)
         {
-            result = verify(token, &self.rules, &newer.keys, self.clock.unix());
-            loaded = newer;
+            match self.keys.look_for(token.key_id()?, loaded.generation).await {
+                Lookup::Newer(newer) => {
+                    result = verify(token, &self.rules, &newer.keys, self.clock.unix());
+                    loaded = newer;
+                }
+                Lookup::Absent => {}
+                // Whether the token is good is not known, and a 401 would make its client throw it away.
+                Lookup::NotKnown => return Err(AuthError::KeysUnavailable),
+            }
         }
         let principal = result.map_err(|error| self.refusal(error))?;
         Ok((principal, loaded.generation))

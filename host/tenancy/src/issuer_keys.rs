@@ -1,10 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use toolhost_identity::KeySet;
+use toolhost_identity::{KeySet, KeySetError, SkippedKey};
 
 use crate::source::{LoadError, key_set_bytes};
 use crate::{Clock, IssuerConfig, KeyFetch};
@@ -15,10 +17,19 @@ pub const KEY_SET_MAX_AGE: u64 = 15 * 60;
 const REFRESH_AFTER: u64 = 10 * 60;
 /// How long a key set is believed while its issuer does not answer, in seconds.
 pub const KEY_SET_MAX_STALE: u64 = 24 * 60 * 60;
-/// How often at most an issuer is asked for an unknown `kid`, in seconds. Anybody can make up a `kid` (T25).
+/// How often at most an issuer is asked for one `kid` that its set lacks, in seconds (T25).
 pub const REFETCH_INTERVAL: u64 = 60;
 /// How often at most an issuer is asked that has not answered yet since the start, in seconds.
 const FIRST_RETRY_INTERVAL: u64 = 5;
+/// Fetches for unknown `kid`s in a row: several rotations, or several tokens of strangers and one rotation.
+const REFETCH_BURST: u64 = 6;
+/// And then one in so many seconds. Anybody can make up a `kid`, so this bounds what a stranger costs the issuer; a rotation
+/// meanwhile is seen within it.
+const REFETCH_PACE: u64 = 10;
+/// `kid`s that are remembered as absent. One that is forgotten costs a fetch of the bounded number.
+const MAX_ABSENT: u64 = 10_000;
+/// How long a request waits for the issuer's keys. Fetching goes on without it.
+const WAIT: Duration = Duration::from_secs(6);
 
 /// A key set as it was fetched.
 #[derive(Debug)]
@@ -28,11 +39,29 @@ pub(crate) struct Loaded {
     pub(crate) generation: u64,
     digest: [u8; 32],
     fetched_at: u64,
+    /// Which fetch it came of.
+    fetch: u64,
 }
 
-/// There are no keys to verify with, now.
+/// There are no keys to verify with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoKeys;
+pub(crate) enum NoKeys {
+    /// The issuer has not answered.
+    NotFetched,
+    /// It has, and nothing in its answer can be used. Only a change at the issuer or in the configuration helps.
+    Unusable,
+}
+
+/// What another look at an issuer's keys has brought.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    /// Other keys than before.
+    Newer(Arc<Loaded>),
+    /// The issuer has answered since the `kid` was first seen, and does not have it.
+    Absent,
+    /// It is not known: the issuer does not answer, or was asked too often for the `kid`s of strangers.
+    NotKnown,
+}
 
 /// The keys of one issuer: cached, fetched again in one flight, and apart from every other issuer's.
 #[derive(Debug)]
@@ -42,9 +71,37 @@ pub(crate) struct IssuerKeys {
     clock: Arc<dyn Clock>,
     loaded: ArcSwapOption<Loaded>,
     flight: Arc<Mutex<()>>,
-    /// Of the last attempt, one more than its time; 0 where there was none.
+    /// Of the end of the last attempt, one more than its time; 0 where there was none.
     attempted_at: AtomicU64,
+    /// Fetches that were begun.
+    fetches: AtomicU64,
     failing: AtomicBool,
+    unusable: AtomicBool,
+    refetches: Budget,
+    /// Hashes of `kid`s, and since when they are known to be absent, in seconds of [`Clock::elapsed`].
+    absent: Cache<[u8; 32], u64>,
+}
+
+/// So many at once, and then one in a while.
+#[derive(Debug, Default)]
+struct Budget(std::sync::Mutex<(u64, u64)>);
+
+impl Budget {
+    /// One more, if there is one at this moment, in seconds.
+    fn take(&self, now: u64) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (used, since) = &mut *state;
+        let refilled = now.saturating_sub(*since) / REFETCH_PACE;
+        *used = used.saturating_sub(refilled);
+        *since = if *used == 0 {
+            now
+        } else {
+            since.saturating_add(refilled * REFETCH_PACE)
+        };
+        let is_left = *used < REFETCH_BURST;
+        *used += u64::from(is_left);
+        is_left
+    }
 }
 
 impl IssuerKeys {
@@ -56,7 +113,11 @@ impl IssuerKeys {
             loaded: ArcSwapOption::empty(),
             flight: Arc::default(),
             attempted_at: AtomicU64::new(0),
+            fetches: AtomicU64::new(0),
             failing: AtomicBool::new(false),
+            unusable: AtomicBool::new(false),
+            refetches: Budget::default(),
+            absent: Cache::new(MAX_ABSENT),
         })
     }
 
@@ -73,14 +134,44 @@ impl IssuerKeys {
                 return Ok(loaded);
             }
         }
-        self.refresh().await;
-        self.usable().ok_or(NoKeys)
+        let _ = tokio::time::timeout(WAIT, self.refresh()).await;
+        self.usable().ok_or_else(|| {
+            if self.unusable.load(Ordering::Acquire) {
+                NoKeys::Unusable
+            } else {
+                NoKeys::NotFetched
+            }
+        })
     }
 
-    /// The keys after another fetch, because the ones of `generation` lack a key; `None` where there is nothing newer.
-    pub(crate) async fn newer_than(self: &Arc<Self>, generation: u64) -> Option<Arc<Loaded>> {
-        self.refresh().await;
-        self.usable().filter(|loaded| loaded.generation != generation)
+    /// Looks for a key that those of `generation` lack, by another fetch where the issuer may be asked. `kid` is what the
+    /// token has, or nothing.
+    ///
+    /// A `kid` is looked for once in [`REFETCH_INTERVAL`]; others are looked for meanwhile, as far as the budget goes. One
+    /// that nobody could look for is not said to be absent.
+    pub(crate) async fn look_for(self: &Arc<Self>, kid: Option<&str>, generation: u64) -> Lookup {
+        let newer = |loaded: &Arc<Loaded>| loaded.generation != generation;
+        if let Some(loaded) = self.usable().filter(newer) {
+            return Lookup::Newer(loaded);
+        }
+        let id = id_of(kid);
+        let now = self.clock.elapsed();
+        if let Some(at) = self.absent.get(&id)
+            && now.saturating_sub(at) < REFETCH_INTERVAL
+        {
+            return Lookup::Absent;
+        }
+        let begun = self.fetches.load(Ordering::Acquire);
+        let _ = tokio::time::timeout(WAIT, self.refetch(begun)).await;
+        match self.usable() {
+            Some(loaded) if newer(&loaded) => Lookup::Newer(loaded),
+            // Of a fetch that began after the kid was seen, so the answer is about it too.
+            Some(loaded) if loaded.fetch > begun => {
+                self.absent.insert(id, now);
+                Lookup::Absent
+            }
+            _ => Lookup::NotKnown,
+        }
     }
 
     /// Whether a token could be verified now.
@@ -123,6 +214,21 @@ impl IssuerKeys {
         }
     }
 
+    /// Asks the issuer again and waits, unless a fetch that began after the first `begun` ones has answered meanwhile, or there
+    /// were too many for unknown `kid`s.
+    async fn refetch(self: &Arc<Self>, begun: u64) {
+        let flight = Arc::clone(&self.flight).lock_owned().await;
+        let is_answered = self
+            .loaded
+            .load()
+            .as_ref()
+            .is_some_and(|loaded| loaded.fetch > begun);
+        if !is_answered && self.refetches.take(self.clock.elapsed()) {
+            let task = tokio::spawn(Arc::clone(self).load(flight));
+            let _ = task.await;
+        }
+    }
+
     /// Asks the issuer again beside the call.
     fn refresh_beside(self: &Arc<Self>) {
         if self.due()
@@ -134,15 +240,16 @@ impl IssuerKeys {
 
     async fn load(self: Arc<Self>, _flight: OwnedMutexGuard<()>) {
         let now = self.clock.elapsed();
-        self.attempted_at.store(now.saturating_add(1), Ordering::Release);
+        let fetch = self.fetches.fetch_add(1, Ordering::AcqRel) + 1;
         let result = async {
             let bytes = key_set_bytes(&self.config, self.fetch.as_ref()).await?;
             let keys = KeySet::parse(&bytes)?;
             Ok::<_, LoadError>((keys, Sha256::digest(&bytes).into()))
         };
         match result.await {
-            Ok((keys, digest)) => self.store(keys, digest, now),
+            Ok((keys, digest)) => self.store(keys, digest, now, fetch),
             Err(error) => {
+                self.unusable.store(error.is_permanent(), Ordering::Release);
                 self.failing.store(true, Ordering::Release);
                 tracing::warn!(
                     issuer = %self.config.issuer,
@@ -150,27 +257,48 @@ impl IssuerKeys {
                     %error,
                     "the issuer's keys could not be fetched"
                 );
+                if let LoadError::Keys(KeySetError::Empty(skipped)) = &error {
+                    self.log_skipped(skipped);
+                }
             }
+        }
+        // From its end: an issuer that hangs is not asked again by each that waited for it.
+        let ended = self.clock.elapsed();
+        self.attempted_at
+            .store(ended.saturating_add(1), Ordering::Release);
+    }
+
+    /// Says which keys of the set are left out, so that an operator need not guess why a token is refused.
+    fn log_skipped(&self, skipped: &[SkippedKey]) {
+        for key in skipped {
+            tracing::warn!(
+                issuer = %self.config.issuer,
+                position = key.position,
+                kid = key.kid.as_deref().map(tracing::field::debug),
+                reason = %key.reason,
+                "a key of the issuer is left out; tokens that it signed are refused"
+            );
         }
     }
 
-    fn store(&self, keys: KeySet, digest: [u8; 32], now: u64) {
-        for reason in keys.skipped() {
-            tracing::debug!(issuer = %self.config.issuer, %reason, "a key was left out");
-        }
+    fn store(&self, keys: KeySet, digest: [u8; 32], now: u64, fetch: u64) {
         let before = self.loaded.load_full();
-        if before.is_none() {
-            // The first time is no repetition: keys that change soon after the start are found at once.
-            self.attempted_at.store(0, Ordering::Release);
-        }
         let loaded = match &before {
             Some(same) if same.digest == digest => Loaded {
                 keys: Arc::clone(&same.keys),
                 generation: same.generation,
                 digest,
                 fetched_at: now,
+                fetch,
             },
             _ => {
+                self.log_skipped(keys.skipped());
+                // Those that were withdrawn are known to be absent by this very fetch.
+                for kid in before.iter().flat_map(|before| before.keys.key_ids()) {
+                    if !keys.key_ids().any(|other| other == kid) {
+                        self.absent.insert(id_of(Some(kid)), now);
+                    }
+                }
                 tracing::info!(issuer = %self.config.issuer, keys = keys.len(), "the issuer's keys are loaded");
                 let generation = before.map_or(1, |before| before.generation + 1);
                 Loaded {
@@ -178,10 +306,20 @@ impl IssuerKeys {
                     generation,
                     digest,
                     fetched_at: now,
+                    fetch,
                 }
             }
         };
         self.loaded.store(Some(Arc::new(loaded)));
         self.failing.store(false, Ordering::Release);
+        self.unusable.store(false, Ordering::Release);
     }
+}
+
+/// Under what a `kid` is remembered.
+fn id_of(kid: Option<&str>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update([u8::from(kid.is_some())]);
+    digest.update(kid.unwrap_or_default());
+    digest.finalize().into()
 }

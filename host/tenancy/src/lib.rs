@@ -21,6 +21,7 @@
 //! - [`Provisioner`]: a tenant's storage at its first sight.
 //! - [`MachineHeaders`]: what a program's request must have beside its token.
 //! - [`Introspection`]: tokens that only their issuer can read.
+//! - `questions`: how many questions are asked for callers at once, and whose is next.
 //! - [`SessionOwners`]: which session belongs to whom.
 //! - [`Sessions`], [`TenantContexts`]: which tenant a session, or a caller without one, has chosen.
 //! - [`SessionLog`], [`EventReader`]: what happened in a session, for a reader that lost its connection.
@@ -28,6 +29,7 @@
 //!   gave, and [`AuthorityCredentials`] renews it for the connections that send it.
 //! - [`dev`]: development keys and tokens, and a look into any token.
 
+mod admitted;
 mod bearer;
 mod bearer_token;
 mod clock;
@@ -43,6 +45,7 @@ mod machine;
 mod network_fetch;
 mod post;
 mod provision;
+mod questions;
 mod session;
 mod sessions;
 mod source;
@@ -50,6 +53,7 @@ mod switch;
 mod tenancy;
 mod token_cache;
 
+pub use admitted::{Admitted, Authenticated};
 pub use bearer_token::{Bearer, Presented};
 pub use clock::{Clock, StoreClock, SystemClock};
 pub use config::{ConfigError, IssuerConfig, KeySource};
@@ -79,4 +83,4 @@ pub use switch::{
     HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared,
     Preparation, Switch, SwitchError, Switched, To, TokenExchange,
 };
-pub use tenancy::{Admitted, Authenticated, Tenancy};
+pub use tenancy::Tenancy;

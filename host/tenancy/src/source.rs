@@ -10,7 +10,7 @@ use url::Url;
 use crate::fetch::{FetchError, FetchRequest, KeyFetch};
 use crate::{IssuerConfig, KeySource};
 
-/// How long one document may take. A token waits for it at most once a minute.
+/// How long one document may take.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 /// The largest metadata document; real ones have 2 to 8 KiB.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
@@ -25,8 +25,6 @@ pub(crate) enum LoadError {
         path: std::path::PathBuf,
         error: std::io::Error,
     },
-    #[error("{0} is not a json object with each member once")]
-    Metadata(Url),
     #[error("{0} names another issuer than the configuration")]
     Issuer(Url),
     #[error("{0} has no jwks_uri that is an https url")]
@@ -35,6 +33,16 @@ pub(crate) enum LoadError {
     NoMetadata,
     #[error(transparent)]
     Keys(#[from] KeySetError),
+}
+
+impl LoadError {
+    /// Whether asking again brings the same until somebody changes something.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Fetch { .. } | Self::NoMetadata => false,
+            Self::File { .. } | Self::Issuer(_) | Self::KeysUri(_) | Self::Keys(_) => true,
+        }
+    }
 }
 
 /// The bytes of the issuer's key set, at most one byte more than the largest acceptable one.
@@ -83,15 +91,23 @@ async fn read(path: &std::path::Path) -> std::io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The `jwks_uri` of the first metadata document that answers. One that names another issuer ends the search: whoever
+/// The `jwks_uri` of the first address that answers with metadata. A page of something else (a 200 with HTML of a single-page
+/// application, JSON without `issuer`) is passed over as a 404 is. One that names another issuer ends the search: whoever
 /// serves it must not choose the keys (RFC 8414 section 3.3, mix-up).
 async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, LoadError> {
     for url in metadata_urls(&issuer.issuer) {
         let Ok(bytes) = get(issuer, fetch, &url, MAX_METADATA_BYTES).await else {
             continue;
         };
-        let metadata = strict_object(&bytes).map_err(|_| LoadError::Metadata(url.clone()))?;
-        if metadata.get("issuer").and_then(Value::as_str) != Some(&issuer.issuer) {
+        let metadata = strict_object(skip_bom(&bytes)).ok();
+        let named = metadata
+            .as_ref()
+            .and_then(|metadata| metadata.get("issuer")?.as_str());
+        let (Some(metadata), Some(named)) = (&metadata, named) else {
+            tracing::debug!(%url, "is no metadata of an issuer; the next address is asked");
+            continue;
+        };
+        if named != issuer.issuer {
             return Err(LoadError::Issuer(url));
         }
         return metadata
@@ -102,6 +118,11 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
             .ok_or(LoadError::KeysUri(url));
     }
     Err(LoadError::NoMetadata)
+}
+
+/// What follows a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
+fn skip_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// In the order of the MCP authorization specification: RFC 8414 section 3.1, its section 5, OpenID Connect Discovery

@@ -1,46 +1,29 @@
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
-use toolhost_identity::{
-    Attribution, Binding, Caller, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified,
-};
+use toolhost_identity::{Binding, Caller, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified};
 use url::Url;
 
+use crate::admitted::{Admitted, Authenticated};
 use crate::bearer::{Credentials, credentials};
 use crate::directory::tree_for;
 use crate::introspection::Introspector;
 use crate::issuer::Issuer;
+use crate::questions::Source;
 use crate::token_cache::{Proof, TokenCache, Verified};
 use crate::{
     AuthError, Bearer, Clock, ConfigError, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, KeyFetch,
     MachineHeaders, Post, Presented, ProvisionError, Provisioner, SystemClock, TenantDirectory,
 };
 
-/// A request's caller, made from that request's own token.
-#[derive(Debug, Clone)]
-pub struct Authenticated {
-    /// Who calls, and for which tenant.
-    pub binding: Binding,
-}
-
-/// A request's caller, which may come from no tenant, with what a session and a switch need of it.
-#[derive(Debug, Clone)]
-pub struct Admitted {
-    /// Who calls, at home or tenantless.
-    pub caller: Caller,
-    /// The same with its token, for the tenant authority alone.
-    pub presented: Presented,
-    /// Whom a machine says that it acts for: for the audit record. Put it on each binding
-    /// ([`Binding::attributed_to`]).
-    pub attribution: Option<Attribution>,
-}
-
 /// Whose call it is: the issuers with their keys, the directory, and the tokens that were verified lately.
 #[derive(Debug)]
 pub struct Tenancy {
     issuers: Vec<Issuer>,
+    /// By the names that are no templates.
     by_name: HashMap<String, usize>,
     directory: Arc<dyn TenantDirectory>,
     development: Option<Arc<Principal>>,
@@ -86,8 +69,13 @@ impl Tenancy {
         let mut issuers = Vec::with_capacity(configs.len());
         let mut by_name = HashMap::new();
         let mut scopes = Vec::new();
-        for config in configs {
+        let are_several = configs.len() > 1;
+        for mut config in configs {
             let name = config.issuer.clone();
+            if are_several && config.tenants.is_none() {
+                return Err(ConfigError::Tenants(name));
+            }
+            config.shares_directory |= are_several;
             let issuer = Issuer::new(config, Arc::clone(&fetch), Arc::clone(&clock))?;
             if by_name.insert(name.clone(), issuers.len()).is_some() {
                 return Err(ConfigError::Twice(name));
@@ -129,7 +117,9 @@ impl Tenancy {
             issuer: issuer.to_owned(),
         };
         let place = *self.by_name.get(issuer).ok_or_else(unknown)?;
-        self.introspector = Some(Introspector::new(place, endpoint, post)?);
+        let rules = self.issuers.get(place).ok_or_else(unknown)?.rules.clone();
+        let clock = Arc::clone(&self.clock);
+        self.introspector = Some(Introspector::new(place, rules, endpoint, post, clock)?);
         Ok(self)
     }
 
@@ -190,8 +180,22 @@ impl Tenancy {
     /// # Errors
     /// The request has no caller.
     pub async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, AuthError> {
+        self.admit_from(headers, None).await
+    }
+
+    /// The same for a request from this address. It decides nothing but whose share of the questions to issuers the request
+    /// has, where its token must be asked about.
+    ///
+    /// # Errors
+    /// As [`Tenancy::admit`].
+    pub async fn admit_from(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Admitted, AuthError> {
+        let source = Source::of(address);
         let (principal, bearer) = match credentials(headers) {
-            Credentials::Bearer(token) => (self.principal(token).await?, Some(Bearer::new(token))),
+            Credentials::Bearer(token) => (self.principal(token, source).await?, Some(Bearer::new(token))),
             Credentials::Malformed(why) => return Err(AuthError::Malformed(why)),
             Credentials::OtherScheme => return Err(self.missing()),
             Credentials::None => match &self.development {
@@ -225,7 +229,7 @@ impl Tenancy {
     /// # Errors
     /// The token is not believed, or names a tenant that is not served here.
     pub async fn admit_token(&self, token: &str) -> Result<Admitted, AuthError> {
-        let principal = self.principal(token).await?;
+        let principal = self.principal(token, Source::of(None)).await?;
         let tree = tree_for(self.directory.as_ref(), &principal).await?;
         let caller = self.caller(&principal, tree).await?;
         let bearer = Some(Arc::new(Bearer::new(token)));
@@ -237,7 +241,7 @@ impl Tenancy {
     }
 
     /// Whom a token speaks for, by what was verified lately or by its issuer.
-    async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+    async fn principal(&self, token: &str, source: Source) -> Result<Arc<Principal>, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
@@ -248,7 +252,7 @@ impl Tenancy {
             }
             self.tokens.remove(&key);
         }
-        let verified = self.verify(token).await?;
+        let verified = self.verify(key, token, source).await?;
         self.tokens.insert(key, verified.clone());
         Ok(verified.principal)
     }
@@ -258,8 +262,8 @@ impl Tenancy {
     async fn caller(&self, principal: &Arc<Principal>, tree: Arc<Tree>) -> Result<Caller, AuthError> {
         let mut tree = tree;
         if let Some(provisioner) = &self.provisioner
-            && let Some(key) = principal.tenant_key()
-            && tree.tenant(key).is_none()
+            && principal.tenant_key().is_some()
+            && tree.tenant_of(principal).is_none()
             && provisioner.admit(principal).await
         {
             tree = tree_for(self.directory.as_ref(), principal).await?;
@@ -329,17 +333,17 @@ impl Tenancy {
         }
     }
 
-    async fn verify(&self, text: &str) -> Result<Verified, AuthError> {
+    async fn verify(&self, key: [u8; 32], text: &str, source: Source) -> Result<Verified, AuthError> {
         // What has the three parts of a JWT is one, and is believed by its signature or not at all.
         if let Some(introspector) = self
             .introspector
             .as_ref()
             .filter(|_| text.split('.').count() != 3)
         {
-            return self.ask(introspector, text).await;
+            return self.ask(introspector, key, text, source).await;
         }
         let token = Unverified::parse(text)?;
-        let place = *self.by_name.get(token.issuer()?).ok_or(TokenError::Issuer)?;
+        let place = self.place_of(token.issuer()?).ok_or(TokenError::Issuer)?;
         let issuer = self.issuers.get(place).ok_or(TokenError::Issuer)?;
         let (principal, generation) = issuer.verify(&token).await?;
         Ok(Verified {
@@ -349,19 +353,33 @@ impl Tenancy {
         })
     }
 
-    async fn ask(&self, introspector: &Introspector, text: &str) -> Result<Verified, AuthError> {
+    /// The issuer whose tokens have this `iss`: the one of that very name, or the first template that covers it.
+    fn place_of(&self, iss: &str) -> Option<usize> {
+        let exact = self.by_name.get(iss).copied();
+        exact.or_else(|| {
+            self.issuers
+                .iter()
+                .position(|issuer| issuer.rules.issuer.covers(iss))
+        })
+    }
+
+    async fn ask(
+        &self,
+        introspector: &Introspector,
+        key: [u8; 32],
+        text: &str,
+        source: Source,
+    ) -> Result<Verified, AuthError> {
         let issuer = self.issuers.get(introspector.issuer).ok_or(TokenError::Issuer)?;
-        // The answer is as old as the question.
-        let at = self.clock.elapsed();
-        let asked = introspector.ask(text, &issuer.rules, self.clock.unix()).await;
-        let principal = asked.map_err(|error| match error {
+        let asked = introspector.ask(key, text, source).await;
+        let believed = asked.map_err(|error| match error {
             AuthError::InvalidToken(error) => issuer.refusal(error),
             error => error,
         })?;
         Ok(Verified {
-            principal: Arc::new(principal),
+            principal: believed.principal,
             issuer: introspector.issuer,
-            proof: Proof::Introspection(at),
+            proof: Proof::Introspection(believed.at),
         })
     }
 

@@ -226,9 +226,14 @@ async fn a6_a_forwarded_loopback_address_gives_nothing() {
     assert_eq!(world.tenancy.development().unwrap_err().status(), 401);
 }
 
+fn both() -> Vec<toolhost_tenancy::IssuerConfig> {
+    let all = || toolhost_identity::NamedTenants::All;
+    vec![support::naming(ISSUER, all()), support::naming(OTHER, all())]
+}
+
 #[tokio::test]
 async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
-    let world = World::of(vec![config(ISSUER), config(OTHER)]);
+    let world = World::of(both());
     let theirs = dev_key();
     world.net.serve_keys(&jwks_url(OTHER), &[&theirs]);
     let at = |issuer: &str| MintRequest {
@@ -249,7 +254,7 @@ async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
 
 #[tokio::test]
 async fn the_same_subject_at_two_issuers_is_two_owners() {
-    let world = World::of(vec![config(ISSUER), config(OTHER)]);
+    let world = World::of(both());
     world.net.serve_keys(&jwks_url(OTHER), &[&world.key]);
     let owner = async |issuer: &str| {
         let token = world.mint(
@@ -297,7 +302,7 @@ async fn t24_a_huge_token_is_refused_before_it_is_hashed() {
 
 #[tokio::test]
 async fn the_metadata_says_who_is_believed_and_nothing_empty() {
-    let world = World::of(vec![config(ISSUER), config(OTHER)]);
+    let world = World::of(both());
     let document = world.tenancy.resource_metadata(&AUDIENCE.parse().unwrap());
     let expected = serde_json::json!({
         "resource": AUDIENCE, "authorization_servers": [ISSUER, OTHER], "bearer_methods_supported": ["header"],
@@ -342,10 +347,32 @@ fn a_wrong_configuration_is_refused_by_name() {
         ConfigError::Pointer { .. }
     ));
     let twice = Tenancy::new(
-        vec![config(ISSUER), config(ISSUER)],
+        vec![both().remove(0), both().remove(0)],
         directory(),
         None,
         net.clone(),
     );
     assert!(matches!(twice.unwrap_err(), ConfigError::Twice(_)));
+    // A8: with more than one, each says whose tenants it may name.
+    let unsaid = Tenancy::new(
+        vec![config(ISSUER), both().remove(1)],
+        directory(),
+        None,
+        net.clone(),
+    );
+    assert_eq!(unsaid.unwrap_err(), ConfigError::Tenants(ISSUER.into()));
+    let templates = |keys: KeySource| {
+        let mut issuer = config("https://login.example/{tid}/v2.0");
+        issuer.keys = keys;
+        Tenancy::new(vec![issuer], directory(), None, net.clone()).map(drop)
+    };
+    assert!(matches!(
+        templates(KeySource::Discovery),
+        Err(ConfigError::TemplateDiscovery(_))
+    ));
+    assert!(templates(KeySource::Url("https://login.example/keys".parse().unwrap())).is_ok());
+    assert!(matches!(
+        refused(|issuer| issuer.issuer = "https://{tid}.example".into()),
+        ConfigError::Template(_)
+    ));
 }

@@ -155,4 +155,14 @@ fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
         (None, "issuer", false)
     );
     assert!(inspect("nonsense", &issuers, START).is_err());
+    // U7: without keys nothing passes, and the signature says why.
+    let without = [(config(ISSUER).rules().unwrap(), None)];
+    let unchecked = inspect(&token, &without, START).unwrap();
+    let signature = unchecked
+        .checks
+        .iter()
+        .find(|check| check.name == "signature")
+        .unwrap();
+    assert!(signature.failure.is_none() && signature.not_checked.is_some());
+    assert!(!unchecked.would_pass() && !unchecked.is_signed());
 }

@@ -195,7 +195,15 @@ async fn another_hosts_change_is_seen_within_a_second_and_an_old_tree_is_refused
         neighbour.tree_for(&owner).await,
         Err(DirectoryError::Unavailable(_))
     ));
+    // A13: those who come after a failure are told of it, and do not wait for the store one after another.
+    let reads = || town.store.reads.load(std::sync::atomic::Ordering::SeqCst);
+    let before = reads();
+    for _ in 0..100 {
+        assert!(neighbour.tree_for(&owner).await.is_err());
+    }
+    assert_eq!(reads(), before);
     town.store.stop(false);
+    town.clock.pass(1);
     assert!(neighbour.tree_for(&owner).await.is_ok());
 }
 

@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{ISSUER, OTHER, World, config, dev_key, jwks_url};
+use support::{ISSUER, OTHER, World, config, dev_key, jwks_url, naming};
+use toolhost_identity::NamedTenants;
 use toolhost_tenancy::dev::MintRequest;
 use toolhost_tenancy::{KEY_SET_MAX_AGE, KEY_SET_MAX_STALE, KeySource, REFETCH_INTERVAL};
 
@@ -57,24 +58,136 @@ async fn t25_a_new_key_is_found_by_one_fetch() {
     assert_eq!(world.net.count(), 2);
 }
 
+/// B7: a stranger spends a bounded number of fetches, each `kid` of its own one a minute at most, and whoever could not be
+/// looked for is told to try again and not that its token is bad.
 #[tokio::test]
-async fn t25_made_up_kids_cost_one_fetch_a_minute() {
+async fn t25_made_up_kids_cost_a_bounded_number_of_fetches() {
     let world = World::new();
     assert!(world.tenant(&world.token()).await.is_ok());
-    let made_up = async || {
-        for _ in 0..20 {
-            let token = world.mint(&dev_key(), &world.request());
-            assert_eq!(world.tenant(&token).await, Err(401));
-        }
-        world.net.count()
-    };
-    // The fetch at the start was no repetition, so a first unknown kid is looked for at once.
-    assert_eq!(made_up().await, 2);
-    world.clock.pass(REFETCH_INTERVAL - 1);
-    assert_eq!(made_up().await, 2);
-    world.clock.pass(1);
-    assert_eq!(made_up().await, 3);
+    let made_up: Vec<_> = (0..20).map(|_| world.mint(&dev_key(), &long(&world))).collect();
+    for token in &made_up {
+        let expected = if world.net.count() <= 6 {
+            Err(401)
+        } else {
+            Err(503)
+        };
+        assert_eq!(world.tenant(token).await, expected);
+    }
+    assert_eq!(world.net.count(), 7, "the first, and six in a row");
+    // Those that are known to be absent cost nothing for a minute.
+    for token in &made_up[..6] {
+        assert_eq!(world.tenant(token).await, Err(401));
+    }
+    assert_eq!(world.net.count(), 7);
+    world.clock.pass(10);
+    for token in &made_up[6..] {
+        assert!(world.tenant(token).await.is_err());
+    }
+    assert_eq!(world.net.count(), 8, "and then one in ten seconds");
     assert!(world.tenant(&world.token()).await.is_ok());
+}
+
+#[tokio::test]
+async fn b7_two_rotations_within_a_minute_are_seen_whatever_strangers_send() {
+    let world = World::new();
+    assert!(world.tenant(&world.token()).await.is_ok());
+    let mut keys = vec![];
+    for _ in 0..2 {
+        assert_eq!(
+            world.tenant(&world.mint(&dev_key(), &world.request())).await,
+            Err(401)
+        );
+        keys.push(dev_key());
+        let served: Vec<_> = keys.iter().collect();
+        world.net.serve_keys(&jwks_url(ISSUER), &served);
+        let token = world.mint(keys.last().unwrap(), &world.request());
+        assert!(world.tenant(&token).await.is_ok());
+        world.clock.pass(1);
+    }
+    // With all of the budget spent, the real one is asked to come again, and then served.
+    for _ in 0..20 {
+        assert!(
+            world
+                .tenant(&world.mint(&dev_key(), &world.request()))
+                .await
+                .is_err()
+        );
+    }
+    let last = dev_key();
+    world.net.serve_keys(&jwks_url(ISSUER), &[&last]);
+    let token = world.mint(&last, &world.request());
+    assert_eq!(world.tenant(&token).await, Err(503));
+    world.clock.pass(10);
+    assert!(world.tenant(&token).await.is_ok());
+}
+
+#[tokio::test]
+async fn b7_while_the_issuer_is_silent_an_unknown_kid_is_not_said_to_be_wrong() {
+    let world = World::new();
+    assert!(world.tenant(&world.token()).await.is_ok());
+    let new = dev_key();
+    world.net.down(&jwks_url(ISSUER));
+    assert_eq!(world.tenant(&world.mint(&new, &world.request())).await, Err(503));
+    world.net.serve_keys(&jwks_url(ISSUER), &[&world.key, &new]);
+    assert!(world.tenant(&world.mint(&new, &world.request())).await.is_ok());
+}
+
+/// B4: nothing but a change at the issuer, or in the configuration, helps.
+#[tokio::test]
+async fn b4_keys_that_cannot_be_used_are_no_reason_to_try_again() {
+    let world = World::new();
+    for unusable in [
+        r#"{"keys":[]}"#,
+        r#"{"keys":[{"kty":"EC","crv":"P-521","kid":"a","x":"AA","y":"AA"}]}"#,
+        "<html>",
+    ] {
+        world.net.serve(&jwks_url(ISSUER), unusable);
+        world.clock.pass(5);
+        assert_eq!(world.tenant(&world.token()).await, Err(500), "{unusable}");
+    }
+    world.net.down(&jwks_url(ISSUER));
+    world.clock.pass(5);
+    assert_eq!(world.tenant(&world.token()).await, Err(503));
+    world.net.serve_keys(&jwks_url(ISSUER), &[&world.key]);
+    world.clock.pass(5);
+    assert!(world.tenant(&world.token()).await.is_ok());
+}
+
+#[tokio::test]
+async fn b5_discovery_passes_over_what_is_no_metadata() {
+    let issuer = "https://idp.example/realms/a";
+    let pages = [
+        "https://idp.example/.well-known/oauth-authorization-server/realms/a",
+        "https://idp.example/.well-known/openid-configuration/realms/a",
+    ];
+    let right = "https://idp.example/realms/a/.well-known/openid-configuration";
+    for other in [
+        "<!doctype html><html><div id=app></div></html>",
+        r#"{"error":"not found"}"#,
+        r#"{"issuer":null}"#,
+        r#"{"issuer":7}"#,
+        "[]",
+        "",
+    ] {
+        let mut configured = config(issuer);
+        configured.keys = KeySource::Discovery;
+        let world = World::of(vec![configured]);
+        for page in pages {
+            world.net.serve(page, other);
+        }
+        world.net.serve(
+            right,
+            format!(r#"{{"issuer":"{issuer}","jwks_uri":"{issuer}/jwks"}}"#),
+        );
+        let request = MintRequest {
+            issuer: issuer.into(),
+            ..world.request()
+        };
+        assert!(
+            world.tenant(&world.mint(&world.key, &request)).await.is_ok(),
+            "{other}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -163,7 +276,10 @@ async fn t25_a_poisoned_set_does_not_replace_a_good_one() {
 
 #[tokio::test]
 async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
-    let world = World::of(vec![config(ISSUER), config(OTHER)]);
+    let world = World::of(vec![
+        naming(ISSUER, NamedTenants::All),
+        naming(OTHER, NamedTenants::All),
+    ]);
     world.tenancy.start().await;
     assert!(world.tenancy.ready());
     assert_eq!(world.tenancy.issuers_without_keys(), [OTHER]);
@@ -181,7 +297,10 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
 
 #[tokio::test]
 async fn an_issuer_that_hangs_does_not_hold_up_anothers_callers() {
-    let world = World::of(vec![config(ISSUER), config(OTHER)]);
+    let world = World::of(vec![
+        naming(ISSUER, NamedTenants::All),
+        naming(OTHER, NamedTenants::All),
+    ]);
     world.net.hang(&jwks_url(OTHER));
     let theirs = world.mint(
         &world.key,
@@ -235,38 +354,38 @@ async fn discovery_takes_keys_only_from_the_issuer_it_asked_for() {
     let metadata = format!("{ISSUER}/.well-known/openid-configuration");
     let mut issuer = config(ISSUER);
     issuer.keys = KeySource::Discovery;
-    for (document, works) in [
+    let (served, wrong, none) = (Ok("acme".to_owned()), Err(500), Err(503));
+    for (document, expected) in [
         (
             format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#),
-            true,
+            &served,
         ),
         (
             format!(r#"{{"issuer":"{ISSUER}/","jwks_uri":"{ISSUER}/jwks"}}"#),
-            false,
+            &wrong,
         ),
         (
             format!(r#"{{"issuer":"{OTHER}","jwks_uri":"{ISSUER}/jwks"}}"#),
-            false,
+            &wrong,
         ),
         (
             format!(r#"{{"issuer":"{OTHER}","issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks"}}"#),
-            false,
+            &none,
         ),
         (
             format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"http://idp.example/jwks"}}"#),
-            false,
+            &wrong,
         ),
         (
             format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"file:///etc/passwd"}}"#),
-            false,
+            &wrong,
         ),
-        (format!(r#"{{"issuer":"{ISSUER}"}}"#), false),
-        (format!(r#"{{"jwks_uri":"{ISSUER}/jwks"}}"#), false),
+        (format!(r#"{{"issuer":"{ISSUER}"}}"#), &wrong),
+        (format!(r#"{{"jwks_uri":"{ISSUER}/jwks"}}"#), &none),
     ] {
         let world = World::of(vec![issuer.clone()]);
         world.net.serve(&metadata, document.clone());
-        let expected = if works { Ok("acme".to_owned()) } else { Err(503) };
-        assert_eq!(world.tenant(&world.token()).await, expected, "{document}");
+        assert_eq!(world.tenant(&world.token()).await, *expected, "{document}");
     }
 }
 
@@ -279,7 +398,7 @@ async fn keys_in_a_file_are_read_again_and_a_missing_file_is_no_crash() {
     let world = World::of(vec![issuer]);
     world.tenancy.start().await;
     assert!(!world.tenancy.ready());
-    assert_eq!(world.tenant(&world.token()).await, Err(503));
+    assert_eq!(world.tenant(&world.token()).await, Err(500));
     let keys = |key: &toolhost_tenancy::dev::DevKey| serde_json::json!({"keys": [key.jwk()]}).to_string();
     std::fs::write(&path, keys(&world.key)).unwrap();
     world.clock.pass(5);

@@ -327,7 +327,8 @@ async fn an_introspection_that_would_leak_is_refused_at_load() {
     let other = "https://other.example";
     world.net.serve(&jwks_url(other), "{}");
     let tenancy = || {
-        let configs = vec![support::config(ISSUER), support::config(other)];
+        let all = || toolhost_identity::NamedTenants::All;
+        let configs = vec![support::naming(ISSUER, all()), support::naming(other, all())];
         Tenancy::with_clock(configs, directory(), None, world.net.clone(), world.clock.clone()).unwrap()
     };
     let good = endpoint("https://idp.example/introspect");

@@ -27,6 +27,8 @@ const NONE: &str = r#"{"errors": []}"#;
 struct State {
     good: String,
     logins: usize,
+    /// No login succeeds.
+    is_broken: bool,
 }
 
 fn strict(asked: &Asked, state: &mut State) -> Answer {
@@ -41,6 +43,9 @@ fn strict(asked: &Asked, state: &mut State) -> Answer {
             return no(400);
         }
         state.logins += 1;
+        if state.is_broken {
+            return no(503);
+        }
         state.good = format!("hvs.token-number-{}", state.logins);
         let auth = json!({ "client_token": state.good, "lease_duration": 3_600, "renewable": true });
         return (200, json!({ "auth": auth, "data": null }).to_string());
@@ -178,6 +183,19 @@ async fn what_is_not_there_or_deleted_is_not_connected_and_what_is_no_credential
         matches!(odd, CredentialError::Unavailable(_)),
         "a member that is none of a credential's"
     );
+}
+
+/// A13: those that waited for a login do not each make another.
+#[tokio::test]
+async fn a_login_that_failed_is_told_to_those_that_waited_for_it() {
+    let (server, state) = server().await;
+    state.lock().unwrap().is_broken = true;
+    let store = store(&server, approle);
+    let keys: Vec<_> = (0..40).map(|n| key("acme", &format!("c{n}"))).collect();
+    let all = futures::future::join_all(keys.iter().map(|key| store.get(key))).await;
+    assert!(all.iter().all(Result::is_err));
+    let logins = state.lock().unwrap().logins;
+    assert!(logins < 20, "{logins}");
 }
 
 #[tokio::test]

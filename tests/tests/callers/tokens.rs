@@ -60,15 +60,30 @@ async fn everything_that_is_nearly_a_good_token_is_refused() {
             "an issuer with a slash more",
             claims(json!({"iss": format!("{ISSUER}/")})),
         ),
-        ("no subject", claims(json!({"sub": null}))),
+        (
+            "no subject, no client",
+            claims(json!({"sub": null, "client_id": null})),
+        ),
         ("an id token", claims(json!({"nonce": "n", "at_hash": "h"}))),
+        ("token_use of an id token", claims(json!({"token_use": "id"}))),
+        ("the claim typ of an id token", claims(json!({"typ": "ID"}))),
+        ("a refresh token", claims(json!({"typ": "Refresh"}))),
         ("typ of an id token", header(json!({"typ": "JWT+id"}))),
         ("an unknown kid", header(json!({"kid": "k9"}))),
         ("crit", header(json!({"crit": ["x"], "x": 1}))),
-        ("a key of its own", header(json!({"jwk": issuer.jwk()}))),
+        (
+            "a key of its own",
+            other.mint_with(
+                &json!({"jwk": other.jwk(), "kid": "k1"}),
+                &json!({"iss": ISSUER, "tenantId": "acme"}),
+            ),
+        ),
         (
             "a place for its key",
-            header(json!({"jku": "https://issuer.test/jwks"})),
+            other.mint_with(
+                &json!({"jku": "https://other.test/jwks", "kid": "k1", "alg": "ES256"}),
+                &json!({"iss": ISSUER, "tenantId": "acme"}),
+            ),
         ),
         ("alg none, no signature", format!("{none}.{}.", parts[1])),
         (
@@ -110,6 +125,15 @@ async fn everything_that_is_nearly_a_good_token_is_refused() {
         );
         assert!(!response.text().await.unwrap().contains(parts[2]), "{what}");
     }
+    // What is not used in a header is ignored (RFC 7515 section 4.1), and `scope` may be a list.
+    for good in [
+        header(json!({"jku": "https://issuer.test/jwks", "x5c": ["MIIC"], "x5t": "x"})),
+        claims(json!({"scope": ["openid", "tools"], "nbf": null, "azp": null})),
+        claims(json!({"tenantId": ["acme"]})),
+        claims(json!({"tenantId": {"acme": {"id": "dd4e"}}})),
+    ] {
+        assert_eq!(outcome(&host, &good).await.0, 200);
+    }
     // Larger than any token.
     let large = claims(json!({"x": "y".repeat(20 << 10)}));
     assert!(
@@ -136,7 +160,12 @@ async fn a_tenant_comes_from_the_token_or_not_at_all() {
         let (status, code) = outcome(&host, &issuer.mint(&json!({"tenantId": tenant}))).await;
         assert_eq!((status, code.as_str()), (403, "tenant_unavailable"), "{tenant:?}");
     }
-    for claim in [json!(""), json!(7), json!(["acme"]), json!({"id": "acme"})] {
+    for claim in [
+        json!(""),
+        json!(7),
+        json!(["acme", "globex"]),
+        json!({"id": "acme"}),
+    ] {
         assert!(
             matches!(
                 outcome(&host, &issuer.mint(&json!({"tenantId": claim}))).await.0,
@@ -173,4 +202,46 @@ async fn the_authorization_header_stands_once_and_is_a_bearer_token() {
     assert_eq!(send(&[]).await, 401);
     assert!(matches!(send(&["Basic YTpi".into()]).await, 400 | 401));
     assert!(matches!(send(&[format!("{good}, {good}")]).await, 400 | 401));
+}
+
+/// B1: a connection for persons sees nothing of an application's own token, whichever provider made it.
+#[tokio::test]
+async fn an_applications_own_token_is_no_persons() {
+    let billing = Billing::start().await;
+    let (issuer, _, builder) = by_file(&billing.url());
+    let host = builder.start();
+    for claims in [
+        json!({"sub": "5d1e", "typ": "Bearer", "azp": "batch", "client_id": "batch", "preferred_username": "service-account-batch"}),
+        json!({"sub": "0b0b", "oid": "0b0b", "tid": "t", "ver": "2.0", "azp": "99", "azpacr": "1", "roles": ["Call"], "client_id": null}),
+        json!({"sub": "u", "idtyp": "app"}),
+        json!({"sub": null, "client_id": "batch"}),
+    ] {
+        let mut claims = claims;
+        claims["tenantId"] = json!("acme");
+        assert_eq!(called(&host, &issuer.mint(&claims)).await.0, 403, "{claims}");
+    }
+    assert!(billing.upstream.seen().is_empty());
+}
+
+/// A8: the second issuer is the identity provider of globex.
+#[tokio::test]
+async fn an_issuer_gets_nothing_of_a_tenant_that_is_not_its_own() {
+    let billing = Billing::start().await;
+    let (first, second) = (Issuer::es256(ISSUER, "k1"), Issuer::rs256(OTHER, "k1-of-other"));
+    let host = Host::with()
+        .billing(&billing.url())
+        .issuer(&first)
+        .issuer_naming(&second, "[\"globex\"]")
+        .start();
+    let refused = called(&host, &second.token("acme")).await;
+    assert_eq!(refused, (403, "tenant_unavailable".into()));
+    assert!(billing.upstream.seen().is_empty());
+    assert_eq!(
+        invoices(&host, &second.token("globex")).await,
+        json!([invoice("globex")])
+    );
+    assert_eq!(
+        invoices(&host, &first.token("acme")).await,
+        json!([invoice("acme")])
+    );
 }

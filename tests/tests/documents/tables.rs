@@ -72,7 +72,7 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         ),
         ("`[[issuers]]`", "[[issuers]]\nissuer = 'https://a.example'\nKEY"),
         (
-            "`machine`",
+            "`machine` and `id_token`",
             "[[issuers]]\nissuer = 'https://a.example'\n[issuers.machine]\nKEY",
         ),
         ("`[tenants.NAME]`", "[tenants.a]\nKEY"),

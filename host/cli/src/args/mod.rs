@@ -238,6 +238,9 @@ pub(crate) struct TokenInspectArgs {
     /// The configuration whose issuers it is judged by [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The issuer's key set, where the configuration does not name a file: the signature is checked by it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -124,17 +124,28 @@ fn written(raw: &file::Authority) -> Vec<(&'static str, Option<Spanned<()>>)> {
 /// An issuer of one purpose: no role of its tokens counts, and nobody calls with them.
 fn returned(source: &Source<'_>, raw: Spanned<file::Returned>) -> Result<IssuerConfig, ConfigError> {
     let raw = raw.into_inner();
+    if raw.issuer.get_ref().contains('{') {
+        let why = "is a template; an authority's tokens are one issuer's";
+        return Err(source.at(&raw.issuer, format!("{AT}.returns.issuer"), why));
+    }
     let issuer = file::Issuer {
         issuer: raw.issuer,
+        profile: raw.profile,
         audience: raw.audience,
+        audience_claim: raw.audience_claim,
         jwks_url: raw.jwks_url,
         jwks_file: raw.jwks_file,
         discovery: raw.discovery,
         algorithms: raw.algorithms,
+        tenants: None,
         tenant_claim: Some(raw.tenant_claim),
+        tenant_member: raw.tenant_member,
+        subject_claim: raw.subject_claim,
+        without_subject: raw.without_subject,
         role_claim: None,
         may_grant: vec![],
         machine: raw.machine,
+        id_token: raw.id_token,
         scopes: raw.scopes,
         typ: raw.typ,
         allow_http: raw.allow_http,

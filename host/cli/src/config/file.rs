@@ -9,6 +9,10 @@ use toolhost_policy::{
     TenantLimitsPatch,
 };
 
+pub(super) use super::file_issuer::{
+    Audience, ClaimRule, ClaimRules, Introspection, Issuer, NamedTenants, OneOrSeveral,
+};
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -149,68 +153,6 @@ pub(super) struct Auth {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Issuer {
-    pub(super) issuer: Spanned<String>,
-    pub(super) audience: Audience,
-    pub(super) jwks_url: Option<Spanned<String>>,
-    pub(super) jwks_file: Option<Spanned<String>>,
-    pub(super) discovery: Option<Spanned<bool>>,
-    pub(super) algorithms: Option<Vec<Spanned<String>>>,
-    pub(super) tenant_claim: Option<Spanned<String>>,
-    pub(super) role_claim: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) may_grant: Vec<Spanned<String>>,
-    pub(super) machine: Option<Machine>,
-    #[serde(default)]
-    pub(super) scopes: Vec<String>,
-    pub(super) typ: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) allow_http: bool,
-    #[serde(default)]
-    pub(super) allow_loopback: bool,
-    #[serde(default)]
-    pub(super) allow_private: bool,
-    pub(super) introspection: Option<Spanned<Introspection>>,
-    pub(super) may_provision: Option<Spanned<bool>>,
-    /// Tenants a minute.
-    pub(super) provision_rate: Option<Spanned<u32>>,
-}
-
-/// Where an issuer says what its opaque tokens mean.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Introspection {
-    pub(super) url: Spanned<String>,
-    pub(super) client_id: Spanned<String>,
-    pub(super) client_secret_file: Option<Spanned<String>>,
-    pub(super) client_secret_env: Option<Spanned<String>>,
-    /// Seconds.
-    pub(super) timeout: Option<Spanned<u64>>,
-    #[serde(default)]
-    pub(super) allow_http: bool,
-    #[serde(default)]
-    pub(super) allow_loopback: bool,
-    #[serde(default)]
-    pub(super) allow_private: bool,
-}
-
-/// A claim whose value says that a machine calls.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Machine {
-    pub(super) claim: Spanned<String>,
-    pub(super) equals: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a string or a list of strings")]
-pub(super) enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Tenant {
     #[serde(default)]
     pub(super) keys: Vec<String>,
@@ -284,8 +226,14 @@ pub(super) struct Returned {
     pub(super) jwks_file: Option<Spanned<String>>,
     pub(super) discovery: Option<Spanned<bool>>,
     pub(super) algorithms: Option<Vec<Spanned<String>>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) audience_claim: Option<Spanned<OneOrSeveral>>,
     pub(super) tenant_claim: Spanned<String>,
-    pub(super) machine: Option<Machine>,
+    pub(super) tenant_member: Option<Spanned<String>>,
+    pub(super) subject_claim: Option<Spanned<String>>,
+    pub(super) without_subject: Option<Spanned<String>>,
+    pub(super) machine: Option<Spanned<ClaimRules>>,
+    pub(super) id_token: Option<Spanned<ClaimRules>>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     pub(super) typ: Option<Spanned<String>>,

@@ -1,12 +1,17 @@
 //! `[[issuers]]`: whose tokens are believed, and for what.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
-use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, Role, TenantId};
+use toolhost_identity::{
+    AcceptedType, Algorithm, ClaimPointer, NamedTenants, ProviderProfile, Role, Tenant, TenantId, TenantKey,
+    WithoutSubject,
+};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
 use url::Url;
 
 use super::source::Source;
-use super::{Client, ConfigError, connection, destination, file};
+use super::{AuthorityKind, Client, ConfigError, claim_rules, connection, destination, file, named_tenants};
 
 /// Each costs a key, a database and a commit; more at once is no growth, but a fault.
 const MAX_PROVISION_RATE: u32 = 600;
@@ -62,50 +67,167 @@ pub(super) fn issuer(
         )),
     };
     let typ = match &raw.typ {
-        None => AcceptedType::Usual,
+        None => None,
         Some(text) => match text.get_ref().as_str() {
-            "usual" => AcceptedType::Usual,
-            "at+jwt" => AcceptedType::AccessTokenOnly,
+            "usual" => Some(AcceptedType::Usual),
+            "at+jwt" => Some(AcceptedType::AccessTokenOnly),
             other => {
                 return Err(source.at(text, key("typ"), format!("{other:?} is not one of usual, at+jwt")));
             }
         },
     };
-    let machine = match &raw.machine {
-        None => None,
-        Some(machine) => Some((claim("machine.claim", &machine.claim)?, machine.equals.clone())),
+    let profile = profile(source, &key("profile"), raw.profile.as_ref())?;
+    let profile = profile.map(ProviderProfile::rules);
+    let typ = typ.unwrap_or_else(|| {
+        profile
+            .as_ref()
+            .map_or(AcceptedType::Usual, |profile| profile.typ)
+    });
+    let rules = |member: &str, written: &Option<Spanned<file::ClaimRules>>| match written {
+        None => Ok(None),
+        Some(rules) => claim_rules::rules(source, &key(member), rules).map(Some),
     };
-    let tenant_claim = match &raw.tenant_claim {
-        Some(text) => Some(claim("tenant_claim", text)?),
-        None if single => None,
-        None => {
+    let (machine, id_token) = (rules("machine", &raw.machine)?, rules("id_token", &raw.id_token)?);
+    let audience_claims = match &raw.audience_claim {
+        Some(names) => {
+            let texts = names.get_ref().as_slice();
+            Some(claim_rules::pointers(
+                source,
+                &key("audience_claim"),
+                names,
+                texts,
+            )?)
+        }
+        None => profile.as_ref().map(|profile| profile.audience_claims.clone()),
+    };
+    let without_subject = match &raw.without_subject {
+        None => profile
+            .as_ref()
+            .map(|profile| profile.without_subject)
+            .unwrap_or_default(),
+        Some(text) => match text.get_ref().as_str() {
+            "machine" => WithoutSubject::Machine,
+            "refuse" => WithoutSubject::Refused,
+            other => {
+                let why = format!("{other:?} is not one of machine, refuse");
+                return Err(source.at(text, key("without_subject"), why));
+            }
+        },
+    };
+    let of_profile = profile.as_ref().and_then(|profile| profile.tenant_claim);
+    let tenant_claim = match (&raw.tenant_claim, of_profile) {
+        (Some(text), _) => Some(claim("tenant_claim", text)?),
+        (None, _) if single => None,
+        (None, Some(text)) => Some(text.to_owned()),
+        (None, None) => {
             let why = "is needed: where the tenant stands in a token ([tenancy] single does without)";
             return Err(source.at(&raw.issuer, key("tenant_claim"), why));
         }
     };
+    let tenants = match &raw.tenants {
+        None => None,
+        Some(named) => Some(named_tenants::named(source, &key("tenants"), named)?),
+    };
+    let subject_claim = match &raw.subject_claim {
+        None => None,
+        Some(text) => {
+            let parsed = ClaimPointer::parse(text.get_ref());
+            Some(parsed.map_err(|why| source.at(text, key("subject_claim"), why))?)
+        }
+    };
+    let (machine_of_profile, id_token_of_profile) = profile
+        .map(|profile| (profile.machine, profile.id_token))
+        .unwrap_or_default();
+    let defaults = IssuerConfig::new(raw.issuer.get_ref().as_str(), "", keys);
     let config = IssuerConfig {
-        issuer: raw.issuer.get_ref().clone(),
         audience,
-        keys,
+        audience_claims: audience_claims.unwrap_or_else(|| defaults.audience_claims.clone()),
         algorithms,
         tenant_claim,
+        tenant_member: raw.tenant_member.map(Spanned::into_inner),
+        tenants,
+        subject_claim,
+        without_subject,
         role_claim: raw
             .role_claim
             .as_ref()
             .map(|text| claim("role_claim", text))
             .transpose()?,
         may_grant: raw.may_grant.iter().map(role).collect::<Result<_, _>>()?,
-        machine,
+        machine: machine.unwrap_or(machine_of_profile),
+        id_token: id_token.unwrap_or(id_token_of_profile),
         scopes: raw.scopes,
         typ,
         allow_http: raw.allow_http,
         allow_loopback: raw.allow_loopback,
         allow_private: raw.allow_private,
+        ..defaults
     };
     config
         .rules()
         .map_err(|why| source.at(&raw.issuer, key("issuer"), why))?;
     Ok(config)
+}
+
+fn profile(
+    source: &Source<'_>,
+    key: &str,
+    written: Option<&Spanned<String>>,
+) -> Result<Option<ProviderProfile>, ConfigError> {
+    let Some(name) = written else { return Ok(None) };
+    match ProviderProfile::parse(name.get_ref()) {
+        Some(profile) => Ok(Some(profile)),
+        None => {
+            let valid = ProviderProfile::ALL.map(ProviderProfile::as_str).join(", ");
+            Err(source.at(name, key, format!("{:?} is not one of {valid}", name.get_ref())))
+        }
+    }
+}
+
+/// With more than one issuer each says which tenants it may name, and each key of a tenant whose it is: two providers may
+/// give one key to two customers. Where one tenant is served there is nothing to divide.
+pub(super) fn divide(
+    source: &Source<'_>,
+    issuers: &mut [(Spanned<String>, IssuerConfig)],
+    tenants: &BTreeMap<TenantId, Tenant>,
+    authority: &mut AuthorityKind,
+    single: bool,
+) -> Result<(), ConfigError> {
+    let are_several = issuers.len() > 1;
+    for (at, (name, issuer)) in issuers.iter_mut().enumerate() {
+        issuer.shares_directory = are_several;
+        if single {
+            issuer.tenants.get_or_insert(NamedTenants::All);
+        }
+        if are_several && issuer.tenants.is_none() {
+            let why = "is needed with more than one issuer: which tenants this one may name, as a list of their ids, { prefix = … }, { below = … }, { keys = { … } }, or \"all\"";
+            return Err(source.at(name, format!("issuers[{at}].tenants"), why));
+        }
+    }
+    match authority {
+        AuthorityKind::Local => {}
+        AuthorityKind::Http(settings) => settings.issuer.shares_directory = are_several,
+        AuthorityKind::Exchange(exchange) => exchange.returns.shares_directory = are_several,
+    }
+    let Some((place, _)) = issuers.first() else {
+        return Ok(());
+    };
+    let keys = tenants
+        .values()
+        .flat_map(|tenant| tenant.keys.iter().map(move |key| (&tenant.id, key)));
+    for (tenant, written) in keys {
+        let why = match TenantKey::parse(written).issuer {
+            None if are_several => format!(
+                "{written:?} does not say whose key it is; with more than one issuer write \"ISSUER#{written}\""
+            ),
+            Some(issuer) if !issuers.iter().any(|(name, _)| name.get_ref() == issuer) => {
+                format!("{written:?} is a key of {issuer:?}, which is not configured (issuers)")
+            }
+            _ => continue,
+        };
+        return Err(source.at(place, format!("tenants.{tenant}.keys"), why));
+    }
+    Ok(())
 }
 
 /// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
@@ -194,6 +316,13 @@ impl Extras {
             && let Some(single) = single
         {
             let why = format!("has no meaning with tenancy.single = \"{single}\"");
+            return Err(source.at(may, format!("{at}.may_provision"), why));
+        }
+        if let Some(may) = raw.may_provision.as_ref().filter(|may| *may.get_ref())
+            && let Some(file::NamedTenants::Some(table)) = raw.tenants.as_ref().map(Spanned::get_ref)
+            && table.prefix.is_none()
+        {
+            let why = "has no meaning beside tenants.below and tenants.keys: a new tenant is a root and has its own id";
             return Err(source.at(may, format!("{at}.may_provision"), why));
         }
         let may = raw.may_provision.take().is_some_and(Spanned::into_inner);

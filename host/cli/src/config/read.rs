@@ -50,7 +50,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let source = Source { path, text };
     let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
     let lasts = raw.data.is_some();
-    let authority = authority::authority(&source, raw.tenancy.authority)?;
+    let mut authority = authority::authority(&source, raw.tenancy.authority)?;
     let providers = provider::providers(&source, &raw.providers)?;
     let mut connections = BTreeMap::new();
     let mut adapters = BTreeMap::new();
@@ -107,8 +107,11 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     for mut issuer in raw.issuers {
         let at = format!("issuers[{}]", issuers.len());
         extras.take(&source, &at, &mut issuer, single.as_ref())?;
-        issuers.push(issuer::issuer(&source, &at, issuer, single.is_some())?);
+        let name = issuer.issuer.clone();
+        issuers.push((name, issuer::issuer(&source, &at, issuer, single.is_some())?));
     }
+    issuer::divide(&source, &mut issuers, &tenants, &mut authority, single.is_some())?;
+    let issuers = issuers.into_iter().map(|(_, issuer)| issuer).collect();
     let membership = raw.tenancy.membership;
     if let (Some(raw), Some(single)) = (&membership, &single) {
         let why = format!("has no meaning beside tenancy.single = \"{single}\"; keep one");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use toolhost_identity::{NamedTenants, TenantId};
 use toolhost_vault::Source;
 
 use super::read::parse;
@@ -145,7 +146,10 @@ fn what_an_issuer_may_do_is_read_and_bounded() {
         ("https://idp.example", "host")
     );
     assert_eq!(client.secret, Source::File("conf/s".into()));
-    let second = ISSUER.replace("https://idp.example'\naud", "https://two.example'\naud");
+    let second = ISSUER.replace(
+        "https://idp.example'\naud",
+        "https://two.example'\ntenants = 'all'\naud",
+    );
     let no_claim = ISSUER.replace("tenant_claim = '/tenantId'\n", "");
     refused(&[
         (
@@ -230,6 +234,136 @@ fn members_one_tenant_and_headers_are_read_and_bounded() {
         (
             "[tenancy.machine]\ntenant_header = 'snc-userid'",
             "tenancy.machine.tenant_header|two headers",
+        ),
+    ]);
+}
+
+#[test]
+fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
+    let second = ISSUER.replace("https://idp.example'\naud", "https://two.example'\naud");
+    let both = |first: &str, other: &str| format!("{ISSUER}{first}\n{second}{other}\n[tenants.acme]\n");
+    let named = |tenants: &str| {
+        let config = read(&both("tenants = 'all'", &format!("tenants = {tenants}"))).unwrap();
+        config.issuers[1].tenants.clone().unwrap()
+    };
+    let id = |text: &str| TenantId::parse(text).unwrap();
+    assert_eq!(named("'all'"), NamedTenants::All);
+    assert_eq!(named("['acme']"), NamedTenants::Listed([id("acme")].into()));
+    assert_eq!(named("{ prefix = 'ac' }"), NamedTenants::Prefix("ac".into()));
+    assert_eq!(named("{ below = 'acme' }"), NamedTenants::Below(id("acme")));
+    let mapped = NamedTenants::Mapped([("org_1".to_owned(), id("acme"))].into());
+    assert_eq!(named("{ keys = { org_1 = 'acme' } }"), mapped);
+    let all = "tenants = 'all'";
+    let keyed = |key: &str| format!("{}keys = ['{key}']\n", both(all, all));
+    refused(&[
+        (&both("", all), "issuers[0].tenants|more than one issuer"),
+        (&both(all, ""), "issuers[1].tenants|more than one issuer"),
+        (&both(all, "tenants = []"), "issuers[1].tenants|no tenant"),
+        (&both(all, "tenants = 'some'"), "issuers[1].tenants|all"),
+        (
+            &both(all, "tenants = { prefix = '' }"),
+            "issuers[1].tenants|prefix",
+        ),
+        (&both(all, "tenants = { }"), "issuers[1].tenants|exactly one"),
+        (
+            &both(all, "tenants = { prefix = 'a', below = 'b' }"),
+            "issuers[1].tenants|exactly one",
+        ),
+        (&both(all, "tenants = ['A']"), "issuers[1].tenants"),
+        (&keyed("org_1"), "tenants.acme.keys|ISSUER#org_1"),
+        (
+            &keyed("https://three.example#org_1"),
+            "tenants.acme.keys|not configured",
+        ),
+        (
+            &both(all, "tenants = { below = 'acme' }\nmay_provision = true"),
+            "issuers[1].may_provision|below",
+        ),
+    ]);
+    assert!(read(&keyed("https://two.example#org_1")).is_ok());
+    // One issuer, and one tenant, need none of it.
+    assert!(read(&format!("{ISSUER}[tenants.acme]\nkeys = ['org_1']")).is_ok());
+    assert!(read(&format!("{ISSUER}{second}[tenancy]\nsingle = 'acme'")).is_ok());
+}
+
+#[test]
+fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
+    let at = "[[issuers]]\nissuer = 'https://idp.example'\naudience = 'a'\njwks_url = 'https://idp.example/jwks'\n";
+    for profile in toolhost_identity::ProviderProfile::ALL {
+        let text = format!("{at}profile = '{}'\ntenant_claim = '/t'\n", profile.as_str());
+        let issuer = read(&text).unwrap().issuers.remove(0);
+        let rules = profile.rules();
+        assert_eq!(
+            (
+                issuer.machine,
+                issuer.id_token,
+                issuer.audience_claims,
+                issuer.typ,
+                issuer.without_subject
+            ),
+            (
+                rules.machine,
+                rules.id_token,
+                rules.audience_claims,
+                rules.typ,
+                rules.without_subject
+            )
+        );
+        assert_eq!(issuer.tenant_claim.as_deref(), Some("/t"));
+    }
+    let keycloak = read(&format!("{at}profile = 'keycloak'\n"))
+        .unwrap()
+        .issuers
+        .remove(0);
+    assert_eq!(keycloak.tenant_claim.as_deref(), Some("/organization"));
+    let own = "machine = { claim = ['/a', '/b'], same_as = '/c' }\nid_token = [{ claim = '/d', absent = true }]\naudience_claim = '/client_id'\nsubject_claim = '/oid'\nwithout_subject = 'refuse'\ntenant_member = 'id'\n";
+    let issuer = read(&format!("{at}profile = 'keycloak'\n{own}"))
+        .unwrap()
+        .issuers
+        .remove(0);
+    assert_eq!((issuer.machine.len(), issuer.machine[0].claims.len()), (1, 2));
+    assert_eq!(issuer.id_token[0].test, toolhost_identity::ClaimTest::Absent);
+    assert_eq!(issuer.tenant_member.as_deref(), Some("id"));
+    let with = |more: &str| format!("{at}tenant_claim = '/t'\n{more}\n");
+    refused(&[
+        (&with("profile = 'kecloak'"), "issuers[0].profile|keycloak"),
+        (
+            &with("machine = { claim = '/a' }"),
+            "issuers[0].machine|exactly one",
+        ),
+        (
+            &with("machine = { claim = '/a', equals = 'b', absent = true }"),
+            "issuers[0].machine|exactly one",
+        ),
+        (
+            &with("machine = { claim = '/a', absent = false }"),
+            "issuers[0].machine|true",
+        ),
+        (
+            &with("machine = { claim = 'a', absent = true }"),
+            "issuers[0].machine.claim|pointer",
+        ),
+        (
+            &with("machine = { claim = [], absent = true }"),
+            "issuers[0].machine.claim|no claim",
+        ),
+        (
+            &with("machine = { claim = '/a', same_as = 'b' }"),
+            "issuers[0].machine.same_as|pointer",
+        ),
+        (&with("machine = { claim = '/a', equal = 'b' }"), "equals"),
+        (
+            &with("without_subject = 'maybe'"),
+            "issuers[0].without_subject|refuse",
+        ),
+        (&with("subject_claim = 'oid'"), "issuers[0].subject_claim|pointer"),
+        (
+            &with("audience_claim = 'aud'"),
+            "issuers[0].audience_claim|pointer",
+        ),
+        (
+            &with("").replace("https://idp.example'\naud", "https://idp.example/{tid}x'\naud"),
+            "issuers[0].issuer|placeholder",
         ),
     ]);
 }

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -101,8 +102,18 @@ impl Show for Looked {
                     .map(|(name, value)| format!("{part:<7} {} = {value}", printable(name))),
             );
         }
+        // What an unsigned claim says is not "ok", whatever it says.
+        let good = if self.0.is_signed() {
+            "ok"
+        } else {
+            "would pass if the signature were right"
+        };
         for check in &self.0.checks {
-            let result = check.failure.as_deref().unwrap_or("ok");
+            let result = match (&check.failure, check.not_checked) {
+                (Some(failure), _) => failure.clone(),
+                (None, Some(why)) => format!("NOT CHECKED: {why} (--jwks FILE gives them)"),
+                (None, None) => good.to_owned(),
+            };
             lines.push(format!("check   {}: {result}", check.name));
         }
         lines.join("\n")
@@ -124,20 +135,30 @@ fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
     let token = secret_ref::token(&secret_ref::parse("the token", &args.token)?)?;
     let text = std::str::from_utf8(token.expose()).unwrap_or_default();
     let config = read_config(args.config.as_deref())?;
-    let issuers = config
+    let mut issuers = config
         .issuers
         .iter()
         .map(rules)
         .collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(path) = &args.jwks {
+        let given = key_set(path)?;
+        for (_, keys) in &mut issuers {
+            *keys = Some(given.clone());
+        }
+    }
     let now = now()?;
     let inspection =
         inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
-    let failed = !issuers.is_empty() && !inspection.would_pass();
+    let is_refused = inspection.checks.iter().any(|check| check.failure.is_some());
+    let has_passed = inspection.would_pass();
     output::show(format, &Looked(inspection))?;
-    if failed {
-        Err(Failure::auth("this host would refuse the token").into())
-    } else {
-        Ok(())
+    match (issuers.is_empty(), is_refused, has_passed) {
+        (true, _, _) | (false, false, true) => Ok(()),
+        (false, true, _) => Err(Failure::auth("this host would refuse the token").into()),
+        (false, false, false) => {
+            let why = "the signature was not checked, so nothing of this is believed; give the issuer's key set with --jwks FILE";
+            Err(Failure::auth(why).into())
+        }
     }
 }
 
@@ -147,15 +168,16 @@ fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)>
         .rules()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let keys = match &issuer.keys {
-        KeySource::File(path) => {
-            let bytes = read_capped(path, MAX_KEY_SET)?;
-            let keys = KeySet::parse(&bytes)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            Some(keys)
-        }
+        KeySource::File(path) => Some(key_set(path)?),
         KeySource::Url(_) | KeySource::Discovery => None,
     };
     Ok((rules, keys))
+}
+
+fn key_set(path: &Path) -> anyhow::Result<KeySet> {
+    let bytes = read_capped(path, MAX_KEY_SET)?;
+    let keys = KeySet::parse(&bytes);
+    Ok(keys.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?)
 }
 
 /// In Unix seconds.

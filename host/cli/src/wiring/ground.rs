@@ -81,6 +81,7 @@ impl Ground {
     pub(crate) async fn started(&self, setup: &Setup) -> anyhow::Result<()> {
         if let Some(kept) = &self.kept {
             kept.warn_of_unlisted(&setup.config.tenants, setup.dev_tenant.as_ref());
+            kept.warn_of_plain_keys(setup.config.issuers.len());
         }
         let started = HostStarted {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use toolhost_audit::{ChangeAction, Event, Sink as _, TenantChanged};
-use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace};
+use toolhost_identity::{Operator, Tenant, TenantId, TenantKey, TenantSpace};
 use toolhost_tenancy::ChangeError;
 
 use super::data::Kept;
@@ -101,6 +101,23 @@ impl Kept {
             tenants = named,
             "tenants of the data directory that [tenants] does not list are served all the same: suspend or remove those that should not be"
         );
+    }
+
+    /// Keys from a time with one issuer mean nothing to several: whose they are is for the operator to say.
+    pub(crate) fn warn_of_plain_keys(&self, issuers: usize) {
+        if issuers < 2 {
+            return;
+        }
+        for tenant in self.directory.list(&Operator::of_this_process()) {
+            let is_plain = |key: &&String| TenantKey::parse(key).issuer.is_none();
+            if let Some(key) = tenant.keys.iter().find(is_plain) {
+                tracing::warn!(
+                    tenant = %tenant.id,
+                    key = key.as_str(),
+                    "a key that does not say whose it is means nothing with more than one issuer: host tenant set NAME --key ISSUER#KEY"
+                );
+            }
+        }
     }
 
     async fn record_added(&self, tenants: &[Tenant], done: bool) -> anyhow::Result<()> {

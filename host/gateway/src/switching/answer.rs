@@ -198,8 +198,7 @@ impl Switching {
                 .cloned()
                 .ok_or_else(|| SwitchError::HomeUnavailable.public())?,
         };
-        let role = who.admitted.presented.principal.role();
-        let reached = tree.get(&id).filter(|_| tree.reaches(role, caller.home(), &id));
+        let reached = tree.get(&id).filter(|_| caller.reaches(&tree, &id));
         let tenant = reached.cloned().ok_or_else(unavailable)?;
         Ok((tenant, tree.removals()))
     }

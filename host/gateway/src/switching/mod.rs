@@ -182,7 +182,7 @@ impl Switching {
             return Ok(false);
         }
         let tree = self.tree(admitted).await?;
-        Ok(tree.reach_count(role, admitted.caller.home()) > 1)
+        Ok(admitted.caller.reach_count(&tree) > 1)
     }
 
     async fn tree(&self, admitted: &Admitted) -> Result<Arc<Tree>, PublicError> {

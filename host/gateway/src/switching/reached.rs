@@ -17,14 +17,14 @@ impl Switching {
     /// switches, its own.
     pub(crate) async fn reached(&self, who: &Who) -> Result<Vec<Reached>, PublicError> {
         let tree = self.tree(&who.admitted).await?;
-        let (caller, role) = (&who.admitted.caller, who.admitted.presented.principal.role());
+        let caller = &who.admitted.caller;
         let reachable = caller.reachable(&tree).into_iter();
         let reachable =
             reachable.filter(|tenant| self.mode != SwitchMode::Off || Some(&tenant.id) == caller.home());
         // The tenant above the caller's own is none of its business.
         let parent = |tenant: &Tenant| {
             let parent = tenant.parent.clone();
-            parent.filter(|parent| tree.reaches(role, caller.home(), parent))
+            parent.filter(|parent| caller.reaches(&tree, parent))
         };
         let reached = reachable.map(|tenant| Reached {
             id: tenant.id.to_string(),

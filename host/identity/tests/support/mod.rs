@@ -17,7 +17,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm as Jose, EncodingKey};
 use serde_json::{Value, json};
 use toolhost_identity::{
-    AcceptedType, Algorithm, ClaimPointer, IssuerRules, KeySet, Principal, TokenError, Unverified, verify,
+    Algorithm, ClaimPointer, IssuerName, IssuerRules, KeySet, Principal, TokenError, Unverified, verify,
 };
 
 pub const NOW: u64 = 1_800_000_000;
@@ -85,17 +85,20 @@ pub fn key_set(keys: &[Value]) -> KeySet {
 }
 
 pub fn rules() -> IssuerRules {
+    rules_of(ISSUER)
+}
+
+pub fn rules_of(issuer: &str) -> IssuerRules {
+    let name = IssuerName::parse(issuer).unwrap();
     IssuerRules {
-        issuer: ISSUER.into(),
-        audience: vec![AUDIENCE.into()],
-        algorithms: Algorithm::ALL.to_vec(),
-        tenant_claim: Some(ClaimPointer::parse("/tenantId").unwrap()),
-        role_claim: Some(ClaimPointer::parse("/role").unwrap()),
-        may_grant: vec![],
-        machine: None,
-        scopes: vec![],
-        typ: AcceptedType::Usual,
+        tenant_claim: Some(pointer("/tenantId")),
+        role_claim: Some(pointer("/role")),
+        ..IssuerRules::new(name, vec![AUDIENCE.into()], Algorithm::ALL.to_vec())
     }
+}
+
+pub fn pointer(text: &str) -> ClaimPointer {
+    ClaimPointer::parse(text).unwrap()
 }
 
 pub fn claims() -> Value {
@@ -117,6 +120,12 @@ pub fn with(name: &str, value: Value) -> Value {
 
 pub fn check(token: &str, rules: &IssuerRules, keys: &KeySet) -> Result<Principal, TokenError> {
     verify(&Unverified::parse(token)?, rules, keys, NOW)
+}
+
+/// The same, with a header that does not say what kind of token it is.
+pub fn check_untyped(claims: &Value, rules: &IssuerRules) -> Result<Principal, TokenError> {
+    let token = ES256.sign_text(r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#, &claims.to_string());
+    check(&token, rules, &key_set(&[ES256.jwk("k")]))
 }
 
 /// Verifies claims that the issuer's own ES256 key has signed.

@@ -9,6 +9,8 @@ pub struct Check {
     pub name: &'static str,
     /// Why it fails; nothing where it does not.
     pub failure: Option<String>,
+    /// Why it was not made; nothing where it was.
+    pub not_checked: Option<&'static str>,
 }
 
 /// What a token says, and what this host would say to it. The signature is in none of it, so that an inspection can be
@@ -26,10 +28,20 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether every check that was made passes. Without keys the signature was not among them.
+    /// Whether every check was made and passes, that of the signature included.
     #[must_use]
     pub fn would_pass(&self) -> bool {
-        self.checks.iter().all(|check| check.failure.is_none())
+        let passes = |check: &Check| check.failure.is_none() && check.not_checked.is_none();
+        self.checks.iter().all(passes)
+    }
+
+    /// Whether the signature was checked and is right. Without that nothing else that the token says is worth anything.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        let is_right = |check: &Check| {
+            check.name == "signature" && check.failure.is_none() && check.not_checked.is_none()
+        };
+        self.checks.iter().any(is_right)
     }
 }
 
@@ -47,24 +59,32 @@ pub fn inspect(
     let named = token.issuer().ok();
     let issuer = issuers
         .iter()
-        .find(|(rules, _)| Some(rules.issuer.as_str()) == named);
-    let checks = match issuer {
+        .find(|(rules, _)| named.is_some_and(|named| rules.issuer.covers(named)));
+    let unchecked = Check {
+        name: "signature",
+        failure: None,
+        not_checked: Some("the issuer's keys are not at hand"),
+    };
+    let check = |(name, result): (&'static str, Result<(), TokenError>)| Check {
+        name,
+        failure: result.err().map(|error| error.to_string()),
+        not_checked: None,
+    };
+    let mut checks: Vec<Check> = match issuer {
         Some((rules, keys)) => examine(&token, rules, keys.as_ref(), now)
             .into_iter()
-            .map(|(name, result)| Check {
-                name,
-                failure: result.err().map(|error| error.to_string()),
-            })
+            .map(check)
             .collect(),
-        None => vec![Check {
-            name: "issuer",
-            failure: Some(TokenError::Issuer.to_string()),
-        }],
+        None => vec![check(("issuer", Err(TokenError::Issuer)))],
     };
+    // Not made for want of keys, or of an algorithm that could be checked.
+    if !checks.iter().any(|check| check.name == "signature") {
+        checks.push(unchecked);
+    }
     Ok(Inspection {
         header: token.header().clone(),
         claims: token.claims().clone(),
-        issuer: issuer.map(|(rules, _)| rules.issuer.clone()),
+        issuer: issuer.map(|(rules, _)| rules.issuer.as_str().to_owned()),
         checks,
     })
 }

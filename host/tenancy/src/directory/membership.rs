@@ -6,19 +6,18 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
-use toolhost_identity::{Principal, Tenant, TenantId, TenantState, Tree};
+use toolhost_identity::{Principal, Tenant, TenantId, TenantKey, TenantState, Tree};
+use toolhost_net::{AdmissionQueue, SingleFlight};
 
 use super::narrowed::narrowed;
 use super::{DirectoryError, TenantDirectory, tree_for};
+use crate::questions::{self, FailureMemory};
 use crate::{Bearer, Clock, ConfigError, Destination, Post, PostRequest, SystemClock};
 
 /// How long an endpoint's answer is believed at most, in seconds. A membership that ended is refused within it.
 pub const MEMBERSHIP_MAX_AGE: u64 = 60;
 /// Callers whose tenants are kept. One has a few kilobytes.
 const MAX_CALLERS: u64 = 10_000;
-/// Questions at once.
-const MAX_QUESTIONS: usize = 32;
 
 /// Where an application says of which tenants a caller is a member (E27).
 ///
@@ -36,17 +35,32 @@ pub struct MembershipEndpoint {
 }
 
 /// Tenants by what an application's endpoint says of each caller.
+///
+/// A caller is asked about once however many of its requests wait, and not again for a moment where there was no answer.
+/// The questions share their places by the tenant of the token, so that an application that hangs for one tenant is not
+/// waited for by the others.
 #[derive(Debug)]
 pub struct MembershipDirectory {
-    destination: Destination,
-    authorization: Option<HeaderValue>,
-    post: Arc<dyn Post>,
+    endpoint: Arc<Endpoint>,
     known: Cache<Asked, Answer>,
-    questions: Semaphore,
+    flights: SingleFlight<Asked, Result<Answer, DirectoryError>>,
+    failures: FailureMemory<Asked, DirectoryError>,
+    questions: Arc<AdmissionQueue<AskedTenant>>,
     max_age: u64,
     /// The host's own tenants, where the answer says which of those count.
     of: Option<Arc<dyn TenantDirectory>>,
     clock: Arc<dyn Clock>,
+}
+
+/// Whose share a question is of: issuer and tenant claim.
+type AskedTenant = (Box<str>, Option<Box<str>>);
+
+/// What is needed to ask.
+#[derive(Debug)]
+struct Endpoint {
+    destination: Destination,
+    authorization: Option<HeaderValue>,
+    post: Arc<dyn Post>,
 }
 
 /// The host's own tenants as they were, and what is left of them.
@@ -56,6 +70,8 @@ type Narrowed = (Arc<Tree>, Arc<Tree>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Asked {
     issuer: Box<str>,
+    /// The issuer as the configuration names it: whose the keys of the answer are.
+    key_issuer: Box<str>,
     subject: Box<str>,
     client: Option<Box<str>>,
     tenant: Option<Box<str>>,
@@ -109,11 +125,15 @@ impl MembershipDirectory {
     ) -> Result<Self, ConfigError> {
         crate::post::check_destination(&endpoint.destination, "tenancy.membership.url")?;
         Ok(Self {
-            destination: endpoint.destination.clone(),
-            authorization: endpoint.token.as_ref().and_then(Bearer::header),
-            post,
+            endpoint: Arc::new(Endpoint {
+                destination: endpoint.destination.clone(),
+                authorization: endpoint.token.as_ref().and_then(Bearer::header),
+                post,
+            }),
             known: Cache::new(MAX_CALLERS),
-            questions: Semaphore::new(MAX_QUESTIONS),
+            flights: SingleFlight::default(),
+            failures: FailureMemory::default(),
+            questions: Arc::new(AdmissionQueue::new(questions::MEMBERSHIPS)),
             max_age: endpoint.max_age.min(MEMBERSHIP_MAX_AGE),
             of: None,
             clock,
@@ -153,34 +173,50 @@ impl MembershipDirectory {
     }
 
     async fn asked_anew(&self, asked: &Asked) -> Result<Answer, DirectoryError> {
-        self.known.invalidate(asked);
-        // The answer is as old as the question.
-        let at = self.clock.elapsed();
-        let tree = Arc::new(self.ask(asked).await.inspect_err(|error| {
-            tracing::warn!(%error, "the membership endpoint could not be asked");
-        })?);
-        let answer = Answer {
-            tree,
-            at,
-            narrowed: Arc::default(),
-        };
-        if !answer.tree.is_empty() {
-            self.known.insert(asked.clone(), answer.clone());
+        if let Some(error) = self.failures.recent(asked, self.clock.elapsed()) {
+            return Err(error);
         }
-        Ok(answer)
+        self.known.invalidate(asked);
+        let flight = self.flights.join(asked.clone(), || {
+            let (endpoint, questions) = (Arc::clone(&self.endpoint), Arc::clone(&self.questions));
+            let (asked, clock) = (asked.clone(), Arc::clone(&self.clock));
+            async move {
+                let share = (asked.issuer.clone(), asked.tenant.clone());
+                let place = questions.admit(&share).await;
+                let _place = place.map_err(|_| DirectoryError::Overloaded)?;
+                // The answer is as old as the question.
+                let at = clock.elapsed();
+                let tree = endpoint.ask(&asked).await.inspect_err(|error| {
+                    tracing::warn!(%error, "the membership endpoint could not be asked");
+                })?;
+                Ok(Answer {
+                    tree: Arc::new(tree),
+                    at,
+                    narrowed: Arc::default(),
+                })
+            }
+        });
+        let answer = flight.await;
+        match &answer {
+            Ok(answer) if !answer.tree.is_empty() => self.known.insert(asked.clone(), answer.clone()),
+            Ok(_) | Err(DirectoryError::Overloaded) => {}
+            Err(error) => {
+                let now = self.clock.elapsed();
+                let lasts = questions::FAILURE_MAX_AGE;
+                self.failures.remember(asked.clone(), error.clone(), now, lasts);
+            }
+        }
+        answer
     }
+}
 
+impl Endpoint {
     async fn ask(&self, asked: &Asked) -> Result<Tree, DirectoryError> {
         let unavailable = |why: &str| DirectoryError::Unavailable(why.to_owned());
         let body = json!({
             "issuer": asked.issuer, "subject": asked.subject, "client": asked.client,
             "tenant": asked.tenant, "role": asked.role,
         });
-        let _one = self
-            .questions
-            .acquire()
-            .await
-            .map_err(|_| unavailable("the host is stopping"))?;
         let request = PostRequest {
             destination: self.destination.clone(),
             authorization: self.authorization.clone(),
@@ -192,7 +228,7 @@ impl MembershipDirectory {
         if answer.status != 200 {
             return Err(unavailable("the membership endpoint's status is not 200"));
         }
-        read(&answer.body)
+        read(&answer.body, &asked.key_issuer)
     }
 }
 
@@ -225,6 +261,7 @@ impl TenantDirectory for MembershipDirectory {
 fn asked(principal: &Principal) -> Asked {
     Asked {
         issuer: principal.issuer().into(),
+        key_issuer: principal.tenant_scope().issuer().into(),
         subject: principal.subject().into(),
         client: principal.client().map(Into::into),
         tenant: principal.tenant_key().map(Into::into),
@@ -232,8 +269,15 @@ fn asked(principal: &Principal) -> Asked {
     }
 }
 
+fn of_issuer(key: String, issuer: &str) -> String {
+    match TenantKey::parse(&key).issuer {
+        Some(_) => key,
+        None => format!("{issuer}#{key}"),
+    }
+}
+
 /// Reads an answer. A parent that is not in it counts as none: the caller is no member there.
-fn read(body: &[u8]) -> Result<Tree, DirectoryError> {
+fn read(body: &[u8], issuer: &str) -> Result<Tree, DirectoryError> {
     let damaged = |what: &str| DirectoryError::Damaged(what.to_owned());
     let form = || damaged("the membership endpoint's answer has another form");
     toolhost_identity::strict_object(body).map_err(|_| form())?;
@@ -250,7 +294,8 @@ fn read(body: &[u8]) -> Result<Tree, DirectoryError> {
                 TenantState::Active
             },
             display_name: one.display_name,
-            keys: one.keys,
+            // It was asked about a caller of this issuer, so what does not say otherwise is that one's.
+            keys: one.keys.into_iter().map(|key| of_issuer(key, issuer)).collect(),
         });
     }
     let there: HashSet<TenantId> = tenants.iter().map(|tenant| tenant.id.clone()).collect();

@@ -16,6 +16,9 @@ pub const DIRECTORY_MAX_AGE: u64 = 60_000;
 /// How often the tree is confirmed where other hosts may change it, in milliseconds: what one host revokes, the others
 /// refuse within this time.
 const CONFIRM_AFTER: u64 = 1_000;
+/// How long a failure to confirm the tree is told to those who come after it, in milliseconds: callers that waited for a store
+/// that does not answer do not ask it one after another.
+const FAILURE_MAX_AGE: u64 = 1_000;
 /// How often a tree is read that changes while it is read.
 const READ_ATTEMPTS: usize = 8;
 
@@ -34,10 +37,17 @@ pub struct StoredDirectory {
     pub(super) store: Arc<dyn Store>,
     snapshot: ArcSwap<Snapshot>,
     adopting: std::sync::Mutex<()>,
-    confirming: Mutex<()>,
+    confirming: Mutex<Option<Failure>>,
     confirmed_at: AtomicU64,
     freshness: Freshness,
     clock: Arc<dyn Clock>,
+}
+
+/// The tree could not be confirmed, and when that was, in milliseconds.
+#[derive(Debug, Clone)]
+struct Failure {
+    at: u64,
+    error: DirectoryError,
 }
 
 /// A state of the directory.
@@ -130,12 +140,29 @@ impl TenantDirectory for StoredDirectory {
     }
 
     async fn tree_for(&self, _principal: &Principal) -> Result<Arc<Tree>, DirectoryError> {
-        let _one_question = self.confirming.lock().await;
-        if !self.is_fresh()
-            && let Err(error) = self.refresh().await
-        {
-            tracing::warn!(%error, "the directory of tenants could not be confirmed");
-            if self.age() >= DIRECTORY_MAX_AGE || matches!(error, DirectoryError::Damaged(_)) {
+        let mut last_failure = self.confirming.lock().await;
+        if !self.is_fresh() {
+            let now = self.clock.elapsed_millis();
+            let recent = last_failure
+                .take()
+                .filter(|failure| now.saturating_sub(failure.at) < FAILURE_MAX_AGE);
+            let result = match recent {
+                Some(failure) => {
+                    let error = failure.error.clone();
+                    *last_failure = Some(failure);
+                    Err(error)
+                }
+                None => self.refresh().await.inspect_err(|error| {
+                    tracing::warn!(%error, "the directory of tenants could not be confirmed");
+                    *last_failure = Some(Failure {
+                        at: self.clock.elapsed_millis(),
+                        error: error.clone(),
+                    });
+                }),
+            };
+            if let Err(error) = result
+                && (self.age() >= DIRECTORY_MAX_AGE || matches!(error, DirectoryError::Damaged(_)))
+            {
                 return Err(error);
             }
         }

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use toolhost_audit::{ChangeAction, Event, Sink, SinkError, TenantChanged};
@@ -18,6 +19,9 @@ pub const MAX_ADMITTED_A_MINUTE: u32 = 10;
 pub const MAX_ADMITTED: usize = 10_000;
 /// How soon a tenant whose set-up failed is tried again, in seconds.
 const RETRY_AFTER: u64 = 5;
+/// How long a caller waits for its tenant's set-up, which goes on without it. A space is made in milliseconds, in a few
+/// seconds where a database is created for it.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The set-up did not end well; the reason is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +58,8 @@ pub enum ProvisionError {
     /// The set-up.
     #[error("set-up failed: {0}")]
     SetUp(#[from] SetUpFailed),
-    /// It failed a moment ago and is not tried yet.
-    #[error("it failed a moment ago and is tried again soon")]
+    /// It failed a moment ago and is not tried yet, or takes long.
+    #[error("it failed a moment ago and is tried again soon, or it is still under way")]
     Waiting,
     /// The tenant was removed after the caller was bound to it. Nothing is made for it.
     #[error("the tenant was removed")]
@@ -145,20 +149,25 @@ impl Provisioner {
         let Some(admission) = &self.admission else {
             return false;
         };
-        let Some(limit) = admission.issuers.get(principal.issuer()).copied() else {
+        let Some(limit) = admission.issuers.get(principal.tenant_scope().issuer()).copied() else {
             return false;
         };
         let named = principal.tenant_key().and_then(|key| TenantId::parse(key).ok());
-        let Some(id) = named else { return false };
+        let Some(id) = named.filter(|id| principal.tenant_scope().allows_new(id)) else {
+            return false;
+        };
         // However many come at once, it counts once against its issuer.
-        let _flying = self.flight(&id).lock_owned().await;
+        let flight = self.flight(&id).lock_owned();
+        let Ok(_flying) = tokio::time::timeout(WAIT, flight).await else {
+            return false;
+        };
         if admission.directory.tree().get(&id).is_some() {
             return true;
         }
         if admission.directory.tree().len() >= MAX_ADMITTED
             || !admission
                 .rate
-                .take(principal.issuer(), limit, self.clock.elapsed())
+                .take(principal.tenant_scope().issuer(), limit, self.clock.elapsed())
         {
             tracing::warn!(
                 issuer = principal.issuer(),
@@ -201,6 +210,13 @@ impl Provisioner {
         if lock(&self.ready).tenants.contains(space.tenant()) {
             return Ok(());
         }
+        let made = self.make_in_turn(space);
+        tokio::time::timeout(WAIT, made)
+            .await
+            .unwrap_or(Err(ProvisionError::Waiting))
+    }
+
+    async fn make_in_turn(self: &Arc<Self>, space: TenantSpace) -> Result<(), ProvisionError> {
         let flight = self.flight(space.tenant());
         let _flying = Arc::clone(&flight).lock_owned().await;
         if lock(&self.ready).tenants.contains(space.tenant()) {
@@ -225,7 +241,11 @@ impl Provisioner {
                         ready.tenants.insert(space.tenant().clone());
                     }
                 }
-                Err(_) => drop(lock(&here.failed).insert(space.tenant().clone(), now)),
+                Err(_) => {
+                    // From its end: what took long to fail is not tried again by each that waited for it.
+                    let at = here.clock.elapsed();
+                    lock(&here.failed).insert(space.tenant().clone(), at);
+                }
             }
             result
         });

@@ -20,6 +20,9 @@ pub enum AuthorityError {
     /// It does not answer, or not so that it could be understood; the reason is for the log.
     #[error("the tenant authority cannot be asked: {0}")]
     Unavailable(String),
+    /// Too many questions to it are under way or waiting.
+    #[error("too many switches are under way; try again")]
+    Overloaded,
     /// The token that it gave is not believed.
     #[error("the tenant authority's token is not believed: {0}")]
     Token(AuthError),
@@ -100,7 +103,7 @@ impl Verifier {
             token,
             speaks_for: Box::new(principal),
             rules: GrantRules {
-                issuer: Some(self.0.rules.issuer.clone()),
+                issuer: Some(self.0.rules.issuer.as_str().to_owned()),
                 client,
             },
         })

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use toolhost_identity::{AuthorityGrant, Binding, GrantId, OwnerId, Principal, TenantId};
+use toolhost_net::AdmissionQueue;
 use toolhost_policy::UnixTime;
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError};
 use super::tokens::{Asker, AuthorityTokens};
 use crate::directory::tree_for;
+use crate::questions;
 use crate::session::{Rooms, random_bytes};
 use crate::{Bearer, Clock, Presented, TenantDirectory};
 
@@ -27,6 +29,8 @@ const MANY: usize = 1_024;
 #[derive(Debug)]
 pub struct AuthorityCredentials {
     authority: Arc<dyn Authority>,
+    /// Whose turn it is to ask it, by issuer and tenant of the caller's own token.
+    questions: AdmissionQueue<(Box<str>, Option<Box<str>>)>,
     tokens: Arc<AuthorityTokens>,
     directory: Arc<dyn TenantDirectory>,
     clock: Arc<dyn Clock>,
@@ -64,6 +68,7 @@ impl AuthorityCredentials {
     pub fn new(authority: Arc<dyn Authority>, rooms: &Rooms) -> Self {
         Self {
             authority,
+            questions: AdmissionQueue::new(questions::SWITCHES),
             tokens: Arc::clone(&rooms.tokens),
             directory: Arc::clone(&rooms.directory),
             clock: Arc::clone(&rooms.clock),
@@ -73,8 +78,20 @@ impl AuthorityCredentials {
         }
     }
 
-    pub(super) fn authority(&self) -> &dyn Authority {
-        self.authority.as_ref()
+    pub(super) fn authority_name(&self) -> &'static str {
+        self.authority.name()
+    }
+
+    /// Asks the authority, when it is the caller's tenant's turn.
+    pub(super) async fn ask(
+        &self,
+        tenant: &TenantId,
+        who: &Presented,
+    ) -> Result<AuthorityAnswer, AuthorityError> {
+        let (issuer, home) = (who.principal.issuer(), who.principal.tenant_key());
+        let place = self.questions.admit(&(issuer.into(), home.map(Into::into))).await;
+        let _place = place.map_err(|_| AuthorityError::Overloaded)?;
+        self.authority.ask(tenant, who).await
     }
 
     /// A call begins: its own bearer may be shown to the authority as long as the request lasts, should the call need a token
@@ -129,7 +146,11 @@ impl AuthorityCredentials {
             Ok(()) => drop(lock(&self.failed).remove(&id)),
             Err(error) => {
                 tracing::warn!(%tenant, %error, "the tenant authority gave no token");
-                if !matches!(error, NotObtained::Authority(AuthorityError::Unavailable(_))) {
+                let is_silence = matches!(
+                    error,
+                    NotObtained::Authority(AuthorityError::Unavailable(_) | AuthorityError::Overloaded)
+                );
+                if !is_silence {
                     // It said no, or something that is no yes: what it said before counts no more.
                     self.tokens.remove(id);
                 }
@@ -137,14 +158,15 @@ impl AuthorityCredentials {
                 if failed.len() >= MANY {
                     failed.retain(|_, at| now.saturating_sub(*at) < RETRY_AFTER);
                 }
-                failed.insert(id, now);
+                // From its end: an authority that hangs is not asked again by each that waited.
+                failed.insert(id, self.clock.elapsed());
             }
         }
     }
 
     /// Asks, and verifies as a switch does: the same subject, client, issuer and tenant, or nothing.
     async fn obtain(&self, id: GrantId, tenant: &TenantId, who: &Presented) -> Result<(), NotObtained> {
-        let answer = self.authority.ask(tenant, who).await?;
+        let answer = self.ask(tenant, who).await?;
         let AuthorityAnswer::Token {
             token,
             speaks_for,

@@ -59,6 +59,9 @@ pub enum SwitchError {
     /// There is no room for another token.
     #[error("too many authority tokens are in use; try again later")]
     Busy,
+    /// Too many switches wait for the authority.
+    #[error("too many switches are under way; the active tenant has not changed; try again")]
+    Overloaded,
     /// It could not be recorded, so it was not made. For the log.
     #[error("the switch cannot be recorded: {0}")]
     Unrecorded(String),
@@ -80,7 +83,7 @@ impl SwitchError {
                 ErrorCode::NotConnected,
                 "the tenant could not be made ready; the active tenant has not changed",
             ),
-            Self::Busy => PublicError::new(ErrorCode::Busy, self.to_string()),
+            Self::Busy | Self::Overloaded => PublicError::new(ErrorCode::Busy, self.to_string()),
             Self::Unrecorded(_) => PublicError::new(
                 ErrorCode::Internal,
                 "the switch could not be recorded, so it was not made; the active tenant has not changed",
@@ -102,6 +105,7 @@ impl From<AuthorityError> for SwitchError {
     fn from(error: AuthorityError) -> Self {
         match error {
             AuthorityError::Refused | AuthorityError::NoBearer => Self::TenantUnavailable,
+            AuthorityError::Overloaded => Self::Overloaded,
             error => Self::Authority(error),
         }
     }
@@ -246,7 +250,7 @@ impl Switch {
 
     /// Before anything is sent or changed: a switch that the record does not know is not made.
     async fn asked(&self, who: &Presented, before: &Choice, to: To<'_>) -> Result<Record, SwitchError> {
-        let by = self.credentials.authority().name();
+        let by = self.credentials.authority_name();
         Record::asked(Arc::clone(&self.audit), &who.principal, before, to, by).await
     }
 
@@ -267,7 +271,7 @@ impl Switch {
                 .cloned()
                 .ok_or(ChoiceError::Binding(BindingError::TenantRequired))?,
         };
-        let answer = self.credentials.authority().ask(&asked, who).await?;
+        let answer = self.credentials.ask(&asked, who).await?;
         let tree = joined.tree(&who.principal).await?;
         // A renewal goes on where the session is, and not at another tenant of that name.
         let is_gone = before.active.is_some() && before.incarnation != tree.incarnation(&asked);

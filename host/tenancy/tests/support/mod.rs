@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::json;
-use toolhost_identity::{StaticDirectory, TenantId};
+use toolhost_identity::{NamedTenants, StaticDirectory, TenantId};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 
@@ -117,6 +117,14 @@ pub fn config(issuer: &str) -> IssuerConfig {
         AUDIENCE,
         KeySource::Url(jwks_url(issuer).parse().unwrap()),
     )
+}
+
+/// One of several issuers, which may name these tenants.
+pub fn naming(issuer: &str, tenants: NamedTenants) -> IssuerConfig {
+    IssuerConfig {
+        tenants: Some(tenants),
+        ..config(issuer)
+    }
 }
 
 pub fn directory() -> Arc<StaticDirectory> {

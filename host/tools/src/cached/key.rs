@@ -73,6 +73,12 @@ pub(super) fn key(
     parts.add(asked.offered.digest().as_bytes());
     parts.add(entry.name.as_bytes());
     parts.add(canonical.as_bytes());
+    // `1` and `1.0` are equal to JSON Schema and one canonical text, and a guest can tell them apart.
+    parts.add(if has_whole_fraction(&value) {
+        arguments.as_bytes()
+    } else {
+        b""
+    });
     // A person's result is no machine's: connections tell the two apart.
     parts.add(binding.principal().kind().as_str().as_bytes());
     if rule.is_personal || is_users(served) {
@@ -122,12 +128,35 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
+/// Whether a number in it is written with a fraction, or a sign of zero, that the canonical text leaves out: `1.0`, `-0.0`.
+fn has_whole_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.is_f64() && number.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
+        Value::Array(items) => items.iter().any(has_whole_fraction),
+        Value::Object(members) => members.values().any(has_whole_fraction),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use toolhost_sandbox::contract;
 
-    use super::{CacheRule, is_exact};
+    use super::{CacheRule, has_whole_fraction, is_exact};
+
+    #[test]
+    fn a_number_that_a_guest_can_tell_from_an_equal_one_is_seen() {
+        let of = |text: &str| has_whole_fraction(&serde_json::from_str(text).unwrap());
+        for told in ["1.0", "[-0.0]", "-0", r#"{"a":[{"b":1e2}]}"#] {
+            assert!(of(told), "{told}");
+        }
+        for same in ["1", "0", "1.5", r#"{"a":["1.0",0.1,-7]}"#] {
+            assert!(!of(same), "{same}");
+        }
+    }
 
     #[test]
     fn numbers_that_the_canonical_text_would_join_are_not_looked_up() {

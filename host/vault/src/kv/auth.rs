@@ -13,6 +13,9 @@ use crate::place::{Asked, ProviderRefused, refusal};
 use crate::secret_text::read_secret;
 use crate::{CredentialError, Source};
 
+/// How long a failed login is told to those that come after it.
+const FAILED: Duration = Duration::from_millis(500);
+
 /// How the host proves itself there.
 #[derive(Debug, Clone)]
 pub enum KvAuth {
@@ -36,8 +39,8 @@ pub(super) enum Auth {
         role_id: String,
         secret_id: OwnSecret,
         lease: Mutex<Option<Lease>>,
-        /// One login at a time.
-        login: tokio::sync::Mutex<()>,
+        /// One login at a time, and when the last one failed and why: those that waited for it do not each try again.
+        login: tokio::sync::Mutex<Option<(Instant, CredentialError)>>,
     },
 }
 
@@ -105,10 +108,29 @@ impl Asking {
         if let Some(token) = known() {
             return Ok(token);
         }
-        let _one = login.lock().await;
+        let mut last_failure = login.lock().await;
         if let Some(token) = known() {
             return Ok(token);
         }
+        if let Some((at, error)) = *last_failure
+            && at.elapsed() < FAILED
+        {
+            return Err(error);
+        }
+        let made = self.log_in(mount, role_id, secret_id).await;
+        let made = made.inspect_err(|error| *last_failure = Some((Instant::now(), *error)))?;
+        *last_failure = None;
+        let token = Arc::clone(&made.token);
+        *lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        Ok(token)
+    }
+
+    async fn log_in(
+        &self,
+        mount: &str,
+        role_id: &str,
+        secret_id: &OwnSecret,
+    ) -> Result<Lease, CredentialError> {
         let secret_id = secret_id.read().await?;
         let secret_id = str::from_utf8(secret_id.expose())
             .map_err(|_| CredentialError::Unavailable("the secret id is not text"))?;
@@ -122,10 +144,7 @@ impl Asking {
         asked.at = self.place.destination.below(segments);
         let answered = Instant::now();
         let answer = self.place.ask(&self.network, None, asked).await?;
-        let made = logged_in(&answer, answered)?;
-        let token = Arc::clone(&made.token);
-        *lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-        Ok(token)
+        logged_in(&answer, answered)
     }
 }
 
