@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::Gateway;
+use crate::peer::PeerAddress;
 
 /// From the first byte of a request, or from an idle connection's last answer, to the end of the head. A client that
 /// trickles headers, or that keeps a connection for nothing, loses it.
@@ -87,8 +88,8 @@ pub(crate) async fn accept(
             () = shutdown.cancelled() => break,
             next = next => next,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, PeerAddress(peer.ip())),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -99,7 +100,8 @@ pub(crate) async fn accept(
             tracing::debug!(%error, "a connection is gone already");
         }
         let router = router.clone();
-        let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
             router.clone().oneshot(request.map(Body::new))
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));

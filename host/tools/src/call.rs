@@ -18,8 +18,8 @@ use crate::provided::filled;
 use crate::seal::{Purpose, Sealer};
 use crate::stock::{Known, Reading, Stock};
 use crate::{
-    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry,
-    ToolPage, outcome,
+    Answer, Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, PluginStatuses,
+    Refusals, ToolEntry, ToolPage, outcome,
 };
 
 /// The catalogue and the one way to call what is in it.
@@ -32,6 +32,8 @@ pub struct Tools {
     pub(crate) budgets: Budgets,
     pub(crate) cached: Cached,
     next_call: AtomicU64,
+    statuses: Arc<PluginStatuses>,
+    refusals: Refusals,
 }
 
 impl std::fmt::Debug for Tools {
@@ -50,6 +52,7 @@ impl Tools {
     pub fn new(catalogue: Catalogue, egress: Arc<Egress>, audit: Arc<dyn Sink>) -> Result<Self, PublicError> {
         let sealer = Sealer::new()
             .map_err(|error| PublicError::new(ErrorCode::Internal, format!("no random numbers: {error}")))?;
+        let refusals = Refusals::new(Arc::clone(&audit));
         Ok(Self {
             stock: ArcSwap::from_pointee(Stock::new(catalogue)),
             assignments: None,
@@ -59,6 +62,8 @@ impl Tools {
             budgets: Budgets::default(),
             cached: Cached::new(true),
             next_call: AtomicU64::new(1),
+            statuses: Arc::default(),
+            refusals,
         })
     }
 
@@ -67,6 +72,18 @@ impl Tools {
     pub fn with_assignments(mut self, assignments: Arc<Assignments>) -> Self {
         self.assignments = Some(assignments);
         self
+    }
+
+    /// What became of each plugin that was named; whoever makes catalogues keeps it.
+    #[must_use]
+    pub fn statuses(&self) -> &Arc<PluginStatuses> {
+        &self.statuses
+    }
+
+    /// Where requests are counted that are refused before anything runs.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
@@ -143,6 +160,23 @@ impl Tools {
     /// # Errors
     /// One of the public codes; a tool's own failure too. Dropping the future, or `options.cancel`, ends the call.
     pub async fn call(
+        &self,
+        binding: &Binding,
+        name: &str,
+        args: ModelArgs,
+        options: CallOptions,
+    ) -> Result<CallOutcome, PublicError> {
+        let outcome = self.begin_call(binding, name, args, options).await;
+        if let Err(error) = &outcome
+            && matches!(error.code, ErrorCode::RateLimitExceeded | ErrorCode::Busy)
+        {
+            let tenant = format!("tenant {}", binding.tenant());
+            self.refusals.refused(&tenant, error.code.as_str(), &error.message);
+        }
+        outcome
+    }
+
+    async fn begin_call(
         &self,
         binding: &Binding,
         name: &str,
