@@ -279,11 +279,13 @@ impl HostBuilder {
         (self.directory, command)
     }
 
-    /// Starts it, and waits until it is ready.
+    /// Starts it, and waits until it is ready and every plugin is loaded.
     #[must_use]
     pub fn start(self) -> Host {
         let (directory, command) = self.write();
-        Host::launch(directory, command)
+        let host = Host::launch(directory, command);
+        host.wait_for_plugins();
+        host
     }
 }
 
@@ -357,7 +359,32 @@ impl Host {
     pub fn killed_and_started(mut self) -> Self {
         self.kill();
         let command = std::mem::replace(&mut self.command, Command::new("true"));
-        Self::launch(Arc::clone(&self.directory), command)
+        let host = Self::launch(Arc::clone(&self.directory), command);
+        host.wait_for_plugins();
+        host
+    }
+
+    /// A host serves before the last of its plugins is compiled; most tests are about something else.
+    fn wait_for_plugins(&self) {
+        let Some(listen) = self.listen else { return };
+        let authority = self.url.split('/').nth(2).unwrap_or_default().to_owned();
+        let until = Instant::now() + STARTS;
+        loop {
+            let mut stream = std::net::TcpStream::connect(listen).unwrap();
+            let request = format!("GET /ready HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer);
+            if !answer.contains("is not served: loading") {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "a plugin is still being loaded: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Ends it with SIGKILL. Its directory stays as long as this does.

@@ -17,8 +17,8 @@ use toolhost_tests::root;
 const READS: &[(&str, usize, &str)] = &[
     (
         "cli/src/looking/mod.rs",
-        1,
-        "the token of a caller whom an operator asks about is verified",
+        2,
+        "the token of a caller whom an operator asks about, or calls for, is verified",
     ),
     ("cli/src/secret_ref.rs", 1, "a caller's token is trimmed"),
     (
@@ -48,6 +48,11 @@ const READS: &[(&str, usize, &str)] = &[
         "the secret goes into a JSON body",
     ),
     ("gateway/src/stdio.rs", 1, "the caller's own token is verified"),
+    (
+        "gateway/src/metrics.rs",
+        1,
+        "the digest of the scrapers' token is kept",
+    ),
     (
         "cli/src/config/store.rs",
         1,

@@ -46,6 +46,7 @@ impl Event {
             Self::CallStarted(_)
             | Self::CallFinished(_)
             | Self::EgressOutcome(_)
+            | Self::RequestsRefused(_)
             | Self::TenantSwitched(_) => Durability::Grouped,
             Self::EgressIntent(_)
             | Self::GrantApproved(_)

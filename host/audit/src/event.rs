@@ -69,6 +69,8 @@ pub enum Event {
     SpaceRestored(SpaceRestored),
     /// A space of the store is damaged and not served.
     SpaceQuarantined(SpaceQuarantined),
+    /// Requests were refused before anything ran.
+    RequestsRefused(RequestsRefused),
     /// The chain goes on after a gap. Written by the chain alone.
     ChainResumed(ChainResumed),
 }
@@ -315,6 +317,20 @@ pub struct HostStarted {
 pub struct HostStopped {
     /// Its process id.
     pub pid: u32,
+}
+
+/// Requests were refused before anything ran: for their tokens, or for what their tenant has used. A bounded number of these
+/// events is written a minute; the rest is summed up in one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestsRefused {
+    /// The address, or the tenant; absent in the event that sums up others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Why, in one word; absent in the event that sums up others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// How many.
+    pub count: u64,
 }
 
 /// A space was put back.

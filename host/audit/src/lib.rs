@@ -28,7 +28,7 @@ pub use durability::{ChangeAction, Durability, is_safe};
 pub use event::{
     AssignmentChanged, CallFinished, CallStarted, ChainResumed, ConfigurationLoaded, CredentialChanged,
     EgressIntent, EgressOutcome, Event, GrantApproved, HostStarted, HostStopped, KeyRotated,
-    QuarantineLifted, SpaceQuarantined, SpaceRestored, TenantChanged, TenantSwitched, Who,
+    QuarantineLifted, RequestsRefused, SpaceQuarantined, SpaceRestored, TenantChanged, TenantSwitched, Who,
 };
 pub use json_lines::JsonLinesSink;
 pub use log_sink::LogSink;

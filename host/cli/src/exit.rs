@@ -1,6 +1,5 @@
 //! Failures of a verb, and the exit status by class.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use toolhost_gateway::admin::AdminError;
@@ -8,6 +7,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::args::OutputFormat;
 use crate::config::ConfigError;
+use crate::screen;
 
 /// What every help text ends with.
 pub(crate) const STATUSES: &str = "\
@@ -35,7 +35,7 @@ pub(crate) enum Exit {
 }
 
 /// A failure that knows its class.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -107,19 +107,16 @@ pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
     } else {
         Exit::Internal
     };
-    let mut stderr = std::io::stderr().lock();
-    // Nobody is left to be told that stderr is gone.
-    let _ = match output {
+    match output {
         OutputFormat::Json => {
             let code = error
                 .downcast_ref::<PublicError>()
                 .map(|error| error.code.as_str());
-            let body = serde_json::json!({
+            screen::say_json(&serde_json::json!({
                 "error": { "message": format!("{error:#}"), "code": code, "status": exit as u8 }
-            });
-            writeln!(stderr, "{body}")
+            }));
         }
-        OutputFormat::Text | OutputFormat::Table => writeln!(stderr, "host: {error:#}"),
-    };
+        OutputFormat::Text | OutputFormat::Table => screen::say(&format!("host: {error:#}")),
+    }
     ExitCode::from(exit as u8)
 }

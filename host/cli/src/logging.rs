@@ -3,21 +3,31 @@
 use tracing_subscriber::EnvFilter;
 
 use crate::args::LogFormat;
+use crate::exit::Failure;
+use crate::screen::{Escape, LogWriter};
 
 /// Starts logging. `RUST_LOG` has the last word on levels.
-pub(crate) fn start(format: LogFormat, server: bool) {
-    // rmcp tells of every stream that begins or ends.
-    let default = if server { "info,rmcp=warn" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+///
+/// # Errors
+/// `RUST_LOG` is set to what no filter is.
+pub(crate) fn start(format: LogFormat, default: &str) -> Result<(), Failure> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text)
+            .map_err(|error| Failure::usage(format!("RUST_LOG: {text:?} is no filter of logs: {error}")))?,
+        _ => EnvFilter::new(default),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // A second subscriber can only mean that a test started one.
     let _ = match format {
         LogFormat::Text => {
-            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(colours).try_init()
+            // Colours are escape sequences, and none may come through.
+            let builder = builder.with_ansi(false).with_ansi_sanitization(false);
+            builder.with_writer(|| LogWriter(Escape::Text)).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true);
+            builder.with_writer(|| LogWriter(Escape::Json)).try_init()
+        }
     };
+    Ok(())
 }

@@ -10,12 +10,14 @@
 //! - [`args`]: the flags. [`verbs`]: one file a verb.
 //! - [`config`]: `host.toml`, plain structs and apart from them the reading of TOML.
 //! - [`setup`]: configuration and flags joined; [`missing`]: what is still needed, each with the flag that gives it.
+//! - [`plugins`]: which of the plugins can be served, and why not of the others.
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
 //! - [`reach`]: what lasts, through the host that runs or without one.
 //! - [`open_files`]: how many of them.
 //! - [`looking`]: what would become of a request, and whether a connection could be used.
-//! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables.
+//! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables; [`screen`]: the one place
+//!   where verbs write.
 
 mod args;
 mod config;
@@ -26,8 +28,10 @@ mod looking;
 mod missing;
 mod open_files;
 mod output;
+mod plugins;
 mod progress;
 mod reach;
+mod screen;
 mod secret_ref;
 mod setup;
 mod verbs;
@@ -49,8 +53,19 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let cli = args::Cli::parse();
-    logging::start(cli.log_format, cli.command.is_server());
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        // What was asked for; it holds nothing of the arguments.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            // It repeats what was given, whatever that was.
+            screen::say(error.render().to_string().trim_end());
+            return ExitCode::from(exit::Exit::Usage as u8);
+        }
+    };
+    if let Err(error) = logging::start(cli.log_format, cli.command.log_filter()) {
+        return exit::report(&error.into(), cli.output);
+    }
     if let Err(error) = toolhost_vault::hygiene::harden() {
         return exit::report(&error.into(), cli.output);
     }

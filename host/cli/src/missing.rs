@@ -18,24 +18,40 @@ pub(crate) enum Door {
     One { token: bool },
 }
 
-/// Refuses with everything that is missing.
+/// Refuses with everything that is missing before anything could be served; what plugins need for themselves is named with it.
 ///
 /// # Errors
 /// Something is.
 pub(crate) fn check(setup: &Setup, manifests: &[&Manifest], door: Door) -> Result<(), Failure> {
-    let pieces = missing(setup, manifests, door);
+    let mut pieces = of_host(setup, door);
     if pieces.is_empty() {
         return Ok(());
     }
+    let mut needed: Vec<String> = manifests
+        .iter()
+        .flat_map(|manifest| of_plugin(setup, manifest))
+        .collect();
+    let described = setup.config.adapters.keys();
+    needed.extend(described.flat_map(|name| of_connection(setup, name, None)));
+    let mut seen = BTreeSet::new();
+    needed.retain(|piece| seen.insert(piece.clone()));
+    pieces.splice(0..0, needed);
+    failure(pieces).map_or(Ok(()), Err)
+}
+
+/// One failure that names all pieces; `None` where there are none.
+pub(crate) fn failure(pieces: Vec<String>) -> Option<Failure> {
     let count = match pieces.len() {
+        0 => return None,
         1 => "one thing is".to_owned(),
         many => format!("{many} things are"),
     };
     let list: String = pieces.iter().map(|piece| format!("\n  - {piece}")).collect();
-    Err(Failure::usage(format!("{count} missing:{list}")))
+    Some(Failure::usage(format!("{count} missing:{list}")))
 }
 
-fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
+/// What is missing of the host, whatever its plugins need.
+fn of_host(setup: &Setup, door: Door) -> Vec<String> {
     let config = &setup.config;
     let mut pieces = Vec::new();
     if setup.plugins.is_empty() && config.plugins.is_empty() && config.adapters.is_empty() {
@@ -43,18 +59,6 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
             "a plugin: --plugin FILE, or [plugins.NAME] file = \"…\" in host.toml; or a connection with an adapter"
                 .to_owned(),
         );
-    }
-    let mut seen = BTreeSet::new();
-    let asked = manifests.iter().flat_map(|manifest| {
-        let requests = manifest.connections.iter();
-        requests.map(|request| (&request.name, Some(&manifest.name)))
-    });
-    let described = config.adapters.keys().map(|name| (name, None));
-    for (name, plugin) in asked
-        .chain(described)
-        .filter(|(name, _)| seen.insert((*name).clone()))
-    {
-        pieces.extend(of_connection(setup, name, plugin));
     }
     let developing = setup.dev_tenant.is_some();
     match door {
@@ -77,8 +81,20 @@ fn missing(setup: &Setup, manifests: &[&Manifest], door: Door) -> Vec<String> {
     pieces
 }
 
+/// What the connections that a plugin asks for still need.
+pub(crate) fn of_plugin(setup: &Setup, manifest: &Manifest) -> Vec<String> {
+    let requests = manifest.connections.iter();
+    requests
+        .flat_map(|request| of_connection(setup, &request.name, Some(&manifest.name)))
+        .collect()
+}
+
 /// What a connection that is used still needs; `plugin` asks for it, or its own adapter serves it.
-fn of_connection(setup: &Setup, name: &ConnectionName, plugin: Option<&PluginName>) -> Vec<String> {
+pub(crate) fn of_connection(
+    setup: &Setup,
+    name: &ConnectionName,
+    plugin: Option<&PluginName>,
+) -> Vec<String> {
     let (config, mut pieces) = (&setup.config, Vec::new());
     let known = config.connections.get(name);
     if let (None, Some(plugin)) = (known, plugin) {
@@ -123,7 +139,7 @@ mod tests {
     use toolhost_identity::TenantId;
     use toolhost_policy::Manifest;
 
-    use super::{Door, check, missing};
+    use super::{Door, check, of_host};
     use crate::config::Config;
     use crate::setup::Setup;
 
@@ -174,15 +190,15 @@ mod tests {
     #[test]
     fn one_caller_needs_a_token_or_a_dev_tenant() {
         assert!(
-            missing(&setup(None), &[], Door::One { token: false })
+            of_host(&setup(None), Door::One { token: false })
                 .iter()
                 .any(|piece| piece.contains("--token"))
         );
         assert!(
-            missing(&setup(None), &[], Door::One { token: true })
+            of_host(&setup(None), Door::One { token: true })
                 .iter()
                 .any(|piece| piece.contains("[[issuers]]"))
         );
-        assert!(missing(&setup(Some("acme")), &[], Door::One { token: false }).is_empty());
+        assert!(of_host(&setup(Some("acme")), Door::One { token: false }).is_empty());
     }
 }

@@ -1,12 +1,10 @@
-//! What a verb says on stdout: text, JSON, or a table.
-
-use std::io::Write;
+//! What a verb says on stdout: text, JSON, or a table. All that a verb writes, to stdout or stderr, goes through [`crate::screen`].
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use toolhost_policy::is_hidden;
 
 use crate::args::OutputFormat;
+use crate::screen::{self, escaped, escaped_json};
 
 /// Something that a verb shows in three forms.
 pub(crate) trait Show: Serialize {
@@ -28,19 +26,21 @@ pub(crate) fn head(names: &[&str]) -> Vec<String> {
 /// Stdout is closed.
 pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()> {
     let text = match format {
-        OutputFormat::Text => value.text(),
-        OutputFormat::Json => serde_json::to_string_pretty(value)?,
+        OutputFormat::Text => escaped(&value.text()),
+        OutputFormat::Json => escaped_json(&serde_json::to_string_pretty(value)?),
         OutputFormat::Table => {
             let (head, rows) = value.table();
+            // Before the table is laid out: an escape is wider than what it stands for.
+            let cells = |row: Vec<String>| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>();
             let mut table = Table::new();
             table
                 .load_style(presets::UTF8_BORDERS_ONLY)
-                .set_header(head)
-                .add_rows(rows);
+                .set_header(cells(head))
+                .add_rows(rows.into_iter().map(cells));
             table.to_string()
         }
     };
-    line(text.trim_end())
+    screen::write_line(text.trim_end())
 }
 
 /// Writes one text and a line end to stdout. A closed pipe (`host … | head`) is no failure.
@@ -48,25 +48,28 @@ pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()
 /// # Errors
 /// Stdout cannot be written for another reason.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    screen::write_line(&escaped(text))
 }
 
-/// What an untrusted text (a plugin's description, say) may show on a terminal: no control characters, so that it
-/// cannot move the cursor or hide a line of the question that a person answers.
+/// The same of one JSON document.
+///
+/// # Errors
+/// As [`line`].
+pub(crate) fn json_line(json: &serde_json::Value) -> anyhow::Result<()> {
+    screen::write_line(&escaped_json(&json.to_string()))
+}
+
+/// One line of an untrusted text (a plugin's description, say): it cannot move the cursor, nor add or hide a line of the
+/// question that a person answers.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || is_hidden(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
+    let line = text.replace(['\n', '\t'], " ");
+    escaped(&line)
+}
+
+/// The lines of an untrusted text, each below the other, where the first begins at column `indent`.
+pub(crate) fn printable_lines(text: &str, indent: usize) -> String {
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    lines.join(&format!("\n{:indent$}", ""))
 }
 
 /// Bytes for people.
@@ -81,15 +84,17 @@ pub(crate) fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, printable_lines};
 
     #[test]
     fn a_plugins_text_cannot_steer_the_terminal() {
-        let text = printable("ok\u{1b}[2K\r\u{202e}gnorw\u{7}\u{9b}");
-        assert!(
-            !text.contains(['\u{1b}', '\r', '\u{202e}', '\u{7}', '\u{9b}']),
-            "{text:?}"
-        );
-        assert!(text.starts_with("ok"));
+        let text = printable("ok\u{1b}[2K\r\u{202e}gnorw\u{7}\u{9b}\nthis is granted");
+        assert_eq!(text, "ok\\u{1b}[2K\\r\\u{202e}gnorw\\u{7}\\u{9b} this is granted");
+    }
+
+    #[test]
+    fn an_error_of_several_lines_stays_readable() {
+        let text = printable_lines("expected a value\n  |\n2 | x\u{9b} =\r\n", 4);
+        assert_eq!(text, "expected a value\n      |\n    2 | x\\u{9b} =");
     }
 }

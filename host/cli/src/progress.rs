@@ -14,7 +14,7 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// Starts one; silent where stderr is no terminal.
     pub(crate) fn start(what: impl Into<String>) -> Self {
-        let what = what.into();
+        let what = crate::output::printable(&what.into());
         if !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             return Self(ProgressBar::hidden());
         }

@@ -1,7 +1,6 @@
 //! How a verb reaches what lasts: through the host that runs on the data directory, or itself where none does. Both carry
 //! out the same requests.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
@@ -12,6 +11,8 @@ use crate::args::KeptArgs;
 use crate::config::{Config, Data};
 use crate::exit::Failure;
 use crate::grants::Lock;
+use crate::output::printable;
+use crate::screen;
 use crate::secret_ref;
 use crate::setup::{data_of, lock_of, read_config};
 use crate::wiring::{Kept, has_embedded, operator};
@@ -51,7 +52,7 @@ impl Reach {
     /// # Errors
     /// As the request's; nothing is there to work on; the directory belongs to a process that does not answer.
     pub(crate) async fn ask(&self, request: Request, secret: Option<Secret>) -> anyhow::Result<Answer> {
-        let mut to_stdout = |bytes: &[u8]| std::io::stdout().lock().write_all(bytes);
+        let mut to_stdout = screen::write_bytes;
         match Client::connect(&self.data.dir).await {
             Ok(mut client) => {
                 let answer = client.ask(&request, secret.as_ref(), &mut to_stdout).await;
@@ -105,7 +106,7 @@ pub(crate) fn secret(file: Option<&std::path::Path>, what: &str) -> anyhow::Resu
         Some(path) if path.as_os_str() == "-" => Ok(secret_ref::stdin("--secret-file -")?),
         Some(path) => Ok(secret_ref::file("--secret-file", path)?),
         None if std::io::stdin().is_terminal() => {
-            let text = rpassword::prompt_password(format!("Secret of {what} (not shown): "))?;
+            let text = rpassword::prompt_password(format!("Secret of {} (not shown): ", printable(what)))?;
             Ok(Secret::from(text))
         }
         None => Err(Failure::usage(

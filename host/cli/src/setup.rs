@@ -111,6 +111,32 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Of a configuration alone, as a start without flags would have it, for verbs that look at it.
+    ///
+    /// # Errors
+    /// Something in it needs a data directory and there is none, or has no meaning beside one; no directory for compiled plugins.
+    pub(crate) fn of_config(
+        mut config: Config,
+        data: &DataArgs,
+        lock: Option<&Path>,
+        cache_dir: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        config.data = data_of(&config, data)?;
+        what_lasts(&mut config)?;
+        let lock = lock_of(&config, lock);
+        let cache_dir = cache_dir.map(Path::to_owned).or_else(|| config.cache_dir.clone());
+        Ok(Self {
+            config,
+            dev_tenant: None,
+            plugins: Vec::new(),
+            yes: false,
+            lock,
+            cache_dir: cache_dir.map_or_else(default_cache_dir, Ok)?,
+        })
+    }
+}
+
 /// Where what lasts is: the flag's word before the file's.
 ///
 /// # Errors

@@ -20,6 +20,20 @@ use crate::{
     check_connection,
 };
 
+/// As much of a refusal as somebody reads.
+const SHOWN: usize = 2 << 10;
+
+/// An outside system's refusal, once no credential is in it, for whoever makes one call by hand. It is another party's text and
+/// may hold a person's data: a server does not log it unless it is told to.
+fn said_no(connection: &str, response: &GuestResponse) {
+    if response.status < 400 {
+        return;
+    }
+    let shown = response.body.get(..SHOWN).unwrap_or(&response.body);
+    let (status, body) = (response.status, String::from_utf8_lossy(shown));
+    tracing::debug!(target: "upstream", connection, status, %body, "the outside system refused a request");
+}
+
 /// The one way out for guests. One a process, shared by every call.
 #[derive(Debug)]
 pub struct Egress {
@@ -88,7 +102,11 @@ impl Egress {
         request: GuestRequest,
     ) -> Result<GuestResponse, EgressFailure> {
         let mut outcome = Outcome::begin(Arc::clone(&self.audit), call, &request);
+        let connection = request.connection.clone();
         let result = self.whole(call, request, &mut outcome).await;
+        if let Ok(response) = &result {
+            said_no(&connection, response);
+        }
         match outcome.finish(result.as_ref().err(), true) {
             Ok(()) => result,
             Err(error) => result.and(Err(unrecorded(call, &error))),

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use toolhost_identity::{Binding, OwnerId, Principal};
+use toolhost_identity::{Binding, OwnerId, Principal, TokenError};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{Admitted, AuthError, SessionId, Tenancy};
 
@@ -114,7 +114,14 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
         _ => Ok(admitted),
     });
     match admitted {
-        Err(error) => refusal(&error, &doors.metadata_url),
+        Err(error) => {
+            if let (Some(reason), Some(refusals)) = (reason(&error), doors.calls.refusals()) {
+                let peer = request.extensions().get::<PeerAddress>();
+                let source = peer.map_or_else(|| "unknown".to_owned(), PeerAddress::network);
+                refusals.refused(&source, reason, &error.to_string());
+            }
+            refusal(&error, &doors.metadata_url)
+        }
         Ok(admitted) => {
             let headers = Arc::new(request.headers().clone());
             // What lies behind this door needs no token, so it gets none to log or to pass on.
@@ -127,6 +134,22 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
             next.run(request).await
         }
     }
+}
+
+/// Why a token was refused, in one word. A request without a token is how clients ask where to get one, and no refusal.
+fn reason(error: &AuthError) -> Option<&'static str> {
+    Some(match error {
+        AuthError::MissingToken { .. } => return None,
+        AuthError::InvalidToken(TokenError::Expired) => "expired",
+        AuthError::InvalidToken(TokenError::NotYet | TokenError::IssuedAhead) => "not_yet",
+        AuthError::InvalidToken(TokenError::Signature) => "signature",
+        AuthError::InvalidToken(TokenError::Audience) => "audience",
+        AuthError::InvalidToken(TokenError::Issuer) => "issuer",
+        AuthError::InvalidToken(TokenError::UnknownKey) => "unknown_key",
+        AuthError::InvalidToken(TokenError::IdToken | TokenError::Type) => "not_an_access_token",
+        AuthError::InvalidToken(_) => "invalid_token",
+        other => other.public().code.as_str(),
+    })
 }
 
 /// RFC 6750 section 3 with the `resource_metadata` of RFC 9728 section 5.1, and a problem document as body.

@@ -6,7 +6,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, ToolEntry, ToolPage, Tools};
+use toolhost_tools::{
+    CallOptions, CallOutcome, ModelArgs, PluginStatus, Refusals, ToolEntry, ToolPage, Tools,
+};
 
 use crate::metrics;
 
@@ -43,6 +45,16 @@ pub trait CallPath: Send + Sync + 'static {
         arguments: ModelArgs,
         options: CallOptions,
     ) -> BoxFuture<'a, Result<CallOutcome, PublicError>>;
+
+    /// What became of each plugin that was named, as [`Tools::statuses`]. A stand-in has none.
+    fn plugins(&self) -> Arc<Vec<PluginStatus>> {
+        Arc::default()
+    }
+
+    /// Where refused requests are counted. A stand-in counts none.
+    fn refusals(&self) -> Option<&Refusals> {
+        None
+    }
 }
 
 impl CallPath for Tools {
@@ -74,6 +86,14 @@ impl CallPath for Tools {
         options: CallOptions,
     ) -> BoxFuture<'a, Result<CallOutcome, PublicError>> {
         self.call(binding, name, arguments, options).boxed()
+    }
+
+    fn plugins(&self) -> Arc<Vec<PluginStatus>> {
+        self.statuses().get()
+    }
+
+    fn refusals(&self) -> Option<&Refusals> {
+        Some(Tools::refusals(self))
     }
 }
 

@@ -44,6 +44,7 @@ mod switching;
 pub use call::CallPath;
 pub use config::GatewayConfig;
 pub use gateway::{Gateway, Parking, Readiness};
-pub use metrics::serve_metrics;
+pub use metrics::{Kind as MetricKind, METRICS, record_metrics, serve_metrics};
+pub use rebinding::{is_allowed_host, is_allowed_origin};
 pub use stdio::{StdioCaller, StdioError, serve_stdio, serve_streams};
 pub use switching::{SwitchMode, Switching};

@@ -125,6 +125,18 @@ pub(crate) async fn admit(State(admitted): State<Arc<Admitted>>, request: Reques
     }
 }
 
+/// Whether this is a `Host` that can be let in: `host` for any port, or `host:port`.
+#[must_use]
+pub fn is_allowed_host(entry: &str) -> bool {
+    authority(entry).is_some_and(|(host, _)| !host.is_empty())
+}
+
+/// Whether this is a web origin that can be let in: `scheme://host`, with a port or with `*` for any.
+#[must_use]
+pub fn is_allowed_origin(entry: &str) -> bool {
+    pattern(entry).is_some()
+}
+
 enum One<'a> {
     None,
     Value(&'a str),

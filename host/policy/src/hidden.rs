@@ -4,7 +4,9 @@
 #[must_use]
 pub const fn is_hidden(c: char) -> bool {
     matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\u{ad}' | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{3164}' | '\u{ffa0}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{061c}')
 }
 
@@ -15,7 +17,7 @@ mod tests {
     #[test]
     fn what_hides_or_turns_a_text_is_known_and_letters_are_let_be() {
         for hidden in
-            "\u{200b}\u{200e}\u{202e}\u{2066}\u{2069}\u{2028}\u{061c}\u{feff}\u{e0041}\u{2060}".chars()
+            "\u{ad}\u{3164}\u{180e}\u{200b}\u{200e}\u{202e}\u{2066}\u{2069}\u{2028}\u{061c}\u{feff}\u{e0041}\u{2060}".chars()
         {
             assert!(is_hidden(hidden), "{hidden:?}");
         }

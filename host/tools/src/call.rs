@@ -20,8 +20,8 @@ use crate::provided::filled;
 use crate::seal::Purpose;
 use crate::stock::{Known, Reading, Stock};
 use crate::{
-    Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, ToolEntry, ToolPage,
-    outcome,
+    Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, PluginStatuses,
+    Refusals, ToolEntry, ToolPage, outcome,
 };
 
 /// The catalogue and the one way to call what is in it.
@@ -34,6 +34,8 @@ pub struct Tools {
     pub(crate) budgets: Budgets,
     pub(crate) cached: Cached,
     next_call: AtomicU64,
+    statuses: Arc<PluginStatuses>,
+    refusals: Refusals,
 }
 
 impl std::fmt::Debug for Tools {
@@ -52,6 +54,7 @@ impl Tools {
     pub fn new(catalogue: Catalogue, egress: Arc<Egress>, audit: Arc<dyn Sink>) -> Result<Self, PublicError> {
         let states = StateSealer::of_process(Arc::new(MemoryStore::default()))
             .map_err(|error| PublicError::new(ErrorCode::Internal, error.to_string()))?;
+        let refusals = Refusals::new(Arc::clone(&audit));
         Ok(Self {
             stock: ArcSwap::from_pointee(Stock::new(catalogue)),
             assignments: None,
@@ -61,6 +64,8 @@ impl Tools {
             budgets: Budgets::default(),
             cached: Cached::new(true),
             next_call: AtomicU64::new(1),
+            statuses: Arc::default(),
+            refusals,
         })
     }
 
@@ -77,6 +82,18 @@ impl Tools {
     pub fn with_assignments(mut self, assignments: Arc<Assignments>) -> Self {
         self.assignments = Some(assignments);
         self
+    }
+
+    /// What became of each plugin that was named; whoever makes catalogues keeps it.
+    #[must_use]
+    pub fn statuses(&self) -> &Arc<PluginStatuses> {
+        &self.statuses
+    }
+
+    /// Where requests are counted that are refused before anything runs.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
@@ -153,6 +170,24 @@ impl Tools {
     /// # Errors
     /// One of the public codes; a tool's own failure too. Dropping the future, or `options.cancel`, ends the call.
     pub async fn call(
+        &self,
+        binding: &Binding,
+        name: &str,
+        args: ModelArgs,
+        options: CallOptions,
+    ) -> Result<CallOutcome, PublicError> {
+        let outcome = self.begin_call(binding, name, args, options).await;
+        if let Err(error) = &outcome
+            && matches!(error.code, ErrorCode::RateLimitExceeded | ErrorCode::Busy)
+        {
+            let tenant = format!("tenant {}", binding.tenant());
+            self.refusals
+                .refused(&tenant, error.code.as_str(), &error.message);
+        }
+        outcome
+    }
+
+    async fn begin_call(
         &self,
         binding: &Binding,
         name: &str,

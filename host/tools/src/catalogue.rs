@@ -1,16 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
 use toolhost_sandbox::{Adapter, Answered, CallContext, Plugin, SandboxError, contract};
 
 use crate::ToolEntry;
 use crate::described::{Described, MAX_DESCRIBED};
-use crate::provided::Provisions;
+use crate::prepared::{MAX_TOOLS, PreparedPlugin};
 use crate::shelf::Shelf;
-
-/// Tools of one plugin.
-const MAX_TOOLS: usize = 1_000;
 
 /// Why a set of plugins cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,7 +151,7 @@ impl Offered {
 #[derive(Debug, Default)]
 pub struct Catalogue {
     plugins: Vec<Arc<Served>>,
-    tools: HashMap<String, Offered>,
+    tools: HashMap<String, Arc<Offered>>,
     sorted: Vec<Arc<ToolEntry>>,
     whole: Arc<Shelf>,
     revision: u64,
@@ -200,97 +198,67 @@ impl Catalogue {
         connections: Vec<Described>,
         revision: u64,
     ) -> Result<Self, CatalogueError> {
-        let mut catalogue = Self {
-            revision,
-            ..Self::default()
-        };
+        let mut catalogue = Self::default();
         for (plugin, grant, tools) in plugins {
-            catalogue.add(plugin, grant, tools)?;
+            catalogue.add(&PreparedPlugin::of_plugin(plugin, grant, tools)?)?;
         }
         for described in connections {
-            catalogue.add_described(described)?;
+            catalogue.add(&PreparedPlugin::of_connection(described)?)?;
         }
-        let entries = catalogue.tools.values().map(|offered| Arc::clone(&offered.entry));
-        catalogue.sorted = entries.collect();
-        catalogue.sorted.sort_by(|a, b| a.name.cmp(&b.name));
-        catalogue.whole = Arc::new(Shelf::of(catalogue.sorted.iter(), revision));
+        catalogue.sort(revision);
         Ok(catalogue)
     }
 
-    fn add(
-        &mut self,
-        plugin: Plugin,
-        grant: Grant,
-        tools: Vec<contract::Tool>,
-    ) -> Result<(), CatalogueError> {
-        let name = grant.plugin.clone();
-        self.is_new(&name)?;
-        if tools.len() > MAX_TOOLS {
-            return Err(CatalogueError::TooMany(name));
+    /// Of plugins that were prepared one by one. Hosts that serve the same have the same revision.
+    ///
+    /// # Errors
+    /// A name stands twice: [`PreparedPlugin::conflict`] finds it before.
+    pub fn of_prepared(plugins: &[Arc<PreparedPlugin>]) -> Result<Self, CatalogueError> {
+        let mut catalogue = Self::default();
+        for plugin in plugins {
+            catalogue.add(plugin)?;
         }
-        let provisions = Provisions::of(&grant)?;
-        let served = Arc::new(Served {
-            digest: plugin.digest().to_string(),
-            limits: Arc::new(grant.limits.clone()),
-            grant: Arc::new(grant),
-            code: Code::Plugin(plugin),
-        });
-        for tool in tools {
-            let entry = ToolEntry::of(&name, tool, &provisions)?;
-            self.offer(entry, &served, None)?;
+        let mut digest = Sha256::new();
+        for plugin in plugins {
+            for text in [plugin.name().as_str(), &plugin.served.digest] {
+                digest.update((text.len() as u64).to_be_bytes());
+                digest.update(text.as_bytes());
+            }
+            for name in plugin.tool_names() {
+                digest.update((name.len() as u64).to_be_bytes());
+                digest.update(name.as_bytes());
+            }
         }
-        self.plugins.push(served);
-        Ok(())
+        let digest = digest.finalize();
+        let first = digest.iter().take(8);
+        // Zero is the revision of no list at all.
+        let revision = first
+            .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+            .max(1);
+        catalogue.sort(revision);
+        Ok(catalogue)
     }
 
-    fn add_described(&mut self, mut described: Described) -> Result<(), CatalogueError> {
-        let grant = described.grant()?;
-        let name = grant.plugin.clone();
-        self.is_new(&name)?;
-        if described.tools.len() > MAX_DESCRIBED {
-            return Err(CatalogueError::TooManyDescribed(name));
-        }
-        let entries = described.entries(&grant);
-        let served = Arc::new(Served {
-            digest: described.adapter.digest().to_string(),
-            limits: Arc::new(grant.limits.clone()),
-            grant: Arc::new(grant),
-            code: Code::Adapter(described.adapter),
-        });
-        for (entry, pinned) in entries {
-            self.offer(entry, &served, Some(pinned))?;
-        }
-        self.plugins.push(served);
-        Ok(())
+    fn sort(&mut self, revision: u64) {
+        self.sorted = self
+            .tools
+            .values()
+            .map(|offered| Arc::clone(&offered.entry))
+            .collect();
+        self.sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        self.whole = Arc::new(Shelf::of(self.sorted.iter(), revision));
+        self.revision = revision;
     }
 
-    fn is_new(&self, name: &PluginName) -> Result<(), CatalogueError> {
-        match self.plugins.iter().any(|served| served.grant.plugin == *name) {
-            true => Err(CatalogueError::Plugin(name.clone())),
-            false => Ok(()),
+    fn add(&mut self, plugin: &PreparedPlugin) -> Result<(), CatalogueError> {
+        let others = self.plugins.iter().map(|served| &served.grant.plugin);
+        plugin.conflict(others, |name| {
+            self.tools.get(name).map(|offered| &offered.entry.plugin)
+        })?;
+        for offered in &plugin.offered {
+            self.tools.insert(offered.entry.name.clone(), Arc::clone(offered));
         }
-    }
-
-    fn offer(
-        &mut self,
-        entry: ToolEntry,
-        served: &Arc<Served>,
-        pinned: Option<Pinned>,
-    ) -> Result<(), CatalogueError> {
-        if let Some(other) = self.tools.get(&entry.name) {
-            return Err(CatalogueError::Shadowed {
-                tool: entry.name.clone(),
-                first: other.entry.plugin.clone(),
-                second: entry.plugin,
-            });
-        }
-        let name = entry.name.clone();
-        let offered = Offered {
-            entry: Arc::new(entry),
-            served: Arc::clone(served),
-            pinned,
-        };
-        self.tools.insert(name, offered);
+        self.plugins.push(Arc::clone(&plugin.served));
         Ok(())
     }
 
@@ -301,7 +269,7 @@ impl Catalogue {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Offered> {
-        self.tools.get(name)
+        self.tools.get(name).map(Arc::as_ref)
     }
 
     /// All tools, for whoever has them all.

@@ -8,6 +8,7 @@ use toolhost_sandbox::contract;
 use crate::cached::{self, CacheRule};
 use crate::catalogue::CatalogueError;
 use crate::described::Texts;
+use crate::error_schema::or_error;
 use crate::provided::Provisions;
 use crate::schema::{Arguments, Schema, says};
 use crate::schemas::Schemas;
@@ -49,6 +50,7 @@ pub struct ToolEntry {
     /// What the client must be able to do: `elicitation`, `sampling`.
     pub requires: Vec<String>,
     has_header_arguments: OnceLock<bool>,
+    answer_schema: OnceLock<Arc<Map<String, Value>>>,
     /// Whose tool it is.
     pub plugin: PluginName,
     pub(crate) cache: Option<CacheRule>,
@@ -159,6 +161,7 @@ impl ToolEntry {
             },
             requires: tool.requires.clone(),
             has_header_arguments: OnceLock::new(),
+            answer_schema: OnceLock::new(),
             plugin: plugin.clone(),
             cache,
             is_described,
@@ -185,6 +188,13 @@ impl ToolEntry {
     #[must_use]
     pub fn output_schema(&self) -> Option<&Arc<Map<String, Value>>> {
         self.schemas().output_schema.as_ref()
+    }
+
+    /// The same, or an error: what a client may hold any answer against.
+    #[must_use]
+    pub fn answer_schema(&self) -> Option<&Arc<Map<String, Value>>> {
+        let schema = self.output_schema()?;
+        Some(self.answer_schema.get_or_init(|| Arc::new(or_error(schema))))
     }
 
     pub(crate) fn schemas(&self) -> &Schemas {

@@ -7,7 +7,8 @@
 //! # Tour
 //!
 //! - [`Tools`]: [`Tools::list`], [`Tools::find`], [`Tools::call`].
-//! - [`Catalogue`]: the plugins that are served, built once and swapped whole.
+//! - [`Catalogue`]: the plugins that are served, built once and swapped whole; [`PreparedPlugin`]: one of them.
+//! - [`PluginStatuses`]: what became of each plugin that was named.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
 //! - [`Described`]: a connection whose tools an adapter has found in a document or been told by a system.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
@@ -25,13 +26,17 @@ mod checks;
 mod described;
 mod end;
 mod entry;
+mod error_schema;
 mod options;
 mod outcome;
+mod prepared;
 mod provided;
+mod refusals;
 mod schema;
 mod schemas;
 mod seal;
 mod shelf;
+mod status;
 mod stock;
 
 pub use args::ModelArgs;
@@ -43,7 +48,11 @@ pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
 pub use described::{Described, Refusal, granted, refusals, tenant_arguments, tool_name};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
+pub use error_schema::or_error;
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};
+pub use prepared::PreparedPlugin;
+pub use refusals::Refusals;
 pub use shelf::ToolPage;
+pub use status::{LEFT_OUT, PluginState, PluginStatus, PluginStatuses};
 pub use toolhost_sandbox::ProgressSink;

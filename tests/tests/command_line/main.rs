@@ -9,6 +9,8 @@
 )]
 
 mod bad_input;
+mod left_out;
+mod set_ups;
 mod verbs;
 
 use std::fs;

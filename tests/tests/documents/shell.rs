@@ -21,7 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("cargo build -p", "what it builds has been built before the tests"),
     ("cargo nextest", "runs the tests, this one with them"),
-    ("cargo test", "as cargo nextest"),
+    ("cargo test -p", "as cargo nextest"),
     ("cargo update", "changes the lock file, and needs the network"),
     (
         "export PATH=",

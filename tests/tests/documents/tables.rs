@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use toolhost_gateway::{METRICS, MetricKind};
 use toolhost_policy::{ErrorCode, Limit, Limits, TenantLimit, TenantLimits};
+use toolhost_tools::LEFT_OUT;
 
 use super::shell::host;
 use super::text::{code, document, root, sources};
@@ -232,6 +234,28 @@ fn the_operations_page_has_every_metric_and_every_audit_event() {
     }
     let page = document("docs/src/operations.md");
     assert_eq!(page.keys("Metrics").into_iter().collect::<BTreeSet<_>>(), metrics);
+    // What the exposition says of each is in one list, with the kind that the page has.
+    let kind = |kind: MetricKind| match kind {
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram => "histogram",
+    };
+    let exposed: BTreeSet<_> = METRICS
+        .iter()
+        .map(|(name, of, _)| ((*name).to_owned(), kind(*of).to_owned()))
+        .collect();
+    let shown = page
+        .table("Metrics")
+        .into_iter()
+        .map(|row| (code(&row[0]), row[1].clone()));
+    assert_eq!(shown.collect::<BTreeSet<_>>(), exposed);
+    let reasons: BTreeSet<_> = LEFT_OUT.iter().map(|&reason| reason.to_owned()).collect();
+    assert_eq!(
+        page.keys("Plugins that are left out")
+            .into_iter()
+            .collect::<BTreeSet<_>>(),
+        reasons
+    );
 
     let events = std::fs::read_to_string(root().join("host/audit/src/event.rs")).unwrap();
     let (_, enumeration) = events.split_once("pub enum Event {").unwrap();

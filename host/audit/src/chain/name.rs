@@ -94,6 +94,7 @@ impl Event {
             | Self::TenantSwitched(_)
             | Self::HostStarted(_)
             | Self::HostStopped(_)
+            | Self::RequestsRefused(_)
             | Self::ChainResumed(_) => None,
         };
         match tenant {

@@ -112,9 +112,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the verb stays and serves, and so logs what it does.
-    pub(crate) fn is_server(&self) -> bool {
-        matches!(self, Self::Run(_))
+    /// What is logged where `RUST_LOG` says nothing: of a verb that stays and serves what it does, of one call what its plugin
+    /// and outside systems say.
+    pub(crate) fn log_filter(&self) -> &'static str {
+        match self {
+            // rmcp tells of every stream that begins or ends.
+            Self::Run(_) => "info,rmcp=warn",
+            Self::Call(_) => "warn,guest=debug,upstream=debug",
+            _ => "warn",
+        }
     }
 }
 
@@ -126,8 +132,11 @@ pub(crate) struct RunArgs {
     /// Where Prometheus metrics listen [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// What scrapers of the metrics must present as a bearer token; needed where others can reach the listener
+    #[arg(long, value_name = "@FILE|env:VAR")]
+    pub(crate) metrics_token: Option<String>,
     /// Serve MCP over stdin and stdout instead of HTTP; needs --token or --dev-tenant
-    #[arg(long, conflicts_with_all = ["listen", "metrics_listen"])]
+    #[arg(long, conflicts_with_all = ["listen", "metrics_listen", "metrics_token"])]
     pub(crate) stdio: bool,
     /// The caller's token for --stdio, verified as anywhere and again at each call
     #[arg(long, value_name = "@FILE|env:VAR", requires = "stdio")]
@@ -146,6 +155,9 @@ pub(crate) struct CallArgs {
     /// The caller's token
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) token: Option<String>,
+    /// Answers to what the tool asks, where there is no terminal to ask: JSON, an object by the questions' ids
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) answers: Option<String>,
     #[command(flatten)]
     pub(crate) wiring: WiringArgs,
 }
@@ -157,12 +169,14 @@ pub(crate) struct InspectArgs {
     /// Of a document: the adapter that reads it
     #[arg(long, value_name = "NAME[=FILE]", default_value = "openapi")]
     pub(crate) adapter: String,
-    /// Of a document: the configuration that names the adapter's component [default: host.toml, where there is one]
+    /// The configuration, which may name the plugin, or of a document the adapter's component [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where compiled plugins are kept
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Debug, Args)]
@@ -277,7 +291,11 @@ Examples:
   host call list_invoices --args '{\"limit\": 5}' --token env:TOOLHOST_TOKEN
   host call list_invoices --plugin billing.wasm --dev-tenant acme --yes \\
     --connection billing=https://billing.example.com --credential billing=@secrets/billing
-  echo '{\"id\": \"in_1\"}' | host call get_invoice --args - --token @token.jwt --output json";
+  echo '{\"id\": \"in_1\"}' | host call get_invoice --args - --token @token.jwt --output json
+
+What the tool asks is asked on the terminal, or is answered by --answers '{\"ID\": {\"FIELD\": VALUE}}'; \"decline\" in the place of
+the object says no. Its progress, its log and refusals of outside systems are shown on stderr. Where a host runs on the data
+directory, the call goes through it.";
 
 const INSPECT: &str = "\
 Examples:

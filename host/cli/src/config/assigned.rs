@@ -1,6 +1,6 @@
 //! Who may call what: `[tools]`, `tenants` of `[plugins.NAME]`, `plugins` of `[tenancy]`, and what `[tenants.NAME]` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 use toolhost_identity::{Operator, TenantId, TenantSpace};
@@ -35,12 +35,21 @@ impl Assigned {
         Ok(())
     }
 
-    /// Whether there is what it names, once it is known what is served.
+    /// Whether there is what it names, once it is known what is served. Of plugins that are not served (yet) nobody knows what
+    /// tools they have.
     ///
     /// # Errors
     /// There is no such plugin or tool.
-    pub(crate) fn check(&self, assignments: &Assignments) -> Result<(), Failure> {
-        for (plugin, assignment) in &self.plugins {
+    pub(crate) fn check(
+        &self,
+        assignments: &Assignments,
+        not_served: &BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let known = self
+            .plugins
+            .iter()
+            .filter(|(plugin, _)| !not_served.contains(plugin.as_str()));
+        for (plugin, assignment) in known {
             let checked = assignments.check(plugin.as_str(), assignment);
             checked.map_err(|why| {
                 Failure::usage(format!("[tenants.{}.plugins.{plugin}]: {why}", self.tenant))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
+use toolhost_net::TlsIdentity;
 use toolhost_policy::{
     AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate,
 };
@@ -268,8 +269,7 @@ fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result
         return Err(refuse("is larger than 1 MiB".into()));
     }
     let bytes = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
-    if !bytes.windows(10).any(|window| window == b"-----BEGIN") {
-        return Err(refuse("has no certificate in PEM".into()));
-    }
+    // As a request would read it: a file that is none would be found out about by every call.
+    TlsIdentity::private(&bytes).map_err(|why| refuse(why.to_string()))?;
     Ok(bytes.into())
 }

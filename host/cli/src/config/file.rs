@@ -57,10 +57,12 @@ pub(super) struct Server {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) public_url: Option<Spanned<String>>,
     pub(super) metrics_listen: Option<Spanned<String>>,
+    pub(super) metrics_token_file: Option<Spanned<String>>,
+    pub(super) metrics_token_env: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_hosts: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) allowed_origins: Vec<String>,
+    pub(super) allowed_origins: Vec<Spanned<String>>,
     /// Seconds.
     pub(super) grace: Option<Spanned<u64>>,
     pub(super) slots: Option<Spanned<u32>>,

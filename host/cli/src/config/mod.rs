@@ -50,6 +50,7 @@ pub(crate) use provider::{LoginServer, Provider};
 pub(crate) use read::load;
 #[cfg(test)]
 pub(crate) use read::parse;
+pub(crate) use source::nearest;
 pub(crate) use store::Postgres;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
@@ -59,7 +60,7 @@ pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 pub(crate) const DEFAULT_SLOTS: u32 = 64;
 
 /// Everything that `host.toml` says.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     /// The file it came from; relative paths were taken relative to it.
     pub(crate) path: Option<PathBuf>,
@@ -146,7 +147,7 @@ pub(crate) struct Client {
 }
 
 /// `[tenancy.authority]`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum AuthorityKind {
     /// The host's own tree.
     #[default]
@@ -158,7 +159,7 @@ pub(crate) enum AuthorityKind {
 }
 
 /// `[tenancy.authority]` with `kind = "token-exchange"`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     pub(crate) client: Client,
     pub(crate) audience: Option<String>,
@@ -168,7 +169,7 @@ pub(crate) struct Exchange {
 }
 
 /// `[tenancy.membership]`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Membership {
     pub(crate) destination: Destination,
     pub(crate) token: Option<Source>,
@@ -177,12 +178,14 @@ pub(crate) struct Membership {
 }
 
 /// `[server]`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// The URL that callers use, which is also the resource of RFC 9728. From the listener where it is not set.
     pub(crate) public_url: Option<Url>,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// What a scraper must present.
+    pub(crate) metrics_token: Option<Source>,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) grace: Duration,
@@ -197,6 +200,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
             metrics_listen: None,
+            metrics_token: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             grace: DEFAULT_GRACE,

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use toml::Spanned;
+use toolhost_gateway::{is_allowed_host, is_allowed_origin};
 use url::Url;
 
 use super::source::Source;
-use super::{ConfigError, DEFAULT_GRACE, Server, file};
+use super::{ConfigError, DEFAULT_GRACE, Server, destination, file};
 
 /// Whoever restarts a host waits for it; an hour is no longer graceful.
 const MAX_GRACE: u64 = 3_600;
@@ -34,11 +35,53 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
         listen: address(source, "server.listen", raw.listen)?.unwrap_or(defaults.listen),
         public_url,
         metrics_listen: address(source, "server.metrics_listen", raw.metrics_listen)?,
-        allowed_hosts: raw.allowed_hosts,
-        allowed_origins: raw.allowed_origins,
+        metrics_token: destination::secret(
+            source,
+            "server",
+            "metrics_token",
+            raw.metrics_token_file,
+            raw.metrics_token_env,
+        )?,
+        allowed_hosts: raw
+            .allowed_hosts
+            .into_iter()
+            .map(|host| {
+                allowed(
+                    source,
+                    "server.allowed_hosts",
+                    host,
+                    is_allowed_host,
+                    "a host or host:port",
+                )
+            })
+            .collect::<Result<_, _>>()?,
+        allowed_origins: raw
+            .allowed_origins
+            .into_iter()
+            .map(|origin| {
+                let what =
+                    "an origin: scheme://host, scheme://host:port or scheme://host:*, and nothing after it";
+                allowed(source, "server.allowed_origins", origin, is_allowed_origin, what)
+            })
+            .collect::<Result<_, _>>()?,
         grace,
         slots,
     })
+}
+
+/// An entry that would never match is a slip that somebody finds out about when nobody gets in.
+fn allowed(
+    source: &Source<'_>,
+    key: &str,
+    entry: Spanned<String>,
+    is_one: fn(&str) -> bool,
+    what: &str,
+) -> Result<String, ConfigError> {
+    if is_one(entry.get_ref()) {
+        return Ok(entry.into_inner());
+    }
+    let why = format!("{:?} is not {what}", entry.get_ref());
+    Err(source.at(&entry, key, why))
 }
 
 fn address(
@@ -66,6 +109,9 @@ fn self_url(source: &Source<'_>, text: &Spanned<String>) -> Result<Url, ConfigEr
     // RFC 9728 section 1.2: a resource identifier has no fragment, and should have no query.
     if url.fragment().is_some() || url.query().is_some() {
         return Err(refuse("has a query or a fragment"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("has a user or a password"));
     }
     Ok(url)
 }

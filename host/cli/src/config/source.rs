@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::ConfigError;
 
 /// A key this far from what was written is no longer a likely slip of the pen.
-const NEAR: f64 = 0.6;
+const NEAR: f64 = 0.8;
 
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
@@ -117,7 +117,7 @@ fn unknown<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, Vec<&'a str>)
     Some((name, valid))
 }
 
-pub(super) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::jaro_winkler(name, candidate);
     let best = valid.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
     (distance(best) >= NEAR).then_some(*best)

@@ -6,6 +6,7 @@ use toolhost_gateway::admin::{AddressRow, AdminError, CredentialUse, ExplainRequ
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret, UnixTime};
+use toolhost_tools::PluginState;
 use toolhost_vault::{CredentialInfo, CredentialKey};
 use url::Url;
 
@@ -65,9 +66,9 @@ impl Looking {
         asked: &ExplainRequest,
         refused: &mut Vec<String>,
     ) -> Vec<RuleRow> {
-        let mut rules = Vec::new();
+        let (mut rules, mut left_out) = (Vec::new(), Vec::new());
         let (mut matches, mut fits) = (false, false);
-        for grant in &self.grants {
+        for grant in self.grants.load().iter() {
             let Some(granted) = grant.connections.get(&connection.name) else {
                 continue;
             };
@@ -82,6 +83,19 @@ impl Looking {
                 why: judged.why,
             });
         }
+        for status in self.statuses.get().iter() {
+            let why = match &status.state {
+                PluginState::Served => continue,
+                PluginState::Loading => "it is still being loaded".to_owned(),
+                PluginState::LeftOut { why, .. } => format!("it is left out: {why}"),
+            };
+            left_out.push(RuleRow {
+                plugin: status.plugin.clone(),
+                matches: None,
+                nearest: None,
+                why: Some(why),
+            });
+        }
         let why = match (rules.is_empty(), fits, matches) {
             (.., false) if self.described.contains(&connection.name) => Some(
                 "no plugin is granted such a request; whether one of the connection's own tools makes it is not judged here: host inspect on its document shows them",
@@ -94,6 +108,7 @@ impl Looking {
             _ => None,
         };
         refused.extend(why.map(str::to_owned));
+        rules.extend(left_out);
         rules
     }
 

@@ -8,15 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use toolhost_gateway::admin::{AdminError, ExplainRequest, Explained, Serving, Tested, UserName};
+use http::HeaderMap;
+use toolhost_gateway::admin::{
+    AdminError, CallEnd, CallRequest, ExplainRequest, Explained, ProgressLines, Serving, Tested, UserName,
+};
 use toolhost_gateway::connect::{LoginLink, Logins};
 use toolhost_identity::Binding;
 use toolhost_net::Network;
-use toolhost_policy::{Connection, ConnectionName, ErrorCode, Grant, PublicError, Secret};
-use toolhost_tenancy::{AuthError, Tenancy};
+use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError, Secret};
+use toolhost_tenancy::{AuthError, AuthorityCredentials, Tenancy};
+use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, PluginStatus, PluginStatuses, Tools};
 use toolhost_vault::SealedVault;
 
 use crate::config::Provider;
+use crate::plugins::ServedGrants;
 use crate::wiring::Providers;
 
 /// The rooms that a question goes through.
@@ -29,11 +34,22 @@ pub(crate) struct Looking {
     pub(crate) configured: BTreeMap<String, Provider>,
     pub(crate) providers: Providers,
     /// What each plugin is granted.
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Arc<ServedGrants>,
+    /// What became of each plugin that was named.
+    pub(crate) statuses: Arc<PluginStatuses>,
     /// The connections whose tools come from an adapter. What those send is pinned tool by tool, and not judged here.
     pub(crate) described: BTreeSet<ConnectionName>,
     pub(crate) vault: Option<SealedVault>,
     pub(crate) logins: Option<Arc<Logins>>,
+    /// The call path, where a host serves.
+    pub(crate) calls: Option<Calls>,
+}
+
+/// What a call takes beside a caller.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) authority: Arc<AuthorityCredentials>,
 }
 
 impl Looking {
@@ -97,6 +113,61 @@ impl Serving for Looking {
         };
         logins.link(&binding, connection).map_err(said)
     }
+
+    async fn call(
+        &self,
+        asked: CallRequest,
+        token: Option<Secret>,
+        progress: Arc<ProgressLines>,
+    ) -> Result<CallEnd, AdminError> {
+        let Some(calls) = &self.calls else {
+            let why = "no host serves here".to_owned();
+            return Err(error(ErrorCode::InvalidRequest, why));
+        };
+        let admitted = match &token {
+            None => self.tenancy.admit(&HeaderMap::new()).await,
+            Some(token) => {
+                // A token that is no text is no token; the empty one says so.
+                let text = std::str::from_utf8(token.expose()).unwrap_or_default();
+                self.tenancy.admit_token(text.trim()).await
+            }
+        };
+        let admitted = admitted.map_err(|why| match &token {
+            None => error(
+                ErrorCode::Unauthenticated,
+                "the host that runs here has no development tenant: give --token".to_owned(),
+            ),
+            Some(_) => refused(&why),
+        })?;
+        let binding = admitted.caller.clone().binding();
+        let binding = binding.map_err(|why| refused(&AuthError::from(why)))?;
+        if let Some(meant) = asked
+            .tenant
+            .as_deref()
+            .filter(|meant| *meant != binding.tenant().as_str())
+        {
+            let why = format!("the host that runs here serves another development tenant than {meant}");
+            return Err(error(ErrorCode::TenantUnavailable, why));
+        }
+        calls.authority.presents(&binding, &admitted.presented);
+        let options = CallOptions {
+            progress: Some(progress),
+            resume: asked.resume.map(Into::into),
+            // Whoever calls by hand is asked; there is no model to ask.
+            client: ClientCapabilities {
+                elicitation: true,
+                sampling: false,
+            },
+            ..CallOptions::default()
+        };
+        let arguments = ModelArgs::new(asked.arguments);
+        let called = calls.tools.call(&binding, &asked.tool, arguments, options).await;
+        called.map(CallEnd::of).map_err(said)
+    }
+
+    fn plugins(&self) -> Arc<Vec<PluginStatus>> {
+        self.statuses.get()
+    }
 }
 
 /// Whose calls they are is the tenancy's to say, and what is told to an operator is no more than to the caller.
@@ -110,18 +181,4 @@ fn said(why: PublicError) -> AdminError {
 
 fn error(code: ErrorCode, message: String) -> AdminError {
     AdminError { code, message }
-}
-
-/// The grants of what is served, by which the way out is judged.
-pub(crate) fn grants(
-    files: &[crate::wiring::PluginFile],
-    config: &crate::config::Config,
-) -> Result<Vec<Grant>, crate::exit::Failure> {
-    files
-        .iter()
-        .map(|file| {
-            Grant::resolve(&file.manifest, &config.connections, &config.limits)
-                .map_err(|why| crate::exit::Failure::refused(why.to_string()))
-        })
-        .collect()
 }

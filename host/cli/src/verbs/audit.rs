@@ -10,6 +10,7 @@ use crate::args::{AuditCommand, OutputFormat};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Show, head};
 use crate::reach::Reach;
+use crate::screen;
 use crate::wiring::read_capped;
 
 /// How often a chain that is followed is looked at.
@@ -66,7 +67,7 @@ async fn tail(reach: &Reach, chain: &Chain, lines: usize, follow: bool) -> anyho
     let mut tail = Tail::open(&reach.audit_root(), chain, lines)?;
     loop {
         for line in tail.next_lines()? {
-            output::line(&line)?;
+            screen::write_bytes(format!("{line}\n").as_bytes())?;
         }
         if !follow {
             return Ok(());

@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use toolhost_gateway::admin::{Answer, CredentialAnswer, CredentialRow, Request, UserName};
 
 use crate::args::{CredentialCommand, OutputFormat, SetArgs, UserArgs};
+use crate::config::{Config, nearest};
 use crate::exit::Failure;
 use crate::output::{self, Show, head};
 use crate::reach::{self, Reach};
@@ -72,6 +73,7 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
     let attributes = attributes(&args.attributes)?;
     let expires_at = args.expires_at.as_deref().map(expiry).transpose()?;
     let reach = Reach::find(&args.kept)?;
+    known_connection(&reach.config, &connection)?;
     let secret = reach::secret(args.secret_file.as_deref(), &args.name)?;
     let request = if rotate {
         Request::CredentialRotate {
@@ -100,6 +102,34 @@ fn name(text: &str) -> Result<(String, String), Failure> {
     text.split_once('/')
         .map(|(tenant, connection)| (tenant.to_owned(), connection.to_owned()))
         .ok_or_else(|| Failure::usage("a credential's name is TENANT/CONNECTION, such as acme/billing"))
+}
+
+/// Before a secret is asked for: one that is kept for a connection that is not there is never used, and nobody is told.
+fn known_connection(config: &Config, name: &str) -> Result<(), Failure> {
+    if config.connections.keys().any(|known| known.as_str() == name) {
+        return Ok(());
+    }
+    let from = config.path.as_ref().map(|path| path.display());
+    if config.connections.is_empty() {
+        let place = from.map_or_else(
+            || "no configuration is read (--config)".to_owned(),
+            |path| format!("{path} has none"),
+        );
+        tracing::warn!(
+            connection = name,
+            "nothing says which connections there are: {place}"
+        );
+        return Ok(());
+    }
+    let known: Vec<&str> = config.connections.keys().map(|known| known.as_str()).collect();
+    let near = nearest(name, &known);
+    let hint = near.map_or_else(
+        || format!("; there are: {}", known.join(", ")),
+        |near| format!(", did you mean {near}?"),
+    );
+    Err(Failure::usage(format!(
+        "there is no connection {name}: [connections.{name}] in host.toml{hint}"
+    )))
 }
 
 fn user(args: &UserArgs) -> Option<UserName> {

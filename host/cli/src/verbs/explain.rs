@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 use toolhost_gateway::admin::{Answer, ExplainRequest, Explained, Request};
 
@@ -9,7 +11,7 @@ use crate::{secret_ref, wiring};
 
 /// Says what would become of a request.
 pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let setup = Setup::gather(&args.wiring)?;
+    let setup = Arc::new(Setup::gather(&args.wiring)?);
     let token = secret_ref::parse("--as", &args.token)?;
     let token = secret_ref::text("--as", &token).map_err(|error| Failure::auth(error.message))?;
     let asked = ExplainRequest {

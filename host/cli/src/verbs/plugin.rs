@@ -73,7 +73,17 @@ impl Show for Rows {
                 || "tenants of which nothing else is said".to_owned(),
                 |tenant| format!("tenant {tenant}, {}", by(row)),
             );
-            format!("{}: {who}: tools: {}, mode {}", row.plugin, tools(row), row.mode)
+            let state = match (row.state.as_deref(), &row.why) {
+                (None | Some("served"), _) => String::new(),
+                (Some("loading"), _) => "; it is still being loaded".to_owned(),
+                (_, why) => format!("; it is left out: {}", why.as_deref().unwrap_or_default()),
+            };
+            format!(
+                "{}: {who}: tools: {}, mode {}{state}",
+                row.plugin,
+                tools(row),
+                row.mode
+            )
         };
         self.0.iter().map(line).collect::<Vec<_>>().join("\n")
     }
@@ -86,9 +96,11 @@ impl Show for Rows {
                 by(row).to_owned(),
                 tools(row),
                 row.mode.to_string(),
+                row.state.clone().unwrap_or_else(|| "-".to_owned()),
+                row.why.clone().unwrap_or_default(),
             ]
         };
-        let columns = head(&["plugin", "tenant", "by", "tools", "mode"]);
+        let columns = head(&["plugin", "tenant", "by", "tools", "mode", "state", "why"]);
         (columns, self.0.iter().map(cells).collect())
     }
 }

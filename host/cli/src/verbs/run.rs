@@ -1,15 +1,15 @@
-use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Context;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio_util::sync::CancellationToken;
-use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, admin, serve_metrics, serve_stdio};
+use toolhost_gateway::{
+    Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
+};
 use toolhost_net::Network;
-use toolhost_policy::{Grant, Limits};
+use toolhost_policy::Limits;
 use toolhost_sandbox::Sandbox;
 use toolhost_tenancy::AuthorityCredentials;
 use toolhost_tools::Tools;
@@ -17,12 +17,12 @@ use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::Failure;
-use crate::grants::Answerer;
-use crate::looking::{self, Looking};
+use crate::looking::{Calls, Looking};
 use crate::missing::{self, Door};
+use crate::plugins::{self, Answers, Candidate, Patience, Pending, ServedGrants};
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Providers, Sources};
-use crate::{output, secret_ref};
+use crate::wiring::{self, Choosing, Doors, Ground, Providers, Sources};
+use crate::{output, screen, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
 /// escape every byte of a string.
@@ -31,7 +31,11 @@ const BODY_FRAME: u64 = 256 << 10;
 /// Serves until a signal.
 pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     let started = Instant::now();
-    let setup = Setup::gather(&args.wiring)?;
+    let mut setup = Setup::gather(&args.wiring)?;
+    if let Some(text) = &args.metrics_token {
+        setup.config.server.metrics_token = Some(secret_ref::parse("--metrics-token", text)?);
+    }
+    let setup = Arc::new(setup);
     if args.token.is_some() && setup.dev_tenant.is_some() {
         return Err(Failure::usage(
             "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
@@ -45,7 +49,7 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     if !args.stdio {
         wiring::check_addresses(&setup, doors)?;
     }
-    let files = wiring::plugin_files(&setup)?;
+    let candidates = plugins::candidates(&setup);
     let door = if args.stdio {
         Door::One {
             token: args.token.is_some(),
@@ -55,25 +59,29 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     };
     missing::check(
         &setup,
-        &files.iter().map(|file| &file.manifest).collect::<Vec<_>>(),
+        &candidates
+            .iter()
+            .filter_map(|one| one.manifest.as_ref())
+            .collect::<Vec<_>>(),
         door,
     )?;
+    plugins::refuse_nothing(&candidates)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("door")
         .enable_all()
         .build()?;
     runtime.block_on(async {
         if args.stdio {
-            over_stdio(args, &setup, files).await
+            over_stdio(args, &setup, candidates).await
         } else {
-            over_http(&setup, files, doors, format, started).await
+            over_http(&setup, candidates, doors, format, started).await
         }
     })
 }
 
 async fn over_http(
-    setup: &Setup,
-    files: Vec<PluginFile>,
+    setup: &Arc<Setup>,
+    candidates: Vec<Candidate>,
     doors: Doors,
     format: OutputFormat,
     started: Instant,
@@ -92,10 +100,12 @@ async fn over_http(
     let asking = Arc::new(AtomicBool::new(false));
     let shutdown = wiring::shutdown_signal(Arc::clone(&asking), setup.config.server.grace)?;
     if let Some(listener) = metrics {
-        let handle = PrometheusBuilder::new()
-            .install_recorder()
-            .context("metrics cannot be recorded")?;
-        tokio::spawn(serve_metrics(listener, handle, shutdown.clone()));
+        let handle = record_metrics().context("metrics cannot be recorded")?;
+        let token = setup.config.server.metrics_token.as_ref();
+        let token = token
+            .map(|source| secret_ref::text("metrics_token", source))
+            .transpose()?;
+        tokio::spawn(serve_metrics(listener, handle, token, shutdown.clone()));
     }
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
@@ -106,11 +116,12 @@ async fn over_http(
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     let switching = choosing.switching(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     let authority = choosing.credentials;
+    let presented = Arc::clone(&authority);
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, files, Arc::clone(&network), &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
+        served = rooms(setup, candidates, &network, &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let arguments = setup.config.limits.arguments_bytes;
@@ -126,7 +137,11 @@ async fn over_http(
         sandbox,
         providers,
         grants,
+        pending,
+        answers,
     } = served;
+    let statuses = Arc::clone(tools.statuses());
+    let loading = tokio::spawn(pending.finish(answers, shutdown.clone()));
     let sink = Arc::clone(&ground.audit);
     let logins = wiring::logins(setup, &network, ground.kept.as_ref(), &public_url, sink)?;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
@@ -138,9 +153,14 @@ async fn over_http(
         configured: setup.config.providers.clone(),
         providers,
         grants,
+        statuses,
         described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),
         logins: logins.clone(),
+        calls: Some(Calls {
+            tools: Arc::clone(&tools),
+            authority: presented,
+        }),
     };
     let mut gateway =
         Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
@@ -162,12 +182,13 @@ async fn over_http(
         admin.await?;
     }
     swept.await?;
+    loading.await?;
     ground.stopped().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> anyhow::Result<()> {
+async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidate>) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
     let network = wiring::network()?;
     let ground = Ground::open(setup).await?;
@@ -192,20 +213,35 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         .admit()
         .await
         .map_err(|error| Failure::auth(format!("--token: {error}")))?;
-    let asked = Arc::clone(&network);
-    let served = rooms(setup, files, network, &ground, choosing.credentials, None, None).await?;
+    let presented = Arc::clone(&choosing.credentials);
+    let served = rooms(
+        setup,
+        candidates,
+        &network,
+        &ground,
+        choosing.credentials,
+        None,
+        None,
+    )
+    .await?;
+    let loading = tokio::spawn(served.pending.finish(served.answers, shutdown.clone()));
     ground.started(setup).await?;
     if let Some(kept) = &ground.kept {
         kept.admin.serve_with(Arc::new(Looking {
             tenancy,
-            network: asked,
+            network,
             connections: setup.config.connections.clone(),
             configured: setup.config.providers.clone(),
             providers: served.providers,
             grants: served.grants,
+            statuses: Arc::clone(served.tools.statuses()),
             described: setup.config.adapters.keys().cloned().collect(),
             vault: ground.vault().cloned(),
             logins: None,
+            calls: Some(Calls {
+                tools: Arc::clone(&served.tools),
+                authority: presented,
+            }),
         }));
     }
     let (tools, sandbox) = (served.tools, served.sandbox);
@@ -217,6 +253,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         admin.await?;
     }
     swept.await?;
+    loading.await?;
     ground.stopped().await;
     Ok(served?)
 }
@@ -239,70 +276,55 @@ struct Rooms {
     tools: Arc<Tools>,
     sandbox: Sandbox,
     providers: Providers,
-    grants: Vec<Grant>,
+    grants: Arc<ServedGrants>,
+    pending: Pending,
+    answers: Answers,
 }
 
 /// There is no `asking` where stdin belongs to the protocol.
 async fn rooms(
-    setup: &Setup,
-    files: Vec<PluginFile>,
-    network: Arc<Network>,
+    setup: &Arc<Setup>,
+    candidates: Vec<Candidate>,
+    network: &Arc<Network>,
     ground: &Ground,
     authority: Arc<AuthorityCredentials>,
     public_url: Option<Url>,
-    asking: Option<&AtomicBool>,
+    asking: Option<&Arc<AtomicBool>>,
 ) -> anyhow::Result<Rooms> {
     let sources = Sources {
         public_url,
-        ..Sources::of(setup, &network, ground, authority)
+        ..Sources::of(setup, network, ground, authority)
     };
     let (credentials, problems) = wiring::provider(setup, sources)?;
     for problem in problems {
         tracing::warn!("{problem}");
     }
     let providers = credentials.clone();
-    let grants = looking::grants(&files, &setup.config)?;
-    let egress = wiring::serving_egress(Arc::clone(&network), credentials, ground)?;
+    let egress = wiring::serving_egress(Arc::clone(network), credentials, ground)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
     let kv = Arc::clone(&ground.kv);
     let cache = Some(setup.cache_dir.clone());
     let sandbox = wiring::sandbox(limits, slots, cache, Arc::clone(&egress), kv)?;
-    let mut person = |text: &str| {
-        let set = |value| {
-            asking
-                .iter()
-                .for_each(|asking| asking.store(value, Ordering::Release))
-        };
-        set(true);
-        let answer = ask(text);
-        set(false);
-        answer
-    };
-    let answerer = if setup.yes {
-        Answerer::Yes
-    } else if asking.is_some() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        Answerer::Person(&mut person)
-    } else {
-        Answerer::Nobody
-    };
-    let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, &network, answerer).await?;
+    let answers = Answers::of(setup.yes, asking);
+    let plugins = wiring::serve_plugins(
+        setup,
+        candidates,
+        &sandbox,
+        egress,
+        ground,
+        network,
+        (&answers, Patience::SERVING),
+    )
+    .await?;
     Ok(Rooms {
-        tools,
+        tools: plugins.tools,
         sandbox,
         providers,
-        grants,
+        grants: plugins.grants,
+        pending: plugins.pending,
+        answers,
     })
-}
-
-/// Shows a text and takes one line; anything but a plain yes is a no.
-pub(super) fn ask(text: &str) -> std::io::Result<bool> {
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{text}Grant this? [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 fn banner(setup: &Setup, local: Option<SocketAddr>) {
@@ -313,10 +335,9 @@ fn banner(setup: &Setup, local: Option<SocketAddr>) {
     };
     let line = "=".repeat(78);
     // Not a log line: it is to be seen whatever RUST_LOG says.
-    let _ = writeln!(
-        std::io::stderr(),
+    screen::say(&format!(
         "{line}\n  DEVELOPMENT MODE: {who} is tenant {tenant}.\n  Never use --dev-tenant (DEV_TENANT_NAME) where others can reach this machine.\n{line}"
-    );
+    ));
 }
 
 /// One line on stdout, so that whoever started the host knows where it is and that it is ready.
@@ -327,9 +348,8 @@ fn announce(
     metrics: Option<SocketAddr>,
 ) -> anyhow::Result<()> {
     match format {
-        OutputFormat::Json => output::line(
-            &serde_json::json!({ "ready": true, "url": url, "listen": local, "metrics": metrics })
-                .to_string(),
+        OutputFormat::Json => output::json_line(
+            &serde_json::json!({ "ready": true, "url": url, "listen": local, "metrics": metrics }),
         ),
         OutputFormat::Text | OutputFormat::Table => {
             output::line(&format!("serving MCP at {url} (listening on {local})"))

@@ -7,7 +7,6 @@ use toolhost_policy::{Limits, Manifest};
 use toolhost_sandbox::inspect;
 
 use crate::exit::Failure;
-use crate::setup::Setup;
 
 /// A plugin's file, whole.
 #[derive(Debug)]
@@ -18,47 +17,11 @@ pub(crate) struct PluginFile {
     pub(crate) manifest: Manifest,
 }
 
-/// Reads every plugin that the flags and the configuration name.
-///
-/// # Errors
-/// A file cannot be read, is none that this host runs, or carries another name than the configuration gives it.
-pub(crate) fn plugin_files(setup: &Setup) -> Result<Vec<PluginFile>, Failure> {
-    let configured = setup.config.plugins.iter().map(|(name, path)| (Some(name), path));
-    let flagged = setup.plugins.iter().map(|path| (None, path));
-    let mut files: Vec<PluginFile> = Vec::new();
-    for (name, path) in configured.chain(flagged) {
-        let file = plugin_file(path, &setup.config.limits, false)?;
-        if let Some(name) = name
-            && *name != file.manifest.name
-        {
-            return Err(Failure::usage(format!(
-                "{}: the plugin's name is {}; write [plugins.{}] instead of [plugins.{name}]",
-                path.display(),
-                file.manifest.name,
-                file.manifest.name
-            )));
-        }
-        if let Some(other) = files
-            .iter()
-            .find(|other| other.manifest.name == file.manifest.name)
-        {
-            return Err(Failure::usage(format!(
-                "plugin {} is named twice: {} and {}",
-                file.manifest.name,
-                other.path.display(),
-                path.display()
-            )));
-        }
-        files.push(file);
-    }
-    Ok(files)
-}
-
 /// Reads a plugin's file, or an adapter's.
 ///
 /// # Errors
 /// It cannot be read, or is not what it is to be.
-pub(super) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, Failure> {
+pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, Failure> {
     let bytes = read_capped(path, limits.component_bytes)?;
     let found = inspect(&bytes, limits);
     let refuse = |why: &str| Failure::plugin(format!("{}: {why}", path.display()));

@@ -23,7 +23,7 @@ pub(crate) struct Doors {
 /// Refuses addresses before any of them is opened, so that nobody is let in for a moment.
 ///
 /// # Errors
-/// A development tenant with a listener that others can reach (A6), metrics that others can reach, or a public
+/// A development tenant with a listener that others can reach (A6), metrics that others can reach without a token, or a public
 /// listener without a public URL.
 pub(crate) fn check_addresses(setup: &Setup, doors: Doors) -> Result<(), Failure> {
     let all: Vec<SocketAddr> = doors.metrics.into_iter().chain([doors.listen]).collect();
@@ -34,9 +34,10 @@ pub(crate) fn check_addresses(setup: &Setup, doors: Doors) -> Result<(), Failure
     }
     if let Some(metrics) = doors.metrics
         && !metrics.ip().is_loopback()
+        && setup.config.server.metrics_token.is_none()
     {
         return Err(Failure::usage(format!(
-            "--metrics-listen {metrics}: metrics are served without a token, and so on loopback alone"
+            "--metrics-listen {metrics}: others can reach it, so it needs a token that scrapers present: --metrics-token, or metrics_token_file or metrics_token_env under [server]"
         )));
     }
     if setup.config.server.public_url.is_none() && !doors.listen.ip().is_loopback() {
@@ -119,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_for_this_machine_alone() {
+    fn metrics_are_for_this_machine_alone_without_a_token() {
+        let refused = check(false, "127.0.0.1:0", Some("0.0.0.0:9")).unwrap_err();
         assert!(
-            check(false, "127.0.0.1:0", Some("0.0.0.0:9"))
-                .unwrap_err()
-                .contains("--metrics-listen")
+            refused.contains("--metrics-listen") && refused.contains("metrics_token_file"),
+            "{refused}"
         );
     }
 

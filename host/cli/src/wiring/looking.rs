@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use toolhost_gateway::admin::{Answer, Client, ClientError, Request, Serving};
 use toolhost_policy::Secret;
+use toolhost_tools::PluginStatuses;
 
 use super::credentials::{Sources, provider};
-use super::{Choosing, Ground, directory, has_embedded, network, plugin_files, tenancy};
+use super::{Choosing, Ground, directory, has_embedded, network, tenancy};
 use crate::exit::Failure;
-use crate::looking::{Looking, grants};
+use crate::looking::Looking;
+use crate::plugins::{ServedGrants, Verdict, Verdicts};
 use crate::setup::Setup;
 
 /// Asks the host that runs on the data directory, if one does.
@@ -37,7 +39,7 @@ pub(crate) async fn ask_running(
 ///
 /// # Errors
 /// As a start of the host; nothing was kept in the data directory yet.
-pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
+pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Serving>> {
     // Looking at nothing must not make a directory, keys and all.
     if let Some(data) = &setup.config.data
         && data.postgres.is_none()
@@ -49,7 +51,9 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
         ))
         .into());
     }
-    let files = plugin_files(setup)?;
+    let verdicts = Verdicts::of(Arc::clone(setup)).await?;
+    let statuses = PluginStatuses::default();
+    statuses.set(verdicts.all.iter().map(Verdict::status).collect());
     let network = network()?;
     let ground = Ground::open(setup).await?;
     let kept = ground.kept.as_ref();
@@ -63,10 +67,12 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
         connections: setup.config.connections.clone(),
         configured: setup.config.providers.clone(),
         providers,
-        grants: grants(&files, &setup.config)?,
+        grants: Arc::new(ServedGrants::from_pointee(verdicts.grants)),
+        statuses: Arc::new(statuses),
         described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),
         logins: None,
+        calls: None,
         network,
     }))
 }

@@ -19,12 +19,14 @@ mod tenants;
 pub(crate) use callers::{directory, tenancy, token_or_development};
 pub(crate) use credentials::{Providers, Sources, needs_vault, no_credentials, provider};
 pub(crate) use data::{Kept, Taken, has_embedded, operator};
-pub(crate) use files::{PluginFile, plugin_files, read_capped};
+pub(crate) use files::{PluginFile, plugin_file, read_capped};
 pub(crate) use ground::{Ground, no_values};
 pub(crate) use listen::{Doors, bind, check_addresses, public_url};
 pub(crate) use logins::logins;
 pub(crate) use looking::{ask_running, looking};
 pub(crate) use others::follow;
-pub(crate) use rooms::{egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole};
+pub(crate) use rooms::{
+    Plugins, egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole,
+};
 pub(crate) use signals::shutdown_signal;
 pub(crate) use switching::Choosing;

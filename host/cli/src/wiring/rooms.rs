@@ -5,16 +5,18 @@ use serde_json::{Value, json};
 use toolhost_audit::{JsonLinesSink, LogSink, Sink};
 use toolhost_egress::Egress;
 use toolhost_net::Network;
-use toolhost_policy::{Grant, Limits};
-use toolhost_sandbox::{Compiler, Plugin, Sandbox, SandboxError, SandboxSettings, contract};
+use toolhost_policy::Limits;
+use toolhost_sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings, contract};
 use toolhost_store::Kv;
 use toolhost_tools::{Budgets, Catalogue, Tools};
 
+use super::Ground;
 use super::credentials::Providers;
-use super::{Ground, PluginFile, adapters};
 use crate::exit::Failure;
-use crate::grants::{Answerer, Asked, Lock, approve};
-use crate::progress::Progress;
+use crate::grants::Lock;
+use crate::plugins::{
+    Answers, Assembly, Candidate, Loader, Patience, Pending, ServedGrants, nothing_to_serve,
+};
 use crate::setup::Setup;
 use crate::verbs::COMPILE_WORKER;
 
@@ -104,67 +106,63 @@ pub(crate) fn sandbox_for_looking(setup: &Setup) -> anyhow::Result<Sandbox> {
     sandbox(Limits::default(), 1, cache, egress, super::no_values())
 }
 
-/// Loads the plugins, gets the yes for what they ask for, and builds the catalogue.
+/// What is served, and what is still being loaded.
+pub(crate) struct Plugins {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) grants: Arc<ServedGrants>,
+    pub(crate) pending: Pending,
+}
+
+/// Loads the plugins, gets the yes for what they ask for, and serves those that can be served. The others are left out, each with
+/// its reason.
 ///
 /// # Errors
-/// A plugin does not load or describe itself, asks for what the configuration does not allow, or is not granted.
+/// Nothing can be served, and nothing is to be expected; a grant cannot be recorded; a tenant is assigned what is not there.
 pub(crate) async fn serve_plugins(
-    setup: &Setup,
-    files: Vec<PluginFile>,
+    setup: &Arc<Setup>,
+    candidates: Vec<Candidate>,
     sandbox: &Sandbox,
     egress: Arc<Egress>,
     ground: &Ground,
-    network: &Network,
-    mut answerer: Answerer<'_>,
-) -> anyhow::Result<Arc<Tools>> {
-    let mut lock = Lock::read(&setup.lock)?;
-    // First, since a base that a document proposes is part of its connection.
-    let room = adapters::Room {
-        setup,
-        sandbox,
-        network,
-        audit: ground.audit.as_ref(),
-    };
-    let (connections, described) = room.describe(&mut lock, &mut answerer).await?;
-    let mut granted = Vec::with_capacity(files.len());
-    let mut asked = Vec::with_capacity(files.len());
-    for file in files {
-        // Cheap, and said before anything is compiled.
-        let grant = Grant::resolve(&file.manifest, &connections, &setup.config.limits)
-            .map_err(|error| Failure::refused(error.to_string()))?;
-        let (plugin, tools) = load(sandbox, &file).await?;
-        let seen = tools
-            .iter()
-            .map(|tool| (tool.name.clone(), whole(tool)))
-            .collect();
-        asked.push(Asked::of(&file.manifest, plugin.digest().to_string(), &seen));
-        granted.push((plugin, grant, tools));
-    }
-    approve(&asked, &mut lock, &mut answerer, ground.audit.as_ref())?;
-    // Of the very tools that the yes was given to; nobody is asked again.
-    let catalogue =
-        Catalogue::of(granted, described, 1).map_err(|error| Failure::plugin(error.to_string()))?;
-    let assignments = Arc::clone(&ground.assignments);
-    assignments.serve(setup.config.assignment_rules(), catalogue.plugins());
-    for said in &setup.config.assigned {
-        said.check(&assignments)?;
-    }
-    let config = &setup.config;
+    network: &Arc<Network>,
+    (answers, patience): (&Answers, Patience),
+) -> anyhow::Result<Plugins> {
+    let lock = Lock::read(&setup.lock)?;
+    let (assignments, config) = (Arc::clone(&ground.assignments), &setup.config);
     let budgets = Budgets::new(config.tenant_limits, config.limits_of.clone());
-    let tools = Tools::new(catalogue, egress, Arc::clone(&ground.audit))?
-        .with_assignments(assignments)
+    let tools = Tools::new(Catalogue::default(), egress, Arc::clone(&ground.audit))?
+        .with_assignments(Arc::clone(&assignments))
         .with_states(Arc::clone(&ground.states))
         .with_budgets(budgets)
         .with_cache(config.tools.cache);
-    Ok(Arc::new(tools))
-}
-
-async fn load(sandbox: &Sandbox, file: &PluginFile) -> Result<(Plugin, Vec<contract::Tool>), Failure> {
-    let refuse = |error: SandboxError| Failure::plugin(format!("{}: {error}", file.path.display()));
-    let _progress = Progress::start(format!("compiling {}", file.path.display()));
-    let plugin = sandbox.load(&file.bytes).await.map_err(refuse)?;
-    let tools = plugin.describe().await.map_err(refuse)?;
-    Ok((plugin, tools))
+    let tools = Arc::new(tools);
+    let audit = Arc::clone(&ground.audit);
+    let loader = Loader::new(
+        Arc::clone(setup),
+        sandbox.clone(),
+        Arc::clone(network),
+        Arc::clone(&audit),
+    );
+    let parts = (Arc::clone(&assignments), Arc::clone(&tools));
+    let (assembly, jobs) = Assembly::new(Arc::clone(setup), lock, audit, parts.0, parts.1, candidates);
+    let grants = assembly.grants();
+    let pending = assembly.start(loader, jobs, patience, answers).await?;
+    let assembly = pending.assembly();
+    if assembly.is_empty()
+        && let Some(failure) = nothing_to_serve(assembly.left_out())
+    {
+        return Err(failure.into());
+    }
+    let not_served = assembly.not_served();
+    for said in &config.assigned {
+        said.check(&assignments, &not_served)?;
+    }
+    pending.log();
+    Ok(Plugins {
+        tools,
+        grants,
+        pending,
+    })
 }
 
 /// Everything of a tool that a model or a client sees, and so everything that a yes is given to.

@@ -19,6 +19,7 @@ impl Admin {
         by: &str,
     ) -> Result<Answer, AdminError> {
         let (space, name) = (self.space(tenant)?, name(connection, user)?);
+        self.has_space(&space).await?;
         // Announced before it is made: a change that the chain does not know must not be there.
         self.record(&space, &name, action, 0, by).await?;
         let (vault, operator) = (&self.parts.vault, &self.operator);
@@ -39,6 +40,7 @@ impl Admin {
         by: &str,
     ) -> Result<Answer, AdminError> {
         let (space, name) = (self.space(tenant)?, name(connection, user)?);
+        self.has_space(&space).await?;
         self.record(&space, &name, ChangeAction::Remove, 0, by).await?;
         let removed = self
             .parts
@@ -47,6 +49,14 @@ impl Admin {
             .await
             .map_err(|error| refusal(error, tenant))?;
         Ok(Answer::Removed(removed))
+    }
+
+    /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a slip of the pen.
+    pub(super) async fn has_space(&self, space: &TenantSpace) -> Result<(), AdminError> {
+        match self.parts.store.tenants().await?.contains(space.tenant()) {
+            true => Ok(()),
+            false => Err(unknown_tenant(space.tenant().as_str())),
+        }
     }
 
     pub(super) async fn record(
@@ -121,11 +131,15 @@ fn name(connection: &str, user: Option<UserName>) -> Result<CredentialName, Admi
 /// What the vault refused. A tenant without a space is one that nobody has named yet, and that can be said better.
 fn refusal(error: VaultError, tenant: &str) -> AdminError {
     match error {
-        VaultError::Store(StoreError::UnknownSpace { .. }) => AdminError::not_found(format!(
-            "there is no tenant {tenant}: host tenant add {tenant}, or add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
-        )),
+        VaultError::Store(StoreError::UnknownSpace { .. }) => unknown_tenant(tenant),
         other => other.into(),
     }
+}
+
+fn unknown_tenant(tenant: &str) -> AdminError {
+    AdminError::not_found(format!(
+        "there is no tenant {tenant}: host tenant add {tenant}, or add [tenants.{tenant}] to the configuration, and start the host or name the configuration with --config"
+    ))
 }
 
 fn row(tenant: &str, info: CredentialInfo) -> CredentialRow {

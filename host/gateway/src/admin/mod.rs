@@ -4,6 +4,7 @@
 //! reaches; the command line reaches it with a [`Client`], or has an [`Admin`] of its own over a data directory that
 //! nobody else has open. Both take the same path, so a verb does the same either way.
 
+mod calls;
 mod chains;
 mod client;
 mod credentials;
@@ -21,6 +22,7 @@ mod tenant_row;
 mod tenants;
 mod watch;
 
+pub use calls::{CallAnswer, CallEnd, CallProgress, CallQuestion, CallRequest, CallResume, ProgressLines};
 pub use client::{Client, ClientError};
 pub use error::AdminError;
 pub use plugins::PluginRow;

@@ -6,7 +6,7 @@ use toolhost_identity::{Directory as _, TenantId, TenantSpace};
 use toolhost_policy::{ErrorCode, OperationMode};
 use toolhost_store::StoreError;
 use toolhost_tenancy::ChangeError;
-use toolhost_tools::{Assignment, AssignmentError, TenantAssignments, ToolChoice, WhoHas};
+use toolhost_tools::{Assignment, AssignmentError, PluginState, TenantAssignments, ToolChoice, WhoHas};
 
 use super::{Admin, AdminError, Answer};
 
@@ -26,6 +26,12 @@ pub struct PluginRow {
     pub of: u64,
     /// How far they may go.
     pub mode: OperationMode,
+    /// `served`, `loading` or `left_out`; absent where no host runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<String>,
+    /// Why it is left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
 }
 
 impl Admin {
@@ -119,9 +125,38 @@ impl Admin {
                     .flatten()
                     .fold(rules.mode, OperationMode::narrowest),
                 plugin: plugin.to_string(),
+                state: None,
+                why: None,
             }
         };
-        assignments.plugins().into_iter().map(row).collect()
+        let mut rows: Vec<PluginRow> = assignments.plugins().into_iter().map(row).collect();
+        let statuses = self
+            .serving
+            .get()
+            .map(|serving| serving.plugins())
+            .unwrap_or_default();
+        for status in statuses.iter() {
+            let why = match &status.state {
+                PluginState::LeftOut { why, .. } => Some(why.clone()),
+                _ => None,
+            };
+            let state = Some(status.state.as_str().to_owned());
+            match rows.iter_mut().find(|row| row.plugin == status.plugin) {
+                Some(row) => (row.state, row.why) = (state, why),
+                // Nobody knows what tools it has.
+                None => rows.push(PluginRow {
+                    plugin: status.plugin.clone(),
+                    tenant: tenant.map(ToString::to_string),
+                    said: false,
+                    tools: Vec::new(),
+                    of: 0,
+                    mode: rules.mode,
+                    state,
+                    why,
+                }),
+            }
+        }
+        rows
     }
 
     /// The space of a tenant that the directory has: one that it does not have is a slip of the hand.

@@ -6,8 +6,8 @@ use toolhost_audit::Report;
 use toolhost_policy::OperationMode;
 
 use super::{
-    ExplainRequest, Explained, PluginRow, QuarantineRow, SharedRow, TenantAnswer, TenantRemoved, TenantRow,
-    Tested,
+    CallEnd, CallRequest, ExplainRequest, Explained, PluginRow, QuarantineRow, SharedRow, TenantAnswer,
+    TenantRemoved, TenantRow, Tested,
 };
 use crate::connect::LoginLink;
 
@@ -190,6 +190,8 @@ pub enum Request {
     },
     /// Says what would become of a request, which is not made; the caller's token follows.
     Explain(ExplainRequest),
+    /// Calls a tool; the token follows where there is one. Reports come before the answer.
+    Call(CallRequest),
     /// Tries a connection for a tenant.
     ConnectionTest {
         /// Which.
@@ -231,7 +233,10 @@ impl Request {
     /// Whether a secret follows in a frame of its own.
     #[must_use]
     pub fn takes_secret(&self) -> bool {
-        self.is_of_credential() || matches!(self, Self::Explain(_) | Self::ConnectionLogin { .. })
+        let has_token = matches!(self, Self::Call(call) if call.has_token);
+        has_token
+            || self.is_of_credential()
+            || matches!(self, Self::Explain(_) | Self::ConnectionLogin { .. })
     }
 
     /// Whether it stores a credential, whose tenant is to be there then.
@@ -385,6 +390,8 @@ pub enum Answer {
     Quarantines(Vec<QuarantineRow>),
     /// What would become of a request.
     Explained(Explained),
+    /// How far a call came.
+    Called(CallEnd),
     /// What a test came to.
     Tested(Tested),
     /// Where a caller connects an account.

@@ -198,6 +198,7 @@ impl Admin {
             Request::PluginUnassign { plugin, tenant } => {
                 self.assign_plugin(&plugin, &tenant, Assignment::none(), by).await
             }
+            Request::Call(asked) => self.call(asked, secret, lines).await,
             Request::Explain(asked) => self.explain(&asked, secret).await,
             Request::ConnectionTest {
                 connection,

@@ -1,10 +1,12 @@
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use toolhost_policy::Secret;
+use toolhost_tools::PluginStatus;
 
-use super::{Admin, AdminError, Answer, UserName};
+use super::{Admin, AdminError, Answer, CallEnd, CallRequest, ProgressLines, UserName};
 use crate::connect::LoginLink;
 
 /// What takes the whole host to answer, and not its data directory alone.
@@ -32,6 +34,20 @@ pub trait Serving: Send + Sync + Debug {
     /// # Errors
     /// The token is not believed, or the connection has no accounts of users.
     async fn link(&self, connection: &str, token: &Secret) -> Result<LoginLink, AdminError>;
+
+    /// Calls a tool, on the one call path.
+    ///
+    /// # Errors
+    /// The token is not believed, or the call failed.
+    async fn call(
+        &self,
+        asked: CallRequest,
+        token: Option<Secret>,
+        progress: Arc<ProgressLines>,
+    ) -> Result<CallEnd, AdminError>;
+
+    /// What became of each plugin that was named.
+    fn plugins(&self) -> Arc<Vec<PluginStatus>>;
 }
 
 /// A request that nobody makes.
@@ -155,7 +171,7 @@ impl Admin {
         let _ = self.serving.set(serving);
     }
 
-    fn whole(&self) -> Result<&dyn Serving, AdminError> {
+    pub(super) fn whole(&self) -> Result<&dyn Serving, AdminError> {
         let serving = self.serving.get();
         serving
             .map(|serving| &**serving)

@@ -24,18 +24,15 @@ pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
     result
 }
 
-/// Where every failed call has its code, in the result's `_meta`.
+/// Where a failed call has its code a second time, in the result's `_meta`: for clients that drop structured content.
 const ERROR_KEY: &str = "toolhost/error";
 
-/// A failed call: `isError`, the sentence as text, and the code where programs look for it.
-///
-/// A tool with an output schema has no structured content then: clients (the TypeScript SDK is one) hold it against the
-/// schema even when the call failed, and show their own error in the place of ours.
-pub(crate) fn failure(error: &PublicError, has_schema: bool) -> CallToolResult {
+/// A failed call: `isError`, the sentence as text, and the code where programs look for it. Clients (the TypeScript SDK is one) hold
+/// structured content against the tool's schema also when the call failed, so that what they are told of it has this branch
+/// ([`toolhost_tools::or_error`]).
+pub(crate) fn failure(error: &PublicError) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(error.message.clone())]);
-    if !has_schema {
-        result.structured_content = Some(json!({ "error": error }));
-    }
+    result.structured_content = Some(json!({ "error": error }));
     result.meta = Some(MetaObject(
         [(ERROR_KEY.to_owned(), json!(error))].into_iter().collect(),
     ));
@@ -153,18 +150,12 @@ mod tests {
     #[test]
     fn a_failure_has_its_code_and_the_sentence() {
         let error = PublicError::new(ErrorCode::NotConnected, "connect billing first").about("billing");
-        let wire = serde_json::to_value(failure(&error, false)).unwrap();
+        let wire = serde_json::to_value(failure(&error)).unwrap();
         assert_eq!(wire["isError"], true);
         assert_eq!(wire["content"][0]["text"], "connect billing first");
         let expected =
             json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
         assert_eq!(wire["structuredContent"]["error"], expected);
-        assert_eq!(wire["_meta"]["toolhost/error"], expected);
-        let wire = serde_json::to_value(failure(&error, true)).unwrap();
-        assert!(
-            wire.get("structuredContent").is_none(),
-            "it would not fit the tool's schema"
-        );
         assert_eq!(wire["_meta"]["toolhost/error"], expected);
     }
 }

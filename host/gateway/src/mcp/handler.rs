@@ -240,17 +240,14 @@ impl ServerHandler for Handler {
         let bound = bound.and_then(|binding| said.check(Some(binding.tenant())).map(|()| binding));
         let binding = match bound {
             Ok(binding) => binding,
-            Err(error) => return Ok(content::failure(&error, true).into()),
+            Err(error) => return Ok(content::failure(&error).into()),
         };
         let tenant = binding.tenant().clone();
         self.tell_of_change(&who, &binding, &context).await;
         let entry = self.parts.calls.find(&binding, &name).await;
         let entry = entry.map_err(|error| protocol_error(&error))?;
         let entry = entry.ok_or_else(|| unknown_tool(&name))?;
-        let failed = |error: &PublicError| {
-            let failure = content::failure(error, entry.output_schema().is_some());
-            content::of_tenant(failure, &tenant).into()
-        };
+        let failed = |error: &PublicError| content::of_tenant(content::failure(error), &tenant).into();
         if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
             return match era {
                 Era::Modern => Err(missing.protocol_error()),
@@ -268,11 +265,9 @@ impl ServerHandler for Handler {
             Ok(CallOutcome::Complete(output)) => {
                 Ok(content::of_tenant(content::result(output, era), &tenant).into())
             }
-            Ok(CallOutcome::InputRequired(required)) => input::required(
-                required,
-                input::capabilities(&context),
-                entry.output_schema().is_some(),
-            ),
+            Ok(CallOutcome::InputRequired(required)) => {
+                input::required(required, input::capabilities(&context))
+            }
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
             Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),

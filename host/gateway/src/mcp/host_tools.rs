@@ -56,10 +56,10 @@ impl Handler {
         let result = match outcome {
             Ok(CallOutcome::Complete(output)) => content::result(output, era),
             Ok(CallOutcome::InputRequired(required)) => {
-                return input::required(required, input::capabilities(context), true);
+                return input::required(required, input::capabilities(context));
             }
             Err(error) if error.code == ErrorCode::InvalidRequest => return Err(protocol_error(&error)),
-            Err(error) => content::failure(&error, true),
+            Err(error) => content::failure(&error),
         };
         Ok(match active {
             Some(active) => content::of_tenant(result, &active),

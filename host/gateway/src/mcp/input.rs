@@ -123,7 +123,6 @@ fn answer(id: String, value: Value) -> Answer {
 pub(crate) fn required(
     required: InputRequired,
     client: ClientCapabilities,
-    has_schema: bool,
 ) -> Result<CallToolResponse, ErrorData> {
     let kinds: Vec<String> = required
         .requests
@@ -137,7 +136,7 @@ pub(crate) fn required(
     for request in required.requests.into_iter().take(MAX_REQUESTS) {
         match question(&request) {
             Some(question) => requests.insert(request.id, question),
-            None => return Ok(super::content::failure(&malformed(&request.kind), has_schema).into()),
+            None => return Ok(super::content::failure(&malformed(&request.kind)).into()),
         };
     }
     let requests = (!requests.is_empty()).then_some(requests);

@@ -147,10 +147,10 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     // Before 2026-07-28 an output schema describes an object; one client refuses the whole list over another.
     let object =
         |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
-    tool.output_schema = entry
+    let is_listed = entry
         .output_schema()
-        .filter(|schema| era == Era::Modern || object(schema))
-        .map(with_object_properties);
+        .is_some_and(|schema| era == Era::Modern || object(schema));
+    tool.output_schema = entry.answer_schema().filter(|_| is_listed).cloned();
     tool
 }
 
@@ -185,7 +185,7 @@ mod tests {
     use toolhost_sandbox::contract;
     use toolhost_tools::{ToolEntry, ToolPage};
 
-    use super::{Face, Pages};
+    use super::{Face, Pages, with_object_properties};
     use crate::mcp::Era;
     use crate::switching::Offer;
 
@@ -250,10 +250,15 @@ mod tests {
     fn a_property_that_is_true_or_false_is_said_as_an_object() {
         let schema =
             json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
-        let list = Pages::default().result(page("a", schema), Era::Modern, PLAIN);
+        let list = Pages::default().result(page("a", schema.clone()), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
+        // The SDK looks at the properties of the root alone, and those of a result are in a branch.
+        let output = &wire["tools"][0]["outputSchema"];
+        assert!(output["type"] == "object" && output.get("properties").is_none());
+        assert_eq!(output["anyOf"][0]["properties"]["any"], true);
+        let input = with_object_properties(&Arc::new(schema.as_object().unwrap().clone()));
         let expected = json!({"any": {}, "none": {"not": {}}, "text": {"type": "string"}});
-        assert_eq!(wire["tools"][0]["outputSchema"]["properties"], expected);
+        assert_eq!(input["properties"], expected);
     }
 
     #[test]

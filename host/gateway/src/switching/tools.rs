@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
+use toolhost_tools::or_error;
 
 use super::help::Topic;
 
@@ -142,7 +143,7 @@ impl HostTool {
         };
         let mut tool = Tool::new(name, text, object(input));
         tool.title = Some(title.to_owned());
-        tool.output_schema = Some(object(output).into());
+        tool.output_schema = Some(or_error(&object(output)).into());
         // A switch changes what comes after it, and nothing outside the host.
         tool.annotations = Some(ToolAnnotations::from_raw(
             Some(title.to_owned()),

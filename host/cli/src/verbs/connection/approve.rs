@@ -12,8 +12,8 @@ use crate::config::AdapterSettings;
 use crate::exit::Failure;
 use crate::grants::{Answerer, Lock};
 use crate::output::{self, Show};
+use crate::plugins::ask;
 use crate::setup::Setup;
-use crate::verbs::run::ask;
 use crate::wiring::adapters::{Approval, LeftOut, Room};
 use crate::wiring::{self, Choosing, Ground, Sources};
 

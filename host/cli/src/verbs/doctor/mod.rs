@@ -1,19 +1,17 @@
-mod adapters;
 mod data;
 mod machine;
+mod plugins;
 mod report;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use toolhost_audit::LogSink;
-use toolhost_policy::Grant;
 use toolhost_vault::StaticProvider;
 
 use crate::args::{DoctorArgs, OutputFormat};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::grants::Lock;
 use crate::output;
 use crate::reach::Reach;
 use crate::setup::{Setup, default_cache_dir, read_config};
@@ -53,7 +51,7 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
     }
     match cache {
         Ok(cache) => {
-            plugins(&config, &cache, &mut report);
+            plugins::plugins(&config, args, &mut report);
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -89,58 +87,6 @@ fn credentials(config: &Config, report: &mut Report) {
             for problem in problems {
                 let detail = format!("{} from {}: {}", problem.key, problem.source, problem.reason);
                 report.add("credentials", Verdict::Failed, detail);
-            }
-        }
-    }
-}
-
-fn plugins(config: &Config, cache: &std::path::Path, report: &mut Report) {
-    let lock = config
-        .path
-        .as_ref()
-        .and_then(|path| path.parent())
-        .map_or_else(PathBuf::new, PathBuf::from);
-    let setup_of = |name: &toolhost_policy::PluginName, path: &PathBuf| Setup {
-        config: Config {
-            plugins: [(name.clone(), path.clone())].into_iter().collect(),
-            limits: config.limits.clone(),
-            ..Config::default()
-        },
-        dev_tenant: None,
-        plugins: Vec::new(),
-        yes: false,
-        lock: lock.join("host.lock"),
-        cache_dir: cache.to_owned(),
-    };
-    adapters::adapters(config, &lock.join("host.lock"), report);
-    let granted = Lock::read(&lock.join("host.lock"));
-    for (name, path) in &config.plugins {
-        let checked = wiring::plugin_files(&setup_of(name, path))
-            .map_err(anyhow::Error::from)
-            .and_then(|files| {
-                for file in &files {
-                    Grant::resolve(&file.manifest, &config.connections, &config.limits)?;
-                }
-                Ok(files)
-            });
-        match (checked, &granted) {
-            (Err(error), _) => report.add("plugin", Verdict::Failed, format!("{name}: {error:#}")),
-            (_, Err(error)) => report.add("plugin", Verdict::Failed, format!("{name}: {error:#}")),
-            (Ok(files), Ok(lock)) => {
-                let same = |file: &wiring::PluginFile| {
-                    lock.granted(file.manifest.name.as_str())
-                        .is_some_and(|known| known.digest == file.digest)
-                };
-                if files.iter().all(same) {
-                    report.add(
-                        "plugin",
-                        Verdict::Ok,
-                        format!("{name}: granted in {}", lock.path().display()),
-                    );
-                } else {
-                    let detail = format!("{name}: not granted as it is; host run will ask, or pass --yes");
-                    report.add("plugin", Verdict::Warning, detail);
-                }
             }
         }
     }

@@ -168,7 +168,7 @@ fn first(meta: &[(String, String)], key: &str) -> Option<String> {
 }
 
 /// Any: which tools the host would serve depends on no operator's word.
-fn any_connection() -> anyhow::Result<Connection> {
+pub(super) fn any_connection() -> anyhow::Result<Connection> {
     Ok(Connection {
         name: ConnectionName::parse("document")?,
         base: Url::parse("https://document.invalid/")?,

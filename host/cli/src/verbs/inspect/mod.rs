@@ -1,8 +1,8 @@
 mod document;
+mod judged;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
 
 use serde::Serialize;
 use toolhost_policy::{Limit, Limits};
@@ -11,9 +11,7 @@ use toolhost_sandbox::inspect;
 use crate::args::{InspectArgs, OutputFormat};
 use crate::exit::Failure;
 use crate::grants::Asked;
-use crate::output::{self, Show, bytes, printable};
-use crate::progress::Progress;
-use crate::setup::default_cache_dir;
+use crate::output::{self, Show, bytes, printable, printable_lines};
 use crate::wiring::{self, read_capped};
 
 #[derive(Serialize)]
@@ -30,6 +28,8 @@ struct Report {
     /// It makes tools of described systems, and is set on connections.
     adapter: bool,
     runs: bool,
+    /// It runs as soon as somebody has said yes to what it asks for.
+    waits_for_yes: bool,
     why_not: Vec<String>,
 }
 
@@ -92,16 +92,17 @@ impl Show for Report {
                 printable(&tool.description)
             ));
         }
-        if self.runs && self.adapter {
-            lines.push("verdict   this host would run it, as the adapter of connections".to_owned());
-        } else if self.runs {
-            lines.push("verdict   this host would run it".to_owned());
+        if self.runs {
+            let more = match (self.adapter, self.waits_for_yes) {
+                (true, _) => ", as the adapter of connections",
+                (false, true) => ", once what it asks for is granted: host run asks, or pass --yes",
+                (false, false) => "",
+            };
+            lines.push(format!("verdict   this host would run it{more}"));
         }
         for why in &self.why_not {
-            lines.push(format!(
-                "verdict   this host would not run it: {}",
-                printable(why)
-            ));
+            let why = printable_lines(why, 10);
+            lines.push(format!("verdict   this host would not run it: {why}"));
         }
         lines.join("\n")
     }
@@ -129,15 +130,19 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     let mut why_not = found.obstacles.clone();
     let mut tools = Vec::new();
     let mut described = BTreeMap::new();
+    let mut waits_for_yes = false;
     // An adapter has no tools until it has a document.
     if why_not.is_empty() && !found.is_adapter {
-        match describe(args, &file) {
-            Ok(list) => {
-                described = list
+        match judged::judge(args, &file) {
+            Ok(judged) => {
+                described = judged
+                    .tools
                     .iter()
                     .map(|tool| (tool.name.clone(), wiring::whole(tool)))
                     .collect();
-                tools = list.iter().map(report).collect();
+                tools = judged.tools.iter().map(report).collect();
+                waits_for_yes = judged.waits_for_yes;
+                why_not.extend(judged.why_not);
             }
             Err(error) => why_not.push(format!("{error:#}")),
         }
@@ -154,6 +159,7 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         tools,
         adapter: found.is_adapter,
         runs: why_not.is_empty(),
+        waits_for_yes,
         why_not,
     };
     output::show(format, &report)?;
@@ -181,18 +187,4 @@ fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
         destructive: tool.effects.destructive,
         input_schema: serde_json::from_str(&tool.input_schema).unwrap_or_default(),
     }
-}
-
-fn describe(args: &InspectArgs, file: &[u8]) -> anyhow::Result<Vec<toolhost_sandbox::contract::Tool>> {
-    let cache = args.cache_dir.clone().map_or_else(default_cache_dir, Ok)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let audit = Arc::new(toolhost_audit::LogSink);
-        let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;
-        let sandbox = wiring::sandbox(Limits::default(), 1, Some(cache), egress, wiring::no_values())?;
-        let _progress = Progress::start(format!("compiling {}", args.file.display()));
-        Ok(sandbox.load(file).await?.describe().await?)
-    })
 }

@@ -13,6 +13,7 @@ use crate::args::LintArgs;
 use crate::config::{AdapterSettings, Config};
 use crate::grants::Lock;
 use crate::output::printable;
+use crate::screen::escaped_json;
 use crate::setup::{self, Setup, default_cache_dir, lock_of};
 use crate::wiring;
 use crate::wiring::adapters::{approved, load};
@@ -120,7 +121,8 @@ fn key(argument: &str) -> String {
     if !argument.is_empty() && argument.chars().all(is_bare) {
         return argument.to_owned();
     }
-    format!("{:?}", printable(argument))
+    // A basic string of TOML has the escapes of JSON.
+    escaped_json(&serde_json::json!(argument).to_string())
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
         let two = message("org.id\u{1b}", &["getPlan", "getInvoice"]);
         assert!(two.starts_with("2 tools, such as getPlan, have"), "{two}");
         assert!(
-            two.contains("{ \"org.id\u{fffd}\" = ") && !two.contains('\u{1b}'),
+            two.contains("{ \"org.id\\u001b\" = ") && !two.contains('\u{1b}'),
             "{two}"
         );
     }

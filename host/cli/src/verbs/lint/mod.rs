@@ -1,4 +1,5 @@
 mod described;
+mod served;
 mod shared;
 mod written;
 
@@ -32,6 +33,7 @@ pub(super) fn run(args: &LintArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut findings = written::findings(&config);
     findings.extend(shared::declared(&config));
     let runtime = tokio::runtime::Runtime::new()?;
+    findings.extend(runtime.block_on(served::findings(args, &config))?);
     if config.data.is_some() {
         findings.extend(runtime.block_on(shared::stored(&args.kept))?);
     }

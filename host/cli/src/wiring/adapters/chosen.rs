@@ -7,7 +7,7 @@ use crate::config::{AdapterSettings, Choice};
 use crate::exit::Failure;
 
 /// A name this far from what was written is no longer a likely slip of the pen.
-const NEAR: f64 = 0.6;
+const NEAR: f64 = 0.8;
 
 /// The names that an operator may list a tool by: the operation's own id, and the tool's.
 fn names(found: &contract::Discovered) -> impl Iterator<Item = &str> {

@@ -1,17 +1,17 @@
 use std::sync::Arc;
 
-use toolhost_audit::{Event, GrantApproved};
 use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, contract};
 use toolhost_tools::refusals;
 
-use super::{Room, Served, approved, base, chosen, document, granted, left_out, notes, pins};
+use super::{Found, Look, Room, approved, base, chosen, document, granted, left_out, notes, pins};
 use crate::config::{AdapterSettings, Spec};
 use crate::exit::Failure;
-use crate::grants::{self, Answerer, Lock, approve_described, sha256};
+use crate::grants::{self, sha256};
+use crate::plugins::{Omission, Reason};
 
 /// A document that was had and read, and what is asked about it.
-pub(super) struct Found {
+pub(super) struct ReadDocument {
     pub(super) asked: grants::Described,
     pub(super) notes: Vec<String>,
     /// At the place that the document says, where the operator says none.
@@ -20,43 +20,33 @@ pub(super) struct Found {
 }
 
 impl Room<'_> {
-    /// What is served of a connection that a document describes: the document that is there, once somebody has said yes to it,
-    /// and else the one that somebody has said yes to.
-    pub(super) async fn of_document(
+    /// The document that is there, and beside it the one that somebody has said yes to, where it is another one.
+    pub(super) async fn look_at_document(
         &self,
         connection: &Arc<Connection>,
         settings: &AdapterSettings,
         spec: &Spec,
         adapter: &Adapter,
-        lock: &mut Lock,
-        answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<Served> {
-        let name = connection.name.as_str();
-        let before = lock.described(name).cloned();
+        before: Option<grants::Described>,
+    ) -> Look {
         let now = self
             .found(connection, settings, spec, adapter, before.as_ref())
             .await;
-        let why = match now {
-            Err(why) => why,
-            Ok(found) => match self.granted(&found, lock, answerer)? {
-                Ok(()) => {
-                    let tools = granted(found.discovery.tools, &found.asked);
-                    return Ok(Served {
-                        connection: found.connection,
-                        tools: chosen::only(settings, tools),
-                    });
-                }
-                Err(text) => Failure::refused(format!(
-                    "{text}this is not granted to connection {name} yet: run it once on a terminal and answer the question, pass --yes, or use host connection approve {name}"
-                ))
-                .into(),
-            },
+        let is_granted = now
+            .as_ref()
+            .is_ok_and(|found| before.as_ref() == Some(&found.asked));
+        let before = match before.filter(|_| !is_granted) {
+            Some(before) => self.old(connection, settings, adapter, before).await,
+            None => None,
         };
-        let Some(old) = self.old(connection, settings, adapter, before).await else {
-            return Err(why);
-        };
-        tracing::warn!(connection = name, "what was approved before is served: {why:#}");
-        Ok(old)
+        let now = now.map_err(|why| Omission::of(Reason::Document, why));
+        let now = now.map(|found| Found {
+            tools: chosen::only(settings, granted(found.discovery.tools, &found.asked)),
+            connection: found.connection,
+            asked: found.asked,
+            notes: found.notes,
+        });
+        Look { now, before }
     }
 
     /// What a yes would be given to now. The same document means the same to the same adapter: of one that was approved nothing
@@ -68,7 +58,7 @@ impl Room<'_> {
         spec: &Spec,
         adapter: &Adapter,
         before: Option<&grants::Described>,
-    ) -> anyhow::Result<Found> {
+    ) -> anyhow::Result<ReadDocument> {
         let document = document::read(self, connection, spec).await?;
         let (digest, own) = (sha256(&document), adapter.digest().to_string());
         let known = document::digest(&digest).and_then(|digest| adapter.found_before(&digest));
@@ -91,7 +81,7 @@ impl Room<'_> {
         };
         if let Some(before) = before.filter(is_same).filter(stands) {
             chosen::check(settings, &discovery, &[])?;
-            return Ok(Found {
+            return Ok(ReadDocument {
                 asked: before.clone(),
                 notes: Vec::new(),
                 connection,
@@ -109,36 +99,12 @@ impl Room<'_> {
             base,
             tools: pins(&discovery.tools, &refused),
         };
-        Ok(Found {
+        Ok(ReadDocument {
             notes: notes(settings, &discovery, &left_out(&connection, &discovery)),
             asked,
             connection,
             discovery,
         })
-    }
-
-    fn granted(
-        &self,
-        found: &Found,
-        lock: &mut Lock,
-        answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<Result<(), String>> {
-        if lock.described(&found.asked.name) == Some(&found.asked) {
-            self.stands(&found.asked)?;
-            return Ok(Ok(()));
-        }
-        approve_described(&found.asked, &found.notes, lock, answerer, self.audit)
-    }
-
-    /// Records what is served by an earlier yes, as it is of plugins.
-    fn stands(&self, granted: &grants::Described) -> anyhow::Result<()> {
-        let digest = granted.document.clone().unwrap_or_else(|| granted.digest.clone());
-        self.audit.record_now(&Event::GrantApproved(GrantApproved {
-            plugin: granted.name.clone(),
-            digest,
-            by: "host.lock",
-        }))?;
-        Ok(())
     }
 
     /// What an adapter finds in a document.
@@ -168,19 +134,19 @@ impl Room<'_> {
         connection: &Arc<Connection>,
         settings: &AdapterSettings,
         adapter: &Adapter,
-        before: Option<grants::Described>,
-    ) -> Option<Served> {
-        let before = before?;
+        before: grants::Described,
+    ) -> Option<Found> {
         let discovery = approved::of_document(self.setup, adapter, &before).await?;
         let connection = base::of_document(connection, settings, &discovery).ok()?;
         if before.base != base::proposed(settings, &connection) {
             return None;
         }
-        self.stands(&before).ok()?;
         let tools = granted(discovery.tools, &before);
-        Some(Served {
+        Some(Found {
             connection,
             tools: chosen::only(settings, tools),
+            asked: before,
+            notes: Vec::new(),
         })
     }
 }

@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use toolhost_audit::Sink;
 use toolhost_net::Network;
-use toolhost_policy::{Connection, ConnectionName, PluginName};
+use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, Sandbox, contract};
-use toolhost_tools::{Described, Refusal};
+use toolhost_tools::Refusal;
 
 pub(crate) use approved::{approved, approved_left_out};
 pub(crate) use approving::Approval;
@@ -29,7 +29,9 @@ pub(crate) use document::of_file;
 pub(crate) use left_out::{LeftOut, left_out};
 
 use crate::config::AdapterSettings;
-use crate::grants::{self, Answerer, Lock, sha256};
+use crate::exit::Failure;
+use crate::grants::{self, sha256};
+use crate::plugins::{Omission, Reason};
 use crate::setup::Setup;
 
 /// Everything that looking at a system takes.
@@ -41,67 +43,47 @@ pub(crate) struct Room<'a> {
     pub(crate) audit: &'a dyn Sink,
 }
 
-/// The connections of a configuration, with the bases that documents have proposed.
-pub(crate) type Connections = BTreeMap<ConnectionName, Arc<Connection>>;
+/// What is to be served of one connection.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// At the place that the document says, where the operator says none.
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) tools: Vec<contract::Discovered>,
+    /// What a yes is given to.
+    pub(crate) asked: grants::Described,
+    /// What a person is told beside that.
+    pub(crate) notes: Vec<String>,
+}
 
-/// What is served of one connection.
-struct Served {
-    connection: Arc<Connection>,
-    tools: Vec<contract::Discovered>,
+/// What an adapter says of a connection's system.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// What is there now, or why nothing is.
+    pub(crate) now: Result<Found, Omission>,
+    /// What somebody has said yes to, where that is something else and can still be served.
+    pub(crate) before: Option<Found>,
 }
 
 impl Room<'_> {
-    /// What is served of every connection with an adapter, and all connections as they are then.
-    ///
-    /// # Errors
-    /// An adapter or a document cannot be had, an operation that is named is none, or nothing was ever granted.
-    pub(crate) async fn describe(
-        &self,
-        lock: &mut Lock,
-        answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<(Connections, Vec<Described>)> {
-        let config = &self.setup.config;
-        let mut connections = config.connections.clone();
-        let mut loaded: BTreeMap<PluginName, Adapter> = BTreeMap::new();
-        let mut described = Vec::with_capacity(config.adapters.len());
-        for (name, settings) in &config.adapters {
-            let Some(connection) = connections.get(name).cloned() else {
-                continue;
-            };
-            let adapter = match loaded.get(&settings.adapter) {
-                Some(adapter) => adapter.clone(),
-                None => {
-                    let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
-                    loaded.insert(settings.adapter.clone(), adapter.clone());
-                    adapter
-                }
-            };
-            let served = self.of(&connection, settings, &adapter, lock, answerer).await?;
-            connections.insert(name.clone(), Arc::clone(&served.connection));
-            described.push(Described {
-                adapter,
-                connection: served.connection,
-                limits: config.limits.clone(),
-                tools: served.tools,
-                strict_output: settings.strict_output,
-            });
-        }
-        Ok((connections, described))
-    }
-
-    async fn of(
+    /// Looks at what a connection's system is described as. Nothing is asked of a person, and nothing is granted. `before` is
+    /// what was granted of it.
+    pub(crate) async fn look(
         &self,
         connection: &Arc<Connection>,
         settings: &AdapterSettings,
         adapter: &Adapter,
-        lock: &mut Lock,
-        answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<Served> {
-        let Some(spec) = &settings.spec else {
-            return of_answer(connection, settings, adapter, lock);
-        };
-        self.of_document(connection, settings, spec, adapter, lock, answerer)
-            .await
+        before: Option<grants::Described>,
+    ) -> Look {
+        match &settings.spec {
+            Some(spec) => {
+                self.look_at_document(connection, settings, spec, adapter, before)
+                    .await
+            }
+            None => Look {
+                now: of_answer(connection, settings, adapter, before),
+                before: None,
+            },
+        }
     }
 }
 
@@ -110,27 +92,26 @@ fn of_answer(
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
     adapter: &Adapter,
-    lock: &Lock,
-) -> anyhow::Result<Served> {
-    let name = connection.name.as_str();
-    let known = lock
-        .described(name)
-        .and_then(|before| Some((before, approved::of_answer(adapter, before)?)));
-    let Some((before, discovery)) = known else {
-        tracing::warn!(
-            connection = name,
+    before: Option<grants::Described>,
+) -> Result<Found, Omission> {
+    let name = &connection.name;
+    let known = before.and_then(|before| {
+        let discovery = approved::of_answer(adapter, &before)?;
+        Some((before, discovery))
+    });
+    let Some((asked, discovery)) = known else {
+        let why = format!(
             "nothing that its system offers is approved: host connection approve {name} --as-tenant NAME"
         );
-        return Ok(Served {
-            connection: Arc::clone(connection),
-            tools: Vec::new(),
-        });
+        return Err(Omission::new(Reason::NotApproved, Failure::refused(why)));
     };
-    chosen::check(settings, &discovery, &[])?;
-    let tools = granted(discovery.tools, before);
-    Ok(Served {
+    chosen::check(settings, &discovery, &[]).map_err(|why| Omission::new(Reason::Document, why))?;
+    let tools = granted(discovery.tools, &asked);
+    Ok(Found {
         connection: Arc::clone(connection),
         tools: chosen::only(settings, tools),
+        asked,
+        notes: Vec::new(),
     })
 }
 

@@ -1,0 +1,501 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use toolhost_audit::{Event, GrantApproved, Sink};
+use toolhost_policy::{Connection, ConnectionName, Grant, Manifest, PluginName};
+use toolhost_sandbox::Adapter;
+use toolhost_tools::{Assignments, Catalogue, Described, PluginState, PluginStatus, PreparedPlugin, Tools};
+
+use super::loader::{Loaded, LoadedConnection, LoadedPlugin};
+use super::start::Named;
+use super::{Candidate, CandidateKind, Omission, Reason};
+use crate::exit::{Exit, Failure};
+use crate::grants::{self, Answerer, Asked, Lock, approve, approve_described};
+use crate::setup::Setup;
+use crate::wiring::adapters::Found;
+use crate::wiring::whole;
+
+/// What the plugins that are served were granted.
+pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
+
+/// Something to load, the place that it is for, and what was granted of it where it is a connection.
+pub(crate) type Job = (usize, CandidateKind, Option<grants::Described>);
+
+/// What becomes of each candidate, and the catalogue of those that are served. It grows while the host serves.
+pub(crate) struct Assembly {
+    setup: Arc<Setup>,
+    lock: Lock,
+    audit: Arc<dyn Sink>,
+    assignments: Arc<Assignments>,
+    tools: Arc<Tools>,
+    grants: Arc<ServedGrants>,
+    places: Vec<Place>,
+}
+
+/// One candidate.
+struct Place {
+    name: String,
+    is_by_flag: bool,
+    /// The tools that were granted to the very file that is there, which no other plugin gets meanwhile.
+    reserved: BTreeSet<String>,
+    /// Whether the very file that is there was granted.
+    is_granted: bool,
+    /// Where the connection's system is, once its document was read.
+    connection: Option<Arc<Connection>>,
+    state: State,
+}
+
+enum State {
+    Loading,
+    Loaded(Loaded),
+    Served(Arc<PreparedPlugin>),
+    LeftOut(Omission),
+}
+
+impl Assembly {
+    /// Of candidates, none of which is served yet; with what there is to load.
+    pub(crate) fn new(
+        setup: Arc<Setup>,
+        lock: Lock,
+        audit: Arc<dyn Sink>,
+        assignments: Arc<Assignments>,
+        tools: Arc<Tools>,
+        candidates: Vec<Candidate>,
+    ) -> (Self, Vec<Job>) {
+        let (mut places, mut jobs) = (Vec::new(), Vec::new());
+        for (index, candidate) in candidates.into_iter().enumerate() {
+            let mut place = Place {
+                name: candidate.name,
+                is_by_flag: candidate.is_by_flag,
+                reserved: BTreeSet::new(),
+                is_granted: false,
+                connection: None,
+                state: State::Loading,
+            };
+            match candidate.what {
+                Err(left_out) => place.state = State::LeftOut(left_out),
+                Ok(kind) => {
+                    if let CandidateKind::Plugin(file) = &kind
+                        && let Some(known) = lock.granted(&place.name)
+                        && known.digest == file.digest
+                    {
+                        place.is_granted = true;
+                        place.reserved = known.tools.keys().cloned().collect();
+                    }
+                    let before = lock.described(&place.name).cloned();
+                    jobs.push((index, kind, before));
+                }
+            }
+            places.push(place);
+        }
+        let assembly = Self {
+            setup,
+            lock,
+            audit,
+            assignments,
+            tools,
+            grants: Arc::default(),
+            places,
+        };
+        (assembly, jobs)
+    }
+
+    /// What the plugins that are served were granted; it changes as they come.
+    pub(crate) fn grants(&self) -> Arc<ServedGrants> {
+        Arc::clone(&self.grants)
+    }
+
+    /// Takes what was loaded, or why it cannot be. It is served once it is settled.
+    pub(crate) fn arrived(&mut self, index: usize, loaded: Result<Loaded, Omission>) {
+        if let Some(place) = self.places.get_mut(index) {
+            place.state = match loaded {
+                Ok(loaded) => State::Loaded(loaded),
+                Err(left_out) => State::LeftOut(left_out),
+            };
+        }
+    }
+
+    /// Gets the yes for what has arrived, and serves it.
+    ///
+    /// # Errors
+    /// The yes cannot be recorded or kept; the catalogue stands as before.
+    pub(crate) fn settle(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+        self.settle_connections(answerer)?;
+        self.settle_plugins(answerer)?;
+        self.publish()
+    }
+
+    /// The plugins that are left out so far, with why.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = Named<'_>> {
+        self.places.iter().filter_map(|place| match &place.state {
+            State::LeftOut(left_out) => Some(Named {
+                name: &place.name,
+                is_by_flag: place.is_by_flag,
+                left_out,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Those that are not served, or not yet.
+    pub(crate) fn not_served(&self) -> BTreeSet<String> {
+        let others = self
+            .places
+            .iter()
+            .filter(|place| !matches!(place.state, State::Served(_)));
+        others.map(|place| place.name.clone()).collect()
+    }
+
+    /// Whether every candidate is left out.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places
+            .iter()
+            .all(|place| matches!(place.state, State::LeftOut(_)))
+    }
+
+    fn settle_connections(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+        for index in 0..self.places.len() {
+            let Some(loaded) = self.take_connection(index) else {
+                continue;
+            };
+            let LoadedConnection { name, adapter, look } = *loaded;
+            let outcome = match look.now {
+                Ok(found) => self.serve_connection(&name, &adapter, found, answerer)?,
+                Err(left_out) => Err(left_out),
+            };
+            let outcome = match (outcome, look.before) {
+                (Err(left_out), Some(before)) => {
+                    let why = left_out.sentence();
+                    tracing::warn!(connection = %name, why, "what was approved before is served");
+                    self.serve_connection(&name, &adapter, before, &mut Answerer::Nobody)?
+                }
+                (outcome, _) => outcome,
+            };
+            let Some(place) = self.places.get_mut(index) else {
+                continue;
+            };
+            match outcome {
+                Ok((prepared, connection)) => {
+                    place.connection = Some(connection);
+                    place.state = State::Served(prepared);
+                }
+                Err(left_out) => place.state = State::LeftOut(left_out),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_connection(&mut self, index: usize) -> Option<Box<LoadedConnection>> {
+        let place = self.places.get_mut(index)?;
+        match std::mem::replace(&mut place.state, State::Loading) {
+            State::Loaded(Loaded::Connection(loaded)) => Some(loaded),
+            other => {
+                place.state = other;
+                None
+            }
+        }
+    }
+
+    fn serve_connection(
+        &mut self,
+        name: &ConnectionName,
+        adapter: &Adapter,
+        found: Found,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<Result<(Arc<PreparedPlugin>, Arc<Connection>), Omission>> {
+        let settings = self.setup.config.adapters.get(name);
+        let described = Described {
+            adapter: adapter.clone(),
+            connection: Arc::clone(&found.connection),
+            limits: self.setup.config.limits.clone(),
+            tools: found.tools,
+            strict_output: settings.is_some_and(|settings| settings.strict_output),
+        };
+        let refuse = |why: String| Omission::new(Reason::Tools, Failure::plugin(why));
+        let prepared = match PreparedPlugin::of_connection(described) {
+            Ok(prepared) => Arc::new(prepared),
+            Err(why) => return Ok(Err(refuse(why.to_string()))),
+        };
+        if let Err(left_out) = self.conflict(&prepared, &[], usize::MAX) {
+            return Ok(Err(left_out));
+        }
+        let asked = &found.asked;
+        if self.lock.described(&asked.name) == Some(asked) {
+            self.audit.record_now(&Event::GrantApproved(GrantApproved {
+                plugin: asked.name.clone(),
+                digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
+                by: "host.lock",
+            }))?;
+            return Ok(Ok((prepared, found.connection)));
+        }
+        let is_known = self.lock.described(&asked.name).is_some();
+        let said = approve_described(asked, &found.notes, &mut self.lock, answerer, self.audit.as_ref())?;
+        Ok(match said {
+            Ok(()) => Ok((prepared, found.connection)),
+            Err(text) => {
+                let why = format!(
+                    "{text}this is not granted to connection {name} yet: run it once on a terminal and answer the question, pass --yes, or use host connection approve {name}"
+                );
+                Err(not_granted(is_known, Failure::refused(why)))
+            }
+        })
+    }
+
+    fn settle_plugins(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+        let connections = self.connections();
+        let mut order: Vec<usize> = (0..self.places.len()).collect();
+        // What was granted comes before what is new: a new plugin never takes a tool's name from one that is known.
+        order.sort_by_key(|&index| self.places.get(index).is_none_or(|place| !place.is_granted));
+        let mut new: Vec<(usize, Arc<PreparedPlugin>, Asked)> = Vec::new();
+        for index in order {
+            let Some(loaded) = self.take_plugin(index) else {
+                continue;
+            };
+            let (prepared, asked) = match self.prepare(*loaded, &connections) {
+                Ok(prepared) => prepared,
+                Err(left_out) => {
+                    self.leave_out(index, left_out);
+                    continue;
+                }
+            };
+            if let Err(left_out) = self.conflict(&prepared, &new, index) {
+                self.leave_out(index, left_out);
+            } else if self.lock.granted(&asked.name) == Some(&asked) {
+                approve(
+                    &[asked],
+                    &mut self.lock,
+                    &mut Answerer::Nobody,
+                    self.audit.as_ref(),
+                )?;
+                self.serve(index, prepared);
+            } else {
+                new.push((index, prepared, asked));
+            }
+        }
+        if !matches!(answerer, Answerer::Nobody) {
+            return self.ask(new, answerer);
+        }
+        // Each is told its own reason.
+        new.into_iter().try_for_each(|one| self.ask(vec![one], answerer))
+    }
+
+    /// A plugin that has arrived, unless it needs to know where a connection's system is and the document is still being read.
+    fn take_plugin(&mut self, index: usize) -> Option<Box<LoadedPlugin>> {
+        let place = self.places.get(index)?;
+        let State::Loaded(Loaded::Plugin(loaded)) = &place.state else {
+            return None;
+        };
+        let is_loading = |name: &ConnectionName| {
+            let mut others = self.places.iter();
+            others.any(|other| {
+                other.name == name.as_str() && matches!(other.state, State::Loading | State::Loaded(_))
+            })
+        };
+        if self.placed_by_documents(&loaded.manifest).any(is_loading) {
+            return None;
+        }
+        let place = self.places.get_mut(index)?;
+        match std::mem::replace(&mut place.state, State::Loading) {
+            State::Loaded(Loaded::Plugin(loaded)) => Some(loaded),
+            _ => None,
+        }
+    }
+
+    /// The connections that a plugin asks for whose systems are where their documents say.
+    fn placed_by_documents<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a ConnectionName> {
+        let names = manifest.connections.iter().map(|request| &request.name);
+        names.filter(move |name| {
+            let settings = self.setup.config.adapters.get(*name);
+            settings.is_some_and(|settings| settings.takes_base)
+        })
+    }
+
+    fn prepare(
+        &self,
+        loaded: LoadedPlugin,
+        connections: &BTreeMap<ConnectionName, Arc<Connection>>,
+    ) -> Result<(Arc<PreparedPlugin>, Asked), Omission> {
+        let LoadedPlugin {
+            plugin,
+            manifest,
+            tools,
+        } = loaded;
+        let is_placed = |name: &ConnectionName| {
+            let mut places = self.places.iter();
+            places.any(|place| place.name == name.as_str() && place.connection.is_some())
+        };
+        if let Some(name) = self.placed_by_documents(&manifest).find(|name| !is_placed(name)) {
+            let why = format!(
+                "plugin {} asks for connection {name}, which is left out itself, so that nobody knows where its system is",
+                manifest.name
+            );
+            return Err(Omission::new(Reason::Refused, Failure::refused(why)));
+        }
+        let grant = Grant::resolve(&manifest, connections, &self.setup.config.limits)
+            .map_err(|error| Omission::new(Reason::Refused, Failure::refused(error.to_string())))?;
+        let seen = tools
+            .iter()
+            .map(|tool| (tool.name.clone(), whole(tool)))
+            .collect();
+        let asked = Asked::of(&manifest, plugin.digest().to_string(), &seen);
+        let prepared = PreparedPlugin::of_plugin(plugin, grant, tools)
+            .map_err(|error| Omission::new(Reason::Tools, Failure::plugin(error.to_string())))?;
+        Ok((Arc::new(prepared), asked))
+    }
+
+    fn connections(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
+        let mut connections = self.setup.config.connections.clone();
+        for connection in self.places.iter().filter_map(|place| place.connection.as_ref()) {
+            connections.insert(connection.name.clone(), Arc::clone(connection));
+        }
+        connections
+    }
+
+    /// Refuses a plugin that has the name of another, or one of whose tools has. `new` are those that will be asked about with
+    /// it; `index` is its own place.
+    fn conflict(
+        &self,
+        prepared: &PreparedPlugin,
+        new: &[(usize, Arc<PreparedPlugin>, Asked)],
+        index: usize,
+    ) -> Result<(), Omission> {
+        let served = self.places.iter().filter_map(|place| match &place.state {
+            State::Served(served) => Some(served),
+            _ => None,
+        });
+        let others: Vec<_> = served
+            .chain(new.iter().map(|(_, prepared, _)| prepared))
+            .collect();
+        let is_granted = self.places.get(index).is_some_and(|place| place.is_granted);
+        let mut owners: HashMap<&str, PluginName> = HashMap::new();
+        for (other, place) in self.places.iter().enumerate() {
+            let is_first = !is_granted || other < index;
+            let waits = matches!(place.state, State::Loading | State::Loaded(_));
+            if other == index || !waits || !place.is_granted || !is_first {
+                continue;
+            }
+            if let Ok(name) = PluginName::parse(&place.name) {
+                owners.extend(place.reserved.iter().map(|tool| (tool.as_str(), name.clone())));
+            }
+        }
+        for other in &others {
+            owners.extend(other.tool_names().map(|tool| (tool, other.name().clone())));
+        }
+        let names = others.iter().map(|other| other.name());
+        prepared
+            .conflict(names, |tool| owners.get(tool))
+            .map_err(|error| Omission::new(Reason::Tools, Failure::plugin(error.to_string())))
+    }
+
+    fn ask(
+        &mut self,
+        new: Vec<(usize, Arc<PreparedPlugin>, Asked)>,
+        answerer: &mut Answerer<'_>,
+    ) -> anyhow::Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<Asked> = new.iter().map(|(.., asked)| asked.clone()).collect();
+        let known: BTreeSet<String> = self
+            .lock
+            .plugins()
+            .into_keys()
+            .map(|name| name.to_string())
+            .collect();
+        let said = approve(&asked, &mut self.lock, answerer, self.audit.as_ref());
+        let refused = match said {
+            Ok(()) => None,
+            Err(error) => Some(error.downcast::<Failure>().unwrap_or_else(|error| Failure {
+                exit: Exit::Internal,
+                message: format!("{error:#}"),
+            })),
+        };
+        for (index, prepared, asked) in new {
+            match &refused {
+                None => self.serve(index, prepared),
+                Some(failure) => {
+                    self.leave_out(index, not_granted(known.contains(&asked.name), failure.clone()));
+                }
+            }
+        }
+        match refused {
+            Some(failure) if failure.exit == Exit::Internal => Err(failure.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn serve(&mut self, index: usize, prepared: Arc<PreparedPlugin>) {
+        if let Some(place) = self.places.get_mut(index) {
+            place.state = State::Served(prepared);
+        }
+    }
+
+    fn leave_out(&mut self, index: usize, left_out: Omission) {
+        if let Some(place) = self.places.get_mut(index) {
+            place.state = State::LeftOut(left_out);
+        }
+    }
+
+    /// A catalogue of what is served now takes the place of the one before, where it is another one.
+    fn publish(&mut self) -> anyhow::Result<()> {
+        let served = self.places.iter().filter_map(|place| match &place.state {
+            State::Served(served) => Some(Arc::clone(served)),
+            _ => None,
+        });
+        let served: Vec<_> = served.collect();
+        let catalogue = Catalogue::of_prepared(&served)?;
+        if catalogue.revision() != self.tools.revision() {
+            let mut plugins = catalogue.plugins();
+            // An operator may assign what is left out for now.
+            for place in self.places.iter().filter(|place| place.is_granted) {
+                if let Ok(name) = PluginName::parse(&place.name) {
+                    plugins.entry(name).or_insert_with(|| place.reserved.clone());
+                }
+            }
+            self.assignments
+                .serve(self.setup.config.assignment_rules(), plugins);
+            let of_plugins = served.iter().filter(|plugin| {
+                let name = plugin.name().as_str();
+                self.setup
+                    .config
+                    .adapters
+                    .keys()
+                    .all(|known| known.as_str() != name)
+            });
+            let grants = of_plugins.map(|plugin| Arc::clone(plugin.grant())).collect();
+            self.grants.store(Arc::new(grants));
+            self.tools.swap(catalogue);
+        }
+        self.tools.statuses().set(self.statuses());
+        Ok(())
+    }
+
+    fn statuses(&self) -> Vec<PluginStatus> {
+        let status = |place: &Place| match &place.state {
+            State::LeftOut(left_out) => left_out.status(&place.name),
+            other => PluginStatus {
+                plugin: place.name.clone(),
+                state: match other {
+                    State::Served(_) => PluginState::Served,
+                    _ => PluginState::Loading,
+                },
+            },
+        };
+        self.places.iter().map(status).collect()
+    }
+}
+
+fn not_granted(is_known: bool, failure: Failure) -> Omission {
+    let reason = if is_known {
+        Reason::Changed
+    } else {
+        Reason::NotGranted
+    };
+    Omission::new(reason, failure).summed_up(match reason {
+        Reason::Changed => {
+            "it changed since it was granted: start the host once on a terminal and answer the question, or pass --yes"
+        }
+        _ => "it is not granted yet: start the host once on a terminal and answer the question, or pass --yes",
+    })
+}

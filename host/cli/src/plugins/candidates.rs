@@ -1,0 +1,166 @@
+use std::path::Path;
+
+use toolhost_policy::{ConnectionName, Grant, Manifest};
+
+use super::{Named, Omission, Reason, nothing_to_serve};
+use crate::exit::Failure;
+use crate::missing;
+use crate::setup::Setup;
+use crate::wiring::{PluginFile, plugin_file};
+
+/// A plugin, or a connection with an adapter, that a flag or the configuration names.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    /// The plugin's name; of a file that cannot be read the name of the file.
+    pub(crate) name: String,
+    /// A flag names it, and no file.
+    pub(crate) is_by_flag: bool,
+    /// Its path, where it has a file of its own.
+    pub(crate) path: Option<std::path::PathBuf>,
+    /// What it asks for, where its file says so.
+    pub(crate) manifest: Option<Manifest>,
+    /// What there is to load, or why there is nothing.
+    pub(crate) what: Result<CandidateKind, Omission>,
+}
+
+/// What there is to load.
+#[derive(Debug)]
+pub(crate) enum CandidateKind {
+    Plugin(PluginFile),
+    Connection(ConnectionName),
+}
+
+/// Everything that is named, in the order in which it is served: plugins of the configuration, then those of flags, then
+/// connections with adapters. Each plugin's file is read; nothing runs.
+pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
+    let config = &setup.config;
+    let mut found: Vec<Candidate> = Vec::new();
+    for (name, path) in &config.plugins {
+        let file = plugin_file(path, &config.limits, false).and_then(|file| {
+            if file.manifest.name == *name {
+                return Ok(file);
+            }
+            Err(Failure::usage(format!(
+                "{}: the plugin's name is {}; write [plugins.{}] instead of [plugins.{name}]",
+                path.display(),
+                file.manifest.name,
+                file.manifest.name
+            )))
+        });
+        found.push(candidate(name.to_string(), path, false, file));
+    }
+    for path in &setup.plugins {
+        let file = plugin_file(path, &config.limits, false);
+        let name = match &file {
+            Ok(file) => file.manifest.name.to_string(),
+            Err(_) => path.display().to_string(),
+        };
+        let mut candidate = candidate(name, path, true, file);
+        if let Some(other) = found.iter().find(|other| other.name == candidate.name) {
+            let places = [other.path.as_deref(), Some(path.as_path())];
+            let [first, second] = places.map(|path| path.unwrap_or(Path::new("")).display());
+            let why = format!("plugin {} is named twice: {first} and {second}", candidate.name);
+            candidate.what = Err(Omission::new(Reason::Refused, Failure::usage(why)));
+        }
+        found.push(candidate);
+    }
+    for candidate in &mut found {
+        let pieces = candidate
+            .manifest
+            .as_ref()
+            .map(|manifest| missing::of_plugin(setup, manifest));
+        if let Some(refused) = pieces
+            .and_then(missing::failure)
+            .filter(|_| candidate.what.is_ok())
+        {
+            candidate.what = Err(Omission::new(Reason::Incomplete, refused));
+        }
+        // Cheap, and said before anything is compiled.
+        let refused = candidate
+            .manifest
+            .as_ref()
+            .and_then(|manifest| not_allowed(setup, manifest));
+        if let Some(refused) = refused.filter(|_| candidate.what.is_ok()) {
+            candidate.what = Err(Omission::new(Reason::Refused, refused));
+        }
+    }
+    for name in config
+        .adapters
+        .keys()
+        .filter(|name| config.connections.contains_key(*name))
+    {
+        let is_taken = found.iter().any(|other| other.name == name.as_str());
+        let what = match missing::failure(missing::of_connection(setup, name, None)) {
+            _ if is_taken => {
+                let why = format!(
+                    "{name} is the name of two: each plugin, and each connection with an adapter, needs one of its own"
+                );
+                Err(Omission::new(Reason::Refused, Failure::plugin(why)))
+            }
+            Some(refused) => Err(Omission::new(Reason::Incomplete, refused)),
+            None => Ok(CandidateKind::Connection(name.clone())),
+        };
+        found.push(Candidate {
+            name: name.to_string(),
+            is_by_flag: false,
+            path: None,
+            manifest: None,
+            what,
+        });
+    }
+    found
+}
+
+/// What a manifest asks for beyond the configuration. Where a document says where a connection's system is, that is not known yet.
+fn not_allowed(setup: &Setup, manifest: &Manifest) -> Option<Failure> {
+    let config = &setup.config;
+    let is_placed_later = |name: &ConnectionName| {
+        let settings = config.adapters.get(name);
+        settings.is_some_and(|settings| settings.takes_base)
+    };
+    if manifest
+        .connections
+        .iter()
+        .any(|request| is_placed_later(&request.name))
+    {
+        return None;
+    }
+    let refused = Grant::resolve(manifest, &config.connections, &config.limits).err()?;
+    Some(Failure::refused(refused.to_string()))
+}
+
+/// Ends a start where the files alone say that nothing will be served.
+///
+/// # Errors
+/// As [`nothing_to_serve`] says.
+pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), Failure> {
+    let named = |candidate| {
+        let Candidate {
+            name,
+            is_by_flag,
+            what,
+            ..
+        } = candidate;
+        let left_out = what.as_ref().err()?;
+        Some(Named {
+            name,
+            is_by_flag: *is_by_flag,
+            left_out,
+        })
+    };
+    let left_out: Option<Vec<Named<'_>>> = candidates.iter().map(named).collect();
+    let failure = left_out.and_then(|all| nothing_to_serve(all.into_iter()));
+    failure.map_or(Ok(()), Err)
+}
+
+fn candidate(name: String, path: &Path, is_by_flag: bool, file: Result<PluginFile, Failure>) -> Candidate {
+    Candidate {
+        name,
+        is_by_flag,
+        path: Some(path.to_owned()),
+        manifest: file.as_ref().ok().map(|file| file.manifest.clone()),
+        what: file
+            .map(CandidateKind::Plugin)
+            .map_err(|failure| Omission::new(Reason::File, failure)),
+    }
+}

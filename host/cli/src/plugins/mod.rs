@@ -1,0 +1,24 @@
+//! Which of the plugins that flags and configuration name can be served, and why not of the others. Every verb that says so asks
+//! here, and so all of them say the same.
+//!
+//! What must never happen here: a plugin that takes the others down with it; a tool that two plugins offer and that another one
+//! answers than the one that was granted; a grant of what is not served.
+//!
+//! - [`candidates`]: what the files themselves say. [`Loader`]: what takes the engine. [`Assembly`]: what is granted and served.
+//! - [`Verdicts`]: all of it for looking, where nothing is granted and nothing is served.
+
+mod answers;
+mod assembly;
+mod candidates;
+mod left_out;
+mod loader;
+mod start;
+mod verdicts;
+
+pub(crate) use answers::{Answers, ask};
+pub(crate) use assembly::{Assembly, ServedGrants};
+pub(crate) use candidates::{Candidate, CandidateKind, candidates, refuse_nothing};
+pub(crate) use left_out::{Omission, Reason};
+pub(crate) use loader::Loader;
+pub(crate) use start::{Named, Patience, Pending, any_of, nothing_to_serve};
+pub(crate) use verdicts::{Verdict, Verdicts};

@@ -1,0 +1,182 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answers::Answers;
+use super::assembly::Job;
+use super::loader::Loaded;
+use super::{Assembly, Loader, Omission, Reason};
+use crate::exit::Failure;
+
+/// How long the doors stay shut for plugins that are still being loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// While nothing at all can be served.
+    first: Duration,
+    /// Once something can.
+    others: Duration,
+}
+
+impl Patience {
+    /// A client may connect as soon as there is something to call. A component of an SDK compiles within seconds, so that most
+    /// hosts begin with all of their tools; one that takes minutes keeps nobody waiting. Where nothing can be served yet, a
+    /// probe that waits for the listener is given an answer before it gives up.
+    pub(crate) const SERVING: Self = Self {
+        first: Duration::from_secs(20),
+        others: Duration::from_secs(3),
+    };
+
+    /// Until all is loaded: the compiler has bounds of its own.
+    pub(crate) const WHOLE: Self = Self {
+        first: Duration::from_secs(3_600),
+        others: Duration::from_secs(3_600),
+    };
+}
+
+/// A plugin that is left out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) is_by_flag: bool,
+    pub(crate) left_out: &'a Omission,
+}
+
+/// Whether a host of which everything is left out is better ended: what a flag names is meant for this very start, and what
+/// nobody has configured or granted yet is the operator's next step. Else it goes on, since what is in the configuration was
+/// served before; `None` then.
+pub(crate) fn nothing_to_serve<'a>(all: impl Iterator<Item = Named<'a>>) -> Option<Failure> {
+    let all: Vec<Named<'_>> = all.collect();
+    let ends = |one: &Named<'_>| one.is_by_flag || one.left_out.reason.is_first_word();
+    any_of(&all).filter(|_| all.iter().all(ends))
+}
+
+/// One failure of the reasons of all; `None` where there are none.
+pub(crate) fn any_of(all: &[Named<'_>]) -> Option<Failure> {
+    let first = all.first()?;
+    let messages: Vec<&str> = all
+        .iter()
+        .map(|one| one.left_out.failure.message.as_str())
+        .collect();
+    Some(Failure {
+        exit: first.left_out.failure.exit,
+        message: messages.join("\n"),
+    })
+}
+
+/// Plugins that are still being loaded.
+pub(crate) struct Pending {
+    assembly: Assembly,
+    jobs: JoinSet<Result<Loaded, Omission>>,
+    indices: HashMap<Id, usize>,
+}
+
+impl Assembly {
+    /// Loads everything, and serves what was loaded in time.
+    ///
+    /// # Errors
+    /// A yes cannot be recorded or kept.
+    pub(crate) async fn start(
+        mut self,
+        loader: Loader,
+        jobs: Vec<Job>,
+        patience: Patience,
+        answers: &Answers,
+    ) -> anyhow::Result<Pending> {
+        let loader = Arc::new(loader);
+        let (mut running, mut indices) = (JoinSet::new(), HashMap::new());
+        for (index, kind, before) in jobs {
+            let loader = Arc::clone(&loader);
+            let handle = running.spawn(async move { loader.load(kind, before).await });
+            indices.insert(handle.id(), index);
+        }
+        let mut until = Instant::now() + patience.first;
+        while let Ok(Some(joined)) = tokio::time::timeout_at(until, running.join_next_with_id()).await {
+            if let Some((index, loaded)) = outcome(joined, &indices) {
+                if loaded.is_ok() {
+                    until = until.min(Instant::now() + patience.others);
+                }
+                self.arrived(index, loaded);
+            }
+        }
+        answers.with(|answerer| self.settle(answerer))?;
+        Ok(Pending {
+            assembly: self,
+            jobs: running,
+            indices,
+        })
+    }
+}
+
+type Joined = Result<(Id, Result<Loaded, Omission>), tokio::task::JoinError>;
+
+fn outcome(joined: Joined, indices: &HashMap<Id, usize>) -> Option<(usize, Result<Loaded, Omission>)> {
+    let (id, loaded) = match joined {
+        Ok(joined) => joined,
+        Err(error) => {
+            let failure = Failure::plugin("loading it ended without a result; the log has the reason");
+            (error.id(), Err(Omission::new(Reason::Compile, failure)))
+        }
+    };
+    indices.get(&id).map(|index| (*index, loaded))
+}
+
+impl Pending {
+    pub(crate) fn assembly(&self) -> &Assembly {
+        &self.assembly
+    }
+
+    /// Says in the log what is left out.
+    pub(crate) fn log(&self) {
+        for one in self.assembly.left_out() {
+            log(one);
+        }
+        if !self.jobs.is_empty() {
+            let count = self.jobs.len();
+            tracing::warn!(
+                count,
+                "plugins are still being loaded, and are served once they are"
+            );
+        }
+    }
+
+    /// Serves the rest as it comes, until `shutdown`.
+    pub(crate) async fn finish(mut self, answers: Answers, shutdown: CancellationToken) {
+        loop {
+            let joined = tokio::select! {
+                joined = self.jobs.join_next_with_id() => joined,
+                () = shutdown.cancelled() => return,
+            };
+            let Some(joined) = joined else { return };
+            let Some((index, loaded)) = outcome(joined, &self.indices) else {
+                continue;
+            };
+            let before = self.assembly.not_served();
+            let known: Vec<String> = self.assembly.left_out().map(|one| one.name.to_owned()).collect();
+            self.assembly.arrived(index, loaded);
+            let settled =
+                tokio::task::block_in_place(|| answers.with(|answerer| self.assembly.settle(answerer)));
+            if let Err(error) = settled {
+                tracing::error!("a plugin that was loaded cannot be served: {error:#}");
+            }
+            for plugin in before.difference(&self.assembly.not_served()) {
+                tracing::info!(plugin, "a plugin was loaded, and is served from now on");
+            }
+            for one in self
+                .assembly
+                .left_out()
+                .filter(|one| !known.iter().any(|name| name == one.name))
+            {
+                log(one);
+            }
+        }
+    }
+}
+
+fn log(one: Named<'_>) {
+    let (reason, why) = (one.left_out.reason.as_str(), one.left_out.sentence());
+    tracing::warn!(plugin = one.name, reason, why, "a plugin is left out");
+}

@@ -1,0 +1,116 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toolhost_audit::LogSink;
+use toolhost_policy::{Grant, Manifest};
+use toolhost_store::MemoryStore;
+use toolhost_tools::{Assignments, Catalogue, PluginState, PluginStatus, Tools};
+
+use super::answers::Answers;
+use super::{Assembly, Loader, Patience, candidates};
+use crate::exit::Failure;
+use crate::grants::Lock;
+use crate::setup::Setup;
+use crate::wiring;
+
+/// Slots for describing: adapters and plugins may be asked at the same time.
+const SLOTS: u32 = 4;
+
+/// What a start of the host would do with one plugin, or one connection with an adapter.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) name: String,
+    /// Where it has a file of its own.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) state: PluginState,
+}
+
+impl Verdict {
+    pub(crate) fn status(&self) -> PluginStatus {
+        PluginStatus {
+            plugin: self.name.clone(),
+            state: self.state.clone(),
+        }
+    }
+
+    /// Nobody has said yes to it yet, and nothing else speaks against it.
+    pub(crate) fn waits_for_yes(&self) -> bool {
+        matches!(&self.state, PluginState::LeftOut { code, .. } if matches!(*code, "not_granted" | "changed" | "not_approved"))
+    }
+
+    /// Why it would be left out, whatever an operator says yes to.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        match &self.state {
+            PluginState::LeftOut { why, .. } if !self.waits_for_yes() => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// What a start of the host would do with every plugin.
+#[derive(Debug)]
+pub(crate) struct Verdicts {
+    pub(crate) all: Vec<Verdict>,
+    pub(crate) grants: Vec<Arc<Grant>>,
+    /// Why the host would not start, whatever becomes of single plugins.
+    pub(crate) refused: Option<Failure>,
+}
+
+impl Verdicts {
+    /// Does what a start does with plugins, and neither grants nor serves anything. Documents are fetched as at a start.
+    ///
+    /// # Errors
+    /// `host.lock` cannot be read, or there is nothing to load with.
+    pub(crate) async fn of(setup: Arc<Setup>) -> anyhow::Result<Self> {
+        let candidates = candidates(&setup);
+        let about: Vec<_> = candidates
+            .iter()
+            .map(|candidate| (candidate.path.clone(), candidate.manifest.clone()))
+            .collect();
+        let audit = Arc::new(LogSink);
+        let network = wiring::network()?;
+        let egress = wiring::egress(
+            Arc::clone(&network),
+            wiring::no_credentials(),
+            Arc::clone(&audit) as _,
+        )?;
+        let limits = setup.config.limits.clone();
+        let cache = Some(setup.cache_dir.clone());
+        let sandbox = wiring::sandbox(limits, SLOTS, cache, Arc::clone(&egress), wiring::no_values())?;
+        let lock = Lock::read(&setup.lock)?;
+        let assignments = Arc::new(Assignments::new(Arc::new(MemoryStore::default()), None));
+        let tools = Arc::new(Tools::new(Catalogue::default(), egress, Arc::clone(&audit) as _)?);
+        let (assembly, jobs) = Assembly::new(
+            Arc::clone(&setup),
+            lock,
+            Arc::clone(&audit) as _,
+            Arc::clone(&assignments),
+            Arc::clone(&tools),
+            candidates,
+        );
+        let grants = assembly.grants();
+        let loader = Loader::new(Arc::clone(&setup), sandbox, network, audit);
+        let said = setup.config.assigned.clone();
+        let pending = assembly
+            .start(loader, jobs, Patience::WHOLE, &Answers::Nobody)
+            .await?;
+        let not_served = pending.assembly().not_served();
+        let mut checked = said.iter().map(|said| said.check(&assignments, &not_served));
+        let statuses = tools.statuses().get();
+        let all = statuses
+            .iter()
+            .zip(about)
+            .map(|(status, (path, manifest))| Verdict {
+                name: status.plugin.clone(),
+                path,
+                manifest,
+                state: status.state.clone(),
+            });
+        Ok(Self {
+            refused: checked.find_map(Result::err),
+            all: all.collect(),
+            grants: grants.load().iter().map(Arc::clone).collect(),
+        })
+    }
+}

@@ -1,0 +1,133 @@
+mod path;
+mod questions;
+mod shown;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use toolhost_gateway::admin::{CallEnd, CallProgress, CallResume};
+
+use self::path::{Local, Running};
+use self::shown::Shown;
+use crate::args::{CallArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::missing::{self, Door};
+use crate::output::{self, printable};
+use crate::plugins;
+use crate::screen;
+use crate::setup::Setup;
+use crate::wiring::read_capped;
+
+/// Answers are arguments that come later.
+const MAX_ANSWERS: u64 = 1 << 20;
+
+/// Calls one tool on the same path as every door: through the host that runs on the data directory, or in this process.
+pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
+    let setup = Arc::new(Setup::gather(&args.wiring)?);
+    if args.token.is_some() && setup.dev_tenant.is_some() {
+        return Err(Failure::usage(
+            "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
+        )
+        .into());
+    }
+    let arguments = object("--args", &args.args, setup.config.limits.arguments_bytes)?;
+    let answers = args.answers.as_deref();
+    let answers = answers
+        .map(|text| object("--answers", text, MAX_ANSWERS))
+        .transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (content, structured) = runtime.block_on(async {
+        let mut resume = None;
+        let mut local = None;
+        for _ in 0..questions::MAX_ROUNDS {
+            let end = match Running::find(&setup).await? {
+                Some(running) if local.is_none() => running.call(args, &setup, &arguments, resume).await?,
+                _ => {
+                    if local.is_none() {
+                        local = Some(prepared(args, &setup).await?);
+                    }
+                    let Some(local) = &local else { break };
+                    local.call(&args.tool, &arguments, resume).await?
+                }
+            };
+            match end {
+                CallEnd::Complete { content, structured } => return Ok((content, structured)),
+                CallEnd::InputRequired { questions, state } => {
+                    let answers = questions::answers(&questions, answers.as_ref())?;
+                    resume = Some(CallResume { answers, state });
+                }
+            }
+        }
+        Err(anyhow::Error::from(Failure {
+            exit: Exit::Failed,
+            message: format!(
+                "the tool asked {} times and did not come to an end",
+                questions::MAX_ROUNDS
+            ),
+        }))
+    })?;
+    output::show(format, &Shown::new(content, structured))
+}
+
+async fn prepared(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<Local> {
+    let candidates = plugins::candidates(setup);
+    let door = Door::One {
+        token: args.token.is_some(),
+    };
+    let manifests: Vec<_> = candidates
+        .iter()
+        .filter_map(|one| one.manifest.as_ref())
+        .collect();
+    missing::check(setup, &manifests, door)?;
+    plugins::refuse_nothing(&candidates)?;
+    Local::new(args, setup, candidates).await
+}
+
+/// A report of a call on its way, for people.
+fn show_progress(line: &[u8]) {
+    let Ok(progress) = serde_json::from_slice::<CallProgress>(line) else {
+        return;
+    };
+    let total = progress
+        .total
+        .map_or_else(String::new, |total| format!("/{total}"));
+    let message = progress
+        .message
+        .map_or_else(String::new, |text| format!(" {}", printable(&text)));
+    screen::say(&format!("progress {}{total}{message}", progress.done));
+}
+
+/// A JSON object: as it stands, from a file, or from stdin.
+fn object(flag: &str, text: &str, most: u64) -> Result<Map<String, Value>, Failure> {
+    let json = match (text, text.strip_prefix('@')) {
+        ("-", _) => {
+            let mut json = Vec::new();
+            let read = std::io::stdin()
+                .lock()
+                .take(most.saturating_add(1))
+                .read_to_end(&mut json);
+            read.map_err(|error| Failure::usage(format!("{flag} -: {error}")))?;
+            json
+        }
+        (_, Some(path)) => read_capped(std::path::Path::new(path), most)?,
+        _ => text.as_bytes().to_vec(),
+    };
+    serde_json::from_slice(&json)
+        .map_err(|error| Failure::usage(format!("{flag}: it is not a JSON object: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::object;
+
+    #[test]
+    fn arguments_are_an_object_and_nothing_else() {
+        assert_eq!(object("--args", "{\"a\":1}", 100).unwrap().len(), 1);
+        for bad in ["", "[]", "1", "{", "null", "@/nonexistent"] {
+            assert!(object("--args", bad, 100).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use toolhost_gateway::admin::{
+    Answer, CallEnd, CallRequest, CallResume, Client, ClientError, ProgressLines, Request,
+};
+use toolhost_identity::Binding;
+use toolhost_sandbox::Sandbox;
+use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, Tools};
+
+use super::show_progress;
+use crate::args::CallArgs;
+use crate::exit::Failure;
+use crate::plugins::{self, Answers, Candidate, Patience};
+use crate::secret_ref;
+use crate::setup::Setup;
+use crate::wiring::{self, Choosing, Ground, Sources};
+
+/// One call at a time; describing takes a slot before the call does.
+const SLOTS: u32 = 4;
+
+/// Reports that wait to be shown.
+const WAITING: usize = 64;
+
+/// The host that runs on the data directory: it has the store, and the call is one of its own.
+pub(super) struct Running(Client);
+
+impl Running {
+    /// `None` where none runs, or nothing lasts.
+    ///
+    /// # Errors
+    /// The directory belongs to a process that does not answer.
+    pub(super) async fn find(setup: &Setup) -> anyhow::Result<Option<Self>> {
+        let Some(data) = &setup.config.data else {
+            return Ok(None);
+        };
+        match Client::connect(&data.dir).await {
+            Ok(client) => Ok(Some(Self(client))),
+            Err(ClientError::NobodyThere) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn call(
+        mut self,
+        args: &CallArgs,
+        setup: &Setup,
+        arguments: &Map<String, Value>,
+        resume: Option<CallResume>,
+    ) -> anyhow::Result<CallEnd> {
+        let token = args.token.as_deref();
+        let token = token
+            .map(|text| secret_ref::token(&secret_ref::parse("--token", text)?))
+            .transpose()?;
+        let request = Request::Call(CallRequest {
+            tool: args.tool.clone(),
+            arguments: arguments.clone(),
+            has_token: token.is_some(),
+            tenant: setup.dev_tenant.as_ref().map(ToString::to_string),
+            resume,
+        });
+        let mut progress = |line: &[u8]| {
+            show_progress(line);
+            Ok(())
+        };
+        match self.0.ask(&request, token.as_ref(), &mut progress).await {
+            Ok(Answer::Called(end)) => Ok(end),
+            Ok(other) => Err(super::super::unexpected(&other)
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+            Err(ClientError::Refused(refused)) => Err(Failure::of_admin(refused).into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The rooms of a host, in this process.
+pub(super) struct Local {
+    tools: Arc<Tools>,
+    binding: Binding,
+    sandbox: Sandbox,
+    // What the tools stand on.
+    _ground: Ground,
+}
+
+impl Local {
+    pub(super) async fn new(
+        args: &CallArgs,
+        setup: &Arc<Setup>,
+        candidates: Vec<Candidate>,
+    ) -> anyhow::Result<Self> {
+        let network = wiring::network()?;
+        let ground = Ground::open(setup).await?;
+        let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
+        let kept = ground.kept.as_ref();
+        let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
+        let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+        let binding = admitted.caller.clone().binding();
+        let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
+        let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
+        choosing.credentials.presents(&binding, &admitted.presented);
+        let sources = Sources::of(setup, &network, &ground, choosing.credentials);
+        let (credentials, _) = wiring::provider(setup, sources)?;
+        let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
+        let cache = Some(setup.cache_dir.clone());
+        let kv = Arc::clone(&ground.kv);
+        let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;
+        let plugins = wiring::serve_plugins(
+            setup,
+            candidates,
+            &sandbox,
+            egress,
+            &ground,
+            &network,
+            (&Answers::of(setup.yes, None), Patience::WHOLE),
+        )
+        .await?;
+        let tools = plugins.tools;
+        if tools.find(&binding, &args.tool).await?.is_none() {
+            // It may be the tool of a plugin that is left out: then that is the reason.
+            let left_out: Vec<_> = plugins.pending.assembly().left_out().collect();
+            if let Some(failure) = plugins::any_of(&left_out) {
+                return Err(failure.into());
+            }
+        }
+        Ok(Self {
+            tools,
+            binding,
+            sandbox,
+            _ground: ground,
+        })
+    }
+
+    pub(super) async fn call(
+        &self,
+        tool: &str,
+        arguments: &Map<String, Value>,
+        resume: Option<CallResume>,
+    ) -> anyhow::Result<CallEnd> {
+        let (sender, mut lines) = mpsc::channel(WAITING);
+        let cancel = CancellationToken::new();
+        let options = CallOptions {
+            progress: Some(Arc::new(ProgressLines(sender))),
+            cancel: cancel.clone(),
+            resume: resume.map(Into::into),
+            // Whoever calls by hand is asked; there is no model to ask.
+            client: ClientCapabilities {
+                elicitation: true,
+                sampling: false,
+            },
+        };
+        let call = self
+            .tools
+            .call(&self.binding, tool, ModelArgs::new(arguments.clone()), options);
+        tokio::pin!(call);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut call => break outcome,
+                Some(line) = lines.recv() => show_progress(&line),
+                _ = tokio::signal::ctrl_c(), if !cancel.is_cancelled() => cancel.cancel(),
+            }
+        };
+        while let Ok(line) = lines.try_recv() {
+            show_progress(&line);
+        }
+        if cancel.is_cancelled() {
+            self.sandbox.drained().await;
+        }
+        Ok(CallEnd::of(outcome?))
+    }
+}

@@ -1,0 +1,44 @@
+//! Plugins that a start of the host would leave out.
+
+use std::sync::Arc;
+
+use super::Finding;
+use crate::args::LintArgs;
+use crate::config::Config;
+use crate::plugins::Verdicts;
+use crate::setup::{self, Setup};
+
+/// One finding for each, and one where the host would not start. What nobody has granted yet is none: a start asks.
+///
+/// # Errors
+/// A flag or the lock is wrong.
+pub(super) async fn findings(args: &LintArgs, config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let mut config = config.clone();
+    for text in &args.adapters {
+        setup::adapter(text, &mut config)?;
+    }
+    if config.plugins.is_empty() && config.adapters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (lock, cache) = (args.lock.as_deref(), args.cache_dir.as_deref());
+    let setup = Setup::of_config(config, &args.kept.data, lock, cache)?;
+    let verdicts = Verdicts::of(Arc::new(setup)).await?;
+    let left_out = verdicts.all.iter().filter_map(|verdict| {
+        let table = if verdict.path.is_some() {
+            "plugins"
+        } else {
+            "connections"
+        };
+        Some(Finding {
+            code: "left-out",
+            key: format!("{table}.{}", verdict.name),
+            message: format!("it would not be served: {}", verdict.fault()?),
+        })
+    });
+    let refused = verdicts.refused.as_ref().map(|failure| Finding {
+        code: "not-served",
+        key: "tenants".to_owned(),
+        message: format!("the host would not start: {}", failure.message),
+    });
+    Ok(left_out.chain(refused).collect())
+}

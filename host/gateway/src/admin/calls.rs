@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use toolhost_policy::Secret;
+use toolhost_tools::{Answer as QuestionAnswer, CallOutcome, ProgressSink, Resume};
+
+use super::{Admin, AdminError, Answer};
+use crate::mcp::block;
+
+/// A call that an operator makes through the host that runs. It takes the one call path, for the caller of the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRequest {
+    /// Which tool.
+    pub tool: String,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+    /// Whether a token follows. Without one the caller is the host's development tenant, where it has one.
+    pub has_token: bool,
+    /// The development tenant that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Answers to what the tool asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<CallResume>,
+}
+
+/// A call that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallResume {
+    /// One for each question.
+    pub answers: Vec<CallAnswer>,
+    /// As the question came with it.
+    pub state: String,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallAnswer {
+    /// The question's.
+    pub id: String,
+    /// `accept`, `decline` or `cancel`.
+    pub action: String,
+    /// What was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Value>,
+}
+
+impl From<CallResume> for Resume {
+    fn from(resume: CallResume) -> Self {
+        let answer = |answer: CallAnswer| QuestionAnswer {
+            id: answer.id,
+            action: answer.action,
+            content: answer.content,
+        };
+        Self {
+            answers: resume.answers.into_iter().map(answer).collect(),
+            state: resume.state,
+        }
+    }
+}
+
+/// How far a call came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallEnd {
+    /// It ended well.
+    Complete {
+        /// Blocks as MCP has them.
+        content: Vec<Value>,
+        /// The structured result.
+        structured: Option<Value>,
+    },
+    /// The tool asks first.
+    InputRequired {
+        /// What it asks.
+        questions: Vec<CallQuestion>,
+        /// Goes back with the answers.
+        state: String,
+    },
+}
+
+/// What a tool asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallQuestion {
+    /// Its answer carries it.
+    pub id: String,
+    /// `elicitation` or `sampling`.
+    pub kind: String,
+    /// The parameters of the MCP request of that kind.
+    pub parameters: Value,
+}
+
+impl CallEnd {
+    /// Of what the call path gave.
+    #[must_use]
+    pub fn of(outcome: CallOutcome) -> Self {
+        match outcome {
+            CallOutcome::Complete(output) => {
+                let blocks = output.content.into_iter().map(block);
+                Self::Complete {
+                    content: blocks.map(|block| json!(block)).collect(),
+                    structured: output.structured,
+                }
+            }
+            CallOutcome::InputRequired(required) => Self::InputRequired {
+                questions: required
+                    .requests
+                    .into_iter()
+                    .map(|request| CallQuestion {
+                        id: request.id,
+                        kind: request.kind,
+                        parameters: request.parameters,
+                    })
+                    .collect(),
+                state: required.state,
+            },
+        }
+    }
+}
+
+/// A report of a call on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallProgress {
+    /// How much is done.
+    pub done: f64,
+    /// Of how much, where that is known.
+    pub total: Option<f64>,
+    /// What is being done.
+    pub message: Option<String>,
+}
+
+/// Reports go to whoever asked, a line each. One that cannot keep up misses some.
+#[derive(Debug)]
+pub struct ProgressLines(pub mpsc::Sender<Vec<u8>>);
+
+impl ProgressSink for ProgressLines {
+    fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
+        let progress = CallProgress { done, total, message };
+        if let Ok(line) = serde_json::to_vec(&progress) {
+            let _missed = self.0.try_send(line);
+        }
+    }
+}
+
+impl Admin {
+    pub(super) async fn call(
+        &self,
+        asked: CallRequest,
+        token: Option<Secret>,
+        lines: mpsc::Sender<Vec<u8>>,
+    ) -> Result<Answer, AdminError> {
+        let progress = Arc::new(ProgressLines(lines));
+        Ok(Answer::Called(self.whole()?.call(asked, token, progress).await?))
+    }
+}
