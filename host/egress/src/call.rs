@@ -11,6 +11,7 @@ use toolhost_policy::{
 };
 
 use crate::UpstreamStateError;
+use crate::refusals::Refusals;
 use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 
@@ -32,6 +33,7 @@ pub struct EgressCall {
     ended: Mutex<BTreeSet<ConnectionName>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
+    refusals: Arc<Refusals>,
 }
 
 /// What a call of an adapter is held to.
@@ -57,7 +59,18 @@ impl EgressCall {
             ended: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
+            refusals: Arc::default(),
         }
+    }
+
+    /// The requests of this call that were refused.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// What its tenant has used, where that is counted.
+    pub(crate) fn meter(&self) -> Option<&Arc<TenantMeter>> {
+        self.meter.as_ref()
     }
 
     /// Says that an adapter runs, which serves this connection and names none, and to which operation each of its

@@ -31,6 +31,7 @@ mod explain;
 mod failure;
 mod provided;
 mod quarantine;
+mod refusals;
 mod request;
 pub mod scrub;
 pub mod steps;

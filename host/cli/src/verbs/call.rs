@@ -72,7 +72,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         tokio::pin!(call);
         tokio::select! {
             outcome = &mut call => Ok::<_, anyhow::Error>(outcome?),
-            _ = tokio::signal::ctrl_c() => {
+            _ = wiring::stop_signal() => {
                 cancel.cancel();
                 let outcome = call.await;
                 sandbox.drained().await;

@@ -22,7 +22,7 @@ use crate::looking::{self, Looking};
 use crate::missing::{self, Door};
 use crate::setup::Setup;
 use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Providers, Sources};
-use crate::{output, secret_ref};
+use crate::{open_files, output, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
 /// escape every byte of a string.
@@ -142,13 +142,22 @@ async fn over_http(
         vault: ground.vault().cloned(),
         logins: logins.clone(),
     };
-    let mut gateway =
-        Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
+    let mut gateway = Gateway::switching(tools, tenancy, switching, config)
+        .with_artifacts(sandbox.artifacts())
+        .with_connections(open_files::connections())
+        .with_drain(setup.config.server.drain);
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }
     ground.started(setup).await?;
     if let Some(kept) = &ground.kept {
+        let store = Arc::clone(&ground.store);
+        wiring::watch_writable(
+            gateway.readiness(),
+            kept.data_dir.clone(),
+            store,
+            shutdown.clone(),
+        );
         kept.admin.serve_with(Arc::new(looking));
     }
     let admin = admin_socket(&ground, &shutdown)?;

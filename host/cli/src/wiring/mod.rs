@@ -15,6 +15,7 @@ mod rooms;
 mod signals;
 mod switching;
 mod tenants;
+mod writable;
 
 pub(crate) use callers::{directory, tenancy, token_or_development};
 pub(crate) use credentials::{Providers, Sources, needs_vault, no_credentials, provider};
@@ -26,5 +27,6 @@ pub(crate) use logins::logins;
 pub(crate) use looking::{ask_running, looking};
 pub(crate) use others::follow;
 pub(crate) use rooms::{egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole};
-pub(crate) use signals::shutdown_signal;
+pub(crate) use signals::{shutdown_signal, stop_signal};
 pub(crate) use switching::Choosing;
+pub(crate) use writable::watch_writable;
