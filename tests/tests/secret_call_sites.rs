@@ -354,6 +354,10 @@ fn no_source_of_the_host_prints_or_follows_a_redirect_or_a_proxy() {
 
 /// Who reads the machine's clock beside `UnixTime`, and why: none of them to tell what has expired.
 const CLOCKS: &[(&str, &str)] = &[
+    (
+        "egress/src/steps/response_headers.rs",
+        "a date of an answer is told as seconds from now",
+    ),
     ("policy/src/unix_time.rs", "the one clock"),
     ("sandbox/src/clock.rs", "what a guest is told"),
     ("vault/src/aws/own_identity.rs", "Amazon's SDK takes nothing else"),

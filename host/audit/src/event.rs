@@ -172,6 +172,10 @@ pub struct EgressOutcome {
     pub reflections: u64,
     /// Wall clock, until the head for a streamed response.
     pub duration_us: u64,
+    /// Requests of the call that were refused in the same way or another, of which this one is the last: they have no record of
+    /// their own. Absent where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused_alike: u64,
 }
 
 /// An operator's yes.
@@ -360,4 +364,8 @@ pub struct ChainResumed {
     pub dropped_bytes: u64,
     /// Records that were refused since the one before, and that whoever made them was told of.
     pub refused: u64,
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

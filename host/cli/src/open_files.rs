@@ -13,6 +13,12 @@ pub(crate) fn raise() {
     }
 }
 
+/// Of the files that this process may open, how many client connections may take: a quarter. The rest is for the databases,
+/// the audit chains, the admin socket and outside systems, which connections of nobody must not starve.
+pub(crate) fn connections() -> usize {
+    usize::try_from(allowed() / 4).unwrap_or(usize::MAX)
+}
+
 /// How many it may have now.
 pub(crate) fn allowed() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)

@@ -10,6 +10,7 @@ use toolhost_policy::{
     ConnectionName, Grant, Limits, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
 };
 
+use crate::refusals::Refusals;
 use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 use crate::{HostWork, UpstreamStateError};
@@ -33,6 +34,7 @@ pub struct EgressCall {
     credential_wait: Mutex<Option<u64>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
+    refusals: Arc<Refusals>,
 }
 
 /// What a call of an adapter is held to.
@@ -59,7 +61,18 @@ impl EgressCall {
             credential_wait: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
+            refusals: Arc::default(),
         }
+    }
+
+    /// The requests of this call that were refused.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// What its tenant has used, where that is counted.
+    pub(crate) fn meter(&self) -> Option<&Arc<TenantMeter>> {
+        self.meter.as_ref()
     }
 
     /// Says that an adapter runs, which serves this connection and names none, and to which operation each of its

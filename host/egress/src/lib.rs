@@ -33,6 +33,7 @@ mod failure;
 mod host_work;
 mod provided;
 mod quarantine;
+mod refusals;
 mod request;
 pub mod scrub;
 pub mod steps;

@@ -208,6 +208,15 @@ impl Recorder {
         events.iter().filter_map(outcome).collect()
     }
 
+    pub(crate) fn refused_alike(&self) -> u64 {
+        let events = self.events.lock().unwrap();
+        let refused = |event: &Event| match event {
+            Event::EgressOutcome(outcome) => outcome.refused_alike,
+            _ => 0,
+        };
+        events.iter().map(refused).sum()
+    }
+
     pub(crate) fn text(&self) -> String {
         serde_json::to_string(&*self.events.lock().unwrap()).unwrap()
     }

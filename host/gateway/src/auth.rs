@@ -5,10 +5,11 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use toolhost_identity::{Binding, OwnerId, Principal, TokenError};
+use toolhost_identity::{Binding, OwnerId, Principal, TenantId, TokenError};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{Admitted, AuthError, SessionId, Tenancy};
 
+use crate::door::{ConnectionPlace, no_place};
 use crate::gateway::Doors;
 use crate::peer::PeerAddress;
 use crate::problem::{problem, problem_with};
@@ -51,6 +52,11 @@ impl Caller {
 
     pub(crate) fn owner(&self) -> OwnerId {
         self.admitted.caller.owner()
+    }
+
+    /// The tenant of its token, where that names one.
+    pub(crate) fn home_tenant(&self) -> Option<&TenantId> {
+        self.admitted.caller.home()
     }
 
     /// At the tenant of its own token.
@@ -123,6 +129,17 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
             refusal(&error, &doors.metadata_url)
         }
         Ok(admitted) => {
+            // Taken out: whatever else keeps a request's extensions must not keep its connection's place.
+            let place = request.extensions_mut().remove::<Arc<ConnectionPlace>>();
+            // A request that did not come over a connection, as in a test, takes no place.
+            let served = place.map(|place| place.serve(admitted.caller.home(), &admitted.caller.owner()));
+            let place = match served.transpose() {
+                Ok(place) => place,
+                Err(reason) => return no_place(reason),
+            };
+            if let Some(place) = &place {
+                place.extend(request.extensions_mut());
+            }
             let headers = Arc::new(request.headers().clone());
             // What lies behind this door needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
@@ -131,7 +148,11 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
                 headers,
                 session: None,
             });
-            next.run(request).await
+            let response = next.run(request).await;
+            match place {
+                Some(place) => place.hold(response),
+                None => response,
+            }
         }
     }
 }

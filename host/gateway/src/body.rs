@@ -17,7 +17,9 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("the request body is longer than {0} bytes (server.max_body_bytes)")]
+    #[error(
+        "the request body is longer than {0} bytes: twice [limits] arguments_bytes and 256 KiB; send less, or raise that key"
+    )]
     TooLarge(usize),
     #[error("the request body did not arrive in time")]
     TooSlow,
@@ -29,7 +31,7 @@ impl BodyError {
     pub(crate) fn response(self) -> Response {
         let public = |code| PublicError::new(code, self.to_string());
         match self {
-            Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("server.max_body_bytes")),
+            Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("arguments_bytes")),
             Self::TooSlow => problem_with(StatusCode::REQUEST_TIMEOUT, &public(ErrorCode::Timeout)),
             Self::Broken => problem(&public(ErrorCode::InvalidRequest)),
         }

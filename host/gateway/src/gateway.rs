@@ -1,4 +1,6 @@
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +11,9 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use http::{HeaderValue, header};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolhost_admission::ConnectionBounds;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::Artifacts;
 use toolhost_tenancy::Tenancy;
@@ -18,25 +22,38 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::authenticate;
 use crate::connect::{self, Logins};
+use crate::door::{HttpDoor, Leaving};
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
 
-/// Whether `/ready` says yes. Off until [`Gateway::serve`] begins, and off again when its shutdown does.
+/// Whether `/ready` says yes: while the host serves, which [`Gateway::serve`] begins and its shutdown ends, and as long as what
+/// lasts can be written.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Conditions>);
+
+#[derive(Debug, Default)]
+struct Conditions {
+    serves: AtomicBool,
+    cannot_write: AtomicBool,
+}
 
 impl Readiness {
     /// What `/ready` says from now on.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.0.serves.store(ready, Ordering::Release);
+    }
+
+    /// Whether the store and the audit record can be written.
+    pub fn set_writable(&self, writable: bool) {
+        self.0.cannot_write.store(!writable, Ordering::Release);
     }
 
     /// What it says.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.serves.load(Ordering::Acquire) && !self.0.cannot_write.load(Ordering::Acquire)
     }
 }
 
@@ -73,9 +90,15 @@ pub(crate) struct Doors {
     pub(crate) stop: CancellationToken,
 }
 
+/// Open connections where nothing else is said. Each costs up to the size of a head; a proxy before the host needs far
+/// fewer.
+const MAX_CONNECTIONS: usize = 4096;
+
 /// The doors together.
 pub struct Gateway {
     pub(crate) doors: Arc<Doors>,
+    connections: usize,
+    drain: Duration,
     artifacts: Option<Arc<Artifacts>>,
     logins: Option<Arc<Logins>>,
 }
@@ -125,6 +148,8 @@ impl Gateway {
         };
         Self {
             doors: Arc::new(doors),
+            connections: MAX_CONNECTIONS,
+            drain: Duration::ZERO,
             artifacts: None,
             logins: None,
         }
@@ -148,6 +173,58 @@ impl Gateway {
         }
     }
 
+    /// The same with at most so many open connections: fewer than the files that the process may open, since the store, the
+    /// audit chains and outside systems need some. Never more than 4,096.
+    #[must_use]
+    pub fn with_connections(self, connections: usize) -> Self {
+        Self {
+            connections: connections.min(MAX_CONNECTIONS),
+            ..self
+        }
+    }
+
+    /// The same with a time in which a host that stops says that it is not ready, and still accepts connections.
+    #[must_use]
+    pub fn with_drain(self, drain: Duration) -> Self {
+        Self { drain, ..self }
+    }
+
+    /// Serves the routes over HTTP/1.1 until `shutdown`: then says that it is not ready, and for the drain time goes on,
+    /// with answers that close their connections; then accepts nothing more, ends the streams that wait for nothing in
+    /// particular, lets calls in flight finish for at most `grace`, and returns.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        grace: Duration,
+    ) -> io::Result<()> {
+        let router = self.router_at(Some(listener.local_addr()?));
+        let doors = self.doors;
+        doors.readiness.set(true);
+        let (leaves, until) = (Arc::clone(&doors), shutdown.clone());
+        tokio::spawn(async move {
+            let parking = leaves.keep_parking(&until);
+            tokio::join!(parking, until.cancelled());
+            leaves.readiness.set(false);
+        });
+        let leaving = Leaving {
+            begins: shutdown,
+            drain: self.drain,
+            grace,
+            stop: doors.stop.clone(),
+        };
+        let door = HttpDoor::new(router, ConnectionBounds::new(self.connections), leaving);
+        door.serve(listener, || {
+            doors.readiness.set(false);
+            doors.draining.cancel();
+        })
+        .await;
+        Ok(())
+    }
+
     /// The switch behind `/ready`.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
@@ -162,6 +239,11 @@ impl Gateway {
 
     /// Every route, with its guards.
     pub fn router(&self) -> Router {
+        self.router_at(None)
+    }
+
+    /// The same for a listener at this address.
+    fn router_at(&self, listener: Option<SocketAddr>) -> Router {
         let doors = Arc::clone(&self.doors);
         let guarded = Router::new()
             .route("/api/v1/tools", get(api::list))
@@ -196,7 +278,7 @@ impl Gateway {
                 "/.well-known/oauth-protected-resource/{*resource}",
                 get(discovery::protected_resource),
             );
-        let admitted = Arc::new(Admitted::new(&doors.config));
+        let admitted = Arc::new(Admitted::new(&doors.config, listener));
         guarded
             .merge(open)
             .fallback(async || not_found())

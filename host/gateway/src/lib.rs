@@ -9,6 +9,7 @@
 //! - [`Gateway`]: the doors together, as a router or as a server ([`Gateway::serve`]).
 //! - [`GatewayConfig`]: the public URL, and which hosts and origins are let in.
 //! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `body`: size and time of bodies.
+//! - `door`: connections, which of them gives way (`toolhost-admission` decides), and how a host stops without cutting one.
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
 //!   `rounds` (a call until it is done), `pages` (the list, converted once), `input` (questions to the person), `progress`,
 //!   `stream` (ends with its token), `owned` (whose session), `kept` and `replay` (what a client that was cut off comes back
@@ -28,6 +29,7 @@ mod call;
 mod config;
 pub mod connect;
 mod discovery;
+mod door;
 mod gateway;
 mod health;
 mod lines;
@@ -36,7 +38,6 @@ mod metrics;
 mod peer;
 mod problem;
 mod rebinding;
-mod serve;
 mod sse;
 mod stdio;
 mod switching;

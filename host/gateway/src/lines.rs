@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use rmcp::RoleServer;
-use rmcp::model::{ErrorData, JsonRpcMessage};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use rmcp::transport::async_rw::{DEFAULT_MAX_LINE_LENGTH, JsonRpcMessageCodec, JsonRpcMessageCodecError};
+use rmcp::transport::async_rw::{DEFAULT_MAX_LINE_LENGTH, JsonRpcMessageCodec};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::codec::Decoder;
 
-use crate::mcp::ToolCall;
+use crate::mcp::{Malformed, ToolCall};
 
 /// Read at once, in bytes: as much as a pipe holds.
 const READ: usize = 64 << 10;
@@ -48,8 +47,9 @@ where
         }
     }
 
-    /// The next line with its line break, or `None` at the end. Dropped while it waits, it has lost nothing.
-    async fn line(&mut self) -> io::Result<Option<BytesMut>> {
+    /// The next line with its line break, or what is wrong with one that is too long, or `None` at the end. Dropped while it
+    /// waits, it has lost nothing.
+    async fn line(&mut self) -> io::Result<Option<Result<BytesMut, Malformed>>> {
         loop {
             let new = self.read.get(self.searched..).unwrap_or_default();
             if let Some(at) = memchr::memchr(b'\n', new) {
@@ -59,18 +59,17 @@ where
                     continue;
                 }
                 if line.len() <= DEFAULT_MAX_LINE_LENGTH {
-                    return Ok(Some(line));
+                    return Ok(Some(Ok(line)));
                 }
-                too_long();
-                continue;
+                return Ok(Some(Err(too_long())));
             }
             self.searched = self.read.len();
             if self.discards || self.searched > DEFAULT_MAX_LINE_LENGTH {
-                if !std::mem::replace(&mut self.discards, true) {
-                    too_long();
-                }
                 self.read.clear();
                 self.searched = 0;
+                if !std::mem::replace(&mut self.discards, true) {
+                    return Ok(Some(Err(too_long())));
+                }
             }
             self.read.reserve(READ);
             if self.input.read_buf(&mut self.read).await? == 0 {
@@ -80,11 +79,25 @@ where
     }
 }
 
-fn too_long() {
+impl<R, W> Lines<R, W>
+where
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    /// Answers what is no message. The next line is read after that.
+    fn refuse(&mut self, malformed: &Malformed) {
+        let (output, text) = (Arc::clone(&self.output), malformed.to_json());
+        self.refusal = Some(tokio::spawn(async move {
+            let _gone = write(output, text).await;
+        }));
+    }
+}
+
+fn too_long() -> Malformed {
     tracing::error!(
         bytes = DEFAULT_MAX_LINE_LENGTH,
         "a line on standard input is too long, and is left out"
     );
+    Malformed::too_long(DEFAULT_MAX_LINE_LENGTH)
 }
 
 impl<R, W> Transport<RoleServer> for Lines<R, W>
@@ -108,7 +121,12 @@ where
                 self.refusal = None;
             }
             let mut line = match self.line().await {
-                Ok(line) => line?,
+                Ok(None) => return None,
+                Ok(Some(Ok(line))) => line,
+                Ok(Some(Err(malformed))) => {
+                    self.refuse(&malformed);
+                    continue;
+                }
                 Err(error) => {
                     tracing::error!(%error, "standard input cannot be read");
                     return None;
@@ -120,21 +138,17 @@ where
             if line.trim_ascii().is_empty() {
                 continue;
             }
+            if let Some(malformed) = Malformed::find(&line) {
+                self.refuse(&malformed);
+                continue;
+            }
             match JsonRpcMessageCodec::<RxJsonRpcMessage<RoleServer>>::new().decode(&mut line) {
                 Ok(Some(message)) => return Some(message),
                 // A notification that is none of MCP's.
                 Ok(None) => {}
-                // Nothing that an answer could belong to; a client that sent it back would be answered for ever.
-                Err(JsonRpcMessageCodecError::Serde(error)) if error.is_syntax() || error.is_eof() => {
-                    tracing::debug!(%error, "a line is no JSON");
-                }
                 Err(error) => {
                     tracing::debug!(%error, "a line is no message");
-                    let error = ErrorData::invalid_request("Invalid request", None);
-                    let output = Arc::clone(&self.output);
-                    self.refusal = Some(tokio::spawn(async move {
-                        let _gone = send(output, JsonRpcMessage::error(error, None)).await;
-                    }));
+                    self.refuse(&Malformed::unread());
                 }
             }
         }
@@ -150,7 +164,13 @@ async fn send<W: AsyncWrite + Send + Unpin>(
     output: Arc<Mutex<Option<W>>>,
     message: TxJsonRpcMessage<RoleServer>,
 ) -> io::Result<()> {
-    let mut text = serde_json::to_vec(&message)?;
+    write(output, serde_json::to_vec(&message)?).await
+}
+
+async fn write<W: AsyncWrite + Send + Unpin>(
+    output: Arc<Mutex<Option<W>>>,
+    mut text: Vec<u8>,
+) -> io::Result<()> {
     text.push(b'\n');
     let mut output = output.lock().await;
     let output = output.as_mut().ok_or(io::ErrorKind::NotConnected)?;
@@ -163,7 +183,7 @@ mod tests {
     use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
     use rmcp::transport::Transport;
     use rmcp::transport::async_rw::DEFAULT_MAX_LINE_LENGTH;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 
     use super::Lines;
 
@@ -202,8 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_kind_of_line_is_read_as_the_sdk_reads_it() {
-        let bom = format!("\u{feff}{CALL}");
-        let odd = [CALL, PING, "", "\r", "no json", "{", &bom];
+        let odd = [CALL, PING, "", "\r"];
         let text: String = odd.iter().map(|line| format!("{line}\n")).collect();
         let (seen, answered) = methods(format!("{text}{CALL}\r\n{CALL}")).await;
         assert_eq!(seen, ["tools/call", "ping", "tools/call", "tools/call"]);
@@ -211,18 +230,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn json_that_is_no_message_is_refused_and_the_next_one_read() {
-        let (seen, answered) = methods(format!("[1]\n{PING}\n")).await;
+    async fn a_line_that_is_no_message_is_answered_and_the_next_one_read() {
+        let bom = format!("\u{feff}{CALL}");
+        let odd = ["no json", "{", &bom, "[1]", r#"{"id":1,"method":"ping"}"#];
+        let text: String = odd.iter().map(|line| format!("{line}\n")).collect();
+        let (seen, answered) = methods(format!("{text}{PING}\n")).await;
         assert_eq!(seen, ["ping"]);
-        let answered: serde_json::Value = serde_json::from_str(&answered).unwrap();
-        assert_eq!(answered["error"]["code"], -32600);
+        let answers = answered
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let answers: Vec<_> = answers
+            .map(|answer| (answer["error"]["code"].as_i64(), answer["id"].as_i64()))
+            .collect();
+        let expected = [
+            (Some(-32700), None),
+            (Some(-32700), None),
+            (Some(-32700), None),
+            (Some(-32600), None),
+            (Some(-32600), Some(1)),
+        ];
+        assert_eq!(answers, expected);
     }
 
     #[tokio::test]
     async fn a_line_without_end_is_left_out_and_does_not_grow() {
         let long = "x".repeat(DEFAULT_MAX_LINE_LENGTH + (1 << 20));
         let (theirs, mut lines) = pair();
-        let (_answers, mut client) = tokio::io::split(theirs);
+        let (answers, mut client) = tokio::io::split(theirs);
+        let refusal = tokio::spawn(async move {
+            let mut line = String::new();
+            tokio::io::BufReader::new(answers)
+                .read_line(&mut line)
+                .await
+                .unwrap();
+            line
+        });
         let sent = tokio::spawn(async move {
             for text in [long.as_str(), "\n", CALL, "\n"] {
                 client.write_all(text.as_bytes()).await.unwrap();
@@ -235,6 +277,7 @@ mod tests {
             JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::CallToolRequest(_))
         ));
         assert!(lines.read.capacity() <= 2 * DEFAULT_MAX_LINE_LENGTH);
+        assert!(refusal.await.unwrap().contains("-32600"));
         drop(sent.await.unwrap());
     }
 

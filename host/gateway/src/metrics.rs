@@ -12,16 +12,20 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolhost_admission::ConnectionBounds;
 use toolhost_policy::{ErrorCode, PublicError, Secret};
 use toolhost_tools::CallOutcome;
 
 use crate::call::Door;
+use crate::door::{HttpDoor, Leaving};
 use crate::problem::problem;
 use crate::rebinding::{Admitted, admit};
-use crate::serve::accept;
 
 /// How often histograms are folded; the exporter keeps each sample until then.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Open connections of scrapers. There are one or two; the oldest idle one gives way.
+const MAX_CONNECTIONS: usize = 16;
 
 /// How long a scrape that has begun may take once shutdown has begun.
 const GRACE: Duration = Duration::from_secs(1);
@@ -208,9 +212,19 @@ pub async fn serve_metrics(
             upkeep.run_upkeep();
         }
     };
-    let stop = CancellationToken::new();
+    let leaving = Leaving {
+        begins: shutdown,
+        drain: Duration::ZERO,
+        grace: GRACE,
+        stop: CancellationToken::new(),
+    };
+    let door = HttpDoor::new(
+        router(handle, token),
+        ConnectionBounds::new(MAX_CONNECTIONS),
+        leaving,
+    );
     tokio::select! {
-        () = accept(listener, router(handle, token), &shutdown, || (), &stop, GRACE) => {}
+        () = door.serve(listener, || ()) => {}
         () = folding => {}
     }
     Ok(())

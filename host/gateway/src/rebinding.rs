@@ -3,6 +3,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use toolhost_policy::{ErrorCode, PublicError};
 use url::{Origin, Url};
@@ -15,9 +16,18 @@ use crate::problem::problem;
 #[derive(Debug)]
 pub(crate) struct Admitted {
     scheme: String,
+    /// The public URL's name, which counts without a port too: proxies pass it on in either way (nginx: `$host`,
+    /// `$http_host`).
+    public_host: Option<String>,
     hosts: Vec<(String, Option<u16>)>,
     origins: Vec<Pattern>,
 }
+
+/// The names of this machine for itself, as `Host` has them.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// What a probe asks by the address of a machine, or with HTTP/1.0 and no name at all. The answers say nothing about anybody.
+const PROBES: [&str; 2] = ["/health", "/ready"];
 
 #[derive(Debug)]
 enum Pattern {
@@ -26,7 +36,8 @@ enum Pattern {
 }
 
 impl Admitted {
-    pub(crate) fn new(config: &GatewayConfig) -> Self {
+    /// For the routes of a host that listens at this address.
+    pub(crate) fn new(config: &GatewayConfig, listener: Option<SocketAddr>) -> Self {
         let own = config.public_url.host_str().map(|host| {
             config
                 .public_url
@@ -43,7 +54,12 @@ impl Admitted {
                 ),
             }
         }
-        let mut origins = Vec::new();
+        if let Some(listener) = listener.filter(|listener| listener.ip().is_loopback()) {
+            // A page of another website has its own name there, whatever that name resolves to.
+            hosts.extend(LOOPBACK.map(|name| (name.to_owned(), Some(listener.port()))));
+        }
+        // What the same origin is where a proxy leaves the port out of `Host`.
+        let mut origins = vec![Pattern::Exact(config.public_url.origin())];
         for entry in &config.allowed_origins {
             match pattern(entry) {
                 Some(origin) => origins.push(origin),
@@ -55,6 +71,7 @@ impl Admitted {
         }
         Self {
             scheme: config.public_url.scheme().to_owned(),
+            public_host: config.public_url.host_str().map(str::to_owned),
             hosts,
             origins,
         }
@@ -62,11 +79,10 @@ impl Admitted {
 
     /// Only loopback names, and no web origin at all: for the metrics listener.
     pub(crate) fn loopback() -> Self {
-        let hosts = ["localhost", "127.0.0.1", "[::1]"]
-            .map(|host| (host.to_owned(), None))
-            .to_vec();
+        let hosts = LOOPBACK.map(|host| (host.to_owned(), None)).to_vec();
         Self {
             scheme: "http".into(),
+            public_host: None,
             hosts,
             origins: Vec::new(),
         }
@@ -77,15 +93,17 @@ impl Admitted {
         let refused = |text: &'static str, about: &'static str| {
             Err(PublicError::new(ErrorCode::Forbidden, text).about(about))
         };
-        let Some(host) = host(uri, headers).filter(|host| self.serves(host)) else {
+        let host = host(uri, headers);
+        let served = host.as_ref().filter(|host| self.serves(host));
+        if served.is_none() && !PROBES.contains(&uri.path()) {
             return refused(
                 "this host does not serve that name; add it to server.allowed_hosts",
                 "Host",
             );
-        };
+        }
         match one(headers, &header::ORIGIN) {
             One::None => Ok(()),
-            One::Value(origin) if self.trusts(origin, &host) => Ok(()),
+            One::Value(origin) if self.trusts(origin, served) => Ok(()),
             _ => refused(
                 "this web origin is not let in; add it to server.allowed_origins",
                 "Origin",
@@ -94,20 +112,25 @@ impl Admitted {
     }
 
     fn serves(&self, (name, port): &(String, Option<u16>)) -> bool {
+        if port.is_none() && self.public_host.as_deref() == Some(name) {
+            return true;
+        }
         let port = port.or_else(|| default_port(&self.scheme));
         self.hosts
             .iter()
             .any(|(known, only)| known == name && only.is_none_or(|only| Some(only) == port))
     }
 
-    fn trusts(&self, origin: &str, (name, port): &(String, Option<u16>)) -> bool {
+    fn trusts(&self, origin: &str, host: Option<&(String, Option<u16>)>) -> bool {
         let Some(url) = origin_url(origin) else {
             return false;
         };
         // The page came from the very host it talks to, whose name was checked before.
-        let same = url.scheme() == self.scheme
-            && url.host_str() == Some(name)
-            && url.port_or_known_default() == port.or_else(|| default_port(&self.scheme));
+        let same = host.is_some_and(|(name, port)| {
+            url.scheme() == self.scheme
+                && url.host_str() == Some(name)
+                && url.port_or_known_default() == port.or_else(|| default_port(&self.scheme))
+        });
         same || self.origins.iter().any(|pattern| match pattern {
             Pattern::Exact(known) => *known == url.origin(),
             Pattern::AnyPort(scheme, host) => {
@@ -219,14 +242,18 @@ mod tests {
     use super::Admitted;
     use crate::GatewayConfig;
 
-    fn admitted(public: &str, hosts: &[&str], origins: &[&str]) -> Admitted {
-        Admitted::new(&GatewayConfig {
+    fn config(public: &str, hosts: &[&str], origins: &[&str]) -> GatewayConfig {
+        GatewayConfig {
             public_url: url::Url::parse(public).unwrap(),
             allowed_hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
             max_body_bytes: 1,
             version: "0",
-        })
+        }
+    }
+
+    fn admitted(public: &str, hosts: &[&str], origins: &[&str]) -> Admitted {
+        Admitted::new(&config(public, hosts, origins), None)
     }
 
     fn passes(admitted: &Admitted, hosts: &[&str], origins: &[&str]) -> bool {
@@ -253,13 +280,15 @@ mod tests {
             "LOCALHOST:8080",
             "tools.internal",
             "tools.internal:99",
+            // As a proxy passes it on that leaves the port out.
+            "127.0.0.1",
         ] {
             assert!(passes(&own, &[good], &[]), "{good}");
         }
         for bad in [
             "evil.example",
             "evil.example:8080",
-            "127.0.0.1",
+            "localhost",
             "127.0.0.1:80",
             "localhost.:8080",
             "localhost:8080.evil.example",
@@ -278,6 +307,82 @@ mod tests {
             !passes(&own, &["localhost:8080", "localhost:8080"], &[]),
             "two hosts"
         );
+    }
+
+    #[test]
+    fn a_loopback_listener_is_reached_by_every_name_of_this_machine_at_its_port() {
+        let at = |listener: &str, public: &str| {
+            Admitted::new(&config(public, &[], &[]), Some(listener.parse().unwrap()))
+        };
+        for public in ["http://127.0.0.1:8080/mcp", "https://tools.example.com/mcp"] {
+            let own = at("127.0.0.1:8080", public);
+            for good in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"] {
+                assert!(passes(&own, &[good], &[]), "{good}");
+            }
+            for bad in [
+                "localhost:8081",
+                "localhost",
+                "localhost.:8080",
+                "evil.test:8080",
+                "evil.test",
+                "[::2]:8080",
+            ] {
+                assert!(!passes(&own, &[bad], &[]), "{bad}");
+            }
+            assert!(!passes(&own, &["localhost:8080"], &["http://evil.test"]));
+        }
+        assert!(passes(
+            &at("[::1]:8080", "http://[::1]:8080/mcp"),
+            &["localhost:8080"],
+            &[]
+        ));
+        let public = at("192.0.2.1:8080", "https://tools.example.com/mcp");
+        assert!(
+            !passes(&public, &["localhost:8080"], &[]),
+            "not a listener of this machine alone"
+        );
+    }
+
+    #[test]
+    fn a_public_url_with_a_port_is_met_with_the_port_and_without() {
+        let own = admitted("https://tools.example.com:8443/mcp", &[], &[]);
+        let origin = &["https://tools.example.com:8443"];
+        for host in ["tools.example.com:8443", "tools.example.com"] {
+            assert!(
+                passes(&own, &[host], &[]) && passes(&own, &[host], origin),
+                "{host}"
+            );
+        }
+        assert!(!passes(&own, &["tools.example.com:9443"], &[]));
+        assert!(!passes(
+            &own,
+            &["tools.example.com"],
+            &["https://tools.example.com:9443"]
+        ));
+    }
+
+    #[test]
+    fn a_probe_by_address_is_answered_and_a_page_is_not() {
+        let own = admitted("https://tools.example.com/mcp", &[], &[]);
+        let get = |path: &str, host: Option<&str>, origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("host", host), ("origin", origin)] {
+                if let Some(value) = value {
+                    headers.append(name, HeaderValue::from_str(value).unwrap());
+                }
+            }
+            own.check(&path.parse().unwrap(), &headers).is_ok()
+        };
+        for path in ["/health", "/ready"] {
+            assert!(
+                get(path, Some("10.0.0.7:8080"), None) && get(path, None, None),
+                "{path}"
+            );
+            assert!(!get(path, Some("evil.test"), Some("http://evil.test")), "{path}");
+        }
+        for path in ["/mcp", "/health/", "/api/v1/openapi.json", "/"] {
+            assert!(!get(path, Some("10.0.0.7:8080"), None), "{path}");
+        }
     }
 
     #[test]

@@ -17,8 +17,9 @@ const RETRY_MS: u32 = 3_000;
 /// nginx, and those who copied it, hold a stream back without this.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What says nothing, and keeps the connection.
-pub(crate) const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// What says nothing, and keeps the connection. An empty line after it would end an event: clients in Python (httpx-sse) that
+/// have seen an id before take that for an event of empty data.
+pub(crate) const COMMENT: Bytes = Bytes::from_static(b":\n");
 
 /// One event. `data` is JSON on one line.
 pub(crate) fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Bytes {
@@ -77,6 +78,11 @@ pub(crate) fn stream(body: Body) -> Response {
     );
     headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
     response
+}
+
+/// Whether an answer is a stream.
+pub(crate) fn is_stream(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"))
 }
 
 #[cfg(test)]

@@ -173,6 +173,6 @@ async fn a_body_that_is_too_long_is_refused_on_both_doors() {
     for request in [mcp, api] {
         let answer = host.send(request).await;
         assert_eq!(answer.status, 413);
-        assert_eq!(answer.json()["param"], "server.max_body_bytes");
+        assert_eq!(answer.json()["param"], "arguments_bytes");
     }
 }

@@ -1,14 +1,15 @@
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use toolhost_identity::OwnerId;
+use toolhost_admission::{GivesWay, Shares};
+use toolhost_identity::{OwnerId, TenantId};
 
 use crate::{Clock, SystemClock};
 
-/// How many sessions there may be at once. One has about 300 bytes.
-pub const MAX_SESSIONS: usize = 10_000;
-/// How many of them may be one owner's, so that nobody can take them all.
+/// How many sessions there may be in the process at once. An MCP session is two tasks with their channels, 70 KB, so that
+/// these are 140 MB. One that gives way comes back with its next request, where sessions last.
+pub const MAX_SESSIONS: usize = 2_000;
+/// How many of them may be one owner's.
 pub const MAX_SESSIONS_PER_OWNER: usize = 100;
 /// How long a session lasts without a request, in seconds.
 pub const SESSION_IDLE: u64 = 30 * 60;
@@ -20,8 +21,8 @@ const MAX_ID: usize = 128;
 /// Why a session is not bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// Too many, of all owners or of this one.
-    #[error("there are too many sessions; end one or wait")]
+    /// Too many, of all owners or of this one; [`SessionOwners::gives_way`] says which makes room.
+    #[error("there are too many sessions in use; end one or wait")]
     Full,
     /// The id is empty, too long, or taken: only the host makes ids (T27).
     #[error("the session id cannot be used")]
@@ -30,6 +31,7 @@ pub enum SessionError {
 
 #[derive(Debug)]
 struct Session {
+    tenant: Option<TenantId>,
     owner: OwnerId,
     used_at: u64,
 }
@@ -37,52 +39,40 @@ struct Session {
 #[derive(Debug, Default)]
 struct Bound {
     by_id: HashMap<Box<str>, Session>,
-    /// How many each owner has.
-    owned: HashMap<OwnerId, usize>,
+    shares: Shares<Option<TenantId>, OwnerId>,
     swept_at: u64,
 }
 
 impl Bound {
-    fn of(&self, owner: &OwnerId) -> usize {
-        self.owned.get(owner).copied().unwrap_or(0)
+    fn is_full_for(&self, tenant: &Option<TenantId>, owner: &OwnerId) -> bool {
+        self.by_id.len() >= MAX_SESSIONS || self.shares.of_caller(tenant, owner) >= MAX_SESSIONS_PER_OWNER
     }
 
-    fn is_full_for(&self, owner: &OwnerId) -> bool {
-        self.by_id.len() >= MAX_SESSIONS || self.of(owner) >= MAX_SESSIONS_PER_OWNER
-    }
-
-    fn insert(&mut self, id: &str, owner: OwnerId, now: u64) {
-        *self.owned.entry(owner).or_default() += 1;
-        let session = Session { owner, used_at: now };
+    fn insert(&mut self, id: &str, tenant: Option<TenantId>, owner: OwnerId, now: u64) {
+        self.shares.add(&tenant, &owner);
+        let session = Session {
+            tenant,
+            owner,
+            used_at: now,
+        };
         self.by_id.insert(id.into(), session);
     }
 
     fn remove(&mut self, id: &str) {
-        if let Some(Session { owner, .. }) = self.by_id.remove(id) {
-            self.one_less(owner);
-        }
-    }
-
-    fn one_less(&mut self, owner: OwnerId) {
-        if let Entry::Occupied(mut count) = self.owned.entry(owner) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
+        if let Some(session) = self.by_id.remove(id) {
+            self.shares.remove(&session.tenant, &session.owner);
         }
     }
 
     /// Looks through all for those that are idle: once in a while, and at most once a second where there is no room.
-    fn sweep(&mut self, now: u64, owner: &OwnerId) {
+    fn sweep(&mut self, now: u64, tenant: &Option<TenantId>, owner: &OwnerId) {
         let since = now.saturating_sub(self.swept_at);
-        if since < SWEEP_AFTER && (since == 0 || !self.is_full_for(owner)) {
+        if since < SWEEP_AFTER && (since == 0 || !self.is_full_for(tenant, owner)) {
             return;
         }
         self.swept_at = now;
-        let idle = self.by_id.extract_if(|_, session| is_idle(session, now));
-        let idle: Vec<_> = idle.map(|(_, session)| session.owner).collect();
-        for owner in idle {
-            self.one_less(owner);
+        for (_, session) in self.by_id.extract_if(|_, session| is_idle(session, now)) {
+            self.shares.remove(&session.tenant, &session.owner);
         }
     }
 }
@@ -118,17 +108,18 @@ impl SessionOwners {
         }
     }
 
-    /// Gives a session that the host has just made to its owner.
+    /// Gives a session that the host has just made to its owner, a caller of this home tenant.
     ///
     /// # Errors
     /// There are too many, or the id is taken, by whomever.
-    pub fn bind(&self, id: &str, owner: OwnerId) -> Result<(), SessionError> {
+    pub fn bind(&self, id: &str, home: Option<&TenantId>, owner: OwnerId) -> Result<(), SessionError> {
         if id.is_empty() || id.len() > MAX_ID {
             return Err(SessionError::Id);
         }
         let now = self.clock.elapsed();
+        let tenant = home.cloned();
         let mut sessions = self.lock();
-        sessions.sweep(now, &owner);
+        sessions.sweep(now, &tenant, &owner);
         if sessions
             .by_id
             .get(id)
@@ -137,11 +128,39 @@ impl SessionOwners {
             return Err(SessionError::Id);
         }
         sessions.remove(id);
-        if sessions.is_full_for(&owner) {
+        if sessions.is_full_for(&tenant, &owner) {
             return Err(SessionError::Full);
         }
-        sessions.insert(id, owner, now);
+        sessions.insert(id, tenant, owner, now);
         Ok(())
+    }
+
+    /// The session that gives way to one more of this owner's, where there is no room for it: the longest idle of the owner's
+    /// own, where it has all that one owner may have; else the longest idle by the rule of [`Shares::gives_way`], so that no
+    /// tenant is refused for another one's. None of those in `busy`, which have a request under way.
+    #[must_use]
+    pub fn gives_way(
+        &self,
+        home: Option<&TenantId>,
+        owner: &OwnerId,
+        busy: &HashSet<Box<str>>,
+    ) -> Option<Box<str>> {
+        let tenant = home.cloned();
+        let sessions = self.lock();
+        let whose = if sessions.shares.of_caller(&tenant, owner) >= MAX_SESSIONS_PER_OWNER {
+            GivesWay::Own
+        } else {
+            sessions.shares.gives_way(&tenant, owner)?
+        };
+        let (tenant, owner) = match whose {
+            GivesWay::Own => (tenant, *owner),
+            GivesWay::Other(tenant, owner) => (tenant, owner),
+        };
+        let of_owner = sessions.by_id.iter().filter(|(id, session)| {
+            session.owner == owner && session.tenant == tenant && !busy.contains(*id)
+        });
+        let longest_idle = of_owner.min_by_key(|(_, session)| session.used_at);
+        longest_idle.map(|(id, _)| id.clone())
     }
 
     /// Whether the session is this owner's, and a use of it if so. `false` for an unknown one, an idle one and another's

@@ -9,15 +9,16 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use support::town::{Town, space};
 use toolhost_identity::Principal;
-use toolhost_store::{Scan, Space, Store, Table};
+use toolhost_store::{Key, Scan, Space, Store, Table};
 use toolhost_tenancy::{
     ChoiceError, EventReader, Happened, MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION,
-    MAX_SESSION_EVENT_BYTES, Reach, SESSION_IDLE, SessionId, SessionLog,
+    MAX_EVENTS_PER_TENANT_BYTES, MAX_SESSION_EVENT_BYTES, Reach, SESSION_IDLE, SessionId, SessionLog,
 };
 
 async fn begun(town: &Town, principal: &Arc<Principal>) -> (SessionId, SessionLog) {
@@ -195,6 +196,106 @@ async fn what_is_kept_is_bounded_and_what_is_gone_is_said() {
         log.keep_client(&vec![0; MAX_CLIENT_BYTES + 1]).await.unwrap_err(),
         ChoiceError::TooLong
     );
+}
+
+/// The counts of a tenant's events, in bytes, as the store has them.
+async fn counts(town: &Town) -> Vec<(Key, u64)> {
+    let scan = Scan::group(Table::SessionEvent, &[b"counts"]);
+    let page = town
+        .store
+        .scan(&Space::Tenant(space("acme")), &scan)
+        .await
+        .unwrap();
+    let count = |found: toolhost_store::Found| {
+        let bytes = found.record.value.as_slice().try_into().unwrap();
+        (found.key, u64::from_be_bytes(bytes))
+    };
+    page.found.into_iter().map(count).collect()
+}
+
+async fn counted(town: &Town) -> u64 {
+    counts(town).await.iter().map(|(_, bytes)| bytes).sum()
+}
+
+#[tokio::test]
+async fn every_write_counts_what_is_kept_on_all_hosts_together() {
+    let town = Town::new(Reach::Tree).await;
+    let olga = town.owner().await.principal;
+    let (neighbour, _) = town.neighbour(Some(500));
+    let mut ids = vec![];
+    for n in 0..20_u8 {
+        let (id, here) = begun(&town, &olga).await;
+        let there = neighbour.log(&id, &olga).await.unwrap();
+        let event = vec![n; 1_000];
+        let (one, other) = futures::join!(here.append("", &event), there.append("", &event));
+        assert!(one.is_ok() && other.is_ok());
+        ids.push(id);
+    }
+    let all = counted(&town).await;
+    assert!((40_000..60_000).contains(&all), "{all}");
+    for id in ids {
+        town.sessions.end(&id, &olga).await.unwrap();
+    }
+    assert_eq!((counted(&town).await, records(&town).await), (0, 0));
+}
+
+#[tokio::test]
+async fn an_event_that_would_go_past_the_tenants_bound_takes_the_place_of_those_of_silent_sessions() {
+    let town = Town::new(Reach::Tree).await;
+    let olga = town.owner().await.principal;
+    let acme = Space::Tenant(space("acme"));
+    let large = vec![b'x'; 200 << 10];
+    // Until two sessions are counted in one place.
+    let mut by_part: HashMap<Key, SessionLog> = HashMap::new();
+    let (silent, log, part) = loop {
+        let before = counts(&town).await;
+        let (_, log) = begun(&town, &olga).await;
+        log.append("", &large).await.unwrap();
+        town.clock.pass(1);
+        let after = counts(&town).await;
+        let changed = after.into_iter().find(|count| !before.contains(count)).unwrap();
+        if let Some(silent) = by_part.insert(changed.0.clone(), log.clone()) {
+            break (silent, log, changed.0);
+        }
+    };
+    let bound = MAX_EVENTS_PER_TENANT_BYTES / 16;
+    let fill = async |bytes: u64| {
+        let value = bytes.to_be_bytes().to_vec();
+        town.store.put(&acme, &part, value).await.unwrap();
+    };
+    let of_part = async || {
+        counts(&town)
+            .await
+            .into_iter()
+            .find(|count| count.0 == part)
+            .unwrap()
+            .1
+    };
+    let mut reader = silent.from_start().await.unwrap();
+    fill(bound - 1_000).await;
+    log.append("", &large).await.unwrap();
+    assert!(of_part().await <= bound);
+    assert!(
+        matches!(now(&mut reader).await, Happened::Lost(_)),
+        "the silent one's went"
+    );
+    assert_eq!(
+        log.from_start()
+            .await
+            .unwrap()
+            .ready()
+            .await
+            .unwrap()
+            .map(|event| text(&event).len()),
+        Some(large.len())
+    );
+    // Where nothing can go, nothing is written.
+    fill(bound - 1_000).await;
+    assert_eq!(
+        log.append("", &vec![0; 4_000]).await.unwrap_err(),
+        ChoiceError::EventsFull
+    );
+    assert_eq!(of_part().await, bound - 1_000);
 }
 
 /// A place after the last event is none: the store is older than what the reader saw.

@@ -55,4 +55,4 @@ pub use prepared::PreparedPlugin;
 pub use refusals::Refusals;
 pub use shelf::ToolPage;
 pub use status::{LEFT_OUT, PluginState, PluginStatus, PluginStatuses};
-pub use toolhost_sandbox::ProgressSink;
+pub use toolhost_sandbox::{GuestLog, ProgressSink};

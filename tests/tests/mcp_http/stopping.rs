@@ -37,6 +37,30 @@ async fn on_sigterm_calls_in_flight_finish_and_the_host_exits_with_0() {
     assert_eq!(status.code(), Some(0), "{}", world.host.log());
 }
 
+/// A terminal that is closed, a supervisor that sends two signals, and one that wants logs opened anew.
+#[tokio::test]
+async fn no_other_signal_cuts_a_call() {
+    use rustix::process::Signal;
+    let mut world = World::start().await;
+    world.host.signal(Signal::USR1);
+    world.host.signal(Signal::PIPE);
+    let call = mcp::modern(world.url(), invoices(SLOW), json!({})).bearer_auth(world.token("acme"));
+    let in_flight = tokio::spawn(async move { mcp::answer(call.send().await.unwrap()).await });
+    world.billing.asked(1).await;
+    for signal in [Signal::HUP, Signal::USR2, Signal::QUIT, Signal::HUP] {
+        world.host.signal(signal);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let answer = in_flight.await.unwrap();
+    assert_eq!(
+        answer["result"]["structuredContent"]["invoices"],
+        json!([invoice("acme")]),
+        "{answer}"
+    );
+    let status = world.host.ended(Duration::from_secs(5)).await;
+    assert_eq!(status.code(), Some(0), "{}", world.host.log());
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_a_host_that_waits_for_a_call() {
     let mut world = World::start().await;

@@ -20,14 +20,17 @@ impl Default for ChainSettings {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
-            open_chains: LEAST_OPEN,
+            open_chains: DEFAULT_OPEN,
             on_failure: OnFailure::Refuse,
         }
     }
 }
 
-/// Chains that are open at once where the process may have few files: as many as the store keeps open.
-const LEAST_OPEN: usize = 256;
+/// Chains that are open at once where nothing else is said: as many as the store keeps open.
+const DEFAULT_OPEN: usize = 256;
+
+/// Chains that are open at once where the process may have few files.
+const FEWEST_OPEN: usize = 8;
 
 /// Chains that are open at once at most: of those tenants that call within minutes of each other, which are fewer than there
 /// are. Each takes some kilobytes of memory.
@@ -41,7 +44,7 @@ impl ChainSettings {
     #[must_use]
     pub fn fitting(files: u64) -> usize {
         let fitting = usize::try_from(files / FILES_A_CHAIN).unwrap_or(usize::MAX);
-        fitting.clamp(LEAST_OPEN, MOST_OPEN)
+        fitting.clamp(FEWEST_OPEN, MOST_OPEN)
     }
 }
 

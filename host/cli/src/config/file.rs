@@ -65,6 +65,8 @@ pub(super) struct Server {
     pub(super) allowed_origins: Vec<Spanned<String>>,
     /// Seconds.
     pub(super) grace: Option<Spanned<u64>>,
+    /// Seconds.
+    pub(super) drain: Option<Spanned<u64>>,
     pub(super) slots: Option<Spanned<u32>>,
 }
 

@@ -189,6 +189,8 @@ pub(crate) struct Server {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) grace: Duration,
+    /// How long a host that stops says so and still accepts connections.
+    pub(crate) drain: Duration,
     /// Calls at once.
     pub(crate) slots: u32,
 }
@@ -204,6 +206,8 @@ impl Default for Server {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             grace: DEFAULT_GRACE,
+            // Without a balancer nobody looks at `/ready`, and whoever stops a host waits for it.
+            drain: Duration::ZERO,
             slots: DEFAULT_SLOTS,
         }
     }

@@ -19,11 +19,8 @@ const MAX_SLOTS: u32 = 4_096;
 pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, ConfigError> {
     let defaults = Server::default();
     let public_url = raw.public_url.map(|url| self_url(source, &url)).transpose()?;
-    let grace = match raw.grace {
-        None => DEFAULT_GRACE,
-        Some(seconds) if *seconds.get_ref() <= MAX_GRACE => Duration::from_secs(seconds.into_inner()),
-        Some(seconds) => return Err(source.at(&seconds, "server.grace", "is more than 3600 seconds")),
-    };
+    let grace = seconds(source, "server.grace", raw.grace)?.unwrap_or(DEFAULT_GRACE);
+    let drain = seconds(source, "server.drain", raw.drain)?.unwrap_or(defaults.drain);
     let slots = match raw.slots {
         None => defaults.slots,
         Some(slots) if (1..=MAX_SLOTS).contains(slots.get_ref()) => slots.into_inner(),
@@ -65,6 +62,7 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
             })
             .collect::<Result<_, _>>()?,
         grace,
+        drain,
         slots,
     })
 }
@@ -82,6 +80,19 @@ fn allowed(
     }
     let why = format!("{:?} is not {what}", entry.get_ref());
     Err(source.at(&entry, key, why))
+}
+
+fn seconds(
+    source: &Source<'_>,
+    key: &str,
+    raw: Option<Spanned<u64>>,
+) -> Result<Option<Duration>, ConfigError> {
+    match raw {
+        Some(seconds) if *seconds.get_ref() > MAX_GRACE => {
+            Err(source.at(&seconds, key, format!("is more than {MAX_GRACE} seconds")))
+        }
+        raw => Ok(raw.map(|seconds| Duration::from_secs(seconds.into_inner()))),
+    }
 }
 
 fn address(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::HeaderMap;
 use toolhost_gateway::admin::{
-    AdminError, CallEnd, CallRequest, ExplainRequest, Explained, ProgressLines, Serving, Tested, UserName,
+    AdminError, CallEnd, CallLines, CallRequest, ExplainRequest, Explained, Serving, Tested, UserName,
 };
 use toolhost_gateway::connect::{LoginLink, Logins};
 use toolhost_identity::Binding;
@@ -118,7 +118,7 @@ impl Serving for Looking {
         &self,
         asked: CallRequest,
         token: Option<Secret>,
-        progress: Arc<ProgressLines>,
+        lines: Arc<CallLines>,
     ) -> Result<CallEnd, AdminError> {
         let Some(calls) = &self.calls else {
             let why = "no host serves here".to_owned();
@@ -151,7 +151,8 @@ impl Serving for Looking {
         }
         calls.authority.presents(&binding, &admitted.presented);
         let options = CallOptions {
-            progress: Some(progress),
+            log: Some(Arc::clone(&lines) as _),
+            progress: Some(lines),
             resume: asked.resume.map(Into::into),
             // Whoever calls by hand is asked; there is no model to ask.
             client: ClientCapabilities {

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, Show, head};
 use crate::reach::Reach;
 use crate::screen;
-use crate::wiring::read_capped;
+use crate::wiring::{read_capped, stop_signal};
 
 /// How often a chain that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -65,6 +65,8 @@ pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Resul
 /// The records are JSON lines, whatever format is asked for.
 async fn tail(reach: &Reach, chain: &Chain, lines: usize, follow: bool) -> anyhow::Result<()> {
     let mut tail = Tail::open(&reach.audit_root(), chain, lines)?;
+    let stop = stop_signal();
+    tokio::pin!(stop);
     loop {
         for line in tail.next_lines()? {
             screen::write_bytes(format!("{line}\n").as_bytes())?;
@@ -74,7 +76,7 @@ async fn tail(reach: &Reach, chain: &Chain, lines: usize, follow: bool) -> anyho
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut stop => return Ok(()),
         }
     }
 }

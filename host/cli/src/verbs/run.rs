@@ -22,7 +22,7 @@ use crate::missing::{self, Door};
 use crate::plugins::{self, Answers, Candidate, Patience, Pending, ServedGrants};
 use crate::setup::Setup;
 use crate::wiring::{self, Choosing, Doors, Ground, Providers, Sources};
-use crate::{output, screen, secret_ref};
+use crate::{open_files, output, screen, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
 /// escape every byte of a string.
@@ -98,7 +98,10 @@ async fn over_http(
         .map(tokio::net::TcpListener::local_addr)
         .transpose()?;
     let asking = Arc::new(AtomicBool::new(false));
-    let shutdown = wiring::shutdown_signal(Arc::clone(&asking), setup.config.server.grace)?;
+    let shutdown = {
+        let server = &setup.config.server;
+        wiring::shutdown_signal(Arc::clone(&asking), server.drain.saturating_add(server.grace))?
+    };
     if let Some(listener) = metrics {
         let handle = record_metrics().context("metrics cannot be recorded")?;
         let token = setup.config.server.metrics_token.as_ref();
@@ -162,13 +165,22 @@ async fn over_http(
             authority: presented,
         }),
     };
-    let mut gateway =
-        Gateway::switching(tools, tenancy, switching, config).with_artifacts(sandbox.artifacts());
+    let mut gateway = Gateway::switching(tools, tenancy, switching, config)
+        .with_artifacts(sandbox.artifacts())
+        .with_connections(open_files::connections())
+        .with_drain(setup.config.server.drain);
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }
     ground.started(setup).await?;
     if let Some(kept) = &ground.kept {
+        let store = Arc::clone(&ground.store);
+        wiring::watch_writable(
+            gateway.readiness(),
+            kept.data_dir.clone(),
+            store,
+            shutdown.clone(),
+        );
         kept.admin.serve_with(Arc::new(looking));
     }
     let admin = admin_socket(&ground, &shutdown)?;

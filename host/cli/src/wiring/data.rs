@@ -176,7 +176,7 @@ impl Taken {
         let (from, _) = server(&settings, master).await?;
         let keyring = Arc::new(Keyring::open(dir.path(), other)?);
         let opened = tokio::task::spawn_blocking(move || {
-            SledStore::open_unfinished(dir, keyring, EmbeddedSettings::default())
+            SledStore::open_unfinished(dir, keyring, EmbeddedSettings::fitting(open_files::allowed()))
         });
         let to = opened.await??;
         Ok(migrate(&from, &to).await?)
@@ -196,7 +196,10 @@ impl Taken {
         }
         let (data_dir, master_key) = (self.dir.path().to_owned(), self.master_key);
         let keyring = Arc::new(keyring(&data_dir, self.master)?);
-        let (keys, settings) = (Arc::clone(&keyring), EmbeddedSettings::default());
+        let (keys, settings) = (
+            Arc::clone(&keyring),
+            EmbeddedSettings::fitting(open_files::allowed()),
+        );
         let (store, restored) = SledStore::restore(self.dir, keys, settings, from, &Which::All).await?;
         let opened = Opened {
             data_dir,
@@ -298,7 +301,9 @@ pub(crate) fn has_embedded(dir: &Path) -> bool {
 async fn embedded(dir: DataDir, master: MasterKey) -> anyhow::Result<(SledStore, Arc<Keyring>)> {
     let keyring = Arc::new(keyring(dir.path(), master)?);
     let keys = Arc::clone(&keyring);
-    let opened = tokio::task::spawn_blocking(move || SledStore::open(dir, keys, EmbeddedSettings::default()));
+    let opened = tokio::task::spawn_blocking(move || {
+        SledStore::open(dir, keys, EmbeddedSettings::fitting(open_files::allowed()))
+    });
     Ok((opened.await??, keyring))
 }
 

@@ -15,6 +15,7 @@ mod rooms;
 mod signals;
 mod switching;
 mod tenants;
+mod writable;
 
 pub(crate) use callers::{directory, tenancy, token_or_development};
 pub(crate) use credentials::{Providers, Sources, needs_vault, no_credentials, provider};
@@ -28,5 +29,6 @@ pub(crate) use others::follow;
 pub(crate) use rooms::{
     Plugins, egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole,
 };
-pub(crate) use signals::shutdown_signal;
+pub(crate) use signals::{shutdown_signal, stop_signal};
 pub(crate) use switching::Choosing;
+pub(crate) use writable::watch_writable;

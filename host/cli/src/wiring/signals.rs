@@ -2,16 +2,59 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
+/// The signals that end a process unless it handles them, and that people, terminals and supervisors send.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// A terminal is closed; from a supervisor: read the configuration again, which is a restart here.
+    hang_up: Signal,
+    quit: Signal,
+    /// Sent to programs that open their logs anew. This one has none to open.
+    user: (Signal, Signal),
+}
+
+impl Signals {
+    fn handle() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+            user: (
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ),
+        })
+    }
+
+    /// The next signal to stop; its name, and whether a second one of its kind means at once.
+    async fn next(&mut self) -> (&'static str, bool) {
+        loop {
+            let ignored = tokio::select! {
+                _ = self.terminate.recv() => return ("SIGTERM", true),
+                _ = self.interrupt.recv() => return ("SIGINT", true),
+                // A supervisor may send this one with another, and a terminal sends it to whatever runs in it.
+                _ = self.hang_up.recv() => return ("SIGHUP", false),
+                _ = self.quit.recv() => return ("SIGQUIT", false),
+                _ = self.user.0.recv() => "SIGUSR1",
+                _ = self.user.1.recv() => "SIGUSR2",
+            };
+            tracing::info!(signal = ignored, "a signal that means nothing here");
+        }
+    }
+}
+
 /// After the grace period: what ends by itself then, records of calls that were cut and the store's last writes, has so long.
 const AFTER_GRACE: Duration = Duration::from_secs(2);
 
-/// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once: whoever sends it does not want to
-/// wait for calls in flight. While `asking` is set, a person is at the question what to grant, and a signal is a no.
+/// A token that SIGTERM, SIGINT, SIGHUP or SIGQUIT cancels. A second SIGTERM or SIGINT ends the process at once: whoever
+/// sends it does not want to wait for calls in flight. No other signal cuts a call. While `asking` is set, a person is at
+/// the question what to grant, and a signal is a no.
 ///
 /// The process ends `grace` and [`AFTER_GRACE`] after the first signal, whatever runs in it. A thread of its own waits for
 /// signals: one of the doors could be held up by what it serves.
@@ -44,27 +87,28 @@ fn watch(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut terminate, mut interrupt) = {
+    let mut signals = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        Signals::handle()?
     };
     let watching = async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
-        };
-        let name = next().await;
+        let (name, _) = signals.next().await;
         if asking.load(Ordering::Acquire) {
             return exit(Exit::Refused);
         }
         tracing::info!(
             signal = name,
-            "stopping; calls in flight may finish, a second signal ends them"
+            "stopping; calls in flight may finish, a second SIGTERM or SIGINT ends them"
         );
         token.cancel();
-        match tokio::time::timeout(within, next()).await {
+        let second = async {
+            loop {
+                if let (name, true) = signals.next().await {
+                    return name;
+                }
+            }
+        };
+        match tokio::time::timeout(within, second).await {
             Ok(name) => tracing::warn!(signal = name, "stopping at once"),
             Err(_) => tracing::error!("something still runs after the grace period; stopping at once"),
         }
@@ -73,6 +117,15 @@ fn watch(
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || runtime.block_on(watching))?;
+    Ok(())
+}
+
+/// Waits for a signal to stop, in a verb that ends by itself.
+///
+/// # Errors
+/// The handlers cannot be installed.
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
+    Signals::handle()?.next().await;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use toolhost_identity::{TenantId, TenantSpace};
@@ -233,8 +233,7 @@ fn after(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord, Verdi
 
 /// Unix seconds, for people: nothing is decided by them.
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    toolhost_policy::UnixTime::now().known().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use toolhost_audit::{EgressOutcome, Event, Sink, SinkError, Who};
-use toolhost_policy::Method;
+use toolhost_policy::{Method, TenantMeter};
 
+use crate::refusals::Refusals;
 use crate::{EgressCall, EgressFailure, GuestRequest};
 
 /// How much of what a guest wrote is recorded of a request that matched nothing.
@@ -18,6 +19,8 @@ pub struct Outcome {
     started: Instant,
     is_recorded: bool,
     is_optional: bool,
+    refusals: Arc<Refusals>,
+    meter: Option<Arc<TenantMeter>>,
 }
 
 impl Outcome {
@@ -44,6 +47,7 @@ impl Outcome {
             response_bytes: 0,
             reflections: 0,
             duration_us: 0,
+            refused_alike: 0,
         };
         let is_optional = call.may_go_unrecorded(&*sink, &event.method);
         Self {
@@ -52,6 +56,8 @@ impl Outcome {
             event,
             started: Instant::now(),
             is_recorded: false,
+            refusals: Arc::clone(call.refusals()),
+            meter: call.meter().cloned(),
         }
     }
 
@@ -114,6 +120,15 @@ impl Outcome {
             metrics::counter!("toolhost_egress_reflections_total", "connection" => connection)
                 .increment(self.event.reflections);
         }
+        // Where it would have gone was not known: nothing else is recorded of it.
+        let is_refusal =
+            self.event.address.is_none() && !self.event.sent && self.event.outcome != "cancelled";
+        if is_refusal && self.refusals.leaves_out(&self.sink, &self.event) {
+            return Ok(());
+        }
+        if let Some(meter) = &self.meter {
+            meter.record(Instant::now());
+        }
         // What is dropped cannot wait, and an outcome has no need to: it is not synced.
         let recorded = self.sink.record_now(&Event::EgressOutcome(self.event.clone()));
         match recorded {
@@ -143,6 +158,7 @@ mod tests {
 
     use super::Outcome;
     use crate::EgressFailure;
+    use crate::refusals::MAX_REFUSALS_RECORDED;
     use crate::testing::{Recorder, call, get, grant_of};
 
     fn begin(recorder: &Arc<Recorder>) -> Outcome {
@@ -154,6 +170,25 @@ mod tests {
             &call(grant_of("billing", "https://h.example", |_| {})),
             &request,
         )
+    }
+
+    #[test]
+    fn refused_requests_of_a_call_are_recorded_one_by_one_and_then_together() {
+        let recorder = Arc::new(Recorder::default());
+        let call = call(grant_of("billing", "https://h.example", |_| {}));
+        for _ in 0..131 {
+            let outcome = Outcome::begin(recorder.clone(), &call, &get("/v1/invoices"));
+            outcome.finish(Some(&EgressFailure::denied("no")), true).unwrap();
+        }
+        assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED);
+        // One that goes out is recorded in any case.
+        let mut sent = Outcome::begin(recorder.clone(), &call, &get("/v1/invoices"));
+        sent.sending();
+        sent.finish(None, true).unwrap();
+        assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED + 1);
+        drop(call);
+        assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED + 2);
+        assert_eq!(recorder.refused_alike(), 131 - MAX_REFUSALS_RECORDED);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use toolhost_policy::Secret;
-use toolhost_tools::{Answer as QuestionAnswer, CallOutcome, ProgressSink, Resume};
+use toolhost_tools::{Answer as QuestionAnswer, CallOutcome, GuestLog, ProgressSink, Resume};
 
 use super::{Admin, AdminError, Answer};
 use crate::mcp::block;
@@ -135,16 +135,43 @@ pub struct CallProgress {
     pub message: Option<String>,
 }
 
-/// Reports go to whoever asked, a line each. One that cannot keep up misses some.
-#[derive(Debug)]
-pub struct ProgressLines(pub mpsc::Sender<Vec<u8>>);
+/// What is heard of a call on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallLine {
+    /// How far it is.
+    Progress(CallProgress),
+    /// What its guest wrote.
+    Log {
+        /// The guest's own word, or what stands for its stream.
+        level: String,
+        /// One line, cleaned and cut.
+        text: String,
+    },
+}
 
-impl ProgressSink for ProgressLines {
-    fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
-        let progress = CallProgress { done, total, message };
-        if let Ok(line) = serde_json::to_vec(&progress) {
+/// Sends what is heard of a call to the operator who called, a line of JSON each. One that cannot keep up misses some.
+#[derive(Debug)]
+pub struct CallLines(pub mpsc::Sender<Vec<u8>>);
+
+impl CallLines {
+    fn send(&self, line: &CallLine) {
+        if let Ok(line) = serde_json::to_vec(line) {
             let _missed = self.0.try_send(line);
         }
+    }
+}
+
+impl ProgressSink for CallLines {
+    fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
+        self.send(&CallLine::Progress(CallProgress { done, total, message }));
+    }
+}
+
+impl GuestLog for CallLines {
+    fn line(&self, level: &str, text: &str) {
+        let (level, text) = (level.to_owned(), text.to_owned());
+        self.send(&CallLine::Log { level, text });
     }
 }
 
@@ -155,7 +182,7 @@ impl Admin {
         token: Option<Secret>,
         lines: mpsc::Sender<Vec<u8>>,
     ) -> Result<Answer, AdminError> {
-        let progress = Arc::new(ProgressLines(lines));
-        Ok(Answer::Called(self.whole()?.call(asked, token, progress).await?))
+        let lines = Arc::new(CallLines(lines));
+        Ok(Answer::Called(self.whole()?.call(asked, token, lines).await?))
     }
 }

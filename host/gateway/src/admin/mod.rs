@@ -22,7 +22,9 @@ mod tenant_row;
 mod tenants;
 mod watch;
 
-pub use calls::{CallAnswer, CallEnd, CallProgress, CallQuestion, CallRequest, CallResume, ProgressLines};
+pub use calls::{
+    CallAnswer, CallEnd, CallLine, CallLines, CallProgress, CallQuestion, CallRequest, CallResume,
+};
 pub use client::{Client, ClientError};
 pub use error::AdminError;
 pub use plugins::PluginRow;

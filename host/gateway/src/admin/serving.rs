@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toolhost_policy::Secret;
 use toolhost_tools::PluginStatus;
 
-use super::{Admin, AdminError, Answer, CallEnd, CallRequest, ProgressLines, UserName};
+use super::{Admin, AdminError, Answer, CallEnd, CallLines, CallRequest, UserName};
 use crate::connect::LoginLink;
 
 /// What takes the whole host to answer, and not its data directory alone.
@@ -43,7 +43,7 @@ pub trait Serving: Send + Sync + Debug {
         &self,
         asked: CallRequest,
         token: Option<Secret>,
-        progress: Arc<ProgressLines>,
+        lines: Arc<CallLines>,
     ) -> Result<CallEnd, AdminError>;
 
     /// What became of each plugin that was named.

@@ -19,6 +19,9 @@ pub const ADMIN_SOCKET: &str = "admin.sock";
 /// From the connection to the whole request. Whoever connects and says nothing keeps a place no longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For one frame of an answer. Whoever does not read it keeps a place no longer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Requests at once: people and scripts, not callers.
 const MAX_CONNECTIONS: usize = 32;
 
@@ -116,7 +119,7 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>) -> io::Result<()> {
         tokio::spawn(async move { admin.carry_out(request, secret, &by, sender).await })
     };
     while let Some(some) = lines.recv().await {
-        frames.send_tagged(LINES, &some).await?;
+        send(&mut frames, LINES, &some).await?;
     }
     let answer = work.await.unwrap_or_else(|_| {
         Err(AdminError::internal(
@@ -124,13 +127,19 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>) -> io::Result<()> {
         ))
     });
     match answer {
-        Ok(answer) => frames.send_tagged(ANSWER, &serde_json::to_vec(&answer)?).await,
+        Ok(answer) => send(&mut frames, ANSWER, &serde_json::to_vec(&answer)?).await,
         Err(error) => refuse(&mut frames, &error).await,
     }
 }
 
 async fn refuse(frames: &mut Frames, error: &AdminError) -> io::Result<()> {
-    frames.send_tagged(ERROR, &serde_json::to_vec(error)?).await
+    send(frames, ERROR, &serde_json::to_vec(error)?).await
+}
+
+/// Sends a frame to an operator that reads it. One that does not keeps no place.
+async fn send(frames: &mut Frames, tag: u8, frame: &[u8]) -> io::Result<()> {
+    let sent = tokio::time::timeout(WRITE_TIMEOUT, frames.send_tagged(tag, frame)).await;
+    sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 enum Received {

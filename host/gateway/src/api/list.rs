@@ -181,6 +181,9 @@ async fn listed(
         Err(error) => return Err(error),
     };
     // The host's own stand on the first page.
-    let offer = if cursor.is_none() { offer } else { Offer::Nothing };
+    let offer = match &doors.switching {
+        Some(switching) if cursor.is_none() => switching.listed(caller.admitted()).await?,
+        _ => Offer::Nothing,
+    };
     Ok((doors.api.json(page, offer), active))
 }

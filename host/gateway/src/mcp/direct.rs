@@ -30,7 +30,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use super::Era;
 use super::handler::Handler;
 use super::kept::Kept;
-use super::replay::PROTOCOL_VERSION;
+use super::replay::{PROTOCOL_VERSION, is_primed};
 use super::request::ToolCall;
 use super::running::{Answer, Begun, Running};
 use crate::auth::Caller;
@@ -104,7 +104,7 @@ impl Plain<'_> {
             return Polled::Answered(unwritten());
         };
         let body = match kept {
-            Some(kept) => kept.whole(session, &id, text).await,
+            Some(kept) => kept.whole(session, &id, text, is_primed(self.headers)).await,
             None => sse::message(None, &text),
         };
         Polled::Answered(sse::stream(Body::from(body)))

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use http_body_util::Full;
 use rmcp::RoleServer;
 use rmcp::service::Peer;
@@ -26,13 +26,15 @@ use super::handler::{Handler, Parts};
 use super::handlers::Handlers;
 use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
+use super::malformed;
 use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
 use super::pages::Pages;
 use super::parked::InUse;
 use super::questions::{Elsewhere, Questions, deliver};
-use super::replay::{LAST_EVENT_ID, stream};
+use super::replay::{LAST_EVENT_ID, is_primed, stream};
 use super::stream::{Ending, end_of};
 use crate::auth::Caller;
+use crate::door::RequestPlace;
 use crate::gateway::Doors;
 use crate::problem::{not_found, problem};
 use crate::{GatewayConfig, body, sse};
@@ -67,7 +69,8 @@ impl Mcp {
             .disable_allowed_hosts()
             .disable_allowed_origins()
             .with_json_response(true)
-            .with_sse_keep_alive(Some(sse::KEEP_ALIVE))
+            // What keeps a quiet stream is written where it ends.
+            .with_sse_keep_alive(None)
             // Each stream of a session says by itself where it begins.
             .with_sse_retry(None)
             .with_max_request_body_bytes(config.max_body_bytes)
@@ -113,8 +116,16 @@ impl Mcp {
     }
 
     pub(super) async fn turn_of(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
-        let turn = self.turns.get(self.hasher.hash_one(id) as usize % TURNS)?;
-        Some(turn.lock().await)
+        Some(self.turn_lock(id)?.lock().await)
+    }
+
+    /// The turn of a session where nobody has it.
+    pub(super) fn free_turn_of(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+        self.turn_lock(id)?.try_lock().ok()
+    }
+
+    fn turn_lock(&self, id: &str) -> Option<&Mutex<()>> {
+        self.turns.get(self.hasher.hash_one(id) as usize % TURNS)
     }
 }
 
@@ -167,6 +178,9 @@ pub(crate) async fn endpoint(
         questions: Arc::clone(&mcp.questions),
         in_use: in_use.as_ref().map(Arc::downgrade),
     });
+    if let (Session::Own(id), &Method::GET) = (&session, &parts.method) {
+        RequestPlace::becomes_stream(&parts.extensions, id);
+    }
     if let (Session::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
         let response = match kept.switching.log(id, &caller).await {
             Ok(log) => stream(&parts.headers, log, &kept.written).await,
@@ -209,6 +223,11 @@ pub(crate) async fn endpoint(
             Polled::Not => {}
         }
     }
+    if method == Method::POST
+        && let Some(refusal) = malformed::refusal(&parts.headers, &body)
+    {
+        return refusal;
+    }
     let handler = Arc::new(Handler::http(
         Parts {
             calls: Arc::clone(&doors.calls),
@@ -239,11 +258,13 @@ pub(crate) async fn endpoint(
     let sessions = Sessions {
         local: Arc::clone(&mcp.sessions),
         kept,
+        primes: is_primed(&parts.headers),
     };
     let turn = match &session {
         Session::Own(id) if config.session_store.is_some() => mcp.turn(id, &owner).await,
         _ => None,
     };
+    let asked = (parts.headers.clone(), body.clone());
     let transport = StreamableHttpService::new(factory, Arc::new(sessions), config);
     let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
@@ -251,13 +272,14 @@ pub(crate) async fn endpoint(
     if let (Some(_), Session::Own(id), &Method::POST) = (&turn, &session, &method)
         && response.status().is_success()
     {
-        if let Err(error) = taken_up(&doors, id, &caller) {
+        if let Err(error) = taken_up(&doors, id, &caller).await {
             let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
             return problem(&error);
         }
         mcp.handlers.put(id, &handler);
     }
     drop(turn);
+    let response = malformed::spelled_out(&asked.0, &asked.1, response.map(Body::new)).await;
     let mut response = match listed.complete(response).await {
         Ok(response) => response,
         Err(error) => {
@@ -328,7 +350,7 @@ async fn hand_over(kept: &Kept, id: &str, elsewhere: Elsewhere, body: &[u8]) -> 
 
 /// A stream that ends with its caller's right to it; any other response as it is.
 fn ending(doors: Arc<Doors>, caller: Caller, response: Response, standalone: bool) -> Response {
-    if response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream")) {
+    if sse::is_stream(&response) {
         let end = end_of(doors, caller, standalone).boxed();
         response.map(|body| Body::new(Ending::new(body, end)))
     } else {

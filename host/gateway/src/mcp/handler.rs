@@ -144,7 +144,10 @@ impl Handler {
             Some(switching) if who.session.is_none() => switching.reaches_several(&who.admitted).await?,
             _ => false,
         };
-        let offer = if first { self.offer() } else { Offer::Nothing };
+        let offer = match &self.parts.switching {
+            Some(switching) if first => switching.listed(&who.admitted).await?,
+            _ => Offer::Nothing,
+        };
         Ok(Face { offer, argument })
     }
 

@@ -60,13 +60,15 @@ impl Kept {
     }
 
     /// The whole stream of an answer that was there at once, which is kept as that of any other.
-    pub(super) async fn whole(&self, session: &str, id: &RequestId, answer: Vec<u8>) -> Bytes {
+    pub(super) async fn whole(&self, session: &str, id: &RequestId, answer: Vec<u8>, primes: bool) -> Bytes {
         let (Ok(log), Some(stream)) = (self.log(session).await, Stream::random()) else {
             return sse::message(None, &answer);
         };
         let place = move |index| Place { stream, index };
-        let first = sse::priming(&place(0).to_string());
-        let mut whole = first.to_vec();
+        let mut whole = match primes {
+            true => sse::priming(&place(0).to_string()).to_vec(),
+            false => vec![],
+        };
         whole.extend_from_slice(&sse::message(Some(&place(1).to_string()), &answer));
         self.written.lock().insert(stream);
         let (streams, answer) = (Arc::clone(&self.written), bounded(answer, Some(id)));
@@ -83,6 +85,19 @@ impl Kept {
 pub(super) struct Sessions {
     pub(super) local: Arc<LocalSessionManager>,
     pub(super) kept: Option<Kept>,
+    /// Whether the client takes an event of empty data at the head of a stream.
+    pub(super) primes: bool,
+}
+
+impl Sessions {
+    /// The events of a stream that this client reads.
+    fn readable(
+        &self,
+        events: impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    ) -> Events {
+        let primes = self.primes;
+        Box::pin(events.filter(move |event| std::future::ready(primes || event.message.is_some())))
+    }
 }
 
 type Events = std::pin::Pin<Box<dyn futures::Stream<Item = ServerSseMessage> + Send + Sync>>;
@@ -132,12 +147,12 @@ impl SessionManager for Sessions {
             JsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
-        let events = self.local.create_stream(id, message).await?;
+        let events = self.readable(self.local.create_stream(id, message).await?);
         let Some(kept) = &self.kept else {
-            return Ok(Box::pin(events) as Events);
+            return Ok(events);
         };
         let (Ok(log), Some(stream), Some(request)) = (kept.log(id).await, Stream::random(), request) else {
-            return Ok(Box::pin(events) as Events);
+            return Ok(events);
         };
         let (sender, mut receiver) = mpsc::channel(WAITING);
         kept.written.lock().insert(stream);
@@ -186,7 +201,7 @@ impl SessionManager for Sessions {
         &self,
         id: &SessionId,
     ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.local.create_standalone_stream(id).await
+        Ok(self.readable(self.local.create_standalone_stream(id).await?))
     }
 
     async fn resume(
@@ -194,7 +209,7 @@ impl SessionManager for Sessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.local.resume(id, last_event_id).await
+        Ok(self.readable(self.local.resume(id, last_event_id).await?))
     }
 
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {

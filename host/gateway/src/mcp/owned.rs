@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use axum::response::Response;
 use http::HeaderMap;
 use rmcp::model::ProtocolVersion;
@@ -9,6 +11,9 @@ use super::replay::PROTOCOL_VERSION;
 use crate::auth::Caller;
 use crate::gateway::Doors;
 use crate::problem::{not_found, problem};
+
+/// How often a session is asked to give way, where others take its place first or it is used meanwhile.
+const ATTEMPTS: usize = 8;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 
@@ -71,7 +76,7 @@ pub(super) async fn owned(
 /// Gives a session that the transport has just made to its caller, and keeps a choice for it.
 pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
     let owners = &doors.mcp.owners;
-    owners.bind(id, caller.owner()).map_err(|error| busy(&error))?;
+    bind(doors, id, caller).await?;
     let Some(switching) = &doors.switching else {
         return Ok(());
     };
@@ -82,7 +87,6 @@ pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<()
             return Ok(());
         }
         // No other host could go on with it, nor this one after a restart.
-        switching.end(id, caller).await?;
         let text =
             format!("the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept");
         Err(PublicError::new(ErrorCode::LimitExceeded, text))
@@ -90,13 +94,35 @@ pub(super) async fn begun(doors: &Doors, id: &str, caller: &Caller) -> Result<()
     .await;
     if kept.is_err() {
         owners.remove(id, &caller.owner());
+        // What was kept of it before it failed goes too, or would stay until a sweep.
+        let _gone = switching.end(id, caller).await;
     }
     kept
 }
 
 /// Gives a session that was taken up again to its caller.
-pub(super) fn taken_up(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
-    let bound = doors.mcp.owners.bind(id, caller.owner());
+pub(super) async fn taken_up(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    bind(doors, id, caller).await
+}
+
+/// Makes a session its caller's. Where there is no room, sessions that give way leave the process first.
+async fn bind(doors: &Doors, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    let (mcp, home, owner) = (&doors.mcp, caller.home_tenant(), caller.owner());
+    let mut bound = mcp.owners.bind(id, home, owner);
+    let mut stay = HashSet::new();
+    for _ in 0..ATTEMPTS {
+        if bound != Err(SessionError::Full) {
+            break;
+        }
+        stay.extend(mcp.in_use.busy());
+        let Some(other) = mcp.owners.gives_way(home, &owner, &stay) else {
+            break;
+        };
+        if !mcp.retire(&other).await {
+            stay.insert(other);
+        }
+        bound = mcp.owners.bind(id, home, owner);
+    }
     bound.map_err(|error| busy(&error))
 }
 

@@ -2,7 +2,7 @@
 //! as it does after a restart; a session in the process is two tasks with their channels, and in the store some hundred
 //! bytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ const PARK_AFTER: Duration = Duration::from_secs(60);
 
 /// How often it is looked.
 const ROUND: Duration = Duration::from_secs(15);
+
+/// From so many sessions that left at once, some megabytes, their memory is given back to the system.
+const MANY: usize = 64;
 
 /// How long the transport may take to clear a session away, and how often it is looked.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +54,13 @@ impl InUse {
             all: Arc::clone(self),
             id: id.into(),
         }
+    }
+
+    /// Those with a request under way.
+    pub(super) fn busy(&self) -> HashSet<Box<str>> {
+        let sessions = self.lock();
+        let busy = sessions.iter().filter(|(_, session)| session.requests > 0);
+        busy.map(|(id, _)| id.clone()).collect()
     }
 
     fn idle(&self, for_at_least: Duration) -> Vec<Box<str>> {
@@ -98,14 +108,32 @@ impl Mcp {
     async fn park(&self, idle_for: Duration) -> usize {
         let mut parked = 0;
         for id in self.in_use.idle(idle_for) {
-            // Whoever comes meanwhile waits for this turn, and takes the session up again.
             let _turn = self.turn_of(&id).await;
-            if self.in_use.leave(&id, idle_for, || self.owners.forget(&id)) {
-                self.left(&id).await;
-                parked += 1;
-            }
+            parked += usize::from(self.park_in_turn(&id, idle_for).await);
+        }
+        if parked >= MANY {
+            // What the sessions had lies between allocations of others, and the allocator keeps it.
+            let _trimmed = tokio::task::spawn_blocking(toolhost_store::allocator::trim).await;
         }
         parked
+    }
+
+    /// Whoever comes meanwhile waits for the session's turn, which this has, and takes the session up again.
+    async fn park_in_turn(&self, id: &str, idle_for: Duration) -> bool {
+        let leaves = self.in_use.leave(id, idle_for, || self.owners.forget(id));
+        if leaves {
+            self.left(id).await;
+        }
+        leaves
+    }
+
+    /// Takes a session out of the process that gives way to another one; whether it went. Not where it is in use again, and
+    /// not where its turn is taken: whoever asks may have that turn.
+    pub(super) async fn retire(&self, id: &str) -> bool {
+        match self.free_turn_of(id) {
+            Some(_turn) => self.park_in_turn(id, Duration::ZERO).await,
+            None => false,
+        }
     }
 
     /// Ends a session here, and waits until the transport has cleared it away: what it clears away goes by its id, and must not

@@ -28,16 +28,17 @@ pub(super) async fn stream(headers: &HeaderMap, log: SessionLog, written: &Arc<W
         return *response;
     }
     let mut ids = headers.get_all(LAST_EVENT_ID).iter();
+    let primes = is_primed(headers);
     let last = match (ids.next(), ids.next()) {
-        (None, _) => return standalone(&log, None).await,
+        (None, _) => return standalone(&log, None, primes).await,
         (Some(id), None) => id.to_str().unwrap_or_default(),
         _ => "",
     };
     if let Some(place) = Place::parse(last) {
-        return answer(&log, place, written).await;
+        return answer(&log, place, written, primes).await;
     }
     if log.parse(last).is_some() {
-        return standalone(&log, Some(last)).await;
+        return standalone(&log, Some(last), primes).await;
     }
     let text = "Last-Event-ID is no event of this session";
     problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))
@@ -72,7 +73,17 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
     }
 }
 
-async fn standalone(log: &SessionLog, last: Option<&str>) -> Response {
+/// Whether a client takes an event of empty data at the head of a stream, which says where it goes on when it is cut off.
+/// Clients of before 2025-11-25 read every event's data as JSON.
+pub(super) fn is_primed(headers: &HeaderMap) -> bool {
+    let version = headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|version| version.to_str().ok());
+    // ISO dates compare as text; clients of 2025-03-26 do not send the header.
+    version.is_some_and(|version| version >= ProtocolVersion::V_2025_11_25.as_str())
+}
+
+async fn standalone(log: &SessionLog, last: Option<&str>, primes: bool) -> Response {
     let reader = match last.and_then(|id| log.parse(id)) {
         Some(id) => Ok(log.after(&id)),
         None => log.from_now().await,
@@ -81,7 +92,10 @@ async fn standalone(log: &SessionLog, last: Option<&str>) -> Response {
         Ok(reader) => reader,
         Err(error) => return problem(&error.public()),
     };
-    let first = sse::priming(&reader.at().to_string());
+    let first = match primes {
+        true => sse::priming(&reader.at().to_string()),
+        false => sse::COMMENT,
+    };
     let rest = futures::stream::unfold(reader, |mut reader| async move {
         loop {
             let frame = match tokio::time::timeout(sse::KEEP_ALIVE, reader.next()).await {
@@ -118,7 +132,7 @@ struct Rest {
     since: Instant,
 }
 
-async fn answer(log: &SessionLog, last: Place, written: &Arc<Written>) -> Response {
+async fn answer(log: &SessionLog, last: Place, written: &Arc<Written>, primes: bool) -> Response {
     // Asked before the look: a stream that ends between the two has its last event kept.
     let is_written = written.has(last.stream);
     let waits = is_written || log.is_shared();
@@ -149,9 +163,8 @@ async fn answer(log: &SessionLog, last: Place, written: &Arc<Written>) -> Respon
         let error = PublicError::new(ErrorCode::NotFound, text).about("Last-Event-ID");
         return problem_with(StatusCode::GONE, &error);
     }
-    sse::response(
-        futures::stream::once(async { sse::retry() }).chain(futures::stream::unfold(rest, Rest::next)),
-    )
+    let first = if primes { sse::retry() } else { sse::COMMENT };
+    sse::response(futures::stream::once(async { first }).chain(futures::stream::unfold(rest, Rest::next)))
 }
 
 impl Rest {

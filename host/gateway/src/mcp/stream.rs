@@ -6,19 +6,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
 use toolhost_identity::{LEEWAY_SECONDS, Principal};
 use toolhost_policy::UnixTime;
 
 use crate::auth::Caller;
 use crate::gateway::Doors;
+use crate::sse;
 
 /// How often an open stream's token is verified again (T26, E26).
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// A body that ends when its caller's right to it does, whatever it would still have said.
+/// A stream of events that ends when its caller's right to it does, whatever it would still have said. While it is quiet, it
+/// says so now and then.
 pub(crate) struct Ending<B> {
     inner: B,
     end: Option<BoxFuture<'static, ()>>,
+    quiet: Pin<Box<Sleep>>,
 }
 
 impl<B> Ending<B> {
@@ -26,6 +30,7 @@ impl<B> Ending<B> {
         Self {
             inner,
             end: Some(end),
+            quiet: Box::pin(tokio::time::sleep(sse::KEEP_ALIVE)),
         }
     }
 }
@@ -46,7 +51,15 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ending<B> {
             self.end = None;
             return Poll::Ready(None);
         }
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if polled.is_pending() && self.quiet.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.quiet.as_mut().reset(Instant::now() + sse::KEEP_ALIVE);
+        match polled {
+            Poll::Pending => Poll::Ready(Some(Ok(Frame::data(sse::COMMENT)))),
+            polled => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -112,12 +112,21 @@ impl Switching {
         self.contexts.forget();
     }
 
-    /// The host's own tools that are offered.
+    /// The host's own tools that answer.
     pub(crate) fn offer(&self) -> Offer {
         match self.mode {
             SwitchMode::Free | SwitchMode::Confirm => Offer::All,
             SwitchMode::Off => Offer::Help,
         }
+    }
+
+    /// The host's own tools in a caller's list: none where it has nothing to switch to. Called by name they answer all the same.
+    pub(crate) async fn listed(&self, admitted: &Admitted) -> Result<Offer, PublicError> {
+        let offer = self.offer();
+        let is_idle = offer == Offer::All
+            && admitted.caller.home().is_some()
+            && !self.reaches_several(admitted).await?;
+        Ok(if is_idle { Offer::Nothing } else { offer })
     }
 
     /// The binding of a call: this request's own principal at the tenant that it chose, if that is within reach now.

@@ -91,6 +91,9 @@ tenant_limits! {
     requests_per_minute: "requests" = 30_000;
     /// Bodies of those requests: what a link of 32 Mbit/s carries.
     sent_bytes_per_minute: "bytes" = 256 * MIB;
+    /// Records in the audit chain, at 640 bytes each: those of the calls of a minute, each with a request, and no more than a
+    /// disk of 1 TB takes in five days. Calls are refused while it is used up.
+    audit_bytes_per_minute: "bytes" = 128 * MIB;
 }
 
 impl std::fmt::Display for TenantLimit {

@@ -5,6 +5,9 @@ use super::bucket::Bucket;
 use super::{TenantLimit, TenantLimits};
 use crate::{ErrorCode, PublicError};
 
+/// What a record in the audit chain takes, in bytes: those of calls and requests have 400 to 640.
+const RECORD_BYTES: u64 = 640;
+
 /// A tenant has used what it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -42,6 +45,7 @@ struct Used {
     cpu: Bucket,
     requests: Bucket,
     sent: Bucket,
+    audit: Bucket,
     /// Less than a millisecond of CPU, not charged yet.
     rest: Duration,
 }
@@ -76,6 +80,7 @@ impl TenantMeter {
             cpu: full(limits.cpu_ms_per_minute),
             requests: full(limits.requests_per_minute),
             sent: full(limits.sent_bytes_per_minute),
+            audit: full(limits.audit_bytes_per_minute),
             rest: Duration::ZERO,
         };
         Self {
@@ -87,7 +92,7 @@ impl TenantMeter {
     /// One more call begins. One that is refused counts for nothing.
     ///
     /// # Errors
-    /// `calls_at_once`, `calls_per_minute` or `cpu_ms_per_minute`.
+    /// `calls_at_once`, `calls_per_minute`, `cpu_ms_per_minute` or `audit_bytes_per_minute`.
     pub fn begin(self: &Arc<Self>, now: Instant) -> Result<Running, OverBudget> {
         let mut used = self.used();
         if used.running >= self.limits.calls_at_once {
@@ -99,7 +104,12 @@ impl TenantMeter {
         if let Some(wait) = used.cpu.closed(now) {
             return Err(self.over(TenantLimit::cpu_ms_per_minute, wait));
         }
+        if let Some(wait) = used.audit.closed(now) {
+            return Err(self.over(TenantLimit::audit_bytes_per_minute, wait));
+        }
         used.calls.charge(1, now);
+        // That it began, and that it ended.
+        used.audit.charge(2 * RECORD_BYTES, now);
         used.running += 1;
         Ok(Running(Arc::clone(self)))
     }
@@ -120,8 +130,15 @@ impl TenantMeter {
             return Err(self.over(TenantLimit::sent_bytes_per_minute, wait));
         }
         used.requests.charge(1, now);
+        // That it is about to go.
+        used.audit.charge(RECORD_BYTES, now);
         used.sent.charge(bytes, now);
         Ok(())
+    }
+
+    /// One more record of the tenant was written: how a request went.
+    pub fn record(&self, now: Instant) {
+        self.used().audit.charge(RECORD_BYTES, now);
     }
 
     /// A guest has held a thread for so long.
@@ -153,7 +170,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use super::{OverBudget, TenantMeter};
+    use super::{OverBudget, RECORD_BYTES, TenantMeter};
     use crate::{ErrorCode, PublicError, TenantLimit, TenantLimits};
 
     fn meter(change: impl FnOnce(&mut TenantLimits)) -> (Arc<TenantMeter>, Instant) {
@@ -165,6 +182,18 @@ mod tests {
 
     fn limit<T>(result: Result<T, OverBudget>) -> Option<TenantLimit> {
         result.err().map(|over| over.limit)
+    }
+
+    #[test]
+    fn records_of_calls_requests_and_refusals_are_counted_in_bytes() {
+        let (meter, now) = meter(|limits| limits.audit_bytes_per_minute = 6 * RECORD_BYTES);
+        assert_eq!(limit(meter.begin(now)), None);
+        assert_eq!(limit(meter.send(0, now)), None);
+        for _ in 0..3 {
+            meter.record(now);
+        }
+        assert_eq!(limit(meter.begin(now)), Some(TenantLimit::audit_bytes_per_minute));
+        assert_eq!(limit(meter.begin(now + Duration::from_secs(61))), None);
     }
 
     #[test]

@@ -12,10 +12,32 @@ pub struct EmbeddedSettings {
     pub check_at_once: u64,
 }
 
+/// Databases that are open at once where the process may have enough files for them.
+const MOST_OPEN: usize = 256;
+
+/// Databases that are open at once in any case: the host's own, and those of a few tenants.
+const FEWEST_OPEN: usize = 4;
+
+/// Open files of the process for each database that may be open: four are its own, and the others are for connections, audit
+/// chains and outside systems.
+const FILES_A_DATABASE: u64 = 32;
+
+impl EmbeddedSettings {
+    /// The settings of a process that may have this many open files.
+    #[must_use]
+    pub fn fitting(files: u64) -> Self {
+        let fitting = usize::try_from(files / FILES_A_DATABASE).unwrap_or(usize::MAX);
+        Self {
+            handles: fitting.clamp(FEWEST_OPEN, MOST_OPEN),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for EmbeddedSettings {
     fn default() -> Self {
         Self {
-            handles: 256,
+            handles: MOST_OPEN,
             cache_bytes: 1 << 20,
             check_at_once: 20_000,
         }

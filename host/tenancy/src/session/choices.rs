@@ -11,13 +11,15 @@ use super::room::count_of;
 use super::{Choice, ChoiceError};
 use crate::{Clock, SESSION_IDLE};
 
-/// Sessions of one owner, so that nobody takes all of its tenant's.
+/// Sessions of one owner. The one that was used least lately makes room for a new one: a client that connects, calls and
+/// leaves is no reason to refuse its next session.
 pub const MAX_OWNED_SESSIONS: usize = 100;
 /// Tenant contexts of one owner. The one that was used least lately makes room for a new one: a model that switches to and
 /// fro is no reason to refuse it.
 pub const MAX_CONTEXTS_PER_OWNER: usize = 32;
-/// Sessions, and as many contexts, of one home tenant. Each record has about 250 bytes.
-pub const MAX_SESSIONS_PER_TENANT: u64 = 100_000;
+/// Sessions, and as many contexts, of one home tenant. Each record has about 250 bytes, and an MCP session up to
+/// [`MAX_CLIENT_BYTES`](super::MAX_CLIENT_BYTES) of what its client said: 83 MB.
+pub const MAX_SESSIONS_PER_TENANT: u64 = 20_000;
 /// How much older than the truth the record's `seen` may be, in seconds: a session in use costs one write a minute.
 const TOUCH_AFTER: u64 = 60;
 /// How often a write is tried again because another was made meanwhile.
@@ -112,8 +114,12 @@ impl Choices {
         }
     }
 
-    /// Keeps a new choice, if there is room for one.
-    pub(crate) async fn create(self: &Arc<Self>, place: &Place, choice: Choice) -> Result<(), ChoiceError> {
+    /// Keeps a new choice; those that gave way to it.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        place: &Place,
+        choice: Choice,
+    ) -> Result<Vec<Place>, ChoiceError> {
         if self.clock.unix() == UnixTime::BROKEN.secs() {
             // It would never be idle.
             return Err(StoreError::Unavailable("the clock is before 2026".into()).into());
@@ -125,14 +131,21 @@ impl Choices {
             let mut changes = self.make_room(place, &key).await?;
             let usage = self.usage(&place.space).await?;
             let count = usage.as_ref().map_or(0, count_of);
-            let after = count.saturating_sub(changes.len() as u64) + 1;
-            if after > MAX_SESSIONS_PER_TENANT {
-                if std::mem::replace(&mut swept, true) {
+            if count_after(count, &changes) > MAX_SESSIONS_PER_TENANT {
+                if !std::mem::replace(&mut swept, true) {
+                    self.sweep_in_turn(&place.space).await?;
+                    continue;
+                }
+                changes = self.make_room_in_tenant(&place.space).await?;
+                if count_after(count, &changes) > MAX_SESSIONS_PER_TENANT {
                     return Err(ChoiceError::Full);
                 }
-                self.sweep_in_turn(&place.space).await?;
-                continue;
             }
+            let after = count_after(count, &changes);
+            let gone: Vec<Place> = changes
+                .iter()
+                .map(|change| Place::named(place.space.clone(), change.key().name().to_vec()))
+                .collect();
             changes.push(Change::Put {
                 key: key.clone(),
                 value: choice.write()?,
@@ -140,7 +153,10 @@ impl Choices {
             });
             changes.push(self.put_usage(usage.as_ref(), after)?);
             match self.commit(place, changes, Some(choice.clone())).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    gone.iter().for_each(|gone| self.cache.forget(gone.name()));
+                    return Ok(gone);
+                }
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -372,6 +388,11 @@ impl Choices {
             None => None,
         }
     }
+}
+
+/// How many there are when one more has come and these have gone.
+fn count_after(count: u64, gone: &[Change]) -> u64 {
+    count.saturating_sub(gone.len() as u64) + 1
 }
 
 pub(super) fn is_idle(used: u64, now: u64) -> bool {

@@ -88,7 +88,7 @@ impl TenantContexts {
     ) -> Result<ContextName, ChoiceError> {
         let name = ContextName(random_name("tc_")?);
         let place = place(&self.joined.caller(principal).await?, name.as_str());
-        self.joined.choices.create(&place, choice).await?;
+        let _gone = self.joined.choices.create(&place, choice).await?;
         Ok(name)
     }
 

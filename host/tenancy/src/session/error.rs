@@ -23,6 +23,9 @@ pub enum ChoiceError {
     /// More than is kept of one event, or of one client.
     #[error("this is longer than what is kept of a session")]
     TooLong,
+    /// The tenant's events have all the room they may have.
+    #[error("the events of this tenant's sessions have all the room they may have")]
+    EventsFull,
     /// The caller gets no binding.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -54,7 +57,7 @@ impl ChoiceError {
             Self::Unknown => ErrorCode::NotFound,
             Self::Id => ErrorCode::InvalidRequest,
             Self::Full | Self::Fenced => ErrorCode::Busy,
-            Self::TooLong => ErrorCode::LimitExceeded,
+            Self::TooLong | Self::EventsFull => ErrorCode::LimitExceeded,
             Self::Binding(BindingError::TenantRequired) => ErrorCode::TenantRequired,
             Self::Binding(BindingError::TenantUnavailable) => ErrorCode::TenantUnavailable,
             Self::Directory(_) | Self::Store(_) | Self::Randomness(_) => {

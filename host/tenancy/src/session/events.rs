@@ -1,10 +1,12 @@
 //! What happened in a session, kept beside it, so that a reader that lost its connection goes on where it was: on this host
 //! or on another one with the same store. Another owner's events are at another place, whatever the id.
 
+mod count;
 mod handle;
 mod id;
 mod log;
 mod reader;
+mod removal;
 mod sweep;
 
 pub use handle::SessionLog;

@@ -1,10 +1,13 @@
 //! How many choices there may be: of an owner, and of a tenant.
 
 use toolhost_policy::UnixTime;
-use toolhost_store::{Change, Expect, Key, Page, Record, Scan, Space, StoreError, Table};
+use toolhost_store::{Change, Expect, Found, Key, Page, Record, Scan, Space, StoreError, Table};
 
 use super::choices::{Choices, Kind, MAX_CONTEXTS_PER_OWNER, MAX_OWNED_SESSIONS, Place, is_idle};
 use super::{Choice, ChoiceError};
+
+/// One of so many of a full tenant's goes when one more comes.
+const MADE_AT_ONCE: usize = 100;
 
 impl Choices {
     pub(super) async fn sweep_in_turn(&self, space: &Space) -> Result<u64, ChoiceError> {
@@ -34,7 +37,7 @@ impl Choices {
         Ok(swept)
     }
 
-    /// What goes so that one more of this owner's has room: the idle ones, and of contexts the least lately used.
+    /// What goes so that one more of this owner's has room: the idle ones, and then the least lately used.
     pub(super) async fn make_room(&self, place: &Place, key: &Key) -> Result<Vec<Change>, ChoiceError> {
         let page = self.owned(place).await?;
         if page.found.iter().any(|found| found.key == *key) {
@@ -45,27 +48,50 @@ impl Choices {
             Kind::Session => MAX_OWNED_SESSIONS,
             Kind::Context => MAX_CONTEXTS_PER_OWNER,
         };
-        if page.found.len() - changes.len() < limit {
-            return Ok(changes);
-        }
-        if self.kind == Kind::Session {
-            return Err(ChoiceError::Full);
-        }
-        let mut oldest = None;
-        for found in &page.found {
-            let used = self.last_use(found.key.name(), &Choice::read(&found.record.value)?);
-            if oldest.as_ref().is_none_or(|(least, _)| used < *least) {
-                oldest = Some((used, found));
-            }
-        }
-        changes.extend(oldest.map(|(_, found)| Change::Delete {
-            key: found.key.clone(),
-            expect: Expect::Version(found.record.version),
-        }));
-        for change in &changes {
-            self.cache.forget(change.key().name());
+        let left = page.found.len() - changes.len();
+        if left >= limit {
+            let idle: Vec<Key> = changes.iter().map(|change| change.key().clone()).collect();
+            let others = page.found.into_iter().filter(|found| !idle.contains(&found.key));
+            changes.extend(self.least_lately_used(others, left + 1 - limit)?);
         }
         Ok(changes)
+    }
+
+    /// What goes so that a tenant that has all it may have gets one more: some of those that were not used for longest, so that
+    /// this look through all of them is made for many that come.
+    pub(super) async fn make_room_in_tenant(&self, space: &Space) -> Result<Vec<Change>, ChoiceError> {
+        let (mut all, mut after) = (vec![], vec![]);
+        loop {
+            let scan = Scan::group(Table::Session, &[self.kind.group()]).after(&after);
+            let page = self.store.scan(space, &scan).await?;
+            let Some(last) = page.found.last() else { break };
+            after = last.key.name().to_vec();
+            all.extend(page.found);
+            if !page.more {
+                break;
+            }
+        }
+        let count = (all.len() / MADE_AT_ONCE).max(1);
+        self.least_lately_used(all.into_iter(), count)
+    }
+
+    fn least_lately_used(
+        &self,
+        found: impl Iterator<Item = Found>,
+        count: usize,
+    ) -> Result<Vec<Change>, ChoiceError> {
+        let used = |found: Found| {
+            let choice = Choice::read(&found.record.value)?;
+            Ok::<_, ChoiceError>((self.last_use(found.key.name(), &choice), found))
+        };
+        let mut found = found.map(used).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|(used, _)| *used);
+        found.truncate(count);
+        let delete = |(_, found): (u64, Found)| Change::Delete {
+            key: found.key,
+            expect: Expect::Version(found.record.version),
+        };
+        Ok(found.into_iter().map(delete).collect())
     }
 
     fn idle_of(&self, page: &Page) -> Result<Vec<Change>, ChoiceError> {

@@ -47,7 +47,10 @@ impl Sessions {
         let caller = self.joined.caller(principal).await?;
         let choice = Choice::new(caller.home().cloned(), self.joined.rooms.clock.unix());
         let place = place(&caller, id.as_str());
-        self.joined.choices.create(&place, choice).await
+        for gone in self.joined.choices.create(&place, choice).await? {
+            self.events.remove(&gone).await?;
+        }
+        Ok(())
     }
 
     /// The binding of a call: this request's own principal at the tenant that the session chose, if that is within its

@@ -1,7 +1,7 @@
 //! What there is an end to.
 
 use toolhost_store::{Space, Store as _};
-use toolhost_tenancy::{ChoiceError, MAX_OWNED_SESSIONS, Reach, SESSION_IDLE};
+use toolhost_tenancy::{ChoiceError, Happened, MAX_OWNED_SESSIONS, Reach, SESSION_IDLE};
 
 use crate::support::town::{Town, space};
 
@@ -9,20 +9,41 @@ use crate::support::town::{Town, space};
 async fn nobody_takes_all_of_a_tenants_sessions_and_idle_ones_make_room() {
     let town = Town::new(Reach::Tree).await;
     let greedy = town.owner().await.principal;
-    let mut first = None;
-    for _ in 0..MAX_OWNED_SESSIONS {
+    let (mut first, mut second) = (None, None);
+    for n in 0..MAX_OWNED_SESSIONS {
         let session = town.sessions.create(&greedy).await.unwrap();
-        first.get_or_insert(session);
+        match n {
+            0 => first = Some(session),
+            1 => second = Some(session),
+            _ => town.clock.pass(u64::from(n == 2)),
+        }
     }
+    // The longest idle one gives way, with what was kept of it.
+    let (first, second) = (first.unwrap(), second.unwrap());
+    town.clock.pass(1);
+    let log = town.sessions.log(&second, &greedy).await.unwrap();
+    log.append("", b"kept").await.unwrap();
+    assert!(
+        town.sessions.binding(&first, &greedy).await.is_ok(),
+        "a use of it"
+    );
+    assert!(town.sessions.create(&greedy).await.is_ok());
+    assert!(town.sessions.binding(&first, &greedy).await.is_ok());
     assert_eq!(
-        town.sessions.create(&greedy).await.unwrap_err(),
-        ChoiceError::Full
+        town.sessions.binding(&second, &greedy).await.unwrap_err(),
+        ChoiceError::Unknown
+    );
+    let mut events = log.from_start().await.unwrap();
+    assert_eq!(events.ready().await.unwrap(), Some(Happened::Ended));
+    assert_eq!(
+        town.sessions.list(&greedy).await.unwrap().len(),
+        MAX_OWNED_SESSIONS
     );
     let other = town.who("otto", "OWNER", Some("acme")).await.principal;
     assert!(town.sessions.create(&other).await.is_ok());
     assert!(
-        town.sessions.binding(&first.unwrap(), &greedy).await.is_ok(),
-        "nobody is put out"
+        town.sessions.binding(&first, &greedy).await.is_ok(),
+        "nobody else's makes room"
     );
     town.clock.pass(SESSION_IDLE);
     let greedy = town.owner().await.principal;
@@ -69,7 +90,10 @@ async fn there_is_an_end_to_the_sessions_of_a_tenant() {
         ChoiceError::Full
     );
     assert!(full(MAX_SESSIONS_PER_TENANT - 1).await.is_ok());
-    assert_eq!(town.sessions.create(&owner).await.unwrap_err(), ChoiceError::Full);
+    // The longest idle of all gives way to one more of anybody's.
+    let late = town.who("otto", "OWNER", Some("acme")).await.principal;
+    assert!(town.sessions.create(&late).await.is_ok());
+    assert_eq!(town.sessions.list(&owner).await.unwrap().len(), 0);
     // Another tenant's are counted for themselves.
     let otto = town.who("otto", "ADMIN", Some("globex")).await.principal;
     assert!(town.sessions.create(&otto).await.is_ok());

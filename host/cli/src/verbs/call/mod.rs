@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use toolhost_gateway::admin::{CallEnd, CallProgress, CallResume};
+use toolhost_gateway::admin::{CallEnd, CallLine, CallResume};
 
 use self::path::{Local, Running};
 use self::shown::Shown;
@@ -87,9 +87,13 @@ async fn prepared(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<Local> 
 }
 
 /// A report of a call on its way, for people.
-fn show_progress(line: &[u8]) {
-    let Ok(progress) = serde_json::from_slice::<CallProgress>(line) else {
-        return;
+fn show_line(line: &[u8]) {
+    let progress = match serde_json::from_slice(line) {
+        Ok(CallLine::Progress(progress)) => progress,
+        Ok(CallLine::Log { level, text }) => {
+            return screen::say(&format!("guest {} {}", printable(&level), printable(&text)));
+        }
+        Err(_) => return,
     };
     let total = progress
         .total

@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::admin::{
-    Answer, CallEnd, CallRequest, CallResume, Client, ClientError, ProgressLines, Request,
+    Answer, CallEnd, CallLines, CallRequest, CallResume, Client, ClientError, Request,
 };
 use toolhost_identity::Binding;
 use toolhost_sandbox::Sandbox;
 use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, Tools};
 
-use super::show_progress;
+use super::show_line;
 use crate::args::CallArgs;
 use crate::exit::Failure;
 use crate::plugins::{self, Answers, Candidate, Patience};
@@ -62,7 +62,7 @@ impl Running {
             resume,
         });
         let mut progress = |line: &[u8]| {
-            show_progress(line);
+            show_line(line);
             Ok(())
         };
         match self.0.ask(&request, token.as_ref(), &mut progress).await {
@@ -140,9 +140,11 @@ impl Local {
         resume: Option<CallResume>,
     ) -> anyhow::Result<CallEnd> {
         let (sender, mut lines) = mpsc::channel(WAITING);
+        let heard = Arc::new(CallLines(sender));
         let cancel = CancellationToken::new();
         let options = CallOptions {
-            progress: Some(Arc::new(ProgressLines(sender))),
+            log: Some(Arc::clone(&heard) as _),
+            progress: Some(heard),
             cancel: cancel.clone(),
             resume: resume.map(Into::into),
             // Whoever calls by hand is asked; there is no model to ask.
@@ -154,16 +156,17 @@ impl Local {
         let call = self
             .tools
             .call(&self.binding, tool, ModelArgs::new(arguments.clone()), options);
-        tokio::pin!(call);
+        let stop = wiring::stop_signal();
+        tokio::pin!(call, stop);
         let outcome = loop {
             tokio::select! {
                 outcome = &mut call => break outcome,
-                Some(line) = lines.recv() => show_progress(&line),
-                _ = tokio::signal::ctrl_c(), if !cancel.is_cancelled() => cancel.cancel(),
+                Some(line) = lines.recv() => show_line(&line),
+                _ = &mut stop, if !cancel.is_cancelled() => cancel.cancel(),
             }
         };
         while let Ok(line) = lines.try_recv() {
-            show_progress(&line);
+            show_line(&line);
         }
         if cancel.is_cancelled() {
             self.sandbox.drained().await;

@@ -6,7 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use serde_json::json;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, Happened, SessionLog};
@@ -14,6 +14,7 @@ use toolhost_tenancy::{EventReader, Happened, SessionLog};
 use super::{Kept, SessionJson, refusal};
 use crate::api::query::{self, Named};
 use crate::auth::Caller;
+use crate::door::RequestPlace;
 use crate::gateway::Doors;
 use crate::mcp::{Ending, end_of, is_mcp};
 use crate::problem::problem;
@@ -38,6 +39,7 @@ pub(crate) async fn events(
     Named(id): Named,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Response {
     let begun = async {
         let view = switching.shown(&id, &caller).await;
@@ -52,6 +54,7 @@ pub(crate) async fn events(
         Ok(begun) => begun,
         Err(response) => return *response,
     };
+    RequestPlace::becomes_stream(&extensions, id.as_str());
     let session = serde_json::to_string(&session).unwrap_or_default();
     let first = [sse::retry(), sse::event(None, Some(SESSION), &session)];
     let rest = futures::stream::unfold(Some(reader), |reader| async move { next(reader?).await });

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, watch};
-use toolhost_store::{Change, Expect, Key, MAX_PAGE, Record, Scan, Store, StoreError, Table};
+use toolhost_store::{Change, Expect, Key, Record, Store, StoreError, Table};
 
 use super::EventId;
+use super::count::{CountNumber, MAX_COUNTED_BYTES, size_of};
 use crate::session::{ChoiceError, Place};
 use crate::{Clock, session::choices::Kind};
 
@@ -16,16 +17,16 @@ pub const MAX_EVENTS_PER_SESSION: u64 = 256;
 pub const MAX_SESSION_EVENT_BYTES: u64 = 512 << 10;
 /// Bytes of one event. A longer answer is announced, and not kept.
 pub const MAX_EVENT_BYTES: usize = 256 << 10;
-/// Bytes of all events of a tenant after a sweep: the sessions that were silent longest lose theirs first.
+/// Bytes of all events of a tenant. No write goes past it: the sessions that were silent longest lose theirs first.
 pub const MAX_EVENTS_PER_TENANT_BYTES: u64 = 128 << 20;
-/// Bytes of what an MCP client said of itself. Clients say some hundred.
-pub const MAX_CLIENT_BYTES: usize = 8 << 10;
+/// Bytes of what an MCP client said of itself. Clients say some hundred. There are as many as there are sessions.
+pub const MAX_CLIENT_BYTES: usize = 4 << 10;
 
 /// How often an event is tried again because another host wrote one meanwhile.
-const ATTEMPTS: u32 = 16;
+pub(super) const ATTEMPTS: u32 = 16;
 /// The longest pause between two tries, as a power of two of milliseconds.
 const LONGEST_PAUSE: u32 = 6;
-/// Locks, and bells for readers: sessions of one process share them.
+/// Locks for writers, and bells for readers: sessions of one process share them.
 const SHARDS: usize = 64;
 
 /// How far the events of a session reach.
@@ -53,7 +54,7 @@ impl Head {
         }
     }
 
-    fn write(&self) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn write(&self) -> Result<Vec<u8>, StoreError> {
         serde_json::to_vec(self).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
@@ -74,6 +75,8 @@ pub(super) enum Part {
     Head,
     Event,
     Client,
+    /// The bytes of the events of some of a tenant's sessions.
+    Count,
 }
 
 impl Part {
@@ -82,6 +85,7 @@ impl Part {
             Self::Head => b"heads",
             Self::Event => b"events",
             Self::Client => b"clients",
+            Self::Count => b"counts",
         }
     }
 }
@@ -99,7 +103,7 @@ pub(crate) struct EventLog {
 }
 
 /// Rings when it goes: also where the writing was broken off, since it may have been made.
-struct Ring<'a>(Option<&'a watch::Sender<u64>>);
+pub(super) struct Ring<'a>(Option<&'a watch::Sender<u64>>);
 
 impl Drop for Ring<'_> {
     fn drop(&mut self) {
@@ -129,8 +133,10 @@ impl EventLog {
         data: &[u8],
     ) -> Result<EventId, ChoiceError> {
         let value = written(label, data).ok_or(ChoiceError::TooLong)?;
+        let length = size_of(&value);
+        let mut has_made_room = false;
         let _turn = self.turn(place).await;
-        let _ring = Ring(self.bells.get(self.shard(place)));
+        let _ring = self.ring(place);
         for attempt in 0..ATTEMPTS {
             // An event of an ended session would be nobody's.
             if !self.is_kept(place).await? {
@@ -139,7 +145,19 @@ impl EventLog {
             let key = key(place, Part::Head, &[])?;
             let record = self.store.get(&place.space, &key).await?;
             let before = Head::read(record.as_ref())?;
-            let (mut changes, mut head) = self.room(place, before, value.len() as u64).await?;
+            let (mut changes, mut head) = self.room(place, before, length).await?;
+            let count = self.count(&place.space, CountNumber::of(place)).await?;
+            let bytes = count
+                .without(before.bytes.saturating_sub(head.bytes))
+                .saturating_add(length);
+            if bytes > MAX_COUNTED_BYTES {
+                if std::mem::replace(&mut has_made_room, true) {
+                    return Err(ChoiceError::EventsFull);
+                }
+                self.make_room(place).await?;
+                continue;
+            }
+            changes.push(count.put(bytes)?);
             let seq = head.next;
             changes.push(Change::Put {
                 key: event_key(place, seq)?,
@@ -147,7 +165,7 @@ impl EventLog {
                 expect: Expect::Any,
             });
             head.next = seq.saturating_add(1);
-            head.bytes = head.bytes.saturating_add(value.len() as u64);
+            head.bytes = head.bytes.saturating_add(length);
             head.at = self.clock.unix();
             changes.push(Change::Put {
                 key,
@@ -182,7 +200,7 @@ impl EventLog {
         while head.first < head.next && over(&head) {
             let key = event_key(place, head.first)?;
             let gone = self.store.get(&place.space, &key).await?;
-            let length = gone.map_or(0, |record| record.value.len() as u64);
+            let length = gone.map_or(0, |record| size_of(&record.value));
             head.bytes = head.bytes.saturating_sub(length);
             head.first += 1;
             changes.push(Change::Delete {
@@ -208,69 +226,9 @@ impl EventLog {
         Ok(self.store.get(&place.space, &key).await?.is_some())
     }
 
-    /// Removes whatever is kept of a session that has ended.
-    pub(crate) async fn remove(&self, place: &Place) -> Result<(), ChoiceError> {
-        let _ring = Ring(self.bells.get(self.shard(place)));
-        self.empty(place).await?;
-        let parts = [Part::Head, Part::Client].map(|part| key(place, part, &[]));
-        let mut changes = vec![];
-        for key in parts {
-            changes.push(Change::Delete {
-                key: key?,
-                expect: Expect::Any,
-            });
-        }
-        self.store.batch(&place.space, changes).await?;
-        Ok(())
-    }
-
-    /// Removes the events of a session that goes on. Its readers are told.
-    pub(super) async fn forget_events(&self, place: &Place) -> Result<(), ChoiceError> {
-        let _turn = self.turn(place).await;
-        let _ring = Ring(self.bells.get(self.shard(place)));
-        let head_key = key(place, Part::Head, &[])?;
-        let Some(record) = self.store.get(&place.space, &head_key).await? else {
-            return Ok(());
-        };
-        let mut head = Head::read(Some(&record))?;
-        (head.first, head.bytes) = (head.next, 0);
-        let change = Change::Put {
-            key: head_key,
-            value: head.write()?,
-            expect: Expect::Version(record.version),
-        };
-        match self.store.batch(&place.space, vec![change]).await {
-            Ok(_) => self.empty_before(place, head.first).await,
-            // Another host wrote one meanwhile: it was not silent.
-            Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn empty(&self, place: &Place) -> Result<(), ChoiceError> {
-        self.empty_before(place, u64::MAX).await
-    }
-
-    async fn empty_before(&self, place: &Place, end: u64) -> Result<(), ChoiceError> {
-        loop {
-            let scan = Scan::group(Table::SessionEvent, &[Part::Event.group()]).prefix(&prefix(place));
-            let page = self.store.scan(&place.space, &scan.limit(MAX_PAGE)).await?;
-            let end = event_key(place, end)?;
-            let keys = page
-                .found
-                .into_iter()
-                .map(|found| found.key)
-                .filter(|key| *key < end);
-            let delete = |key| Change::Delete {
-                key,
-                expect: Expect::Any,
-            };
-            let changes: Vec<Change> = keys.map(delete).collect();
-            if changes.is_empty() {
-                return Ok(());
-            }
-            self.store.batch(&place.space, changes).await?;
-        }
+    /// Rings, when it is dropped, for whoever reads this session.
+    pub(super) fn ring(&self, place: &Place) -> Ring<'_> {
+        Ring(self.bells.get(self.shard(place)))
     }
 
     /// Rings whenever something may have happened in this session, and now and then for another.
@@ -282,8 +240,10 @@ impl EventLog {
         self.hasher.hash_one(place.name()) as usize % SHARDS
     }
 
-    async fn turn(&self, place: &Place) -> Option<MutexGuard<'_, ()>> {
-        match self.turns.get(self.shard(place)) {
+    /// Whoever writes one count waits for the others.
+    pub(super) async fn turn(&self, place: &Place) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.hasher.hash_one((&place.space, CountNumber::of(place))) as usize % SHARDS;
+        match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         }
@@ -300,7 +260,7 @@ pub(super) fn key(place: &Place, part: Part, rest: &[u8]) -> Result<Key, StoreEr
     Ok(Key::new(Table::SessionEvent, &[part.group()], &name)?)
 }
 
-fn event_key(place: &Place, seq: u64) -> Result<Key, StoreError> {
+pub(super) fn event_key(place: &Place, seq: u64) -> Result<Key, StoreError> {
     key(place, Part::Event, &seq.to_be_bytes())
 }
 

@@ -1,54 +1,79 @@
 use toolhost_policy::UnixTime;
-use toolhost_store::{Scan, Space, Table};
+use toolhost_store::{Scan, Space, StoreError, Table};
 
 use super::EventLog;
-use super::log::{Head, MAX_EVENTS_PER_TENANT_BYTES, Part};
+use super::count::{COUNTS, CountNumber, MAX_COUNTED_BYTES};
+use super::log::Part;
 use crate::session::{ChoiceError, Place};
 
 impl EventLog {
-    /// Removes what is kept of sessions that are over, and then, of a tenant with too many bytes, of those that were silent
-    /// longest; of how many sessions.
+    /// Removes what is kept of sessions that are over; of how many. What was written before events were counted is counted.
     pub(crate) async fn sweep(&self, space: &Space) -> Result<u64, ChoiceError> {
-        let (mut swept, mut kept, mut bytes) = (0, vec![], 0_u64);
         if self.clock.unix() == UnixTime::BROKEN.secs() {
             // Every session would be over.
-            return Ok(swept);
+            return Ok(0);
         }
-        for part in [Part::Head, Part::Client] {
-            let mut after = vec![];
-            loop {
-                let scan = Scan::group(Table::SessionEvent, &[part.group()]).after(&after);
-                let page = self.store.scan(space, &scan).await?;
-                let Some(last) = page.found.last() else { break };
-                after = last.key.name().to_vec();
-                for found in &page.found {
-                    let Some((0, name)) = found.key.name().split_last() else {
-                        continue;
-                    };
-                    let place = Place::named(space.clone(), name.to_vec());
-                    if !self.is_kept(&place).await? {
-                        self.remove(&place).await?;
-                        swept += 1;
-                    } else if matches!(part, Part::Head) {
-                        let head = Head::read(Some(&found.record))?;
-                        bytes = bytes.saturating_add(head.bytes);
-                        kept.push((head.at, head.bytes, place));
-                    }
-                }
-                if !page.more {
-                    break;
-                }
+        let mut swept = self.sweep_clients(space).await?;
+        for session in self.sessions(space).await? {
+            if !self.is_kept(&session.place).await? {
+                self.remove(&session.place).await?;
+                swept += 1;
             }
         }
-        kept.sort_unstable_by_key(|(at, ..)| *at);
-        for (_, freed, place) in kept {
-            if bytes <= MAX_EVENTS_PER_TENANT_BYTES {
+        self.count_again(space).await?;
+        Ok(swept)
+    }
+
+    async fn sweep_clients(&self, space: &Space) -> Result<u64, ChoiceError> {
+        let (mut swept, mut after) = (0, vec![]);
+        loop {
+            let scan = Scan::group(Table::SessionEvent, &[Part::Client.group()]).after(&after);
+            let page = self.store.scan(space, &scan).await?;
+            let Some(last) = page.found.last() else { break };
+            after = last.key.name().to_vec();
+            for found in &page.found {
+                let Some((0, name)) = found.key.name().split_last() else {
+                    continue;
+                };
+                let place = Place::named(space.clone(), name.to_vec());
+                if !self.is_kept(&place).await? {
+                    self.remove(&place).await?;
+                    swept += 1;
+                }
+            }
+            if !page.more {
                 break;
             }
-            self.forget_events(&place).await?;
-            bytes = bytes.saturating_sub(freed);
-            swept += 1;
         }
         Ok(swept)
+    }
+
+    async fn count_again(&self, space: &Space) -> Result<(), ChoiceError> {
+        let mut counts = vec![];
+        for number in 0..COUNTS {
+            counts.push(self.count(space, CountNumber(number)).await?);
+        }
+        let mut parts = [const { (0_u64, None::<Place>) }; COUNTS as usize];
+        for session in self.sessions(space).await? {
+            if let Some((bytes, place)) = parts.get_mut(usize::from(CountNumber::of(&session.place).0)) {
+                *bytes += session.head.bytes;
+                place.get_or_insert(session.place);
+            }
+        }
+        for (count, (bytes, place)) in counts.into_iter().zip(parts) {
+            let Some(place) = place else { continue };
+            if bytes != count.bytes() {
+                match self.store.batch(space, vec![count.put(bytes)?]).await {
+                    // An event was written since: the next sweep looks again.
+                    Ok(_) | Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if bytes > MAX_COUNTED_BYTES {
+                let _turn = self.turn(&place).await;
+                self.make_room(&place).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,172 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Places by tenant and caller. Only those that hold one are known.
+#[derive(Debug)]
+pub struct Shares<T, C> {
+    total: usize,
+    tenants: HashMap<T, TenantShare<C>>,
+}
+
+#[derive(Debug)]
+struct TenantShare<C> {
+    places: usize,
+    callers: HashMap<C, usize>,
+}
+
+/// Whose place gives way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivesWay<T, C> {
+    /// One of the caller's own.
+    Own,
+    /// One of another caller, who has more than a fair share: of the same tenant or of another one.
+    Other(T, C),
+}
+
+impl<T, C> Default for Shares<T, C> {
+    fn default() -> Self {
+        Self {
+            total: 0,
+            tenants: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
+    /// Places of everybody.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Places of a tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &T) -> usize {
+        self.tenants.get(tenant).map_or(0, |share| share.places)
+    }
+
+    /// Places of a caller of a tenant.
+    #[must_use]
+    pub fn of_caller(&self, tenant: &T, caller: &C) -> usize {
+        let share = self.tenants.get(tenant);
+        share
+            .and_then(|share| share.callers.get(caller))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// One more.
+    pub fn add(&mut self, tenant: &T, caller: &C) {
+        self.total += 1;
+        let share = self.tenants.entry(tenant.clone()).or_insert_with(|| TenantShare {
+            places: 0,
+            callers: HashMap::new(),
+        });
+        share.places += 1;
+        *share.callers.entry(caller.clone()).or_default() += 1;
+    }
+
+    /// One less. Of one that holds none, nothing changes.
+    pub fn remove(&mut self, tenant: &T, caller: &C) {
+        let Some(share) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        let Some(own) = share.callers.get_mut(caller) else {
+            return;
+        };
+        *own -= 1;
+        if *own == 0 {
+            share.callers.remove(caller);
+        }
+        share.places -= 1;
+        self.total -= 1;
+        if share.places == 0 {
+            self.tenants.remove(tenant);
+        }
+    }
+
+    /// Whose place a caller may have, where there is no other: that of the caller with the most places in the tenant with
+    /// the most, if that is another tenant and has more than this one would; else that of the caller with the most in its own
+    /// tenant; else its own. `None` where the caller has none and nobody has more than it would.
+    #[must_use]
+    pub fn gives_way(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+        let own = self.of_tenant(tenant);
+        let greediest = self.tenants.iter().max_by_key(|(_, share)| share.places);
+        if let Some((other, share)) = greediest
+            && other != tenant
+            && exceeds(share.places, own)
+        {
+            let (of, _) = share.callers.iter().max_by_key(|(_, places)| **places)?;
+            return Some(GivesWay::Other(other.clone(), of.clone()));
+        }
+        self.gives_way_in_tenant(tenant, caller)
+    }
+
+    /// The same where the place has to be one of the caller's own tenant.
+    #[must_use]
+    pub fn gives_way_in_tenant(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+        let share = self.tenants.get(tenant)?;
+        let own = share.callers.get(caller).copied().unwrap_or(0);
+        let (of, places) = share.callers.iter().max_by_key(|(_, places)| **places)?;
+        if of != caller && exceeds(*places, own) {
+            return Some(GivesWay::Other(tenant.clone(), of.clone()));
+        }
+        (own > 0).then_some(GivesWay::Own)
+    }
+}
+
+/// Whether one with `theirs` places has more than one with `own` would have with one more: a place that went to and fro
+/// between two would serve neither. Whoever has none gets one.
+fn exceeds(theirs: usize, own: usize) -> bool {
+    own == 0 || theirs > own + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GivesWay, Shares};
+
+    fn shares(places: &[(char, u8, usize)]) -> Shares<char, u8> {
+        let mut shares = Shares::default();
+        for &(tenant, caller, count) in places {
+            for _ in 0..count {
+                shares.add(&tenant, &caller);
+            }
+        }
+        shares
+    }
+
+    #[test]
+    fn the_caller_with_the_most_of_the_tenant_with_the_most_gives_way() {
+        let shares = shares(&[('a', 1, 3), ('a', 2, 5), ('b', 3, 6)]);
+        assert_eq!(shares.gives_way(&'c', &9), Some(GivesWay::Other('a', 2)));
+        assert_eq!(shares.gives_way(&'b', &3), Some(GivesWay::Other('a', 2)));
+        assert_eq!(shares.gives_way(&'a', &1), Some(GivesWay::Other('a', 2)));
+        assert_eq!(shares.gives_way(&'a', &2), Some(GivesWay::Own));
+        assert_eq!(
+            shares.gives_way_in_tenant(&'b', &4),
+            Some(GivesWay::Other('b', 3))
+        );
+        assert_eq!(shares.gives_way_in_tenant(&'c', &9), None);
+    }
+
+    #[test]
+    fn a_place_does_not_go_to_and_fro_between_equals() {
+        let shares = shares(&[('a', 1, 3), ('b', 2, 2)]);
+        assert_eq!(shares.gives_way(&'b', &2), Some(GivesWay::Own));
+        assert_eq!(shares.gives_way(&'b', &3), Some(GivesWay::Other('b', 2)));
+    }
+
+    #[test]
+    fn who_holds_nothing_is_forgotten() {
+        let mut shares = shares(&[('a', 1, 1)]);
+        shares.remove(&'a', &2);
+        shares.remove(&'b', &1);
+        assert_eq!(shares.total(), 1);
+        shares.remove(&'a', &1);
+        assert_eq!(
+            (shares.total(), shares.of_tenant(&'a'), shares.of_caller(&'a', &1)),
+            (0, 0, 0)
+        );
+        assert!(shares.tenants.is_empty());
+    }
+}
