@@ -47,7 +47,7 @@ const FULL_CRASHES: &str = "1000";
 const FULL_ROUNDS: [&str; 2] = ["STORE_CRASH_ROUNDS", "AUDIT_CRASH_ROUNDS"];
 
 /// Enough to meet what the last change broke; a night finds more.
-const FUZZ_SECONDS: u32 = 60;
+const FUZZ_SECONDS: u32 = 45;
 
 /// Where there is no way to the database, it is known after this.
 const ADVISORIES: Duration = Duration::from_secs(90);

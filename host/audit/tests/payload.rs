@@ -50,6 +50,7 @@ const MEMBERS: &[&str] = &[
     "pid",
     "dropped_bytes",
     "refused",
+    "refused_alike",
     "done",
     "from",
     "to",

@@ -217,7 +217,7 @@ fn a_minted_token_passes_the_checks_of_its_configuration() {
     assert!(!stdout(&wrong).contains(": ok"), "{}", stdout(&wrong));
     let by_url = config.replace(
         "jwks_file = \"keys/jwks.json\"",
-        "jwks_url = \"https://issuer.localhost/jwks\"",
+        "jwks_url = \"https://keys.example.com/jwks\"",
     );
     std::fs::write(directory.path().join("host.toml"), by_url).unwrap();
     let unchecked = host(directory.path(), &["token", "inspect", "@token"]);

@@ -60,6 +60,13 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
+/// The parameters of a method that lists. The SDK leaves out a cursor of another type.
+#[derive(Deserialize)]
+struct ListParams {
+    #[serde(rename = "cursor")]
+    _cursor: Option<String>,
+}
+
 impl Malformed {
     /// What is wrong with a message, if something is.
     pub(crate) fn find(message: &[u8]) -> Option<Self> {
@@ -113,6 +120,10 @@ impl Malformed {
         }
         if id.is_none() || !KNOWN_METHODS.contains(&method.as_str()) {
             return Ok(());
+        }
+        let is_list = |params: &&RawValue| serde_json::from_str::<Option<ListParams>>(params.get()).is_ok();
+        if method.ends_with("/list") && !envelope.params.as_ref().is_none_or(is_list) {
+            return Err(odd_params("the cursor is not a string".to_owned()));
         }
         match serde_json::from_slice::<ClientJsonRpcMessage>(message) {
             Ok(JsonRpcMessage::Request(request))
