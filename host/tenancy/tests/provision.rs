@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use support::town::{Town, by, id, roles, space};
 use support::{ISSUER, OTHER, dev_key, jwks_url};
 use toolhost_audit::LogSink;
-use toolhost_identity::{Directory as _, Tenant, TenantSpace};
+use toolhost_identity::{Directory as _, NamedTenants, Tenant, TenantSpace};
 use toolhost_store::Store;
 use toolhost_tenancy::dev::MintRequest;
 use toolhost_tenancy::{
@@ -75,9 +75,13 @@ impl Fresh {
                 Arc::new(LogSink),
             );
         let provisioner = Arc::new(provisioner);
-        let configs = vec![roles(ISSUER), roles(OTHER)];
+        let configs = [ISSUER, OTHER].map(|issuer| {
+            let mut config = roles(issuer);
+            config.tenants = Some(NamedTenants::All);
+            config
+        });
         let (net, clock) = (town.net.clone(), town.clock.clone());
-        let tenancy = Tenancy::with_clock(configs, town.directory.clone(), None, net, clock)
+        let tenancy = Tenancy::with_clock(configs.into(), town.directory.clone(), None, net, clock)
             .unwrap()
             .with_provisioner(provisioner.clone());
         (provisioner, Arc::new(tenancy))

@@ -88,11 +88,7 @@ fn host_doctor_says_what_of_an_adapter_is_there_and_granted() {
         host::run(directory.path(), &["doctor", "--output", "json"]).json()
     };
     for (file, verdict, says) in [
-        (
-            guests::path("csv"),
-            "warning",
-            "nothing that its system offers is granted",
-        ),
+        (guests::path("csv"), "failed", "a credential for connection a"),
         (guests::path("echo"), "failed", "it is no adapter"),
         ("missing.wasm".into(), "failed", "missing.wasm"),
     ] {

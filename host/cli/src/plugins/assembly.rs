@@ -36,7 +36,6 @@ pub(crate) struct Assembly {
 /// One candidate.
 struct Place {
     name: String,
-    is_by_flag: bool,
     /// The tools that were granted to the very file that is there, which no other plugin gets meanwhile.
     reserved: BTreeSet<String>,
     /// Whether the very file that is there was granted.
@@ -67,7 +66,6 @@ impl Assembly {
         for (index, candidate) in candidates.into_iter().enumerate() {
             let mut place = Place {
                 name: candidate.name,
-                is_by_flag: candidate.is_by_flag,
                 reserved: BTreeSet::new(),
                 is_granted: false,
                 connection: None,
@@ -131,7 +129,6 @@ impl Assembly {
         self.places.iter().filter_map(|place| match &place.state {
             State::LeftOut(left_out) => Some(Named {
                 name: &place.name,
-                is_by_flag: place.is_by_flag,
                 left_out,
             }),
             _ => None,
@@ -166,8 +163,8 @@ impl Assembly {
             };
             let outcome = match (outcome, look.before) {
                 (Err(left_out), Some(before)) => {
-                    let why = left_out.sentence();
-                    tracing::warn!(connection = %name, why, "what was approved before is served");
+                    let why = &left_out.failure.message;
+                    tracing::warn!(connection = %name, "what was approved before is served: {why}");
                     self.serve_connection(&name, &adapter, before, &mut Answerer::Nobody)?
                 }
                 (outcome, _) => outcome,

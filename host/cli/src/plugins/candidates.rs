@@ -13,8 +13,6 @@ use crate::wiring::{PluginFile, plugin_file};
 pub(crate) struct Candidate {
     /// The plugin's name; of a file that cannot be read the name of the file.
     pub(crate) name: String,
-    /// A flag names it, and no file.
-    pub(crate) is_by_flag: bool,
     /// Its path, where it has a file of its own.
     pub(crate) path: Option<std::path::PathBuf>,
     /// What it asks for, where its file says so.
@@ -47,7 +45,7 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
                 file.manifest.name
             )))
         });
-        found.push(candidate(name.to_string(), path, false, file));
+        found.push(candidate(name.to_string(), path, file));
     }
     for path in &setup.plugins {
         let file = plugin_file(path, &config.limits, false);
@@ -55,7 +53,7 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
             Ok(file) => file.manifest.name.to_string(),
             Err(_) => path.display().to_string(),
         };
-        let mut candidate = candidate(name, path, true, file);
+        let mut candidate = candidate(name, path, file);
         if let Some(other) = found.iter().find(|other| other.name == candidate.name) {
             let places = [other.path.as_deref(), Some(path.as_path())];
             let [first, second] = places.map(|path| path.unwrap_or(Path::new("")).display());
@@ -102,7 +100,6 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
         };
         found.push(Candidate {
             name: name.to_string(),
-            is_by_flag: false,
             path: None,
             manifest: None,
             what,
@@ -135,28 +132,18 @@ fn not_allowed(setup: &Setup, manifest: &Manifest) -> Option<Failure> {
 /// As [`nothing_to_serve`] says.
 pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), Failure> {
     fn named(candidate: &Candidate) -> Option<Named<'_>> {
-        let Candidate {
-            name,
-            is_by_flag,
-            what,
-            ..
-        } = candidate;
-        let left_out = what.as_ref().err()?;
-        Some(Named {
-            name,
-            is_by_flag: *is_by_flag,
-            left_out,
-        })
+        let left_out = candidate.what.as_ref().err()?;
+        let name = &candidate.name;
+        Some(Named { name, left_out })
     }
     let left_out: Option<Vec<Named<'_>>> = candidates.iter().map(named).collect();
     let failure = left_out.and_then(|all| nothing_to_serve(all.into_iter()));
     failure.map_or(Ok(()), Err)
 }
 
-fn candidate(name: String, path: &Path, is_by_flag: bool, file: Result<PluginFile, Failure>) -> Candidate {
+fn candidate(name: String, path: &Path, file: Result<PluginFile, Failure>) -> Candidate {
     Candidate {
         name,
-        is_by_flag,
         path: Some(path.to_owned()),
         manifest: file.as_ref().ok().map(|file| file.manifest.clone()),
         what: file

@@ -43,11 +43,6 @@ impl Reason {
             Self::NotApproved => "not_approved",
         }
     }
-
-    /// Something that the operator has not said yet, and not a fault of what was there.
-    pub(crate) fn is_first_word(self) -> bool {
-        matches!(self, Self::Incomplete | Self::NotGranted)
-    }
 }
 
 /// Why a plugin is not served.

@@ -20,5 +20,5 @@ pub(crate) use assembly::{Assembly, ServedGrants};
 pub(crate) use candidates::{Candidate, CandidateKind, candidates, refuse_nothing};
 pub(crate) use left_out::{Omission, Reason};
 pub(crate) use loader::Loader;
-pub(crate) use start::{Named, Patience, Pending, any_of, nothing_to_serve};
+pub(crate) use start::{Named, Patience, Pending, nothing_to_serve};
 pub(crate) use verdicts::{Verdict, Verdicts};

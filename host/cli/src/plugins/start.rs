@@ -41,21 +41,12 @@ impl Patience {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
-    pub(crate) is_by_flag: bool,
     pub(crate) left_out: &'a Omission,
 }
 
-/// Whether a host of which everything is left out is better ended: what a flag names is meant for this very start, and what
-/// nobody has configured or granted yet is the operator's next step. Else it goes on, since what is in the configuration was
-/// served before; `None` then.
+/// What a start ends with where everything is left out: one failure of all reasons. `None` where nothing was named.
 pub(crate) fn nothing_to_serve<'a>(all: impl Iterator<Item = Named<'a>>) -> Option<Failure> {
     let all: Vec<Named<'_>> = all.collect();
-    let ends = |one: &Named<'_>| one.is_by_flag || one.left_out.reason.is_first_word();
-    any_of(&all).filter(|_| all.iter().all(ends))
-}
-
-/// One failure of the reasons of all; `None` where there are none.
-pub(crate) fn any_of(all: &[Named<'_>]) -> Option<Failure> {
     let first = all.first()?;
     let messages: Vec<&str> = all
         .iter()

@@ -120,8 +120,8 @@ impl Local {
         let tools = plugins.tools;
         if tools.find(&binding, &args.tool).await?.is_none() {
             // It may be the tool of a plugin that is left out: then that is the reason.
-            let left_out: Vec<_> = plugins.pending.assembly().left_out().collect();
-            if let Some(failure) = plugins::any_of(&left_out) {
+            let left_out = plugins.pending.assembly().left_out();
+            if let Some(failure) = plugins::nothing_to_serve(left_out) {
                 return Err(failure.into());
             }
         }
