@@ -32,6 +32,7 @@ mod host;
 mod key;
 mod lookup;
 mod network;
+mod place;
 mod policy;
 mod tls;
 
@@ -47,5 +48,6 @@ pub use host::HostRefused;
 pub use key::ClientKey;
 pub use lookup::{Lookup, SystemLookup};
 pub use network::Network;
+pub use place::{PlaceRefused, check_place};
 pub use policy::{AddressPolicy, AddressRefused};
 pub use tls::{TlsError, TlsIdentity};

@@ -36,6 +36,8 @@ mod operation_rule;
 mod path;
 mod place_grammar;
 mod secret;
+mod secret_parts;
+mod slashes;
 mod tenant_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
@@ -55,4 +57,6 @@ pub use operation::{Operation, OperationError, OperationParts, is_member_of};
 pub use operation_rule::OperationRule;
 pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
+pub use secret_parts::{SecretPart, secrets_of_parts};
+pub use slashes::Slashes;
 pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};

@@ -4,6 +4,7 @@ use serde_json::Map;
 use toolhost_policy::{ErrorCode, Limit, PublicError};
 
 use crate::catalogue::Served;
+use crate::nulls;
 use crate::schema::names_a_tenant;
 use crate::{ClientCapabilities, ModelArgs, ToolEntry};
 
@@ -28,7 +29,7 @@ pub(crate) fn check_arguments(
     served: &Served,
     args: ModelArgs,
 ) -> Result<String, PublicError> {
-    let value = args.into_value();
+    let mut value = args.into_value();
     let text = value.to_string();
     let max = served.limits.arguments_bytes;
     if text.len() as u64 > max {
@@ -57,17 +58,14 @@ pub(crate) fn check_arguments(
         let message = "the host fills this argument itself, for the tenant of the call";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
-    entry
-        .schemas()
-        .arguments
-        .check(&value)
-        .map_err(|(sentence, place)| {
-            let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
-            if place.is_empty() {
-                error
-            } else {
-                error.about(place)
-            }
-        })?;
-    Ok(text)
+    nulls::check(&entry.schemas().arguments, &mut value).map_err(|(sentence, place)| {
+        let error = PublicError::new(ErrorCode::InvalidArguments, sentence);
+        if place.is_empty() {
+            error
+        } else {
+            error.about(place)
+        }
+    })?;
+    // Without the nulls that were left out.
+    Ok(value.to_string())
 }

@@ -15,6 +15,7 @@
 //! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
+mod about;
 mod args;
 mod assignments;
 mod budget;
@@ -25,6 +26,8 @@ mod checks;
 mod described;
 mod end;
 mod entry;
+mod model_schema;
+mod nulls;
 mod options;
 mod outcome;
 mod provided;
@@ -35,6 +38,7 @@ mod seal;
 mod shelf;
 mod stock;
 
+pub use about::About;
 pub use args::ModelArgs;
 pub use assignments::{
     Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
@@ -42,7 +46,9 @@ pub use assignments::{
 pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
-pub use described::{Described, Refusal, granted, refusals, tenant_arguments, tool_name};
+pub use described::{
+    Described, Refusal, credential_arguments, granted, refusals, tenant_arguments, tool_name, upstream_name,
+};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
 pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};

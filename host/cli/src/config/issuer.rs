@@ -2,6 +2,7 @@
 
 use toml::Spanned;
 use toolhost_identity::{AcceptedType, Algorithm, ClaimPointer, Role, TenantId};
+use toolhost_net::{AddressPolicy, check_place};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
 use url::Url;
 
@@ -162,6 +163,13 @@ pub(super) fn web_address(
             "is this machine; set allow_loopback = true if that is meant",
         ));
     }
+    // Which private networks are meant is another key's to say; what no key allows is refused here.
+    let policy = AddressPolicy {
+        allow_loopback: true,
+        allow_private: true,
+    };
+    check_place(&url, &policy)
+        .map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
     Ok(url)
 }
 

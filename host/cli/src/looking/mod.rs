@@ -114,13 +114,14 @@ fn error(code: ErrorCode, message: String) -> AdminError {
 
 /// The grants of what is served, by which the way out is judged.
 pub(crate) fn grants(
-    files: &[crate::wiring::PluginFile],
-    config: &crate::config::Config,
+    manifests: &[toolhost_policy::Manifest],
+    connections: &BTreeMap<ConnectionName, Arc<Connection>>,
+    limits: &toolhost_policy::Limits,
 ) -> Result<Vec<Grant>, crate::exit::Failure> {
-    files
+    manifests
         .iter()
-        .map(|file| {
-            Grant::resolve(&file.manifest, &config.connections, &config.limits)
+        .map(|manifest| {
+            Grant::resolve(manifest, connections, limits)
                 .map_err(|why| crate::exit::Failure::refused(why.to_string()))
         })
         .collect()

@@ -212,6 +212,10 @@ fn line(content: &Content) -> String {
         }
         Content::ResourceLink { uri, name, .. } => format!("{}: {}", printable(name), printable(uri)),
         Content::Resource { uri, .. } => format!("[resource {}]", printable(uri)),
+        Content::Annotated(content, about) => match &about.description {
+            Some(description) => format!("{} ({})", line(content), printable(description)),
+            None => line(content),
+        },
     }
 }
 
@@ -228,6 +232,22 @@ fn block(content: &Content) -> Value {
         }
         Content::ResourceLink { uri, name, mime_type } => {
             json!({ "type": "resource_link", "uri": uri, "name": name, "mimeType": mime_type })
+        }
+        Content::Annotated(content, about) => {
+            let mut block = block(content);
+            let said = [
+                ("annotations", about.annotations.clone().map(Value::Object)),
+                ("title", about.title.clone().map(Value::from)),
+                ("description", about.description.clone().map(Value::from)),
+                ("size", about.size.map(Value::from)),
+            ];
+            if let Value::Object(members) = &mut block {
+                members.extend(
+                    said.into_iter()
+                        .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+                );
+            }
+            block
         }
         Content::Resource { uri, mime_type, body } => match body {
             ResourceBody::Text(text) => {

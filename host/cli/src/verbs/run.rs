@@ -17,10 +17,11 @@ use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::Failure;
-use crate::grants::Answerer;
+use crate::grants::{Answerer, Lock};
 use crate::looking::{self, Looking};
 use crate::missing::{self, Door};
 use crate::setup::Setup;
+use crate::wiring::adapters::Connections;
 use crate::wiring::{self, Choosing, Doors, Ground, PluginFile, Providers, Sources};
 use crate::{output, secret_ref};
 
@@ -125,6 +126,7 @@ async fn over_http(
         tools,
         sandbox,
         providers,
+        connections,
         grants,
     } = served;
     let sink = Arc::clone(&ground.audit);
@@ -134,7 +136,7 @@ async fn over_http(
     let looking = Looking {
         tenancy: Arc::clone(&tenancy),
         network: Arc::clone(&network),
-        connections: setup.config.connections.clone(),
+        connections,
         configured: setup.config.providers.clone(),
         providers,
         grants,
@@ -199,7 +201,7 @@ async fn over_stdio(args: &RunArgs, setup: &Setup, files: Vec<PluginFile>) -> an
         kept.admin.serve_with(Arc::new(Looking {
             tenancy,
             network: asked,
-            connections: setup.config.connections.clone(),
+            connections: served.connections,
             configured: setup.config.providers.clone(),
             providers: served.providers,
             grants: served.grants,
@@ -239,6 +241,8 @@ struct Rooms {
     tools: Arc<Tools>,
     sandbox: Sandbox,
     providers: Providers,
+    /// With the bases that documents propose and somebody has said yes to.
+    connections: Connections,
     grants: Vec<Grant>,
 }
 
@@ -261,7 +265,7 @@ async fn rooms(
         tracing::warn!("{problem}");
     }
     let providers = credentials.clone();
-    let grants = looking::grants(&files, &setup.config)?;
+    let manifests: Vec<_> = files.iter().map(|file| file.manifest.clone()).collect();
     let egress = wiring::serving_egress(Arc::clone(&network), credentials, ground)?;
     let slots = setup.config.server.slots;
     let limits: Limits = setup.config.limits.clone();
@@ -287,11 +291,14 @@ async fn rooms(
         Answerer::Nobody
     };
     let tools = wiring::serve_plugins(setup, files, &sandbox, egress, ground, &network, answerer).await?;
+    // As it is by now: the yes to a base was just given.
+    let connections = wiring::adapters::served(setup, &Lock::read(&setup.lock)?);
     Ok(Rooms {
         tools,
         sandbox,
         providers,
-        grants,
+        grants: looking::grants(&manifests, &connections, &setup.config.limits)?,
+        connections,
     })
 }
 

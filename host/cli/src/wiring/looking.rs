@@ -3,9 +3,11 @@ use std::sync::Arc;
 use toolhost_gateway::admin::{Answer, Client, ClientError, Request, Serving};
 use toolhost_policy::Secret;
 
+use super::adapters;
 use super::credentials::{Sources, provider};
 use super::{Choosing, Ground, directory, has_embedded, network, plugin_files, tenancy};
 use crate::exit::Failure;
+use crate::grants::Lock;
 use crate::looking::{Looking, grants};
 use crate::setup::Setup;
 
@@ -58,12 +60,14 @@ pub(crate) async fn looking(setup: &Setup) -> anyhow::Result<Arc<dyn Serving>> {
     let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
     let sources = Sources::of(setup, &network, &ground, choosing.credentials);
     let (providers, _) = provider(setup, sources)?;
+    let manifests: Vec<_> = files.into_iter().map(|file| file.manifest).collect();
+    let connections = adapters::served(setup, &Lock::read(&setup.lock)?);
     Ok(Arc::new(Looking {
         tenancy,
-        connections: setup.config.connections.clone(),
+        grants: grants(&manifests, &connections, &setup.config.limits)?,
+        connections,
         configured: setup.config.providers.clone(),
         providers,
-        grants: grants(&files, &setup.config)?,
         described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),
         logins: None,

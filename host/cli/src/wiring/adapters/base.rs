@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
-use toolhost_policy::Connection;
+use toolhost_net::AddressPolicy;
+use toolhost_policy::{Connection, ConnectionName};
 use toolhost_sandbox::contract;
 use url::Url;
 
+use super::Connections;
 use crate::config::{self, AdapterSettings, Spec};
 use crate::exit::Failure;
+use crate::grants::Lock;
+use crate::setup::Setup;
 
 /// The connection at the place that its document says, where the operator does not say one. It is checked as a configured one
 /// is.
@@ -41,17 +45,41 @@ pub(super) fn of_document(
             "sends the credential in the clear; set connections.{name}.allow_http = true if that is meant"
         )));
     }
-    if config::loopback(&base) && !connection.allow_loopback {
-        return Err(unfit(format!(
-            "is this machine; set connections.{name}.allow_loopback = true if that is meant"
-        )));
-    }
+    config::reachable(
+        &base,
+        &AddressPolicy::of(connection),
+        &format!("connections.{name}"),
+    )
+    .map_err(&unfit)?;
     let placed = Connection {
         base,
         ..Connection::clone(connection)
     };
     toolhost_egress::check_connection(&placed).map_err(|why| refuse(why.to_string()))?;
     Ok(Arc::new(placed))
+}
+
+/// The connections of a configuration as they are served: with the bases that documents propose and somebody has said yes to.
+/// One whose base nobody has said yes to stands as it is configured, at a place that is none.
+pub(crate) fn served(setup: &Setup, lock: &Lock) -> Connections {
+    let placed = |(name, connection): (&ConnectionName, &Arc<Connection>)| {
+        let takes_base = setup
+            .config
+            .adapters
+            .get(name)
+            .is_some_and(|settings| settings.takes_base);
+        let yes = lock.described(name.as_str()).filter(|_| takes_base);
+        let base = yes.and_then(|yes| Url::parse(yes.base.as_deref()?).ok());
+        let connection = match base {
+            Some(base) => Arc::new(Connection {
+                base,
+                ..Connection::clone(connection)
+            }),
+            None => Arc::clone(connection),
+        };
+        (name.clone(), connection)
+    };
+    setup.config.connections.iter().map(placed).collect()
 }
 
 /// What a yes is asked for: the base, where it is the document's.

@@ -20,10 +20,11 @@ use toolhost_audit::Sink;
 use toolhost_net::Network;
 use toolhost_policy::{Connection, ConnectionName, PluginName};
 use toolhost_sandbox::{Adapter, Sandbox, contract};
-use toolhost_tools::{Described, Refusal};
+use toolhost_tools::{Described, Refusal, credential_arguments, upstream_name};
 
 pub(crate) use approved::{approved, approved_left_out};
 pub(crate) use approving::Approval;
+pub(crate) use base::served;
 pub(crate) use component::{load, read};
 pub(crate) use document::of_file;
 pub(crate) use left_out::{LeftOut, left_out};
@@ -31,6 +32,9 @@ pub(crate) use left_out::{LeftOut, left_out};
 use crate::config::AdapterSettings;
 use crate::grants::{self, Answerer, Lock, sha256};
 use crate::setup::Setup;
+
+/// Names of arguments left out that are told before a yes; documents have one or two.
+const MAX_CREDENTIAL_NOTES: usize = 16;
 
 /// Everything that looking at a system takes.
 #[derive(Clone, Copy)]
@@ -78,7 +82,11 @@ impl Room<'_> {
             };
             let served = self.of(&connection, settings, &adapter, lock, answerer).await?;
             connections.insert(name.clone(), Arc::clone(&served.connection));
+            let slashes = |found: &contract::Discovered| {
+                (found.tool.name.clone(), chosen::path_parameters(settings, found))
+            };
             described.push(Described {
+                slashes: served.tools.iter().map(slashes).collect(),
                 adapter,
                 connection: served.connection,
                 limits: config.limits.clone(),
@@ -173,6 +181,43 @@ pub(crate) fn pins(tools: &[contract::Discovered], refused: &[Refusal]) -> BTree
         .collect()
 }
 
+/// What the system itself calls the tools that have other names here, for those that a yes is given to.
+fn upstream_names(
+    tools: &[contract::Discovered],
+    pins: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let granted = tools.iter().filter(|found| pins.contains_key(&found.tool.name));
+    granted
+        .filter_map(|found| Some((found.tool.name.clone(), upstream_name(found)?.to_owned())))
+        .collect()
+}
+
+/// The arguments that a model is not offered since they are credentials, tool by tool.
+fn credential_notes(
+    connection: &Connection,
+    tools: &[contract::Discovered],
+    pins: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut of_argument: BTreeMap<&str, usize> = BTreeMap::new();
+    for found in tools.iter().filter(|found| pins.contains_key(&found.tool.name)) {
+        for argument in credential_arguments(connection, found) {
+            *of_argument.entry(argument).or_default() += 1;
+        }
+    }
+    let line = |(argument, tools): (&str, usize)| {
+        format!(
+            "argument {} of {tools} tools is left out: its name says that it is a credential, which connections.{1}.auth places and connections.{1}.offered_arguments would let models give",
+            crate::output::printable(argument),
+            connection.name
+        )
+    };
+    of_argument
+        .into_iter()
+        .take(MAX_CREDENTIAL_NOTES)
+        .map(line)
+        .collect()
+}
+
 /// How many left-out operations a question names; the verb that asked shows all of them.
 const NAMED: usize = 20;
 
@@ -255,6 +300,7 @@ mod tests {
             answer: None,
             base: None,
             tools: pins(&then, &[]),
+            upstream_names: BTreeMap::new(),
         };
         let names = |tools: Vec<contract::Discovered>| -> Vec<String> {
             let left = granted(tools, &yes);
