@@ -56,6 +56,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
         "Requests at the doors.",
     ),
     (
+        "toolhost_gateway_connections_closed_total",
+        Kind::Counter,
+        "Connections that were closed for a newcomer.",
+    ),
+    (
         "toolhost_gateway_calls_total",
         Kind::Counter,
         "Tool calls at the doors, by outcome.",
@@ -104,6 +109,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
         "toolhost_egress_reflections_total",
         Kind::Counter,
         "Answers that held the credential.",
+    ),
+    (
+        "toolhost_egress_quarantines_total",
+        Kind::Counter,
+        "Connections that were quarantined for a plugin of a tenant.",
     ),
 ];
 

@@ -273,7 +273,7 @@ fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityG
     for (name, value) in change {
         claims[*name] = value.clone();
         if *name == "iss" {
-            rules.issuer = value.as_str().unwrap().into();
+            rules.issuer = toolhost_identity::IssuerName::parse(value.as_str().unwrap()).unwrap();
         }
     }
     if claims["tenantId"].is_null() {

@@ -97,7 +97,8 @@ fn t22_the_public_key_is_no_hmac_secret() {
 fn t22_a_symmetric_key_in_a_set_is_left_out() {
     let oct = json!({"kty": "oct", "kid": "k", "k": encode("secret")});
     let set = json!({"keys": [oct]}).to_string();
-    assert_eq!(KeySet::parse(set.as_bytes()).unwrap_err(), KeySetError::Empty);
+    let error = KeySet::parse(set.as_bytes()).unwrap_err();
+    assert!(matches!(error, KeySetError::Empty(skipped) if skipped.len() == 1));
     assert_eq!(
         key_set(&[oct, ES256.jwk("e")]).skipped()[0].reason,
         SkipReason::Private

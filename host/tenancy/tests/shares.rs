@@ -185,7 +185,7 @@ async fn a13_an_application_that_hangs_for_one_tenant_is_waited_for_by_no_other(
     };
     let members = MembershipDirectory::with_clock(&endpoint, post.clone(), town.clock.clone());
     let members = Arc::new(members.unwrap());
-    let ask = |principal| {
+    let ask = |principal: Arc<toolhost_identity::Principal>| {
         let members = Arc::clone(&members);
         tokio::spawn(async move { members.tree_for(&principal).await })
     };

@@ -134,7 +134,7 @@ fn not_allowed(setup: &Setup, manifest: &Manifest) -> Option<Failure> {
 /// # Errors
 /// As [`nothing_to_serve`] says.
 pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), Failure> {
-    let named = |candidate| {
+    fn named(candidate: &Candidate) -> Option<Named<'_>> {
         let Candidate {
             name,
             is_by_flag,
@@ -147,7 +147,7 @@ pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), Failure> {
             is_by_flag: *is_by_flag,
             left_out,
         })
-    };
+    }
     let left_out: Option<Vec<Named<'_>>> = candidates.iter().map(named).collect();
     let failure = left_out.and_then(|all| nothing_to_serve(all.into_iter()));
     failure.map_or(Ok(()), Err)

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use toolhost_audit::LogSink;
-use toolhost_policy::Manifest;
 use toolhost_store::MemoryStore;
 use toolhost_tools::{Assignments, Catalogue, PluginState, PluginStatus, Tools};
 
@@ -22,7 +21,6 @@ pub(crate) struct Verdict {
     pub(crate) name: String,
     /// Where it has a file of its own.
     pub(crate) path: Option<PathBuf>,
-    pub(crate) manifest: Option<Manifest>,
     pub(crate) state: PluginState,
 }
 
@@ -65,9 +63,9 @@ impl Verdicts {
     /// `host.lock` cannot be read, or there is nothing to load with.
     pub(crate) async fn of(setup: Arc<Setup>) -> anyhow::Result<Self> {
         let candidates = candidates(&setup);
-        let about: Vec<_> = candidates
+        let paths: Vec<_> = candidates
             .iter()
-            .map(|candidate| (candidate.path.clone(), candidate.manifest.clone()))
+            .map(|candidate| candidate.path.clone())
             .collect();
         let audit = Arc::new(LogSink);
         let network = wiring::network()?;
@@ -99,15 +97,11 @@ impl Verdicts {
         let not_served = pending.assembly().not_served();
         let mut checked = said.iter().map(|said| said.check(&assignments, &not_served));
         let statuses = tools.statuses().get();
-        let all = statuses
-            .iter()
-            .zip(about)
-            .map(|(status, (path, manifest))| Verdict {
-                name: status.plugin.clone(),
-                path,
-                manifest,
-                state: status.state.clone(),
-            });
+        let all = statuses.iter().zip(paths).map(|(status, path)| Verdict {
+            name: status.plugin.clone(),
+            path,
+            state: status.state.clone(),
+        });
         Ok(Self {
             refused: checked.find_map(Result::err),
             all: all.collect(),

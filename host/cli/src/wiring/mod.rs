@@ -26,9 +26,7 @@ pub(crate) use listen::{Doors, bind, check_addresses, public_url};
 pub(crate) use logins::logins;
 pub(crate) use looking::{ask_running, looking};
 pub(crate) use others::follow;
-pub(crate) use rooms::{
-    Plugins, egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole,
-};
+pub(crate) use rooms::{egress, network, sandbox, sandbox_for_looking, serve_plugins, serving_egress, whole};
 pub(crate) use signals::{shutdown_signal, stop_signal};
 pub(crate) use switching::Choosing;
 pub(crate) use writable::watch_writable;

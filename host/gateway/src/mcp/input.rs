@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_missing_capability_is_named_as_a_client_declares_it() {
-        let error = required(asks("elicitation", form()), ClientCapabilities::default(), false).unwrap_err();
+        let error = required(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
         assert_eq!(error.code.0, -32021);
         assert_eq!(
             error.data.unwrap()["requiredCapabilities"],
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_question_goes_out_with_its_sealed_state() {
-        let response = required(asks("elicitation", form()), ALL, false).unwrap();
+        let response = required(asks("elicitation", form()), ALL).unwrap();
         let rmcp::model::CallToolResponse::InputRequired(result) = response else {
             panic!("not a question")
         };
@@ -292,7 +292,7 @@ mod tests {
         let url =
             json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
         for bad in [asks("elicitation", url), asks("elicitation", json!({}))] {
-            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL, false).unwrap() else {
+            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL).unwrap() else {
                 panic!("asked")
             };
             let code = result.structured_content.unwrap()["error"]["code"].clone();

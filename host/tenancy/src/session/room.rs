@@ -85,7 +85,8 @@ impl Choices {
             Ok::<_, ChoiceError>((self.last_use(found.key.name(), &choice), found))
         };
         let mut found = found.map(used).collect::<Result<Vec<_>, _>>()?;
-        found.sort_by_key(|(used, _)| *used);
+        // Of those that were used in the same second, the one that was written first.
+        found.sort_by_key(|(used, found)| (*used, found.record.version));
         found.truncate(count);
         let delete = |(_, found): (u64, Found)| Change::Delete {
             key: found.key,

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_lease_counts_for_hosts_whose_clocks_differ_and_not_for_ever() {
-        let (made, end) = (1_000_000, 1_000_000 + LIFE);
+        let (made, end) = (1_000_000_u64, 1_000_000 + LIFE);
         for skew in [-5_i64, -1, 0, 1, 5] {
             assert!(is_held(end, made.saturating_add_signed(skew)), "{skew} s");
         }

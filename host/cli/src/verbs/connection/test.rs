@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 use toolhost_gateway::admin::{Answer, Request, Tested, UserName};
 
@@ -8,7 +10,7 @@ use crate::setup::Setup;
 use crate::wiring;
 
 pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let setup = Setup::gather(&args.wiring)?;
+    let setup = Arc::new(Setup::gather(&args.wiring)?);
     let user = match (&args.user.user_issuer, &args.user.user_subject) {
         (Some(issuer), Some(subject)) => Some(UserName {
             issuer: issuer.clone(),

@@ -25,7 +25,7 @@ use toolhost_tools::{Refusal, credential_arguments, upstream_name};
 pub(crate) use approved::{approved, approved_left_out};
 pub(crate) use approving::Approval;
 pub(crate) use chosen::path_parameters;
-pub(crate) use component::{load, read};
+pub(crate) use component::load;
 pub(crate) use document::of_file;
 pub(crate) use left_out::{LeftOut, left_out};
 
