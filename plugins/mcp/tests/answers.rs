@@ -59,7 +59,7 @@ fn what_is_said_about_a_block_is_not_dropped() {
     let answer = answered(|request| {
         result(
             request,
-            &json!({"content": [
+            json!({"content": [
                 {"type": "text", "text": "x", "annotations": {"audience": ["user"]}},
                 {"type": "resource_link", "uri": "file:///a", "name": "A", "description": "what it is", "title": "T", "size": 7},
                 {"type": "text", "text": "y", "annotations": [], "description": "of no link"},
