@@ -31,6 +31,7 @@ pub fn connection(name: &str, base: &str) -> Connection {
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        offered_arguments: vec![],
         filled: toolhost_policy::Filled::default(),
         credentials: "file".into(),
         allow: None,

@@ -20,7 +20,11 @@ const READS: &[(&str, usize, &str)] = &[
         2,
         "the token of a caller whom an operator asks about, or calls for, is verified",
     ),
-    ("cli/src/secret_ref.rs", 1, "a caller's token is trimmed"),
+    (
+        "cli/src/secret_ref.rs",
+        2,
+        "a caller's token is trimmed, and the parts of a credential are made into one",
+    ),
     (
         "gateway/src/admin/client.rs",
         1,
@@ -39,8 +43,18 @@ const READS: &[(&str, usize, &str)] = &[
     ),
     (
         "egress/src/steps/attach.rs",
-        8,
+        10,
         "the secret goes onto the wire: one line a placement, and the URL that holds it",
+    ),
+    (
+        "egress/src/steps/credential.rs",
+        1,
+        "each of several secrets has its least length",
+    ),
+    (
+        "egress/src/scrub/parts.rs",
+        1,
+        "needles are made of each of several secrets",
     ),
     (
         "egress/src/steps/attach_body.rs",

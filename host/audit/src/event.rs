@@ -89,6 +89,9 @@ pub struct CallStarted {
     pub digest: String,
     /// The tool's name.
     pub tool: String,
+    /// What the described system itself calls it, where that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_name: Option<String>,
     /// What the tool says of itself: it changes nothing.
     pub read_only: bool,
     /// Length of the arguments.

@@ -18,6 +18,8 @@ const MEMBERS: &[&str] = &[
     // those of an assignment, which the operator names and the plugin has
     "tools",
     "connection",
+    // of a described system's tool, cut to 128 characters
+    "upstream_name",
     "user",
     "by",
     "parent",

@@ -1,11 +1,12 @@
 //! `@FILE` and `env:VAR`: how a flag names a secret without holding it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use toolhost_policy::Secret;
-use toolhost_vault::{Source, read_capped};
+use toolhost_vault::{MAX_SECRET_FILE_BYTES, Source, read_capped};
 
 use crate::exit::Failure;
 
@@ -40,6 +41,10 @@ pub(crate) fn text(key: &str, source: &Source) -> Result<Secret, Failure> {
         Source::Env(name) => variable(key, name),
         Source::File(path) => file(key, path),
     }?;
+    trimmed(key, &read)
+}
+
+fn trimmed(key: &str, read: &Secret) -> Result<Secret, Failure> {
     let text = std::str::from_utf8(read.expose())
         .map_err(|_| Failure::usage(format!("{key}: it is not text")))?
         .trim();
@@ -77,11 +82,80 @@ pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
     read_capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
 }
 
+/// Several secrets, each from a place of its own (`NAME=@FILE`, `NAME=env:VAR`, `NAME=-` for stdin), as the one credential
+/// that they are: a JSON object.
+///
+/// # Errors
+/// A part without a name or a place, a name or stdin twice, or as [`text`].
+pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, Failure> {
+    let mut parts: BTreeMap<&str, Secret> = BTreeMap::new();
+    let mut is_stdin_read = false;
+    for part in given {
+        let named = part.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, place) = named.ok_or_else(|| {
+            Failure::usage(format!(
+                "{flag} takes NAME=@FILE, NAME=env:VAR or NAME=- for stdin"
+            ))
+        })?;
+        let at = format!("{flag} {}", name.escape_default());
+        let secret = match place {
+            "-" if is_stdin_read => {
+                return Err(Failure::usage(format!("{at}: stdin is read for another part")));
+            }
+            "-" => {
+                is_stdin_read = true;
+                trimmed(&at, &stdin(&at)?)?
+            }
+            place => text(&at, &parse(&at, place)?)?,
+        };
+        if parts.insert(name, secret).is_some() {
+            return Err(Failure::usage(format!("{at}: it is given twice")));
+        }
+    }
+    let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(MAX_SECRET_FILE_BYTES));
+    let read = |secret: &Secret| {
+        std::str::from_utf8(secret.expose())
+            .map(str::to_owned)
+            .map(zeroize::Zeroizing::new)
+    };
+    let texts: Result<Vec<_>, _> = parts
+        .iter()
+        .map(|(name, secret)| Ok((*name, read(secret)?)))
+        .collect();
+    let texts = texts.map_err(|_: std::str::Utf8Error| Failure::usage(format!("{flag}: it is not text")))?;
+    let object: BTreeMap<&str, &str> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    serde_json::to_writer(&mut *whole, &object)
+        .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+    Ok(Secret::new(std::mem::take(&mut *whole)))
+}
+
 #[cfg(test)]
 mod tests {
     use toolhost_vault::Source;
 
-    use super::parse;
+    use super::{parse, parts};
+
+    #[test]
+    fn several_secrets_are_one_json_object_and_none_stands_on_the_command_line() {
+        let directory = std::env::temp_dir().join(format!("toolhost-parts-{}", std::process::id()));
+        std::fs::write(&directory, "s\"ecret-0123456789\n").unwrap();
+        let file = format!("secret=@{}", directory.display());
+        let path = "client_id=env:PATH".to_owned();
+        let whole = parts("--part", &[file.clone(), path.clone()]).unwrap();
+        let read: serde_json::Value = serde_json::from_slice(whole.expose()).unwrap();
+        assert_eq!(read["secret"], "s\"ecret-0123456789");
+        assert!(read["client_id"].as_str().unwrap().contains('/'));
+        for bad in [
+            vec![file.clone(), file.clone()],
+            vec!["tok_live_1".into()],
+            vec!["a=tok_live_1".into()],
+            vec!["=@x".into()],
+        ] {
+            let error = parts("--part", &bad).unwrap_err().to_string();
+            assert!(!error.contains("tok_live"), "{error}");
+        }
+        std::fs::remove_file(directory).unwrap();
+    }
 
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_repeated() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
+use toolhost_net::AddressPolicy;
 use toolhost_policy::{
     AuthPlacement, Connection, ConnectionName, CredentialOwner, PluginName, PrincipalRule,
 };
@@ -288,13 +289,18 @@ fn connection(text: &str) -> Result<Connection, Failure> {
     let name = ConnectionName::parse(name).map_err(|why| Failure::usage(format!("--connection: {why}")))?;
     let refuse = |why: String| Failure::usage(format!("--connection {name}: the URL {why}"));
     let base = Url::parse(url).map_err(|why| refuse(format!("does not parse: {why}")))?;
-    config::check_base(&base).map_err(refuse)?;
+    config::check_base(&base).map_err(&refuse)?;
     let loopback = config::loopback(&base);
     if base.scheme() == "http" && !loopback {
         return Err(refuse(format!(
             "is http:// to another machine, which sends the credential in the clear; define [connections.{name}] with allow_http = true if that is meant"
         )));
     }
+    let policy = AddressPolicy {
+        allow_loopback: loopback,
+        allow_private: false,
+    };
+    config::reachable(&base, &policy, &format!("connections.{name}")).map_err(refuse)?;
     let connection = Connection {
         name,
         allow_http: base.scheme() == "http",
@@ -305,6 +311,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         auth: AuthPlacement::Bearer,
         headers: Vec::new(),
         provide: Vec::new(),
+        offered_arguments: Vec::new(),
         filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,

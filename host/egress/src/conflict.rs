@@ -54,8 +54,8 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
     let name = || connection.name.to_string();
     base(connection).map_err(|why| ConnectionConflict::Base(name(), why))?;
     auth(connection).map_err(|why| ConnectionConflict::Auth(name(), why))?;
-    let own = connection.auth.header();
-    if let Some(own) = own.as_ref().map(http::HeaderName::as_str) {
+    let own: Vec<http::HeaderName> = connection.auth.headers().collect();
+    for own in own.iter().map(http::HeaderName::as_str) {
         let is_free = !is_always_protected(own) || CREDENTIAL_HEADERS.contains(&own);
         if !is_free || matches!(own, "content-type" | "user-agent" | "accept") {
             return Err(ConnectionConflict::Header(name(), own.to_owned()));
@@ -63,7 +63,7 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
     }
     let mut seen = HashSet::new();
     for (header, _) in &connection.headers {
-        if own.as_ref() == Some(header) {
+        if own.contains(header) {
             return Err(ConnectionConflict::AuthHeader(name(), header.to_string()));
         }
         if is_always_protected(header.as_str()) || NOT_AS_HEADERS.contains(&header.as_str()) {
@@ -81,18 +81,20 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
             .flat_map(|endpoint| &endpoint.query);
         granted.any(|granted| granted.eq_ignore_ascii_case(key))
     };
-    let auth_key = match &connection.auth {
-        AuthPlacement::Query { key } => Some(key),
-        _ => None,
+    let is_of_auth = |key: &str| {
+        connection
+            .auth
+            .query_keys()
+            .any(|own| own.eq_ignore_ascii_case(key))
     };
-    if let Some(key) = auth_key.filter(|key| granted(key)) {
-        return Err(ConnectionConflict::Query(name(), key.clone()));
+    if let Some(key) = connection.auth.query_keys().find(|key| granted(key)) {
+        return Err(ConnectionConflict::Query(name(), key.to_owned()));
     }
     let mut keys = HashSet::new();
     for (key, _) in &connection.filled.query {
         let why = match key {
             key if key.is_empty() => "is empty",
-            key if auth_key.is_some_and(|own| own.eq_ignore_ascii_case(key)) => "auth writes, too",
+            key if is_of_auth(key) => "auth writes, too",
             key if granted(key) => "an endpoint of allow lets plugins set",
             key if !keys.insert(key.to_ascii_lowercase()) => "is there twice",
             _ => continue,
@@ -100,7 +102,7 @@ pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflic
         return Err(ConnectionConflict::OwnQuery(name(), key.clone(), why));
     }
     for header in &connection.response_headers {
-        if is_never_shown(header.as_str()) || own.as_ref() == Some(header) {
+        if is_never_shown(header.as_str()) || own.contains(header) {
             return Err(ConnectionConflict::ResponseHeader(name(), header.to_string()));
         }
     }
@@ -137,8 +139,49 @@ fn base(connection: &Connection) -> Result<(), &'static str> {
     }
 }
 
+/// More secrets than any system asks for.
+const MAX_PARTS: usize = 8;
+
 fn auth(connection: &Connection) -> Result<(), &'static str> {
-    match &connection.auth {
+    if let AuthPlacement::Parts(parts) = &connection.auth {
+        if !(1..=MAX_PARTS).contains(&parts.len()) {
+            return Err("has no parts, or more than 8");
+        }
+        let mut names = HashSet::new();
+        for part in parts {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            if part.name.is_empty() || !part.name.bytes().all(plain) || !names.insert(&part.name) {
+                return Err(
+                    "a part has a name that is not of A-Z, a-z, 0-9, _, - and ., or that is there twice",
+                );
+            }
+            if matches!(part.auth, AuthPlacement::Parts(_) | AuthPlacement::None) {
+                return Err("a part goes to one place, and has no parts of its own");
+            }
+        }
+        let mut places = HashSet::new();
+        let headers = connection.auth.headers().map(|name| format!("header {name}"));
+        let keys = connection
+            .auth
+            .query_keys()
+            .map(|key| format!("query {}", key.to_ascii_lowercase()));
+        let pointers = connection
+            .auth
+            .pointers()
+            .map(|pointer| format!("body {pointer}"));
+        if !headers
+            .chain(keys)
+            .chain(pointers)
+            .all(|place| places.insert(place))
+        {
+            return Err("two parts go to the same place");
+        }
+    }
+    connection.auth.each().try_for_each(place)
+}
+
+fn place(auth: &AuthPlacement) -> Result<(), &'static str> {
+    match auth {
         AuthPlacement::Header { prefix, .. } if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
             Err("the prefix is not visible ASCII")
         }
@@ -153,7 +196,9 @@ fn auth(connection: &Connection) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
-    use toolhost_policy::{AuthPlacement, Connection, Endpoint, HeaderTemplate, Method, PathTemplate};
+    use toolhost_policy::{
+        AuthPlacement, Connection, Endpoint, HeaderTemplate, Method, PathTemplate, SecretPart,
+    };
 
     use super::{ConnectionConflict, check_connection};
     use crate::testing::connection;
@@ -192,6 +237,44 @@ mod tests {
             check("https://h.example", own),
             Err(ConnectionConflict::AuthHeader(..))
         ));
+    }
+
+    #[test]
+    fn parts_have_names_and_places_of_their_own() {
+        let query = |key: &str| AuthPlacement::Query { key: key.into() };
+        let parts = |all: &[(&str, AuthPlacement)]| {
+            let part = |(name, auth): &(&str, AuthPlacement)| SecretPart {
+                name: (*name).to_owned(),
+                auth: auth.clone(),
+            };
+            let auth = AuthPlacement::Parts(all.iter().map(part).collect());
+            check("https://h.example", |c| c.auth = auth)
+        };
+        assert!(parts(&[("a", query("a")), ("b", AuthPlacement::Bearer)]).is_ok());
+        for bad in [
+            vec![],
+            vec![("", query("a"))],
+            vec![("a", query("a")), ("a", query("b"))],
+            vec![("a", query("a")), ("b", query("A"))],
+            vec![("a", AuthPlacement::Bearer), ("b", AuthPlacement::Basic)],
+            vec![("a", AuthPlacement::None)],
+            vec![("a", AuthPlacement::Parts(vec![]))],
+            vec![("a", query(""))],
+        ] {
+            assert!(parts(&bad).is_err(), "{bad:?}");
+        }
+        let nine: Vec<_> = (0..9).map(|n| format!("k{n}")).collect();
+        let nine: Vec<_> = nine.iter().map(|name| (name.as_str(), query(name))).collect();
+        assert!(parts(&nine).is_err());
+        let auth = AuthPlacement::Parts(vec![SecretPart {
+            name: "a".into(),
+            auth: query("limit"),
+        }]);
+        let beside = |c: &mut Connection| {
+            c.auth = auth.clone();
+            c.filled.query = vec![("LIMIT".into(), HeaderTemplate::parse("1").unwrap())];
+        };
+        assert!(check("https://h.example", beside).is_err());
     }
 
     #[test]

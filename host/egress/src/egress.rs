@@ -267,7 +267,7 @@ impl Egress {
         let endpoint = steps::endpoint(grant, &request)?;
         steps::mode(call, &connection.name, &request.method)?;
         let text = steps::build_url(connection, endpoint, &request)?;
-        let url = steps::canonicalise(connection, &text)?;
+        let url = steps::canonicalise(connection, &endpoint.path, &text)?;
         steps::match_again(grant, endpoint, &url)?;
         let headers = steps::guest_headers(call, connection, &request.headers)?;
         self.still_consistent(call, connection)?;

@@ -34,6 +34,7 @@ pub(crate) fn connection(name: &str, base: &str) -> Connection {
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        offered_arguments: vec![],
         filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,

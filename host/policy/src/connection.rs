@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Endpoint, Filled, OperationRule};
+use crate::{ConnectionName, Endpoint, Filled, OperationRule, SecretPart};
 
 /// Which callers may use a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,19 +65,45 @@ pub enum AuthPlacement {
         /// The pointer, such as `/auth/api_key`.
         pointer: String,
     },
+    /// Several secrets of one credential, each in a place of its own.
+    Parts(Vec<SecretPart>),
     /// No credential.
     None,
 }
 
 impl AuthPlacement {
-    /// The header that the placement writes, if it writes one.
-    #[must_use]
-    pub fn header(&self) -> Option<http::HeaderName> {
-        match self {
+    /// The places, each of one secret: itself, or those of its parts.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        let (own, parts) = match self {
+            Self::Parts(parts) => (None, parts.as_slice()),
+            own => (Some(own), [].as_slice()),
+        };
+        own.into_iter().chain(parts.iter().map(|part| &part.auth))
+    }
+
+    /// The headers that the placement writes.
+    pub fn headers(&self) -> impl Iterator<Item = http::HeaderName> {
+        self.each().filter_map(|place| match place {
             Self::Bearer | Self::Basic => Some(http::header::AUTHORIZATION),
             Self::Header { name, .. } => Some(name.clone()),
-            Self::Query { .. } | Self::Body { .. } | Self::None => None,
-        }
+            Self::Query { .. } | Self::Body { .. } | Self::Parts(_) | Self::None => None,
+        })
+    }
+
+    /// The keys in the query that the placement writes.
+    pub fn query_keys(&self) -> impl Iterator<Item = &str> {
+        self.each().filter_map(|place| match place {
+            Self::Query { key } => Some(key.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The places in a JSON body that the placement writes, as JSON Pointers.
+    pub fn pointers(&self) -> impl Iterator<Item = &str> {
+        self.each().filter_map(|place| match place {
+            Self::Body { pointer } => Some(pointer.as_str()),
+            _ => None,
+        })
     }
 }
 
@@ -193,6 +219,8 @@ pub struct Connection {
     pub headers: Vec<(http::HeaderName, HeaderTemplate)>,
     /// Arguments of tools that the host fills from the credential's attributes, by name. No model chooses them.
     pub provide: Vec<(String, HeaderTemplate)>,
+    /// Arguments of described tools that a model gives although their names say that they are credentials.
+    pub offered_arguments: Vec<String>,
     /// What else is filled from them: base, path and query.
     pub filled: Filled,
     /// The provider of its credentials.

@@ -149,6 +149,7 @@ mod tests {
             auth: AuthPlacement::Bearer,
             headers: vec![],
             provide: vec![],
+            offered_arguments: vec![],
             filled: crate::Filled::default(),
             credentials: "env".into(),
             allow,

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::slashes::{self, Slashes};
 
 /// RFC 3986 section 2.3: everything but the unreserved characters is encoded.
 const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC
@@ -52,11 +55,14 @@ enum Piece {
 /// A path with places for values, such as `/v1/invoices/{id}`.
 ///
 /// A value fills (part of) one segment and cannot leave it: it is percent-encoded, and an empty one, `.`, `..` or one
-/// that holds a separator in any encoding is refused (T45).
+/// that holds a separator in any encoding is refused (T45). A value that may hold a `/` is declared: [`Slashes`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathTemplate {
     text: String,
     segments: Vec<Vec<Piece>>,
+    /// The parameters whose values may hold a `/`. Each is the only one of its segment, and at most one is of several
+    /// segments, so that a path is split among them in one way.
+    slashes: BTreeMap<String, Slashes>,
 }
 
 impl PathTemplate {
@@ -74,6 +80,7 @@ impl PathTemplate {
             return Err(refuse("must begin with /"));
         };
         let mut names = std::collections::BTreeSet::new();
+        let mut several = Vec::new();
         let mut segments = Vec::new();
         let count = rest.split('/').count();
         for (index, segment) in rest.split('/').enumerate() {
@@ -83,12 +90,43 @@ impl PathTemplate {
             if segment == "." || segment == ".." {
                 return Err(refuse("has a . or .. segment"));
             }
-            segments.push(parse_segment(segment, &mut names).map_err(refuse)?);
+            segments.push(parse_segment(segment, &mut names, &mut several).map_err(refuse)?);
         }
-        Ok(Self {
+        let template = Self {
             text: text.to_owned(),
             segments,
-        })
+            slashes: BTreeMap::new(),
+        };
+        let declare = |template: Self, name: &String| template.with_slashes(name, Slashes::Segments);
+        several.iter().try_fold(template, declare)
+    }
+
+    /// The same template where the value of a parameter may hold a `/`.
+    ///
+    /// # Errors
+    /// It has no such parameter, another one stands in the same segment, or another one is of several segments.
+    pub fn with_slashes(mut self, name: &str, slashes: Slashes) -> Result<Self, PathError> {
+        let refuse = |why| PathError::Template(self.text.chars().take(80).collect(), why);
+        let is_it = |piece: &Piece| matches!(piece, Piece::Parameter(known) if known == name);
+        let segment = self.segments.iter().find(|segment| segment.iter().any(is_it));
+        let segment = segment.ok_or_else(|| PathError::Unknown(name.chars().take(80).collect()))?;
+        if around(segment).is_none() {
+            return Err(refuse(
+                "has another parameter in the segment of one whose value may hold a /",
+            ));
+        }
+        let is_another = |(other, rule): (&String, &Slashes)| other != name && *rule == Slashes::Segments;
+        if slashes == Slashes::Segments && self.slashes.iter().any(is_another) {
+            return Err(refuse("has two parameters of several segments"));
+        }
+        self.slashes.insert(name.to_owned(), slashes);
+        Ok(self)
+    }
+
+    /// Whether the value of a parameter may hold a `/` that is sent as `%2F`.
+    #[must_use]
+    pub fn has_encoded_slashes(&self) -> bool {
+        self.slashes.values().any(|slashes| *slashes == Slashes::Encoded)
     }
 
     /// The connection's base itself, and nothing below it: an empty text, which no manifest can hold. Operations of
@@ -98,6 +136,7 @@ impl PathTemplate {
         Self {
             text: String::new(),
             segments: Vec::new(),
+            slashes: BTreeMap::new(),
         }
     }
 
@@ -149,8 +188,13 @@ impl PathTemplate {
                         let value = given
                             .get(name.as_str())
                             .ok_or_else(|| PathError::Missing(name.clone()))?;
-                        check_value(value).map_err(|why| PathError::Value(name.clone(), why))?;
-                        path.extend(utf8_percent_encode(value, PARAMETER));
+                        let slashes = self.slashes.get(name);
+                        check_value(value, slashes.is_some())
+                            .map_err(|why| PathError::Value(name.clone(), why))?;
+                        match slashes {
+                            Some(slashes) => path.push_str(&slashes.encode(value, PARAMETER)),
+                            None => path.extend(utf8_percent_encode(value, PARAMETER)),
+                        }
                     }
                 }
             }
@@ -179,14 +223,32 @@ impl PathTemplate {
         if self.is_base() {
             return path.is_empty().then_some(captures);
         }
-        let mut segments = path.strip_prefix('/')?.split('/');
+        let mut rest = Some(path.strip_prefix('/')?);
+        // What is more than the template has, one parameter of several segments takes.
+        let more = path.split('/').count().checked_sub(self.segments.len() + 1);
         for pieces in &self.segments {
-            let segment = segments
-                .next()
-                .filter(|segment| !matches!(*segment, "." | ".."))?;
+            let with_slashes = around(pieces)
+                .and_then(|(before, name, after)| Some((before, name, after, *self.slashes.get(name)?)));
+            let count = match with_slashes {
+                Some((.., Slashes::Segments)) => more? + 1,
+                _ => 1,
+            };
+            let (segment, after) = split_segments(rest?, count);
+            rest = after;
+            if let Some((before, name, after, slashes)) = with_slashes {
+                let value = segment.strip_prefix(before)?.strip_suffix(after)?;
+                if !slashes.is_encoded(value, PARAMETER) {
+                    return None;
+                }
+                captures.push((name, value));
+                continue;
+            }
+            if matches!(segment, "." | "..") {
+                return None;
+            }
             capture(pieces, segment, &mut captures)?;
         }
-        segments.next().is_none().then_some(captures)
+        rest.is_none().then_some(captures)
     }
 }
 
@@ -199,12 +261,17 @@ impl fmt::Display for PathTemplate {
 fn parse_segment(
     segment: &str,
     names: &mut std::collections::BTreeSet<String>,
+    several: &mut Vec<String>,
 ) -> Result<Vec<Piece>, &'static str> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut rest = segment;
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('{') {
             let (name, after) = after.split_once('}').ok_or("has a { without its }")?;
+            let (name, is_several) = name.strip_prefix('+').map_or((name, false), |name| (name, true));
+            if is_several {
+                several.push(name.to_owned());
+            }
             if name.is_empty()
                 || !name
                     .bytes()
@@ -233,11 +300,40 @@ fn parse_segment(
     Ok(pieces)
 }
 
-fn check_value(value: &str) -> Result<(), &'static str> {
+/// So many segments of a text, and what is behind them; `None` where nothing is.
+fn split_segments(text: &str, count: usize) -> (&str, Option<&str>) {
+    match text.match_indices('/').nth(count.saturating_sub(1)) {
+        Some((at, _)) => {
+            let (segments, after) = text.split_at(at);
+            (segments, after.strip_prefix('/'))
+        }
+        None => (text, None),
+    }
+}
+
+/// A segment's only parameter, and the texts before and after it; `None` where it has none or several.
+fn around(segment: &[Piece]) -> Option<(&str, &str, &str)> {
+    match segment {
+        [Piece::Parameter(name)] => Some(("", name, "")),
+        [Piece::Literal(before), Piece::Parameter(name)] => Some((before, name, "")),
+        [Piece::Parameter(name), Piece::Literal(after)] => Some(("", name, after)),
+        [
+            Piece::Literal(before),
+            Piece::Parameter(name),
+            Piece::Literal(after),
+        ] => Some((before, name, after)),
+        _ => None,
+    }
+}
+
+fn check_value(value: &str, may_have_slashes: bool) -> Result<(), &'static str> {
     if value.len() > MAX_VALUE {
         return Err("the value is longer than 1,024 bytes");
     }
-    stays(value)
+    match may_have_slashes {
+        true => slashes::check(value),
+        false => stays(value),
+    }
 }
 
 /// Whether a value stays in its place, however often somebody decodes it.

@@ -72,7 +72,8 @@ impl Adapter {
         self.loaded.manifest.as_ref()
     }
 
-    /// What a document describes. The adapter reaches nothing meanwhile.
+    /// What a document describes; `chosen` are the operations that the operator named, sorted, where they are a list. The adapter
+    /// reaches nothing meanwhile.
     ///
     /// # Errors
     /// The document is too large, or the adapter did not come to an end within the bounds of a discovery. What it says
@@ -81,6 +82,7 @@ impl Adapter {
         &self,
         content: Vec<u8>,
         content_type: Option<String>,
+        chosen: &[String],
     ) -> Result<Result<Discovery, Failure>, SandboxError> {
         if content.len() as u64 > MAX_DOCUMENT {
             return Err(SandboxError::NotAdmitted(format!(
@@ -89,17 +91,20 @@ impl Adapter {
             )));
         }
         let digest: [u8; 32] = Sha256::digest(&content).into();
-        if let Some(known) = self.found_before(&digest) {
+        if let Some(known) = self.found_before(&digest, chosen) {
             return Ok(Ok(known));
         }
         let document = Document {
             content,
             content_type,
-            meta: Vec::new(),
+            meta: chosen
+                .iter()
+                .map(|name| ("operation".to_owned(), name.clone()))
+                .collect(),
         };
         let found = self.discovered(Some(document), None).await?;
         if let Ok(discovery) = &found {
-            self.keep(&digest, discovery);
+            self.keep(&digest, chosen, discovery);
         }
         Ok(found)
     }

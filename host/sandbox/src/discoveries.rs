@@ -12,8 +12,8 @@ impl Adapter {
     ///
     /// What is kept is authenticated like compiled artefacts; anything else is not read.
     #[must_use]
-    pub fn found_before(&self, document: &[u8; 32]) -> Option<Discovery> {
-        self.kept(&hexadecimal(document))
+    pub fn found_before(&self, document: &[u8; 32], chosen: &[String]) -> Option<Discovery> {
+        self.kept(&key(document, chosen))
     }
 
     /// What a system said to this adapter, kept by [`Adapter::keep_answer`].
@@ -33,9 +33,9 @@ impl Adapter {
         Some(digest)
     }
 
-    pub(crate) fn keep(&self, document: &[u8; 32], discovery: &Discovery) {
+    pub(crate) fn keep(&self, document: &[u8; 32], chosen: &[String], discovery: &Discovery) {
         if let Ok(bytes) = postcard::to_allocvec(discovery) {
-            self.put(&hexadecimal(document), &bytes);
+            self.put(&key(document, chosen), &bytes);
         }
     }
 
@@ -55,6 +55,20 @@ impl Adapter {
     fn file(&self, what: &str) -> String {
         format!("{}-{what}-{LAYOUT}.tools", self.digest())
     }
+}
+
+/// What an adapter finds depends on the document and on what was chosen of it.
+fn key(document: &[u8; 32], chosen: &[String]) -> String {
+    if chosen.is_empty() {
+        return hexadecimal(document);
+    }
+    let mut digest = Sha256::new();
+    digest.update(document);
+    for name in chosen {
+        digest.update((name.len() as u64).to_be_bytes());
+        digest.update(name);
+    }
+    hexadecimal(&digest.finalize())
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

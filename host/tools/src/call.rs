@@ -218,6 +218,10 @@ impl Tools {
             plugin: served.grant.plugin.to_string(),
             digest: served.digest.clone(),
             tool: entry.name.clone(),
+            upstream_name: offered
+                .pinned
+                .as_ref()
+                .and_then(|pinned| pinned.upstream_name.clone()),
             read_only: entry.effects.read_only,
             arguments_bytes: arguments.len() as u64,
         });

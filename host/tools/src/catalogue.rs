@@ -92,6 +92,8 @@ pub(crate) enum Code {
 pub(crate) struct Pinned {
     /// As the adapter calls it.
     pub(crate) name: String,
+    /// As the described system calls it, where that is another name.
+    pub(crate) upstream_name: Option<String>,
     pub(crate) connection: ConnectionName,
     pub(crate) descriptor: Arc<[u8]>,
     pub(crate) operation: Arc<Operation>,

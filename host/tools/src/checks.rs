@@ -9,6 +9,7 @@ use toolhost_sandbox::SandboxError;
 use toolhost_schema::Misfit;
 
 use crate::catalogue::Served;
+use crate::nulls;
 use crate::schema::names_a_tenant;
 use crate::{ClientCapabilities, ModelArgs, ToolEntry};
 
@@ -66,11 +67,11 @@ pub(crate) async fn check_arguments(
         let message = "the host fills this argument itself, for the tenant of the call";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
-    let checked = match work.here(|budget| entry.schemas().arguments.check(&value, budget)) {
+    let checked = match work.here(|budget| nulls::check(&entry.schemas().arguments, &value, budget)) {
         Some(checked) => checked,
         None => {
             let entry = Arc::clone(entry);
-            work.away(move |budget| entry.schemas().arguments.check(&value, budget))
+            work.away(move |budget| nulls::check(&entry.schemas().arguments, &value, budget))
                 .await
         }
     };
@@ -80,7 +81,8 @@ pub(crate) async fn check_arguments(
             PublicError::new(ErrorCode::InvalidArguments, sentence)
         })
     })?;
-    fits.map(|()| text).map_err(|misfit| misfit_of_arguments(&misfit))
+    fits.map(|changed| changed.map_or(text, |value| value.to_string()))
+        .map_err(|misfit| misfit_of_arguments(&misfit))
 }
 
 /// What a caller hears of arguments that do not fit.

@@ -9,6 +9,7 @@ use crate::cached::{self, CacheRule};
 use crate::catalogue::CatalogueError;
 use crate::described::Texts;
 use crate::error_schema::or_error;
+use crate::model_schema;
 use crate::provided::Provisions;
 use crate::schema::{Arguments, Schema, says};
 use crate::schemas::Schemas;
@@ -105,7 +106,10 @@ impl ToolEntry {
             .map(Schema::of_output)
             .transpose()
             .map_err(&refuse)?;
+        let input_schema = Schemas::shown(&arguments);
+        model_schema::check_keys(&input_schema).map_err(&refuse)?;
         let schemas = Schemas {
+            input_schema,
             output_schema: output.as_ref().map(|schema| Arc::clone(&schema.text)),
             arguments,
             provided,
@@ -171,10 +175,11 @@ impl ToolEntry {
         })
     }
 
-    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills.
+    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills, and without what the APIs of models
+    /// refuse; calls are checked against the plugin's own.
     #[must_use]
     pub fn input_schema(&self) -> &Arc<Map<String, Value>> {
-        &self.schemas().arguments.text
+        &self.schemas().input_schema
     }
 
     /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
@@ -283,6 +288,17 @@ mod tests {
             "a Cyrillic letter"
         );
         assert!(entry(|tool| tool.name = "x".repeat(65)).is_err());
+        let dotted = entry(|tool| tool.name = "chat.post".into()).unwrap_err();
+        assert!(
+            dotted.contains("\"chat.post\"") && dotted.contains("A-Z, a-z, 0-9, - and _"),
+            "{dotted}"
+        );
+        let key = r#"{"type":"object","properties":{"uids[]":{}}}"#;
+        assert!(
+            entry(|tool| tool.input_schema = key.into())
+                .unwrap_err()
+                .contains("uids[]")
+        );
         for taken in super::HOST_TOOLS {
             assert!(
                 entry(|tool| tool.name = taken.into()).is_err(),

@@ -16,6 +16,7 @@
 //! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
+mod about;
 mod args;
 mod assignments;
 mod budget;
@@ -27,6 +28,8 @@ mod described;
 mod end;
 mod entry;
 mod error_schema;
+mod model_schema;
+mod nulls;
 mod options;
 mod outcome;
 mod prepared;
@@ -39,6 +42,7 @@ mod shelf;
 mod status;
 mod stock;
 
+pub use about::About;
 pub use args::ModelArgs;
 pub use assignments::{
     Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
@@ -46,7 +50,9 @@ pub use assignments::{
 pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
-pub use described::{Described, Refusal, granted, refusals, tenant_arguments, tool_name};
+pub use described::{
+    Described, Refusal, credential_arguments, granted, refusals, tenant_arguments, tool_name, upstream_name,
+};
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use error_schema::or_error;
 pub use options::{Answer, CallOptions, ClientCapabilities, Resume};

@@ -2,6 +2,7 @@ use serde_json::Value;
 use toolhost_policy::{ConnectionName, ErrorCode, PublicError, WorkBudget, WorkLimit};
 use toolhost_sandbox::contract;
 
+use crate::About;
 use crate::ToolEntry;
 use crate::checks::sentence;
 use crate::described::misfit;
@@ -61,6 +62,8 @@ pub enum Content {
         /// The thing.
         body: ResourceBody,
     },
+    /// A block, and what is said about it.
+    Annotated(Box<Self>, About),
 }
 
 /// The body of an embedded resource.
@@ -259,7 +262,8 @@ fn content(block: contract::Content) -> Result<Content, PublicError> {
     let mime_type = label(block.mime_type, "mime-type")?;
     let uri = label(block.uri, "uri")?;
     let name = label(block.name, "name")?;
-    Ok(match block.kind.as_str() {
+    let about = About::read(&block.meta);
+    let content = match block.kind.as_str() {
         "text" => Content::Text(need(block.text, "text")?),
         "image" | "audio" => {
             let data = block
@@ -290,6 +294,10 @@ fn content(block: contract::Content) -> Result<Content, PublicError> {
             }
         }
         _ => return Err(broken("a block of its result is of an unknown kind")),
+    };
+    Ok(match about {
+        Some(about) => Content::Annotated(Box::new(content), about),
+        None => content,
     })
 }
 

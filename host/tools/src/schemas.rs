@@ -4,13 +4,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use toolhost_policy::ConnectionName;
 
+use crate::model_schema;
 use crate::schema::Schema;
 
 /// The schemas of a tool, and what of its arguments the host fills.
 #[derive(Debug)]
 pub(crate) struct Schemas {
-    /// What a model sees, and what it chose is checked by.
+    /// What a model chose is checked by this.
     pub(crate) arguments: Schema,
+    /// The same as clients see it.
+    pub(crate) input_schema: Arc<Map<String, Value>>,
     /// The arguments that the host fills, and from which connection's credential.
     pub(crate) provided: BTreeMap<String, ConnectionName>,
     /// Of these, what is filled as a number.
@@ -24,12 +27,19 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
+    /// A schema of arguments as clients see it.
+    pub(crate) fn shown(arguments: &Schema) -> Arc<Map<String, Value>> {
+        model_schema::shown(&arguments.text).map_or_else(|| Arc::clone(&arguments.text), Arc::new)
+    }
+
     /// Of a tool that turns out to be unfit when it is first used: no arguments fit it, so it is never called.
     pub(crate) fn of_nothing() -> Self {
         let nothing = [("type", Value::from("object")), ("not", Map::new().into())];
         let nothing = nothing.map(|(key, value)| (key.to_owned(), value));
+        let arguments = Schema::lazy_closed(nothing.into_iter().collect(), 0);
         Self {
-            arguments: Schema::lazy_closed(nothing.into_iter().collect(), 0),
+            input_schema: Arc::clone(&arguments.text),
+            arguments,
             provided: BTreeMap::new(),
             numbers: BTreeSet::new(),
             whole: None,

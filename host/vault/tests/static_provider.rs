@@ -39,6 +39,7 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        offered_arguments: vec![],
         filled: toolhost_policy::Filled::default(),
         credentials: "file".to_owned(),
         allow: None,

@@ -20,6 +20,9 @@ const MAX_BLOCKS: usize = 1_000;
 /// Length of a media type, a URI or a name; the host takes no longer ones.
 const MAX_LABEL: usize = 2_048;
 
+/// What is said about one block; the host takes no more.
+const MAX_ABOUT: usize = 4_000;
+
 /// How much of a failed tool's own words is passed on as its message.
 const MAX_MESSAGE: usize = 500;
 
@@ -63,6 +66,14 @@ struct Block<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     resource: Option<Resource<'a>>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    title: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    description: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    size: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,7 +107,10 @@ pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Troub
     if blocks.len() > MAX_BLOCKS {
         return Err(Trouble::TooMuch("its result has too many blocks"));
     }
-    let content = blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?;
+    let content = blocks
+        .iter()
+        .map(|returned| block(returned).map(|content| content.with_meta(about(returned))))
+        .collect::<Result<Vec<_>, _>>()?;
     let structured = returned.structured_content.map(RawValue::get);
     if returned.is_error == Some(true) {
         return Ok(Err(failure(&content, structured)));
@@ -165,6 +179,26 @@ fn block(block: &Block<'_>) -> Result<Content, Trouble> {
     })
 }
 
+/// What is said about a block. What is not as MCP has it says nothing; the block itself counts.
+fn about(block: &Block<'_>) -> Vec<(String, String)> {
+    let mut about = Vec::new();
+    let annotations = block.annotations.map(RawValue::get);
+    if let Some(text) = annotations.filter(|text| text.starts_with('{') && text.len() <= MAX_ABOUT) {
+        about.push(("annotations".to_owned(), text.to_owned()));
+    }
+    if &*block.kind == "resource_link" {
+        for (key, said) in [("title", &block.title), ("description", &block.description)] {
+            let text = clean(said.as_deref().unwrap_or_default(), MAX_ABOUT);
+            if !text.is_empty() {
+                about.push((key.to_owned(), text));
+            }
+        }
+        let size = block.size.and_then(|size| size.get().parse::<u64>().ok());
+        about.extend(size.map(|size| ("size".to_owned(), size.to_string())));
+    }
+    about
+}
+
 /// A label that the host would take.
 fn label(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty() && text.len() <= MAX_LABEL && !text.chars().any(char::is_control))
@@ -175,6 +209,10 @@ fn label(text: Option<&str>) -> Option<String> {
 fn failure(content: &[Content], structured: Option<&str>) -> Failure {
     let texts = content.iter().filter_map(|block| match block {
         Content::Text(text) => Some(text.as_str()),
+        Content::Annotated { content, .. } => match &**content {
+            Content::Text(text) => Some(text.as_str()),
+            _ => None,
+        },
         _ => None,
     });
     let said = texts.collect::<Vec<_>>().join("\n");

@@ -14,6 +14,9 @@ pub struct Descriptor {
     /// Arguments that are repeated in header fields: the argument, and the field's whole name.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Arguments that the server has under another name: the argument, and the server's name for it.
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<(String, String)>,
 }
 
 impl Descriptor {

@@ -14,6 +14,7 @@ use crate::exchange::{Envelope, ask};
 use crate::header;
 use crate::message::{Meta, Sent};
 use crate::open::open;
+use crate::property;
 use crate::protocol::{METHOD_NOT_FOUND, UNSUPPORTED_VERSION};
 use crate::state::{Session, State};
 use crate::trouble::Trouble;
@@ -39,6 +40,7 @@ struct Call<'a> {
 pub(crate) fn invoke(descriptor: &Descriptor, arguments: &str) -> Result<Answer, Failure> {
     let arguments: &RawValue = serde_json::from_str(arguments)
         .map_err(|_| Failure::invalid_arguments("the arguments are not JSON"))?;
+    let arguments = &*property::restore(arguments, &descriptor.renamed)?;
     let fields = fields(descriptor, arguments)?;
     let mut state = State::read()?;
     let mut last = None;

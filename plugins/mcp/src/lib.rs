@@ -25,6 +25,7 @@ mod invoke;
 mod message;
 mod name;
 mod open;
+mod property;
 pub mod protocol;
 mod schema;
 mod sse;

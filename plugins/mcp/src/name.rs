@@ -1,5 +1,7 @@
-//! What a model calls a tool: what the server calls it, where that can be; else something like it that stays the same
+//! What a model calls a tool: what the server calls it, where the APIs of models take that; else something like it that stays the same
 //! whatever other tools there are.
+
+use toolhost_sdk::adapter::name::digest;
 
 /// What the contract takes.
 const MAX: usize = 64;
@@ -18,7 +20,7 @@ pub(crate) fn of_tool(own: &str) -> Option<String> {
     if !is_name {
         return None;
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if own.len() <= MAX && own.chars().all(plain) {
         return Some(own.to_owned());
     }
@@ -30,23 +32,19 @@ pub(crate) fn of_tool(own: &str) -> Option<String> {
     Some(format!("{kept}_{:08x}", digest(own)))
 }
 
-/// FNV-1a, folded: no secret hangs on it, it only has to be the same tomorrow.
-fn digest(name: &str) -> u32 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in name.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    u32::from_be_bytes([a ^ e, b ^ f, c ^ g, d ^ h])
-}
-
 #[cfg(test)]
 mod tests {
     use super::of_tool;
 
     #[test]
     fn a_name_stays_where_it_can() {
-        assert_eq!(of_tool("get_Ticket-2.x").as_deref(), Some("get_Ticket-2.x"));
+        assert_eq!(of_tool("get_Ticket-2").as_deref(), Some("get_Ticket-2"));
+        let dotted = of_tool("tickets.get").unwrap();
+        assert!(
+            dotted.starts_with("tickets_get_") && dotted.len() == 20,
+            "{dotted}"
+        );
+        assert_ne!(Some(dotted), of_tool("tickets_get"));
         let changed = of_tool("tickets/get").unwrap();
         assert!(
             changed.starts_with("tickets_get_") && changed.len() == 20,

@@ -5,6 +5,7 @@ use toolhost_sdk::adapter::Argument;
 use toolhost_sdk::adapter::text::{clean, is_hidden};
 
 use crate::header;
+use crate::property::{self, Names};
 use crate::protocol::{HEADER_OF_PROPERTY, PARAMETER};
 use crate::tool::Problem;
 
@@ -62,8 +63,27 @@ impl Schema {
         self.value.get("type").and_then(Value::as_str) == Some("object")
     }
 
+    /// Gives arguments whose names the APIs of models refuse other ones.
+    ///
+    /// # Errors
+    /// It speaks of them in a way that cannot be followed.
+    pub(crate) fn rename(&mut self) -> Result<Names, Problem> {
+        let names = property::rename(&mut self.value)?;
+        if !names.is_empty() {
+            self.text = Value::Object(self.value.clone()).to_string();
+        }
+        Ok(names)
+    }
+
     /// The members that an argument may have, in their order.
-    pub(crate) fn arguments(&self) -> Vec<Argument> {
+    pub(crate) fn arguments(&self, names: &Names) -> Vec<Argument> {
+        let own = |name: &String| {
+            names
+                .iter()
+                .find(|(_, ours)| *ours == name)
+                .map_or(name, |(own, _)| own)
+                .clone()
+        };
         let required = self.value.get("required").and_then(Value::as_array);
         let is_required =
             |name: &str| required.is_some_and(|all| all.iter().any(|known| known.as_str() == Some(name)));
@@ -71,7 +91,7 @@ impl Schema {
             .map(|(name, _)| Argument {
                 name: name.clone(),
                 location: "body".to_owned(),
-                key: name.clone(),
+                key: own(name),
                 required: is_required(name),
                 meta: Vec::new(),
             })
@@ -167,14 +187,14 @@ fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), Prob
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Schema;
+    use super::{Names, Schema};
 
     #[test]
     fn a_schema_is_passed_on_as_it_was_written() {
         let text = r#"{"$schema":"http://json-schema.org/draft-07/schema#", "type":"object","properties":{"n":{"const":1.10},"description":{"description":"two\nlines"}},"required":["n"]}"#;
         let schema = Schema::read(text).unwrap();
         assert_eq!((schema.text.as_str(), schema.was_cleaned), (text, false));
-        let arguments = schema.arguments();
+        let arguments = schema.arguments(&Names::new());
         let names: Vec<_> = arguments
             .iter()
             .map(|argument| (argument.name.as_str(), argument.required))

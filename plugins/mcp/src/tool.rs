@@ -18,6 +18,9 @@ const MAX_DESCRIPTION: usize = 1_500;
 /// What a person reads in a list.
 const MAX_TITLE: usize = 100;
 
+/// Renamed arguments of one tool that an operator is told of.
+const MAX_RENAMED_NOTES: usize = 16;
+
 /// A tool as the server lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,7 +124,7 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
     let input = listed
         .input_schema
         .ok_or(Problem::Schema("of arguments is missing"))?;
-    let input = Schema::read(input.get())?;
+    let mut input = Schema::read(input.get())?;
     if !input.is_of_object() {
         return Err(Problem::Schema("of arguments is of no object"));
     }
@@ -142,11 +145,16 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
         notes.push("it is offered under another name".to_owned());
     }
     let headers = input.headers()?;
-    let arguments = input.arguments();
+    let names = input.rename()?;
+    for (own, name) in names.iter().take(MAX_RENAMED_NOTES) {
+        notes.push(format!("argument {:?} is offered as {name:?}", line(own, 80)));
+    }
+    let arguments = input.arguments(&names);
     let operation = operation(&headers);
     let descriptor = Descriptor {
         name: own.to_owned(),
         headers,
+        renamed: names.into_iter().map(|(own, name)| (name, own)).collect(),
     };
     let mut meta = vec![("id".to_owned(), own.to_owned())];
     meta.extend(notes.into_iter().map(|note| ("note".to_owned(), note)));

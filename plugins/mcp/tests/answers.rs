@@ -55,6 +55,36 @@ fn arguments_go_through_digit_by_digit_and_nothing_of_the_client_with_them() {
 }
 
 #[test]
+fn what_is_said_about_a_block_is_not_dropped() {
+    let answer = answered(|request| {
+        result(
+            request,
+            json!({"content": [
+                {"type": "text", "text": "x", "annotations": {"audience": ["user"]}},
+                {"type": "resource_link", "uri": "file:///a", "name": "A", "description": "what it is", "title": "T", "size": 7},
+                {"type": "text", "text": "y", "annotations": [], "description": "of no link"},
+            ]}),
+        )
+    })
+    .unwrap();
+    let meta = |at: usize| match &answer.content[at] {
+        Content::Annotated { meta, .. } => meta.clone(),
+        _ => Vec::new(),
+    };
+    let pair = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+    assert_eq!(meta(0), [pair("annotations", "{\"audience\":[\"user\"]}")]);
+    assert_eq!(
+        meta(1),
+        [
+            pair("title", "T"),
+            pair("description", "what it is"),
+            pair("size", "7")
+        ]
+    );
+    assert_eq!(meta(2), []);
+}
+
+#[test]
 fn every_kind_of_block_is_passed_on() {
     let answer = answered(|request| {
         result(

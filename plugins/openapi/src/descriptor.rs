@@ -17,9 +17,6 @@ pub struct Descriptor {
     /// The template, as the host has pinned it.
     #[serde(rename = "p")]
     pub path: String,
-    /// Query pairs that stand in the document's path.
-    #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
-    pub fixed: Vec<(String, String)>,
     /// The media types that the system answers with.
     #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
     pub accept: String,

@@ -1,4 +1,4 @@
-//! The tools of a system that an OpenAPI 3.0 or 3.1 document describes.
+//! The tools of a system that a document of OpenAPI 3.0, 3.1 or 3.2, or of Swagger 2.0, describes.
 //!
 //! It decides which operations of a document a model can call, what their arguments are, and how these are written into a
 //! request. It must never let a document decide where a request goes, which rights it carries, or how much work reading
@@ -38,7 +38,10 @@ pub struct OpenApi;
 impl Adapter for OpenApi {
     fn discover(document: Option<Document>) -> Result<Discovery, Failure> {
         let document = document.ok_or(DocumentError::Empty)?;
-        Ok(discover::discover(&document.content)?)
+        // What the operator chose, where it is a list.
+        let chosen = document.meta.iter().filter(|(key, _)| key == "operation");
+        let chosen: Vec<&str> = chosen.map(|(_, name)| name.as_str()).collect();
+        Ok(discover::discover_chosen(&document.content, &chosen)?)
     }
 
     fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {

@@ -1,6 +1,8 @@
-//! Names of tools: at most 64 of `[A-Za-z0-9_.-]`, and the same for the same operation wherever it stands in its document.
+//! Names of tools: at most 64 of `[A-Za-z0-9_-]`, and the same for the same operation wherever it stands in its document.
 
 use std::collections::HashMap;
+
+pub(crate) use toolhost_sdk::adapter::name::{digest, sanitised, spelled_out};
 
 /// What clients and models take, and the contract.
 const MAX: usize = 64;
@@ -16,9 +18,9 @@ pub(crate) fn assign(operations: &[Named<'_>]) -> Vec<String> {
     let plain: Vec<String> = operations
         .iter()
         .map(|operation| {
-            let id = operation.id.map(sanitised).filter(|id| !id.is_empty());
+            let id = operation.id.map(without_dots).filter(|id| !id.is_empty());
             id.unwrap_or_else(|| {
-                sanitised(&format!("{}_{}", operation.method.to_lowercase(), operation.path))
+                without_dots(&format!("{}_{}", operation.method.to_lowercase(), operation.path))
             })
         })
         .collect();
@@ -34,7 +36,10 @@ pub(crate) fn assign(operations: &[Named<'_>]) -> Vec<String> {
                 return name.clone();
             }
             let kept: String = name.chars().take(MAX - SUFFIX).collect();
-            format!("{kept}_{:08x}", digest(operation.method, operation.path))
+            format!(
+                "{kept}_{:08x}",
+                digest(&format!("{} {}", operation.method, operation.path))
+            )
         })
         .collect()
 }
@@ -50,33 +55,14 @@ pub(crate) struct Named<'a> {
     pub(crate) path: &'a str,
 }
 
-/// What remains of a text in a name: runs of anything else become one `_`.
-#[must_use]
-pub(crate) fn sanitised(text: &str) -> String {
-    let mut name = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') {
-            name.push(c);
-        } else if !name.ends_with('_') {
-            name.push('_');
-        }
-    }
-    name.trim_matches('_').to_owned()
-}
-
-/// FNV-1a, folded: no secret hangs on it, it only has to be the same tomorrow.
-fn digest(method: &str, path: &str) -> u32 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in method.bytes().chain([b' ']).chain(path.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    u32::from_be_bytes([a ^ e, b ^ f, c ^ g, d ^ h])
+/// The name of a tool: a dot is no part of it, since the APIs of models refuse a whole list for one.
+fn without_dots(text: &str) -> String {
+    sanitised(&text.replace('.', "_"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Named, assign, sanitised};
+    use super::{Named, assign};
 
     fn named<'a>(id: Option<&'a str>, path: &'a str) -> Named<'a> {
         Named {
@@ -114,8 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_characters_remain() {
-        assert_eq!(sanitised("a__b//c\u{202e}d\n"), "a_b_c_d");
-        assert_eq!(sanitised("__"), "");
+    fn a_dot_is_no_part_of_a_name_and_two_that_differ_in_it_are_told_apart() {
+        let names = assign(&[
+            named(Some("chat.postMessage"), "/a"),
+            named(Some("drive.files.list"), "/b"),
+            named(Some("drive_files.list"), "/c"),
+            named(None, "/v1.1/x.json"),
+        ]);
+        assert_eq!(names[0], "chat_postMessage");
+        assert!(names[1].starts_with("drive_files_list_") && names[2].starts_with("drive_files_list_"));
+        assert_ne!(names[1], names[2]);
+        assert_eq!(names[3], "get_v1_1_x_json");
     }
 }

@@ -39,7 +39,7 @@ pub enum DocumentError {
     #[error("the document is not OpenAPI: {0}")]
     NotOpenApi(&'static str),
     /// OpenAPI of another version.
-    #[error("the document is {0}; 3.0 and 3.1 are supported")]
+    #[error("the document is {0}; Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2 are supported")]
     Version(String),
 }
 

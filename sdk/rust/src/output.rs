@@ -58,6 +58,13 @@ pub enum Content {
         /// Its bytes, not encoded.
         data: Vec<u8>,
     },
+    /// A block, and what is said about it: see [`Content::with_meta`].
+    Annotated {
+        /// The block.
+        content: Box<Self>,
+        /// `annotations` (JSON text), `title`, `description`, `size`.
+        meta: Vec<(String, String)>,
+    },
 }
 
 impl Output {
@@ -104,6 +111,19 @@ impl Output {
 }
 
 impl Content {
+    /// Says something about the block: `annotations` (JSON text, an object of MCP), and of a link also `title`, `description`
+    /// and `size` in bytes.
+    #[must_use]
+    pub fn with_meta(self, meta: Vec<(String, String)>) -> Self {
+        if meta.is_empty() {
+            return self;
+        }
+        Self::Annotated {
+            content: Box::new(self),
+            meta,
+        }
+    }
+
     pub(crate) fn into_wire(self) -> wire::Content {
         let block = |kind: &str| wire::Content {
             kind: kind.to_owned(),
@@ -115,6 +135,10 @@ impl Content {
             meta: Vec::new(),
         };
         match self {
+            Self::Annotated { content, meta } => wire::Content {
+                meta,
+                ..content.into_wire()
+            },
             Self::Text(text) => wire::Content {
                 text: Some(text),
                 ..block("text")

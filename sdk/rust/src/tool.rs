@@ -57,7 +57,7 @@ pub enum CacheScope {
 impl Tool {
     /// A tool from a function `fn(Arguments, &Call) -> Result<impl Reply, Failure>`.
     ///
-    /// The name is `[A-Za-z0-9_.-]`, 1 to 64 characters. Until something else is said, a tool counts as one that may
+    /// The name is `[A-Za-z0-9_-]`, 1 to 64 characters. Until something else is said, a tool counts as one that may
     /// change and destroy, may not be repeated, and reaches nothing that others write.
     pub fn new<A, R, F>(name: &'static str, function: F) -> Self
     where

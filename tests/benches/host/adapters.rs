@@ -75,6 +75,7 @@ fn open(base: &str) -> Arc<Connection> {
 
 fn described(adapter: &Adapter, connection: &Arc<Connection>, tools: Vec<contract::Discovered>) -> Described {
     Described {
+        slashes: Default::default(),
         adapter: adapter.clone(),
         connection: Arc::clone(connection),
         limits: Limits::default(),
@@ -84,7 +85,7 @@ fn described(adapter: &Adapter, connection: &Arc<Connection>, tools: Vec<contrac
 }
 
 async fn discovered(adapter: &Adapter, document: Vec<u8>) -> contract::Discovery {
-    adapter.discover(document, None).await.unwrap().unwrap()
+    adapter.discover(document, None, &[]).await.unwrap().unwrap()
 }
 
 /// What starting with a document takes that an adapter has seen before: all of it, from its file to the catalogue.

@@ -14,6 +14,7 @@ mod changed;
 mod chosen;
 mod dropped;
 mod evil;
+mod fit;
 mod host_work;
 mod inspect;
 mod limits;

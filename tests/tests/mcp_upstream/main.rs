@@ -11,6 +11,7 @@
 mod changed;
 mod dropped;
 mod evil;
+mod fit;
 mod hostile;
 mod left_out;
 mod older;

@@ -66,6 +66,7 @@ pub fn started(tenant: &str, call: u64, read_only: bool) -> Event {
         plugin: "billing".into(),
         digest: "d".repeat(64),
         tool: "list_invoices".into(),
+        upstream_name: Some("invoices.list".into()),
         read_only,
         arguments_bytes: 17,
     })

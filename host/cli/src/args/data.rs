@@ -58,6 +58,13 @@ pub(crate) struct SetArgs {
     /// The secret's file, or - for stdin; without it a person is asked
     #[arg(long, value_name = "FILE|-")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// One of several secrets, where the connection has auth.parts; may be repeated
+    #[arg(
+        long = "part",
+        value_name = "NAME=@FILE|env:VAR|-",
+        conflicts_with = "secret_file"
+    )]
+    pub(crate) parts: Vec<String>,
     /// What goes with it and is no secret, for header templates; may be repeated
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     pub(crate) attributes: Vec<String>,

@@ -1,10 +1,11 @@
 //! The keys of `[connections.NAME]` that make tools of a described system, and `[adapters.NAME]`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use toml::Spanned;
-use toolhost_policy::{ConnectionName, PluginName};
+use toolhost_net::AddressPolicy;
+use toolhost_policy::{ConnectionName, PluginName, Slashes};
 use url::Url;
 
 use super::source::Source;
@@ -27,6 +28,9 @@ pub(crate) struct AdapterSettings {
     pub(crate) choice: Choice,
     /// `strict_output`.
     pub(crate) strict_output: bool,
+    /// `path_parameters`: which values of path parameters may hold a `/`, by operation (`*`: each that has the parameter) and
+    /// parameter.
+    pub(crate) path_parameters: BTreeMap<String, BTreeMap<String, Slashes>>,
     /// For errors: `operations` or `tools`, with its place in the file.
     pub(crate) at: String,
 }
@@ -95,7 +99,18 @@ pub(super) fn settings(
         let choices = [("operations", &raw.operations), ("tools", &raw.tools)];
         let chosen = choices.map(|(key, choice)| (key, choice.as_ref().map(Spanned::span)));
         let strict = [("strict_output", raw.strict_output.as_ref().map(Spanned::span))];
-        for (key, span) in alone.into_iter().chain(chosen).chain(strict) {
+        let offered = [(
+            "offered_arguments",
+            raw.offered_arguments.as_ref().map(Spanned::span),
+        )];
+        let paths = [("path_parameters", raw.path_parameters.as_ref().map(Spanned::span))];
+        for (key, span) in alone
+            .into_iter()
+            .chain(chosen)
+            .chain(strict)
+            .chain(paths)
+            .chain(offered)
+        {
             if let Some(span) = span {
                 return Err(source.at(&Spanned::new(span, ()), format!("{at}.{key}"), needs(key)));
             }
@@ -127,6 +142,11 @@ pub(super) fn settings(
         spec,
         choice,
         strict_output: raw.strict_output.as_ref().is_some_and(|strict| *strict.get_ref()),
+        path_parameters: raw
+            .path_parameters
+            .as_ref()
+            .map(|all| all.get_ref().clone())
+            .unwrap_or_default(),
         at: format!("{at}.{key}"),
     }))
 }
@@ -156,11 +176,11 @@ fn spec(
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("has a user or password".to_owned()));
     }
-    if super::loopback(&url) && !raw.allow_loopback {
-        return Err(refuse(format!(
-            "is this machine; set {at}.allow_loopback = true if that is meant"
-        )));
-    }
+    let policy = AddressPolicy {
+        allow_loopback: raw.allow_loopback,
+        allow_private: raw.allow_private,
+    };
+    super::reachable(&url, &policy, at).map_err(refuse)?;
     Ok(Spec::Url(url))
 }
 
@@ -240,6 +260,14 @@ mod tests {
             (
                 "base = 'https://a.example'\nstrict_output = true",
                 "connections.a.strict_output",
+            ),
+            (
+                "base = 'https://a.example'\npath_parameters = { x = { id = 'encoded' } }",
+                "connections.a.path_parameters",
+            ),
+            (
+                "adapter = 'o'\nspec = 'a'\npath_parameters = { x = { id = 'any' } }",
+                "segments",
             ),
             ("url = 'https://a.example'", "connections.a.url"),
             ("adapter = 'mcp'", "connections.a.base: is missing"),

@@ -1,14 +1,14 @@
 //! `auth = { type = … }` of a connection.
 
 use toml::Spanned;
-use toolhost_policy::AuthPlacement;
+use toolhost_policy::{AuthPlacement, SecretPart};
 
 use super::ConfigError;
 use super::file::Auth;
 use super::source::Source;
 
 /// The placements this host has.
-const KINDS: &str = "bearer, basic, header, query, body, none";
+const KINDS: &str = "bearer, basic, header, query, body, parts, none";
 
 pub(super) fn placement(
     source: &Source<'_>,
@@ -23,6 +23,7 @@ pub(super) fn placement(
         "header" => &["name", "prefix"],
         "query" => &["key"],
         "body" => &["pointer"],
+        "parts" => &["parts"],
         "bearer" | "basic" | "none" => &[],
         "oauth2-client" | "token-exchange" => {
             let why = format!(
@@ -43,6 +44,10 @@ pub(super) fn placement(
         {
             return Err(source.at(value, key(member), format!("has no meaning for type = {kind:?}")));
         }
+    }
+    if let Some(parts) = auth.parts.as_ref().filter(|_| kind != "parts") {
+        let why = format!("has no meaning for type = {kind:?}");
+        return Err(source.at(parts, key("parts"), why));
     }
     let need = |member: &str, value: Option<Spanned<String>>| {
         value.ok_or_else(|| source.at(&whole, key(member), format!("type = {kind:?} needs it")))
@@ -83,6 +88,18 @@ pub(super) fn placement(
             Ok(AuthPlacement::Body {
                 pointer: pointer.into_inner(),
             })
+        }
+        "parts" => {
+            let parts = auth
+                .parts
+                .ok_or_else(|| source.at(&whole, key("parts"), "type = \"parts\" needs it"))?;
+            let part = |(name, auth)| {
+                let auth = placement(source, &format!("{at}.auth.parts.{name}"), auth)?;
+                Ok(SecretPart { name, auth })
+            };
+            let parts: Result<Vec<SecretPart>, ConfigError> =
+                parts.into_inner().into_iter().map(part).collect();
+            Ok(AuthPlacement::Parts(parts?))
         }
         _ => Ok(AuthPlacement::None),
     }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toolhost_net::TlsIdentity;
+use toolhost_net::{
+    AddressClass, AddressPolicy, AddressRefused, PlaceRefused, TlsIdentity, check_place, classify,
+};
 use toolhost_policy::{
     AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate,
 };
@@ -41,9 +43,12 @@ pub(super) fn connection(
             format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
         return Err(source.at(&raw_base, format!("{at}.base"), why));
     }
-    if loopback(&base) && !raw.allow_loopback {
-        let why = format!("is this machine; set {at}.allow_loopback = true if that is meant");
-        return Err(source.at(&raw_base, format!("{at}.base"), why));
+    if template.is_none() {
+        let policy = AddressPolicy {
+            allow_loopback: raw.allow_loopback,
+            allow_private: raw.allow_private,
+        };
+        reachable(&base, &policy, &at).map_err(|why| source.at(&raw_base, format!("{at}.base"), why))?;
     }
     let auth = match raw.auth {
         Some(auth) => auth::placement(source, &at, auth)?,
@@ -110,6 +115,7 @@ pub(super) fn connection(
         auth,
         headers,
         provide,
+        offered_arguments: raw.offered_arguments.map(Spanned::into_inner).unwrap_or_default(),
         filled,
         credentials,
         allow: raw.allow,
@@ -149,6 +155,28 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a request could ever go to a base, by its text alone. Where a name leads through DNS, egress looks each time.
+///
+/// # Errors
+/// One sentence, which names the key below `at` where one would allow it.
+pub(crate) fn reachable(base: &Url, policy: &AddressPolicy, at: &str) -> Result<(), String> {
+    check_place(base, policy).map_err(|why| match why {
+        PlaceRefused::Address(AddressRefused {
+            class: AddressClass::Loopback,
+            ..
+        }) => {
+            format!("is this machine; set {at}.allow_loopback = true if that is meant")
+        }
+        PlaceRefused::Address(AddressRefused {
+            class: AddressClass::Private,
+            ..
+        }) => {
+            format!("is in a private network; set {at}.allow_private = true if that is meant")
+        }
+        why => format!("could never be reached: {why}"),
+    })
+}
+
 /// A base, and its template where it has places. The base is the template's sample then.
 fn base(text: &str) -> Result<(Url, Option<BaseTemplate>), String> {
     if text.contains(['{', '}']) {
@@ -179,14 +207,19 @@ fn owner(
     }
 }
 
-/// Whether a URL means this machine by its text alone. Where a name leads there through DNS, egress refuses it later.
+/// Whether a URL means this machine by its text alone, in whatever spelling. Where a name leads there through DNS, egress
+/// refuses it later.
 pub(crate) fn loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    let address = match base.host() {
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            return name == "localhost" || name.ends_with(".localhost");
+        }
+        Some(url::Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(url::Host::Ipv6(address)) => IpAddr::V6(address),
+        None => return false,
+    };
+    classify(address) == AddressClass::Loopback
 }
 
 fn provider(
@@ -236,6 +269,10 @@ fn of_authority(
     }
     if matches!(auth, AuthPlacement::None) {
         let why = format!("sends nothing, so {kind} has no meaning");
+        return Err(source.at(whole, format!("{at}.auth"), why));
+    }
+    if matches!(auth, AuthPlacement::Parts(_)) {
+        let why = format!("has parts, and with {kind} there is one secret, the token");
         return Err(source.at(whole, format!("{at}.auth"), why));
     }
     if let Some((header, _)) = headers

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toolhost_policy::{
     ConnectionName, CredentialOwner, Endpoint, LimitsPatch, OperationRule, PluginName, PrincipalRule,
-    TenantLimitsPatch,
+    Slashes, TenantLimitsPatch,
 };
 
 pub(super) use super::file_issuer::{
@@ -99,6 +99,9 @@ pub(super) struct Connection {
     pub(super) operations: Option<Spanned<Choice>>,
     pub(super) tools: Option<Spanned<Choice>>,
     pub(super) strict_output: Option<Spanned<bool>>,
+    pub(super) offered_arguments: Option<Spanned<Vec<String>>>,
+    /// By operation and parameter.
+    pub(super) path_parameters: Option<Spanned<BTreeMap<String, BTreeMap<String, Slashes>>>>,
     #[serde(default)]
     pub(super) description: String,
     #[serde(default)]
@@ -153,6 +156,8 @@ pub(super) struct Auth {
     pub(super) prefix: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<String>>,
     pub(super) pointer: Option<Spanned<String>>,
+    /// Of a credential with several secrets, by name.
+    pub(super) parts: Option<Spanned<BTreeMap<String, Spanned<Auth>>>>,
 }
 
 #[derive(Deserialize)]

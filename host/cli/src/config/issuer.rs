@@ -7,6 +7,7 @@ use toolhost_identity::{
     AcceptedType, Algorithm, ClaimPointer, NamedTenants, ProviderProfile, Role, Tenant, TenantId, TenantKey,
     WithoutSubject,
 };
+use toolhost_net::{AddressPolicy, check_place};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
 use url::Url;
 
@@ -284,6 +285,13 @@ pub(super) fn web_address(
             "is this machine; set allow_loopback = true if that is meant",
         ));
     }
+    // Which private networks are meant is another key's to say; what no key allows is refused here.
+    let policy = AddressPolicy {
+        allow_loopback: true,
+        allow_private: true,
+    };
+    check_place(&url, &policy)
+        .map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
     Ok(url)
 }
 

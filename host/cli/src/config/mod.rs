@@ -44,7 +44,7 @@ use url::Url;
 
 pub(crate) use adapter::{AdapterSettings, Choice, Spec};
 pub(crate) use assigned::Assigned;
-pub(crate) use connection::{AUTHORITY, check_base, loopback};
+pub(crate) use connection::{AUTHORITY, check_base, loopback, reachable};
 pub(crate) use error::ConfigError;
 pub(crate) use provider::{LoginServer, Provider};
 pub(crate) use read::load;

@@ -28,6 +28,9 @@ pub(crate) struct Described {
     pub(crate) base: Option<String>,
     /// SHA-256 of all that a model sees of each tool, and of what its calls may send, by the tool's own name.
     pub(crate) tools: BTreeMap<String, String>,
+    /// What the system itself calls the tools that have other names here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) upstream_names: BTreeMap<String, String>,
 }
 
 impl Described {
@@ -41,7 +44,7 @@ impl Described {
                     .iter()
                     .map(|base| format!("base: {base}, as its document says")),
             );
-            let mut names: Vec<&str> = self.tools.keys().map(String::as_str).collect();
+            let mut names: Vec<String> = self.tools.keys().map(|name| self.shown(name)).collect();
             let more = names.len().saturating_sub(NAMED);
             names.truncate(NAMED);
             let more = if more > 0 {
@@ -66,8 +69,8 @@ impl Described {
         let names: BTreeSet<_> = before.tools.keys().chain(self.tools.keys()).collect();
         for name in names {
             match (before.tools.get(name), self.tools.get(name)) {
-                (Some(_), None) => lines.push(format!("- tool {name}")),
-                (None, Some(_)) => lines.push(format!("+ tool {name}")),
+                (Some(_), None) => lines.push(format!("- tool {}", before.shown(name))),
+                (None, Some(_)) => lines.push(format!("+ tool {}", self.shown(name))),
                 (Some(old), Some(new)) if old != new => {
                     lines.push(format!(
                         "~ tool {name}: its description, schemas, effects or operation"
@@ -77,6 +80,14 @@ impl Described {
             }
         }
         lines
+    }
+
+    /// A tool's name, and beside it what the system itself calls it.
+    fn shown(&self, name: &str) -> String {
+        match self.upstream_names.get(name) {
+            Some(own) => format!("{name} ({})", crate::output::printable(own)),
+            None => name.to_owned(),
+        }
     }
 }
 
@@ -98,7 +109,19 @@ mod tests {
             answer: None,
             base: Some("https://billing.example.com/".into()),
             tools: tools.collect(),
+            upstream_names: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn a_tool_of_another_name_is_told_with_its_own() {
+        let mut described = described(&[("chat_postMessage", "1"), ("list", "1")]);
+        described.upstream_names = [("chat_postMessage".into(), "chat.postMessage".into())].into();
+        let lines = described.lines(None);
+        assert!(
+            lines.contains(&"tools: chat_postMessage (chat.postMessage), list".to_owned()),
+            "{lines:?}"
+        );
     }
 
     #[test]

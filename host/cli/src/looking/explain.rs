@@ -26,7 +26,7 @@ impl Looking {
         asked: &ExplainRequest,
         token: &Secret,
     ) -> Result<Explained, AdminError> {
-        let connection = self.connection(&asked.connection)?;
+        let connection = &self.connection(&asked.connection)?;
         let binding = self.binding(token).await?;
         let principal = binding.principal();
         let mut refused = Vec::new();

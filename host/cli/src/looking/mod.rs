@@ -21,7 +21,7 @@ use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, PluginStatus, P
 use toolhost_vault::SealedVault;
 
 use crate::config::Provider;
-use crate::plugins::ServedGrants;
+use crate::plugins::{ServedConnections, ServedGrants};
 use crate::wiring::Providers;
 
 /// The rooms that a question goes through.
@@ -29,7 +29,7 @@ use crate::wiring::Providers;
 pub(crate) struct Looking {
     pub(crate) tenancy: Arc<Tenancy>,
     pub(crate) network: Arc<Network>,
-    pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    pub(crate) connections: Arc<ServedConnections>,
     /// `[providers]`.
     pub(crate) configured: BTreeMap<String, Provider>,
     pub(crate) providers: Providers,
@@ -53,9 +53,9 @@ pub(crate) struct Calls {
 }
 
 impl Looking {
-    fn connection(&self, name: &str) -> Result<&Arc<Connection>, AdminError> {
+    fn connection(&self, name: &str) -> Result<Arc<Connection>, AdminError> {
         let known = ConnectionName::parse(name).ok();
-        let known = known.and_then(|name| self.connections.get(&name));
+        let known = known.and_then(|name| self.connections.load().get(&name).map(Arc::clone));
         known.ok_or_else(|| {
             error(
                 ErrorCode::NotFound,

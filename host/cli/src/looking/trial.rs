@@ -23,7 +23,7 @@ impl Looking {
         tenant: &str,
         user: Option<&UserName>,
     ) -> Result<Tested, AdminError> {
-        let connection = self.connection(connection)?;
+        let connection = &self.connection(connection)?;
         let tenant =
             TenantId::parse(tenant).map_err(|why| error(ErrorCode::InvalidRequest, why.to_string()))?;
         let user = match (connection.credential_of, user) {

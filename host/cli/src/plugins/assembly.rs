@@ -4,7 +4,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use toolhost_audit::{Event, GrantApproved, Sink};
 use toolhost_policy::{Connection, ConnectionName, Grant, Manifest, PluginName};
-use toolhost_sandbox::Adapter;
+use toolhost_sandbox::{Adapter, contract};
 use toolhost_tools::{Assignments, Catalogue, Described, PluginState, PluginStatus, PreparedPlugin, Tools};
 
 use super::loader::{Loaded, LoadedConnection, LoadedPlugin};
@@ -13,11 +13,15 @@ use super::{Candidate, CandidateKind, Omission, Reason};
 use crate::exit::{Exit, Failure};
 use crate::grants::{self, Answerer, Asked, Lock, approve, approve_described};
 use crate::setup::Setup;
-use crate::wiring::adapters::Found;
+use crate::wiring::adapters::{Found, path_parameters};
 use crate::wiring::whole;
 
 /// What the plugins that are served were granted.
 pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
+
+/// Every connection of the configuration; with the base that its document proposes once somebody has said yes to it. Until then
+/// such a one is at a place that is none.
+pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, Arc<Connection>>>;
 
 /// Something to load, the place that it is for, and what was granted of it where it is a connection.
 pub(crate) type Job = (usize, CandidateKind, Option<grants::Described>);
@@ -30,6 +34,7 @@ pub(crate) struct Assembly {
     assignments: Arc<Assignments>,
     tools: Arc<Tools>,
     grants: Arc<ServedGrants>,
+    connections: Arc<ServedConnections>,
     places: Vec<Place>,
 }
 
@@ -87,6 +92,7 @@ impl Assembly {
             }
             places.push(place);
         }
+        let connections = Arc::new(ArcSwap::from_pointee(setup.config.connections.clone()));
         let assembly = Self {
             setup,
             lock,
@@ -94,6 +100,7 @@ impl Assembly {
             assignments,
             tools,
             grants: Arc::default(),
+            connections,
             places,
         };
         (assembly, jobs)
@@ -102,6 +109,11 @@ impl Assembly {
     /// What the plugins that are served were granted; it changes as they come.
     pub(crate) fn grants(&self) -> Arc<ServedGrants> {
         Arc::clone(&self.grants)
+    }
+
+    /// The connections as they are served; they change as documents are read and approved.
+    pub(crate) fn connections(&self) -> Arc<ServedConnections> {
+        Arc::clone(&self.connections)
     }
 
     /// Takes what was loaded, or why it cannot be. It is served once it is settled.
@@ -202,7 +214,12 @@ impl Assembly {
         answerer: &mut Answerer<'_>,
     ) -> anyhow::Result<Result<(Arc<PreparedPlugin>, Arc<Connection>), Omission>> {
         let settings = self.setup.config.adapters.get(name);
+        let slashes = |tool: &contract::Discovered| {
+            let parameters = settings.map(|settings| path_parameters(settings, tool));
+            (tool.tool.name.clone(), parameters.unwrap_or_default())
+        };
         let described = Described {
+            slashes: found.tools.iter().map(slashes).collect(),
             adapter: adapter.clone(),
             connection: Arc::clone(&found.connection),
             limits: self.setup.config.limits.clone(),
@@ -240,7 +257,7 @@ impl Assembly {
     }
 
     fn settle_plugins(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
-        let connections = self.connections();
+        let connections = self.placed();
         let mut order: Vec<usize> = (0..self.places.len()).collect();
         // What was granted comes before what is new: a new plugin never takes a tool's name from one that is known.
         order.sort_by_key(|&index| self.places.get(index).is_none_or(|place| !place.is_granted));
@@ -341,7 +358,8 @@ impl Assembly {
         Ok((Arc::new(prepared), asked))
     }
 
-    fn connections(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
+    /// The connections of the configuration, each where its system is.
+    fn placed(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
         let mut connections = self.setup.config.connections.clone();
         for connection in self.places.iter().filter_map(|place| place.connection.as_ref()) {
             connections.insert(connection.name.clone(), Arc::clone(connection));
@@ -464,6 +482,7 @@ impl Assembly {
             self.grants.store(Arc::new(grants));
             self.tools.swap(catalogue);
         }
+        self.connections.store(Arc::new(self.placed()));
         self.tools.statuses().set(self.statuses());
         Ok(())
     }

@@ -16,7 +16,7 @@ mod start;
 mod verdicts;
 
 pub(crate) use answers::{Answers, ask};
-pub(crate) use assembly::{Assembly, ServedGrants};
+pub(crate) use assembly::{Assembly, ServedConnections, ServedGrants};
 pub(crate) use candidates::{Candidate, CandidateKind, candidates, refuse_nothing};
 pub(crate) use left_out::{Omission, Reason};
 pub(crate) use loader::Loader;

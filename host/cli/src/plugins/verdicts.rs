@@ -2,12 +2,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use toolhost_audit::LogSink;
-use toolhost_policy::Grant;
 use toolhost_store::MemoryStore;
 use toolhost_tools::{Assignments, Catalogue, PluginState, PluginStatus, Tools};
 
 use super::answers::Answers;
-use super::{Assembly, Loader, Patience, candidates};
+use super::{Assembly, Loader, Patience, ServedConnections, ServedGrants, candidates};
 use crate::exit::Failure;
 use crate::grants::Lock;
 use crate::setup::Setup;
@@ -51,7 +50,8 @@ impl Verdict {
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     pub(crate) all: Vec<Verdict>,
-    pub(crate) grants: Vec<Arc<Grant>>,
+    pub(crate) grants: Arc<ServedGrants>,
+    pub(crate) connections: Arc<ServedConnections>,
     /// Why the host would not start, whatever becomes of single plugins.
     pub(crate) refused: Option<Failure>,
 }
@@ -88,7 +88,7 @@ impl Verdicts {
             Arc::clone(&tools),
             candidates,
         );
-        let grants = assembly.grants();
+        let (grants, connections) = (assembly.grants(), assembly.connections());
         let loader = Loader::new(Arc::clone(&setup), sandbox, network, audit);
         let said = setup.config.assigned.clone();
         let pending = assembly
@@ -105,7 +105,8 @@ impl Verdicts {
         Ok(Self {
             refused: checked.find_map(Result::err),
             all: all.collect(),
-            grants: grants.load().iter().map(Arc::clone).collect(),
+            grants,
+            connections,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::config::{Config, nearest};
 use crate::exit::Failure;
 use crate::output::{self, Show, head};
 use crate::reach::{self, Reach};
+use crate::secret_ref;
 
 /// Carries out `host credential …`.
 pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::Result<()> {
@@ -74,7 +75,10 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
     let expires_at = args.expires_at.as_deref().map(expiry).transpose()?;
     let reach = Reach::find(&args.kept)?;
     known_connection(&reach.config, &connection)?;
-    let secret = reach::secret(args.secret_file.as_deref(), &args.name)?;
+    let secret = match args.parts.is_empty() {
+        true => reach::secret(args.secret_file.as_deref(), &args.name)?,
+        false => secret_ref::parts("--part", &args.parts)?,
+    };
     let request = if rotate {
         Request::CredentialRotate {
             tenant,

@@ -19,7 +19,7 @@ use crate::args::{OutputFormat, RunArgs};
 use crate::exit::Failure;
 use crate::looking::{Calls, Looking};
 use crate::missing::{self, Door};
-use crate::plugins::{self, Answers, Candidate, Patience, Pending, ServedGrants};
+use crate::plugins::{self, Answers, Candidate, Patience, Pending, ServedConnections, ServedGrants};
 use crate::setup::Setup;
 use crate::wiring::{self, Choosing, Doors, Ground, Providers, Sources};
 use crate::{open_files, output, screen, secret_ref};
@@ -139,6 +139,7 @@ async fn over_http(
         tools,
         sandbox,
         providers,
+        connections,
         grants,
         pending,
         answers,
@@ -152,7 +153,7 @@ async fn over_http(
     let looking = Looking {
         tenancy: Arc::clone(&tenancy),
         network: Arc::clone(&network),
-        connections: setup.config.connections.clone(),
+        connections,
         configured: setup.config.providers.clone(),
         providers,
         grants,
@@ -242,7 +243,7 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
         kept.admin.serve_with(Arc::new(Looking {
             tenancy,
             network,
-            connections: setup.config.connections.clone(),
+            connections: served.connections,
             configured: setup.config.providers.clone(),
             providers: served.providers,
             grants: served.grants,
@@ -288,6 +289,7 @@ struct Rooms {
     tools: Arc<Tools>,
     sandbox: Sandbox,
     providers: Providers,
+    connections: Arc<ServedConnections>,
     grants: Arc<ServedGrants>,
     pending: Pending,
     answers: Answers,
@@ -333,6 +335,7 @@ async fn rooms(
         tools: plugins.tools,
         sandbox,
         providers,
+        connections: plugins.connections,
         grants: plugins.grants,
         pending: plugins.pending,
         answers,

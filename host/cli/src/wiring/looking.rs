@@ -8,7 +8,7 @@ use super::credentials::{Sources, provider};
 use super::{Choosing, Ground, directory, has_embedded, network, tenancy};
 use crate::exit::Failure;
 use crate::looking::Looking;
-use crate::plugins::{ServedGrants, Verdict, Verdicts};
+use crate::plugins::{Verdict, Verdicts};
 use crate::setup::Setup;
 
 /// Asks the host that runs on the data directory, if one does.
@@ -64,10 +64,10 @@ pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Servin
     let (providers, _) = provider(setup, sources)?;
     Ok(Arc::new(Looking {
         tenancy,
-        connections: setup.config.connections.clone(),
+        connections: verdicts.connections,
         configured: setup.config.providers.clone(),
         providers,
-        grants: Arc::new(ServedGrants::from_pointee(verdicts.grants)),
+        grants: verdicts.grants,
         statuses: Arc::new(statuses),
         described: setup.config.adapters.keys().cloned().collect(),
         vault: ground.vault().cloned(),

@@ -15,7 +15,8 @@ use super::credentials::Providers;
 use crate::exit::Failure;
 use crate::grants::Lock;
 use crate::plugins::{
-    Answers, Assembly, Candidate, Loader, Patience, Pending, ServedGrants, nothing_to_serve,
+    Answers, Assembly, Candidate, Loader, Patience, Pending, ServedConnections, ServedGrants,
+    nothing_to_serve,
 };
 use crate::setup::Setup;
 use crate::verbs::COMPILE_WORKER;
@@ -110,6 +111,7 @@ pub(crate) fn sandbox_for_looking(setup: &Setup) -> anyhow::Result<Sandbox> {
 pub(crate) struct Plugins {
     pub(crate) tools: Arc<Tools>,
     pub(crate) grants: Arc<ServedGrants>,
+    pub(crate) connections: Arc<ServedConnections>,
     pub(crate) pending: Pending,
 }
 
@@ -145,7 +147,7 @@ pub(crate) async fn serve_plugins(
     );
     let parts = (Arc::clone(&assignments), Arc::clone(&tools));
     let (assembly, jobs) = Assembly::new(Arc::clone(setup), lock, audit, parts.0, parts.1, candidates);
-    let grants = assembly.grants();
+    let (grants, connections) = (assembly.grants(), assembly.connections());
     let pending = assembly.start(loader, jobs, patience, answers).await?;
     let assembly = pending.assembly();
     if assembly.is_empty()
@@ -161,6 +163,7 @@ pub(crate) async fn serve_plugins(
     Ok(Plugins {
         tools,
         grants,
+        connections,
         pending,
     })
 }

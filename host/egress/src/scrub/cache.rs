@@ -34,10 +34,18 @@ impl CacheKey {
     ) -> Self {
         let mut digest = Sha256::new();
         digest.update(version.to_be_bytes());
-        digest.update([
-            u8::from(matches!(connection.auth, AuthPlacement::Basic)),
-            u8::from(secret.is_some()),
-        ]);
+        digest.update([u8::from(secret.is_some())]);
+        for place in connection.auth.each() {
+            digest.update([1 + u8::from(matches!(place, AuthPlacement::Basic))]);
+        }
+        // Which part of a credential is which.
+        if let AuthPlacement::Parts(parts) = &connection.auth {
+            for part in parts {
+                digest.update((part.name.len() as u64).to_be_bytes());
+                digest.update(&part.name);
+            }
+        }
+        digest.update([0]);
         for part in secret
             .map(Secret::expose)
             .into_iter()

@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use toolhost_policy::AuthPlacement;
+use toolhost_policy::{AuthPlacement, secrets_of_parts};
 
 /// A part of a credential that must not come back.
 #[derive(PartialEq, Eq)]
@@ -26,6 +26,14 @@ const MIN_ALONE: usize = 8;
 
 /// What is searched for where a credential goes out in this way.
 pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
+    if let AuthPlacement::Parts(placed) = auth {
+        // Where it cannot be taken apart nothing of it is sent.
+        let secrets = secrets_of_parts(placed, secret).unwrap_or_default();
+        let all = placed.iter().zip(&secrets);
+        return all
+            .flat_map(|(part, secret)| of(secret.expose(), &part.auth))
+            .collect();
+    }
     if !matches!(auth, AuthPlacement::Basic) {
         return token(secret);
     }

@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use percent_encoding::utf8_percent_encode;
 use toolhost_net::Body;
-use toolhost_policy::{AuthPlacement, Connection, Endpoint, Secret};
+use toolhost_policy::{AuthPlacement, Connection, Endpoint, Secret, secrets_of_parts};
 use toolhost_vault::Credential;
 use url::Url;
 
@@ -82,45 +82,25 @@ pub fn attach(
     let mut place = Secret::from(url.as_str().to_owned());
     let mut body = body.unwrap_or_default();
     let secret = credential.map(|credential| &credential.secret);
+    let mut request = Places {
+        connection,
+        headers: &mut headers,
+        url: &mut place,
+        body: &mut body,
+    };
     match (&connection.auth, secret) {
         (AuthPlacement::None, _) => {}
         (_, None) => return Err(unusable(connection)),
-        (AuthPlacement::Bearer, Some(secret)) => {
-            put(
-                &mut headers,
-                &header::AUTHORIZATION,
-                sensitive(connection, b"Bearer ", secret.expose())?,
-            )?;
-        }
-        (AuthPlacement::Basic, Some(secret)) => {
-            if !secret.expose().contains(&b':') {
-                tracing::debug!(connection = %connection.name, "a basic credential is user:password");
-                return Err(unusable(connection));
+        (AuthPlacement::Parts(parts), Some(whole)) => {
+            let secrets = secrets_of_parts(parts, whole.expose()).ok_or_else(|| unusable(connection))?;
+            for (part, secret) in parts.iter().zip(&secrets) {
+                request.put_secret(&part.auth, secret)?;
             }
-            let encoded = Secret::from(STANDARD.encode(secret.expose()));
-            put(
-                &mut headers,
-                &header::AUTHORIZATION,
-                sensitive(connection, b"Basic ", encoded.expose())?,
-            )?;
         }
-        (AuthPlacement::Header { name, prefix }, Some(secret)) => {
-            put(
-                &mut headers,
-                name,
-                sensitive(connection, prefix.as_bytes(), secret.expose())?,
-            )?;
-        }
-        (AuthPlacement::Query { key }, Some(secret)) => {
-            let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
-            let joint = if url.query().is_some() { '&' } else { '?' };
-            let (key, text) = (utf8_percent_encode(key, QUERY), utf8_percent_encode(text, QUERY));
-            place = Secret::from(format!("{url}{joint}{key}={text}"));
-        }
-        (AuthPlacement::Body { pointer }, Some(secret)) => {
-            body = into_body(connection, pointer, secret, &headers, &body)?;
-            body_within(call, body.len())?;
-        }
+        (auth, Some(secret)) => request.put_secret(auth, secret)?,
+    }
+    if connection.auth.pointers().next().is_some() {
+        body_within(call, body.len())?;
     }
     for (name, value) in &attached.fields {
         put(&mut headers, name, value.clone())?;
@@ -160,6 +140,54 @@ fn sensitive(connection: &Connection, prefix: &[u8], secret: &[u8]) -> Result<He
     Ok(value)
 }
 
+/// Where a secret can go on a request that is being made.
+struct Places<'r> {
+    connection: &'r Connection,
+    headers: &'r mut HeaderMap,
+    /// The whole URL, with the secrets in it.
+    url: &'r mut Secret,
+    body: &'r mut Bytes,
+}
+
+impl Places<'_> {
+    fn put_secret(&mut self, auth: &AuthPlacement, secret: &Secret) -> Result<(), EgressFailure> {
+        let connection = self.connection;
+        match auth {
+            AuthPlacement::None => {}
+            // A part has one secret, and no parts.
+            AuthPlacement::Parts(_) => return Err(unusable(connection)),
+            AuthPlacement::Bearer => {
+                let value = sensitive(connection, b"Bearer ", secret.expose())?;
+                put(self.headers, &header::AUTHORIZATION, value)?;
+            }
+            AuthPlacement::Basic => {
+                if !secret.expose().contains(&b':') {
+                    tracing::debug!(connection = %connection.name, "a basic credential is user:password");
+                    return Err(unusable(connection));
+                }
+                let encoded = Secret::from(STANDARD.encode(secret.expose()));
+                let value = sensitive(connection, b"Basic ", encoded.expose())?;
+                put(self.headers, &header::AUTHORIZATION, value)?;
+            }
+            AuthPlacement::Header { name, prefix } => {
+                let value = sensitive(connection, prefix.as_bytes(), secret.expose())?;
+                put(self.headers, name, value)?;
+            }
+            AuthPlacement::Query { key } => {
+                let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
+                let before = std::str::from_utf8(self.url.expose()).map_err(|_| unusable(connection))?;
+                let joint = if before.contains('?') { '&' } else { '?' };
+                let (key, text) = (utf8_percent_encode(key, QUERY), utf8_percent_encode(text, QUERY));
+                *self.url = Secret::from(format!("{before}{joint}{key}={text}"));
+            }
+            AuthPlacement::Body { pointer } => {
+                *self.body = into_body(connection, pointer, secret, self.headers, self.body)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), EgressFailure> {
     match headers.entry(name) {
         header::Entry::Vacant(place) => {
@@ -178,7 +206,7 @@ mod tests {
     use http::HeaderName;
     use http::header::{HeaderMap, HeaderValue};
     use http_body_util::BodyExt as _;
-    use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate};
+    use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, SecretPart};
 
     use super::{attach, fill_headers};
     use crate::testing::{call, credential, grant_of, granted};
@@ -279,6 +307,84 @@ mod tests {
                 pointer("/key"))
             .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn each_part_of_a_credential_goes_to_its_place_and_is_searched_for() {
+        let part = |name: &str, auth| SecretPart {
+            name: name.into(),
+            auth,
+        };
+        let header = |name| AuthPlacement::Header {
+            name: HeaderName::from_static(name),
+            prefix: String::new(),
+        };
+        let query = |key: &str| AuthPlacement::Query { key: key.into() };
+        let pointer = |text: &str| AuthPlacement::Body { pointer: text.into() };
+        let auth = AuthPlacement::Parts(vec![
+            part("id", header("x-id")),
+            part("user", AuthPlacement::Basic),
+            part("key", query("key")),
+            part("token", query("token")),
+            part("a", pointer("/a")),
+            part("b", pointer("/b")),
+        ]);
+        let secret = r#"{"id":"id-0123456789","user":"ada:pass-0123456789","key":"key-0123456789","token":"tok-0123456789","a":"aaa-0123456789","b":"bbb-0123456789"}"#;
+        let made = make(secret, json(), Some("{}"), |c| c.auth = auth.clone()).unwrap();
+        assert_eq!(made.headers()["x-id"], "id-0123456789");
+        assert_eq!(
+            made.headers()["authorization"],
+            "Basic YWRhOnBhc3MtMDEyMzQ1Njc4OQ=="
+        );
+        assert!(
+            made.uri()
+                .to_string()
+                .ends_with("?limit=1&key=key-0123456789&token=tok-0123456789")
+        );
+        let sent = made.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&sent[..], br#"{"a":"aaa-0123456789","b":"bbb-0123456789"}"#);
+        let parts = crate::scrub::parts::of(secret.as_bytes(), &auth);
+        for each in [
+            "id-0123456789",
+            "pass-0123456789",
+            "key-0123456789",
+            "tok-0123456789",
+            "aaa-0123456789",
+            "bbb-0123456789",
+        ] {
+            assert!(parts.iter().any(|part| part.bytes == each.as_bytes()), "{each}");
+        }
+        for bad in ["plain-0123456789", r#"{"id":"id-0123456789"}"#] {
+            let failure = make(bad, json(), Some("{}"), |c| c.auth = auth.clone())
+                .map(|_| ())
+                .unwrap_err();
+            assert_eq!(failure.code, EgressCode::NotConnected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_form_gets_one_pair_more_and_keeps_the_others_as_they_are() {
+        let form = || {
+            HeaderMap::from_iter([(
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            )])
+        };
+        let pointer = |text: &str| AuthPlacement::Body { pointer: text.into() };
+        for (body, sent) in [
+            ("a=1%20+b&c", "a=1%20+b&c&key=tok%2F+%261"),
+            ("", "key=tok%2F+%261"),
+        ] {
+            let made = make("tok/ &1", form(), Some(body), |c| c.auth = pointer("/key"));
+            let whole = made.unwrap().into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(&whole[..], sent.as_bytes());
+        }
+        for (body, at) in [("key=1", "/key"), ("k%65y=1", "/key"), ("a=1", "/a/key")] {
+            assert!(
+                make("tok/ &1", form(), Some(body), |c| c.auth = pointer(at)).is_err(),
+                "{body}"
+            );
+        }
     }
 
     #[test]

@@ -1,14 +1,19 @@
-use toolhost_policy::Connection;
+use toolhost_policy::{Connection, PathTemplate};
 use url::Url;
 
 use crate::EgressFailure;
 
 /// The URL in its one form, or nothing. What was built must already be canonical: a parser that changes anything in it
-/// reads it otherwise than we wrote it, and a server may, too (T3, T45).
+/// reads it otherwise than we wrote it, and a server may, too (T3, T45). An encoded `/` is let through only where the
+/// template takes one; where it stands, `match_again` decides.
 ///
 /// # Errors
 /// `denied`.
-pub fn canonicalise(connection: &Connection, text: &str) -> Result<Url, EgressFailure> {
+pub fn canonicalise(
+    connection: &Connection,
+    template: &PathTemplate,
+    text: &str,
+) -> Result<Url, EgressFailure> {
     let refuse = |why: &str| EgressFailure::denied(format!("the URL {why}"));
     let url = Url::parse(text).map_err(|_| refuse("cannot be read"))?;
     if url.as_str() != text {
@@ -21,7 +26,10 @@ pub fn canonicalise(connection: &Connection, text: &str) -> Result<Url, EgressFa
     if url.fragment().is_some() {
         return Err(refuse("holds a fragment"));
     }
-    path(url.path()).map_err(refuse)?;
+    match template.has_encoded_slashes() {
+        true => path(&url.path().replace("%2F", "")).map_err(refuse)?,
+        false => path(url.path()).map_err(refuse)?,
+    }
     Ok(url)
 }
 
@@ -69,6 +77,8 @@ pub(crate) fn path(path: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use toolhost_policy::{PathTemplate, Slashes};
+
     use super::canonicalise;
     use crate::EgressCode;
     use crate::testing::granted;
@@ -76,7 +86,14 @@ mod tests {
     #[test]
     fn what_a_parser_would_change_is_refused() {
         let grant = granted("https://h.example", |_| {});
-        assert!(canonicalise(&grant.connection, "https://h.example/v1/a?limit=1").is_ok());
+        assert!(
+            canonicalise(
+                &grant.connection,
+                &grant.endpoints[0].path,
+                "https://h.example/v1/a?limit=1"
+            )
+            .is_ok()
+        );
         for text in [
             "https://h.example/v1/../admin",
             "https://h.example/v1/%2e%2e/admin",
@@ -110,9 +127,25 @@ mod tests {
             "https://h.example/%0d%0aX",
         ] {
             assert_eq!(
-                canonicalise(&grant.connection, text).map_err(|f| f.code),
+                canonicalise(&grant.connection, &grant.endpoints[0].path, text).map_err(|f| f.code),
                 Err(EgressCode::Denied),
                 "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_needs_a_template_that_takes_one() {
+        let grant = granted("https://h.example", |_| {});
+        let plain = PathTemplate::parse("/projects/{id}").unwrap();
+        let takes = plain.clone().with_slashes("id", Slashes::Encoded).unwrap();
+        let canonical = |template, text: &str| canonicalise(&grant.connection, template, text).is_ok();
+        assert!(canonical(&takes, "https://h.example/projects/a%2Fb"));
+        assert!(!canonical(&plain, "https://h.example/projects/a%2Fb"));
+        for text in ["a%2fb", "a%5Cb", "%2E%2E%2Fb", "a%2F%00"] {
+            assert!(
+                !canonical(&takes, &format!("https://h.example/projects/{text}")),
+                "{text}"
             );
         }
     }
@@ -121,12 +154,12 @@ mod tests {
     fn plain_http_needs_the_operators_word() {
         let mut grant = granted("http://h.example", |_| {});
         assert!(
-            canonicalise(&grant.connection, "http://h.example/v1")
+            canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1")
                 .unwrap_err()
                 .message
                 .contains("allow_http")
         );
         grant = granted("http://h.example", |connection| connection.allow_http = true);
-        assert!(canonicalise(&grant.connection, "http://h.example/v1").is_ok());
+        assert!(canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1").is_ok());
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use toolhost_identity::Binding;
-use toolhost_policy::{AuthPlacement, Connection, UnixTime};
+use toolhost_policy::{AuthPlacement, Connection, UnixTime, secrets_of_parts};
 use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
 
 use crate::{EgressCall, EgressCode, EgressFailure};
@@ -12,6 +12,8 @@ const LOOKUP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// In bytes. A shorter secret cannot be told from ordinary text when it comes back, so it is not sent.
 pub const MIN_SECRET: usize = 8;
+
+const TOO_SHORT: &str = "the secret is shorter than 8 bytes, so it could not be found in a response";
 
 /// In bytes. No header of this length is accepted anywhere, and the needles' memory is bounded by it.
 const MAX_SECRET: usize = 8 << 10;
@@ -133,7 +135,15 @@ fn check(credential: &Credential, connection: &Connection) -> Result<(), &'stati
         return Ok(());
     }
     if credential.secret.len() < MIN_SECRET {
-        return Err("the secret is shorter than 8 bytes, so it could not be found in a response");
+        return Err(TOO_SHORT);
+    }
+    if let AuthPlacement::Parts(parts) = &connection.auth {
+        let secrets = secrets_of_parts(parts, credential.secret.expose());
+        let secrets =
+            secrets.ok_or("it is no JSON object with a text for each of auth.parts and no other")?;
+        if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
+            return Err(TOO_SHORT);
+        }
     }
     if credential.secret.len() > MAX_SECRET {
         return Err("the secret is longer than 8 KiB");

@@ -1,4 +1,4 @@
-use toolhost_policy::{AuthPlacement, ConnectionGrant, Endpoint, Method, Refusal};
+use toolhost_policy::{ConnectionGrant, Endpoint, Method, Refusal};
 
 use crate::failure::quoted;
 use crate::{EgressFailure, GuestRequest};
@@ -54,8 +54,11 @@ pub(super) fn query_key(
     endpoint: &Endpoint,
     key: &str,
 ) -> Result<(), EgressFailure> {
-    let is_credential =
-        matches!(&grant.connection.auth, AuthPlacement::Query { key: own } if own.eq_ignore_ascii_case(key));
+    let is_credential = grant
+        .connection
+        .auth
+        .query_keys()
+        .any(|own| own.eq_ignore_ascii_case(key));
     let own = &grant.connection.filled.query;
     let is_own = own.iter().any(|(own, _)| own.eq_ignore_ascii_case(key));
     if endpoint.allows_query(key) && !is_credential && !is_own {

@@ -48,13 +48,14 @@ pub fn fill_url(
             };
             let url = canonicalise(
                 &filled.connection,
+                &endpoint.path,
                 &build_url(&filled.connection, endpoint, request)?,
             )?;
             match_again(&filled, endpoint, &url)?;
             url
         }
     };
-    let url = with_own_query(connection, url, lookup)?;
+    let url = with_own_query(connection, endpoint, url, lookup)?;
     let values = connection.filled.attributes().filter_map(lookup);
     for value in values.collect::<Vec<_>>() {
         if !attached.values.contains(&value) {
@@ -68,6 +69,7 @@ pub fn fill_url(
 /// before.
 fn with_own_query(
     connection: &Connection,
+    endpoint: &Endpoint,
     url: Url,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Url, EgressFailure> {
@@ -94,7 +96,7 @@ fn with_own_query(
             "the URL is longer than {MAX_URL} bytes"
         )));
     }
-    let whole = canonicalise(connection, &text)?;
+    let whole = canonicalise(connection, &endpoint.path, &text)?;
     if whole.origin() != url.origin() || whole.path() != url.path() {
         return Err(EgressFailure::denied(
             "the filled URL is another than was matched",
@@ -131,6 +133,7 @@ mod tests {
         request.query = vec![("limit".into(), "5".into())];
         let url = canonicalise(
             &grant.connection,
+            &endpoint.path,
             &build_url(&grant.connection, endpoint, &request)?,
         )?;
         match_again(&grant, endpoint, &url)?;

@@ -46,7 +46,7 @@ fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool 
     let is_own_cookie = name == "cookie" && call.may_set_cookies();
     let is_of_mcp = name.starts_with(MCP) && call.adapter().is_some();
     (is_always_protected(name) && !is_own_cookie && !is_of_mcp)
-        || connection.auth.header().is_some_and(|own| own.as_str() == name)
+        || connection.auth.headers().any(|own| own.as_str() == name)
         || connection.headers.iter().any(|(own, _)| own.as_str() == name)
 }
 

@@ -62,7 +62,7 @@ mod tests {
             let endpoint = endpoint(&grant, &request).unwrap();
             let built = crate::steps::build_url(&grant.connection, endpoint, &request).unwrap();
             assert_eq!(built, address);
-            let url = crate::steps::canonicalise(&grant.connection, &built).unwrap();
+            let url = crate::steps::canonicalise(&grant.connection, &endpoint.path, &built).unwrap();
             assert!(match_again(&grant, endpoint, &url).is_ok(), "{address}");
             for other in [
                 "https://h.example/mcp/x",

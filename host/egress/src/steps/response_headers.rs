@@ -80,7 +80,7 @@ pub(crate) fn is_never_shown(name: &str) -> bool {
 fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name: &HeaderName) -> bool {
     // A redirect is handed over as it is, without the address: nobody follows it.
     let is_redirect = *name == header::LOCATION && status.is_redirection();
-    let is_own = connection.auth.header().as_ref() == Some(name);
+    let is_own = connection.auth.headers().any(|own| own == *name);
     if is_never_shown(name.as_str()) || is_redirect || is_own {
         return false;
     }

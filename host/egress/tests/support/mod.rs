@@ -259,6 +259,7 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        offered_arguments: vec![],
         filled: toolhost_policy::Filled::default(),
         credentials: "static".into(),
         allow: None,

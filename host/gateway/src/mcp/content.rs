@@ -4,7 +4,7 @@ use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Resource, ResourceCo
 use serde_json::{Map, json};
 use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
-use toolhost_tools::{Content, ResourceBody, ToolOutput};
+use toolhost_tools::{About, Content, ResourceBody, ToolOutput};
 
 use super::Era;
 use crate::switching::ACTIVE_KEY;
@@ -56,6 +56,7 @@ pub(crate) fn block(content: Content) -> ContentBlock {
             link.mime_type = mime_type;
             ContentBlock::resource_link(link)
         }
+        Content::Annotated(content, about) => annotated(block(*content), about),
         Content::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
             ResourceBody::Text(text) => ResourceContents::TextResourceContents {
                 uri,
@@ -71,6 +72,27 @@ pub(crate) fn block(content: Content) -> ContentBlock {
             },
         }),
     }
+}
+
+/// A block with what is said about it. Annotations that are not as MCP has them are left out.
+fn annotated(mut block: ContentBlock, about: About) -> ContentBlock {
+    let said = about
+        .annotations
+        .and_then(|annotations| serde_json::from_value(annotations.into()).ok());
+    match &mut block {
+        ContentBlock::Text(text) => text.annotations = said,
+        ContentBlock::Image(image) => image.annotations = said,
+        ContentBlock::Audio(audio) => audio.annotations = said,
+        ContentBlock::Resource(resource) => resource.annotations = said,
+        ContentBlock::ResourceLink(link) => {
+            link.annotations = said;
+            link.title = about.title;
+            link.description = about.description;
+            link.size = about.size;
+        }
+        _ => {}
+    }
+    block
 }
 
 #[cfg(test)]
@@ -131,6 +153,39 @@ mod tests {
         );
         assert_eq!(wire["structuredContent"], json!({"a": 1}));
         assert!(wire.get("_meta").is_none());
+    }
+
+    #[test]
+    fn what_is_said_about_a_block_is_passed_on() {
+        let annotations = json!({"audience": ["user"], "priority": 0.5});
+        let about = |annotations: &serde_json::Value| About {
+            annotations: annotations.as_object().cloned(),
+            description: Some("d".into()),
+            size: Some(7),
+            title: Some("t".into()),
+        };
+        let wire = |content: Content, annotations: &serde_json::Value| {
+            let annotated = Content::Annotated(Box::new(content), about(annotations));
+            serde_json::to_value(super::block(annotated)).unwrap()
+        };
+        let text = wire(Content::Text("x".into()), &annotations);
+        assert_eq!(
+            text,
+            json!({"type": "text", "text": "x", "annotations": annotations})
+        );
+        let link = || Content::ResourceLink {
+            uri: "x://1".into(),
+            name: "one".into(),
+            mime_type: None,
+        };
+        let shown = wire(link(), &annotations);
+        assert_eq!(
+            shown,
+            json!({"type": "resource_link", "uri": "x://1", "name": "one", "title": "t", "description": "d", "size": 7,
+                "annotations": annotations})
+        );
+        let unfit = wire(link(), &json!({"audience": "everybody"}));
+        assert!(unfit.get("annotations").is_none() && unfit["description"] == "d");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName};
+use toolhost_policy::{Connection, ConnectionName};
 use toolhost_sandbox::contract;
 
+use super::credentials;
 use crate::schema::names_a_tenant;
 
 /// How the names of headers begin that no standard has, and the arguments that are made of them.
@@ -20,6 +21,9 @@ pub(super) struct Taken {
 
 /// Whether the host fills or sets any of these.
 pub(super) fn touches(connection: &Connection, arguments: &[contract::Argument]) -> bool {
+    if credentials::of(connection, arguments).next().is_some() {
+        return true;
+    }
     let provided =
         |argument: &contract::Argument| connection.provide.iter().any(|(name, _)| *name == argument.name);
     arguments
@@ -63,6 +67,17 @@ pub(super) fn take(
     model: &mut Map<String, Value>,
 ) -> Result<Taken, String> {
     let mut taken = Taken::default();
+    for argument in credentials::of(connection, arguments) {
+        let name = &argument.name;
+        if argument.required {
+            return Err(format!(
+                "it needs {name:?}, a credential, which no model has: place it with connections.{0}.auth, or let models give it with connections.{0}.offered_arguments",
+                connection.name
+            ));
+        }
+        remove(whole, name)?;
+        remove(model, name)?;
+    }
     for argument in arguments {
         let name = &argument.name;
         if is_own(connection, argument) {
@@ -116,29 +131,24 @@ fn kind_of(property: &Value) -> Option<Kind> {
 }
 
 /// Whether the host writes this place on every request, from the operator's configuration.
-fn is_own(connection: &Connection, argument: &contract::Argument) -> bool {
+pub(super) fn is_own(connection: &Connection, argument: &contract::Argument) -> bool {
     let key = argument.key.as_str();
+    let auth = &connection.auth;
     match argument.location.as_str() {
         "header" => {
-            let own = connection.auth.header();
-            own.is_some_and(|own| own.as_str() == key)
+            auth.headers().any(|own| own.as_str() == key)
                 || connection.headers.iter().any(|(own, _)| own.as_str() == key)
         }
         // The credential is the whole field then: no other cookie stands beside it.
-        "cookie" => connection
-            .auth
-            .header()
-            .is_some_and(|own| own == http::header::COOKIE),
+        "cookie" => auth.headers().any(|own| own == http::header::COOKIE),
         "query" => {
             let own = connection.filled.query.iter().map(|(own, _)| own.as_str());
-            let auth = match &connection.auth {
-                AuthPlacement::Query { key } => Some(key.as_str()),
-                _ => None,
-            };
-            own.chain(auth).any(|own| own.eq_ignore_ascii_case(key))
+            own.chain(auth.query_keys())
+                .any(|own| own.eq_ignore_ascii_case(key))
         }
-        "body" => matches!(&connection.auth, AuthPlacement::Body { pointer }
-            if pointer.strip_prefix('/') == Some(key)),
+        "body" => auth
+            .pointers()
+            .any(|pointer| pointer.strip_prefix('/') == Some(key)),
         _ => false,
     }
 }

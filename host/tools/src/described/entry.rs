@@ -7,6 +7,7 @@ use toolhost_sandbox::contract;
 use super::{arguments, name, output};
 use crate::ToolEntry;
 use crate::entry::{RESERVED, Source};
+use crate::model_schema;
 use crate::schema::{self, Schema};
 use crate::schemas::Schemas;
 
@@ -62,6 +63,7 @@ pub(super) fn check(connection: &Arc<Connection>, found: &contract::Discovered) 
         is_strict: false,
     };
     let schemas = texts.schemas()?;
+    model_schema::check_keys(&schemas.input_schema)?;
     let each = [
         Some(&schemas.arguments),
         schemas.whole.as_ref(),
@@ -89,9 +91,11 @@ impl Texts {
                 output::shown(schema)
             }
         });
+        let arguments = Schema::lazy_closed(model, self.input.len());
         Ok(Schemas {
             whole: (!taken.provided.is_empty()).then(|| Schema::lazy_closed(whole, self.input.len())),
-            arguments: Schema::lazy_closed(model, self.input.len()),
+            input_schema: Schemas::shown(&arguments),
+            arguments,
             provided: taken.provided,
             numbers: taken.numbers,
             output: output.map(|schema| Schema::lazy(schema, self.output.as_ref().map_or(0, String::len))),

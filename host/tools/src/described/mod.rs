@@ -5,6 +5,7 @@
 //! the others: it is left out, and the operator is told why ([`refusals`]).
 
 mod arguments;
+mod credentials;
 mod entry;
 mod name;
 mod output;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toolhost_policy::{
-    Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts, PluginName,
+    Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts, PluginName, Slashes,
 };
 use toolhost_sandbox::{Adapter, contract};
 
@@ -28,6 +29,9 @@ use crate::{CatalogueError, ToolEntry};
 /// Tools of one connection. GitHub's document has 1,222 operations; who needs fewer says so with `operations`.
 pub(crate) const MAX_DESCRIBED: usize = 5_000;
 
+/// How much of an upstream's own name for a tool each record of a call holds: MCP allows 128 characters.
+const MAX_UPSTREAM_NAME: usize = 128;
+
 /// A connection that an adapter makes tools of.
 #[derive(Debug)]
 pub struct Described {
@@ -39,6 +43,9 @@ pub struct Described {
     pub limits: Limits,
     /// What was found and approved, and is to be served.
     pub tools: Vec<contract::Discovered>,
+    /// What the operator says of path parameters whose values may hold a `/`, by the adapter's name of the tool and the
+    /// parameter's name in its path.
+    pub slashes: BTreeMap<String, BTreeMap<String, Slashes>>,
     /// `connections.NAME.strict_output`: an answer that does not fit the document is the tool's failure.
     pub strict_output: bool,
 }
@@ -113,18 +120,25 @@ impl Described {
         found: contract::Discovered,
         grant: &Grant,
     ) -> Result<Option<(ToolEntry, Pinned)>, String> {
-        let operation = operation(&found)?;
-        let Some(endpoint) = allowed(&self.connection, operation.endpoint()) else {
+        let mut operation = operation(&found)?;
+        let Some(mut endpoint) = allowed(&self.connection, operation.endpoint()) else {
             return Ok(None);
         };
+        for (parameter, slashes) in self.slashes.get(&found.tool.name).into_iter().flatten() {
+            let path = operation.path.with_slashes(parameter, *slashes);
+            operation.path = path.map_err(|error| error.to_string())?;
+        }
+        endpoint.path = operation.path.clone();
         let entry = entry::entry(&self.connection, &found, self.strict_output)?;
         let limits = grant.limits.clone();
+        let upstream_name = upstream_name(&found).map(|name| name.chars().take(MAX_UPSTREAM_NAME).collect());
         let own = Sha256::digest(&found.descriptor);
         let pinned = Pinned {
             digest: own.iter().fold(self.adapter.digest().to_string(), |text, byte| {
                 format!("{text}{byte:02x}")
             }),
             name: found.tool.name,
+            upstream_name,
             connection: self.connection.name.clone(),
             descriptor: found.descriptor.into(),
             operation: Arc::new(operation),
@@ -137,6 +151,21 @@ impl Described {
         };
         Ok(Some((entry, pinned)))
     }
+}
+
+/// The arguments of a tool that are left out of what a model may give, since their names say that they are credentials.
+#[must_use]
+pub fn credential_arguments<'a>(connection: &'a Connection, found: &'a contract::Discovered) -> Vec<&'a str> {
+    let all = credentials::of(connection, &found.arguments);
+    all.map(|argument| argument.name.as_str()).collect()
+}
+
+/// What the described system itself calls a tool, where the tool has another name: a name with a dot, say, is none for the
+/// APIs of models.
+#[must_use]
+pub fn upstream_name(found: &contract::Discovered) -> Option<&str> {
+    let id = found.meta.iter().find(|(key, _)| key == "id");
+    id.map(|(_, id)| id.as_str()).filter(|id| *id != found.tool.name)
 }
 
 /// The arguments of a tool by which a model chooses a tenant, or an account, at the other system: those whose names say so
@@ -230,6 +259,7 @@ mod tests {
                 .iter()
                 .map(|&name| (name.to_owned(), template()))
                 .collect(),
+            offered_arguments: vec![],
             filled: Filled::default(),
             credentials: "static".into(),
             allow: None,
@@ -371,6 +401,59 @@ mod tests {
                 .is_err(),
             "the host sets it, and nobody passes it"
         );
+    }
+
+    #[test]
+    fn a_credential_is_no_argument_of_a_model() {
+        let text = json!({"type": "string"});
+        let properties = json!({"access_token": text, "limit": text, "key": text});
+        let places = [("access_token", "query"), ("limit", "query"), ("key", "query")];
+        let mut tool = of(&properties, &places);
+        let plain = connection(&[], &[]);
+        let shown = |connection: &Arc<Connection>, tool: &contract::Discovered| {
+            entry::entry(connection, tool, false).map(|entry| entry.input_schema()["properties"].clone())
+        };
+        assert_eq!(shown(&plain, &tool).unwrap(), json!({"limit": text}));
+        assert_eq!(
+            super::credential_arguments(&plain, &tool),
+            ["access_token", "key"]
+        );
+        let mut offers = Connection::clone(&plain);
+        offers.offered_arguments = vec!["access_token".into(), "key".into()];
+        assert_eq!(shown(&Arc::new(offers), &tool).unwrap(), properties);
+        tool.arguments[0].required = true;
+        let why = shown(&plain, &tool).unwrap_err();
+        assert!(why.contains("\"access_token\", a credential"), "{why}");
+        let mut places_it = Connection::clone(&plain);
+        places_it.auth = AuthPlacement::Query {
+            key: "access_token".into(),
+        };
+        assert_eq!(
+            shown(&Arc::new(places_it), &tool).unwrap(),
+            json!({"limit": text})
+        );
+        let beside = of(&json!({"key": text}), &[("key", "query")]);
+        assert_eq!(
+            shown(&plain, &beside).unwrap(),
+            json!({"key": text}),
+            "a word of anybody's"
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_apis_refuse_is_mapped_and_a_key_that_they_refuse_leaves_the_tool_out() {
+        let connection = connection(&[], &[]);
+        let mut dotted = of(&json!({}), &[]);
+        dotted.tool.name = "chat.post".into();
+        dotted.meta = vec![("id".into(), "chat.post".into())];
+        let entry = entry::entry(&connection, &dotted, false).unwrap();
+        assert!(
+            entry.name.starts_with("billing__chat_post_") && !entry.name.contains('.'),
+            "{}",
+            entry.name
+        );
+        let bad = of(&json!({"uids[]": {}}), &[("uids[]", "query")]);
+        assert!(refusals(&connection, &[bad])[0].why.contains("uids[]"));
     }
 
     #[test]

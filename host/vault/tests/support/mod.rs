@@ -37,6 +37,7 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
         auth: AuthPlacement::Bearer,
         headers: vec![],
         provide: vec![],
+        offered_arguments: vec![],
         filled: toolhost_policy::Filled::default(),
         credentials: "vault".to_owned(),
         allow: None,

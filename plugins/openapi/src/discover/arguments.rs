@@ -5,11 +5,15 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use crate::descriptor::{Argument, Place, Style};
-use crate::name::sanitised;
+use crate::name::{sanitised, spelled_out};
 use crate::schema::Fragment;
+use crate::text::line;
 
 /// What clients take as the name of a property.
 const MAX_NAME: usize = 64;
+
+/// How much of a parameter's own name a model is shown.
+const MAX_NAME_SHOWN: usize = 200;
 
 /// Something of a request that the model fills.
 #[derive(Debug)]
@@ -47,29 +51,22 @@ impl Part {
     }
 }
 
-/// The names of the parts, in their order. One that several share says where it goes; which does not depend on their order.
+/// The names of the parts, in their order. Those that several would share spell their symbols out (`StartTime<` is
+/// `StartTime_lt`), and where that does not tell them apart say where they go; which does not depend on their order.
 pub(super) fn names(parts: &[&Part]) -> Vec<String> {
-    let plain: Vec<String> = parts
-        .iter()
-        .map(|part| {
-            let name: String = sanitised(&part.name).chars().take(MAX_NAME).collect();
-            if name.is_empty() {
-                part.place.as_str().to_owned()
-            } else {
-                name
-            }
-        })
-        .collect();
-    let mut count: HashMap<&str, usize> = HashMap::new();
-    for name in &plain {
-        *count.entry(name).or_default() += 1;
-    }
+    let plain = each(parts, |part| part.name.clone());
+    let spelled = each(parts, |part| spelled_out(&part.name));
+    let (of_plain, of_spelled) = (counts(&plain), counts(&spelled));
+    let is_shared = |counts: &HashMap<&str, usize>, name: &String| counts.get(name.as_str()) > Some(&1);
     let mut taken = HashSet::new();
     let mut names = Vec::with_capacity(parts.len());
-    for (part, name) in parts.iter().zip(&plain) {
-        let mut name = name.clone();
-        if count.get(name.as_str()).is_some_and(|count| *count > 1) {
-            name = with_suffix(&name, part.place.as_str());
+    for ((part, plain), spelled) in parts.iter().zip(&plain).zip(&spelled) {
+        let mut name = plain.clone();
+        if is_shared(&of_plain, plain) {
+            name = match is_shared(&of_spelled, spelled) {
+                true => with_suffix(spelled, part.place.as_str()),
+                false => spelled.clone(),
+            };
         }
         let first = name.clone();
         let mut number = 1;
@@ -80,6 +77,54 @@ pub(super) fn names(parts: &[&Part]) -> Vec<String> {
         names.push(name);
     }
     names
+}
+
+fn each(parts: &[&Part], text: impl Fn(&Part) -> String) -> Vec<String> {
+    let name = |part: &&Part| {
+        let name: String = sanitised(&text(part)).chars().take(MAX_NAME).collect();
+        match name.is_empty() {
+            true => part.place.as_str().to_owned(),
+            false => name,
+        }
+    };
+    parts.iter().map(name).collect()
+}
+
+fn counts(names: &[String]) -> HashMap<&str, usize> {
+    let mut counts = HashMap::new();
+    for name in names {
+        *counts.entry(name.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+/// What an argument is sent as, where its own name does not say so: several that differ in symbols alone are told apart
+/// by it, and documentation of the system speaks of it.
+pub(super) fn wire_name(part: &Part, name: &str) -> Option<String> {
+    let wire = line(&part.name, MAX_NAME_SHOWN);
+    let is_said = match part.place {
+        Place::Content => true,
+        Place::Header => wire.eq_ignore_ascii_case(name),
+        _ => wire == name,
+    };
+    (!is_said).then_some(wire)
+}
+
+/// Adds to an argument's description what it is sent as.
+pub(super) fn with_wire_name(fragment: &Fragment, wire: &str) -> String {
+    let Ok(Value::Object(mut schema)) = serde_json::from_str(&fragment.text) else {
+        return fragment.text.clone();
+    };
+    let said = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let text = match said {
+        "" => format!("Sent as `{wire}`."),
+        said => format!("{said}\n(sent as `{wire}`)"),
+    };
+    schema.insert("description".to_owned(), text.into());
+    Value::Object(schema).to_string()
 }
 
 fn with_suffix(name: &str, suffix: &str) -> String {
@@ -109,7 +154,7 @@ pub(super) fn edit(fragment: &mut Fragment, change: impl FnOnce(&mut Map<String,
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, names};
+    use super::{Part, names, wire_name, with_wire_name};
     use crate::descriptor::{Place, Style};
     use crate::schema::Fragment;
 
@@ -140,15 +185,32 @@ mod tests {
         let parts: Vec<&Part> = parts.iter().collect();
         assert_eq!(
             names(&parts),
-            [
-                "id_path",
-                "id_query",
-                "expand_query",
-                "expand_body",
-                "header",
-                "limit"
-            ]
+            ["id_path", "id_query", "expand_list", "expand", "header", "limit"]
         );
+    }
+
+    #[test]
+    fn names_that_differ_in_symbols_alone_spell_them_out_and_say_what_is_sent() {
+        let of = |names_of: &[&str]| {
+            let parts: Vec<Part> = names_of.iter().map(|name| part(name, Place::Query)).collect();
+            names(&parts.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(
+            of(&["StartTime", "StartTime<", "StartTime>", "StartTime>="]),
+            ["StartTime", "StartTime_lt", "StartTime_gt", "StartTime_gt_eq"]
+        );
+        assert_eq!(of(&["filter", "$filter"]), ["filter", "dollar_filter"]);
+        assert_eq!(of(&["$filter", "filter"]), ["dollar_filter", "filter"]);
+        assert_eq!(of(&["$top"]), ["top"], "alone it needs no word");
+        let top = part("$top", Place::Query);
+        assert_eq!(wire_name(&top, "top").as_deref(), Some("$top"));
+        assert_eq!(wire_name(&part("top", Place::Query), "top"), None);
+        assert_eq!(wire_name(&part("X-Org", Place::Header), "x-org"), None);
+        let text = with_wire_name(
+            &Fragment::of(r#"{"type":"string","description":"first"}"#),
+            "$top",
+        );
+        assert!(text.contains("first\\n(sent as `$top`)"), "{text}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn read<'d>(
         return Ok(None);
     }
     let required = is_true(value, "required");
-    let Some((content_type, format, media)) = choose(value) else {
+    let Some((content_type, format, media)) = choose(schemas.root(), value) else {
         if required {
             return Err(Problem::Body("has no media type that can be written".into()));
         }
@@ -115,7 +115,7 @@ pub(super) fn read<'d>(
     Ok(Some(body))
 }
 
-fn choose(value: &Value) -> Option<(String, Format, &Value)> {
+fn choose<'d>(root: &'d Value, value: &'d Value) -> Option<(String, Format, &'d Value)> {
     let rank = |format, kind: &str| match format {
         Format::Json if kind == "application/json" => 0,
         Format::Json if is_json(kind) => 1,
@@ -128,7 +128,7 @@ fn choose(value: &Value) -> Option<(String, Format, &Value)> {
     let content = value.get("content")?.as_object()?;
     let known = content.iter().filter_map(|(key, media)| {
         let kind = essence(key)?;
-        Some((format(&kind)?, kind, media))
+        Some((format(&kind)?, kind, follow(root, media).ok()?))
     });
     let (format, kind, media) = known.min_by_key(|(format, kind, _)| rank(*format, kind))?;
     Some((kind, format, media))
@@ -205,7 +205,7 @@ fn file(root: &Value, schema: &Value, content_type: &str) -> Fragment {
         text_of(schema, "description").unwrap_or_default(),
         MAX_DESCRIPTION,
     );
-    let one = Fragment::base64(content_type, &description);
+    let one = Fragment::file(content_type, &description);
     if text_of(schema, "type") != Some("array") {
         return one;
     }

@@ -33,11 +33,24 @@ const MAX_TEXT: usize = 192 << 20;
 /// How an operation is called in a list of what was skipped.
 const MAX_LABEL: usize = 240;
 
+/// Of a document with more operations than this, those alone are read that the operator has chosen by name: no host lists
+/// more. The largest public documents have some 20,000, of which anybody needs a few.
+const MAX_UNCHOSEN: usize = 5_000;
+
 /// Reads a document and turns each of its operations into a tool, or into a reason why not.
 ///
 /// # Errors
-/// The document cannot be read, is not OpenAPI 3.0 or 3.1, or is beyond a bound.
+/// The document cannot be read, is of no version that is supported, or is beyond a bound.
 pub fn discover(bytes: &[u8]) -> Result<Discovery, DocumentError> {
+    discover_chosen(bytes, &[])
+}
+
+/// The same where the operator has named operations, by their ids or the names of their tools: the bounds then count those
+/// alone of a document that has too many to list.
+///
+/// # Errors
+/// As [`discover`].
+pub fn discover_chosen(bytes: &[u8], chosen: &[&str]) -> Result<Discovery, DocumentError> {
     let root = crate::document::read(bytes)?;
     let overview = Overview::of(&root)?;
     let mut schemas = Schemas::new(&root, overview.modern);
@@ -60,8 +73,22 @@ pub fn discover(bytes: &[u8]) -> Result<Discovery, DocumentError> {
         alternatives: overview.alternatives.clone(),
         meta: overview.meta.clone(),
     };
+    let is_large = operations.len() > MAX_UNCHOSEN && !chosen.is_empty();
+    let chosen: std::collections::HashSet<&str> = chosen.iter().copied().collect();
+    let is_read = |operation: &operation::Operation<'_>, name: &str| {
+        let is_chosen = chosen.contains(name) || operation.id.is_some_and(|id| chosen.contains(id));
+        !is_large || is_chosen
+    };
+    let read: Vec<_> = operations
+        .into_iter()
+        .zip(names)
+        .filter(|(operation, name)| is_read(operation, name))
+        .collect();
+    if read.len() > MAX_OPERATIONS {
+        return Err(DocumentError::TooManyOperations(MAX_OPERATIONS));
+    }
     let mut text = 0_usize;
-    for (operation, name) in operations.into_iter().zip(names) {
+    for (operation, name) in read {
         let made = match &operation.problem {
             Some(problem) => Err(problem.clone()),
             None if taken.contains(&name) => Err(Problem::Name(name)),

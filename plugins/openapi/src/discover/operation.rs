@@ -5,10 +5,11 @@ use super::body::Body;
 use super::overview::Overview;
 use super::path::Path;
 use super::response::Response;
-use super::{MAX_OPERATIONS, body, parameter, response, server, text_of};
+use super::{body, parameter, response, server, text_of};
 use crate::problem::{DocumentError, Problem};
 use crate::reference::follow;
 use crate::schema::Schemas;
+use crate::text::line;
 
 /// The methods that the contract has.
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
@@ -29,7 +30,7 @@ pub(super) struct Operation<'d> {
 /// All operations, in the document's order.
 ///
 /// # Errors
-/// More than are read; `paths` is no object.
+/// `paths` is no object.
 pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
     let mut found = Vec::new();
     let paths = match root.get("paths") {
@@ -44,10 +45,15 @@ pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
         }
         match follow(root, item) {
             Ok(item @ Value::Object(members)) => {
+                let additional = item.get("additionalOperations").and_then(Value::as_object);
                 for (key, value) in members {
                     if let Some(operation) = operation(path, item, key, value) {
                         found.push(operation);
                     }
+                }
+                // Of OpenAPI 3.2: methods by any name, of which the contract has none but its own.
+                for (method, value) in additional.into_iter().flatten() {
+                    found.push(of_other_method(path, item, method, value));
                 }
             }
             Ok(item) => found.push(unreadable(
@@ -57,9 +63,6 @@ pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
             )),
             Err(problem) => found.push(unreadable(path, item, problem)),
         }
-        if found.len() > MAX_OPERATIONS {
-            return Err(DocumentError::TooManyOperations(MAX_OPERATIONS));
-        }
     }
     Ok(found)
 }
@@ -67,7 +70,7 @@ pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
 fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value) -> Option<Operation<'d>> {
     let problem = if METHODS.contains(&key) {
         (!value.is_object()).then(|| Problem::Malformed("the operation is no object".into()))
-    } else if key == "trace" {
+    } else if matches!(key, "trace" | "query") {
         Some(Problem::Method(key.to_uppercase()))
     } else {
         return None;
@@ -80,6 +83,18 @@ fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value)
         value,
         problem,
     })
+}
+
+fn of_other_method<'d>(path: &'d str, item: &'d Value, method: &str, value: &'d Value) -> Operation<'d> {
+    let method = line(method, 20);
+    Operation {
+        id: text_of(value, "operationId"),
+        problem: Some(Problem::Method(method.clone())),
+        method,
+        path,
+        item,
+        value,
+    }
 }
 
 fn unreadable<'d>(path: &'d str, item: &'d Value, problem: Problem) -> Operation<'d> {

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::{server, text_of};
+use crate::document::is_swagger;
 use crate::problem::DocumentError;
 use crate::reference::follow;
 use crate::text::line;
@@ -11,7 +12,7 @@ const MAX_TITLE: usize = 120;
 /// What holds for all operations of a document.
 #[derive(Debug)]
 pub(super) struct Overview {
-    /// 3.1, whose schemas are those of JSON Schema.
+    /// 3.1 or 3.2, whose schemas are those of JSON Schema.
     pub(super) modern: bool,
     pub(super) base: Option<String>,
     pub(super) alternatives: Vec<String>,
@@ -27,14 +28,16 @@ impl Overview {
         }
         let version = version(root)?;
         let (base, alternatives) = server::of_document(root);
-        let mut meta = vec![("format".to_owned(), format!("OpenAPI {version}"))];
+        let is_swagger = is_swagger(root);
+        let format = if is_swagger { "Swagger" } else { "OpenAPI" };
+        let mut meta = vec![("format".to_owned(), format!("{format} {version}"))];
         for key in ["title", "version"] {
             if let Some(text) = root.get("info").and_then(|info| text_of(info, key)) {
                 meta.push((key.to_owned(), line(text, MAX_TITLE)));
             }
         }
         Ok(Self {
-            modern: !version.starts_with("3.0"),
+            modern: !is_swagger && !version.starts_with("3.0"),
             base,
             alternatives,
             keys: keys(root),
@@ -55,12 +58,18 @@ fn version(root: &Value) -> Result<String, DocumentError> {
         Some(Value::String(text)) => line(text, 20),
         // YAML without quotes.
         Some(Value::Number(number)) => number.to_string(),
+        _ if is_swagger(root) => return Ok("2.0".to_owned()),
         _ => match root.get("swagger") {
-            Some(_) => return Err(DocumentError::Version("Swagger 2.0".into())),
+            Some(version) => {
+                let version = version
+                    .as_str()
+                    .map_or_else(|| version.to_string(), str::to_owned);
+                return Err(DocumentError::Version(format!("Swagger {}", line(&version, 20))));
+            }
             None => return Err(DocumentError::NotOpenApi("it has no member \"openapi\"")),
         },
     };
-    if ["3.0", "3.1"].iter().any(|known| {
+    if ["3.0", "3.1", "3.2"].iter().any(|known| {
         said.strip_prefix(known)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }) {

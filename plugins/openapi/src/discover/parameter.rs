@@ -108,7 +108,18 @@ fn one<'d>(
 ) -> Result<Option<Part>, Problem> {
     let shown = line(name, 60);
     let refuse = |why: &str| Problem::Parameter(format!("{shown:?} {why}"));
+    let is_required = is_true(value, "required");
     let place = match location {
+        // Of OpenAPI 3.2.
+        "querystring" if is_required => {
+            return Err(refuse("is the whole query string, which is not offered"));
+        }
+        "querystring" => {
+            notes.push(format!(
+                "parameter {shown:?} is the whole query string, and left out"
+            ));
+            return Ok(None);
+        }
         "path" => Place::Path,
         "query" => Place::Query,
         "header" => Place::Header,
@@ -140,7 +151,7 @@ fn one<'d>(
         .get("explode")
         .and_then(Value::as_bool)
         .unwrap_or(matches!(style, Style::Form | Style::Deep));
-    let required = place == Place::Path || is_true(value, "required");
+    let required = place == Place::Path || is_required;
     let fragment = match schema {
         Some(schema) => schemas.fragment(schema, Direction::Request)?,
         None => Fragment::of("{\"type\":\"string\"}"),
@@ -161,7 +172,12 @@ fn one<'d>(
     };
     let kind = schema.map_or(Shape::Scalar, |schema| shape(schemas.root(), schema));
     match place {
-        Place::Path => before(path, &part, kind),
+        Place::Path => {
+            before(path, &part, kind);
+            if says_several(value, schema) {
+                path.allow_several(name);
+            }
+        }
         Place::Query if !query_names(&mut part, schema, kind, schemas) => {
             if required {
                 return Err(refuse("is an object whose members the document does not name"));
@@ -214,9 +230,37 @@ fn before(path: &mut Path, part: &Part, kind: Shape) {
     }
 }
 
+/// Whether the document says that a path parameter's value may hold a `/`: OpenAPI 3.2 by `allowReserved`, others by
+/// extensions, and many by a pattern that has one.
+fn says_several(value: &Value, schema: Option<&Value>) -> bool {
+    const KEYS: [&str; 3] = ["allowReserved", "x-multi-segment", "x-allow-slashes"];
+    let pattern = schema.and_then(|schema| text_of(schema, "pattern"));
+    KEYS.iter().any(|key| is_true(value, key)) || pattern.is_some_and(has_slash)
+}
+
+/// Whether a pattern has a `/` that a value must have, outside of its classes.
+fn has_slash(pattern: &str) -> bool {
+    let mut is_in_class = false;
+    let mut before = ' ';
+    for c in pattern.chars() {
+        match c {
+            _ if before == '\\' && c != '/' => {
+                before = ' ';
+                continue;
+            }
+            '[' => is_in_class = true,
+            ']' => is_in_class = false,
+            '/' if !is_in_class => return true,
+            _ => {}
+        }
+        before = c;
+    }
+    false
+}
+
 fn path_key(path: &Path, name: &str) -> Option<String> {
     path.pieces.iter().find_map(|piece| match piece {
-        super::path::Piece::Parameter { name: known, key } if known == name => Some(key.clone()),
+        super::path::Piece::Parameter { name: known, key, .. } if known == name => Some(key.clone()),
         _ => None,
     })
 }

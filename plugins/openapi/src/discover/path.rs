@@ -10,8 +10,6 @@ const MAX: usize = 1_024;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Path {
     pub(super) pieces: Vec<Piece>,
-    /// What stands behind a `?` in it.
-    pub(super) fixed: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +19,8 @@ pub(super) enum Piece {
     Parameter {
         name: String,
         key: String,
+        /// Its value may have several segments: `{+key}` in the template.
+        is_several: bool,
     },
 }
 
@@ -33,16 +33,15 @@ impl Path {
         if whole.len() > MAX {
             return Err(Problem::Path("is longer than 1,024 bytes"));
         }
-        // A fragment is never sent; some documents use it to tell operations of one path apart.
-        let sent = whole.split_once('#').map_or(whole.as_str(), |(sent, _)| sent);
-        let (path, query) = sent
-            .split_once('?')
-            .map_or((sent, None), |(path, query)| (path, Some(query)));
-        let mut parsed = Self {
-            fixed: fixed(query.unwrap_or_default())?,
-            ..Self::default()
-        };
-        parsed.read(path)?;
+        // A request for the path alone would be another one than the document means.
+        if whole.contains('#') {
+            return Err(Problem::Path("has a fragment (#), which is never sent"));
+        }
+        if whole.contains('?') {
+            return Err(Problem::Path("has a query (?), which is no part of a path"));
+        }
+        let mut parsed = Self::default();
+        parsed.read(&whole)?;
         parsed.check()?;
         Ok(parsed)
     }
@@ -64,6 +63,7 @@ impl Path {
             if matches!(self.pieces.last(), Some(Piece::Parameter { .. })) {
                 return Err(Problem::Path("has two parameters side by side"));
             }
+            let (name, is_several) = several(name);
             if self.names().any(|known| known == name) {
                 return Err(Problem::Path("has a parameter twice"));
             }
@@ -71,6 +71,7 @@ impl Path {
             self.pieces.push(Piece::Parameter {
                 name: name.to_owned(),
                 key,
+                is_several,
             });
             rest = after;
         }
@@ -128,8 +129,43 @@ impl Path {
             if segment.is_empty() && index + 1 != last {
                 return Err(Problem::Path("has an empty segment"));
             }
+            if segment.contains("{+") && segment.matches('{').count() > 1 {
+                return Err(Problem::Path(
+                    "has another parameter in the segment of one of several segments",
+                ));
+            }
+        }
+        if below.matches("{+").count() > 1 {
+            return Err(Problem::Path("has two parameters of several segments"));
         }
         Ok(())
+    }
+
+    /// Says of a parameter that its value may have several segments, where the template can be held to it then: alone in its
+    /// segment, and the only one.
+    pub(super) fn allow_several(&mut self, name: &str) {
+        let mut changed = self.clone();
+        for piece in &mut changed.pieces {
+            match piece {
+                Piece::Parameter {
+                    name: known,
+                    is_several,
+                    ..
+                } if known == name => *is_several = true,
+                _ => {}
+            }
+        }
+        if changed.check().is_ok() {
+            *self = changed;
+        }
+    }
+
+    /// Whether a parameter's value may have several segments.
+    #[cfg(test)]
+    fn is_several(&self, of: &str) -> bool {
+        let is_it =
+            |piece: &Piece| matches!(piece, Piece::Parameter { name, is_several: true, .. } if name == of);
+        self.pieces.iter().any(is_it)
     }
 
     /// Puts a text in front of a parameter: what `label` and `matrix` write there.
@@ -148,8 +184,8 @@ impl Path {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Parameter { key, .. } => {
-                    text.push('{');
+                Piece::Parameter { key, is_several, .. } => {
+                    text.push_str(if *is_several { "{+" } else { "{" });
                     text.push_str(key);
                     text.push('}');
                 }
@@ -159,22 +195,23 @@ impl Path {
     }
 }
 
-fn fixed(query: &str) -> Result<Vec<(String, String)>, Problem> {
-    let plain = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~:,".contains(&b))
-    };
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if key.is_empty() || !plain(key) || !plain(value) {
-                return Err(Problem::Path("has a query that is no plain name=value"));
-            }
-            Ok((key.to_owned(), value.to_owned()))
-        })
-        .collect()
+/// What a document writes between braces: the name, and whether it says there that the value may have several segments
+/// (`{+path}` of RFC 6570, `{path*}`, `{path:path}`, `{path=**}` and `{name=projects/*}` of gRPC transcoding).
+fn several(text: &str) -> (&str, bool) {
+    if let Some(name) = text.strip_prefix(['+', '*']) {
+        return (name.trim_end_matches('*'), true);
+    }
+    if let Some((name, pattern)) = text.split_once(['=', ':']) {
+        let is_several =
+            matches!(pattern, "path" | ".*" | ".+") || pattern.contains(['/']) || pattern.contains("**");
+        if !name.is_empty() && is_several {
+            return (name, true);
+        }
+    }
+    if let Some(name) = text.strip_suffix('*').or_else(|| text.strip_suffix("...")) {
+        return (name, true);
+    }
+    (text, false)
 }
 
 #[cfg(test)]
@@ -192,16 +229,35 @@ mod tests {
         assert_eq!(template("/pets/{petId}.json").unwrap(), "/pets/{petId}.json");
         assert_eq!(
             template("/pets/{pet id}/{+rest}").unwrap(),
-            "/pets/{pet_id}/{rest}"
+            "/pets/{pet_id}/{+rest}"
         );
         assert_eq!(template("/a/").unwrap(), "/a/");
-        assert_eq!(template("/#Action=List").unwrap(), "/");
         assert_eq!(Path::parse("/v2", "/a").unwrap().template(), "/v2/a");
-        let path = Path::parse("", "/a?action=list&x").unwrap();
-        assert_eq!(
-            path.fixed,
-            [("action".into(), "list".into()), ("x".into(), String::new())]
-        );
+    }
+
+    #[test]
+    fn a_parameter_of_several_segments_is_told_as_documents_write_it() {
+        for (path, expected) in [
+            ("/v1/{+name}:cancel", "/v1/{+name}:cancel"),
+            ("/files/{path*}", "/files/{+path}"),
+            ("/files/{*path}", "/files/{+path}"),
+            ("/files/{path...}", "/files/{+path}"),
+            ("/files/{p:path}", "/files/{+p}"),
+            ("/files/{p:.*}", "/files/{+p}"),
+            ("/v1/{name=projects/*/locations/*}/x", "/v1/{+name}/x"),
+            ("/v1/{name=**}", "/v1/{+name}"),
+            ("/v1/{id:int}", "/v1/{id_int}"),
+        ] {
+            assert_eq!(template(path).unwrap(), expected, "{path}");
+        }
+        for path in ["/{+a}/{+b}", "/{+a}-{b}"] {
+            assert_eq!(template(path), Err("path"), "{path}");
+        }
+        let mut path = Path::parse("", "/{a}-{b}/{c}").unwrap();
+        path.allow_several("a");
+        assert!(!path.is_several("a"), "it could not be held to it");
+        path.allow_several("c");
+        assert_eq!(path.template(), "/{a}-{b}/{+c}");
     }
 
     #[test]
@@ -221,6 +277,10 @@ mod tests {
             "/ż",
             "/a\\b",
             "/a?x={y}",
+            "/d?x=1",
+            "/d?",
+            "/#Action=List",
+            "/d#",
             "/a}b",
             "https://evil.example/",
         ] {

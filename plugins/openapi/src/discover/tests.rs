@@ -5,6 +5,7 @@ use super::discover;
 
 mod hostile;
 mod operations;
+mod versions;
 mod whole;
 
 fn found(document: &Value) -> Discovery {

@@ -46,7 +46,6 @@ pub(super) fn build(
     let wire = Descriptor {
         method: operation.method.clone(),
         path: path.template(),
-        fixed: path.fixed.clone(),
         accept: response.accept.clone(),
         arguments: parts
             .iter()
@@ -92,7 +91,10 @@ fn input(
         }
         text.push_str(&quoted(name));
         text.push(':');
-        text.push_str(&part.fragment.text);
+        match arguments::wire_name(part, name) {
+            Some(wire) => text.push_str(&arguments::with_wire_name(&part.fragment, &wire)),
+            None => text.push_str(&part.fragment.text),
+        }
     }
     text.push('}');
     let required: Vec<&str> = parts
@@ -183,7 +185,7 @@ fn effects(method: &str) -> Effects {
 }
 
 fn pinned(wire: &Descriptor, parts: &[&Part]) -> adapter::Operation {
-    let mut query: Vec<String> = wire.fixed.iter().map(|(key, _)| key.clone()).collect();
+    let mut query: Vec<String> = Vec::new();
     for key in parts.iter().flat_map(|part| &part.query) {
         if !query.contains(key) {
             query.push(key.clone());

@@ -3,8 +3,10 @@
 //! A loose tree and not typed structs of OpenAPI: published documents break the specification in so many small ways that a
 //! strict reader refuses the whole document for one of them, while here one operation is lost at most.
 
+mod anchors;
 mod budget;
 mod json;
+mod swagger;
 mod yaml;
 
 use serde_json::Value;
@@ -21,7 +23,10 @@ pub const MAX_DEPTH: usize = 128;
 /// million; in WebAssembly one takes some 100 bytes.
 pub const MAX_VALUES: usize = 4_000_000;
 
-/// Reads JSON or YAML, by the first character.
+pub(crate) use swagger::is_swagger;
+
+/// Reads JSON or YAML, by the first character. References by name are pointers then, and Swagger 2.0 is OpenAPI 3.0 but for
+/// its member `swagger`.
 ///
 /// # Errors
 /// Too large, too deep, too many values, a key twice, or no JSON and no YAML.
@@ -31,11 +36,17 @@ pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
     }
     let text = std::str::from_utf8(bytes).map_err(|error| DocumentError::NotText(error.valid_up_to()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_start().starts_with('{') {
+    let mut root = if text.trim_start().starts_with('{') {
         json::read(text)
     } else {
         yaml::read(text)
+    }?;
+    // Few documents have one, and looking for their places is a walk over all that there is.
+    if anchors::KEYS.iter().any(|key| text.contains(key)) {
+        anchors::resolve(&mut root);
     }
+    swagger::convert(&mut root)?;
+    Ok(root)
 }
 
 #[cfg(test)]

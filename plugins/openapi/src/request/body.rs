@@ -1,18 +1,10 @@
-use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 
+use super::binary::bytes_of;
 use super::value::scalar;
 use super::{Arguments, Mistake, Request, form, multipart};
 use crate::descriptor::{Argument, Body, Format, Place};
 use crate::schema::quoted;
-
-/// Models leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Writes the body and its header field, where there is something to write.
 pub(super) fn write(
@@ -53,10 +45,11 @@ pub(super) fn write(
             })
             .collect(),
     };
-    let is_there = if whole.is_some() {
-        content.is_some()
-    } else {
-        !members.is_empty()
+    // A member that must be there and was not given is the host's, which puts it into the body that it finds.
+    let is_hosts = |argument: &Argument| argument.required && !arguments.contains_key(&argument.name);
+    let is_there = match whole {
+        Some(_) => content.is_some(),
+        None => !members.is_empty() || given(Place::Member).any(is_hosts),
     };
     if !is_there && !body.required {
         return Ok(());
@@ -133,10 +126,4 @@ fn object(members: &[Member<'_>]) -> String {
 
 fn text(argument: &Argument, raw: &RawValue) -> Result<String, Mistake> {
     scalar(raw).ok_or_else(|| Mistake::missing(argument))
-}
-
-pub(super) fn bytes_of(argument: &Argument, text: &str) -> Result<Vec<u8>, Mistake> {
-    BASE64
-        .decode(text.trim())
-        .map_err(|_| Mistake::cannot_hold(argument, "it is not base64"))
 }

@@ -6,6 +6,7 @@
 //! - `value`: an argument, read as far as its style needs. `style`: every row of the specification's table.
 //! - `body`, `form`, `multipart`: bodies.
 
+mod binary;
 mod body;
 mod encode;
 mod form;
@@ -56,7 +57,6 @@ pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistak
     let mut request = Request {
         method: descriptor.method.clone(),
         path: descriptor.path.clone(),
-        query: descriptor.fixed.clone(),
         ..Request::default()
     };
     if !descriptor.accept.is_empty() {
@@ -68,8 +68,11 @@ pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistak
     for argument in &descriptor.arguments {
         let value = arguments.get(&argument.name);
         // The host has held the arguments against the schema, and leaves out what it sets itself: a header, a query pair or
-        // a cookie of the operator's. The rest this request cannot be without.
-        let is_hosts = matches!(argument.place, Place::Header | Place::Query | Place::Cookie);
+        // a cookie of the operator's, or a member of the body. The rest this request cannot be without.
+        let is_hosts = matches!(
+            argument.place,
+            Place::Header | Place::Query | Place::Cookie | Place::Member
+        );
         if value.is_none() && argument.required && !is_hosts {
             return Err(Mistake::missing(argument));
         }

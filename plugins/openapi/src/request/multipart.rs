@@ -1,6 +1,7 @@
 use super::Mistake;
-use super::body::{Member, bytes_of};
-use super::value::{items, scalar};
+use super::binary::{bytes_of, file_name, name_of};
+use super::body::Member;
+use super::value::{items, members, scalar};
 use crate::descriptor::{Body, Part};
 
 /// A boundary that stands in the content is followed by the next; nobody gets this far.
@@ -37,10 +38,21 @@ fn one(
     said: Option<&Part>,
     raw: &serde_json::value::RawValue,
 ) -> Result<Option<(String, Vec<u8>)>, Mistake> {
-    let Some(text) = scalar(raw) else {
+    let is_file = said.is_some_and(|part| part.binary);
+    let (mut given_name, mut content) = (None, None);
+    if is_file {
+        // A file with a name is an object.
+        for (key, value) in members(raw) {
+            match key.as_str() {
+                "filename" => given_name = scalar(&value).as_deref().and_then(file_name),
+                "content" => content = Some(value),
+                _ => {}
+            }
+        }
+    }
+    let Some(text) = scalar(content.as_deref().unwrap_or(raw)) else {
         return Ok(None);
     };
-    let is_file = said.is_some_and(|part| part.binary);
     let is_json = raw.get().trim_start().starts_with(['{', '[']);
     let kind = match said
         .map(|part| part.content_type.as_str())
@@ -53,7 +65,11 @@ fn one(
     };
     let name = quoted(&member.key);
     let file = if is_file {
-        format!("; filename=\"{name}\"")
+        let given = given_name.or_else(|| name_of(&text));
+        format!(
+            "; filename=\"{}\"",
+            given.as_deref().map_or_else(|| name.clone(), quoted)
+        )
     } else {
         String::new()
     };

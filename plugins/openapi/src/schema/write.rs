@@ -49,6 +49,20 @@ impl Fragment {
         }
     }
 
+    /// A file: a text whose bytes are base64, or that with the file's name.
+    pub(crate) fn file(media_type: &str, description: &str) -> Self {
+        let content = Self::base64(media_type, "").text;
+        let mut text = format!(
+            "{{\"anyOf\":[{content},{{\"type\":\"object\",\"properties\":{{\"content\":{content},\"filename\":{{\"type\":\"string\"}}}},\"required\":[\"content\"],\"additionalProperties\":false}}]"
+        );
+        if !description.is_empty() {
+            text.push_str(",\"description\":");
+            text.push_str(&quoted(description));
+        }
+        text.push('}');
+        Self::of(&text)
+    }
+
     /// A text whose bytes are base64.
     pub(crate) fn base64(media_type: &str, description: &str) -> Self {
         let mut text = "{\"type\":\"string\",\"contentEncoding\":\"base64\"".to_owned();

@@ -46,13 +46,14 @@ pub fn check(operation: &Operation, request: &Request) -> Result<(), String> {
 fn url(operation: &Operation, request: &Request) -> Result<(), String> {
     let mut path = operation.path.clone();
     for (name, value) in &request.parameters {
-        let place = format!("{{{name}}}");
-        if !path.contains(&place) {
+        // The second one may hold a `/`, which encoding takes the same way here.
+        let places = [format!("{{{name}}}"), format!("{{+{name}}}")];
+        let Some(place) = places.iter().find(|place| path.contains(*place)) else {
             return Err(format!("parameter {name}"));
-        }
+        };
         let encoded =
             percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
-        path = path.replace(&place, &encoded);
+        path = path.replace(place, &encoded);
     }
     if path.contains(['{', '}', ' ', '?', '#', '\\']) || !path.starts_with('/') || path.contains("//") {
         return Err(format!("path {path}"));

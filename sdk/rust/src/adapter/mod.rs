@@ -6,6 +6,7 @@
 #[doc(hidden)]
 pub mod bindings;
 mod export;
+pub mod name;
 mod state;
 pub mod text;
 

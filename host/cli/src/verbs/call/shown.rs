@@ -112,7 +112,13 @@ fn line(block: &Value) -> String {
                 bytes(data.len() as u64 / 4 * 3)
             )
         }
-        Some("resource_link") => format!("{}: {}", text(block, "name"), text(block, "uri")),
+        Some("resource_link") => {
+            let described = match text(block, "description") {
+                none if none.is_empty() => none,
+                description => format!(" ({description})"),
+            };
+            format!("{}: {}{described}", text(block, "name"), text(block, "uri"))
+        }
         _ => format!(
             "[resource {}]",
             block
@@ -140,6 +146,10 @@ mod tests {
             (
                 json!({ "type": "resource_link", "name": "n", "uri": "x://\u{202e}" }),
                 "n: x://\\u{202e}",
+            ),
+            (
+                json!({ "type": "resource_link", "name": "n", "uri": "x://1", "description": "d\u{1b}" }),
+                "n: x://1 (d\\u{1b})",
             ),
             (
                 json!({ "type": "resource", "resource": { "uri": "x://1" } }),

@@ -230,6 +230,12 @@ fn auth(auth: &AuthPlacement) -> String {
         AuthPlacement::Header { name, .. } => format!("header {name}"),
         AuthPlacement::Query { key } => format!("query {key}"),
         AuthPlacement::Body { pointer } => format!("body {pointer}"),
+        AuthPlacement::Parts(parts) => {
+            let each = parts
+                .iter()
+                .map(|part| format!("{}: {}", part.name, self::auth(&part.auth)));
+            each.collect::<Vec<_>>().join(", ")
+        }
         AuthPlacement::None => "none".to_owned(),
     }
 }

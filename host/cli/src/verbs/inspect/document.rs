@@ -104,7 +104,7 @@ fn discover(
         let sandbox = wiring::sandbox(Limits::default(), 1, cache, egress, wiring::no_values())?;
         let adapter = load(setup, &sandbox, name).await?;
         let _progress = Progress::start("reading the document".to_owned());
-        let found = adapter.discover(document, None).await;
+        let found = adapter.discover(document, None, &[]).await;
         Ok(found.map_err(|error| Failure::plugin(error.to_string()))?)
     })
 }
@@ -178,6 +178,7 @@ pub(super) fn any_connection() -> anyhow::Result<Connection> {
         auth: AuthPlacement::None,
         headers: Vec::new(),
         provide: Vec::new(),
+        offered_arguments: Vec::new(),
         filled: toolhost_policy::Filled::default(),
         credentials: String::new(),
         allow: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use toolhost_policy::Connection;
 use toolhost_sandbox::{Sandbox, contract};
-use toolhost_tools::tenant_arguments;
+use toolhost_tools::{credential_arguments, tenant_arguments};
 
 use super::Finding;
 use crate::args::LintArgs;
@@ -66,7 +66,11 @@ async fn of_connection(
     };
     let adapter = load(setup, sandbox, &settings.adapter).await?;
     Ok(match approved(setup, &adapter, settings, yes).await {
-        Some(tools) => chosen_by_models(connection, &tools),
+        Some(tools) => {
+            let mut findings = chosen_by_models(connection, &tools);
+            findings.extend(credentials(connection, &tools));
+            findings
+        }
         None => vec![unread(connection, settings)],
     })
 }
@@ -98,6 +102,26 @@ fn chosen_by_models(connection: &Connection, tools: &[contract::Discovered]) -> 
         code: "tenant-argument",
         key: format!("connections.{}.provide", connection.name),
         message: message(argument, &tools),
+    });
+    found.collect()
+}
+
+/// One finding for each name of an argument that is left out since it is a credential.
+fn credentials(connection: &Connection, tools: &[contract::Discovered]) -> Vec<Finding> {
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    for found in tools {
+        for argument in credential_arguments(connection, found) {
+            *named.entry(argument).or_default() += 1;
+        }
+    }
+    let name = &connection.name;
+    let found = named.into_iter().map(|(argument, tools)| Finding {
+        code: "credential-argument",
+        key: format!("connections.{name}.auth"),
+        message: format!(
+            "the argument {} of {tools} tools is a credential by its name, and no model is offered it; connections.{name}.auth places a credential there, connections.{name}.offered_arguments lets models give it",
+            printable(argument)
+        ),
     });
     found.collect()
 }

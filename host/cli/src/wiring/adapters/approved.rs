@@ -13,17 +13,22 @@ use crate::setup::Setup;
 pub(super) async fn of_document(
     setup: &Setup,
     adapter: &Adapter,
+    settings: &AdapterSettings,
     yes: &grants::Described,
 ) -> Option<contract::Discovery> {
     if yes.digest != adapter.digest().to_string() {
         return None;
     }
     let digest = yes.document.as_deref()?;
-    match adapter.found_before(&document::digest(digest)?) {
+    match adapter.found_before(&document::digest(digest)?, &chosen::listed(settings)) {
         Some(discovery) => Some(discovery),
         None => {
             let document = document::kept(setup, digest)?;
-            adapter.discover(document, None).await.ok()?.ok()
+            adapter
+                .discover(document, None, &chosen::listed(settings))
+                .await
+                .ok()?
+                .ok()
         }
     }
 }
@@ -45,7 +50,7 @@ async fn discovery(
     yes: &grants::Described,
 ) -> Option<contract::Discovery> {
     match &settings.spec {
-        Some(_) => of_document(setup, adapter, yes).await,
+        Some(_) => of_document(setup, adapter, settings, yes).await,
         None => of_answer(adapter, yes),
     }
 }

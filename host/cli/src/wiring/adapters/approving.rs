@@ -7,7 +7,7 @@ use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
 use toolhost_sandbox::CallContext;
 use toolhost_tools::{granted, refusals};
 
-use super::{LeftOut, Room, chosen, left_out, load, notes, pins};
+use super::{LeftOut, Room, chosen, credential_notes, left_out, load, notes, pins, upstream_names};
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
 use crate::grants::{self, Answerer, Lock, approve_described};
@@ -92,6 +92,7 @@ impl Room<'_> {
         let answer = adapter
             .keep_answer(&discovery)
             .ok_or_else(|| Failure::plugin(format!("connection {name}: its answer cannot be kept")))?;
+        let tools = pins(&discovery.tools, &refused);
         let asked = grants::Described {
             name: name.to_string(),
             adapter: settings.adapter.to_string(),
@@ -99,16 +100,13 @@ impl Room<'_> {
             document: None,
             answer: Some(answer),
             base: None,
-            tools: pins(&discovery.tools, &refused),
+            upstream_names: upstream_names(&discovery.tools, &tools),
+            tools,
         };
         let left_out = left_out(&connection, &discovery);
-        yes(
-            self,
-            &asked,
-            &notes(settings, &discovery, &left_out),
-            lock,
-            answerer,
-        )?;
+        let mut notes = notes(settings, &discovery, &left_out);
+        notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
+        yes(self, &asked, &notes, lock, answerer)?;
         Ok(Approval {
             tools: asked.tools.len(),
             left_out,

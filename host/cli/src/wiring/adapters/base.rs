@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use toolhost_net::AddressPolicy;
 use toolhost_policy::Connection;
 use toolhost_sandbox::contract;
 use url::Url;
@@ -41,11 +42,12 @@ pub(super) fn of_document(
             "sends the credential in the clear; set connections.{name}.allow_http = true if that is meant"
         )));
     }
-    if config::loopback(&base) && !connection.allow_loopback {
-        return Err(unfit(format!(
-            "is this machine; set connections.{name}.allow_loopback = true if that is meant"
-        )));
-    }
+    config::reachable(
+        &base,
+        &AddressPolicy::of(connection),
+        &format!("connections.{name}"),
+    )
+    .map_err(&unfit)?;
     let placed = Connection {
         base,
         ..Connection::clone(connection)

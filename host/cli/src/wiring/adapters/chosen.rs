@@ -1,13 +1,18 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use toolhost_policy::{ConnectionName, Slashes};
 use toolhost_sandbox::contract;
 use toolhost_tools::Refusal;
 
 use crate::config::{AdapterSettings, Choice};
 use crate::exit::Failure;
+use crate::grants;
 
 /// A name this far from what was written is no longer a likely slip of the pen.
 const NEAR: f64 = 0.8;
+
+/// In `path_parameters`: each operation that has the parameter.
+const EVERY_OPERATION: &str = "*";
 
 /// The names that an operator may list a tool by: the operation's own id, and the tool's.
 fn names(found: &contract::Discovered) -> impl Iterator<Item = &str> {
@@ -17,6 +22,30 @@ fn names(found: &contract::Discovered) -> impl Iterator<Item = &str> {
         .find(|(key, _)| key == "id")
         .map(|(_, id)| id.as_str());
     id.into_iter().chain([found.tool.name.as_str()])
+}
+
+/// The operations that the operator lets be served, where they are a list; sorted.
+pub(super) fn listed(settings: &AdapterSettings) -> Vec<String> {
+    match &settings.choice {
+        Choice::Allow(listed) => listed.iter().cloned().collect(),
+        Choice::All | Choice::Block(_) => Vec::new(),
+    }
+}
+
+/// Whether each tool that the operator lists is one that a yes was given to.
+pub(super) fn are_granted(
+    settings: &AdapterSettings,
+    discovery: &contract::Discovery,
+    yes: &grants::Described,
+) -> bool {
+    let Choice::Allow(listed) = &settings.choice else {
+        return true;
+    };
+    let mut chosen = discovery
+        .tools
+        .iter()
+        .filter(|found| names(found).any(|name| listed.contains(name)));
+    chosen.all(|found| yes.tools.contains_key(&found.tool.name))
 }
 
 /// Every name that the operator listed is one of a tool.
@@ -80,4 +109,58 @@ pub(super) fn only(
         Choice::Allow(listed) => tools.into_iter().filter(|found| among(listed, found)).collect(),
         Choice::Block(listed) => tools.into_iter().filter(|found| !among(listed, found)).collect(),
     }
+}
+
+/// Every operation and parameter of `path_parameters` is there.
+///
+/// # Errors
+/// One is not.
+pub(super) fn check_path_parameters(
+    name: &ConnectionName,
+    settings: &AdapterSettings,
+    discovery: &contract::Discovery,
+) -> Result<(), Failure> {
+    for (operation, parameters) in &settings.path_parameters {
+        let is_it = |found: &&contract::Discovered| {
+            operation == EVERY_OPERATION || names(found).any(|known| known == operation)
+        };
+        let mut of_operation = discovery.tools.iter().filter(is_it).peekable();
+        let at = format!("connections.{name}.path_parameters");
+        let shown = crate::output::printable(operation);
+        if of_operation.peek().is_none() {
+            return Err(Failure::usage(format!("{at}: there is no operation {shown:?}")));
+        }
+        let all: Vec<&contract::Discovered> = of_operation.collect();
+        for parameter in parameters.keys() {
+            if !all.iter().any(|found| path_parameter(found, parameter).is_some()) {
+                let parameter = crate::output::printable(parameter);
+                return Err(Failure::usage(format!(
+                    "{at}: operation {shown:?} has no path parameter {parameter:?}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the operator says of the path parameters of a tool, by their names in its path.
+pub(crate) fn path_parameters(
+    settings: &AdapterSettings,
+    found: &contract::Discovered,
+) -> BTreeMap<String, Slashes> {
+    let of = |operation: &str| settings.path_parameters.get(operation).into_iter().flatten();
+    // What is said of the operation itself stands before what is said of each.
+    let all = of(EVERY_OPERATION).chain(names(found).flat_map(of));
+    all.filter_map(|(parameter, slashes)| Some((path_parameter(found, parameter)?.to_owned(), *slashes)))
+        .collect()
+}
+
+/// The name in the path's template of a parameter by that name, or by the argument's.
+fn path_parameter<'f>(found: &'f contract::Discovered, name: &str) -> Option<&'f str> {
+    let mut of_path = found
+        .arguments
+        .iter()
+        .filter(|argument| argument.location == "path");
+    let argument = of_path.find(|argument| argument.key == name || argument.name == name)?;
+    Some(&argument.key)
 }

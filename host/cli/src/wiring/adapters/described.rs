@@ -4,7 +4,10 @@ use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, contract};
 use toolhost_tools::refusals;
 
-use super::{Found, Look, Room, approved, base, chosen, document, granted, left_out, notes, pins};
+use super::{
+    Found, Look, Room, approved, base, chosen, credential_notes, document, granted, left_out, notes, pins,
+    upstream_names,
+};
 use crate::config::{AdapterSettings, Spec};
 use crate::exit::Failure;
 use crate::grants::{self, sha256};
@@ -61,12 +64,13 @@ impl Room<'_> {
     ) -> anyhow::Result<ReadDocument> {
         let document = document::read(self, connection, spec).await?;
         let (digest, own) = (sha256(&document), adapter.digest().to_string());
-        let known = document::digest(&digest).and_then(|digest| adapter.found_before(&digest));
+        let listed = chosen::listed(settings);
+        let known = document::digest(&digest).and_then(|digest| adapter.found_before(&digest, &listed));
         let discovery = match known {
             Some(discovery) => discovery,
             None => {
                 document::keep(self.setup, &digest, &document);
-                self.discover(connection, adapter, document).await?
+                self.discover(connection, adapter, document, &listed).await?
             }
         };
         let connection = base::of_document(connection, settings, &discovery)?;
@@ -79,8 +83,11 @@ impl Room<'_> {
             let now = pins(&discovery.tools, &[]);
             before.tools.iter().all(|(name, pin)| now.get(name) == Some(pin))
         };
-        if let Some(before) = before.filter(is_same).filter(stands) {
+        // Of a large document the adapter gives what is chosen alone: what was not chosen then, nobody said yes to.
+        let has_chosen = |before: &&grants::Described| chosen::are_granted(settings, &discovery, before);
+        if let Some(before) = before.filter(is_same).filter(stands).filter(has_chosen) {
             chosen::check(settings, &discovery, &[])?;
+            chosen::check_path_parameters(&connection.name, settings, &discovery)?;
             return Ok(ReadDocument {
                 asked: before.clone(),
                 notes: Vec::new(),
@@ -90,6 +97,8 @@ impl Room<'_> {
         }
         let refused = refusals(&connection, &discovery.tools);
         chosen::check(settings, &discovery, &refused)?;
+        chosen::check_path_parameters(&connection.name, settings, &discovery)?;
+        let tools = pins(&discovery.tools, &refused);
         let asked = grants::Described {
             name: connection.name.to_string(),
             adapter: settings.adapter.to_string(),
@@ -97,10 +106,13 @@ impl Room<'_> {
             document: Some(digest),
             answer: None,
             base,
-            tools: pins(&discovery.tools, &refused),
+            upstream_names: upstream_names(&discovery.tools, &tools),
+            tools,
         };
+        let mut notes = notes(settings, &discovery, &left_out(&connection, &discovery));
+        notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
         Ok(ReadDocument {
-            notes: notes(settings, &discovery, &left_out(&connection, &discovery)),
+            notes,
             asked,
             connection,
             discovery,
@@ -113,10 +125,11 @@ impl Room<'_> {
         connection: &Connection,
         adapter: &Adapter,
         document: Vec<u8>,
+        listed: &[String],
     ) -> anyhow::Result<contract::Discovery> {
         let name = &connection.name;
         let found = adapter
-            .discover(document, None)
+            .discover(document, None, listed)
             .await
             .map_err(|error| Failure::plugin(format!("connection {name}: {error}")))?;
         Ok(found.map_err(|failure| {
@@ -136,7 +149,7 @@ impl Room<'_> {
         adapter: &Adapter,
         before: grants::Described,
     ) -> Option<Found> {
-        let discovery = approved::of_document(self.setup, adapter, &before).await?;
+        let discovery = approved::of_document(self.setup, adapter, settings, &before).await?;
         let connection = base::of_document(connection, settings, &discovery).ok()?;
         if before.base != base::proposed(settings, &connection) {
             return None;

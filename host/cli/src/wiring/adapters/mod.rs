@@ -20,10 +20,11 @@ use toolhost_audit::Sink;
 use toolhost_net::Network;
 use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, Sandbox, contract};
-use toolhost_tools::Refusal;
+use toolhost_tools::{Refusal, credential_arguments, upstream_name};
 
 pub(crate) use approved::{approved, approved_left_out};
 pub(crate) use approving::Approval;
+pub(crate) use chosen::path_parameters;
 pub(crate) use component::load;
 pub(crate) use document::of_file;
 pub(crate) use left_out::{LeftOut, left_out};
@@ -33,6 +34,9 @@ use crate::exit::Failure;
 use crate::grants::{self, sha256};
 use crate::plugins::{Omission, Reason};
 use crate::setup::Setup;
+
+/// Names of arguments left out that are told before a yes; documents have one or two.
+const MAX_CREDENTIAL_NOTES: usize = 16;
 
 /// Everything that looking at a system takes.
 #[derive(Clone, Copy)]
@@ -154,6 +158,43 @@ pub(crate) fn pins(tools: &[contract::Discovered], refused: &[Refusal]) -> BTree
         .collect()
 }
 
+/// What the system itself calls the tools that have other names here, for those that a yes is given to.
+fn upstream_names(
+    tools: &[contract::Discovered],
+    pins: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let granted = tools.iter().filter(|found| pins.contains_key(&found.tool.name));
+    granted
+        .filter_map(|found| Some((found.tool.name.clone(), upstream_name(found)?.to_owned())))
+        .collect()
+}
+
+/// The arguments that a model is not offered since they are credentials, tool by tool.
+fn credential_notes(
+    connection: &Connection,
+    tools: &[contract::Discovered],
+    pins: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut of_argument: BTreeMap<&str, usize> = BTreeMap::new();
+    for found in tools.iter().filter(|found| pins.contains_key(&found.tool.name)) {
+        for argument in credential_arguments(connection, found) {
+            *of_argument.entry(argument).or_default() += 1;
+        }
+    }
+    let line = |(argument, tools): (&str, usize)| {
+        format!(
+            "argument {} of {tools} tools is left out: its name says that it is a credential, which connections.{1}.auth places and connections.{1}.offered_arguments would let models give",
+            crate::output::printable(argument),
+            connection.name
+        )
+    };
+    of_argument
+        .into_iter()
+        .take(MAX_CREDENTIAL_NOTES)
+        .map(line)
+        .collect()
+}
+
 /// How many left-out operations a question names; the verb that asked shows all of them.
 const NAMED: usize = 20;
 
@@ -236,6 +277,7 @@ mod tests {
             answer: None,
             base: None,
             tools: pins(&then, &[]),
+            upstream_names: BTreeMap::new(),
         };
         let names = |tools: Vec<contract::Discovered>| -> Vec<String> {
             let left = granted(tools, &yes);

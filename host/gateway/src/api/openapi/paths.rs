@@ -68,7 +68,7 @@ pub(super) fn paths() -> Value {
     });
     let tool = json!({
         "name": "name", "in": "path", "required": true,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"},
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"},
     });
     let session = || {
         json!({

@@ -128,6 +128,66 @@ fn a_multipart_form_has_files() {
 }
 
 #[test]
+fn a_file_has_the_name_that_the_model_gives_and_never_a_place() {
+    let media = json!({"schema": {"type": "object", "properties": {
+        "file": {"type": "string", "format": "binary"}, "many": {"type": "array", "items": {"type": "string", "format": "binary"}}}}});
+    let sent =
+        |arguments: Value| text(&post("multipart/form-data", media.clone(), arguments).unwrap()).to_owned();
+    let named = sent(json!({"file": {"content": "eA==", "filename": "../../invoice \"7\".pdf\r\n"}}));
+    assert!(
+        named.contains("name=\"file\"; filename=\"invoice %227%22.pdf\"\r\n"),
+        "{named}"
+    );
+    assert!(named.contains("\r\n\r\nx\r\n"), "{named}");
+    let url = sent(json!({"file": "data:application/pdf;name=a%2Fb.pdf;base64,eA=="}));
+    assert!(
+        url.contains("filename=\"b.pdf\"") && url.contains("\r\n\r\nx\r\n"),
+        "{url}"
+    );
+    let many = sent(json!({"many": [{"content": "eA", "filename": "one.txt"}, "eQ"]}));
+    assert!(
+        many.contains("filename=\"one.txt\"") && many.contains("filename=\"many\""),
+        "{many}"
+    );
+    for place in ["..", "/", "a/.."] {
+        assert!(sent(json!({"file": {"content": "eA==", "filename": place}})).contains("filename=\"file\""));
+    }
+}
+
+#[test]
+fn bytes_may_be_a_data_url_or_base64_of_either_alphabet() {
+    let sent = |given: &str| {
+        let request = post("application/octet-stream", json!({}), json!({ "body": given }));
+        request.map(|request| request.body.unwrap())
+    };
+    for given in [
+        "-_8=",
+        "+/8",
+        "-_8",
+        "+/\n8=\n",
+        "data:;base64,+/8=",
+        "DATA:image/png;base64,-_8",
+        "data:x/y;charset=a;base64,%2B%2F8%3D",
+        "data:,%fb%ff",
+    ] {
+        assert_eq!(sent(given).unwrap(), b"\xfb\xff", "{given}");
+    }
+    for bad in ["!", "data:;base64,!", "data:", "a"] {
+        assert!(sent(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_member_that_the_host_sets_is_not_missed_and_has_a_body_to_be_set_in() {
+    let schema = json!({"type": "object", "required": ["secret"], "properties": {"secret": {"type": "string"}, "a": {}}});
+    let request = post("application/json", json!({ "schema": schema }), json!({})).unwrap();
+    assert_eq!(text(&request), "{}");
+    let operation = json!({"requestBody": {"required": true, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}});
+    let request = built("post", "/a", operation, json!({"a": 1})).unwrap();
+    assert_eq!(text(&request), "a=1");
+}
+
+#[test]
 fn a_part_cannot_end_its_boundary_or_its_header() {
     let media = json!({"schema": {"type": "object", "additionalProperties": {}}});
     let first = post(
