@@ -288,7 +288,7 @@ async fn a_connection_whose_base_its_document_says_is_tried_at_that_base() {
     let mut document = openapi(json!({"/a": get("a", json!([]))}));
     document["servers"] = json!([{ "url": format!("{}/v1", upstream.url()) }]);
     let with = builder(&issuer, "openapi", "spec = \"doc.json\"").file("doc.json", document.to_string());
-    let (directory, mut command) = with.write();
+    let (directory, _) = with.write();
     let port = upstream.url().rsplit(':').next().unwrap().to_owned();
     let ended = tokio::task::spawn_blocking(move || {
         let before = host::run(
@@ -301,7 +301,6 @@ async fn a_connection_whose_base_its_document_says_is_tried_at_that_base() {
             directory.path(),
             &["connection", "test", "billing", "--tenant", "acme"],
         );
-        drop(command.stdin.take());
         (before, after)
     });
     let (before, after) = ended.await.unwrap();
