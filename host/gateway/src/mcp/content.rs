@@ -99,7 +99,7 @@ fn annotated(mut block: ContentBlock, about: About) -> ContentBlock {
 mod tests {
     use serde_json::json;
     use toolhost_policy::{ErrorCode, PublicError};
-    use toolhost_tools::{Content, ResourceBody, ToolOutput};
+    use toolhost_tools::{About, Content, ResourceBody, ToolOutput};
 
     use super::{failure, result};
     use crate::mcp::Era;

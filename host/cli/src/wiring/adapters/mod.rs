@@ -224,6 +224,8 @@ fn notes(settings: &AdapterSettings, discovery: &contract::Discovery, left_out: 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use toolhost_sandbox::contract;
 
     use super::{granted, grants, pins};
