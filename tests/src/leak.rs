@@ -9,10 +9,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 /// So many bytes of a secret in a row are a leak; shorter runs are in many texts by chance.
 pub const RUN: usize = 12;
 
-/// What is looked for: every run of [`RUN`] bytes of each secret.
+/// What is looked for: every run of so many bytes of each secret, [`RUN`] where nothing else is said.
 #[derive(Debug)]
 pub struct LeakDetector {
-    runs: HashSet<[u8; RUN]>,
+    runs: HashSet<Vec<u8>>,
+    run: usize,
     /// A quick answer for most places of a text: whether two bytes begin any run.
     begins: Vec<bool>,
 }
@@ -20,15 +21,20 @@ pub struct LeakDetector {
 impl LeakDetector {
     #[must_use]
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        Self::of_runs(secrets, RUN)
+    }
+
+    #[must_use]
+    pub fn of_runs<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>, run: usize) -> Self {
         let mut runs = HashSet::new();
         let mut begins = vec![false; 1 << 16];
         for secret in secrets {
-            for run in secret.as_ref().as_bytes().windows(RUN) {
-                begins[pair(run[0], run[1])] = true;
-                runs.insert(run.try_into().unwrap());
+            for part in secret.as_ref().as_bytes().windows(run) {
+                begins[pair(part[0], part[1])] = true;
+                runs.insert(part.to_vec());
             }
         }
-        Self { runs, begins }
+        Self { runs, run, begins }
     }
 
     /// How a text gives a secret away, if it does: the ways of decoding that show it, outermost first.
@@ -59,9 +65,8 @@ impl LeakDetector {
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
-        text.windows(RUN).any(|run| {
-            self.begins[pair(run[0], run[1])] && self.runs.contains(<&[u8; RUN]>::try_from(run).unwrap())
-        })
+        text.windows(self.run)
+            .any(|part| self.begins[pair(part[0], part[1])] && self.runs.contains(part))
     }
 }
 

@@ -15,6 +15,8 @@ const MEMBERS: &[&str] = &[
     "kind",
     "plugin",
     "tool",
+    // its name at the described system, as it was granted
+    "upstream_name",
     // those of an assignment, which the operator names and the plugin has
     "tools",
     "connection",
@@ -25,8 +27,11 @@ const MEMBERS: &[&str] = &[
     "parent",
     "what",
     "address",
+    // an address, or a tenant
+    "source",
     // codes
     "outcome",
+    "reason",
     "method",
     "action",
     "mode",
@@ -53,6 +58,7 @@ const MEMBERS: &[&str] = &[
     "dropped_bytes",
     "refused",
     "refused_alike",
+    "count",
     "done",
     "from",
     "to",

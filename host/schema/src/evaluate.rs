@@ -104,7 +104,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Ok(fits)
     }
 
-    fn once(&mut self, id: NodeId, node: &'s Node, instance: Instance<'_>, mut out: Out<'_>) -> Fits {
+    fn once(&mut self, id: NodeId, node: &'s Node, instance: Instance<'_>, out: Out<'_>) -> Fits {
         let key = (id, instance.address(), out.is_some());
         match self.verdicts.get(&key) {
             Some(Verdict::Open) => return Ok(true),
@@ -123,7 +123,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         }
         let mut own = Evaluated::default();
         let fits = self.node(node, instance, out.as_ref().map(|_| &mut own))?;
-        if let (true, Some(out)) = (fits, out.as_deref_mut()) {
+        if let (true, Some(out)) = (fits, out) {
             self.budget.charge(own.len() as u64)?;
             out.add(&own);
         }

@@ -28,6 +28,9 @@ const IN_PLACE: [&str; 7] = [
     "dependentSchemas",
 ];
 
+/// A keyword's name, and what is made of its value.
+type KeywordOf<T> = (&'static str, fn(T) -> Keyword);
+
 impl<'c, 's> Reader<'c, 's> {
     pub(crate) fn new(compiler: &'c mut Compiler<'s>, members: &'s Map<String, Value>) -> Self {
         Self {
@@ -91,7 +94,7 @@ impl<'c, 's> Reader<'c, 's> {
     }
 
     fn numbers(&mut self) -> Result<(), SchemaError> {
-        let bounds: [(&'static str, fn(Number) -> Keyword); 4] = [
+        let bounds: [KeywordOf<Number>; 4] = [
             ("minimum", Keyword::Minimum),
             ("maximum", Keyword::Maximum),
             ("exclusiveMinimum", Keyword::ExclusiveMinimum),
@@ -120,7 +123,7 @@ impl<'c, 's> Reader<'c, 's> {
     }
 
     fn sizes(&mut self) -> Result<(), SchemaError> {
-        let bounds: [(&'static str, fn(u64) -> Keyword); 6] = [
+        let bounds: [KeywordOf<u64>; 6] = [
             ("minLength", Keyword::MinLength),
             ("maxLength", Keyword::MaxLength),
             ("minItems", Keyword::MinItems),
@@ -248,7 +251,7 @@ impl<'c, 's> Reader<'c, 's> {
                 self.keywords.push(Keyword::Ref(target));
             }
         }
-        let several: [(&'static str, fn(Vec<NodeId>) -> Keyword); 3] = [
+        let several: [KeywordOf<Vec<NodeId>>; 3] = [
             ("allOf", Keyword::AllOf),
             ("anyOf", Keyword::AnyOf),
             ("oneOf", Keyword::OneOf),

@@ -82,13 +82,13 @@ fn host_doctor_says_what_of_an_adapter_is_there_and_granted() {
     let directory = tempfile::tempdir().unwrap();
     let doctor = |file: &str| {
         let tables = format!(
-            "[adapters.csv]\nfile = \"{file}\"\n[connections.a]\nadapter = \"csv\"\nspec = \"a.csv\"\nbase = \"https://a.example\"\n"
+            "[adapters.csv]\nfile = \"{file}\"\n[connections.a]\nadapter = \"csv\"\nspec = \"a.csv\"\nbase = \"https://a.example\"\nauth = {{ type = \"none\" }}\n"
         );
         host::write(directory.path(), "host.toml", tables);
         host::run(directory.path(), &["doctor", "--output", "json"]).json()
     };
     for (file, verdict, says) in [
-        (guests::path("csv"), "failed", "a credential for connection a"),
+        (guests::path("csv"), "failed", "a.csv: No such file"),
         (guests::path("echo"), "failed", "it is no adapter"),
         ("missing.wasm".into(), "failed", "missing.wasm"),
     ] {

@@ -32,14 +32,14 @@ fn an_adapter_that_traps_is_told_as_such_and_serves_nothing() {
     assert!(ended.stderr.contains("trapped"), "{ended:?}");
 }
 
+/// It takes longer than the doors wait for, so the host serves without it.
 #[test]
 fn an_adapter_that_spins_ends_at_its_limit() {
-    let ended = start("spin");
-    assert_eq!(ended.status, 6, "{ended:?}");
-    assert!(
-        ended.stderr.contains("cpu_ms") && ended.stderr.contains("30000"),
-        "{ended:?}"
-    );
+    let lines = "spec = \"evil.json\"\nbase = \"http://127.0.0.1:9\"";
+    let host = builder(&issuer(), "evil-adapter", lines)
+        .file("evil.json", "spin")
+        .start();
+    assert!(host.has_logged("30000 milliseconds (cpu_ms)"), "{}", host.log());
 }
 
 #[test]

@@ -12,7 +12,9 @@ async fn the_verbs_do_the_same_without_a_host() {
     let row = world.assign("acme", &["--tool", "http_sly", "--mode", "read-only"]);
     assert_eq!(row[0]["tools"], json!(["http_sly"]));
     let alone = world.done(&["plugin", "list", "--tenant", "acme"]);
-    assert_eq!(alone, row);
+    for member in ["plugin", "tenant", "tools", "mode"] {
+        assert_eq!(alone[0][member], row[0][member], "{alone}");
+    }
     let refused = world.says(&["plugin", "assign", "evli", "acme"]);
     assert!(
         refused.status != 0 && refused.stderr.contains("did you mean evil?"),

@@ -50,7 +50,7 @@ async fn a_rotated_credential_misses_and_a_revoked_one_gives_nothing_of_before()
     assert_eq!(world.asked(), 2);
     std::fs::remove_file(&file).unwrap();
     let error = world.call("acme", "cached_shared", q("a")).await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::NotConnected);
+    assert_eq!(error.code, ErrorCode::CredentialUnavailable);
     assert_eq!(world.asked(), 2);
 }
 

@@ -88,7 +88,7 @@ async fn an_equal_call_is_answered_from_memory_and_recorded_as_such() {
         .call(
             "acme",
             "cached_shared",
-            more(r#"{"more": {"y": [1, "\u00e9"], "x": 1e0}, "q": "a"}"#),
+            more(r#"{"more": {"y": [1.0, "\u00e9"], "x": 1}, "q": "a"}"#),
         )
         .await
         .unwrap();

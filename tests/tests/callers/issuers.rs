@@ -166,7 +166,7 @@ async fn keys_that_cannot_be_reached_at_start_do_not_stop_the_host() {
     let (first, _, builder) = by_file(&billing.url());
     let (port, late) = (free_port(), Issuer::es256("https://late.test", "late"));
     let issuer = format!(
-        "[[issuers]]\nissuer = \"https://late.test\"\naudience = \"{AUDIENCE}\"\njwks_url = \"http://127.0.0.1:{port}/jwks\"\ntenant_claim = \"/tenantId\"\nallow_http = true\nallow_loopback = true"
+        "[[issuers]]\nissuer = \"https://late.test\"\naudience = \"{AUDIENCE}\"\njwks_url = \"http://127.0.0.1:{port}/jwks\"\ntenant_claim = \"/tenantId\"\nallow_http = true\nallow_loopback = true\ntenants = \"all\""
     );
     let started = Instant::now();
     let host = builder.config(&issuer).start();

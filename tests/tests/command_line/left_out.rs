@@ -66,7 +66,7 @@ async fn others_are_served_while_one_compiles_and_when_its_compiler_is_killed() 
         .config("[plugins.slow]\nfile = \"slow.wasm\"\n[plugins.liar]\nfile = \"gone.wasm\"\n[data]\ndir = \"data\"")
         .plugin("echo")
         .arguments(&["--dev-tenant", "acme", "--metrics-listen", "127.0.0.1:0"])
-        .env("TOOLHOST_CACHE_DIR", cache.path().to_str().unwrap())
+        .env("TOOLHOST_CACHE_DIR", cache.path().join("cache").to_str().unwrap())
         .write();
     let host = Host::launch(directory, command);
     let client = reqwest::Client::new();

@@ -68,8 +68,14 @@ fn guest(name: &str) -> String {
 fn twin() -> Vec<u8> {
     let mut bytes = guests::component("echo");
     let name = b"name = \"echo\"";
-    let at = bytes.windows(name.len()).position(|part| part == name).unwrap();
-    bytes[at..at + name.len()].copy_from_slice(b"name = \"twin\"");
+    let places = bytes.windows(name.len()).enumerate();
+    let places: Vec<usize> = places
+        .filter(|(_, part)| part == name)
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        bytes[at..at + name.len()].copy_from_slice(b"name = \"twin\"");
+    }
     bytes
 }
 
@@ -136,7 +142,7 @@ fn set_ups() -> Vec<SetUp> {
         liar("liar-name", "name"),
         liar("liar-schema", "JSON"),
         liar("liar-schema-not-an-object", "object"),
-        liar("liar-many", "tools"),
+        liar("liar-many", "hostcall_bytes"),
         liar("liar-tenant", "tenant_id"),
         // Another one has its tools, and was granted them.
         set_up(
@@ -421,8 +427,10 @@ fn judge(base: &Path, set_up: &SetUp) {
         }
     }
     let table: toml_of::Table = toml_of::parse(&set_up.toml);
-    if let Plugin(name, verdict, _) = set_up.expected
+    // Of a file alone, nobody can say whether it was meant as a plugin or as an adapter.
+    if let Plugin(name, verdict, words) = set_up.expected
         && let Some(file) = table.get(name)
+        && words != "it is an adapter"
     {
         let (found, why) = inspect(place.path(), &place.path().join(file));
         assert_eq!(found, verdict, "inspect {file}: {why}\n{}", set_up.toml);

@@ -108,11 +108,17 @@ fn every_test_that_the_threat_model_names_is_there() {
 fn every_bound_of_host_work_is_held_by_a_test_or_a_fuzz_target_that_is_there() {
     let source = all_source();
     let page = document("docs/src/threat-model.md");
-    let is_row =
-        |line: &&&str| line.starts_with("| ") && !line.starts_with("| code") && !line.starts_with("| part");
+    let is_row = |line: &&&str| {
+        line.starts_with("| ")
+            && !["| code", "| part", "| what"]
+                .iter()
+                .any(|head| line.starts_with(head))
+    };
     let lines = page.prose();
     let mut count = 0;
-    for row in lines.iter().filter(is_row) {
+    // The table of queues names what has no test too.
+    let lines = lines.iter().take_while(|line| !line.starts_with("## Queues"));
+    for row in lines.filter(is_row) {
         let tests = row.rsplit('|').nth(1).unwrap();
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test: {row}");

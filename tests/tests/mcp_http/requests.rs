@@ -121,7 +121,7 @@ async fn foreign_origins_and_names_are_refused_before_anything_else() {
     ] {
         assert_eq!(status("origin", origin).await, 403, "{origin}");
     }
-    for name in ["evil.example", "localhost:1", "127.0.0.1"] {
+    for name in ["evil.example", "localhost:1", "127.0.0.1:1"] {
         assert_eq!(status("host", name).await, 403, "{name}");
     }
 }

@@ -200,7 +200,7 @@ async fn moody(body: String) -> axum::response::Response {
         }
         answer
     };
-    let (status, headers, answer) = match form["refresh_token"].trim_start_matches("mode-") {
+    let (status, headers, answer) = match form["refresh_token"].trim_start_matches("refresh-mode-") {
         "down" => (503, vec![], json!("busy")),
         "limited" => (
             429,
@@ -220,7 +220,7 @@ async fn moody(body: String) -> axum::response::Response {
         "rotated" => (
             200,
             vec![],
-            json!({ "access_token": 7, "refresh_token": "mode-created" }),
+            json!({ "access_token": 7, "refresh_token": "refresh-mode-created" }),
         ),
         other => panic!("{other}"),
     };
@@ -242,7 +242,7 @@ async fn an_outage_is_no_refusal_and_a_good_token_is_used_however_its_answer_is_
     );
     let world = World::start(|builder, url| builder.config(&connection(url, &lines))).await;
     let mode = async |mode: &str| {
-        world.set("acme/billing", &format!("mode-{mode}"), &[]);
+        world.set("acme/billing", &format!("refresh-mode-{mode}"), &[]);
         world
             .call_as(world.issuer.token("acme"), "list_invoices", json!({}))
             .await

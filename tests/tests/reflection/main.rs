@@ -177,7 +177,11 @@ async fn told(rig: &Rig, tool: &str, request: Value) -> String {
 }
 
 async fn leaks(rig: &Rig, probes: Vec<(String, &'static str, Value)>) -> Vec<String> {
-    let detector = &LeakDetector::new([SECRET]);
+    leaks_of(rig, probes, RUN).await
+}
+
+async fn leaks_of(rig: &Rig, probes: Vec<(String, &'static str, Value)>, run: usize) -> Vec<String> {
+    let detector = &LeakDetector::of_runs([SECRET], run);
     let calls = probes.into_iter().map(|(name, tool, request)| async move {
         let said = told(rig, tool, request).await;
         assert!(!said.contains("code: Busy"), "{said}");
@@ -227,7 +231,8 @@ async fn no_spelling_in_any_place_of_an_answer_reaches_a_result() {
         }
     }
     let count = probes.len();
-    let leaks = leaks(&rig, probes).await;
+    // Of a disguise that a stream completes the guest has had at most 14 bytes: 11 letters and digits, and what stands between.
+    let leaks = leaks_of(&rig, probes, 15).await;
     assert!(
         leaks.is_empty(),
         "{} of {count}:\n{}",

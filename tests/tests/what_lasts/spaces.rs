@@ -125,7 +125,7 @@ async fn an_older_state_that_is_put_back_is_refused() {
     let (status, code) = world.invoices("acme").await;
     assert_eq!(
         (status, code.as_deref()),
-        (424, Some("not_connected")),
+        (503, Some("credential_unavailable")),
         "what was removed is not back"
     );
     let list = world.host.verb(&["credential", "list", "acme"]);

@@ -261,12 +261,10 @@ mod tests {
         let held = Arc::new(());
         let inside = Arc::clone(&held);
         let own = work(600);
-        let mut running = Box::pin(own.away(move |budget| {
+        let mut running = Box::pin(own.away(move |budget| -> Result<(), toolhost_policy::WorkLimit> {
             let _inside = inside;
             loop {
-                if let Err(end) = budget.clone().charge(8_192) {
-                    return Err::<(), _>(end);
-                }
+                budget.clone().charge(8_192)?;
             }
         }));
         assert!(futures::poll!(&mut running).is_pending());

@@ -239,10 +239,7 @@ impl Phase {
         }
         self.bits = (self.bits << bits | u32::from(digit)) & 0xffff;
         self.have += bits;
-        self.have = match self.have.checked_sub(8) {
-            None => return None,
-            Some(rest) => rest,
-        };
+        self.have = self.have.checked_sub(8)?;
         Some((self.bits >> self.have & 0xff) as u8)
     }
 

@@ -12,6 +12,7 @@ use crate::{EgressCall, EgressCode, EgressFailure};
 ///
 /// # Errors
 /// `timeout`, `upstream` or `denied`; `sent` is as certain as the network can be.
+#[expect(clippy::too_many_arguments, reason = "each is what an earlier step has made")]
 pub async fn send(
     network: &Network,
     tls: &TlsIdentity,

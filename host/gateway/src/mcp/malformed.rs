@@ -28,6 +28,14 @@ const KNOWN_METHODS: &[&str] = &[
     "tools/list",
 ];
 
+/// Those of them that the stateless protocol (2026-07-28) has no more. Whatever their parameters, they are not found there.
+const REMOVED_METHODS: &[&str] = &[
+    "initialize",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
 /// What is said of a message that the SDK does not read.
 const UNREAD: &str = "this is no message of the protocol";
 
@@ -191,7 +199,23 @@ pub(super) fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
     if !brings_json(headers) {
         return None;
     }
-    Malformed::find(body).map(|malformed| malformed.response(StatusCode::BAD_REQUEST))
+    let malformed = Malformed::find(body)?;
+    if malformed.code == ErrorCode::INVALID_PARAMS && is_stateless(headers) && names_a_removed_method(body) {
+        return None;
+    }
+    Some(malformed.response(StatusCode::BAD_REQUEST))
+}
+
+fn is_stateless(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version");
+    // Versions are dates.
+    version.is_some_and(|version| version.as_bytes() >= b"2026-07-28".as_slice())
+}
+
+fn names_a_removed_method(body: &[u8]) -> bool {
+    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
+    let method = envelope.and_then(|envelope| serde_json::from_str::<String>(envelope.method?.get()).ok());
+    method.is_some_and(|method| REMOVED_METHODS.contains(&method.as_str()))
 }
 
 /// A refusal of the transport, as an error of JSON-RPC where it is a bare sentence.
