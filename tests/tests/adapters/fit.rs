@@ -206,7 +206,7 @@ async fn several_secrets_go_to_their_places_and_no_model_is_asked_for_one() {
     let whole = r#"{"id":"id-0123456789-abc","secret":"sec-0123456789-xyz","token":"tok-0123456789-qrs"}"#;
     let with = builder(&issuer, "openapi", &lines)
         .file("doc.json", document.to_string())
-        .file("acme.secret", whole.to_owned());
+        .file("acme.secret", whole);
     let host = tokio::task::spawn_blocking(|| with.start()).await.unwrap();
     let shown = tools(&host, &issuer).await;
     assert_eq!(

@@ -386,6 +386,9 @@ fn granted() -> TempDir {
     directory
 }
 
+/// A verb's name, and what it says of a set-up.
+type Verb = (&'static str, fn(&Path) -> Said);
+
 fn judge(base: &Path, set_up: &SetUp) {
     let place = directory();
     fs::create_dir(place.path().join("keys")).unwrap();
@@ -396,7 +399,7 @@ fn judge(base: &Path, set_up: &SetUp) {
         host::write(place.path(), name, bytes);
     }
     host::write(place.path(), "host.toml", &set_up.toml);
-    let verbs: [(&str, fn(&Path) -> Said); 4] = [
+    let verbs: [Verb; 4] = [
         ("run", run),
         ("doctor", doctor),
         ("lint", lint),

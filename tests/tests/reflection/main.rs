@@ -16,7 +16,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
-use toolhost_tests::leak::{encodings, encodings_of_parts};
+use toolhost_tests::leak::{RUN, encodings, encodings_of_parts};
 use toolhost_tests::{LeakDetector, RawUpstream, Rig, Say, connection};
 
 /// 34 bytes with `/`, `+` and `=`.

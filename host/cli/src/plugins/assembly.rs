@@ -38,6 +38,9 @@ pub(crate) struct Assembly {
     places: Vec<Place>,
 }
 
+/// The tools of a connection, and the connection as it is served.
+type PreparedConnection = (Arc<PreparedPlugin>, Arc<Connection>);
+
 /// One candidate.
 struct Place {
     name: String,
@@ -212,7 +215,7 @@ impl Assembly {
         adapter: &Adapter,
         found: Found,
         answerer: &mut Answerer<'_>,
-    ) -> anyhow::Result<Result<(Arc<PreparedPlugin>, Arc<Connection>), Omission>> {
+    ) -> anyhow::Result<Result<PreparedConnection, Omission>> {
         let settings = self.setup.config.adapters.get(name);
         let slashes = |tool: &contract::Discovered| {
             let parameters = settings.map(|settings| path_parameters(settings, tool));

@@ -22,6 +22,10 @@ pub(crate) struct Candidate {
 }
 
 /// What there is to load.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and each is taken apart at once"
+)]
 #[derive(Debug)]
 pub(crate) enum CandidateKind {
     Plugin(PluginFile),
