@@ -102,8 +102,8 @@ fn of_status(status: u16, error: Option<RpcError>, retry_after: Option<u64>, sco
         message.push_str(&error.message);
     }
     let mut detail = json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
-    if let Some(seconds) = retry_after {
-        detail["retry_after"] = seconds.into();
+    if let (Some(seconds), Some(members)) = (retry_after, detail.as_object_mut()) {
+        members.insert("retry_after".to_owned(), seconds.into());
     }
     Failure::new(Code::of_status(status), message).with_detail(&detail)
 }

@@ -122,8 +122,8 @@ fn failure(response: &Response) -> Failure {
         message.push_str(&clean(&text, 500));
     }
     let mut detail = json!({ "status": status, "body": text });
-    if let Some(seconds) = response.retry_after() {
-        detail["retry_after"] = seconds.into();
+    if let (Some(seconds), Some(members)) = (response.retry_after(), detail.as_object_mut()) {
+        members.insert("retry_after".to_owned(), seconds.into());
     }
     Failure::new(Code::of_status(status), message).with_detail(&detail)
 }

@@ -29,7 +29,10 @@ async fn an_adapter_of_a_third_kind_serves_its_tables() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_adapter_is_no_plugin_and_a_plugin_no_adapter() {
     let issuer = issuer();
-    let as_plugin = toolhost_tests::Host::with().issuer(&issuer).plugin("csv");
+    let as_plugin = toolhost_tests::Host::with()
+        .issuer(&issuer)
+        .config("[tenants.acme]")
+        .plugin("csv");
     let as_adapter = builder(&issuer, "echo", "spec = \"x\"\nbase = \"http://127.0.0.1:9\"").file("x", "x");
     for (builder, says) in [(as_plugin, "it is an adapter"), (as_adapter, "it is no adapter")] {
         let (directory, mut command) = builder.write();

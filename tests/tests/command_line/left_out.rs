@@ -74,7 +74,7 @@ async fn others_are_served_while_one_compiles_and_when_its_compiler_is_killed() 
         let url = host.at("/api/v1/tools/echo/call");
         let request = client.post(url).header("content-type", "application/json");
         request
-            .body("{\"message\": \"m\"}")
+            .body("{\"arguments\": {\"message\": \"m\"}}")
             .send()
             .await
             .unwrap()

@@ -409,6 +409,10 @@ fn judge(base: &Path, set_up: &SetUp) {
         let said = judged(place.path());
         let shown = format!("{verb}: {said:?}\n{}", set_up.toml);
         match (&set_up.expected, said) {
+            // It is the only one, so that nothing can be served.
+            (Plugin("echo", Waits | LeftOut, _), Err(why)) if verb == "run" => {
+                assert!(why.contains("echo"), "{shown}");
+            }
             (Refused(words), Err(why)) => assert!(why.contains(words), "{words:?}: {shown}"),
             (Plugin(name, verdict, words), Ok(said)) => {
                 // What nobody has granted is no finding, and what is served is left out of lists of what is not.
