@@ -54,7 +54,7 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// The same of one JSON document.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json_line(json: &serde_json::Value) -> anyhow::Result<()> {
     screen::write_line(&escaped_json(&json.to_string()))
 }

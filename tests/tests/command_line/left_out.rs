@@ -10,8 +10,14 @@ use super::*;
 fn slow() -> Vec<u8> {
     let mut bytes = guests::component("echo");
     let name = b"name = \"echo\"";
-    let at = bytes.windows(name.len()).position(|part| part == name).unwrap();
-    bytes[at..at + name.len()].copy_from_slice(b"name = \"slow\"");
+    let places = bytes.windows(name.len()).enumerate();
+    let places: Vec<usize> = places
+        .filter(|(_, part)| part == name)
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        bytes[at..at + name.len()].copy_from_slice(b"name = \"slow\"");
+    }
     let leb = |mut value: usize| {
         let mut bytes = Vec::new();
         while value > 0x7f {

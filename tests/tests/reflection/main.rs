@@ -187,7 +187,7 @@ async fn leaks_of(rig: &Rig, probes: Vec<(String, &'static str, Value)>, run: us
         assert!(!said.contains("code: Busy"), "{said}");
         detector
             .find(said.as_bytes())
-            .map(|how| format!("{name} ({tool}) came through: {how}"))
+            .map(|how| format!("{name} ({tool}) came through: {how}: {said}"))
     });
     futures::stream::iter(calls)
         .buffer_unordered(8)
@@ -231,8 +231,7 @@ async fn no_spelling_in_any_place_of_an_answer_reaches_a_result() {
         }
     }
     let count = probes.len();
-    // Of a disguise that a stream completes the guest has had at most 14 bytes: 11 letters and digits, and what stands between.
-    let leaks = leaks_of(&rig, probes, 15).await;
+    let leaks = leaks(&rig, probes).await;
     assert!(
         leaks.is_empty(),
         "{} of {count}:\n{}",
@@ -289,7 +288,8 @@ async fn no_border_between_chunks_hides_a_spelling() {
         }
     }
     let count = probes.len();
-    let leaks = leaks(&rig, probes).await;
+    // Of a disguise that a stream completes the guest has had at most 14 bytes: 11 letters and digits, and what stands between.
+    let leaks = leaks_of(&rig, probes, 15).await;
     assert!(
         leaks.is_empty(),
         "{} of {count}:\n{}",

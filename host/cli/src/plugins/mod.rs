@@ -4,7 +4,7 @@
 //! What must never happen here: a plugin that takes the others down with it; a tool that two plugins offer and that another one
 //! answers than the one that was granted; a grant of what is not served.
 //!
-//! - [`candidates`]: what the files themselves say. [`Loader`]: what takes the engine. [`Assembly`]: what is granted and served.
+//! - [`candidates()`]: what the files themselves say. [`Loader`]: what takes the engine. [`Assembly`]: what is granted and served.
 //! - [`Verdicts`]: all of it for looking, where nothing is granted and nothing is served.
 
 mod answers;
