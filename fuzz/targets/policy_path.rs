@@ -18,7 +18,12 @@ fuzz_target!(|texts: (&str, &str, &str)| {
         assert!(built.split('/').all(|segment| segment != "." && segment != ".."));
         let (segments, least) = (built.split('/').count(), template.as_str().split('/').count());
         // A `{+name}` is of as many segments as its value has.
-        let most = least + if template.as_str().contains("{+") { value.matches('/').count() } else { 0 };
+        let most = least
+            + if template.as_str().contains("{+") {
+                value.matches('/').count()
+            } else {
+                0
+            };
         assert!((least..=most).contains(&segments));
         assert!(template.matches(&built));
     }

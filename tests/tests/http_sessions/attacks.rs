@@ -165,5 +165,9 @@ async fn ten_thousand_sessions_of_one_owner_are_a_hundred_and_hurt_nobody() {
     let id = world.session(&bob).await;
     is_of(world.call(&bob, &id, &invoices()).send().await.unwrap(), "acme").await;
     let last = world.session(&token).await;
-    is_of(world.call(&token, &last, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&token, &last, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
 }
