@@ -49,6 +49,9 @@ const FULL_ROUNDS: [&str; 2] = ["STORE_CRASH_ROUNDS", "AUDIT_CRASH_ROUNDS"];
 /// Enough to meet what the last change broke; a night finds more.
 const FUZZ_SECONDS: u32 = 45;
 
+/// Tests that run at once, for each CPU: most of them wait for programs that they have started.
+const TESTS_AT_ONCE: usize = 2;
+
 /// Where there is no way to the database, it is known after this.
 const ADVISORIES: Duration = Duration::from_secs(90);
 
@@ -134,7 +137,10 @@ fn clippy(root: &Path) -> anyhow::Result<Outcome> {
 
 fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
     let mut command = cargo(root);
-    command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    command
+        .args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+        .arg(format!("--test-threads={}", cpus * TESTS_AT_ONCE));
     if full {
         command
             .args(["--profile", "full"])
