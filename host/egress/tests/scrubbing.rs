@@ -387,18 +387,44 @@ fn what_is_encoded_without_end_is_withheld_in_linear_time() {
 }
 
 #[test]
-fn a_stream_holds_back_only_what_may_become_the_secret() {
+fn a_stream_hands_on_whole_lines_at_once() {
     let needles = needles(SECRET, &AuthPlacement::Bearer);
     let mut scrubber = Scrubber::new(&needles.secret, true);
     let event = Bytes::from_static(b"data: {\"delta\":\"hello\"}\n\n");
     assert_eq!(scrubber.push(event.clone()).unwrap(), event);
     assert_eq!(
         scrubber.push(Bytes::from_static(b"data: s3cr")).unwrap(),
-        &b"data: "[..]
+        &b""[..]
     );
     assert_eq!(
         scrubber.push(Bytes::from_static(b"ecy\n\n")).unwrap(),
-        &b"s3crecy\n\n"[..]
+        &b"data: s3crecy\n\n"[..]
     );
     assert!(needles.secret.longest() < 256);
+}
+
+/// Else a mirror that answers in pieces tells, by where the host cuts them, whether a guess begins the secret.
+#[test]
+fn where_a_stream_is_cut_says_nothing_of_the_secret() {
+    let needles = needles(SECRET, &AuthPlacement::Bearer);
+    let cuts = |guess: &str| {
+        let mut scrubber = Scrubber::new(&needles.secret, true);
+        let filler = ".".repeat(300);
+        ["a guess: ", guess, "\n", guess, &filler, guess, "x"].map(|piece| {
+            scrubber
+                .push(Bytes::copy_from_slice(piece.as_bytes()))
+                .unwrap()
+                .len()
+        })
+    };
+    for at in 0..SECRET.len() - 11 {
+        let right = &SECRET[at..at + 11];
+        for length in 1..=right.len() {
+            assert_eq!(
+                cuts(&right[..length]),
+                cuts(&"?".repeat(length)),
+                "{length} bytes from {at}"
+            );
+        }
+    }
 }

@@ -16,10 +16,10 @@ pub struct Reflected;
 
 /// Scrubs one text, given whole or in chunks of any size.
 ///
-/// A byte is handed on once no needle that begins with it or before it can still be completed: what is held back is the
-/// longest end of the text that begins some needle, never more than the longest needle less one byte. A hit in a text is
-/// replaced by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with
-/// [`Reflected`].
+/// A byte is handed on once no needle that begins with it or before it can still be completed. What is held back is the text
+/// since the last line break, never more than the longest needle less one byte: where it ends must not tell whether its
+/// last bytes begin a needle, or a guest could guess a credential byte by byte and never be noticed. A hit in a text is replaced
+/// by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with [`Reflected`].
 #[derive(Debug)]
 pub struct Scrubber<'n> {
     set: &'n NeedleSet,
@@ -41,6 +41,8 @@ pub(crate) struct State {
     is_text: bool,
     raw: StateID,
     search: Search,
+    /// Bytes since the last line break.
+    line: usize,
     /// Not handed on yet.
     held: Bytes,
     /// The place of the first held byte in the whole text.
@@ -59,6 +61,7 @@ impl State {
             is_text,
             raw: set.raw.start(),
             search: Search::new(set),
+            line: 0,
             held: Bytes::new(),
             base: 0,
             spans: Vec::new(),
@@ -79,7 +82,9 @@ impl State {
                 return Ok(chunk);
             }
             state.search(set, &chunk)?;
-            let keep = set.raw.depth(state.raw);
+            let open = state.line.min(set.longest().saturating_sub(1));
+            // A needle with a line break in it is a key of several lines, which nobody guesses byte by byte.
+            let keep = set.raw.depth(state.raw).max(open);
             let released = state.release(chunk, keep);
             state.check(set, &released)?;
             Ok(released)
@@ -121,6 +126,7 @@ impl State {
         let mut at = self.base + self.held.len() as u64;
         for byte in chunk {
             self.raw = set.raw.step(self.raw, *byte);
+            self.line = if *byte == b'\n' { 0 } else { self.line + 1 };
             at += 1;
             if set.raw.is_match(self.raw) {
                 let hit = set.raw.hit(self.raw);
