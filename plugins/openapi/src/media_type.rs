@@ -22,7 +22,7 @@ pub(crate) fn is_json(essence: &str) -> bool {
 
 /// What a person could read.
 pub(crate) fn is_text(essence: &str) -> bool {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "application/xml",
         "application/yaml",
         "application/x-yaml",
@@ -31,6 +31,7 @@ pub(crate) fn is_text(essence: &str) -> bool {
         "application/x-ndjson",
         "application/ndjson",
         "application/jsonl",
+        "application/json-seq",
         "application/sql",
         "application/toml",
         "application/csv",
@@ -39,6 +40,7 @@ pub(crate) fn is_text(essence: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+xml")
         || essence.ends_with("+yaml")
+        || essence.ends_with("+json-seq")
         || KNOWN.contains(&essence)
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Part {
     pub(super) required: bool,
     /// Its schema; the text says what it is for, too.
     pub(super) fragment: Fragment,
-    /// The query names that it may become.
-    pub(super) query: Vec<String>,
+    /// The names in the query, or of cookies, that it may become.
+    pub(super) wire_names: Vec<String>,
     /// Whether it may become `NAME[…]`.
     pub(super) is_object: bool,
 }
@@ -167,7 +167,7 @@ mod tests {
             explode: true,
             required: false,
             fragment: Fragment::default(),
-            query: vec![],
+            wire_names: vec![],
             is_object: false,
         }
     }

@@ -60,6 +60,7 @@ pub(super) fn read<'d>(
         if required {
             return Err(Problem::Body("has no media type that can be written".into()));
         }
+        notes.push("the body has no media type that can be written, and is left out".to_owned());
         return Ok(None);
     };
     let mut body = Body {
@@ -109,7 +110,7 @@ pub(super) fn read<'d>(
         explode: false,
         required,
         fragment,
-        query: Vec::new(),
+        wire_names: Vec::new(),
         is_object: false,
     });
     Ok(Some(body))
@@ -156,7 +157,9 @@ fn plain_members<'d>(
     let names = object.get("required").and_then(Value::as_array);
     let whole = required || format == Format::Multipart || names.is_none_or(Vec::is_empty);
     let few = !members.is_empty() && members.len() <= MAX_MEMBERS;
-    (is_object && closed && bare && whole && few).then_some(object)
+    // A base has the members of its kinds too.
+    let is_base = follow(schemas.root(), schema).is_ok_and(|schema| schemas.is_base(schema));
+    (is_object && closed && bare && whole && few && !is_base).then_some(object)
 }
 
 fn members_of<'d>(
@@ -191,7 +194,7 @@ fn members_of<'d>(
             explode: false,
             required: required(name),
             fragment,
-            query: Vec::new(),
+            wire_names: Vec::new(),
             is_object: false,
         });
     }

@@ -72,6 +72,9 @@ fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value)
         (!value.is_object()).then(|| Problem::Malformed("the operation is no object".into()))
     } else if matches!(key, "trace" | "query") {
         Some(Problem::Method(key.to_uppercase()))
+    } else if METHODS.contains(&key.to_ascii_lowercase().as_str()) {
+        let why = format!("the method {key:?} is not in lower case, so that it is none of OpenAPI's");
+        Some(Problem::Malformed(why))
     } else {
         return None;
     };

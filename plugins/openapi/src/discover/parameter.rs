@@ -9,7 +9,7 @@ use crate::descriptor::{Place, Style};
 use crate::media_type;
 use crate::problem::Problem;
 use crate::reference::follow;
-use crate::schema::{Direction, Fragment, Schemas};
+use crate::schema::{Direction, Fragment, Schemas, literal};
 use crate::shape::{Shape, members, shape};
 use crate::text::{clean, line};
 
@@ -167,7 +167,7 @@ fn one<'d>(
             fragment,
             &clean(text_of(value, "description").unwrap_or_default(), MAX_DESCRIPTION),
         ),
-        query: Vec::new(),
+        wire_names: Vec::new(),
         is_object: false,
     };
     let kind = schema.map_or(Shape::Scalar, |schema| shape(schemas.root(), schema));
@@ -178,12 +178,12 @@ fn one<'d>(
                 path.allow_several(name);
             }
         }
-        Place::Query if !query_names(&mut part, schema, kind, schemas) => {
+        Place::Query | Place::Cookie if !wire_names(&mut part, schema, kind, schemas) => {
             if required {
                 return Err(refuse("is an object whose members the document does not name"));
             }
             notes.push(format!(
-                "query parameter {shown:?} has members that the document does not name, and is left out"
+                "{location} parameter {shown:?} has members that the document does not name, and is left out"
             ));
             return Ok(None);
         }
@@ -192,9 +192,10 @@ fn one<'d>(
     Ok(Some(part))
 }
 
-/// The names in the query that a parameter may become; `false` where the document leaves them open.
-fn query_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schemas: &Schemas<'d>) -> bool {
-    part.query = vec![part.name.clone()];
+/// The names in the query, or of cookies, that a parameter may become; `false` where the document leaves them open, or where one of them
+/// is no name of a cookie.
+fn wire_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schemas: &Schemas<'d>) -> bool {
+    part.wire_names = vec![part.name.clone()];
     match part.style {
         Style::Deep => part.is_object = kind != Shape::Scalar,
         Style::Form | Style::Space | Style::Pipe
@@ -204,7 +205,8 @@ fn query_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, sche
                 .map(|schema| members(schemas.root(), schema))
                 .unwrap_or_default();
             if kind == Shape::Object {
-                if names.is_empty() {
+                let is_name = |name: &String| part.place == Place::Query || is_token(name);
+                if names.is_empty() || !names.iter().all(is_name) {
                     return false;
                 }
                 // Whatever is not named could not be sent.
@@ -213,7 +215,7 @@ fn query_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, sche
                     schema.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
                 });
             }
-            part.query.extend(names);
+            part.wire_names.extend(names);
         }
         _ => {}
     }
@@ -238,8 +240,13 @@ fn says_several(value: &Value, schema: Option<&Value>) -> bool {
     KEYS.iter().any(|key| is_true(value, key)) || pattern.is_some_and(has_slash)
 }
 
-/// Whether a pattern has a `/` that a value must have, outside of its classes.
+/// Whether a pattern has a `/` that a value may have, outside of its classes.
 fn has_slash(pattern: &str) -> bool {
+    let pattern = literal(pattern).unwrap_or(pattern);
+    // What looks around may say where no slash is.
+    if ["(?!", "(?=", "(?<"].iter().any(|group| pattern.contains(group)) {
+        return false;
+    }
     let mut is_in_class = false;
     let mut before = ' ';
     for c in pattern.chars() {
@@ -286,7 +293,7 @@ fn undeclared(path: &Path, parts: &mut Vec<Part>, notes: &mut Vec<String>) {
             explode: false,
             required: true,
             fragment: Fragment::of("{\"type\":\"string\"}"),
-            query: Vec::new(),
+            wire_names: Vec::new(),
             is_object: false,
         });
     }

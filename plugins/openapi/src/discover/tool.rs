@@ -185,29 +185,31 @@ fn effects(method: &str) -> Effects {
 }
 
 fn pinned(wire: &Descriptor, parts: &[&Part]) -> adapter::Operation {
-    let mut query: Vec<String> = Vec::new();
-    for key in parts.iter().flat_map(|part| &part.query) {
-        if !query.contains(key) {
-            query.push(key.clone());
-        }
-    }
-    let keys = |place| {
-        parts
+    let names = |place| {
+        let mut names: Vec<String> = Vec::new();
+        for name in parts
             .iter()
-            .filter(move |part| part.place == place)
-            .map(|part| part.key.clone())
+            .filter(|part| part.place == place)
+            .flat_map(|part| &part.wire_names)
+        {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     };
+    let headers = parts.iter().filter(|part| part.place == Place::Header);
     adapter::Operation {
         method: wire.method.clone(),
         path: wire.path.clone(),
-        query,
+        query: names(Place::Query),
         query_objects: parts
             .iter()
             .filter(|part| part.is_object)
             .map(|part| part.key.clone())
             .collect(),
-        headers: keys(Place::Header).collect(),
-        cookies: keys(Place::Cookie).collect(),
+        headers: headers.map(|part| part.key.clone()).collect(),
+        cookies: names(Place::Cookie),
         content_types: wire.body.iter().map(|body| body.content_type.clone()).collect(),
         meta: Vec::new(),
     }

@@ -60,20 +60,41 @@ fn collect(value: &Value, place: &mut String, places: &mut Places) {
     }
 }
 
+/// Whether a reference, without its fragment, is the address of a document or its last part, which is what it is relative to that.
+fn is_same(address: &str, reference: &str) -> bool {
+    let last = reference.strip_prefix("./").unwrap_or(reference);
+    let is_last = !last.is_empty() && !last.contains('/') && address.rsplit('/').next() == Some(last);
+    reference == address || is_last
+}
+
+/// The place whose address ends in a reference that is relative to one beside it; `None` where there is none, or there are several.
+fn relative<'p>(places: &'p Places, reference: &str) -> Option<&'p Option<String>> {
+    let mut found = places
+        .iter()
+        .filter(|(address, _)| !address.starts_with('#') && is_same(address, reference));
+    found
+        .next()
+        .filter(|_| found.next().is_none())
+        .map(|(_, place)| place)
+}
+
 fn replace(value: &mut Value, own: Option<&str>, places: &Places) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace(item, own, places)),
         Value::Object(members) => {
             if let Some(Value::String(reference)) = members.get_mut("$ref") {
-                let inside = own
-                    .and_then(|own| reference.strip_prefix(own))
-                    .filter(|rest| rest.starts_with('#'));
-                let inside = inside.unwrap_or(reference);
+                let (before, fragment) = reference.split_at(reference.find('#').unwrap_or(reference.len()));
+                let is_own = !fragment.is_empty() && own.is_some_and(|own| is_same(own, before));
+                let inside = if is_own { fragment } else { reference.as_str() };
                 let (at, pointer) = match inside.split_once("#/") {
                     Some((at, pointer)) if !at.is_empty() => (at, format!("/{pointer}")),
-                    _ => (inside, String::new()),
+                    _ if inside.starts_with('#') => (inside, String::new()),
+                    _ => (inside.trim_end_matches('#'), String::new()),
                 };
-                let found = places.get(at).and_then(Option::as_ref);
+                let found = places
+                    .get(at)
+                    .or_else(|| relative(places, at))
+                    .and_then(Option::as_ref);
                 let new = match found {
                     Some(place) => format!("{place}{pointer}"),
                     None => inside.to_owned(),

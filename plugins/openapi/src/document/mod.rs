@@ -23,7 +23,7 @@ pub const MAX_DEPTH: usize = 128;
 /// million; in WebAssembly one takes some 100 bytes.
 pub const MAX_VALUES: usize = 4_000_000;
 
-pub(crate) use swagger::is_swagger;
+pub(crate) use swagger::{escaped, is_swagger};
 
 /// Reads JSON or YAML, by the first character. References by name are pointers then, and Swagger 2.0 is OpenAPI 3.0 but for
 /// its member `swagger`.

@@ -137,6 +137,10 @@ impl<'d> Converting<'d> {
             take(1)?;
             match parameter.text("in") {
                 Some("body") => body = Some(parameter),
+                // A tab in a form: nobody says how.
+                Some("formData") if parameter.text("collectionFormat") == Some("tsv") => {
+                    parameters.push(plain(&parameter));
+                }
                 Some("formData") => forms.push(parameter),
                 _ => parameters.push(plain(&parameter)),
             }
@@ -204,6 +208,20 @@ impl<'d> Converting<'d> {
         let response = self.followed(value, String::new());
         let description = response.text("description").unwrap_or_default();
         let mut new = json!({ "description": clean(description, MAX_DESCRIPTION) });
+        let of_file = |schema: &&Value| schema.get("type").and_then(Value::as_str) == Some("file");
+        if response.value.get("schema").as_ref().is_some_and(of_file) {
+            // Bytes of another type than JSON, where the document has one.
+            let is_other = |kind: &&String| !kind.contains("json");
+            let others = produces
+                .iter()
+                .filter(is_other)
+                .map(|kind| (kind.clone(), json!({})));
+            let content: Map<String, Value> = others.collect();
+            if let (false, Value::Object(new)) = (content.is_empty(), &mut new) {
+                new.insert("content".to_owned(), Value::Object(content));
+            }
+            return new;
+        }
         let schema = match (response.value.get("schema"), value.get("$ref")) {
             (None, _) => return new,
             (Some(_), Some(_)) => json!({ "$ref": format!("{}/schema", response.place) }),
@@ -297,7 +315,11 @@ fn body_of(body: &Parameter<'_>, consumes: Option<&[String]>) -> Value {
 
 fn form_of(forms: &[Parameter<'_>], consumes: Option<&[String]>) -> Value {
     let has_file = forms.iter().any(|form| form.text("type") == Some("file"));
-    let is_multipart = |kinds: &[String]| kinds.first().is_some_and(|kind| kind.starts_with("multipart/"));
+    let is_multipart = |kinds: &[String]| {
+        let has = |start: &str| kinds.iter().any(|kind| kind.starts_with(start));
+        has("multipart/") && !has("application/x-www-form-urlencoded")
+            || kinds.first().is_some_and(|kind| kind.starts_with("multipart/"))
+    };
     let kind = match has_file || consumes.is_some_and(is_multipart) {
         true => "multipart/form-data",
         false => "application/x-www-form-urlencoded",
@@ -372,7 +394,7 @@ fn mark_nullable(value: &mut Value) {
 }
 
 /// A key as it stands in a JSON Pointer in a URI fragment.
-pub(super) fn escaped(key: &str) -> String {
+pub(crate) fn escaped(key: &str) -> String {
     let pointer = key.replace('~', "~0").replace('/', "~1");
     percent_encoding::utf8_percent_encode(&pointer, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

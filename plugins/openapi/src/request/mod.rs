@@ -135,7 +135,7 @@ fn place(
             cookies.extend(
                 pairs
                     .iter()
-                    .map(|(key, value)| format!("{key}={}", encode::cookie(value))),
+                    .map(|(key, value)| format!("{}={}", encode::cookie(key), encode::cookie(value))),
             );
         }
         Place::Member | Place::Content => {}

@@ -1,8 +1,8 @@
 use serde_json::{Map, Value};
 
-use super::alternatives::{differs_as_part, is_closing, is_kinds_of_base};
+use super::alternatives::{differs_as_part, is_alone, is_closing, is_kinds_of_base};
 use super::keyword::{Holds, holds};
-use super::plain::{count, is_names, is_small, takes_null_by_type, types};
+use super::plain::{count, fitted, is_names, is_small, takes_null_by_type, types};
 use super::write::Members;
 use super::{Direction, Fragment, INLINE, MAX_LEVEL, MAX_WAITING, Schemas, State, pattern};
 use crate::problem::Problem;
@@ -42,7 +42,7 @@ impl At {
     }
 
     /// One of the list of `allOf`.
-    const fn part(self) -> Self {
+    pub(super) const fn part(self) -> Self {
         Self {
             is_part: true,
             ..self.inner(2, true)
@@ -66,7 +66,10 @@ impl<'d> Schemas<'d> {
             same: true,
             is_part,
         };
-        self.schema(schema, at, &mut out)?;
+        let outer = std::mem::take(&mut self.wholes);
+        let converted = self.schema(schema, at, &mut out);
+        self.wholes = outer;
+        converted?;
         for list in [&mut out.needs, &mut out.same] {
             list.sort_unstable();
             list.dedup();
@@ -96,15 +99,16 @@ impl<'d> Schemas<'d> {
         };
         if members.get("nullable") == Some(&Value::Bool(true)) && !takes_null_by_type(members) {
             out.text.push_str("{\"anyOf\":[");
-            self.members(members, at.inner(2, true), out)?;
+            self.members(schema, members, at.inner(2, true), out)?;
             out.text.push_str(",{\"type\":\"null\"}]}");
             return Ok(());
         }
-        self.members(members, at, out)
+        self.members(schema, members, at, out)
     }
 
     fn members(
         &mut self,
+        schema: &'d Value,
         members: &'d Map<String, Value>,
         at: At,
         out: &mut Fragment,
@@ -115,7 +119,14 @@ impl<'d> Schemas<'d> {
         if let (Some(reference), false) = (reference, siblings) {
             return self.reference(reference, at, out);
         }
+        let is_whole = members.contains_key("allOf");
+        if is_whole {
+            self.wholes.push(members);
+        }
         let mut writer = Members::begin(out);
+        if !at.is_part && self.is_base(schema) {
+            self.kinds_of(schema, at.inner(2, true), writer.key("anyOf"))?;
+        }
         // Beside the referred schema's own members ours would stand twice, and beside `anyOf` a second one.
         let has = |key: &str| !list_of(members.get(key)).is_empty() && !is_kinds_of_base(key, members, at);
         let both = has("oneOf") && has("anyOf");
@@ -152,6 +163,9 @@ impl<'d> Schemas<'d> {
             writer.value("contentEncoding", &Value::from("base64"));
         }
         writer.end();
+        if is_whole {
+            self.wholes.pop();
+        }
         Ok(())
     }
 
@@ -166,7 +180,13 @@ impl<'d> Schemas<'d> {
         let Some(kind) = holds(key) else {
             return Ok(());
         };
+        let is_left_out = match key {
+            "not" | "if" => !self.is_exact(value),
+            "then" | "else" => !members.get("if").is_some_and(|asked| self.is_exact(asked)),
+            _ => false,
+        };
         match (kind, value) {
+            _ if is_left_out => {}
             (Holds::Same | Holds::Part, Value::Object(_) | Value::Bool(_)) => {
                 // What must not hold, or decides, is taken at its word.
                 let is_part = at.is_part && matches!(key, "then" | "else");
@@ -174,7 +194,11 @@ impl<'d> Schemas<'d> {
                 self.schema(value, at.inner(1, kind == Holds::Same), writer.key(key))?;
             }
             (Holds::Parts, Value::Array(list)) if !list.is_empty() => {
-                self.list(list, at.part(), writer.key(key))?;
+                let at = match is_alone(list, members, self.root) {
+                    true => at.inner(2, true),
+                    false => at.part(),
+                };
+                self.list(list, at, writer.key(key))?;
             }
             (Holds::Alternatives, Value::Array(list)) if !list.is_empty() => {
                 self.alternatives(list, members, at.inner(2, true), writer.key("anyOf"))?;
@@ -189,7 +213,7 @@ impl<'d> Schemas<'d> {
                     .filter(|(name, _)| !patterns || pattern::is_plain(name));
                 self.map(kept, at.inner(2, kind == Holds::SameMap), writer.key(key))?;
             }
-            (Holds::Number, Value::Number(_)) => self.bound(key, value, members, writer),
+            (Holds::Number, Value::Number(_)) => writer.bound(key, value, members),
             (Holds::Positive, Value::Number(number))
                 if number.as_f64().is_some_and(|number| number > 0.0) =>
             {
@@ -242,7 +266,9 @@ impl<'d> Schemas<'d> {
                 }
             }
             ("enum", Value::Array(values)) => {
-                let mut values: Vec<Value> = values.iter().filter(|value| is_small(value)).cloned().collect();
+                let kinds = members.get("type").unwrap_or(&Value::Null);
+                let small = values.iter().filter(|value| is_small(value));
+                let mut values: Vec<Value> = small.map(|value| fitted(value, kinds)).collect();
                 if nullable && takes_null_by_type(members) && !values.contains(&Value::Null) {
                     values.push(Value::Null);
                 }
@@ -271,8 +297,11 @@ impl<'d> Schemas<'d> {
                 let properties = members.get("properties").and_then(Value::as_object);
                 let mut shown: Vec<&str> = Vec::new();
                 for name in names.iter().filter_map(Value::as_str) {
-                    let property = properties.and_then(|properties| properties.get(name));
-                    if !shown.contains(&name) && !property.is_some_and(|p| self.is_hidden(p, at.direction)) {
+                    let is_hidden = match properties.and_then(|properties| properties.get(name)) {
+                        Some(property) => self.is_hidden(property, at.direction),
+                        None => self.is_hidden_elsewhere(name, members, at),
+                    };
+                    if !shown.contains(&name) && !is_hidden {
                         shown.push(name);
                     }
                 }
@@ -283,19 +312,6 @@ impl<'d> Schemas<'d> {
             _ => {}
         }
         Ok(())
-    }
-
-    fn bound(&self, key: &str, value: &Value, members: &Map<String, Value>, writer: &mut Members<'_>) {
-        let exclusive = if key == "maximum" {
-            "exclusiveMaximum"
-        } else {
-            "exclusiveMinimum"
-        };
-        if members.get(exclusive) == Some(&Value::Bool(true)) {
-            writer.value(exclusive, value);
-        } else {
-            writer.value(key, value);
-        }
     }
 
     fn list(&mut self, list: &'d [Value], at: At, out: &mut Fragment) -> Result<(), Problem> {
@@ -325,7 +341,7 @@ impl<'d> Schemas<'d> {
     }
 
     /// Writes what a reference names: itself where it is small and there already, else a reference into `$defs`.
-    fn reference(&mut self, reference: &str, at: At, out: &mut Fragment) -> Result<(), Problem> {
+    pub(super) fn reference(&mut self, reference: &str, at: At, out: &mut Fragment) -> Result<(), Problem> {
         let schema = resolve(self.root, reference)?;
         let is_part = at.is_part && differs_as_part(schema);
         let unit = self.unit(schema, at.direction, is_part, reference);

@@ -5,27 +5,31 @@
 //! `$defs`. So a document that refers to itself in circles, or doubles itself thirty times, costs what it has in bytes.
 //!
 //! - `convert`: keyword by keyword. `pattern`: which regular expressions are kept.
-//! - `alternatives`: `oneOf` and discriminators, as servers take them.
+//! - `alternatives`: `oneOf` and discriminators, as servers take them. `kinds`: those that a base does not list. `exact`: what stands
+//!   below `not` and `if`.
 //! - `circle`: schemas that mean nothing but themselves. `compose`: a whole schema of a tool.
 
 mod alternatives;
 mod circle;
 mod compose;
 mod convert;
+mod exact;
 mod hidden;
 mod keyword;
+mod kinds;
 mod pattern;
 mod plain;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::name::sanitised;
 use crate::problem::Problem;
 
 pub(crate) use compose::MAX_SCHEMA;
+pub(crate) use pattern::literal;
 pub(crate) use write::quoted;
 
 /// A unit up to this size stands where it is used.
@@ -89,6 +93,9 @@ pub(crate) struct Schemas<'d> {
     units: Vec<Unit<'d>>,
     /// By the place of the schema in memory: two spellings of one reference are one unit.
     by_place: HashMap<(*const Value, Direction, bool), usize>,
+    kinds: kinds::Kinds<'d>,
+    /// The schemas with `allOf` around the one that is being converted.
+    wholes: Vec<&'d Map<String, Value>>,
     names: HashMap<(Direction, String), usize>,
     waiting: VecDeque<usize>,
     /// Units that were found to lead into no circle.
@@ -103,6 +110,8 @@ impl<'d> Schemas<'d> {
             modern,
             units: Vec::new(),
             by_place: HashMap::new(),
+            kinds: kinds::Kinds::new(root),
+            wholes: Vec::new(),
             names: HashMap::new(),
             waiting: VecDeque::new(),
             settled: Vec::new(),

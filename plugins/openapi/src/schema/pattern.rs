@@ -16,13 +16,21 @@ const MAX_DEPTH: usize = 10;
 
 /// Whether the expression is of the common part of all dialects: no look-around, no reference back, no flags.
 pub(super) fn is_plain(text: &str) -> bool {
-    if text.len() > MAX || !text.is_ascii() {
+    if text.len() > MAX || !text.is_ascii() || literal(text).is_some() {
         return false;
     }
     let mut reader = Reader {
         rest: text.as_bytes(),
     };
     reader.alternatives(0).is_some_and(|weight| weight <= MAX_WEIGHT) && reader.rest.is_empty()
+}
+
+/// What stands between the slashes of a literal of JavaScript, which some write in place of an expression: `/^[a-z]+$/i`. Taken at its
+/// word it would demand the slashes.
+pub(crate) fn literal(text: &str) -> Option<&str> {
+    let (inner, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
+    let is_literal = inner.starts_with('^') || inner.ends_with('$');
+    (is_literal && flags.bytes().all(|flag| b"dgimsuvy".contains(&flag))).then_some(inner)
 }
 
 struct Reader<'a> {

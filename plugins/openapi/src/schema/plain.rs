@@ -49,6 +49,33 @@ pub(super) fn types(value: &Value, nullable: bool) -> Option<Value> {
     })
 }
 
+/// A value of an enumeration as a type has it: YAML reads `[2024, true]` where texts are meant, and some write numbers as texts.
+pub(super) fn fitted(value: &Value, kinds: &Value) -> Value {
+    let Some(kinds) = types(kinds, false) else {
+        return value.clone();
+    };
+    let takes = |kind: &str| match &kinds {
+        Value::Array(several) => several.iter().any(|one| one == kind),
+        only => only == kind,
+    };
+    let fit = match value {
+        Value::Number(_) if takes("integer") || takes("number") => None,
+        Value::Bool(_) if takes("boolean") => None,
+        Value::Number(_) | Value::Bool(_) if takes("string") => Some(Value::from(value.to_string())),
+        Value::String(_) if takes("string") => None,
+        Value::String(text) => {
+            let read = serde_json::from_str::<Value>(text.trim()).ok();
+            read.filter(|read| match read {
+                Value::Number(_) => takes("integer") || takes("number"),
+                Value::Bool(_) => takes("boolean"),
+                _ => false,
+            })
+        }
+        _ => None,
+    };
+    fit.unwrap_or_else(|| value.clone())
+}
+
 pub(super) fn count(number: &serde_json::Number) -> Option<u64> {
     // Some write `1.0`.
     let whole = |number: f64| {

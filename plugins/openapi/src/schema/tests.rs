@@ -19,6 +19,8 @@ fn converted(root: &Value, at: &str, modern: bool, direction: Direction) -> Resu
     Ok(schema)
 }
 
+mod taken;
+
 fn request(schema: Value, modern: bool) -> Value {
     converted(&json!({ "s": schema }), "/s", modern, Direction::Request).unwrap()
 }
@@ -113,7 +115,7 @@ fn a_schema_that_is_nothing_but_itself_is_refused() {
         json!({"A": {"$ref": "#/schemas/A"}}),
         json!({"A": {"$ref": "#/schemas/B"}, "B": {"$ref": "#/schemas/A"}}),
         json!({"A": {"allOf": [{"$ref": "#/schemas/B"}]}, "B": {"anyOf": [{"type": "string"}, {"$ref": "#/schemas/A"}]}}),
-        json!({"A": {"properties": {"x": {"$ref": "#/schemas/B"}}}, "B": {"not": {"$ref": "#/schemas/B"}}}),
+        json!({"A": {"properties": {"x": {"$ref": "#/schemas/B"}}}, "B": {"anyOf": [{"$ref": "#/schemas/B"}]}}),
         json!({"A": {"properties": {"x": {"$ref": "#/schemas/B"}}, "allOf": [{"$ref": "#/schemas/C"}]},
                "B": {"oneOf": [{"$ref": "#/schemas/A"}]}, "C": {"oneOf": [{"$ref": "#/schemas/B"}]}}),
     ] {

@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Fragment;
 
@@ -33,6 +33,19 @@ impl<'f> Members<'f> {
     pub(super) fn value(&mut self, key: &str, value: &Value) {
         let text = value.to_string();
         self.key(key).text.push_str(&text);
+    }
+
+    /// A bound, which before 3.1 a flag beside it makes exclusive.
+    pub(super) fn bound(&mut self, key: &str, value: &Value, members: &Map<String, Value>) {
+        let exclusive = if key == "maximum" {
+            "exclusiveMaximum"
+        } else {
+            "exclusiveMinimum"
+        };
+        match members.get(exclusive) == Some(&Value::Bool(true)) {
+            true => self.value(exclusive, value),
+            false => self.value(key, value),
+        }
     }
 
     pub(super) fn end(self) {

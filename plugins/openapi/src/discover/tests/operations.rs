@@ -272,3 +272,19 @@ fn servers_are_proposed_and_variables_filled() {
     assert_eq!(below.tools[0].operation.path, "/v2/a");
     assert_eq!(below.skipped[0].reason, "server");
 }
+
+#[test]
+fn a_pattern_that_forbids_a_slash_makes_no_value_of_several_segments() {
+    let path = |pattern: &str| {
+        let parameter = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string", "pattern": pattern}});
+        tool(json!({"parameters": [parameter], "responses": {}}))
+            .operation
+            .path
+    };
+    for pattern in ["/^[a-z]+$/", "^(?!.*/).+$", "^[^/]+$", "^(?:[a-z](?!/))+$"] {
+        assert_eq!(path(pattern), "/a/{id}", "{pattern}");
+    }
+    for pattern in ["^[a-z]+/[a-z]+$", "^projects\\/[^/]+$", "/^a\\/b$/"] {
+        assert_eq!(path(pattern), "/a/{+id}", "{pattern}");
+    }
+}

@@ -175,3 +175,92 @@ fn a_reference_by_name_is_followed_and_one_that_two_have_is_refused() {
     assert_eq!(input(&one, 0)["properties"]["d"]["type"], "null");
     assert_eq!(found(&document("x")).skipped[0].reason, "reference");
 }
+
+#[test]
+fn what_is_relative_to_the_documents_own_address_is_found_in_it() {
+    let with = |reference: &str| {
+        found(&json!({
+            "openapi": "3.2.0", "$self": "https://a.example/v1/openapi.json",
+            "components": {"schemas": {"A": {"$id": "https://a.example/s/a.json", "type": "object", "properties": {"n": {"type": "integer"}}}}},
+            "paths": {"/a": {"post": {"responses": {}, "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": reference}}}}}}}
+        }))
+    };
+    for reference in [
+        "openapi.json#/components/schemas/A",
+        "./openapi.json#/components/schemas/A",
+        "https://a.example/v1/openapi.json#/components/schemas/A",
+        "a.json",
+        "./a.json#",
+        "https://a.example/s/a.json",
+    ] {
+        let found = with(reference);
+        assert_eq!(found.skipped.len(), 0, "{reference}: {:?}", found.skipped);
+        assert!(input(&found, 0)["properties"].get("n").is_some(), "{reference}");
+    }
+    for reference in [
+        "other.json#/components/schemas/A",
+        "../openapi.json#/a",
+        "b.json",
+        "json",
+    ] {
+        assert_eq!(with(reference).skipped[0].reason, "reference", "{reference}");
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_document_is_named() {
+    let found = found(&json!({
+        "openapi": "3.2.0",
+        "paths": {"/a": {
+            "GET": {"operationId": "upper", "responses": {}}, "query": {"operationId": "asks"},
+            "additionalOperations": {"COPY": {"operationId": "copies"}},
+            "post": {"operationId": "posts", "responses": {}, "requestBody": {"content": {"multipart/mixed": {"itemSchema": {}}}},
+                "parameters": [{"name": "qs", "in": "querystring", "content": {}},
+                    {"name": "open", "in": "cookie", "schema": {"type": "object"}}]}
+        }}
+    }));
+    let skipped: Vec<_> = found
+        .skipped
+        .iter()
+        .map(|one| one.id.as_deref().unwrap())
+        .collect();
+    assert_eq!(skipped, ["upper", "asks", "copies"]);
+    let notes = super::notes(&found.tools[0]).join("\n");
+    for said in ["\"qs\"", "\"open\"", "the body"] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+}
+
+#[test]
+fn a_form_of_swagger_is_sent_as_it_is_consumed_and_a_file_is_no_json() {
+    let of = |consumes: Value, operation: Value| {
+        let mut operation = operation;
+        operation["consumes"] = consumes;
+        found(
+            &json!({"swagger": "2.0", "produces": ["application/json", "application/pdf"], "paths": {"/a": {"post": operation}}}),
+        )
+    };
+    let form = json!({"parameters": [{"name": "a", "in": "formData", "type": "string"}], "responses": {}});
+    for (consumes, expected) in [
+        (
+            json!(["application/json", "multipart/form-data"]),
+            "multipart/form-data",
+        ),
+        (json!(["application/json"]), "application/x-www-form-urlencoded"),
+        (
+            json!(["application/x-www-form-urlencoded", "multipart/form-data"]),
+            "application/x-www-form-urlencoded",
+        ),
+    ] {
+        let body = descriptor(&of(consumes.clone(), form.clone()), 0).body.unwrap();
+        assert_eq!(body.content_type, expected, "{consumes}");
+    }
+    let tabs = json!({"parameters": [{"name": "a", "in": "formData", "type": "array", "items": {}, "collectionFormat": "tsv"}], "responses": {}});
+    assert!(of(json!([]), tabs).skipped[0].message.contains("tsv"));
+    let file = of(
+        json!([]),
+        json!({"responses": {"200": {"description": "", "schema": {"type": "file"}}}}),
+    );
+    assert_eq!(file.tools[0].tool.output_schema, None);
+    assert_eq!(descriptor(&file, 0).accept, "application/pdf");
+}

@@ -209,3 +209,14 @@ fn a_parameter_with_content_is_json() {
     let request = built("get", "/a", operation, json!({"f": {"a": [1]}})).unwrap();
     assert_eq!(pairs(&request.query), [("f", r#"{"a":[1]}"#)]);
 }
+
+#[test]
+fn a_cookie_of_an_object_is_a_cookie_for_each_member_and_no_name_ends_one() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let operation = json!({"parameters": [{"name": "c", "in": "cookie", "schema": schema}], "responses": {}});
+    let document = json!({"openapi": "3.1.0", "paths": {"/a": {"get": operation.clone()}}});
+    let found = crate::discover::discover(document.to_string().as_bytes()).unwrap();
+    assert_eq!(found.tools[0].operation.cookies, ["c", "a"]);
+    let request = built("get", "/a", operation, json!({"c": {"a": "1", "x; b": "2"}})).unwrap();
+    assert_eq!(pairs(&request.headers), [("cookie", "a=1; x%3B%20b=2")]);
+}
