@@ -30,10 +30,10 @@ const MAX_MESSAGE: usize = 500;
 const MAX_DETAIL: usize = 64 << 10;
 
 /// Some servers leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const CONFIG: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,8 +79,8 @@ struct Block<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource<'a> {
-    #[serde(borrow)]
-    uri: Cow<'a, str>,
+    #[serde(borrow, default)]
+    uri: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     mime_type: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -107,10 +107,14 @@ pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Troub
     if blocks.len() > MAX_BLOCKS {
         return Err(Trouble::TooMuch("its result has too many blocks"));
     }
-    let content = blocks
+    let content: Vec<Content> = blocks
         .iter()
-        .map(|returned| block(returned).map(|content| content.with_meta(about(returned))))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|returned| match block(returned) {
+            Ok(content) => content.with_meta(about(returned)),
+            // The others of the result are as good as they were.
+            Err(why) => left_out(&returned.kind, why),
+        })
+        .collect();
     let structured = returned.structured_content.map(RawValue::get);
     if returned.is_error == Some(true) {
         return Ok(Err(failure(&content, structured)));
@@ -129,14 +133,33 @@ fn complete(mut content: Vec<Content>, structured: Option<&str>) -> Answer {
     }
 }
 
-fn block(block: &Block<'_>) -> Result<Content, Trouble> {
-    let incomplete = || Trouble::Malformed("a block of its result is incomplete");
-    let bytes = |text: Option<&str>| {
-        let text = text.ok_or_else(incomplete)?;
-        BASE64
-            .decode(text)
-            .map_err(|_| Trouble::Malformed("a block of its result is not base64"))
+/// What stands in the place of a block that cannot be passed on.
+fn left_out(kind: &str, why: &str) -> Content {
+    Content::Text(format!(
+        "(a part of the kind {:?} was left out{why})",
+        line(kind, 40)
+    ))
+}
+
+/// The bytes of base64 in either of its alphabets, or of a `data:` URL that holds some, broken into lines or not.
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let is_url = text
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+    let text = match text.split_once(',') {
+        Some((head, data)) if is_url && head.ends_with(";base64") => data,
+        _ => text,
     };
+    let is_space = |byte: &u8| byte.is_ascii_whitespace();
+    let plain: Vec<u8> = text.bytes().filter(|byte| !is_space(byte)).collect();
+    STANDARD.decode(&plain).or_else(|_| URL_SAFE.decode(&plain)).ok()
+}
+
+/// # Errors
+/// Why there is none.
+fn block(block: &Block<'_>) -> Result<Content, &'static str> {
+    let incomplete = || ": it is incomplete";
+    let bytes = |text: Option<&str>| bytes_of(text.ok_or_else(incomplete)?).ok_or(": it is not base64");
     let binary =
         || label(block.mime_type.as_deref()).unwrap_or_else(|| "application/octet-stream".to_owned());
     Ok(match &*block.kind {
@@ -159,7 +182,7 @@ fn block(block: &Block<'_>) -> Result<Content, Trouble> {
         }
         "resource" => {
             let resource = block.resource.as_ref().ok_or_else(incomplete)?;
-            let uri = label(Some(&resource.uri)).ok_or_else(incomplete)?;
+            let uri = label(resource.uri.as_deref()).ok_or_else(incomplete)?;
             let mime_type = label(resource.mime_type.as_deref());
             match (&resource.text, &resource.blob) {
                 (Some(text), None) => Content::TextResource {
@@ -175,7 +198,7 @@ fn block(block: &Block<'_>) -> Result<Content, Trouble> {
                 _ => return Err(incomplete()),
             }
         }
-        other => Content::Text(format!("(a part of the kind {:?} was left out)", line(other, 40))),
+        other => left_out(other, ""),
     })
 }
 

@@ -12,6 +12,7 @@ use toolhost_sdk::{Code, Failure};
 use crate::exchange::{Envelope, ask};
 use crate::message::{Meta, Sent};
 use crate::open::{Opened, open};
+use crate::protocol::METHOD_NOT_FOUND;
 use crate::state::State;
 use crate::tool::{self, Listed, Problem};
 use crate::trouble::Trouble;
@@ -59,10 +60,14 @@ pub(crate) fn discover() -> Result<Discovery, Failure> {
     let opened = open(&mut state)?;
     state.keep(&opened.session)?;
     if !opened.has_tools {
-        return Err(Failure::new(Code::Unsupported, "the server offers no tools"));
+        return Err(no_tools());
     }
     let listed = list(&mut state, &opened)?;
     Ok(tools(&listed, &opened))
+}
+
+fn no_tools() -> Failure {
+    Failure::new(Code::Unsupported, "the server offers no tools")
 }
 
 /// All tools, as JSON texts.
@@ -70,6 +75,7 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
     let method = "tools/list";
     let (mut all, mut text) = (Vec::new(), 0_usize);
     let (mut cursor, mut seen) = (None::<String>, HashSet::new());
+    let mut seen_tools = HashSet::new();
     for _ in 0..MAX_PAGES {
         let id = state.next_id()?;
         let list = List {
@@ -78,7 +84,10 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
         };
         let envelope = Envelope::of(Some(&opened.session), method);
         let (reply, _) = ask(&envelope, id, &Sent::request(id, method, list))?;
-        let result = reply.map_err(|error| Failure::new(Code::Upstream, error.message))?;
+        let result = reply.map_err(|error| match error.code {
+            METHOD_NOT_FOUND => no_tools(),
+            _ => Failure::new(Code::Upstream, error.message),
+        })?;
         let page: Page<'_> =
             serde_json::from_str(result.get()).map_err(|_| Trouble::Malformed("it is no list of tools"))?;
         for tool in page.tools.unwrap_or_default() {
@@ -86,7 +95,10 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
             if all.len() >= MAX_TOOLS || text > MAX_TEXT {
                 return Err(Trouble::TooMuch("it lists too many tools").into());
             }
-            all.push(tool.to_owned());
+            // Pages may overlap.
+            if seen_tools.insert(tool.get().to_owned()) {
+                all.push(tool.to_owned());
+            }
         }
         // Older servers end the list with an empty cursor.
         let Some(next) = page.next_cursor.filter(|next| !next.is_empty()) else {

@@ -196,6 +196,9 @@ impl Listening<'_> {
         let body = read(exchange, MAX_BODY, self.envelope.until)?;
         let text = std::str::from_utf8(&body).map_err(|_| Trouble::Malformed("it is no UTF-8 text"))?;
         let text = text.trim_start_matches('\u{feff}');
+        if text.trim().is_empty() {
+            return Err(Trouble::Malformed("it is empty"));
+        }
         self.hear(text)?
             .ok_or(Trouble::Malformed("there is no answer to the request in it"))
     }
@@ -206,6 +209,10 @@ impl Listening<'_> {
             if let Some(reply) = events.push(&piece, |data| self.hear(data))? {
                 return Ok(reply);
             }
+        }
+        // Some servers close the stream without the empty line that ends an event; what is whole is an answer all the same.
+        if let Ok(Some(reply)) = events.push(b"\n\n", |data| self.hear(data)) {
+            return Ok(reply);
         }
         // It may mean to go on in a stream of its own, which is not opened.
         Err(Trouble::Malformed("its stream ended before the answer"))

@@ -121,7 +121,9 @@ pub(crate) struct Heard<'a> {
 
 #[derive(Debug, Deserialize)]
 struct HeardError<'a> {
-    code: i64,
+    /// A whole number; some servers write it otherwise.
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -140,7 +142,7 @@ pub(crate) struct RpcError {
 impl Heard<'_> {
     pub(crate) fn error(&self) -> Option<RpcError> {
         self.error.as_ref().map(|error| RpcError {
-            code: error.code,
+            code: code(error.code),
             message: line(error.message.as_deref().unwrap_or_default(), MAX_SENTENCE),
             data: error
                 .data
@@ -149,6 +151,13 @@ impl Heard<'_> {
                 .map(str::to_owned),
         })
     }
+}
+
+/// The number of an error, where it is one: as it is, with a fraction of zero, or as text.
+fn code(code: Option<&RawValue>) -> i64 {
+    let text = code.map(|code| code.get().trim_matches('"')).unwrap_or_default();
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    whole.parse().unwrap_or_default()
 }
 
 /// How far a call has come.

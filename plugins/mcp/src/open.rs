@@ -1,6 +1,7 @@
 //! How a server is first spoken to: is it one that needs no session, and if not, a session.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub(crate) struct Opened {
     /// What it calls itself.
     pub(crate) title: Option<String>,
     pub(crate) release: Option<String>,
-    /// Whether it offers tools at all.
+    /// Whether it may offer tools: it says so, or says nothing of what it offers.
     pub(crate) has_tools: bool,
 }
 
@@ -32,7 +33,7 @@ struct Discovered<'a> {
     #[serde(borrow, default)]
     supported_versions: Vec<Cow<'a, str>>,
     #[serde(borrow, default)]
-    capabilities: Option<Offered<'a>>,
+    capabilities: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta")]
     meta: Option<ServerMeta<'a>>,
 }
@@ -49,15 +50,9 @@ struct Initialised<'a> {
     #[serde(borrow)]
     protocol_version: Cow<'a, str>,
     #[serde(borrow, default)]
-    capabilities: Option<Offered<'a>>,
+    capabilities: Option<&'a RawValue>,
     #[serde(borrow, default)]
     server_info: Option<Server<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Offered<'a> {
-    #[serde(borrow, default)]
-    tools: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,11 +156,7 @@ fn probe(state: &mut State) -> Result<Result<Probe, Vec<String>>, Failure> {
         return Ok(Ok(version.map_or(older, Probe::Older)));
     }
     let server = said.meta.and_then(|meta| meta.server);
-    Ok(Ok(Probe::Opened(opened(
-        session,
-        said.capabilities.unwrap_or_default(),
-        server,
-    ))))
+    Ok(Ok(Probe::Opened(opened(session, said.capabilities, server))))
 }
 
 /// The versions that the server names in its refusal of another.
@@ -227,11 +218,7 @@ fn initialise(state: &mut State, asked: Version) -> Result<Opened, Failure> {
         }) => {}
         Err(trouble) => return Err(trouble.into()),
     }
-    Ok(opened(
-        session,
-        said.capabilities.unwrap_or_default(),
-        said.server_info,
-    ))
+    Ok(opened(session, said.capabilities, said.server_info))
 }
 
 /// The server's word to `initialize`, and what it calls the session.
@@ -257,7 +244,11 @@ fn initialised(state: &mut State, version: Version) -> Result<(Reply, Option<Str
     }
 }
 
-fn opened(session: Session, offered: Offered<'_>, server: Option<Server<'_>>) -> Opened {
+fn opened(session: Session, capabilities: Option<&RawValue>, server: Option<Server<'_>>) -> Opened {
+    let offered =
+        capabilities.and_then(|said| serde_json::from_str::<BTreeMap<String, &RawValue>>(said.get()).ok());
+    let offered = offered.unwrap_or_default();
+    let says_tools = offered.get("tools").is_some_and(|said| said.get() != "null");
     let shown = |text: &str| Some(line(text, 100)).filter(|text| !text.is_empty());
     Opened {
         session,
@@ -268,6 +259,6 @@ fn opened(session: Session, offered: Offered<'_>, server: Option<Server<'_>>) ->
         release: server
             .as_ref()
             .and_then(|server| server.version.as_deref().and_then(shown)),
-        has_tools: offered.tools.is_some(),
+        has_tools: says_tools || offered.is_empty(),
     }
 }

@@ -42,11 +42,12 @@ impl Schema {
         let Ok(Value::Object(mut value)) = serde_json::from_str(text) else {
             return Err(Problem::Schema("is no JSON object"));
         };
+        let was_mended = mend(&mut value);
         let mut was_cleaned = false;
         for (key, member) in &mut value {
             walk(key, member, &mut was_cleaned)?;
         }
-        let text = if was_cleaned {
+        let text = if was_cleaned || was_mended {
             Value::Object(value.clone()).to_string()
         } else {
             text.to_owned()
@@ -61,6 +62,21 @@ impl Schema {
     /// Whether all that fits it is an object, by its own word.
     pub(crate) fn is_of_object(&self) -> bool {
         self.value.get("type").and_then(Value::as_str) == Some("object")
+    }
+
+    /// The same of arguments, which are an object in any case: a server that says no type, or `null` beside it, says nothing else.
+    pub(crate) fn of_arguments(text: &str) -> Result<Self, Problem> {
+        let mut schema = Self::read(text)?;
+        let is_object = match schema.value.get("type") {
+            None => true,
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+            Some(kind) => kind == "object",
+        };
+        if is_object && !schema.is_of_object() {
+            schema.value.insert("type".to_owned(), "object".into());
+            schema.text = Value::Object(schema.value.clone()).to_string();
+        }
+        Ok(schema)
     }
 
     /// Gives arguments whose names the APIs of models refuse other ones.
@@ -130,6 +146,42 @@ impl Schema {
         let properties = self.value.get("properties").and_then(Value::as_object);
         properties.into_iter().flatten()
     }
+}
+
+/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so. Whether there were any.
+fn mend(schema: &mut Map<String, Value>) -> bool {
+    // What holds any value, or holds values by names that anybody may choose.
+    const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
+    const MAPS: [&str; 5] = [
+        "properties",
+        "patternProperties",
+        "$defs",
+        "definitions",
+        "dependentSchemas",
+    ];
+    let count = schema.len();
+    schema.retain(|key, value| !value.is_null() || (VALUES.contains(&key.as_str()) && key != "enum"));
+    let mut was_mended = schema.len() != count;
+    for (key, value) in schema
+        .iter_mut()
+        .filter(|(key, _)| !VALUES.contains(&key.as_str()))
+    {
+        match value {
+            Value::Object(map) if MAPS.contains(&key.as_str()) => {
+                for part in map.values_mut().filter_map(Value::as_object_mut) {
+                    was_mended |= mend(part);
+                }
+            }
+            Value::Object(part) => was_mended |= mend(part),
+            Value::Array(list) => {
+                for part in list.iter_mut().filter_map(Value::as_object_mut) {
+                    was_mended |= mend(part);
+                }
+            }
+            _ => {}
+        }
+    }
+    was_mended
 }
 
 /// Whether every value of a schema has a spelling in a header field: one of these types, by its own word. A `null` is left out.

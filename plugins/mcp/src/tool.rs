@@ -124,7 +124,7 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
     let input = listed
         .input_schema
         .ok_or(Problem::Schema("of arguments is missing"))?;
-    let mut input = Schema::read(input.get())?;
+    let mut input = Schema::of_arguments(input.get())?;
     if !input.is_of_object() {
         return Err(Problem::Schema("of arguments is of no object"));
     }

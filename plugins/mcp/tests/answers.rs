@@ -366,11 +366,7 @@ fn what_is_not_an_answer_is_refused() {
         |message: &mut Value| message["error"] = json!({"code": 1, "message": ""}),
         |message: &mut Value| message["method"] = json!("tools/call"),
         |message: &mut Value| message["result"] = json!(7),
-        |message: &mut Value| message["result"] = json!({"content": [{"type": "text"}]}),
-        |message: &mut Value| message["result"] = json!({"content": [{"type": "image", "data": "§"}]}),
-        |message: &mut Value| {
-            message["result"] = json!({"content": [{"type": "resource", "resource": {"uri": "a"}}]})
-        },
+        |message: &mut Value| message["result"] = json!({"content": "a"}),
         |message: &mut Value| {
             message["result"] = json!({"content": vec![json!({"type": "text", "text": ""}); 1_001]})
         },
@@ -441,4 +437,80 @@ fn arguments_are_repeated_in_the_fields_that_the_server_wants() {
     assert_eq!(call.header("mcp-param-o"), None);
     let long = call_tool(descriptor, json!({"region": "x".repeat(9_000)}));
     assert_eq!(long.unwrap_err().code, Code::InvalidArguments);
+}
+
+/// Blocks beside one that is broken are as good as they were.
+#[test]
+fn a_block_that_is_incomplete_is_named_and_costs_no_other() {
+    for (broken, why) in [
+        (json!({"type": "text"}), "incomplete"),
+        (json!({"type": "image", "data": "\u{a7}"}), "not base64"),
+        (json!({"type": "audio", "mimeType": "audio/wav"}), "incomplete"),
+        (
+            json!({"type": "resource", "resource": {"uri": "a"}}),
+            "incomplete",
+        ),
+        (
+            json!({"type": "resource", "resource": {"text": "a"}}),
+            "incomplete",
+        ),
+        (json!({"type": "resource_link"}), "incomplete"),
+    ] {
+        let content = json!({"content": [broken, {"type": "text", "text": "good"}]});
+        let blocks = answered(move |request| result(request, content.clone()))
+            .unwrap()
+            .content;
+        let said = format!("{:?}", blocks[0]);
+        assert!(said.contains("was left out") && said.contains(why), "{said}");
+        assert!(matches!(&blocks[1], Content::Text(text) if text == "good"));
+    }
+}
+
+#[test]
+fn bytes_may_be_of_either_alphabet_or_a_data_url() {
+    for data in [
+        "-_-_",
+        "+/+/",
+        "+/\n+/",
+        "data:image/png;base64,+/+/",
+        "DATA:;base64,-_-_",
+    ] {
+        let content = json!({"content": [{"type": "image", "mimeType": "image/png", "data": data}]});
+        let blocks = answered(move |request| result(request, content.clone()))
+            .unwrap()
+            .content;
+        assert!(
+            matches!(&blocks[0], Content::Image { data, .. } if data == &[0xfb, 0xff, 0xbf]),
+            "{data}: {blocks:?}"
+        );
+    }
+}
+
+#[test]
+fn an_event_that_the_end_of_the_stream_ends_is_an_answer_where_it_is_whole() {
+    let stream = |cut: usize| {
+        move |request: &Request| {
+            let mut body = format!("data: {}", answer_of(request, "a"));
+            body.truncate(body.len() - cut);
+            Ok(Response {
+                status: 200,
+                headers: vec![("content-type".into(), "text/event-stream".into())],
+                body: body.into_bytes(),
+            })
+        }
+    };
+    answered(stream(0)).unwrap();
+    assert_eq!(refused(stream(1)), Code::Upstream);
+}
+
+#[test]
+fn the_number_of_an_error_may_be_written_in_other_ways() {
+    for code in [json!(-32602), json!(-32602.0), json!("-32602")] {
+        let said = json!({"code": code, "message": "what?"});
+        let failure = answered(move |request| {
+            let message = json!({"jsonrpc": "2.0", "id": request.id(), "error": said});
+            toolhost_sdk::testing::json(200, &message)
+        });
+        assert_eq!(failure.unwrap_err().code, Code::InvalidArguments);
+    }
 }

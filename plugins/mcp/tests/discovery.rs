@@ -267,3 +267,71 @@ fn a_server_without_tools_and_a_document_are_said_to_be_so() {
     });
     assert_eq!(discover().unwrap_err().code, Code::Upstream);
 }
+
+/// A list of nothing is `null` in Go, and what is an object in any case need not say so.
+#[test]
+fn a_schema_of_arguments_is_read_as_it_is_meant() {
+    let of = |name: &str, schema: Value| json!({"name": name, "inputSchema": schema});
+    let found = listing(json!([
+        of("empty", json!({})),
+        of(
+            "untyped",
+            json!({"properties": {"a": {"type": "string", "default": null}}})
+        ),
+        of(
+            "nullable",
+            json!({"type": ["object", "null"], "properties": {"a": {}}})
+        ),
+        of(
+            "nulls",
+            json!({"type": "object", "properties": {"a": {"type": "array", "items": null, "enum": null}}, "required": null})
+        ),
+        of("null", json!({"type": "object", "properties": null})),
+        of("list", json!({"type": ["array"]})),
+    ]));
+    assert_eq!(found.skipped.len(), 1, "{:?}", found.skipped);
+    assert_eq!(found.skipped[0].operation, "list");
+    for tool in &found.tools {
+        let schema: Value = serde_json::from_str(&tool.tool.input_schema).unwrap();
+        assert_eq!(schema["type"], "object", "{}", tool.tool.name);
+        assert!(schema.get("required").is_none() && schema.get("items").is_none());
+    }
+    let untyped: Value = serde_json::from_str(&found.tools[1].tool.input_schema).unwrap();
+    assert_eq!(
+        untyped["properties"]["a"],
+        json!({"type": "string", "default": null})
+    );
+    let nulls: Value = serde_json::from_str(&found.tools[3].tool.input_schema).unwrap();
+    assert_eq!(nulls["properties"]["a"], json!({"type": "array"}));
+}
+
+#[test]
+fn a_server_that_does_not_say_what_it_offers_is_asked_for_tools() {
+    let of = |capabilities: Value, has_tools: bool| {
+        let (_host, _) = host(legacy, move |request| match request.method() {
+            "initialize" => {
+                let said = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities});
+                let mut response = result(request, said).unwrap();
+                response.headers.push(("mcp-session-id".into(), "s".into()));
+                Some(Ok(response))
+            }
+            "tools/list" if !has_tools => Some(error(request, -32_601, "no such method")),
+            _ => None,
+        });
+        discover()
+            .map(|found| found.tools.len())
+            .map_err(|failure| failure.code)
+    };
+    assert!(of(json!({}), true).unwrap() > 0 && of(Value::Null, true).unwrap() > 0);
+    assert_eq!(of(json!({}), false), Err(Code::Unsupported));
+}
+
+#[test]
+fn a_tool_that_two_pages_list_is_one_tool() {
+    let found = pages(|request| match request.body["params"]["cursor"].as_str() {
+        None => json!({"tools": [tool("a"), tool("b")], "nextCursor": "2"}),
+        Some(_) => json!({"tools": [tool("b"), tool("c")]}),
+    });
+    let found = found.unwrap();
+    assert_eq!((found.tools.len(), found.skipped.len()), (3, 0));
+}
