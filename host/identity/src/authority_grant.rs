@@ -95,8 +95,8 @@ impl AuthorityGrant {
             return Err(GrantError::Kind);
         }
         let expected = named_client.or(caller.client());
-        let other_party = |party: &str| Some(party) != expected;
-        if token.client() != expected || token.authorized_party.as_deref().is_some_and(other_party) {
+        let is_other = |party: &Box<str>| Some(&**party) != expected;
+        if token.client() != expected || token.authorized_parties.iter().any(is_other) {
             return Err(GrantError::Client);
         }
         let tenant = tree

@@ -92,9 +92,12 @@ pub(crate) fn scopes(token: &Unverified<'_>) -> Result<Vec<String>, TokenError> 
     Ok(scopes)
 }
 
-/// The client that the token was issued to: `client_id` (RFC 9068 section 2.2), or `azp`, `appid` or `cid` where there is none.
+/// The claims that name the client that a token was issued to: RFC 9068 section 2.2, OpenID Connect, Entra v1, Okta and SAP.
+pub(crate) const CLIENTS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
+
+/// The client that the token was issued to: the first of [`CLIENTS`] that is there.
 pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, TokenError> {
-    for name in ["client_id", "azp", "appid", "cid"] {
+    for name in CLIENTS {
         match token.claims.get(name) {
             None => {}
             Some(Value::String(client)) if is_name(client) => return Ok(Some(client)),
@@ -104,9 +107,15 @@ pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, T
     Ok(None)
 }
 
-/// `azp`, where it is a text.
-pub(crate) fn authorized_party<'a>(token: &'a Unverified<'_>) -> Option<&'a str> {
-    token.claims.get("azp").and_then(Value::as_str)
+/// What each of [`CLIENTS`] has. What is no text stands as it is written, and is nobody's name.
+pub(crate) fn authorized_parties(token: &Unverified<'_>) -> Arc<[Box<str>]> {
+    let found = CLIENTS.into_iter().filter_map(|name| token.claims.get(name));
+    found
+        .map(|value| match value {
+            Value::String(text) => text.as_str().into(),
+            other => other.to_string().into(),
+        })
+        .collect()
 }
 
 /// RFC 6749 section 3.3: visible ASCII without `"` and `\`.

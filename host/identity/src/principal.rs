@@ -97,8 +97,8 @@ pub struct Principal {
     pub(crate) subject: Arc<str>,
     pub(crate) kind: PrincipalKind,
     pub(crate) client: Option<Arc<str>>,
-    /// `azp`, which need not be the client that another claim names.
-    pub(crate) authorized_party: Option<Arc<str>>,
+    /// Each client that a claim names; an issuer may name several.
+    pub(crate) authorized_parties: Arc<[Box<str>]>,
     pub(crate) role: Role,
     pub(crate) scopes: Arc<[String]>,
     /// The tenant claim as the token has it, before the directory has mapped it.
@@ -121,7 +121,7 @@ impl Principal {
             subject: "developer".into(),
             kind: PrincipalKind::User,
             client: None,
-            authorized_party: None,
+            authorized_parties: Arc::new([]),
             role: Role::Admin,
             scopes: Arc::new([]),
             tenant_key: Some(tenant.as_str().into()),

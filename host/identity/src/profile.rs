@@ -134,6 +134,8 @@ impl ProviderProfile {
                 machine: vec![
                     rule(&["/preferred_username"], Prefix("service-account-".to_owned())),
                     rule(&["/client_id", "/clientId"], Present),
+                    // A lightweight token of a service account: it has neither a session nor a name.
+                    rule(&["/sid", "/session_state", "/preferred_username"], Absent),
                 ],
                 id_token: vec![rule(&["/typ"], Absent)],
                 ..none
@@ -169,6 +171,7 @@ impl ProviderProfile {
             Self::Workos => ProviderRules {
                 tenant_claim: Some("/org_id"),
                 audience_claims: pointers(&["/aud", "/client_id"]),
+                machine: vec![rule(&["/sub"], Prefix("client_".to_owned()))],
                 id_token: vec![rule(&["/sid", "/client_id"], Absent)],
                 ..none
             },

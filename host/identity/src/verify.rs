@@ -48,7 +48,7 @@ fn principal(token: &Unverified<'_>, rules: &IssuerRules, now: u64) -> Result<Pr
         subject: subject.or(client).ok_or(TokenError::Missing("sub"))?.into(),
         kind: principal_kind::kind(&token.claims, rules, subject),
         client: client.map(Into::into),
-        authorized_party: caller::authorized_party(token).map(Into::into),
+        authorized_parties: caller::authorized_parties(token),
         role: caller::role(token, rules),
         tenant_key: caller::tenant_key(token, rules)?,
         scope: Arc::clone(&rules.tenants),

@@ -85,6 +85,20 @@ fn providers() -> Vec<Provider> {
                     IdToken,
                     User,
                 ),
+                token(
+                    "logout",
+                    Some("JWT"),
+                    json!({"sub": "auth0|5f7c", "aud": "https://tools.example/mcp", "sid": "s", "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
+                    IdToken,
+                    Refused,
+                ),
+                token(
+                    "user by token exchange",
+                    Some("at+jwt"),
+                    json!({"sub": "auth0|5f7c", "aud": "https://tools.example/mcp", "client_id": "agent", "gty": "urn:ietf:params:oauth:grant-type:token-exchange", "act": {"sub": "m2m@clients"}}),
+                    User,
+                    User,
+                ),
             ],
         },
         Provider {
@@ -149,6 +163,27 @@ fn providers() -> Vec<Provider> {
                     Machine,
                 ),
                 token(
+                    "guest",
+                    Some("JWT"),
+                    json!({"sub": "pairwise", "oid": "0a0b", "aud": APP, "azp": "99", "scp": "access_as_user", "idp": "https://sts.windows.example/other/", "acct": 1, "tid": TID, "ver": "2.0"}),
+                    User,
+                    User,
+                ),
+                token(
+                    "on behalf of",
+                    Some("JWT"),
+                    json!({"sub": "pairwise", "oid": "0a0a", "aud": APP, "azp": "99", "azpacr": "1", "scp": "access_as_user", "tid": TID, "ver": "2.0"}),
+                    User,
+                    User,
+                ),
+                token(
+                    "managed identity",
+                    Some("JWT"),
+                    json!({"sub": "0d0d", "oid": "0d0d", "aud": APP, "azp": "98", "azpacr": "2", "idtyp": "app", "xms_mirid": "/subscriptions/1", "tid": TID, "ver": "2.0"}),
+                    Machine,
+                    Machine,
+                ),
+                token(
                     "id",
                     Some("JWT"),
                     json!({"sub": "pairwise", "oid": "0a0a", "aud": APP, "name": "Ann", "preferred_username": "ann@example.test", "rh": "x", "tid": TID, "uti": "x", "ver": "2.0"}),
@@ -188,7 +223,7 @@ fn providers() -> Vec<Provider> {
                     None,
                     json!({"ver": 1, "jti": "ID.1", "sub": "00u1", "aud": "api://tools", "amr": ["pwd"], "idp": "00o1"}),
                     IdToken,
-                    User,
+                    IdToken,
                 ),
             ],
         },
@@ -242,7 +277,7 @@ fn providers() -> Vec<Provider> {
                 token(
                     "user with a nonce",
                     Some("JWT"),
-                    json!({"sub": "5d1e", "typ": "Bearer", "aud": "toolhost", "azp": "web", "nonce": "n"}),
+                    json!({"sub": "5d1e", "typ": "Bearer", "aud": "toolhost", "azp": "web", "sid": "s", "nonce": "n"}),
                     User,
                     User,
                 ),
@@ -274,6 +309,41 @@ fn providers() -> Vec<Provider> {
                     Refused,
                     Refused,
                 ),
+                token(
+                    "machine, lightweight, without mappers",
+                    Some("JWT"),
+                    json!({"sub": "5d1f", "typ": "Bearer", "aud": "toolhost", "azp": "batch", "scope": "tools"}),
+                    Machine,
+                    User,
+                ),
+                token(
+                    "user, lightweight",
+                    Some("JWT"),
+                    json!({"sub": "5d1e", "typ": "Bearer", "aud": "toolhost", "azp": "web", "sid": "s"}),
+                    User,
+                    User,
+                ),
+                token(
+                    "offline",
+                    Some("JWT"),
+                    json!({"sub": "5d1e", "typ": "Offline", "aud": "toolhost", "azp": "web", "sid": "s"}),
+                    Refused,
+                    Refused,
+                ),
+                token(
+                    "logout",
+                    Some("JWT"),
+                    json!({"sub": "5d1e", "typ": "Logout", "aud": "toolhost", "sid": "s", "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
+                    Refused,
+                    Refused,
+                ),
+                token(
+                    "two organizations",
+                    Some("JWT"),
+                    json!({"sub": "5d1e", "typ": "Bearer", "aud": "toolhost", "azp": "web", "sid": "s", "organization": ["acme", "globex"]}),
+                    Refused,
+                    User,
+                ),
             ],
         },
         Provider {
@@ -302,6 +372,20 @@ fn providers() -> Vec<Provider> {
                     IdToken,
                     User,
                 ),
+                token(
+                    "id of its own client",
+                    Some("JWT"),
+                    json!({"sub": "1050", "azp": "https://tools.example/mcp", "aud": "https://tools.example/mcp", "email": "ann@example.test"}),
+                    IdToken,
+                    IdToken,
+                ),
+                token(
+                    "service account behind a proxy",
+                    Some("JWT"),
+                    json!({"sub": "accounts.google.com:1049", "aud": "https://tools.example/mcp", "email": "batch@p.iam.gserviceaccount.com"}),
+                    IdToken,
+                    Machine,
+                ),
             ],
         },
         Provider {
@@ -328,7 +412,7 @@ fn providers() -> Vec<Provider> {
                     Some("JWT"),
                     json!({"sub": "8c1f", "aud": "https://tools.example/mcp", "acr": "Single_Factor", "amr": ["pwd"]}),
                     IdToken,
-                    User,
+                    IdToken,
                 ),
             ],
         },
@@ -356,7 +440,7 @@ fn providers() -> Vec<Provider> {
                     Some("JWT"),
                     json!({"sub": "88421113", "aud": "tools", "sid": "s", "amr": ["pwd"]}),
                     Refused,
-                    User,
+                    IdToken,
                 ),
             ],
         },
@@ -384,7 +468,7 @@ fn providers() -> Vec<Provider> {
                     None,
                     json!({"sub": "ann", "aud": "web", "azp": "web", "auth_time": NOW, "sid": "s"}),
                     IdToken,
-                    User,
+                    IdToken,
                 ),
             ],
         },
@@ -406,6 +490,13 @@ fn providers() -> Vec<Provider> {
                     json!({"sub": "mch_2b", "aud": ["https://app.example"], "scopes": "mch_2c"}),
                     Machine,
                     Machine,
+                ),
+                token(
+                    "impersonation",
+                    Some("JWT"),
+                    json!({"sub": "user_2a", "azp": "https://app.example", "sid": "sess_1", "act": {"iss": "https://dashboard.clerk.example", "sid": "sess_2", "sub": "user_0"}}),
+                    User,
+                    Refused,
                 ),
                 token(
                     "id",
@@ -434,6 +525,13 @@ fn providers() -> Vec<Provider> {
                     json!({"sub": "client_2", "client_id": "client_2", "aud": "client_1", "org_id": "org_01"}),
                     Machine,
                     Machine,
+                ),
+                token(
+                    "machine without client_id",
+                    None,
+                    json!({"sub": "client_2", "aud": "client_1", "sid": "s", "org_id": "org_01"}),
+                    Machine,
+                    User,
                 ),
                 token(
                     "id",
@@ -469,6 +567,27 @@ fn providers() -> Vec<Provider> {
                     json!({"sub": "u-1", "user_id": "u-1", "aud": ["sb-tools!t1"], "azp": "sb-tools!t1", "cid": "sb-tools!t1", "grant_type": "authorization_code", "scope": ["openid"], "zid": "z-1"}),
                     IdToken,
                     User,
+                ),
+                token(
+                    "refresh",
+                    Some("JWT"),
+                    json!({"jti": "8a1c0000000040008000000000000001-r", "sub": "u-1", "user_id": "u-1", "aud": ["sb-tools!t1"], "cid": "sb-web!t1", "grant_type": "authorization_code", "granted_scopes": ["openid", "tools!t1.call"], "zid": "z-1"}),
+                    Refused,
+                    Refused,
+                ),
+                token(
+                    "machine, certificate",
+                    Some("JWT"),
+                    json!({"sub": "b-1", "user_id": "b-1", "aud": ["sb-tools!t1"], "cid": "sb-batch!t1", "grant_type": "client_x509", "scope": ["uaa.resource"], "zid": "z-1"}),
+                    Machine,
+                    Machine,
+                ),
+                token(
+                    "machine, identity authentication",
+                    Some("JWT"),
+                    json!({"sub": "7c1d", "user_uuid": "7c1d", "aud": "sb-tools!t1", "azp": "9", "sap_id_type": "app", "app_tid": "z-1"}),
+                    Machine,
+                    Machine,
                 ),
             ],
         },
@@ -563,12 +682,125 @@ fn b1_b2_each_providers_users_machines_and_id_tokens_are_told_apart() {
     }
 }
 
-/// What the default cannot tell is an ID token without any mark of one; a machine is always told.
+/// What the default cannot tell is an ID token without any mark of one, and two kinds of machines whose tokens have none.
 #[test]
 fn b1_no_machine_is_taken_for_a_person_without_a_profile() {
-    for provider in providers() {
-        for token in provider.tokens.iter().filter(|token| token.want == Machine) {
-            assert_ne!(token.plain, User, "{}", token.what);
-        }
+    let untold: Vec<_> = providers()
+        .into_iter()
+        .flat_map(|provider| provider.tokens)
+        .filter(|token| token.want == Machine && token.plain == User)
+        .map(|token| token.what)
+        .collect();
+    assert_eq!(
+        untold,
+        [
+            "machine, lightweight, without mappers",
+            "machine without client_id"
+        ]
+    );
+}
+
+#[test]
+fn b1_b2_a_workload_is_a_machine_and_a_refresh_token_is_no_access_token_whoever_signs_it() {
+    let provider = Provider {
+        profile: ProviderProfile::Rfc9068,
+        issuer: "https://as.example",
+        audience: "tools",
+        tokens: vec![],
+    };
+    let rules = rules(&provider, true);
+    for (want, claims) in [
+        (
+            Machine,
+            json!({"sub": "system:serviceaccount:ns:batch", "kubernetes.io": {}}),
+        ),
+        (Machine, json!({"sub": "spiffe://example.org/batch"})),
+        (Machine, json!({"sub": "arn:aws:iam::1:role/batch"})),
+        (
+            Machine,
+            json!({"sub": "repo:acme/tools:ref:refs/heads/main", "workflow": "ci"}),
+        ),
+        (
+            Machine,
+            json!({"sub": "project_path:acme/tools:ref_type:branch:ref:main"}),
+        ),
+        (Machine, json!({"sub": "m2m-client-live-1", "scope": "tools"})),
+        (
+            Machine,
+            json!({"sub": "x", "preferred_username": "ak-tools-client_credentials"}),
+        ),
+        (Machine, json!({"sub": "x", "sub_type": "client"})),
+        (
+            Machine,
+            json!({"sub": "x", "gty": ["refresh_token", "client_credentials"]}),
+        ),
+        (Refused, json!({"sub": "u", "token_type": "refresh"})),
+        (
+            Refused,
+            json!({"sub": "u", "type": "Refresh_Token", "scope": "tools"}),
+        ),
+        (IdToken, json!({"sub": "u", "token_type": "id_token"})),
+        (
+            Refused,
+            json!({"sub": "u", "tokenType": "refresh-token", "scope": "openid"}),
+        ),
+        (Refused, json!({"sub": "u", "type": "oauth-refresh-token"})),
+        (
+            Refused,
+            json!({"sub": "u", "type": "oauth-refresh-token", "token_type": "access"}),
+        ),
+        (
+            IdToken,
+            json!({"sub": "u", "tokenType": "id-token", "scope": "openid"}),
+        ),
+        // What is asked beyond the marks refuses no honest access token.
+        (
+            User,
+            json!({"sub": "u", "tokenType": "access-token", "azp": "tools", "nonce": "n"}),
+        ),
+        (
+            User,
+            json!({"sub": "u", "azp": "tools", "acr": "default", "uid": "x"}),
+        ),
+        (User, json!({"sub": "u", "token_type": "Bearer"})),
+        (User, json!({"sub": "u", "jti": "abc-r", "client_id": "app"})),
+        (User, json!({"sub": "u", "azp": "tools", "scope": "openid"})),
+        (
+            User,
+            json!({"sub": "u", "acr": "1", "amr": ["pwd"], "client_id": "app"}),
+        ),
+        (
+            User,
+            json!({"sub": "u", "amr": [{"method": "password"}], "role": "authenticated"}),
+        ),
+        (
+            User,
+            json!({"sub": "u", "email": "ann@example.test", "auth_time": NOW}),
+        ),
+        (Machine, json!({"sub": "tools", "azp": "tools"})),
+    ] {
+        let mut claims = claims;
+        claims["aud"] = json!("tools");
+        let token = token("", Some("JWT"), claims, want, want);
+        assert_eq!(come_to(&provider, &token, &rules), want, "{}", token.claims);
+    }
+}
+
+#[test]
+fn b1_a_machine_is_one_wherever_the_subject_is_taken_from() {
+    let provider = Provider {
+        profile: ProviderProfile::Okta,
+        issuer: "https://as.example",
+        audience: "tools",
+        tokens: vec![],
+    };
+    let by_name = IssuerRules {
+        subject_claim: Some(pointer("/name")),
+        ..rules(&provider, true)
+    };
+    for (sub, want) in [("batch", Machine), ("u", User)] {
+        let claims = json!({"sub": sub, "cid": "batch", "name": "Batch", "aud": "tools"});
+        let token = token("", None, claims, want, want);
+        assert_eq!(come_to(&provider, &token, &by_name), want, "{sub}");
     }
 }

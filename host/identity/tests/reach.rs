@@ -452,6 +452,20 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
         Err(GrantError::Client)
     );
     assert_eq!(grant(&of(None, Some("other")), &own), Err(GrantError::Client));
+    // Under each name that a client has, and also where it is no text.
+    for (name, other) in [
+        ("appid", json!("other")),
+        ("cid", json!("other")),
+        ("azp", json!(["app", "other"])),
+        ("azp", json!(["app"])),
+        ("cid", json!(7)),
+    ] {
+        let mut claims = support::claims();
+        claims["client_id"] = json!("app");
+        claims[name] = other;
+        let token = check_claims(&claims, &rules()).unwrap();
+        assert_eq!(grant(&token, &own), Err(GrantError::Client), "{claims}");
+    }
     let host = GrantRules {
         issuer: None,
         client: Some("tool-host".into()),
