@@ -59,8 +59,8 @@ impl<'v> Instance<'v> {
 }
 
 enum Verdict {
-    /// It is being found: whoever asks again goes in a circle, which says nothing against the value.
-    Open,
+    /// It is being found, inside of so many others: whoever asks again goes in a circle, which says nothing against the value.
+    Open(usize),
     Found(bool, Evaluated),
 }
 
@@ -70,6 +70,10 @@ pub(crate) struct Evaluation<'s, 'b> {
     pub(crate) budget: &'b mut WorkBudget,
     verdicts: HashMap<(NodeId, usize, bool), Verdict>,
     words: usize,
+    /// How many verdicts are open now.
+    open: usize,
+    /// The outermost open verdict that was taken to be good since the innermost one was begun.
+    assumed: usize,
 }
 
 pub(crate) type Fits = Result<bool, WorkLimit>;
@@ -83,6 +87,8 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             budget,
             verdicts: HashMap::new(),
             words: 0,
+            open: 0,
+            assumed: usize::MAX,
         }
     }
 
@@ -107,7 +113,10 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     fn once(&mut self, id: NodeId, node: &'s Node, instance: Instance<'_>, out: Out<'_>) -> Fits {
         let key = (id, instance.address(), out.is_some());
         match self.verdicts.get(&key) {
-            Some(Verdict::Open) => return Ok(true),
+            Some(Verdict::Open(depth)) => {
+                self.assumed = self.assumed.min(*depth);
+                return Ok(true);
+            }
             Some(Verdict::Found(fits, evaluated)) => {
                 self.budget.charge(evaluated.len() as u64)?;
                 if let (true, Some(out)) = (*fits, out) {
@@ -117,19 +126,34 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             }
             None => {}
         }
+        let depth = self.open;
         let is_room = self.verdicts.len() < MAX_VERDICTS && self.words < MAX_WORDS;
         if is_room {
-            self.verdicts.insert(key, Verdict::Open);
+            self.verdicts.insert(key, Verdict::Open(depth));
+            self.open += 1;
         }
+        let assumed_before = std::mem::replace(&mut self.assumed, usize::MAX);
         let mut own = Evaluated::default();
         let fits = self.node(node, instance, out.as_ref().map(|_| &mut own))?;
+        let assumed = std::mem::replace(&mut self.assumed, assumed_before);
+        // What rests on an outer verdict that is not found yet holds for this once alone: that one may still be "no".
+        let rests_on_outer = assumed < depth;
+        if rests_on_outer {
+            self.assumed = self.assumed.min(assumed);
+        }
         if let (true, Some(out)) = (fits, out) {
             self.budget.charge(own.len() as u64)?;
             out.add(&own);
         }
         if is_room {
-            self.words += own.len();
-            self.verdicts.insert(key, Verdict::Found(fits, own));
+            self.open -= 1;
+            match rests_on_outer {
+                true => drop(self.verdicts.remove(&key)),
+                false => {
+                    self.words += own.len();
+                    self.verdicts.insert(key, Verdict::Found(fits, own));
+                }
+            }
         }
         Ok(fits)
     }

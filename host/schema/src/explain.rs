@@ -26,6 +26,9 @@ pub struct Misfit {
     pub message: String,
     /// A JSON pointer; empty: the whole.
     pub place: String,
+    /// Whether the pointer leads to that very value: names in it are cut, and what could act on a terminal is left out, so that it
+    /// may lead to another one.
+    pub is_exact: bool,
 }
 
 /// What is wrong with a value by one keyword.
@@ -49,7 +52,7 @@ impl<'s> Evaluation<'s, '_> {
     /// Why a value that does not fit a node does not.
     pub(crate) fn misfit(&mut self, id: NodeId, instance: Instance<'_>) -> Misfit {
         let (mut id, mut instance) = (id, instance);
-        let (mut place, mut hops) = (String::new(), 0);
+        let (mut place, mut hops, mut is_exact) = (String::new(), 0, true);
         loop {
             let message = match self.cause(id, instance) {
                 Ok(Some(Cause::Within(node))) if hops < MAX_IN_PLACE => {
@@ -59,14 +62,18 @@ impl<'s> Evaluation<'s, '_> {
                 }
                 Ok(Some(Cause::Below(node, step, child))) => {
                     (id, instance, hops) = (node, child, 0);
-                    go(&mut place, &step);
+                    is_exact &= go(&mut place, &step);
                     continue;
                 }
                 Ok(Some(Cause::Here(message))) => message,
                 // The place so far is right all the same.
                 Ok(Some(Cause::Within(_)) | None) | Err(_) => "value does not fit".to_owned(),
             };
-            return Misfit { message, place };
+            return Misfit {
+                message,
+                place,
+                is_exact,
+            };
         }
     }
 
@@ -317,20 +324,23 @@ fn unclear<'v>() -> Cause<'v> {
     Cause::Here("value does not fit".to_owned())
 }
 
-fn go(place: &mut String, step: &Step<'_>) {
+/// Whether the pointer leads to where the step leads.
+fn go(place: &mut String, step: &Step<'_>) -> bool {
     if place.len() > MAX_PLACE {
-        return;
+        return false;
     }
     match step {
         Step::Member(name) => {
-            let name: String = name.chars().take(MAX_NAME).filter(|c| !c.is_control()).collect();
+            let shown: String = name.chars().take(MAX_NAME).filter(|c| !c.is_control()).collect();
             place.push('/');
-            place.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            place.push_str(&shown.replace('~', "~0").replace('/', "~1"));
+            shown == *name
         }
         Step::Item(at) => {
             place.push('/');
             place.push_str(&at.to_string());
+            true
         }
-        Step::Name => {}
+        Step::Name => false,
     }
 }

@@ -9,13 +9,17 @@ use crate::equal::Choices;
 use crate::error::SchemaError;
 use crate::keyword::{Keyword, Node, NodeId, Properties, Types};
 use crate::number::{self, Exact};
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, PatternError};
 
 pub(crate) struct Reader<'c, 's> {
     compiler: &'c mut Compiler<'s>,
     members: &'s Map<String, Value>,
     keywords: Vec<Keyword>,
 }
+
+/// What a pattern that was too large counts towards the memory of all, in bytes. It has none, but the time until that was known:
+/// so many of them in one schema as take a second are one too many.
+const DROPPED_PATTERN: usize = 128 << 10;
 
 /// What leads to other subschemas of the same value.
 const IN_PLACE: [&str; 7] = [
@@ -171,7 +175,12 @@ impl<'c, 's> Reader<'c, 's> {
                 self.compiler.count_pattern(pattern.memory())?;
                 Ok(Some(pattern))
             }
-            Err(_) if self.compiler.patterns == Patterns::Lenient => Ok(None),
+            Err(error) if self.compiler.patterns == Patterns::Lenient => {
+                if error == PatternError::TooLarge {
+                    self.compiler.count_pattern(DROPPED_PATTERN)?;
+                }
+                Ok(None)
+            }
             Err(error) => Err(SchemaError::Pattern {
                 pattern: shown(text),
                 error,

@@ -135,6 +135,22 @@ fn circles_without_a_way_down_end() {
 }
 
 #[test]
+fn what_was_found_inside_of_a_circle_is_not_remembered_where_the_circle_says_no() {
+    let defs = json!({
+        "a": { "allOf": [{ "$ref": "#/$defs/b" }, { "type": "string" }] },
+        "b": { "allOf": [{ "$ref": "#/$defs/a" }] },
+    });
+    let any = |first: &str, second: &str| {
+        let branch = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
+        json!({ "$defs": defs, "anyOf": [branch(first), branch(second)] })
+    };
+    for schema in [any("a", "b"), any("b", "a")] {
+        assert!(check(&schema, &json!(5), 1_000).unwrap().is_err(), "{schema}");
+        assert_eq!(check(&schema, &json!("5"), 1_000), Ok(Ok(())), "{schema}");
+    }
+}
+
+#[test]
 fn a_chain_of_references_is_as_deep_as_the_stack_allows_and_no_deeper() {
     let chain = |length: usize| {
         let next = |at: usize| {
@@ -261,6 +277,20 @@ fn patterns_share_one_bound_of_memory() {
     };
     let schema = json!({ "properties": (0..100).map(property).collect::<Map<_, _>>() });
     let refused = CompiledSchema::new(&schema, Patterns::Demanded).unwrap_err();
+    assert!(matches!(refused, SchemaError::Patterns(_)), "{refused}");
+}
+
+#[test]
+fn patterns_that_are_too_large_are_read_to_their_bound_a_limited_number_of_times() {
+    let property = |n: usize| {
+        (
+            format!("p{n}"),
+            json!({ "pattern": format!("\\p{{L}}{{1,1999}}{n}") }),
+        )
+    };
+    let of = |count: usize| json!({ "properties": (0..count).map(property).collect::<Map<_, _>>() });
+    CompiledSchema::new(&of(10), Patterns::Lenient).unwrap();
+    let refused = CompiledSchema::new(&of(9_000), Patterns::Lenient).unwrap_err();
     assert!(matches!(refused, SchemaError::Patterns(_)), "{refused}");
 }
 
