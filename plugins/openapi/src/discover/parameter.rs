@@ -9,7 +9,7 @@ use crate::descriptor::{Place, Style};
 use crate::media_type;
 use crate::problem::Problem;
 use crate::reference::follow;
-use crate::schema::{Direction, Fragment, Schemas, literal};
+use crate::schema::{Direction, Fragment, Schemas, has_slash};
 use crate::shape::{Shape, members, shape};
 use crate::text::{clean, line};
 
@@ -238,31 +238,6 @@ fn says_several(value: &Value, schema: Option<&Value>) -> bool {
     const KEYS: [&str; 3] = ["allowReserved", "x-multi-segment", "x-allow-slashes"];
     let pattern = schema.and_then(|schema| text_of(schema, "pattern"));
     KEYS.iter().any(|key| is_true(value, key)) || pattern.is_some_and(has_slash)
-}
-
-/// Whether a pattern has a `/` that a value may have, outside of its classes.
-fn has_slash(pattern: &str) -> bool {
-    let pattern = literal(pattern).unwrap_or(pattern);
-    // What looks around may say where no slash is.
-    if ["(?!", "(?=", "(?<"].iter().any(|group| pattern.contains(group)) {
-        return false;
-    }
-    let mut is_in_class = false;
-    let mut before = ' ';
-    for c in pattern.chars() {
-        match c {
-            _ if before == '\\' && c != '/' => {
-                before = ' ';
-                continue;
-            }
-            '[' => is_in_class = true,
-            ']' => is_in_class = false,
-            '/' if !is_in_class => return true,
-            _ => {}
-        }
-        before = c;
-    }
-    false
 }
 
 fn path_key(path: &Path, name: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use crate::name::sanitised;
 use crate::problem::Problem;
+use crate::schema::has_slash;
 
 /// As long as the host takes.
 const MAX: usize = 1_024;
@@ -196,22 +197,25 @@ impl Path {
 }
 
 /// What a document writes between braces: the name, and whether it says there that the value may have several segments
-/// (`{+path}` of RFC 6570, `{path*}`, `{path:path}`, `{path=**}` and `{name=projects/*}` of gRPC transcoding).
+/// (`{+path}` of RFC 6570, `{path*}`, `{path:path}`, `{path=**}` and `{name=projects/*}` of gRPC transcoding). What stands behind
+/// a `:` is an expression or the name of a type, which says several only where it lets a `/` through: `{id:[^/]+}` is one.
 fn several(text: &str) -> (&str, bool) {
-    if let Some(name) = text.strip_prefix(['+', '*']) {
-        return (name.trim_end_matches('*'), true);
+    let name = text.trim_start_matches(['+', '*']);
+    let has_sign = name.len() != text.len();
+    let text = name;
+    if let Some((name, pattern)) = text.split_once(['=', ':'])
+        && !name.trim().is_empty()
+    {
+        let pattern = pattern.trim();
+        let is_several = match text.as_bytes().get(name.len()) {
+            Some(b'=') => pattern.contains('/') || pattern.contains("**"),
+            _ => matches!(pattern, "path" | ".*" | ".+") || has_slash(pattern),
+        };
+        return (name.trim(), has_sign || is_several);
     }
-    if let Some((name, pattern)) = text.split_once(['=', ':']) {
-        let is_several =
-            matches!(pattern, "path" | ".*" | ".+") || pattern.contains(['/']) || pattern.contains("**");
-        if !name.is_empty() && is_several {
-            return (name, true);
-        }
-    }
-    if let Some(name) = text.strip_suffix('*').or_else(|| text.strip_suffix("...")) {
-        return (name, true);
-    }
-    (text, false)
+    let name = text.trim_end_matches('*');
+    let name = name.strip_suffix("...").unwrap_or(name);
+    (name, has_sign || name.len() != text.len())
 }
 
 #[cfg(test)]
@@ -246,12 +250,34 @@ mod tests {
             ("/files/{p:.*}", "/files/{+p}"),
             ("/v1/{name=projects/*/locations/*}/x", "/v1/{+name}/x"),
             ("/v1/{name=**}", "/v1/{+name}"),
-            ("/v1/{id:int}", "/v1/{id_int}"),
+            ("/v1/{id:a/[0-9]+}", "/v1/{+id}"),
+            ("/v1/{**rest}", "/v1/{+rest}"),
+            ("/v1/{*rest:alpha}", "/v1/{+rest}"),
         ] {
             assert_eq!(template(path).unwrap(), expected, "{path}");
         }
         for path in ["/{+a}/{+b}", "/{+a}-{b}"] {
             assert_eq!(template(path), Err("path"), "{path}");
+        }
+        // One segment, whatever is demanded of it.
+        for written in [
+            "{id:[^/]+}",
+            "{id : [^/]+ }",
+            "{id:[^/]*}",
+            "{id:[^]/]+}",
+            "{id:[^[:space:]/]+}",
+            "{id:[0-9]*}",
+            "{id:[a-z]+(\\.[^/]+)*}",
+            "{id:int}",
+            "{id=*}",
+            "{id=[0-9]*}",
+            "{id:**}",
+        ] {
+            assert_eq!(
+                template(&format!("/x/{written}")).unwrap(),
+                "/x/{id}",
+                "{written}"
+            );
         }
         let mut path = Path::parse("", "/{a}-{b}/{c}").unwrap();
         path.allow_several("a");

@@ -29,7 +29,7 @@ use crate::name::sanitised;
 use crate::problem::Problem;
 
 pub(crate) use compose::MAX_SCHEMA;
-pub(crate) use pattern::literal;
+pub(crate) use pattern::has_slash;
 pub(crate) use write::quoted;
 
 /// A unit up to this size stands where it is used.

@@ -27,10 +27,38 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// What stands between the slashes of a literal of JavaScript, which some write in place of an expression: `/^[a-z]+$/i`. Taken at its
 /// word it would demand the slashes.
-pub(crate) fn literal(text: &str) -> Option<&str> {
+fn literal(text: &str) -> Option<&str> {
     let (inner, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
     let is_literal = inner.starts_with('^') || inner.ends_with('$');
     (is_literal && flags.bytes().all(|flag| b"dgimsuvy".contains(&flag))).then_some(inner)
+}
+
+/// Whether a pattern has a `/` that a value may have, outside of its classes. Where flavours differ in what ends a class, the
+/// longer class counts: what is read wrongly lets less through.
+pub(crate) fn has_slash(pattern: &str) -> bool {
+    let pattern = literal(pattern).unwrap_or(pattern);
+    // What looks around may say where no slash is.
+    if ["(?!", "(?=", "(?<"].iter().any(|group| pattern.contains(group)) {
+        return false;
+    }
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    for c in pattern.chars() {
+        match c {
+            _ if before == '\\' && c != '/' => {
+                before = ' ';
+                continue;
+            }
+            '[' => depth += 1,
+            // What follows still begins the class.
+            '^' if before == '[' => continue,
+            ']' if before != '[' => depth = depth.saturating_sub(1),
+            '/' if depth == 0 => return true,
+            _ => {}
+        }
+        before = c;
+    }
+    false
 }
 
 struct Reader<'a> {
