@@ -6,16 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use toolhost_sdk::Failure;
-use toolhost_sdk::adapter::name::{digest, sanitised, spelled_out};
+use toolhost_sdk::adapter::name::{sanitised, spelled_out, with_digest};
 use toolhost_sdk::adapter::text::line;
 
 use crate::tool::Problem;
 
 /// What the APIs take, in bytes.
 const MAX: usize = 64;
-
-/// `_` and eight digits.
-const SUFFIX: usize = 9;
 
 /// How much of a name a model is shown.
 const MAX_SHOWN: usize = 200;
@@ -59,10 +56,8 @@ fn assign(all: &BTreeSet<String>) -> Names {
     }
     let name = |key: &String| {
         let is_free = |name: &String| is_fit(name) && counts.get(name) == Some(&1);
-        spellings(key).into_iter().find(is_free).unwrap_or_else(|| {
-            let kept: String = sanitised(key).chars().take(MAX - SUFFIX).collect();
-            format!("{kept}_{:08x}", digest(key))
-        })
+        let free = spellings(key).into_iter().find(is_free);
+        free.unwrap_or_else(|| with_digest(&sanitised(key), key, MAX))
     };
     all.iter()
         .filter(|key| !is_fit(key))
@@ -70,23 +65,36 @@ fn assign(all: &BTreeSet<String>) -> Names {
         .collect()
 }
 
-/// The subschemas of the same value.
-fn same(schema: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
-    schema.iter_mut().flat_map(|(key, value)| {
-        let several: Vec<&mut Value> = match (key.as_str(), value) {
-            ("allOf" | "anyOf" | "oneOf", Value::Array(list)) => list.iter_mut().collect(),
-            ("not" | "if" | "then" | "else", value) => vec![value],
-            ("dependentSchemas", Value::Object(map)) => map.values_mut().collect(),
-            _ => Vec::new(),
-        };
-        several.into_iter().filter_map(Value::as_object_mut)
-    })
+/// How the subschemas of the same value stand below a keyword.
+enum Same {
+    One,
+    List,
+    Map,
 }
 
-fn keys(schema: &mut Map<String, Value>, all: &mut BTreeSet<String>) {
+fn same(keyword: &str) -> Option<Same> {
+    match keyword {
+        "not" | "if" | "then" | "else" => Some(Same::One),
+        "allOf" | "anyOf" | "oneOf" => Some(Same::List),
+        "dependentSchemas" => Some(Same::Map),
+        _ => None,
+    }
+}
+
+fn keys(schema: &Map<String, Value>, all: &mut BTreeSet<String>) {
     let properties = schema.get("properties").and_then(Value::as_object);
     all.extend(properties.into_iter().flat_map(Map::keys).cloned());
-    same(schema).for_each(|part| keys(part, all));
+    for (keyword, value) in schema {
+        let parts: Vec<&Value> = match same(keyword) {
+            Some(Same::One) => vec![value],
+            Some(Same::List) => value.as_array().into_iter().flatten().collect(),
+            Some(Same::Map) => value.as_object().into_iter().flat_map(Map::values).collect(),
+            None => continue,
+        };
+        for part in parts.into_iter().filter_map(Value::as_object) {
+            keys(part, all);
+        }
+    }
 }
 
 fn change(schema: &mut Map<String, Value>, names: &Names) -> Result<(), Problem> {
@@ -130,7 +138,18 @@ fn change(schema: &mut Map<String, Value>, names: &Names) -> Result<(), Problem>
     if let Some(required) = schema.get_mut("required") {
         change_list(required, names);
     }
-    same(schema).try_for_each(|part| change(part, names))
+    for (keyword, value) in schema {
+        let parts: Vec<&mut Value> = match (same(keyword), value) {
+            (Some(Same::One), value) => vec![value],
+            (Some(Same::List), Value::Array(list)) => list.iter_mut().collect(),
+            (Some(Same::Map), Value::Object(map)) => map.values_mut().collect(),
+            _ => continue,
+        };
+        for part in parts.into_iter().filter_map(Value::as_object_mut) {
+            change(part, names)?;
+        }
+    }
+    Ok(())
 }
 
 fn change_list(list: &mut Value, names: &Names) {
@@ -144,21 +163,31 @@ fn change_list(list: &mut Value, names: &Names) {
 /// The arguments under the server's own names, digit for digit. `renamed` holds pairs of our name and the server's.
 ///
 /// # Errors
-/// They are no object.
+/// They are no object, or one has the server's own name: nothing was said of it, so neither the schema nor what the operator provides
+/// would count for it, and it would stand where the offered one goes.
 pub(crate) fn restore(arguments: &RawValue, renamed: &[(String, String)]) -> Result<Box<RawValue>, Failure> {
     let no_object = |_| Failure::invalid_arguments("the arguments are no object");
     if renamed.is_empty() {
         return Ok(arguments.to_owned());
     }
     let given: BTreeMap<String, &RawValue> = serde_json::from_str(arguments.get()).map_err(no_object)?;
-    let own = |name: String| match renamed.iter().find(|(ours, _)| *ours == name) {
-        Some((_, theirs)) => theirs.clone(),
-        None => name,
-    };
-    let sent: BTreeMap<String, &RawValue> = given
-        .into_iter()
-        .map(|(name, value)| (own(name), value))
+    if let Some((ours, theirs)) = renamed.iter().find(|(_, theirs)| given.contains_key(theirs)) {
+        let theirs = line(theirs, MAX_SHOWN);
+        return Err(Failure::invalid_arguments(format!(
+            "there is no argument {theirs:?}: it is given as {ours:?}"
+        )));
+    }
+    let own: HashMap<&str, &str> = renamed
+        .iter()
+        .map(|(ours, theirs)| (ours.as_str(), theirs.as_str()))
         .collect();
+    let sent: BTreeMap<&str, &RawValue> = given
+        .iter()
+        .map(|(name, value)| (own.get(name.as_str()).copied().unwrap_or(name), *value))
+        .collect();
+    if sent.len() != given.len() {
+        return Err(Failure::invalid_arguments("two arguments are one to the server"));
+    }
     serde_json::value::to_raw_value(&sent).map_err(no_object)
 }
 
@@ -166,6 +195,7 @@ pub(crate) fn restore(arguments: &RawValue, renamed: &[(String, String)]) -> Res
 mod tests {
     use serde_json::value::RawValue;
     use serde_json::{Value, json};
+    use toolhost_sdk::Code;
 
     use super::{is_fit, rename, restore};
 
@@ -234,5 +264,27 @@ mod tests {
             restore(&given, &pairs).unwrap().get(),
             r#"{"q":1e400,"uids[]":[1.10]}"#
         );
+    }
+
+    #[test]
+    fn an_argument_by_the_servers_own_name_is_refused() {
+        let of = |given: &str, pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(ours, theirs)| ((*ours).to_owned(), (*theirs).to_owned()))
+                .collect();
+            let given = RawValue::from_string(given.to_owned()).unwrap();
+            restore(&given, &pairs).map(|sent| sent.get().to_owned())
+        };
+        for given in [r#"{"uids":[1],"uids[]":[2]}"#, r#"{"uids[]":[2]}"#] {
+            let failure = of(given, &[("uids", "uids[]")]).unwrap_err();
+            assert_eq!(failure.code, Code::InvalidArguments);
+            assert!(
+                failure.message.contains(r#"it is given as "uids""#),
+                "{failure:?}"
+            );
+        }
+        // Descriptors that no discovery makes: nothing is lost without a word.
+        assert!(of(r#"{"a":1,"b":2}"#, &[("a", "c<"), ("b", "c<")]).is_err());
     }
 }

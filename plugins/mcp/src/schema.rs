@@ -1,5 +1,7 @@
 //! A tool's schemas: passed on as they were written, unless something stands in them that a person could not see.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 use toolhost_sdk::adapter::Argument;
 use toolhost_sdk::adapter::text::{clean, is_hidden};
@@ -93,22 +95,18 @@ impl Schema {
 
     /// The members that an argument may have, in their order.
     pub(crate) fn arguments(&self, names: &Names) -> Vec<Argument> {
-        let own = |name: &String| {
-            names
-                .iter()
-                .find(|(_, ours)| *ours == name)
-                .map_or(name, |(own, _)| own)
-                .clone()
-        };
+        let own: HashMap<&str, &str> = names
+            .iter()
+            .map(|(own, ours)| (ours.as_str(), own.as_str()))
+            .collect();
         let required = self.value.get("required").and_then(Value::as_array);
-        let is_required =
-            |name: &str| required.is_some_and(|all| all.iter().any(|known| known.as_str() == Some(name)));
+        let required: HashSet<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
         self.properties()
             .map(|(name, _)| Argument {
                 name: name.clone(),
                 location: "body".to_owned(),
-                key: own(name),
-                required: is_required(name),
+                key: own.get(name.as_str()).copied().unwrap_or(name).to_owned(),
+                required: required.contains(name.as_str()),
                 meta: Vec::new(),
             })
             .collect()
@@ -120,6 +118,7 @@ impl Schema {
     /// A name that is none, or stands there twice.
     pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, Problem> {
         let mut found: Vec<(String, String)> = Vec::new();
+        let mut fields = HashSet::new();
         for (argument, schema) in self.properties() {
             let Some(name) = schema.get(HEADER_OF_PROPERTY) else {
                 continue;
@@ -130,7 +129,7 @@ impl Schema {
             let name = name.as_str().filter(|name| header::is_name(name));
             let field = name.map(|name| format!("{PARAMETER}{}", name.to_ascii_lowercase()));
             match field {
-                Some(field) if found.iter().all(|(_, known)| *known != field) => {
+                Some(field) if fields.insert(field.clone()) => {
                     found.push((argument.clone(), field));
                 }
                 _ => {
