@@ -1,16 +1,13 @@
 //! What a model calls a tool: what the server calls it, where the APIs of models take that; else something like it that stays the same
 //! whatever other tools there are.
 
-use toolhost_sdk::adapter::name::digest;
+use toolhost_sdk::adapter::name::with_digest;
 
 /// What the contract takes.
 const MAX: usize = 64;
 
 /// What the protocol lets a server use.
 const MAX_OWN: usize = 128;
-
-/// `_` and eight digits.
-const SUFFIX: usize = 9;
 
 /// The tool's name here; `None` where the server's own is none: empty, too long, or with characters that could be taken
 /// for others.
@@ -24,12 +21,8 @@ pub(crate) fn of_tool(own: &str) -> Option<String> {
     if own.len() <= MAX && own.chars().all(plain) {
         return Some(own.to_owned());
     }
-    let kept: String = own
-        .chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .take(MAX - SUFFIX)
-        .collect();
-    Some(format!("{kept}_{:08x}", digest(own)))
+    let start: String = own.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    Some(with_digest(&start, own, MAX))
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-pub(crate) use toolhost_sdk::adapter::name::{digest, sanitised, spelled_out};
+use toolhost_sdk::adapter::name::with_digest;
+pub(crate) use toolhost_sdk::adapter::name::{sanitised, spelled_out};
 
 /// What clients and models take, and the contract.
 const MAX: usize = 64;
-
-/// An underscore and eight hexadecimal digits.
-const SUFFIX: usize = 9;
 
 /// Gives each operation its name: its id, or its method and path. One that had to be cut, or that several
 /// operations would share, gets a suffix made of method and path, so that another operation's coming or going changes
@@ -35,11 +33,7 @@ pub(crate) fn assign(operations: &[Named<'_>]) -> Vec<String> {
             if name.len() <= MAX && count.get(name.as_str()) == Some(&1) {
                 return name.clone();
             }
-            let kept: String = name.chars().take(MAX - SUFFIX).collect();
-            format!(
-                "{kept}_{:08x}",
-                digest(&format!("{} {}", operation.method, operation.path))
-            )
+            with_digest(name, &format!("{} {}", operation.method, operation.path), MAX)
         })
         .collect()
 }

@@ -112,7 +112,7 @@ impl Output {
 
 impl Content {
     /// Says something about the block: `annotations` (JSON text, an object of MCP), and of a link also `title`, `description`
-    /// and `size` in bytes.
+    /// and `size` in bytes. What was said before stays, unless it is said anew.
     #[must_use]
     pub fn with_meta(self, meta: Vec<(String, String)>) -> Self {
         if meta.is_empty() {
@@ -135,10 +135,14 @@ impl Content {
             meta: Vec::new(),
         };
         match self {
-            Self::Annotated { content, meta } => wire::Content {
-                meta,
-                ..content.into_wire()
-            },
+            Self::Annotated { content, meta } => {
+                let mut block = content.into_wire();
+                block
+                    .meta
+                    .retain(|(key, _)| meta.iter().all(|(anew, _)| anew != key));
+                block.meta.extend(meta);
+                block
+            }
             Self::Text(text) => wire::Content {
                 text: Some(text),
                 ..block("text")
@@ -215,5 +219,19 @@ impl Content {
             },
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Content;
+
+    #[test]
+    fn what_was_said_of_a_block_stays_unless_it_is_said_anew() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let block = Content::Text(String::new())
+            .with_meta(vec![pair("title", "a"), pair("size", "1")])
+            .with_meta(vec![pair("title", "b")]);
+        assert_eq!(block.into_wire().meta, [pair("size", "1"), pair("title", "b")]);
     }
 }

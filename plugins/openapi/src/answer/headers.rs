@@ -37,7 +37,7 @@ const MAX_VALUE: usize = 2 << 10;
 /// All of them together, in bytes.
 const MAX_ALL: usize = 8 << 10;
 
-/// One line a field; `None` where there is none.
+/// One text with a line for each field; `None` where there is none.
 pub(super) fn lines(response: &Response) -> Option<String> {
     let mut text = String::new();
     for (name, value) in &response.headers {

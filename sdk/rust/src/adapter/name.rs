@@ -52,9 +52,23 @@ pub fn spelled_out(name: &str) -> String {
     spelled
 }
 
-/// Tells names apart, the same tomorrow as today (FNV-1a, folded). No secret hangs on it.
+/// A name of at most `max` bytes for what cannot have its own: `start`, cut where there is no room, `_` and eight hexadecimal
+/// digits that tell `whole` apart, the same tomorrow as today.
 #[must_use]
-pub fn digest(text: &str) -> u32 {
+pub fn with_digest(start: &str, whole: &str, max: usize) -> String {
+    let suffix = format!("_{:08x}", digest(whole));
+    let mut name = String::with_capacity(max);
+    for c in start.chars() {
+        if name.len() + c.len_utf8() + suffix.len() > max {
+            break;
+        }
+        name.push(c);
+    }
+    name + &suffix
+}
+
+/// FNV-1a, folded. No secret hangs on it.
+fn digest(text: &str) -> u32 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -65,12 +79,25 @@ pub fn digest(text: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{sanitised, spelled_out};
+    use super::{sanitised, spelled_out, with_digest};
 
     #[test]
     fn only_plain_characters_remain() {
         assert_eq!(sanitised("a__b//c\u{202e}d\n"), "a_b_c_d");
         assert_eq!(sanitised("__"), "");
+    }
+
+    #[test]
+    fn a_name_with_a_digest_is_bounded_and_stays_as_it_is() {
+        assert_eq!(with_digest("a", "", 64), "a_4fd0bfc1");
+        let long = "x".repeat(100);
+        let of = |whole: &str| with_digest(&long, whole, 64);
+        assert_eq!(of("a").len(), 64);
+        assert_ne!(of("a"), of("b"));
+        assert_eq!(
+            with_digest("żż", "a", 12).chars().filter(|c| *c == 'ż').count(),
+            1
+        );
     }
 
     #[test]
