@@ -30,16 +30,41 @@ pub(crate) fn resolve<'d>(root: &'d Value, reference: &str) -> Result<&'d Value,
 ///
 /// # Errors
 /// As [`resolve`], or a circle.
-pub(crate) fn follow<'d>(root: &'d Value, mut value: &'d Value) -> Result<&'d Value, Problem> {
+pub(crate) fn follow<'d>(root: &'d Value, value: &'d Value) -> Result<&'d Value, Problem> {
+    follow_to(root, value).map(|(value, _)| value)
+}
+
+/// The same, and the last reference: what names the very place.
+///
+/// # Errors
+/// As [`follow`].
+pub(crate) fn follow_to<'d>(
+    root: &'d Value,
+    mut value: &'d Value,
+) -> Result<(&'d Value, Option<&'d str>), Problem> {
+    let mut last = None;
     for _ in 0..MAX_HOPS {
         match value.get("$ref").and_then(Value::as_str) {
-            Some(reference) => value = resolve(root, reference)?,
-            None => return Ok(value),
+            Some(reference) => {
+                value = resolve(root, reference)?;
+                last = Some(reference);
+            }
+            None => return Ok((value, last)),
         }
     }
     Err(Problem::Reference(
         "is one of a circle, or of too long a chain".into(),
     ))
+}
+
+/// A key as it stands in a JSON Pointer in a URI fragment.
+pub(crate) fn escaped(key: &str) -> String {
+    in_fragment(&key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A step of a JSON Pointer as it stands in a URI fragment.
+pub(crate) fn in_fragment(step: &str) -> String {
+    percent_encoding::utf8_percent_encode(step, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn shortened(reference: &str) -> String {

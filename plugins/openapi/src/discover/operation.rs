@@ -6,13 +6,11 @@ use super::overview::Overview;
 use super::path::Path;
 use super::response::Response;
 use super::{body, parameter, response, server, text_of};
+use crate::document::METHODS;
 use crate::problem::{DocumentError, Problem};
 use crate::reference::follow;
 use crate::schema::Schemas;
 use crate::text::line;
-
-/// The methods that the contract has.
-const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
 /// An operation as it stands in the document.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ fn collect(value: &Value, place: &mut String, places: &mut Places) {
             }
             for (key, member) in members {
                 place.push('/');
-                place.push_str(&super::swagger::escaped(key));
+                place.push_str(&crate::reference::escaped(key));
                 collect(member, place, places);
                 place.truncate(length);
             }

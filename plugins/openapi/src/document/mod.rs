@@ -6,8 +6,11 @@
 mod anchors;
 mod budget;
 mod json;
+mod moved;
 mod swagger;
 mod yaml;
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -23,7 +26,10 @@ pub const MAX_DEPTH: usize = 128;
 /// million; in WebAssembly one takes some 100 bytes.
 pub const MAX_VALUES: usize = 4_000_000;
 
-pub(crate) use swagger::{escaped, is_swagger};
+/// The methods of a path, as documents of both versions write them: those that the contract has.
+pub(crate) const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+
+pub(crate) use swagger::is_swagger;
 
 /// Reads JSON or YAML, by the first character. References by name are pointers then, and Swagger 2.0 is OpenAPI 3.0 but for
 /// its member `swagger`.
@@ -34,8 +40,8 @@ pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
     if bytes.len() > MAX_BYTES {
         return Err(DocumentError::TooLarge(MAX_BYTES));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| DocumentError::NotText(error.valid_up_to()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text_of(bytes)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut root = if text.trim_start().starts_with('{') {
         json::read(text)
     } else {
@@ -47,6 +53,28 @@ pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
     }
     swagger::convert(&mut root)?;
     Ok(root)
+}
+
+/// UTF-8, or UTF-16 with a byte order mark (YAML 1.2.2 section 5.2; a shell of Windows writes it to files).
+fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
+    let of_units = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let pairs = rest.chunks(2).map(|pair| match pair {
+            [first, second] => unit([*first, *second]),
+            // Half a character, which is none.
+            _ => 0xdfff,
+        });
+        char::decode_utf16(pairs)
+            .collect::<Result<String, _>>()
+            .map(Cow::Owned)
+            .map_err(|_| DocumentError::NotText(0))
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => of_units(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => of_units(rest, u16::from_be_bytes),
+        _ => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|error| DocumentError::NotText(error.valid_up_to())),
+    }
 }
 
 #[cfg(test)]

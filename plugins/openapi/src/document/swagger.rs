@@ -5,16 +5,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::problem::DocumentError;
-use crate::reference::follow;
+use crate::reference::{escaped, follow_to};
 use crate::text::clean;
 
-use super::MAX_VALUES;
-
-/// The methods that Swagger 2.0 has.
-const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
-
-/// Where the parameters of a path and of an operation stand once they are converted.
-const MOVED: &str = "x-swagger-parameters";
+use super::moved::{PARAMETERS, RESPONSES, move_parts};
+use super::{MAX_VALUES, METHODS};
 
 /// What is kept of a parameter's description; a model reads less.
 const MAX_DESCRIPTION: usize = 2_000;
@@ -31,46 +26,16 @@ pub(super) fn convert(root: &mut Value) -> Result<(), DocumentError> {
         return Ok(());
     }
     mark_nullable(root);
-    let mut paths = root.get_mut("paths").map(Value::take);
-    let mut left = MAX_VALUES;
-    let mut converted: Vec<(String, Map<String, Value>)> = Vec::new();
-    let defaults = Defaults {
-        consumes: texts(root.get("consumes")),
-        produces: texts(root.get("produces")),
-    };
-    if let Some(Value::Object(items)) = &mut paths {
-        for (path, item) in items {
-            if let Value::Object(item) = item {
-                prepare(item);
-                let place = format!("#/paths/{}", escaped(path));
-                converted.clear();
-                for method in METHODS {
-                    let Some(Value::Object(operation)) = item.get(method) else {
-                        continue;
-                    };
-                    let of = Converting {
-                        root,
-                        item,
-                        operation,
-                        item_place: &place,
-                        place: format!("{place}/{method}"),
-                        defaults: &defaults,
-                    };
-                    converted.push((method.to_owned(), of.operation(&mut left)?));
-                }
-                for (method, parts) in converted.drain(..) {
-                    if let Some(Value::Object(operation)) = item.get_mut(&method) {
-                        operation.extend(parts);
-                    }
-                }
-            }
+    move_parts(root);
+    let converted = operations(root)?;
+    let servers = servers(root);
+    for new in converted {
+        let item = root.get_mut("paths").and_then(|paths| paths.get_mut(&new.path));
+        if let Some(Value::Object(operation)) = item.and_then(|item| item.get_mut(new.method)) {
+            operation.extend(new.parts);
         }
     }
-    let servers = servers(root);
     if let Value::Object(members) = root {
-        if let Some(paths) = paths {
-            members.insert("paths".to_owned(), paths);
-        }
         if let Some(schemes) = members.get("securityDefinitions").cloned() {
             members.insert("components".to_owned(), json!({ "securitySchemes": schemes }));
         }
@@ -93,19 +58,47 @@ struct Defaults {
     produces: Option<Vec<String>>,
 }
 
-/// Moves the parameters of a path and of its operations to where the converted ones refer to.
-fn prepare(item: &mut Map<String, Value>) {
-    let shared = item.remove("parameters");
-    for method in METHODS {
-        if let Some(Value::Object(operation)) = item.get_mut(method)
-            && let Some(own) = operation.remove("parameters")
-        {
-            operation.insert(MOVED.to_owned(), own);
+/// What each operation gets, by its path and method. Nothing is changed yet: references lead to all that there is.
+fn operations(root: &Value) -> Result<Vec<NewParts>, DocumentError> {
+    let mut left = MAX_VALUES;
+    let mut converted = Vec::new();
+    let defaults = Defaults {
+        consumes: texts(root.get("consumes")),
+        produces: texts(root.get("produces")),
+    };
+    let paths = root.get("paths").and_then(Value::as_object);
+    for (path, item) in paths.into_iter().flatten() {
+        let Value::Object(item) = item else {
+            continue;
+        };
+        let place = format!("#/paths/{}", escaped(path));
+        for method in METHODS {
+            let Some(Value::Object(operation)) = item.get(method) else {
+                continue;
+            };
+            let of = Converting {
+                root,
+                item,
+                operation,
+                item_place: &place,
+                place: format!("{place}/{method}"),
+                defaults: &defaults,
+            };
+            converted.push(NewParts {
+                path: path.clone(),
+                method,
+                parts: of.operation(&mut left)?,
+            });
         }
     }
-    if let Some(shared) = shared {
-        item.insert(MOVED.to_owned(), shared);
-    }
+    Ok(converted)
+}
+
+/// Members of one operation.
+struct NewParts {
+    path: String,
+    method: &'static str,
+    parts: Map<String, Value>,
 }
 
 struct Converting<'d> {
@@ -117,7 +110,7 @@ struct Converting<'d> {
     defaults: &'d Defaults,
 }
 
-/// A parameter and where it stands.
+/// A parameter, or a response, and where it stands.
 struct Parameter<'d> {
     value: &'d Value,
     place: String,
@@ -157,11 +150,11 @@ impl<'d> Converting<'d> {
         let produces = texts(self.operation.get("produces")).or_else(|| self.defaults.produces.clone());
         let json = || vec!["application/json".to_owned()];
         let produces = produces.filter(|kinds| !kinds.is_empty()).unwrap_or_else(json);
-        if let Some(Value::Object(responses)) = self.operation.get("responses") {
+        if let Some(Value::Object(responses)) = self.operation.get(RESPONSES) {
             take(responses.len().saturating_mul(produces.len()))?;
             let new = responses
                 .iter()
-                .map(|(status, value)| (status.clone(), self.response(value, &produces)));
+                .map(|(status, value)| (status.clone(), self.response(status, value, &produces)));
             parts.insert("responses".to_owned(), Value::Object(new.collect()));
         }
         Ok(parts)
@@ -175,11 +168,11 @@ impl<'d> Converting<'d> {
             (self.item, self.item_place),
         ] {
             let list = holder
-                .get(MOVED)
+                .get(PARAMETERS)
                 .and_then(Value::as_array)
                 .map_or(&[][..], Vec::as_slice);
             for (index, value) in list.iter().enumerate() {
-                let parameter = self.followed(value, format!("{place}/{MOVED}/{index}"));
+                let parameter = self.followed(value, format!("{place}/{PARAMETERS}/{index}"));
                 let name = |parameter: &Parameter<'d>| {
                     let is_body = parameter.text("in") == Some("body");
                     let name = parameter.text("name").filter(|_| !is_body).map(str::to_owned);
@@ -194,18 +187,19 @@ impl<'d> Converting<'d> {
     }
 
     fn followed(&self, value: &'d Value, place: String) -> Parameter<'d> {
-        match value.get("$ref").and_then(Value::as_str) {
-            // What cannot be followed stays, and is refused by name when it is read.
-            Some(reference) => Parameter {
-                value: follow(self.root, value).unwrap_or(value),
-                place: reference.to_owned(),
+        match follow_to(self.root, value) {
+            Ok((value, last)) => Parameter {
+                value,
+                place: last.map_or(place, str::to_owned),
             },
-            None => Parameter { value, place },
+            // What cannot be followed stays, and is refused by name when it is read.
+            Err(_) => Parameter { value, place },
         }
     }
 
-    fn response(&self, value: &'d Value, produces: &[String]) -> Value {
-        let response = self.followed(value, String::new());
+    fn response(&self, status: &str, value: &'d Value, produces: &[String]) -> Value {
+        let place = format!("{}/{RESPONSES}/{}", self.place, escaped(status));
+        let response = self.followed(value, place);
         let description = response.text("description").unwrap_or_default();
         let mut new = json!({ "description": clean(description, MAX_DESCRIPTION) });
         let of_file = |schema: &&Value| schema.get("type").and_then(Value::as_str) == Some("file");
@@ -222,12 +216,10 @@ impl<'d> Converting<'d> {
             }
             return new;
         }
-        let schema = match (response.value.get("schema"), value.get("$ref")) {
-            (None, _) => return new,
-            (Some(_), Some(_)) => json!({ "$ref": format!("{}/schema", response.place) }),
-            // The operation's own is in no other place.
-            (Some(schema), None) => schema.clone(),
-        };
+        if response.value.get("schema").is_none() {
+            return new;
+        }
+        let schema = json!({ "$ref": format!("{}/schema", response.place) });
         // The first that is JSON has it: the others are only asked for.
         let with = produces
             .iter()
@@ -280,15 +272,16 @@ fn plain(parameter: &Parameter<'_>) -> Value {
     new.insert("description".to_owned(), description.into());
     new.insert("schema".to_owned(), json!({ "$ref": parameter.place }));
     if parameter.is_list() {
-        let (style, explode) = match (parameter.text("collectionFormat"), place) {
-            (Some("multi"), "query") => ("form", true),
-            (Some("ssv"), "query") => ("spaceDelimited", false),
-            (Some("pipes"), "query") => ("pipeDelimited", false),
-            (None | Some("csv"), "query") => ("form", false),
-            (None | Some("csv"), _) => ("simple", false),
-            (Some(other), _) => {
-                let place = format!("{place} (collectionFormat {})", clean(other, 20));
-                new.insert("in".to_owned(), place.into());
+        let format = parameter.text("collectionFormat");
+        let (style, explode) = match (list_style(format), place) {
+            (Some(style), "query") => style,
+            (Some(("form", false)), _) => ("simple", false),
+            _ => {
+                let format = clean(format.unwrap_or_default(), 20);
+                new.insert(
+                    "in".to_owned(),
+                    format!("{place} (collectionFormat {format})").into(),
+                );
                 ("simple", false)
             }
         };
@@ -296,6 +289,17 @@ fn plain(parameter: &Parameter<'_>) -> Value {
         new.insert("explode".to_owned(), explode.into());
     }
     Value::Object(new)
+}
+
+/// The style and `explode` of a list of this `collectionFormat` in a query or a form; `None` where 3.0 has none.
+fn list_style(format: Option<&str>) -> Option<(&'static str, bool)> {
+    match format {
+        None | Some("csv") => Some(("form", false)),
+        Some("multi") => Some(("form", true)),
+        Some("ssv") => Some(("spaceDelimited", false)),
+        Some("pipes") => Some(("pipeDelimited", false)),
+        Some(_) => None,
+    }
 }
 
 fn body_of(body: &Parameter<'_>, consumes: Option<&[String]>) -> Value {
@@ -334,12 +338,7 @@ fn form_of(forms: &[Parameter<'_>], consumes: Option<&[String]>) -> Value {
             required.push(name);
         }
         if form.is_list() && form.text("type") != Some("file") {
-            let (style, explode) = match form.text("collectionFormat") {
-                Some("multi") => ("form", true),
-                Some("ssv") => ("spaceDelimited", false),
-                Some("pipes") => ("pipeDelimited", false),
-                _ => ("form", false),
-            };
+            let (style, explode) = list_style(form.text("collectionFormat")).unwrap_or(("form", false));
             encoding.insert(name.to_owned(), json!({ "style": style, "explode": explode }));
         }
     }
@@ -391,10 +390,4 @@ fn mark_nullable(value: &mut Value) {
         }
         _ => {}
     }
-}
-
-/// A key as it stands in a JSON Pointer in a URI fragment.
-pub(crate) fn escaped(key: &str) -> String {
-    let pointer = key.replace('~', "~0").replace('/', "~1");
-    percent_encoding::utf8_percent_encode(&pointer, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

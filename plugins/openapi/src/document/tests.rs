@@ -123,3 +123,20 @@ fn more_values_than_fit_are_refused() {
     let text = format!("{{\"a\":[{}0]}}", "0,".repeat(4_100_000));
     assert_eq!(code(&text), "too many");
 }
+
+#[test]
+fn a_document_may_be_in_utf_16_with_its_mark() {
+    let text = r#"{"openapi":"3.0.0","info":{"title":"Zo\u00eb \u20ac"}}"#.replace("\\u00eb", "\u{eb}");
+    let units = |order: fn(u16) -> [u8; 2], mark: &[u8]| {
+        let units = text.encode_utf16().flat_map(order);
+        mark.iter().copied().chain(units).collect::<Vec<u8>>()
+    };
+    for bytes in [
+        units(u16::to_le_bytes, b"\xff\xfe"),
+        units(u16::to_be_bytes, b"\xfe\xff"),
+    ] {
+        assert_eq!(super::read(&bytes).unwrap()["openapi"], "3.0.0");
+        assert!(super::read(&bytes[..bytes.len() - 1]).is_err(), "half a character");
+    }
+    assert!(super::read(b"\xff\xfe\x00\xdc").is_err());
+}

@@ -46,7 +46,7 @@ impl<'d> Kinds<'d> {
                     let kinds = of.entry(std::ptr::from_ref(base)).or_default();
                     kinds.push(Kind {
                         name,
-                        reference: format!("#{place}/{}", crate::document::escaped(name)),
+                        reference: format!("#{place}/{}", crate::reference::escaped(name)),
                         schema,
                     });
                 }

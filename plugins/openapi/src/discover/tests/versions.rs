@@ -123,6 +123,44 @@ fn swagger_that_repeats_itself_does_not_grow() {
 }
 
 #[test]
+fn references_of_swagger_into_operations_and_to_references_lead_to_what_they_name() {
+    let first = json!({"operationId": "first", "parameters": [
+            {"name": "b", "in": "body", "schema": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+            {"name": "secret", "in": "query", "type": "boolean"}, {"name": "q", "in": "query", "type": "string", "maxLength": 7}],
+        "responses": {"200": {"description": "", "schema": {"type": "object", "properties": {"out": {"type": "string"}}}}}});
+    let second = json!({"operationId": "second", "parameters": [{"$ref": "#/paths/~1a/post/parameters/2"},
+            {"$ref": "#/parameters/chain"}, {"$ref": "#/paths/~1a/parameters/0"},
+            {"name": "b", "in": "body", "schema": {"type": "object", "properties": {
+                "same": {"$ref": "#/paths/~1a/post/parameters/0/schema"}, "text": {"$ref": "#/paths/~1a/post/parameters/2"}}}}],
+        "responses": {"200": {"$ref": "#/paths/~1a/post/responses/200"}}});
+    let third = json!({"operationId": "third", "parameters": [], "responses": {"200": {"$ref": "#/responses/chain"}}});
+    let found = found(&json!({"swagger": "2.0",
+        "paths": {"/a": {"parameters": [{"name": "page", "in": "query", "type": "integer"}], "post": first},
+            "/b": {"post": second}, "/c": {"get": third}},
+        "parameters": {"chain": {"$ref": "#/parameters/last"}, "last": {"name": "limit", "in": "query", "type": "integer", "maximum": 9}},
+        "responses": {"chain": {"$ref": "#/responses/last"},
+            "last": {"description": "", "schema": {"$ref": "#/paths/~1a/post/responses/200/schema"}}}}));
+    assert!(found.skipped.is_empty(), "{:?}", found.skipped);
+    let properties = &input(&found, 1)["properties"];
+    assert_eq!(
+        properties["same"]["properties"]["n"]["type"], "integer",
+        "{properties}"
+    );
+    for (name, key, expected) in [
+        ("text", "maxLength", json!(7)),
+        ("q", "maxLength", json!(7)),
+        ("limit", "maximum", json!(9)),
+        ("page", "type", json!("integer")),
+    ] {
+        assert_eq!(properties[name][key], expected, "{name}: {properties}");
+    }
+    for tool in &found.tools {
+        let output = tool.tool.output_schema.as_deref().unwrap_or_default();
+        assert!(output.contains("\"out\""), "{}: {output}", tool.tool.name);
+    }
+}
+
+#[test]
 fn openapi_3_2_is_read_and_what_is_not_offered_is_told_by_name() {
     let document = json!({
         "openapi": "3.2.0", "$self": "https://a.example/openapi.json",
