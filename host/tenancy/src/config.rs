@@ -101,6 +101,16 @@ pub enum ConfigError {
         "issuers.discovery of {0:?} cannot be used for a template; name the provider's key set in jwks_url"
     )]
     TemplateDiscovery(String),
+    /// The tenant would be whatever some directory of the provider writes, and not the directory that has signed.
+    #[error(
+        "issuers.tenant_claim of {issuer:?} is not \"/{claim}\": of a template the directory is the tenant, since anybody may have one"
+    )]
+    TemplateTenant {
+        /// Whose.
+        issuer: String,
+        /// The template's.
+        claim: String,
+    },
     /// A setting for an issuer that is not configured.
     #[error("{setting} names the issuer {issuer:?}, which is not configured (issuers)")]
     Unknown {
@@ -182,6 +192,14 @@ impl IssuerConfig {
         let pointer = |key, text: &str| {
             ClaimPointer::parse(text).map_err(|_| ConfigError::Pointer { key, issuer: name() })
         };
+        if let Some(claim) = issuer.claim()
+            && self.tenant_claim.as_deref() != Some(&format!("/{claim}"))
+        {
+            return Err(ConfigError::TemplateTenant {
+                issuer: name(),
+                claim: claim.to_owned(),
+            });
+        }
         let named = self.tenants.clone().unwrap_or(NamedTenants::All);
         let tenants = if self.shares_directory {
             TenantScope::among_others(&self.issuer, named)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use toolhost_identity::{IssuerRules, Principal, TokenError, Unverified, verify};
 
-use crate::issuer_keys::{IssuerKeys, Lookup, NoKeys};
+use crate::issuer_keys::{IssuerKeys, Lookup, NoKeys, id_of};
 use crate::{AuthError, Clock, ConfigError, IssuerConfig, KeyFetch};
 
 /// Whether the issuer may have published the key since its set was fetched.
@@ -37,8 +37,12 @@ impl Issuer {
     }
 
     /// Whom a token speaks for, and the generation of the keys that say so. An unknown `kid` is looked for once more,
-    /// if its issuer may be asked.
-    pub(crate) async fn verify(&self, token: &Unverified<'_>) -> Result<(Principal, u64), AuthError> {
+    /// if its issuer may be asked. `hash` is the token's.
+    pub(crate) async fn verify(
+        &self,
+        token: &Unverified<'_>,
+        hash: [u8; 32],
+    ) -> Result<(Principal, u64), AuthError> {
         let mut loaded = self.keys.current().await.map_err(|error| match error {
             NoKeys::NotFetched => AuthError::KeysUnavailable,
             NoKeys::Unusable => AuthError::KeysUnusable,
@@ -47,7 +51,9 @@ impl Issuer {
         if let Err(error) = &result
             && another_key_may_fit(*error, token)
         {
-            match self.keys.look_for(token.key_id()?, loaded.generation).await {
+            // Keys without names are told apart by what they have signed: a stranger's token must not speak for all.
+            let sought = token.key_id()?.map_or(hash, id_of);
+            match self.keys.look_for(sought, loaded.generation).await {
                 Lookup::Newer(newer) => {
                     result = verify(token, &self.rules, &newer.keys, self.clock.unix());
                     loaded = newer;

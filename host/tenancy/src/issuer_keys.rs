@@ -144,17 +144,16 @@ impl IssuerKeys {
         })
     }
 
-    /// Looks for a key that those of `generation` lack, by another fetch where the issuer may be asked. `kid` is what the
-    /// token has, or nothing.
+    /// Looks for a key that those of `generation` lack, by another fetch where the issuer may be asked. `id` is that of
+    /// the token's `kid` ([`id_of`]), or the hash of a token that has none.
     ///
     /// A `kid` is looked for once in [`REFETCH_INTERVAL`]; others are looked for meanwhile, as far as the budget goes. One
     /// that nobody could look for is not said to be absent.
-    pub(crate) async fn look_for(self: &Arc<Self>, kid: Option<&str>, generation: u64) -> Lookup {
+    pub(crate) async fn look_for(self: &Arc<Self>, id: [u8; 32], generation: u64) -> Lookup {
         let newer = |loaded: &Arc<Loaded>| loaded.generation != generation;
         if let Some(loaded) = self.usable().filter(newer) {
             return Lookup::Newer(loaded);
         }
-        let id = id_of(kid);
         let now = self.clock.elapsed();
         if let Some(at) = self.absent.get(&id)
             && now.saturating_sub(at) < REFETCH_INTERVAL
@@ -296,7 +295,7 @@ impl IssuerKeys {
                 // Those that were withdrawn are known to be absent by this very fetch.
                 for kid in before.iter().flat_map(|before| before.keys.key_ids()) {
                     if !keys.key_ids().any(|other| other == kid) {
-                        self.absent.insert(id_of(Some(kid)), now);
+                        self.absent.insert(id_of(kid), now);
                     }
                 }
                 tracing::info!(issuer = %self.config.issuer, keys = keys.len(), "the issuer's keys are loaded");
@@ -317,9 +316,6 @@ impl IssuerKeys {
 }
 
 /// Under what a `kid` is remembered.
-fn id_of(kid: Option<&str>) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update([u8::from(kid.is_some())]);
-    digest.update(kid.unwrap_or_default());
-    digest.finalize().into()
+pub(crate) fn id_of(kid: &str) -> [u8; 32] {
+    Sha256::digest(kid).into()
 }

@@ -91,10 +91,11 @@ async fn read(path: &std::path::Path) -> std::io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The `jwks_uri` of the first address that answers with metadata. A page of something else (a 200 with HTML of a single-page
-/// application, JSON without `issuer`) is passed over as a 404 is. One that names another issuer ends the search: whoever
-/// serves it must not choose the keys (RFC 8414 section 3.3, mix-up).
+/// The `jwks_uri` of the first address that answers with this issuer's metadata. Anything else is passed over as a 404 is: a
+/// page (a 200 with HTML of a single-page application, JSON without `issuer`), metadata of another issuer, as a server gives
+/// for every path below the address (it must not be used: RFC 8414 section 3.3, mix-up), and metadata without keys.
 async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, LoadError> {
+    let mut refused = LoadError::NoMetadata;
     for url in metadata_urls(&issuer.issuer) {
         let Ok(bytes) = get(issuer, fetch, &url, MAX_METADATA_BYTES).await else {
             continue;
@@ -108,16 +109,20 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
             continue;
         };
         if named != issuer.issuer {
-            return Err(LoadError::Issuer(url));
+            refused = LoadError::Issuer(url);
+            continue;
         }
-        return metadata
+        let keys = metadata
             .get("jwks_uri")
             .and_then(Value::as_str)
             .and_then(|text| Url::parse(text).ok())
-            .filter(|keys| issuer.permits_scheme(keys))
-            .ok_or(LoadError::KeysUri(url));
+            .filter(|keys| issuer.permits_scheme(keys));
+        match keys {
+            Some(keys) => return Ok(keys),
+            None => refused = LoadError::KeysUri(url),
+        }
     }
-    Err(LoadError::NoMetadata)
+    Err(refused)
 }
 
 /// What follows a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
-use toolhost_identity::{Binding, Caller, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified};
+use toolhost_identity::{
+    Binding, Caller, IssuerName, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified,
+};
 use url::Url;
 
 use crate::admitted::{Admitted, Authenticated};
@@ -294,14 +296,14 @@ impl Tenancy {
     }
 
     /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2). Members without a value
-    /// are left out, as its section 3.2 wants.
+    /// are left out, as its section 3.2 wants; so is a template, which no client could ask.
     #[must_use]
     pub fn resource_metadata(&self, resource: &Url) -> Value {
         let mut document = json!({ "resource": resource.as_str(), "bearer_methods_supported": ["header"] });
-        let issuers: Vec<_> = self
-            .issuers
-            .iter()
-            .map(|issuer| issuer.rules.issuer.as_str())
+        let named = self.issuers.iter().map(|issuer| &issuer.rules.issuer);
+        let issuers: Vec<_> = named
+            .filter(|issuer| issuer.claim().is_none())
+            .map(IssuerName::as_str)
             .collect();
         if let Some(members) = document.as_object_mut() {
             if !issuers.is_empty() {
@@ -345,7 +347,7 @@ impl Tenancy {
         let token = Unverified::parse(text)?;
         let place = self.place_of(token.issuer()?).ok_or(TokenError::Issuer)?;
         let issuer = self.issuers.get(place).ok_or(TokenError::Issuer)?;
-        let (principal, generation) = issuer.verify(&token).await?;
+        let (principal, generation) = issuer.verify(&token, key).await?;
         Ok(Verified {
             principal: Arc::new(principal),
             issuer: place,

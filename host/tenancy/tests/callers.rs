@@ -364,6 +364,7 @@ fn a_wrong_configuration_is_refused_by_name() {
     let templates = |keys: KeySource| {
         let mut issuer = config("https://login.example/{tid}/v2.0");
         issuer.keys = keys;
+        issuer.tenant_claim = Some("/tid".into());
         Tenancy::new(vec![issuer], directory(), None, net.clone()).map(drop)
     };
     assert!(matches!(
@@ -371,6 +372,17 @@ fn a_wrong_configuration_is_refused_by_name() {
         Err(ConfigError::TemplateDiscovery(_))
     ));
     assert!(templates(KeySource::Url("https://login.example/keys".parse().unwrap())).is_ok());
+    // A directory that anybody can have must not name another one's tenant, in another claim or in none.
+    for elsewhere in [Some("/org"), Some("/tid/x"), None] {
+        let mut issuer = config("https://login.example/{tid}/v2.0");
+        issuer.keys = KeySource::Url("https://login.example/keys".parse().unwrap());
+        issuer.tenant_claim = elsewhere.map(Into::into);
+        let refused = Tenancy::new(vec![issuer], directory(), None, net.clone());
+        assert!(
+            matches!(refused, Err(ConfigError::TemplateTenant { .. })),
+            "{elsewhere:?}"
+        );
+    }
     assert!(matches!(
         refused(|issuer| issuer.issuer = "https://{tid}.example".into()),
         ConfigError::Template(_)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use support::{AUDIENCE, ISSUER, OTHER, START, World, config, dev_key};
 use toolhost_identity::{KeySet, PrincipalKind, Role};
+use toolhost_tenancy::KeySource;
 use toolhost_tenancy::dev::{DevKey, DevKeyError, MintRequest, inspect};
 
 #[tokio::test]
@@ -165,4 +166,15 @@ fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
         .unwrap();
     assert!(signature.failure.is_none() && signature.not_checked.is_some());
     assert!(!unchecked.would_pass() && !unchecked.is_signed());
+    // The rules are those by which the caller would be judged: the issuer of that name, not a template that covers it.
+    let named = "https://login.example/1111/v2.0";
+    let mut template = config("https://login.example/{tid}/v2.0");
+    template.keys = KeySource::Url("https://login.example/keys".parse().unwrap());
+    template.tenant_claim = Some("/tid".into());
+    let issuers = [template, config(named)].map(|issuer| (issuer.rules().unwrap(), None));
+    let token = key.mint(&MintRequest::new(named, "a", "user-1"), START).unwrap();
+    assert_eq!(
+        inspect(&token, &issuers, START).unwrap().issuer.as_deref(),
+        Some(named)
+    );
 }

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use support::{AUDIENCE, FakeNet, ISSUER, OTHER, TestClock, dev_key, jwks_url, naming};
+use support::{AUDIENCE, FakeNet, ISSUER, OTHER, TestClock, World, dev_key, jwks_url, naming};
 use toolhost_identity::{NamedTenants, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{Clock as _, IssuerConfig, Tenancy};
@@ -161,6 +161,9 @@ async fn one_application_of_many_directories_is_one_issuer() {
     let directory = Arc::new(StaticDirectory::of(Tree::new(0, tenants()).unwrap()));
     let tenancy = Tenancy::with_clock(vec![issuer], directory, None, net, clock.clone()).unwrap();
     let host = Host { tenancy, key, clock };
+    let resource = "https://tools.example/mcp".parse().unwrap();
+    let metadata = host.tenancy.resource_metadata(&resource);
+    assert!(metadata.get("authorization_servers").is_none(), "{metadata}");
     for (directory, tid, expected) in [
         ("1111", "1111", Ok("acme")),
         ("2222", "2222", Ok("globex")),
@@ -183,4 +186,41 @@ async fn one_application_of_many_directories_is_one_issuer() {
         let found = tenant.as_deref().map_err(toolhost_tenancy::AuthError::status);
         assert_eq!(found, expected, "{directory} {tid}");
     }
+}
+
+/// A key that its issuer publishes without a name, as a set of one.
+fn nameless() -> (jsonwebtoken::EncodingKey, String) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let key = jsonwebtoken::EncodingKey::from_ec_der(&pair.serialize_der());
+    let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256).unwrap();
+    (key, serde_json::json!({ "keys": [jwk] }).to_string())
+}
+
+/// B7: where keys have no names, a stranger's token speaks for itself alone.
+#[tokio::test]
+async fn a_strangers_token_without_a_kid_keeps_no_rotation_from_being_seen() {
+    let world = World::new();
+    let (old, served) = nameless();
+    world.net.serve(&jwks_url(ISSUER), served);
+    let mint = |key: &jsonwebtoken::EncodingKey| {
+        let now = world.clock.unix();
+        let claims = serde_json::json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "exp": now + 600, "tenantId": "acme",
+        });
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+        jsonwebtoken::encode(&header, &claims, key).unwrap()
+    };
+    assert!(world.tenant(&mint(&old)).await.is_ok());
+    let strangers = mint(&nameless().0);
+    assert_eq!(world.tenant(&strangers).await, Err(401));
+    let (new, served) = nameless();
+    world.net.serve(&jwks_url(ISSUER), served);
+    assert!(world.tenant(&mint(&new)).await.is_ok());
+    let asked = world.net.count();
+    assert_eq!(world.tenant(&strangers).await, Err(401));
+    assert_eq!(
+        world.net.count(),
+        asked,
+        "what was asked about once is not asked again"
+    );
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toolhost_identity::{
-    AcceptedType, Algorithm, ClaimPointer, NamedTenants, ProviderProfile, Role, Tenant, TenantId, TenantKey,
-    WithoutSubject,
+    AcceptedType, Algorithm, ClaimPointer, IssuerName, NamedTenants, ProviderProfile, Role, Tenant, TenantId,
+    TenantKey, WithoutSubject,
 };
 use toolhost_net::{AddressPolicy, check_place};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
@@ -116,8 +116,12 @@ pub(super) fn issuer(
         },
     };
     let of_profile = profile.as_ref().and_then(|profile| profile.tenant_claim);
+    // Also where one tenant is served: anybody can have a directory of the provider.
+    let name = IssuerName::parse(raw.issuer.get_ref()).ok();
+    let of_template = name.as_ref().and_then(|name| Some(format!("/{}", name.claim()?)));
     let tenant_claim = match (&raw.tenant_claim, of_profile) {
         (Some(text), _) => Some(claim("tenant_claim", text)?),
+        (None, _) if of_template.is_some() => of_template,
         (None, _) if single => None,
         (None, Some(text)) => Some(text.to_owned()),
         (None, None) => {

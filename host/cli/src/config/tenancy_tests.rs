@@ -284,6 +284,12 @@ fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
     // One issuer, and one tenant, need none of it.
     assert!(read(&format!("{ISSUER}[tenants.acme]\nkeys = ['org_1']")).is_ok());
     assert!(read(&format!("{ISSUER}{second}[tenancy]\nsingle = 'acme'")).is_ok());
+    // Anybody can have a directory of a provider: it stays the tenant where one alone is served.
+    let template = ISSUER
+        .replace("'https://idp.example'", "'https://idp.example/{tid}/v2'")
+        .replace("tenant_claim = '/tenantId'\n", "");
+    let issuer = read(&format!("{template}[tenancy]\nsingle = 'acme'")).unwrap();
+    assert_eq!(issuer.issuers[0].tenant_claim.as_deref(), Some("/tid"));
 }
 
 #[test]
@@ -364,6 +370,11 @@ fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
         (
             &with("").replace("https://idp.example'\naud", "https://idp.example/{tid}x'\naud"),
             "issuers[0].issuer|placeholder",
+        ),
+        (
+            &with("tenant_claim = '/org'")
+                .replace("https://idp.example'\naud", "https://idp.example/{tid}'\naud"),
+            "issuers[0].issuer|/tid",
         ),
     ]);
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use toolhost_identity::{GrantRules, Principal, TenantId, Unverified};
 
 use crate::issuer::Issuer;
+use crate::token_cache::TokenCache;
 use crate::{AuthError, Clock};
 use crate::{Bearer, ConfigError, IssuerConfig, KeyFetch, Presented, SystemClock};
 
@@ -96,7 +97,7 @@ impl Verifier {
     ) -> Result<AuthorityAnswer, AuthorityError> {
         let believed = async {
             let unverified = Unverified::parse(token.text())?;
-            self.0.verify(&unverified).await
+            self.0.verify(&unverified, TokenCache::key(token.text())).await
         };
         let (principal, _) = believed.await.map_err(AuthorityError::Token)?;
         Ok(AuthorityAnswer::Token {
