@@ -1,5 +1,5 @@
-use serde_json::{Map, Value};
-use toolhost_identity::strict_object;
+use serde::Deserialize;
+use serde_json::Value;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
@@ -16,6 +16,34 @@ const MAX_LIFE: u64 = 30 * 86_400;
 /// Kinds of tokens that are shown with a proof, or are none to be shown: DPoP (RFC 9449), MAC, proof of possession, and `N_A`
 /// of RFC 8693. Whatever else servers write (`bot`, `BearerToken`, nothing at all) is sent as a bearer by all their clients.
 const NOT_BEARER: [&str; 6] = ["dpop", "mac", "pop", "hawk", "oauth1", "n_a"];
+
+/// The members that count. One of them twice makes the answer nobody's, since two readers could each believe another one;
+/// whatever stands beside them, however it is written, costs no token and is not read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Members {
+    access_token: Option<Value>,
+    refresh_token: Option<Value>,
+    token_type: Option<Value>,
+    expires_in: Option<Value>,
+    issued_token_type: Option<Value>,
+    error: Option<Value>,
+}
+
+impl Members {
+    fn read(body: &[u8]) -> Option<Self> {
+        let text = without_bom(body).trim_ascii_start();
+        // Serde would take a list for the members in their order.
+        if !text.starts_with(b"{") {
+            return None;
+        }
+        serde_json::from_slice(text).ok()
+    }
+
+    fn error(&self) -> Option<&str> {
+        self.error.as_ref()?.as_str()
+    }
+}
 
 /// The answer of a token endpoint. What was rotated is read apart from the rest: it must be stored whatever is wrong with
 /// the access token.
@@ -80,42 +108,39 @@ impl TokenFailure {
 /// It is no JSON object, or says an error under the status of a success, as some servers do.
 pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFailure> {
     let bad = TokenFailure::because;
-    let mut object =
-        strict_object(without_bom(body)).map_err(|_| bad("the token endpoint's answer is no JSON object"))?;
-    let refresh_token = secret(&mut object, "refresh_token").unwrap_or_else(|why| {
+    let mut members = Members::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
+    let refresh_token = secret(members.refresh_token.take()).unwrap_or_else(|why| {
         // The one that is stored may be used up; there is nothing to put in its place.
         tracing::warn!(why, "a refresh token of a token endpoint cannot be kept");
         None
     });
     if refresh_token.is_none()
-        && !object.contains_key("access_token")
-        && let Some(code) = object.get("error").and_then(Value::as_str)
+        && members.access_token.is_none()
+        && let Some(code) = members.error()
     {
         return Err(failure_of(Some(code)));
     }
     Ok(TokenAnswer {
         refresh_token,
-        access: access(&mut object, asked_at),
+        access: access(members, asked_at),
     })
 }
 
-fn access(object: &mut Map<String, Value>, asked_at: u64) -> Result<AccessToken, TokenFailure> {
+fn access(members: Members, asked_at: u64) -> Result<AccessToken, TokenFailure> {
     let bad = TokenFailure::because;
-    let kind = object
-        .get("token_type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let kind = kind.trim().to_ascii_lowercase();
+    let kind = members.token_type.as_ref().and_then(Value::as_str);
+    let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
     if NOT_BEARER.iter().any(|other| kind == *other) {
         return Err(bad("the token endpoint gave no bearer token"));
     }
-    let token = secret(object, "access_token").map_err(bad)?;
-    let life = object.get("expires_in").and_then(life).unwrap_or(UNSAID_LIFE);
+    let token = secret(members.access_token).map_err(bad)?;
+    let life = members.expires_in.as_ref().and_then(life).unwrap_or(UNSAID_LIFE);
     Ok(AccessToken {
         secret: token.ok_or(bad("the token endpoint gave no `access_token` that can be sent"))?,
         expires_at: asked_at.saturating_add(life.min(MAX_LIFE)),
-        issued_token_type: object
-            .get("issued_token_type")
+        issued_token_type: members
+            .issued_token_type
+            .as_ref()
             .and_then(Value::as_str)
             .map(str::to_owned),
     })
@@ -135,15 +160,11 @@ fn life(said: &Value) -> Option<u64> {
 
 /// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words.
 pub(crate) fn failure(status: u16, body: &[u8], otherwise: CredentialError) -> TokenFailure {
-    let object = (400..=403)
+    let members = (400..=403)
         .contains(&status)
-        .then(|| strict_object(without_bom(body)).ok())
+        .then(|| Members::read(body))
         .flatten();
-    let code = object
-        .as_ref()
-        .and_then(|object| object.get("error"))
-        .and_then(Value::as_str);
-    match failure_of(code) {
+    match failure_of(members.as_ref().and_then(Members::error)) {
         TokenFailure::Unavailable(_) => {
             tracing::warn!(status, "a token endpoint gave no token");
             TokenFailure::Unavailable(otherwise)
@@ -170,9 +191,9 @@ fn failure_of(code: Option<&str>) -> TokenFailure {
     }
 }
 
-/// The text of a member. None, null and an empty one are none (RFC 6749 section 6: the old refresh token stays).
-fn secret(object: &mut Map<String, Value>, name: &str) -> Result<Option<Secret>, &'static str> {
-    match object.remove(name) {
+/// The text of a token. None, null and an empty one are none (RFC 6749 section 6: the old refresh token stays).
+fn secret(token: Option<Value>) -> Result<Option<Secret>, &'static str> {
+    match token {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => {
@@ -224,6 +245,15 @@ mod tests {
                 300,
             ),
             (r#", "refresh_token": "", "error": null"#, 300),
+            // What is not looked at may be as it likes.
+            (
+                r#", "scope": "a", "scope": "b", "name": "\ud800", "n": 1e999"#,
+                300,
+            ),
+            (
+                concat!(r#", "x": "#, "[[[[[[[[[[[[[[[[[[[[", "]]]]]]]]]]]]]]]]]]]]"),
+                300,
+            ),
             (r#", "refresh_token": {}"#, 300),
         ] {
             assert_eq!(end(members), 1_000 + lasts, "{members}");
@@ -241,6 +271,7 @@ mod tests {
             r#", "access_token": "at_0123456789\r\nx: y""#,
             r#", "access_token": "at_0123456789", "token_type": "DPoP""#,
             r#", "error": "server_error""#,
+            r#", "access_token": 7, "scope": "a", "scope": "b""#,
         ] {
             let text = format!(r#"{{"refresh_token": "rt_0123456789"{members}}}"#);
             let read = tokens(text.as_bytes(), 0).unwrap();
@@ -269,6 +300,8 @@ mod tests {
             r#"{"token_type": "Bearer"}"#,
             r#"{"access_token": "at_0123456789", "access_token": "at_9876543210", "token_type": "Bearer"}"#,
             "access_token=at_0123456789&token_type=bearer",
+            r#"["at_0123456789"]"#,
+            r#"[{"access_token": "at_0123456789"}]"#,
             "<html>",
         ] {
             let read = tokens(text.as_bytes(), 0).and_then(|read| read.access.map(drop));
