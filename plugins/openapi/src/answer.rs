@@ -41,7 +41,7 @@ fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
             structured: None,
         };
     }
-    let body = match String::from_utf8(body) {
+    let body = match text(&kind, body) {
         Ok(text) if media_type::is_json(&kind) || kind.is_empty() || descriptor.wrapped => {
             return json_or_text(descriptor, text);
         }
@@ -52,7 +52,7 @@ fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
             };
         }
         Ok(text) => text.into_bytes(),
-        Err(error) => error.into_bytes(),
+        Err(bytes) => bytes,
     };
     let mime_type = if kind.is_empty() {
         "application/octet-stream".to_owned()
@@ -80,6 +80,20 @@ fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
         content: vec![content],
         structured: None,
     }
+}
+
+/// The text of a body, or its bytes where it is none. The host has read it by its charset already; one that says none and is not in
+/// UTF-8 is of a server that was written when a text was ISO-8859-1 unless it said otherwise (RFC 2616 section 3.7.1).
+fn text(kind: &str, body: Vec<u8>) -> Result<String, Vec<u8>> {
+    String::from_utf8(body).or_else(|error| {
+        let bytes = error.into_bytes();
+        let is_text = media_type::is_text(kind) || media_type::is_json(kind);
+        let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
+        match is_text && !bytes.iter().any(is_control) {
+            true => Ok(bytes.into_iter().map(char::from).collect()),
+            false => Err(bytes),
+        }
+    })
 }
 
 /// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.

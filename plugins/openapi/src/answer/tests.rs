@@ -74,7 +74,17 @@ fn anything_else_is_what_it_is() {
     assert!(
         matches!(of("application/pdf", b"%PDF\xff"), Content::BlobResource { uri, .. } if uri == "response:tool")
     );
-    assert!(matches!(of("text/plain", b"\xff"), Content::BlobResource { .. }));
+    // Without a charset, from a server of long ago.
+    for kind in ["text/plain", "text/csv; header=present", "application/json"] {
+        assert_eq!(
+            of(kind, b"\"Zo\xeb\""),
+            Content::Text("\"Zo\u{eb}\"".into()),
+            "{kind}"
+        );
+    }
+    for bytes in [&b"Z\0o\0\xeb\0"[..], b"\x89PNG\x1a"] {
+        assert!(matches!(of("text/plain", bytes), Content::BlobResource { .. }));
+    }
     assert!(matches!(of("", b"\xff"), Content::BlobResource { .. }));
     assert_eq!(
         of("application/json", b""),
