@@ -19,6 +19,11 @@ pub(crate) fn connections() -> usize {
     usize::try_from(allowed() / 4).unwrap_or(usize::MAX)
 }
 
+/// How many of them sockets to outside systems may take: another quarter.
+pub(crate) fn sockets() -> usize {
+    connections()
+}
+
 /// How many it may have now.
 pub(crate) fn allowed() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -12,9 +12,10 @@ use hyper_util::client::legacy::connect::{Connected, HttpInfo, capture_connectio
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::ServerName;
 
-use crate::connector::{BoundedConnector, PinnedConnector};
+use crate::connector::{BoundedConnector, PinnedConnector, SocketsOf};
 use crate::error::kind_of;
 use crate::flow::{FlowOf, MeasuringExecutor, Spent};
+use crate::sockets::{IdleConnections, Sockets};
 use crate::{AnswerBody, Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
 
 /// From the call to the head of the answer, connecting included.
@@ -92,11 +93,22 @@ pub struct Client {
     key: ClientKey,
     tls: Arc<rustls::ClientConfig>,
     name: ServerName<'static>,
-    current: ArcSwapOption<Pinned>,
+    current: Arc<Current>,
+    sockets: Arc<Sockets>,
     building: Mutex<()>,
     /// Our ends of the connections that have answered.
     answered: Mutex<BTreeSet<SocketAddr>>,
     spent: Spent,
+}
+
+/// The connections to the addresses that the host has now.
+#[derive(Default)]
+struct Current(ArcSwapOption<Pinned>);
+
+impl IdleConnections for Current {
+    fn close_idle(&self) {
+        self.0.store(None);
+    }
 }
 
 struct Pinned {
@@ -105,17 +117,21 @@ struct Pinned {
 }
 
 impl Client {
-    pub(crate) fn new(key: ClientKey, tls: &TlsIdentity) -> Result<Self, NetError> {
+    pub(crate) fn new(key: ClientKey, tls: &TlsIdentity, sockets: Arc<Sockets>) -> Result<Self, NetError> {
         if key.secure == tls.is_cleartext() {
             return Err(NetError::unsent(NetErrorKind::Scheme));
         }
         let refused = NetError::unsent(NetErrorKind::Host(crate::HostRefused::Grammar));
         let name = ServerName::try_from(bare(&key.host).to_owned()).map_err(|_| refused)?;
+        let current = Arc::new(Current::default());
+        let pool: Weak<Current> = Arc::downgrade(&current);
+        sockets.add_pool(&key.space, pool);
         Ok(Self {
             tls: tls.config(),
             key,
             name,
-            current: ArcSwapOption::empty(),
+            current,
+            sockets,
             building: Mutex::new(()),
             answered: Mutex::default(),
             spent: Spent::default(),
@@ -235,23 +251,27 @@ impl Client {
     /// The connections to exactly these addresses.
     fn pinned(&self, approved: &Approved) -> Arc<Pinned> {
         let fits = |pinned: &Pinned| *pinned.addresses == *approved.addresses();
-        if let Some(pinned) = self.current.load_full().filter(|pinned| fits(pinned)) {
+        if let Some(pinned) = self.current.0.load_full().filter(|pinned| fits(pinned)) {
             return pinned;
         }
         let _one_builder = self.building.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pinned) = self.current.load_full().filter(|pinned| fits(pinned)) {
+        if let Some(pinned) = self.current.0.load_full().filter(|pinned| fits(pinned)) {
             return pinned;
         }
         let pinned = Arc::new(Pinned {
             addresses: approved.shared(),
             hyper: self.build(approved.shared()),
         });
-        self.current.store(Some(pinned.clone()));
+        self.current.0.store(Some(pinned.clone()));
         pinned
     }
 
     fn build(&self, addresses: Arc<[SocketAddr]>) -> Hyper {
-        let tcp = PinnedConnector::new(addresses);
+        let sockets = SocketsOf {
+            sockets: Arc::clone(&self.sockets),
+            space: self.key.space.clone(),
+        };
+        let tcp = PinnedConnector::new(addresses, sockets);
         let name = Arc::new(FixedServerNameResolver::new(self.name.clone()));
         legacy::Client::builder(MeasuringExecutor(self.spent.clone()))
             .timer(TokioTimer::new())

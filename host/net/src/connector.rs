@@ -16,6 +16,8 @@ use tower::Service;
 
 use crate::NetErrorKind;
 use crate::flow::Counted;
+use crate::key::Space;
+use crate::sockets::{SocketPermit, Sockets};
 
 /// Until TCP and TLS stand. An answering host needs a few round trips; one that does not answer must not eat a call.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +37,9 @@ pub(crate) enum ConnectFailure {
     /// After it came about: the other side sends without end what is no answer.
     #[error("the other side sends more than its answers")]
     Flood,
+    /// The tenant has as many sockets as it may have, or everybody together has.
+    #[error("no socket is free")]
+    Sockets,
 }
 
 impl ConnectFailure {
@@ -44,6 +49,7 @@ impl ConnectFailure {
             Self::Io(kind) => NetErrorKind::Connect(kind),
             Self::Peer => NetErrorKind::Peer,
             Self::Flood => NetErrorKind::Flood,
+            Self::Sockets => NetErrorKind::Sockets,
         }
     }
 }
@@ -55,11 +61,19 @@ type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedConnector {
     addresses: Arc<[SocketAddr]>,
+    sockets: SocketsOf,
+}
+
+/// Whose sockets are counted, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct SocketsOf {
+    pub(crate) sockets: Arc<Sockets>,
+    pub(crate) space: Space,
 }
 
 impl PinnedConnector {
-    pub(crate) fn new(addresses: Arc<[SocketAddr]>) -> Self {
-        Self { addresses }
+    pub(crate) fn new(addresses: Arc<[SocketAddr]>, sockets: SocketsOf) -> Self {
+        Self { addresses, sockets }
     }
 }
 
@@ -73,18 +87,20 @@ impl Service<Uri> for PinnedConnector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let addresses = self.addresses.clone();
+        let (addresses, sockets) = (self.addresses.clone(), self.sockets.clone());
         Box::pin(async move {
-            connect_to_any(&addresses)
-                .await
-                .map(Counted::new)
-                .map(TokioIo::new)
+            let (stream, permit) = connect_to_any(&addresses, &sockets).await?;
+            Ok(TokioIo::new(Counted::new(stream, permit)))
         })
     }
 }
 
 /// The first of the addresses that answers. Each has a head start over the next; a failed one starts the next at once.
-async fn connect_to_any(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectFailure> {
+async fn connect_to_any(
+    addresses: &[SocketAddr],
+    sockets: &SocketsOf,
+) -> Result<(TcpStream, SocketPermit), ConnectFailure> {
+    let connect_to = |address| connect_to(address, sockets);
     let mut waiting = addresses.iter().copied();
     let mut attempts = FuturesUnordered::new();
     attempts.extend(waiting.next().map(connect_to));
@@ -100,7 +116,11 @@ async fn connect_to_any(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectFa
     Err(failure)
 }
 
-async fn connect_to(address: SocketAddr) -> Result<TcpStream, ConnectFailure> {
+async fn connect_to(
+    address: SocketAddr,
+    SocketsOf { sockets, space }: &SocketsOf,
+) -> Result<(TcpStream, SocketPermit), ConnectFailure> {
+    let permit = sockets.open(space).await.ok_or(ConnectFailure::Sockets)?;
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| ConnectFailure::Io(error.kind()))?;
@@ -111,7 +131,7 @@ async fn connect_to(address: SocketAddr) -> Result<TcpStream, ConnectFailure> {
     stream
         .set_nodelay(true)
         .map_err(|error| ConnectFailure::Io(error.kind()))?;
-    Ok(stream)
+    Ok((stream, permit))
 }
 
 /// The last check before bytes flow: the kernel says that the other end is the address that was classified.
@@ -153,8 +173,17 @@ impl Service<Uri> for BoundedConnector {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_peer, connect_to_any};
+    use super::{SocketsOf, check_peer, connect_to_any};
+    use crate::key::Space;
+    use crate::sockets::{DEFAULT_SOCKETS, Sockets};
     use tokio::net::TcpListener;
+
+    fn sockets() -> SocketsOf {
+        SocketsOf {
+            sockets: Sockets::new(DEFAULT_SOCKETS),
+            space: Space::Host,
+        }
+    }
 
     #[test]
     fn a_peer_that_is_not_the_approved_address_is_refused() {
@@ -177,18 +206,18 @@ mod tests {
         drop(closed);
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let there = open.local_addr().unwrap();
-        assert_eq!(
-            connect_to_any(&[gone, there]).await.unwrap().peer_addr().unwrap(),
-            there
-        );
-        assert!(connect_to_any(&[gone]).await.is_err());
-        assert!(connect_to_any(&[]).await.is_err());
+        let (stream, _) = connect_to_any(&[gone, there], &sockets()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), there);
+        assert!(connect_to_any(&[gone], &sockets()).await.is_err());
+        assert!(connect_to_any(&[], &sockets()).await.is_err());
     }
 
     #[tokio::test]
     async fn nagle_is_off() {
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = connect_to_any(&[open.local_addr().unwrap()]).await.unwrap();
+        let (stream, _) = connect_to_any(&[open.local_addr().unwrap()], &sockets())
+            .await
+            .unwrap();
         assert!(stream.nodelay().unwrap());
     }
 }

@@ -54,6 +54,9 @@ pub enum NetErrorKind {
     /// Neither TCP nor TLS came about in time.
     #[error("connecting took too long")]
     ConnectTimeout,
+    /// The tenant has as many connections outward as it may have, or all together have.
+    #[error("too many connections to outside systems are open; try again")]
+    Sockets,
     /// The socket's other end is not the address that was approved.
     #[error("the connection leads to another address than the approved one")]
     Peer,

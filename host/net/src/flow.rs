@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::connector::ConnectFailure;
+use crate::sockets::SocketPermit;
 
 /// What comes before and with each answer, in bytes: four times the longest head, and what is read ahead of a body. As frames
 /// of 9 bytes it is a tenth of a second of a thread.
@@ -65,13 +66,15 @@ impl Flow {
 pub(crate) struct Counted {
     stream: TcpStream,
     flow: Arc<Flow>,
+    _permit: SocketPermit,
 }
 
 impl Counted {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream, permit: SocketPermit) -> Self {
         Self {
             stream,
             flow: Flow::new(),
+            _permit: permit,
         }
     }
 }

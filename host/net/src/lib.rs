@@ -39,6 +39,7 @@ mod network;
 mod place;
 mod policy;
 mod single_flight;
+mod sockets;
 mod tls;
 
 pub use admission::{AdmissionLimits, AdmissionPermit, AdmissionQueue, Overloaded};

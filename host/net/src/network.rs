@@ -7,6 +7,7 @@ use moka::sync::Cache;
 use url::Host;
 
 use crate::host::check_domain;
+use crate::sockets::{DEFAULT_SOCKETS, Sockets};
 use crate::{
     AddressClass, AddressPolicy, Approved, Client, ClientKey, Lookup, NetError, NetErrorKind, SystemLookup,
     TlsIdentity, classify,
@@ -27,6 +28,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Network {
     lookup: Arc<dyn Lookup>,
     clients: Cache<(ClientKey, u64), Arc<Client>>,
+    sockets: Arc<Sockets>,
     pub(crate) public: TlsIdentity,
     pub(crate) cleartext: TlsIdentity,
 }
@@ -45,9 +47,20 @@ impl Network {
         Ok(Self {
             lookup,
             clients,
+            sockets: Sockets::new(DEFAULT_SOCKETS),
             public: TlsIdentity::public()?,
             cleartext: TlsIdentity::cleartext()?,
         })
+    }
+
+    /// The same with at most so many sockets to outside systems, idle ones included: fewer than the files that the process may
+    /// open. Never more than 4,096. A tenant has at most half of them.
+    #[must_use]
+    pub fn with_sockets(self, most: usize) -> Self {
+        Self {
+            sockets: Sockets::new(most.min(DEFAULT_SOCKETS)),
+            ..self
+        }
     }
 
     /// With the system's name servers.
@@ -141,7 +154,7 @@ impl Network {
         if let Some(client) = self.clients.get(&key) {
             return Ok(client);
         }
-        let client = Arc::new(Client::new(key.0.clone(), tls)?);
+        let client = Arc::new(Client::new(key.0.clone(), tls, Arc::clone(&self.sockets))?);
         // Two that come at once must not keep two pools.
         Ok(self.clients.get_with(key, || client))
     }

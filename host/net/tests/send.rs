@@ -63,6 +63,37 @@ async fn no_two_keys_share_a_connection() {
     }
 }
 
+/// Whatever a tenant keeps idle, its next connection finds a socket, and never more than its share are open.
+#[tokio::test]
+async fn a_tenants_idle_connections_give_way_to_its_next_one() {
+    let open = Arc::new(AtomicU64::new(0));
+    let (network, tls) = (network().with_sockets(8), cleartext());
+    for _ in 0..12 {
+        let counted = Arc::clone(&open);
+        let upstream = Upstream::doing("127.0.0.1:0", move |mut stream, _| {
+            let open = Arc::clone(&counted);
+            async move {
+                open.fetch_add(1, Ordering::SeqCst);
+                while read_head(&mut stream).await.is_some() {
+                    stream.write_all(OK).await.unwrap();
+                }
+                open.fetch_sub(1, Ordering::SeqCst);
+            }
+        })
+        .await;
+        let url = upstream.url();
+        let client = network
+            .client(ClientKey::tenant("acme", "billing", &url), &tls)
+            .unwrap();
+        round(&network, &client, &url, soon()).await.unwrap();
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    while open.load(Ordering::SeqCst) > 4 {
+        assert!(Instant::now() < until, "{open:?} connections are open");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// T4: an idle connection to an address that the name no longer has is not used.
 #[tokio::test]
 async fn a_kept_connection_is_not_used_when_the_addresses_have_changed() {

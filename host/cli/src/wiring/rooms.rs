@@ -14,6 +14,7 @@ use super::Ground;
 use super::credentials::Providers;
 use crate::exit::Failure;
 use crate::grants::Lock;
+use crate::open_files;
 use crate::plugins::{
     Answers, Assembly, Candidate, Loader, Patience, Pending, ServedConnections, ServedGrants,
     nothing_to_serve,
@@ -39,7 +40,7 @@ pub(super) fn audit(file: Option<&Path>) -> Result<Arc<dyn Sink>, Failure> {
 /// # Errors
 /// TLS cannot be set up.
 pub(crate) fn network() -> anyhow::Result<Arc<Network>> {
-    Ok(Arc::new(Network::system()?))
+    Ok(Arc::new(Network::system()?.with_sockets(open_files::sockets())))
 }
 
 /// The way out of a guest.

@@ -60,6 +60,12 @@ pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetErr
             EgressCode::Timeout,
             format!("connection {name} did not answer in time"),
         ),
+        NetErrorKind::Sockets => (
+            EgressCode::Timeout,
+            format!(
+                "connection {name} got no socket in time: too many are open to outside systems; try again"
+            ),
+        ),
         NetErrorKind::Tls(_) => (EgressCode::Upstream, format!("TLS with connection {name} failed")),
         NetErrorKind::Flood => (
             EgressCode::Upstream,

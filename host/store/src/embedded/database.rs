@@ -82,6 +82,7 @@ impl Database {
         }
         let label = space.label();
         let (db, tally) = guarded(|| {
+            remove_unfinished_snapshots(directory)?;
             let db = open_sled(&configure(directory, settings))?;
             let told = db.get(TALLY)?;
             let told = told.ok_or_else(|| Failure::Damaged("its tally is missing".to_owned()))?;
@@ -250,6 +251,23 @@ fn untold(untold: Untold) -> Failure {
         }
         Untold::Damaged => Failure::Damaged("its tally does not open".to_owned()),
     }
+}
+
+/// Removes what sled left of a snapshot of its log that it did not finish, since the disk was full or the process was killed.
+/// It writes one while it opens a database, and would take the unfinished one for the newest and the database for damaged
+/// (sled 0.34.7, `Config::get_snapshot_files`). The log has all that a snapshot has.
+fn remove_unfinished_snapshots(directory: &Path) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::Broken(error.to_string());
+    for entry in std::fs::read_dir(directory).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "generating")
+        {
+            std::fs::remove_file(path).map_err(broken)?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens sled, and waits for the lock of the handle before this one.

@@ -181,6 +181,29 @@ async fn fill_from_outside() {
     println!("{} acknowledged slots, errors {errors:?}", newest.len());
 }
 
+/// A full disk, or SIGKILL, ends sled in the middle of the snapshot that it writes while it opens a database.
+#[tokio::test]
+async fn a_snapshot_that_was_not_finished_damages_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::within(directory.path());
+    let store = place.open();
+    store.create(&tenant("acme")).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"value".to_vec())
+        .await
+        .unwrap();
+    drop(store);
+    for database in ["host", "tenants/acme"] {
+        for (name, content) in [("0000000000179131", &b""[..]), ("7FFFFFFFFFFFFFFF", &[7; 40])] {
+            let unfinished = format!("data/{database}/snap.{name}.generating");
+            std::fs::write(place.path(&unfinished), content).unwrap();
+        }
+    }
+    let store = place.open();
+    let record = store.get(&space("acme"), &key("k")).await.unwrap();
+    assert_eq!(record.unwrap().value, b"value");
+}
+
 /// Writes fail in the middle of sled: the limit on the size of a file is reached, as a disk is that breaks.
 #[test]
 fn a_write_that_the_disk_refuses_is_not_acknowledged_and_the_database_is_opened_again() {

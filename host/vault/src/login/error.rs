@@ -59,6 +59,10 @@ impl LoginError {
                 ErrorCode::Upstream,
                 "the authorization server gave no usable answer",
             ),
+            // Which is the operator's to change, and the user's to know.
+            Self::Vault(full @ VaultError::Full) => {
+                PublicError::new(ErrorCode::LimitExceeded, full.to_string())
+            }
             Self::Random | Self::Vault(_) => {
                 PublicError::new(ErrorCode::Internal, "the account could not be connected")
             }

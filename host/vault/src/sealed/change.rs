@@ -6,7 +6,7 @@ use toolhost_store::keys::{Purpose, SpaceKey};
 use toolhost_store::{Change, Expect, Space, StoreError};
 
 use super::error::VaultError;
-use super::index::{self, MAX_CREDENTIALS};
+use super::index::{self, FOR_THE_TENANT_ITSELF, MAX_CREDENTIALS};
 use super::list::CredentialInfo;
 use super::name::CredentialName;
 use super::record::{Contents, Envelope, fingerprint};
@@ -148,7 +148,11 @@ impl Inner {
                 Step::Remove if was.is_none() => return Ok(None),
                 Step::Remove => None,
                 Step::Set(contents) => {
-                    if was.is_none() && found.index.versions.len() >= MAX_CREDENTIALS {
+                    let most = match name.user {
+                        Some(_) => MAX_CREDENTIALS - FOR_THE_TENANT_ITSELF,
+                        None => MAX_CREDENTIALS,
+                    };
+                    if was.is_none() && found.index.versions.len() >= most {
                         return Err(VaultError::Full);
                     }
                     Some(contents)
@@ -292,7 +296,7 @@ mod tests {
 
     use super::{MAX_CREDENTIALS, NewCredential};
     use crate::sealed::index::{self, Index};
-    use crate::{CredentialName, SealedVault, VaultError};
+    use crate::{CredentialName, SealedVault, UserId, VaultError};
 
     #[tokio::test]
     async fn a_tenant_has_so_many_credentials_and_no_more() {
@@ -317,8 +321,15 @@ mod tests {
         let sealed = full.seal(&subkey, key.current(), &tenant).unwrap();
         store.put(&of, &index::key().unwrap(), sealed).await.unwrap();
         let vault = SealedVault::new(store, keys);
-        let set = async |connection: &str| {
-            let name = CredentialName::of_tenant(ConnectionName::parse(connection).unwrap());
+        let user = UserId {
+            issuer: "https://issuer.example.com".into(),
+            subject: "alice".into(),
+        };
+        let set = async |connection: &str, user: Option<&UserId>| {
+            let name = CredentialName {
+                connection: ConnectionName::parse(connection).unwrap(),
+                user: user.cloned(),
+            };
             let new = NewCredential {
                 secret: Secret::from("tok_0123456789".to_owned()),
                 attributes: None,
@@ -326,8 +337,10 @@ mod tests {
             };
             vault.set(&space, &name, new, &by).await.map(|_| ())
         };
-        set("last").await.unwrap();
-        assert_eq!(set("more").await, Err(VaultError::Full));
-        set("last").await.unwrap();
+        // Users leave room for the tenant's own.
+        assert_eq!(set("account", Some(&user)).await, Err(VaultError::Full));
+        set("last", None).await.unwrap();
+        assert_eq!(set("more", None).await, Err(VaultError::Full));
+        set("last", None).await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 use toolhost_store::{KeyError, StoreError};
 
 use super::MAX_CREDENTIALS;
+use super::index::FOR_THE_TENANT_ITSELF;
 use crate::{AttributeRefused, CredentialError, SecretRefused};
 
 /// Why the vault did not do what the operator, or a call, asked for. No variant carries a byte of a secret.
@@ -23,7 +24,9 @@ pub enum VaultError {
     #[error("the expiry is in the past")]
     AlreadyExpired,
     /// The tenant has as many as there may be.
-    #[error("a tenant has at most {MAX_CREDENTIALS} credentials")]
+    #[error(
+        "a tenant has at most {MAX_CREDENTIALS} credentials, the last {FOR_THE_TENANT_ITSELF} of them its own and not its users'; remove some with `host credential remove`"
+    )]
     Full,
     /// None is stored under the name.
     #[error("there is no credential {0}")]

@@ -13,6 +13,9 @@ use super::witness::Witness;
 /// The most credentials of a tenant: the index is one record, and so stays well under the longest one.
 pub const MAX_CREDENTIALS: usize = 16_384;
 
+/// Of those, how many are not for users' own: whatever accounts they connect, the operator can set the tenant's.
+pub(super) const FOR_THE_TENANT_ITSELF: usize = 384;
+
 /// The index as it is written.
 const FORMAT: u8 = 1;
 
