@@ -26,14 +26,15 @@ pub(crate) fn check(
         return Ok(Err(first));
     }
     let mut tried = arguments.clone();
-    let mut place = first.place.clone();
+    let mut misfit = first.clone();
     for _ in 0..MAX_NULLS {
-        if !remove_null(&mut tried, &place) {
+        // A pointer that is not exact may lead to another member, whose `null` means something.
+        if !misfit.is_exact || !remove_null(&mut tried, &misfit.place) {
             break;
         }
         match schema.check(&tried, budget)? {
             Ok(()) => return Ok(Ok(Some(tried))),
-            Err(next) => place = next.place,
+            Err(next) => misfit = next,
         }
     }
     Ok(Err(first))
@@ -92,6 +93,21 @@ mod tests {
             json!({"a": "1", "x": null}),
         ] {
             assert_eq!(checked(schema.clone(), bad.clone()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_null_is_not_left_out_for_one_whose_name_is_shown_like_its_own() {
+        let long = "a".repeat(64);
+        for (shown, other) in [("a", "a\u{1}"), (&long, &*format!("{long}b"))] {
+            let text = json!({"properties": {other: {"type": "string"}}});
+            let schema = json!({"type": "object", "properties": {shown: {"type": ["string", "null"]}, other: true},
+                "dependentSchemas": {shown: text}});
+            assert_eq!(
+                checked(schema, json!({shown: null, other: null})),
+                None,
+                "{other:?}"
+            );
         }
     }
 

@@ -126,10 +126,11 @@ impl Schema {
         }
         match self.validator() {
             Ok(validator) => validator.check(value, budget),
-            Err(message) => {
-                let place = String::new();
-                Ok(Err(Misfit { message, place }))
-            }
+            Err(message) => Ok(Err(Misfit {
+                message,
+                place: String::new(),
+                is_exact: false,
+            })),
         }
     }
 }
