@@ -34,6 +34,9 @@ const MAX_DEPTH: usize = 8;
 /// Alternatives of one argument, and of required sets, that a model is told.
 const MAX_ALTERNATIVES: usize = 20;
 
+/// Values of one argument that branches list, together: more are a list that no model reads.
+const MAX_VALUES: usize = 200;
+
 /// The properties of a schema's top have keys that the APIs of models take.
 ///
 /// # Errors
@@ -68,9 +71,7 @@ pub(crate) fn shown(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
         true => flat(schema),
         false => schema.clone(),
     };
-    for value in shown.values_mut() {
-        close_arrays(value);
-    }
+    close_arrays(&mut shown);
     Some(shown)
 }
 
@@ -201,18 +202,16 @@ fn merged(variants: &[&Value]) -> Value {
     if let [only] = variants {
         return (*only).clone();
     }
-    let values = |variant: &&Value| match (variant.get("const"), variant.get("enum")) {
-        (Some(only), _) => Some(vec![only.clone()]),
-        (None, Some(Value::Array(several))) => Some(several.clone()),
-        _ => None,
-    };
-    let listed: Option<Vec<Vec<Value>>> = variants.iter().map(values).collect();
+    let listed: Option<Vec<&[Value]>> = variants.iter().map(|variant| values(variant)).collect();
     match listed {
         Some(listed) => {
-            let mut all: Vec<Value> = Vec::new();
+            let (mut all, mut texts) = (Vec::new(), HashSet::new());
             for value in listed.into_iter().flatten() {
-                if !all.contains(&value) {
+                if texts.insert(value.to_string()) {
                     all.push(value);
+                }
+                if all.len() > MAX_VALUES {
+                    return json!({});
                 }
             }
             json!({ "enum": all })
@@ -224,6 +223,14 @@ fn merged(variants: &[&Value]) -> Value {
                 false => json!({ "anyOf": some }),
             }
         }
+    }
+}
+
+/// All that a schema accepts, where it lists it.
+fn values(schema: &Value) -> Option<&[Value]> {
+    match (schema.get("const"), schema.get("enum")) {
+        (Some(only), _) => Some(std::slice::from_ref(only)),
+        (None, several) => several?.as_array().map(Vec::as_slice),
     }
 }
 
@@ -244,18 +251,29 @@ fn has_open_array(value: &Value) -> bool {
     }
 }
 
-/// `items` that accept anything, where an array says nothing of them. Values of `enum`, `const` and the like are no schemas.
-fn close_arrays(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(close_arrays),
-        Value::Object(schema) => {
-            if is_open_array(schema) {
-                schema.insert("items".to_owned(), json!({}));
-            }
-            let is_value = |key: &str| matches!(key, "enum" | "const" | "default" | "examples" | "example");
-            let parts = schema.iter_mut().filter(|(key, _)| !is_value(key));
-            parts.for_each(|(_, part)| close_arrays(part));
+/// `items` that accept anything, where an array says nothing of them. Values of `enum`, `const` and the like are no schemas; what has
+/// such a name among properties is one.
+fn close_arrays(schema: &mut Map<String, Value>) {
+    if is_open_array(schema) {
+        schema.insert("items".to_owned(), json!({}));
+    }
+    for (key, part) in schema.iter_mut() {
+        match (key.as_str(), part) {
+            ("enum" | "const" | "default" | "examples" | "example", _) => {}
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas"
+                | "dependencies",
+                Value::Object(schemas),
+            ) => schemas.values_mut().for_each(close_arrays_in),
+            (_, part) => close_arrays_in(part),
         }
+    }
+}
+
+fn close_arrays_in(part: &mut Value) {
+    match part {
+        Value::Array(items) => items.iter_mut().for_each(close_arrays_in),
+        Value::Object(schema) => close_arrays(schema),
         _ => {}
     }
 }
@@ -325,6 +343,30 @@ mod tests {
         assert_eq!(shown["properties"]["l"], json!({"type": "array", "items": {}}));
         assert_eq!(shown["properties"]["m"]["items"], json!({}));
         assert_eq!(shown["properties"]["d"]["default"], json!({"type": "array"}));
+    }
+
+    #[test]
+    fn a_property_with_the_name_of_a_keyword_is_a_schema() {
+        let array = json!({"type": "array"});
+        let schema = json!({"type": "object", "$defs": {"enum": array}, "default": {"a": array},
+            "properties": {"default": array, "example": array, "properties": {"const": array}}});
+        let shown = of(schema).unwrap();
+        for place in ["/properties/default", "/properties/example", "/$defs/enum"] {
+            assert_eq!(shown.pointer(place).unwrap()["items"], json!({}), "{place}");
+        }
+        assert_eq!(shown["default"]["a"], array);
+        assert_eq!(shown["properties"]["properties"]["const"], array, "a value");
+    }
+
+    #[test]
+    fn values_of_branches_without_end_are_not_listed() {
+        let branch = |values: std::ops::Range<usize>| json!({"properties": {"x": {"enum": values.collect::<Vec<_>>()}}});
+        let x = |first, second| {
+            let shown = of(json!({"type": "object", "anyOf": [branch(first), branch(second)]})).unwrap();
+            shown["properties"]["x"].clone()
+        };
+        assert_eq!(x(0..150, 100..200), json!({"enum": (0..200).collect::<Vec<_>>()}));
+        assert_eq!(x(0..40_000, 40_000..80_000), json!({}));
     }
 
     #[test]
