@@ -54,3 +54,20 @@ pub fn with_instances(component: &[u8], more: usize) -> Vec<u8> {
     let header = Component::new().finish().len();
     [component, &sections.finish()[header..]].concat()
 }
+
+/// The echo guest under another name, of four letters as its own.
+#[must_use]
+pub fn echo_named(name: &str) -> Vec<u8> {
+    let mut bytes = component("echo");
+    let (own, other) = ("name = \"echo\"", format!("name = \"{name}\""));
+    assert_eq!(own.len(), other.len());
+    let mut from = 0;
+    while let Some(at) = bytes[from..]
+        .windows(own.len())
+        .position(|part| part == own.as_bytes())
+    {
+        from += at + own.len();
+        bytes[from - own.len()..from].copy_from_slice(other.as_bytes());
+    }
+    bytes
+}

@@ -10,6 +10,7 @@
 //! - [`mcp_server`]: real MCP servers.
 //! - [`TenantAuthority`]: who gives tokens for other tenants, and how strictly it looks at each question.
 //! - [`Callers`]: an issuer and its tokens.
+//! - [`json_of`]: what a request is answered with.
 //! - [`values`]: what plugins keep, for the tenants named.
 //! - [`Recorder`]: an audit sink that keeps events. [`LogCapture`]: everything that this process logs.
 //! - [`leak`]: the spellings of a secret, and whether a text holds one.
@@ -25,6 +26,7 @@
     reason = "a harness of tests fails loudly"
 )]
 
+mod answer;
 mod authority;
 pub mod billing;
 mod callers;
@@ -49,6 +51,7 @@ pub fn root() -> std::path::PathBuf {
     std::path::Path::new(&here).parent().unwrap().to_owned()
 }
 
+pub use answer::json_of;
 pub use authority::{APPLICATION, CLIENT, Says, TenantAuthority, claims};
 pub use billing::Billing;
 pub use callers::Callers;

@@ -17,7 +17,7 @@ use toolhost_identity::Binding;
 use toolhost_net::Network;
 use toolhost_policy::{ErrorCode, Grant, Limits, PluginName};
 use toolhost_sandbox::{Sandbox, SandboxSettings};
-use toolhost_tests::{Callers, Host, Issuer, Recorder, Rig, guests, text_of, values};
+use toolhost_tests::{Callers, Host, Issuer, Recorder, Rig, guests, json_of, text_of, values};
 use toolhost_tools::{CallOptions, CallOutcome, Catalogue, Content, ModelArgs, Tools};
 
 /// The same component twice, under two names, over one store.
@@ -243,16 +243,11 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
             "operation": "put", "personal": personal, "name": "<é>.html", "mime_type": "text/html",
             "value": "<script>", "repeat": 100_000,
         });
-        let answer: Value = reqwest::Client::new()
+        let request = reqwest::Client::new()
             .post(host.at("/api/v1/tools/artifact/call"))
             .bearer_auth(token("acme", subject))
-            .json(&json!({"arguments": args}))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+            .json(&json!({"arguments": args}));
+        let answer = json_of(request).await;
         let uri = answer["content"][1]["uri"]
             .as_str()
             .unwrap_or_else(|| panic!("{answer}"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use toolhost_gateway::admin::{Answer, Client, ClientError, Request};
+use toolhost_identity::TenantId;
 use toolhost_policy::Secret;
 
 use crate::args::KeptArgs;
@@ -15,7 +16,7 @@ use crate::output::printable;
 use crate::screen;
 use crate::secret_ref;
 use crate::setup::{data_of, lock_of, read_config};
-use crate::wiring::{Kept, has_embedded, operator};
+use crate::wiring::{Kept, has_embedded, operator, refuse_orphans};
 
 /// Lines of an export that wait for stdout.
 const WAITING: usize = 16;
@@ -64,13 +65,8 @@ impl Reach {
             Err(ClientError::NobodyThere) => {}
             Err(error) => return Err(error.into()),
         }
-        // Looking at nothing must not make a directory, keys and all.
-        if !request.keeps() && self.data.postgres.is_none() && !has_embedded(&self.data.dir) {
-            let path = self.data.dir.display();
-            return Err(Failure::usage(format!(
-                "{path} is not a data directory: nothing was kept there yet"
-            ))
-            .into());
+        if self.data.postgres.is_none() && !has_embedded(&self.data.dir) {
+            self.may_make(&request)?;
         }
         let kept = Kept::open(&self.data, self.config.chains, &[]).await?;
         if request.is_of_credential() {
@@ -93,6 +89,25 @@ impl Reach {
         kept.audit.sync_all();
         written?;
         Ok(answer.map_err(Failure::of_admin)?)
+    }
+
+    /// Looking at nothing must not make a directory, keys and all, nor must what is refused.
+    fn may_make(&self, request: &Request) -> Result<(), Failure> {
+        refuse_orphans(&self.data.dir)?;
+        let Some(tenant) = request.begins() else {
+            let path = self.data.dir.display();
+            return Err(Failure::usage(format!(
+                "{path} is not a data directory: nothing was kept there yet"
+            )));
+        };
+        let id = TenantId::parse(tenant)
+            .map_err(|why| Failure::usage(format!("{}: {why}", tenant.escape_debug())))?;
+        if request.is_of_credential() && !self.config.tenants.contains_key(&id) {
+            return Err(Failure::usage(format!(
+                "there is no tenant {id}: add [tenants.{id}] to the configuration, or use host tenant add"
+            )));
+        }
+        Ok(())
     }
 }
 

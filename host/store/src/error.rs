@@ -60,6 +60,14 @@ pub enum StoreError {
     /// What is asked for would take the place of something sound.
     #[error("{0}")]
     Exists(String),
+    /// What is to be brought back is no backup.
+    #[error("{path} is no backup: {why}")]
+    Backup {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// The server of the store has tools of its own for it.
     #[error(
         "the store is in a PostgreSQL server, which makes and brings back its own backups: use pg_dump and pg_restore, and keep the master key apart"

@@ -1,7 +1,7 @@
 //! N19: an argument that names an account is the host's to fill, or the plugin does not load.
 
 use serde_json::{Value, json};
-use toolhost_tests::{Host, HostBuilder, Issuer};
+use toolhost_tests::{Host, HostBuilder, Issuer, json_of};
 
 const PROVIDE: &str = "provide = { account_id = \"{external_tenant_id}\" }";
 
@@ -60,15 +60,10 @@ async fn schema_with_tenant_arg_refused_at_load() {
 async fn an_argument_that_is_provided_is_not_the_models_and_is_each_tenants_own() {
     let issuer = Issuer::es256("https://issuer.test", "k1");
     let host = builder(&issuer, PROVIDE).start();
-    let listed: Value = reqwest::Client::new()
+    let request = reqwest::Client::new()
         .get(host.at("/api/v1/tools"))
-        .bearer_auth(issuer.token("acme"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+        .bearer_auth(issuer.token("acme"));
+    let listed = json_of(request).await;
     let mut tools = listed["tools"].as_array().unwrap().iter();
     assert!(tools.any(|tool| tool["name"] == "account"), "{listed}");
     assert!(!listed.to_string().contains("account_id"), "{listed}");

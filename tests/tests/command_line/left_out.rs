@@ -8,16 +8,7 @@ use super::*;
 
 /// The echo guest under another name, with a second module that takes the compiler long: some millions of additions.
 fn slow() -> Vec<u8> {
-    let mut bytes = guests::component("echo");
-    let name = b"name = \"echo\"";
-    let places = bytes.windows(name.len()).enumerate();
-    let places: Vec<usize> = places
-        .filter(|(_, part)| part == name)
-        .map(|(at, _)| at)
-        .collect();
-    for at in places {
-        bytes[at..at + name.len()].copy_from_slice(b"name = \"slow\"");
-    }
+    let mut bytes = guests::echo_named("slow");
     let leb = |mut value: usize| {
         let mut bytes = Vec::new();
         while value > 0x7f {
@@ -304,35 +295,6 @@ fn nothing_that_steers_a_terminal_is_printed() {
             );
         }
     }
-}
-
-/// A credential that no call would ever use is a slip of the pen.
-#[test]
-fn a_credential_of_an_unknown_connection_or_tenant_is_refused_and_leaves_nothing() {
-    let directory = directory();
-    host::write(
-        directory.path(),
-        "host.toml",
-        "[data]\ndir = \"data\"\n[tenants.acme]\n[connections.github]\nbase = \"https://api.example.com\"\n",
-    );
-    host::write(directory.path(), "secret", "tok_live_0123456789");
-    let set = |name: &str| {
-        host::run(
-            directory.path(),
-            &["credential", "set", name, "--secret-file", "secret"],
-        )
-    };
-    refused(
-        &set("acme/githb"),
-        USAGE,
-        &["there is no connection githb", "did you mean github?"],
-    );
-    refused(&set("nobody/github"), USAGE, &["there is no tenant nobody"]);
-    assert!(!directory.path().join("data/audit/tenants/nobody").exists());
-    let removed = host::run(directory.path(), &["credential", "remove", "nobody/github"]);
-    refused(&removed, USAGE, &["there is no tenant nobody"]);
-    assert!(!directory.path().join("data/audit/tenants/nobody").exists());
-    assert_eq!(set("acme/github").status, 0);
 }
 
 /// Metrics leave this machine only to whoever has the token.

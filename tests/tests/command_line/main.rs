@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod left_out;
+mod nothing_made;
 mod set_ups;
 mod verbs;
 

@@ -44,6 +44,9 @@ allow_loopback = true
 auth = { type = "none" }
 "#;
 
+/// Nobody writes to it, so that whoever opens it waits.
+const PIPE: &str = "a.pipe";
+
 const BILLING: &str = "[connections.billing]\nbase = \"https://127.0.0.1:9\"\nallow_loopback = true\n";
 
 fn plugin(name: &str, path: &str) -> String {
@@ -62,21 +65,6 @@ fn set_up(more: &str, files: &[(&'static str, Vec<u8>)], expected: Expected) -> 
 
 fn guest(name: &str) -> String {
     guests::path(name).display().to_string()
-}
-
-/// The echo guest under another name.
-fn twin() -> Vec<u8> {
-    let mut bytes = guests::component("echo");
-    let name = b"name = \"echo\"";
-    let places = bytes.windows(name.len()).enumerate();
-    let places: Vec<usize> = places
-        .filter(|(_, part)| part == name)
-        .map(|(at, _)| at)
-        .collect();
-    for at in places {
-        bytes[at..at + name.len()].copy_from_slice(b"name = \"twin\"");
-    }
-    bytes
 }
 
 fn set_ups() -> Vec<SetUp> {
@@ -125,6 +113,7 @@ fn set_ups() -> Vec<SetUp> {
             Plugin("gone", LeftOut, "No such file"),
         ),
         set_up(&plugin("dir", "keys"), &[], Plugin("dir", LeftOut, "directory")),
+        set_up(&plugin("fifo", PIPE), &[], Plugin("fifo", LeftOut, "pipe")),
         set_up(
             &plugin("other", &guest("segments")),
             &[],
@@ -147,7 +136,7 @@ fn set_ups() -> Vec<SetUp> {
         // Another one has its tools, and was granted them.
         set_up(
             &plugin("twin", "twin.wasm"),
-            &[("twin.wasm", twin())],
+            &[("twin.wasm", guests::echo_named("twin"))],
             Plugin("twin", LeftOut, "offered by plugin echo"),
         ),
         set_up("", &[("echo.wasm", changed)], Plugin("echo", Waits, "changed")),
@@ -219,6 +208,25 @@ fn set_ups() -> Vec<SetUp> {
             &[],
             Refused("server.allowed_origins"),
         ),
+        set_up("[server]\nlisten = \"0.0.0.0:0\"\n", &[], Refused("public_url")),
+        set_up(
+            "[server]\nmetrics_listen = \"0.0.0.0:0\"\n",
+            &[],
+            Refused("token"),
+        ),
+        set_up(
+            "[server]\nmetrics_listen = \"127.0.0.1:0\"\nmetrics_token_file = \"gone\"\n",
+            &[],
+            Refused("gone"),
+        ),
+        set_up("[audit]\nfile = \"gone/events\"\n", &[], Refused("gone/events")),
+        set_up("[audit]\nfile = \"keys\"\n", &[], Refused("directory")),
+        set_up("[tenants.globex]\nparent = \"gone\"\n", &[], Refused("gone")),
+        set_up(
+            "[tenancy.membership]\nurl = \"https://members.example.com\"\ntoken_file = \"gone\"\n",
+            &[],
+            Refused("gone"),
+        ),
         set_up("[tenants.acme.plugins.ecco]\n", &[], Refused("ecco")),
         set_up(
             "[tenants.acme.plugins.echo]\ntools = [\"ecco\"]\n",
@@ -239,6 +247,16 @@ type Said = Result<BTreeMap<String, (Verdict, String)>, String>;
 /// Whoever says nothing of a plugin serves it.
 fn said(rows: impl Iterator<Item = (String, Verdict, String)>) -> Said {
     Ok(rows.map(|(name, verdict, why)| (name, (verdict, why))).collect())
+}
+
+/// What has no listener says nothing of listeners; what is to be refused ends by itself.
+fn start(directory: &Path) -> Said {
+    let text = fs::read_to_string(directory.join("host.toml")).unwrap();
+    let mut words = vec!["run"];
+    if !text.contains("\nlisten = ") {
+        words.extend(["--listen", "127.0.0.1:0"]);
+    }
+    Err(host::run(directory, &words).stderr)
 }
 
 fn run(directory: &Path) -> Said {
@@ -273,7 +291,8 @@ fn doctor(directory: &Path) -> Said {
     let checks = report["checks"].as_array().unwrap();
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
     let of = |what: &'static str| checks.iter().filter(move |check| check["what"] == what);
-    for refused in of("configuration").chain(of("assignments")) {
+    let of_start = ["configuration", "assignments", "server", "issuers"];
+    for refused in of_start.into_iter().flat_map(of) {
         if refused["verdict"] == "failed" {
             return Err(text(refused, "detail"));
         }
@@ -322,6 +341,11 @@ fn explain(directory: &Path) -> Said {
         return Err(ended.stderr);
     }
     let report = ended.json();
+    let refused = report["refused"].as_array().unwrap().iter();
+    let mut refused = refused.filter_map(|why| why.as_str()?.strip_prefix("the host would not start: "));
+    if let Some(why) = refused.next() {
+        return Err(why.to_owned());
+    }
     let rules = report["rules"].as_array().unwrap().iter();
     said(rules.filter_map(|rule| {
         let why = rule["why"].as_str()?.strip_prefix("it is left out: ")?;
@@ -329,6 +353,7 @@ fn explain(directory: &Path) -> Said {
             "it is not granted yet",
             "it changed since",
             "nothing that its system offers is approved",
+            "what was approved of its system is not kept",
         ];
         let verdict = if waits.iter().any(|begin| why.starts_with(begin)) {
             Waits
@@ -398,9 +423,16 @@ fn judge(base: &Path, set_up: &SetUp) {
     for (name, bytes) in &set_up.files {
         host::write(place.path(), name, bytes);
     }
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path().join(PIPE))
+        .status();
+    assert!(made.unwrap().success());
     host::write(place.path(), "host.toml", &set_up.toml);
     let verbs: [Verb; 4] = [
-        ("run", run),
+        match set_up.expected {
+            Refused(_) => ("run", start),
+            Plugin(..) => ("run", run),
+        },
         ("doctor", doctor),
         ("lint", lint),
         ("explain", explain),
@@ -413,8 +445,6 @@ fn judge(base: &Path, set_up: &SetUp) {
             (Plugin("echo", Waits | LeftOut, _), Err(why)) if verb == "run" => {
                 assert!(why.contains("echo"), "{shown}");
             }
-            // An assignment of what is not there changes no request.
-            (Refused(_), Ok(_)) if verb == "explain" => {}
             (Refused(words), Err(why)) => assert!(why.contains(words), "{words:?}: {shown}"),
             (Plugin(name, verdict, words), Ok(said)) => {
                 // What nobody has granted is no finding, and what is served is left out of lists of what is not.
@@ -489,7 +519,7 @@ fn every_verb_says_the_same_of_forty_set_ups() {
 #[test]
 fn yes_grants_only_what_loads_and_the_others_are_served() {
     let directory = directory();
-    let twin_path = host::write(directory.path(), "twin.wasm", twin());
+    let twin_path = host::write(directory.path(), "twin.wasm", guests::echo_named("twin"));
     let config = [
         plugin("billing", &billing()),
         plugin("echo", &echo()),

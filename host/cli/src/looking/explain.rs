@@ -29,7 +29,10 @@ impl Looking {
         let connection = &self.connection(&asked.connection)?;
         let binding = self.binding(token).await?;
         let principal = binding.principal();
-        let mut refused = Vec::new();
+        let unstartable = self.unstartable.iter();
+        let mut refused: Vec<String> = unstartable
+            .map(|why| format!("the host would not start: {why}"))
+            .collect();
         let rules = self.rules(connection, &binding, asked, &mut refused);
         let (credential, attributes) = self.credential(connection, &binding).await?;
         if credential.present == Some(false) {

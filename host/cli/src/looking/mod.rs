@@ -39,6 +39,8 @@ pub(crate) struct Looking {
     pub(crate) statuses: Arc<PluginStatuses>,
     /// The connections whose tools come from an adapter. What those send is pinned tool by tool, and not judged here.
     pub(crate) described: BTreeSet<ConnectionName>,
+    /// Why a start of the host would be refused, whatever is asked of it. None where a host runs.
+    pub(crate) unstartable: Option<String>,
     pub(crate) vault: Option<SealedVault>,
     pub(crate) logins: Option<Arc<Logins>>,
     /// The call path, where a host serves.

@@ -159,6 +159,7 @@ async fn over_http(
         grants,
         statuses,
         described: setup.config.adapters.keys().cloned().collect(),
+        unstartable: None,
         vault: ground.vault().cloned(),
         logins: logins.clone(),
         calls: Some(Calls {
@@ -249,6 +250,7 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
             grants: served.grants,
             statuses: Arc::clone(served.tools.statuses()),
             described: setup.config.adapters.keys().cloned().collect(),
+            unstartable: None,
             vault: ground.vault().cloned(),
             logins: None,
             calls: Some(Calls {

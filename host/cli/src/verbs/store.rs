@@ -60,7 +60,7 @@ async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> a
         return Err(Failure::usage(format!("{path} is no directory with a backup")).into());
     }
     let chains = reach.config.chains;
-    let (kept, restored) = Taken::take_sealed(&reach.data)?
+    let (kept, restored) = Taken::take_for_backup(&reach.data, directory)?
         .restore(directory, chains)
         .await?;
     kept.audit.sync_all();

@@ -17,6 +17,7 @@ use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
 use toolhost_tools::Assignments;
 use toolhost_vault::{SealedVault, Source};
 
+use super::other_store::{has_embedded, refuse_other_store};
 use super::postgres;
 use crate::config::Data;
 use crate::exit::Failure;
@@ -24,9 +25,6 @@ use crate::{open_files, secret_ref};
 
 /// The master key's file, where nothing names another.
 const MASTER_KEY: &str = "master.key";
-
-/// The database of the host's own space, which the embedded store makes first.
-const EMBEDDED: &str = "host";
 
 /// How old what is remembered of assignments may be where other hosts change them. They also tell each other at once; this
 /// holds where that is not heard.
@@ -67,11 +65,14 @@ struct Opened {
 }
 
 impl Taken {
-    /// As [`Taken::take`], for what was sealed before: the master key is there, or nothing is made.
+    /// As [`Taken::take`], to bring a backup back: the master key is there and opens it, or nothing is made.
     ///
     /// # Errors
-    /// As [`Taken::take`], and there is no master key.
-    pub(crate) fn take_sealed(data: &Data) -> anyhow::Result<Self> {
+    /// As [`Taken::take`]; there is no master key, or another one; the store is in a server, which has backups of its own.
+    pub(crate) fn take_for_backup(data: &Data, from: &Path) -> anyhow::Result<Self> {
+        if data.postgres.is_some() {
+            return Err(Failure::usage(StoreError::Servers.to_string()).into());
+        }
         let path = data.dir.join(MASTER_KEY);
         if data.master_key.is_none() && !path.exists() {
             let path = path.display();
@@ -80,8 +81,11 @@ impl Taken {
             ))
             .into());
         }
-        // One that cannot be read is said before the directory is made.
-        master_key(data)?;
+        let (master, _) = master_key(data)?;
+        if !has_embedded(&data.dir) {
+            let refused = |error: StoreError| Failure::usage(error.to_string());
+            SledStore::opens_backup(from, &master).map_err(refused)?;
+        }
         Self::take(data)
     }
 
@@ -90,9 +94,11 @@ impl Taken {
     /// # Errors
     /// Another process has the directory, others can read it or the key, or the key or a server's password is missing.
     pub(crate) fn take(data: &Data) -> anyhow::Result<Self> {
-        let dir = DataDir::open(&data.dir).map_err(|error| Failure::usage(error.to_string()))?;
-        let (master, master_key) = master_key(data)?;
+        // What is missing is said before a directory is made.
         let postgres = data.postgres.as_ref().map(postgres::settings).transpose()?;
+        let named = data.master_key.as_ref().map(|_| master_key(data)).transpose()?;
+        let dir = DataDir::open(&data.dir).map_err(|error| Failure::usage(error.to_string()))?;
+        let (master, master_key) = named.map_or_else(|| master_key(data), Ok)?;
         Ok(Self {
             dir,
             master,
@@ -185,15 +191,12 @@ impl Taken {
     /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
     ///
     /// # Errors
-    /// The backup is damaged, or was sealed with another master key.
+    /// The backup is damaged, or a tenant's was sealed with another master key.
     pub(crate) async fn restore(
         self,
         from: &Path,
         chains: ChainSettings,
     ) -> anyhow::Result<(Kept, Vec<Restored>)> {
-        if self.postgres.is_some() {
-            return Err(Failure::usage(StoreError::Servers.to_string()).into());
-        }
         let (data_dir, master_key) = (self.dir.path().to_owned(), self.master_key);
         let keyring = Arc::new(keyring(&data_dir, self.master)?);
         let (keys, settings) = (
@@ -254,48 +257,6 @@ fn master_key(data: &Data) -> anyhow::Result<(MasterKey, Option<PathBuf>)> {
 
 fn keyring(dir: &Path, master: MasterKey) -> Result<Keyring, Failure> {
     Keyring::open(dir, master).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// Refuses a data directory whose store is elsewhere, before anything is made: in the other kind of store, which has not been
-/// moved yet, or gone.
-async fn refuse_other_store(dir: &Path, server: Option<&PostgresSettings>) -> anyhow::Result<()> {
-    let has_chains = has_any(&Admin::audit_root(dir));
-    let path = dir.display();
-    let Some(settings) = server else {
-        if has_chains && !has_embedded(dir) {
-            return Err(Failure::usage(format!(
-                "{path} has audit chains and no embedded store: where the store is in PostgreSQL, name it in [store], or move it with host store migrate --from postgres --to embedded --data-dir DIR; where it is lost, bring it back with host store restore; to begin anew, move {path}/audit away"
-            ))
-            .into());
-        }
-        return Ok(());
-    };
-    if !(has_chains || has_embedded(dir))
-        || PostgresStore::is_made(settings)
-            .await
-            .map_err(postgres::refusal)?
-    {
-        return Ok(());
-    }
-    let text = if has_embedded(dir) {
-        format!(
-            "{path} has an embedded store, and the server of [store] has none yet: host store migrate --from embedded --to postgres moves it there; to begin with an empty store instead, name another [data] dir"
-        )
-    } else {
-        format!(
-            "{path} has audit chains of another store, and the server of [store] has none: name the database that they belong to in [store] url and prefix; to begin with an empty store, name another [data] dir"
-        )
-    };
-    Err(Failure::usage(text).into())
-}
-
-fn has_any(dir: &Path) -> bool {
-    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
-}
-
-/// Whether an embedded store was made in a data directory.
-pub(crate) fn has_embedded(dir: &Path) -> bool {
-    dir.join(EMBEDDED).exists()
 }
 
 async fn embedded(dir: DataDir, master: MasterKey) -> anyhow::Result<(SledStore, Arc<Keyring>)> {

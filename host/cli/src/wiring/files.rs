@@ -1,6 +1,7 @@
 //! Plugin files: each is read once, so that what is hashed, shown, compiled and run is the same.
 
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use toolhost_policy::{Limits, Manifest};
@@ -22,6 +23,9 @@ pub(crate) struct PluginFile {
 /// # Errors
 /// It cannot be read, or is not what it is to be.
 pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, Failure> {
+    if is_pipe(path) {
+        return Err(Failure::usage(format!("{}: it is a pipe", path.display())));
+    }
     let bytes = read_capped(path, limits.component_bytes)?;
     let found = inspect(&bytes, limits);
     let refuse = |why: &str| Failure::plugin(format!("{}: {why}", path.display()));
@@ -47,6 +51,11 @@ pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Res
         )),
         Err(error) => Err(refuse(&error.to_string())),
     }
+}
+
+/// Opening a pipe waits for whoever writes to it: the start of all plugins does not.
+pub(crate) fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 /// Reads a file of at most `most` bytes. It is never read further, however large it is or becomes.

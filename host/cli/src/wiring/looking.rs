@@ -5,7 +5,7 @@ use toolhost_policy::Secret;
 use toolhost_tools::PluginStatuses;
 
 use super::credentials::{Sources, provider};
-use super::{Choosing, Ground, directory, has_embedded, network, tenancy};
+use super::{Choosing, Ground, check_server, directory, has_embedded, network, tenancy};
 use crate::exit::Failure;
 use crate::looking::Looking;
 use crate::plugins::{Verdict, Verdicts};
@@ -52,6 +52,7 @@ pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Servin
         .into());
     }
     let verdicts = Verdicts::of(Arc::clone(setup)).await?;
+    let unstartable = check_server(setup).err().or(verdicts.refused);
     let statuses = PluginStatuses::default();
     statuses.set(verdicts.all.iter().map(Verdict::status).collect());
     let network = network()?;
@@ -70,6 +71,7 @@ pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Servin
         grants: verdicts.grants,
         statuses: Arc::new(statuses),
         described: setup.config.adapters.keys().cloned().collect(),
+        unstartable: unstartable.map(|failure| failure.message),
         vault: ground.vault().cloned(),
         logins: None,
         calls: None,

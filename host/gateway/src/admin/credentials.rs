@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use toolhost_audit::{ChangeAction, CredentialChanged, Event};
-use toolhost_identity::TenantSpace;
+use toolhost_identity::{Directory as _, TenantSpace};
 use toolhost_policy::{ConnectionName, Secret};
 use toolhost_store::StoreError;
 use toolhost_vault::{CredentialInfo, CredentialName, NewCredential, UserId, VaultError};
@@ -51,12 +51,17 @@ impl Admin {
         Ok(Answer::Removed(removed))
     }
 
-    /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a slip of the pen.
+    /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a slip of the pen. One that was
+    /// added by a process that was killed before it had made the space gets it now.
     pub(super) async fn has_space(&self, space: &TenantSpace) -> Result<(), AdminError> {
-        match self.parts.store.tenants().await?.contains(space.tenant()) {
-            true => Ok(()),
-            false => Err(unknown_tenant(space.tenant().as_str())),
+        let tenant = space.tenant();
+        if self.parts.store.tenants().await?.contains(tenant) {
+            return Ok(());
         }
+        if self.parts.directory.tree().get(tenant).is_none() {
+            return Err(unknown_tenant(tenant.as_str()));
+        }
+        Ok(self.parts.provisioner.prepare(tenant, &self.operator).await?)
     }
 
     pub(super) async fn record(
@@ -80,7 +85,11 @@ impl Admin {
 
     pub(super) async fn list(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
         let spaces = match tenant {
-            Some(tenant) => vec![self.space(&tenant)?],
+            Some(tenant) => {
+                let space = self.space(&tenant)?;
+                self.has_space(&space).await?;
+                vec![space]
+            }
             None => self.tenants().await?,
         };
         let mut answer = CredentialAnswer::default();

@@ -40,9 +40,11 @@ impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::UnknownSpace { .. } => ErrorCode::NotFound,
-            StoreError::Key(_) | StoreError::TooLarge | StoreError::Exists(_) | StoreError::Servers => {
-                ErrorCode::InvalidRequest
-            }
+            StoreError::Key(_)
+            | StoreError::TooLarge
+            | StoreError::Exists(_)
+            | StoreError::Backup { .. }
+            | StoreError::Servers => ErrorCode::InvalidRequest,
             StoreError::Conflict => ErrorCode::Busy,
             _ => ErrorCode::Internal,
         };

@@ -254,10 +254,13 @@ impl Request {
         )
     }
 
-    /// Whether it has something to keep, so that a data directory is made for it where there is none.
+    /// The tenant of which it keeps the first thing, so that a data directory is made for it where there is none.
     #[must_use]
-    pub fn keeps(&self) -> bool {
-        self.is_of_credential() || matches!(self, Self::TenantAdd { .. })
+    pub fn begins(&self) -> Option<&str> {
+        match self {
+            Self::CredentialSet { tenant, .. } | Self::TenantAdd { tenant, .. } => Some(tenant),
+            _ => None,
+        }
     }
 }
 

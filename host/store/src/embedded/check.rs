@@ -28,8 +28,8 @@ pub struct Contents {
 }
 
 impl SledStore {
-    /// Opens every record of every space and counts them. The spaces that have a key or a database and are not recorded
-    /// are told too. Writes to a space wait while it is its turn.
+    /// Opens every record of every space and counts them. The spaces that have a key and are not recorded are
+    /// told too. Writes to a space wait while it is its turn.
     ///
     /// # Errors
     /// Of the host's space, without which it is not known which others there are.
@@ -46,12 +46,26 @@ impl SledStore {
             if space == Space::Host || recorded.contains(&space) {
                 continue;
             }
-            let found = "it has a key and the host's space does not know it: it was never finished, or the host's space \
-                         is older than it should be";
-            let outcome = Err(Failure::Damaged(found.to_owned()).of(&space));
+            let outcome = self.check_unrecorded(&space).await;
             reports.push(SpaceReport { space, outcome });
         }
         Ok(reports)
+    }
+
+    /// A space that was never finished is empty, and the next use of its tenant goes on with it.
+    async fn check_unrecorded(&self, space: &Space) -> Result<Contents, StoreError> {
+        let reservation = self.0.reserve(space).await?;
+        if self.0.exists(space).await? {
+            drop(reservation);
+            return self.check_space(space).await;
+        }
+        let (shared, owned) = (self.0.clone(), space.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let _reservation = reservation;
+            let key = shared.keyring.get(&owned)?;
+            shared.unfinished(&owned, key).map(|()| Contents::default())
+        });
+        finished(space, looked.await)
     }
 
     /// As [`SledStore::check`], of one space.

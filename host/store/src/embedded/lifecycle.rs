@@ -18,6 +18,7 @@ use super::database::Database;
 use super::failure::Failure;
 use super::handles::{Reservation, Turn};
 use super::store::{Shared, tenant_key};
+use crate::keys::SpaceKey;
 use crate::{Change, Expect, Space, StoreError, files};
 
 /// What the record of a tenant says: the layout of its database.
@@ -99,8 +100,16 @@ impl Shared {
             let label = space.label();
             return build(&directory, &label, &key, &self.settings).map_err(|failure| failure.of(space));
         }
-        // A crash before the record leaves a whole database without records, and nothing leaves one with some: then it
-        // is the host's space that is older than it should be.
+        self.unfinished(space, key)
+    }
+
+    /// A crash before the record leaves a whole database without records, and nothing leaves one with some: then it is the
+    /// host's space that is older than it should be.
+    pub(super) fn unfinished(&self, space: &Space, key: Arc<SpaceKey>) -> Result<(), StoreError> {
+        let directory = self.data_dir.database(space);
+        if !directory.exists() {
+            return Ok(());
+        }
         let found =
             Database::open(space, &directory, key, &self.settings).map_err(|failure| failure.of(space))?;
         let records = found.tally().records;

@@ -13,7 +13,7 @@ use super::lifecycle::finished;
 use super::read::{strange, verify_entry};
 use super::store::{Shared, spaces};
 use super::{DataDir, EmbeddedSettings, SledStore};
-use crate::keys::{Keyring, SpaceKey};
+use crate::keys::{Keyring, MasterKey, SpaceKey};
 use crate::seal::Entry;
 use crate::{Space, StoreError, files};
 
@@ -51,7 +51,33 @@ pub enum Outcome {
     Kept,
 }
 
+/// What a backup says whose key is another master key's.
+const ANOTHER_MASTER: &str = "the backup's key does not open with the master key; put the one of that time beside it, see --master-key";
+
 impl SledStore {
+    /// Looks whether a directory has a backup that opens with a master key. Nothing is made or changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Backup`]: it has none. [`StoreError::Locked`]: its key was wrapped with another master key.
+    pub fn opens_backup(from: &Path, master: &MasterKey) -> Result<(), StoreError> {
+        let space = Space::Host;
+        let head = Reader::open(&file_of(from, &space)).and_then(|mut reader| reader.head(&space.label()));
+        let head = head.map_err(|failure| StoreError::Backup {
+            path: from.display().to_string(),
+            why: match failure {
+                Failure::Damaged(why)
+                | Failure::Locked(why)
+                | Failure::Broken(why)
+                | Failure::Refused(StoreError::Unavailable(why)) => why,
+                Failure::Refused(error) => error.to_string(),
+            },
+        })?;
+        match master.opens(&space, &head.wrapped) {
+            true => Ok(()),
+            false => Err(Failure::Locked(ANOTHER_MASTER.to_owned()).of(&space)),
+        }
+    }
+
     /// Opens a store after its damaged and absent spaces were brought back from a backup. What is sound is never touched.
     /// Every record is opened before anything is put in place; what was there goes to `quarantine/`.
     ///
@@ -183,10 +209,9 @@ fn put_back(
         let mut reader = Reader::open(&file_of(from, space))?;
         let label = space.label();
         let head = reader.head(&label)?;
-        let key = keyring.unwrap(space, &head.wrapped).ok_or_else(|| {
-            let why = "the backup's key does not open with the master key; put the one of that time beside it, see --master-key";
-            Failure::Locked(why.to_owned())
-        })?;
+        let key = keyring
+            .unwrap(space, &head.wrapped)
+            .ok_or_else(|| Failure::Locked(ANOTHER_MASTER.to_owned()))?;
         let fill = |filling: &mut Filling<'_>| {
             copy(&mut reader, &key, &label, filling)?;
             Ok(head.revision)

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use super::KeyFileError;
 use super::cipher::{self, KEY, Subkey};
-use crate::files;
+use super::{KeyFileError, wrapped};
+use crate::{Space, files};
 
 /// Lines that a master key's text has at most: the current one, and those that a rotation has not finished with.
 const MAX_LINES: usize = 8;
@@ -65,6 +65,11 @@ impl MasterKey {
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
         let file = File::open(path).map_err(KeyFileError::io(path))?;
         Self::from_file(path, file)
+    }
+
+    /// Whether it opens a space's wrapped key.
+    pub(crate) fn opens(&self, space: &Space, wrapped: &[u8]) -> bool {
+        wrapped::unwrap(wrapped, space, self).is_some()
     }
 
     fn from_file(path: &Path, file: File) -> Result<Self, KeyFileError> {

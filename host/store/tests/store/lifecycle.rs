@@ -31,6 +31,10 @@ async fn a_making_that_was_cut_short_is_finished() {
             matches!(unknown, StoreError::UnknownSpace { .. }),
             "{step}: {unknown}"
         );
+        // Nothing of it is damaged, and nothing is there to bring back.
+        for report in store.check().await.unwrap() {
+            assert!(report.outcome.is_ok(), "{step}: {report:?}");
+        }
         assert!(store.create(&tenant("acme")).await.unwrap(), "{step}");
         store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
         drop(store);

@@ -13,6 +13,7 @@ use super::report::{Report, Verdict};
 use crate::open_files;
 use crate::output::bytes;
 use crate::reach::Reach;
+use crate::wiring;
 
 /// Less is filled by audit records and databases within days.
 const ENOUGH_DISK: u64 = 1 << 30;
@@ -31,7 +32,8 @@ pub(super) async fn data(reach: &Reach, report: &mut Report) {
     let dir = &reach.data.dir;
     let Ok(metadata) = std::fs::metadata(dir) else {
         let detail = format!("{}: nothing was kept there yet", dir.display());
-        return report.add("data directory", Verdict::Warning, detail);
+        report.add("data directory", Verdict::Warning, detail);
+        return server(reach, report).await;
     };
     rights(dir, &metadata, report);
     files(report);
@@ -78,6 +80,16 @@ pub(super) async fn data(reach: &Reach, report: &mut Report) {
             }
         }
         Ok(_) => report.add("audit", Verdict::Failed, "the host that runs is another version"),
+    }
+}
+
+/// Of a host that has not run yet: whether its server can be used.
+async fn server(reach: &Reach, report: &mut Report) {
+    let Some(said) = &reach.data.postgres else { return };
+    match wiring::has_server(said).await {
+        Ok(true) => report.add("store", Verdict::Ok, "the server of [store] has one"),
+        Ok(false) => report.add("store", Verdict::Warning, "the server of [store] has none yet"),
+        Err(error) => report.add("store", Verdict::Failed, format!("{error:#}")),
     }
 }
 

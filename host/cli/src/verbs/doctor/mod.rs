@@ -151,6 +151,9 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
                     report.add(
                         "issuer",
                         Verdict::Failed,
+    if let Err(error) = wiring::check_server(&setup) {
+        report.add("server", Verdict::Failed, error.to_string());
+    }
                         format!("{issuer}: its keys cannot be had; see the log above"),
                     );
                 } else {

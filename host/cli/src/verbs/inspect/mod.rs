@@ -12,7 +12,7 @@ use crate::args::{InspectArgs, OutputFormat};
 use crate::exit::Failure;
 use crate::grants::Asked;
 use crate::output::{self, Show, bytes, printable, printable_lines};
-use crate::wiring::{self, read_capped};
+use crate::wiring::{self, is_pipe, read_capped};
 
 #[derive(Serialize)]
 struct Report {
@@ -120,6 +120,9 @@ impl Show for Report {
 /// Shows what a file is. It is compiled and asked for its tools where nothing found before speaks against that; it runs
 /// in the sandbox then, and reaches nothing.
 pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
+    if is_pipe(&args.file) {
+        return Err(Failure::usage(format!("{}: it is a pipe", args.file.display())).into());
+    }
     if !is_binary(&args.file) {
         return document::run(args, format);
     }

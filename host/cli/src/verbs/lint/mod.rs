@@ -6,9 +6,11 @@ mod written;
 use serde::Serialize;
 
 use crate::args::{LintArgs, OutputFormat};
+use crate::config::Data;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Show, head};
 use crate::setup::{read_config, what_lasts};
+use crate::wiring;
 
 /// Something that is allowed and should not be.
 #[derive(Serialize)]
@@ -34,7 +36,9 @@ pub(super) fn run(args: &LintArgs, format: OutputFormat) -> anyhow::Result<()> {
     findings.extend(shared::declared(&config));
     let runtime = tokio::runtime::Runtime::new()?;
     findings.extend(runtime.block_on(served::findings(args, &config))?);
-    if config.data.is_some() {
+    // Before the first start there is nothing in it.
+    let is_kept = |data: &Data| data.postgres.is_some() || wiring::has_embedded(&data.dir);
+    if config.data.as_ref().is_some_and(is_kept) {
         findings.extend(runtime.block_on(shared::stored(&args.kept))?);
     }
     findings.extend(runtime.block_on(described::findings(args, config))?);

@@ -7,6 +7,7 @@ use crate::args::LintArgs;
 use crate::config::Config;
 use crate::plugins::Verdicts;
 use crate::setup::{self, Setup};
+use crate::wiring;
 
 /// One finding for each, and one where the host would not start. What nobody has granted yet is none: a start asks.
 ///
@@ -17,11 +18,14 @@ pub(super) async fn findings(args: &LintArgs, config: &Config) -> anyhow::Result
     for text in &args.adapters {
         setup::adapter(text, &mut config)?;
     }
-    if config.plugins.is_empty() && config.adapters.is_empty() {
-        return Ok(Vec::new());
-    }
     let (lock, cache) = (args.lock.as_deref(), args.cache_dir.as_deref());
     let setup = Setup::of_config(config, &args.kept.data, lock, cache)?;
+    if let Err(why) = wiring::check_start(&setup) {
+        return Ok(vec![not_served("host", &format!("{why:#}"))]);
+    }
+    if setup.config.plugins.is_empty() && setup.config.adapters.is_empty() {
+        return Ok(Vec::new());
+    }
     let verdicts = Verdicts::of(Arc::new(setup)).await?;
     let left_out = verdicts.all.iter().filter_map(|verdict| {
         let table = if verdict.path.is_some() {
@@ -35,10 +39,15 @@ pub(super) async fn findings(args: &LintArgs, config: &Config) -> anyhow::Result
             message: format!("it would not be served: {}", verdict.fault()?),
         })
     });
-    let refused = verdicts.refused.as_ref().map(|failure| Finding {
-        code: "not-served",
-        key: "tenants".to_owned(),
-        message: format!("the host would not start: {}", failure.message),
-    });
+    let refused = verdicts.refused.as_ref();
+    let refused = refused.map(|failure| not_served("tenants", &failure.message));
     Ok(left_out.chain(refused).collect())
+}
+
+fn not_served(key: &str, why: &str) -> Finding {
+    Finding {
+        code: "not-served",
+        key: key.to_owned(),
+        message: format!("the host would not start: {why}"),
+    }
 }

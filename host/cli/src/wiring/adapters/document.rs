@@ -12,6 +12,7 @@ use crate::config::Spec;
 use crate::exit::Failure;
 use crate::grants::sha256;
 use crate::setup::Setup;
+use crate::wiring::is_pipe;
 
 /// How long fetching a document may take: the start of the host waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,6 +60,9 @@ pub(super) async fn read(room: &Room<'_>, connection: &Connection, spec: &Spec) 
 /// One sentence.
 pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
     let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+    if is_pipe(path) {
+        return Err(format!("{}: it is a pipe", path.display()));
+    }
     let file = std::fs::File::open(path).map_err(fail)?;
     if file.metadata().map_err(fail)?.is_dir() {
         return Err(format!("{}: it is a directory", path.display()));

@@ -1,0 +1,52 @@
+//! What a start of the host refuses, whatever becomes of its plugins: for verbs that look at a set-up, so that they and a start
+//! say the same. Nothing is made, bound or asked here.
+
+use std::path::Path;
+
+use super::{Doors, check_addresses, directory, network, tenancy};
+use crate::exit::Failure;
+use crate::secret_ref;
+use crate::setup::Setup;
+
+/// Looks at the listeners, the token of the metrics and the file of events.
+///
+/// # Errors
+/// As a start's.
+pub(crate) fn check_server(setup: &Setup) -> Result<(), Failure> {
+    let server = &setup.config.server;
+    let doors = Doors {
+        listen: server.listen,
+        metrics: server.metrics_listen,
+    };
+    check_addresses(setup, doors)?;
+    if let Some(source) = server.metrics_token.as_ref().filter(|_| doors.metrics.is_some()) {
+        secret_ref::text("metrics_token", source)?;
+    }
+    match &setup.config.audit {
+        Some(path) => check_events(path),
+        None => Ok(()),
+    }
+}
+
+/// The same, and at the tenants and their issuers.
+///
+/// # Errors
+/// As a start's.
+pub(crate) fn check_start(setup: &Setup) -> anyhow::Result<()> {
+    check_server(setup)?;
+    let network = network()?;
+    let directory = directory(setup, None, &network)?;
+    tenancy(setup, &[], &network, directory, None).map(drop)
+}
+
+fn check_events(path: &Path) -> Result<(), Failure> {
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let looked = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::read_dir(directory.unwrap_or(Path::new("."))).map(drop)
+        }
+        opened => opened.map(drop),
+    };
+    looked.map_err(|error| Failure::usage(format!("[audit] file {}: {error}", path.display())))
+}
