@@ -3,7 +3,7 @@ use sha2::{Digest, Sha256};
 use crate::Adapter;
 use crate::contract::Discovery;
 
-/// It stands in the file's name: whoever changes what is written changes it.
+/// It stands in the file's name, or before the bytes: whoever changes what is written changes it.
 const LAYOUT: u32 = 1;
 
 impl Adapter {
@@ -14,23 +14,6 @@ impl Adapter {
     #[must_use]
     pub fn found_before(&self, document: &[u8; 32], chosen: &[String]) -> Option<Discovery> {
         self.kept(&key(document, chosen))
-    }
-
-    /// What a system said to this adapter, kept by [`Adapter::keep_answer`].
-    #[must_use]
-    pub fn answered_before(&self, answer: &str) -> Option<Discovery> {
-        // The digest comes from a file that people edit, and goes into a name.
-        let is_digest = answer.len() == 64 && answer.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_digest.then(|| self.kept(&format!("said-{answer}")))?
-    }
-
-    /// Keeps what a system said; the digest under which it is found again, in lower-case hexadecimal.
-    #[must_use]
-    pub fn keep_answer(&self, discovery: &Discovery) -> Option<String> {
-        let bytes = postcard::to_allocvec(discovery).ok()?;
-        let digest = hexadecimal(&Sha256::digest(&bytes));
-        self.put(&format!("said-{digest}"), &bytes);
-        Some(digest)
     }
 
     pub(crate) fn keep(&self, document: &[u8; 32], chosen: &[String], discovery: &Discovery) {
@@ -55,6 +38,18 @@ impl Adapter {
     fn file(&self, what: &str) -> String {
         format!("{}-{what}-{LAYOUT}.tools", self.digest())
     }
+}
+
+/// What a system said when it was asked, as bytes to keep.
+#[must_use]
+pub fn answer_to_bytes(answer: &Discovery) -> Option<Vec<u8>> {
+    postcard::to_extend(answer, LAYOUT.to_be_bytes().to_vec()).ok()
+}
+
+/// What [`answer_to_bytes`] made; whose bytes they are, the caller knows.
+#[must_use]
+pub fn answer_from_bytes(bytes: &[u8]) -> Option<Discovery> {
+    postcard::from_bytes(bytes.strip_prefix(LAYOUT.to_be_bytes().as_slice())?).ok()
 }
 
 /// What an adapter finds depends on the document and on what was chosen of it.

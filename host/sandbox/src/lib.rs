@@ -47,6 +47,7 @@ pub use adapter::Adapter;
 pub use bindings::contract;
 pub use call::{Answered, CallContext, ProgressSink};
 pub use compile::Compiler;
+pub use discoveries::{answer_from_bytes, answer_to_bytes};
 pub use discovering::MAX_DOCUMENT;
 pub use engine::{Sandbox, SandboxSettings};
 pub use error::SandboxError;

@@ -7,26 +7,26 @@ use super::*;
 use crate::stream::Stream;
 
 /// What a person says to the form of the guest's question.
-fn person() -> Value {
+pub(crate) fn person() -> Value {
     json!({"username": "ada", "email": "ada@acme.test"})
 }
 
-fn asks() -> Value {
+pub(crate) fn asks() -> Value {
     json!({"elicitation": {}})
 }
 
-fn row(flow: &str, step: &str, by: &str) {
+pub(crate) fn row(flow: &str, step: &str, by: &str) {
     println!("| {flow} | {step} | {by} |");
 }
 
 /// A world whose switches need a yes, with a tool that asks and a connection of accounts of users.
-struct Asking {
-    world: World,
-    tokens: RawUpstream,
+pub(crate) struct Asking {
+    pub(crate) world: World,
+    pub(crate) tokens: RawUpstream,
 }
 
 impl Asking {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let town = Town::new(Layout::Schema).await;
         let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
         let body = r#"{"access_token": "access-token-1", "refresh_token": "refresh-token-1"}"#;
@@ -71,19 +71,19 @@ fn asking(town: &Town, billing: &Billing, issuer: &Issuer, tokens: &str) -> Host
         .config(&login)
 }
 
-async fn modern(host: &Host, token: &str, body: Value) -> Value {
+pub(crate) async fn modern(host: &Host, token: &str, body: Value) -> Value {
     let request = mcp::modern(host.url(), body, asks()).bearer_auth(token);
     mcp::answer(request.send().await.unwrap()).await
 }
 
 /// The same call with the person's answer.
-fn answered(mut call: Value, asked: &Value, id: &str, content: &Value) -> Value {
+pub(crate) fn answered(mut call: Value, asked: &Value, id: &str, content: &Value) -> Value {
     call["params"]["requestState"] = asked["result"]["requestState"].clone();
     call["params"]["inputResponses"] = json!({id: {"action": "accept", "content": content}});
     call
 }
 
-fn question(asked: &Value) -> String {
+pub(crate) fn question(asked: &Value) -> String {
     let requests = asked["result"]["inputRequests"].as_object();
     requests
         .unwrap_or_else(|| panic!("{asked}"))
@@ -91,6 +91,12 @@ fn question(asked: &Value) -> String {
         .next()
         .unwrap()
         .clone()
+}
+
+/// The guest's answer has what the person said.
+fn knows_ada(result: &Value) {
+    let text = result["content"][0]["text"].as_str();
+    assert!(text.is_some_and(|text| text.contains("ada")), "{result}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,13 +117,7 @@ async fn what_one_host_asked_is_answered_at_another_once_and_after_a_restart() {
         answered(call, &asked, &question(&asked), &person()),
     )
     .await;
-    assert!(
-        done["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("ada"),
-        "{done}"
-    );
+    knows_ada(&done["result"]);
     row(
         "question, stateless, restarted",
         "answered",
@@ -134,13 +134,7 @@ async fn stateless(world: &World, flow: &str) {
     row(&format!("question, stateless, {flow}"), "asked", "one");
     let answer = answered(call, &asked, &question(&asked), &person());
     let done = modern(&world.two, &token, answer.clone()).await;
-    assert!(
-        done["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("ada"),
-        "{done}"
-    );
+    knows_ada(&done["result"]);
     row(&format!("question, stateless, {flow}"), "answered", "two");
     for host in [&world.one, &world.two] {
         let again = modern(host, &token, answer.clone()).await;
@@ -160,28 +154,13 @@ async fn over_http(world: &World) {
     row(flow, "session", "one");
     let mut body =
         json!({"tool": "test_elicitation", "arguments": {"message": "who?"}, "accepts": ["elicitation"]});
-    let asked: Value = call(two, &token, &id, &body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let asked = json_of(call(two, &token, &id, &body)).await;
     row(flow, "asked", "two");
     let asked = &asked["input_required"];
     body["state"] = asked["state"].clone();
     body["answers"] = json!([{"id": asked["requests"][0]["id"], "action": "accept", "content": person()}]);
-    let done: Value = call(one, &token, &id, &body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert!(
-        done["content"][0]["text"].as_str().unwrap().contains("ada"),
-        "{done}"
-    );
+    let done = json_of(call(one, &token, &id, &body)).await;
+    knows_ada(&done);
     row(flow, "answered", "one");
     assert_eq!(outcome(call(two, &token, &id, &body)).await.1, "invalid_request");
     row(flow, "answered again", "refused by two");
@@ -216,23 +195,11 @@ async fn switched(world: &World) {
     let id = session(one, &token).await;
     let mut body =
         json!({"tool": "switch_tenant", "arguments": {"tenantId": "globex"}, "accepts": ["elicitation"]});
-    let asked: Value = call(one, &token, &id, &body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let asked = json_of(call(one, &token, &id, &body)).await;
     row("switch_tenant, HTTP session", "asked", "one");
     body["state"] = asked["input_required"]["state"].clone();
     body["answers"] = json!([{"id": "switch", "action": "accept"}]);
-    let done: Value = call(two, &token, &id, &body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let done = json_of(call(two, &token, &id, &body)).await;
     assert_eq!(done["structured"]["active_tenant_id"], "globex", "{done}");
     row("switch_tenant, HTTP session", "answered", "two");
     let seen = until("the switch", SOON, async || {
@@ -271,13 +238,7 @@ async fn an_elicitation_of_one_host_is_answered_at_another_and_one_of_a_dead_hos
     assert_eq!(said.status(), 202, "{}", said.text().await.unwrap());
     row(flow, "answered", "two: 202 once one has it");
     let done = stream.next().await.unwrap().json();
-    assert!(
-        done["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("ada"),
-        "{done}"
-    );
+    knows_ada(&done["result"]);
     row(flow, "the call's result on its stream", "one");
     // The same for the host's own question, the other way round.
     let to = mcp::call("switch_tenant", json!({"tenantId": "globex"}));
@@ -338,147 +299,4 @@ fn ask_stream(host: &Host, token: &str, session: &str, last: &str) -> RequestBui
         .header("mcp-protocol-version", "2025-11-25")
         .header("mcp-session-id", session)
         .header("last-event-id", last)
-}
-
-/// What a browser has of a login.
-struct Visit {
-    cookie: String,
-    state: String,
-}
-
-impl Asking {
-    async fn link(&self, host: &Host, token: &str) -> String {
-        let link = ask(host, Method::POST, "/api/v1/connections/mail/login", token);
-        let link: Value = link.send().await.unwrap().json().await.unwrap();
-        let url = link["url"].as_str().unwrap_or_else(|| panic!("{link}"));
-        url.split_once("ticket=").unwrap().1.to_owned()
-    }
-
-    /// The page at one host, and its form at another.
-    async fn agree(&self, page: &Host, form: &Host, ticket: &str) -> Visit {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        let shown = client.get(page.at(&format!("/connections/mail/login?ticket={ticket}")));
-        let shown = shown.send().await.unwrap();
-        assert_eq!(shown.status(), 200);
-        let cookie = shown.headers()["set-cookie"]
-            .to_str()
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap()
-            .to_owned();
-        let text = shown.text().await.unwrap();
-        let check = text
-            .split_once("name=\"check\" value=\"")
-            .unwrap()
-            .1
-            .split('"')
-            .next()
-            .unwrap();
-        let sent = client
-            .post(form.at("/connections/mail/login"))
-            .header("cookie", &cookie)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!("ticket={ticket}&check={check}"));
-        let sent = sent.send().await.unwrap();
-        assert_eq!(sent.status(), 303);
-        let to: url::Url = sent.headers()["location"].to_str().unwrap().parse().unwrap();
-        let state = to
-            .query_pairs()
-            .find(|(name, _)| name == "state")
-            .unwrap()
-            .1
-            .into_owned();
-        Visit { cookie, state }
-    }
-
-    async fn back(&self, host: &Host, visit: &Visit) -> u16 {
-        let path = format!(
-            "/connections/mail/callback?code=a-code-0123&state={}&iss=https%3A%2F%2Fidp.test",
-            visit.state
-        );
-        let request = reqwest::Client::new()
-            .get(host.at(&path))
-            .header("cookie", &visit.cookie);
-        request.send().await.unwrap().status().as_u16()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_goes_from_host_to_host_and_ends_with_its_tenant() {
-    let mut asking = Asking::start().await;
-    let token = asking.world.token();
-    let (one, two) = (&asking.world.one, &asking.world.two);
-    let ticket = asking.link(one, &token).await;
-    row("login", "link", "one");
-    let visit = asking.agree(two, one, &ticket).await;
-    row("login", "page", "two");
-    row("login", "yes", "one");
-    assert_eq!(asking.back(two, &visit).await, 200);
-    row("login", "callback", "two: stored");
-    assert_eq!(asking.back(one, &visit).await, 400);
-    row("login", "callback again", "one: refused");
-    let used = reqwest::get(two.at(&format!("/connections/mail/login?ticket={ticket}")))
-        .await
-        .unwrap();
-    assert_eq!(used.status(), 410);
-    row("login", "link again", "two: refused");
-    let redeemed = asking.tokens.connections();
-
-    // Suspended at one host while the browser is away, and back at the other at once.
-    let globex = asking
-        .world
-        .issuer
-        .mint(&json!({"tenantId": "globex", "sub": "gus"}));
-    let visit = asking.agree(one, two, &asking.link(one, &globex).await).await;
-    assert_eq!(one.verb(&["tenant", "suspend", "globex"]).status, 0);
-    row("login", "tenant suspended", "one");
-    assert_eq!(asking.back(two, &visit).await, 403);
-    row("login", "callback", "two: refused, the code is not redeemed");
-    assert_eq!(one.verb(&["tenant", "resume", "globex"]).status, 0);
-    // Removed and added again.
-    let visit = asking.agree(one, two, &asking.link(one, &globex).await).await;
-    let context = {
-        let to = mcp::call("switch_tenant", json!({"tenantId": "globex"}));
-        let asked = modern(one, &token, to.clone()).await;
-        let done = modern(one, &token, answered(to, &asked, "switch", &json!({}))).await;
-        done["result"]["structuredContent"]["tenant_context"].clone()
-    };
-    let ask = mcp::call("test_elicitation", json!({"message": "who?"}));
-    let asked = modern(one, &globex, ask.clone()).await;
-    for verb in [
-        &["tenant", "remove", "globex", "--yes"][..],
-        &["tenant", "add", "globex", "--parent", "acme"],
-    ] {
-        let done = one.verb(verb);
-        assert_eq!(done.status, 0, "{done:?}");
-    }
-    assert_eq!(one.verb(&["plugin", "assign", "conformance", "globex"]).status, 0);
-    row("login", "tenant removed and added again", "one");
-    assert_eq!(asking.back(two, &visit).await, 403);
-    row("login", "callback", "two: refused, the code is not redeemed");
-    assert_eq!(
-        asking.tokens.connections(),
-        redeemed,
-        "no code of theirs was redeemed"
-    );
-    let there = mcp::call("list_invoices", json!({"limit": 3, "tenant_context": context}));
-    let refused = modern(two, &token, there).await;
-    assert_eq!(
-        refused["result"]["structuredContent"]["error"]["code"], "tenant_unavailable",
-        "{refused}"
-    );
-    row("tenant_context", "of the tenant of before", "two: refused");
-    let old = answered(ask, &asked, &question(&asked), &person());
-    let refused = modern(two, &globex, old).await;
-    assert_eq!(refused["error"]["data"]["code"], "invalid_request", "{refused}");
-    row("question", "of the tenant of before", "two: refused");
-    // A restart loses no login.
-    let visit = asking.agree(one, two, &asking.link(one, &token).await).await;
-    asking.world.one = asking.world.one.killed_and_started();
-    assert_eq!(asking.back(&asking.world.one, &visit).await, 200);
-    row("login", "callback", "one, after kill -9 and a start: stored");
 }

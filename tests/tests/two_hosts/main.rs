@@ -9,10 +9,17 @@
     reason = "a test"
 )]
 
+mod approved;
+#[allow(dead_code, reason = "the tests of the adapter use more of it")]
+#[path = "../mcp_upstream/evil.rs"]
+mod evil;
 mod flows;
 mod kills;
+mod leases;
+mod logins;
 mod migration;
 mod outages;
+mod provisioned;
 mod revocation;
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../host/store/tests/store/server.rs"]
@@ -32,7 +39,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use toolhost_store::postgres::Layout;
 use toolhost_tests::billing::{invoice, token as secret};
-use toolhost_tests::{Billing, Host, HostBuilder, Issuer};
+use toolhost_tests::{Billing, Host, HostBuilder, Issuer, json_of};
 use town::{MASTER, Town};
 
 /// What must come comes within this, on a machine that does much else; what is measured is printed.
@@ -84,9 +91,13 @@ fn builder(town: &Town, billing: &Billing, issuer: &Issuer) -> HostBuilder {
 
 /// The same, with another `switch`.
 fn builder_with(town: &Town, billing: &Billing, issuer: &Issuer, switch: &str) -> HostBuilder {
+    builder_before(town, &billing.url(), "", issuer, switch)
+}
+
+/// The same before another billing system, with more lines of its connection.
+fn builder_before(town: &Town, billing: &str, more: &str, issuer: &Issuer, switch: &str) -> HostBuilder {
     let connection = format!(
-        "[connections.billing]\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}",
-        billing.url()
+        "[connections.billing]\nbase = \"{billing}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}\n{more}"
     );
     let layout = match town.layout {
         Layout::Schema => "schema",
@@ -98,7 +109,7 @@ fn builder_with(town: &Town, billing: &Billing, issuer: &Issuer, switch: &str) -
     );
     Host::with()
         .issuer(issuer)
-        .config("role_claim = \"/role\"\nmay_grant = [\"owner\"]")
+        .config("role_claim = \"/role\"\nmay_grant = [\"owner\"]\nmay_provision = true")
         .plugin("billing")
         .config(&connection)
         .config("[tenants.acme]\n[tenants.globex]\nparent = \"acme\"")
@@ -159,8 +170,7 @@ fn call(host: &Host, token: &str, session: &str, body: &Value) -> RequestBuilder
 
 async fn switch(host: &Host, token: &str, session: &str, tenant: &str) -> Value {
     let body = json!({"tool": "switch_tenant", "arguments": {"tenantId": tenant}});
-    let answer = call(host, token, session, &body).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
+    let answer = json_of(call(host, token, session, &body)).await;
     assert_eq!(answer["structured"]["active_tenant_id"], tenant, "{answer}");
     answer
 }
@@ -168,7 +178,7 @@ async fn switch(host: &Host, token: &str, session: &str, tenant: &str) -> Value 
 /// The tenant that a session has at a host; none where there is no such session.
 async fn active(host: &Host, token: &str, session: &str) -> Option<String> {
     let shown = ask(host, Method::GET, &format!("/api/v1/sessions/{session}"), token);
-    let shown: Value = shown.send().await.unwrap().json().await.unwrap();
+    let shown = json_of(shown).await;
     shown["active_tenant_id"].as_str().map(str::to_owned)
 }
 

@@ -46,6 +46,31 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
         good(&[&set[..], &["--config", "embedded.toml"]].concat());
     }
     let listed = good(&["credential", "list", "--config", "embedded.toml"]);
+    // Between naming the server and moving there nothing is written, whatever is asked.
+    for words in [
+        &["credential", "list"][..],
+        &[
+            "credential",
+            "set",
+            "acme/billing",
+            "--secret-file",
+            "acme.secret",
+        ],
+        &["store", "check"],
+        &["audit", "verify"],
+        &["tenant", "add", "newco"],
+        &["key", "rotate"],
+        &["doctor"],
+        &["run", "--listen", "127.0.0.1:0", "--yes"],
+    ] {
+        let refused = verb(words);
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert!(
+            refused.status != 0 && said.contains("host store migrate --from embedded --to postgres"),
+            "{words:?}: {refused:?}"
+        );
+        assert!(!said.contains("damaged"), "{words:?}: {refused:?}");
+    }
     let unnamed = verb(&[
         "store",
         "migrate",
@@ -70,6 +95,21 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
     assert!(
         twice.status != 0 && twice.stderr.contains("name an empty one"),
         "{twice:?}"
+    );
+
+    // The chains of a host of that server are no chains of an embedded store.
+    good(&["credential", "list", "--data-dir", "other"]);
+    let elsewhere = verb(&[
+        "credential",
+        "list",
+        "--config",
+        "embedded.toml",
+        "--data-dir",
+        "other",
+    ]);
+    assert!(
+        elsewhere.status != 0 && elsewhere.stderr.contains("--from postgres --to embedded"),
+        "{elsewhere:?}"
     );
 
     let mut host = Host::launch(directory.clone(), command);

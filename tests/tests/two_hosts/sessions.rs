@@ -99,13 +99,7 @@ async fn events_of_a_call_at_one_host_reach_a_stream_at_the_other() {
     let mut stream = Stream::open(events).await;
     let mut body = invoices();
     body["call_id"] = json!("across");
-    let answer: Value = call(one, &token, &id, &body)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let answer = json_of(call(one, &token, &id, &body)).await;
     let finished = Instant::now();
     let event = stream.until("call_finished").await.json();
     println!(

@@ -2,11 +2,8 @@
 
 use super::*;
 
-/// How old a choice in memory may be is a tenth of this; the rest is for a busy machine.
-const CHOICE: Duration = Duration::from_secs(1);
-
 /// As the word of a host that was killed between its commit and its announcement: it is in the server, and nobody heard of it.
-async fn taken_away(town: &Town, tenant: &str, name: &str) {
+pub(crate) async fn taken_away(town: &Town, tenant: &str, key: &[u8]) {
     let (database, schema) = match town.layout {
         Layout::Schema => (town.name.clone(), format!("{}_t_{tenant}", town.name)),
         Layout::Database => (
@@ -16,8 +13,8 @@ async fn taken_away(town: &Town, tenant: &str, name: &str) {
     };
     let admin = town.admin(&database).await;
     let delete = format!("DELETE FROM \"{schema}\".record WHERE position($1::bytea IN key) > 0");
-    let gone = admin.execute(&delete, &[&name.as_bytes()]).await.unwrap();
-    assert!(gone > 0, "{name} was there");
+    let gone = admin.execute(&delete, &[&key]).await.unwrap();
+    assert!(gone > 0, "it was there");
 }
 
 async fn a_session_ends_everywhere(layout: Layout) {
@@ -27,10 +24,10 @@ async fn a_session_ends_everywhere(layout: Layout) {
     for host in [one, two] {
         assert_eq!(active(host, &token, &id).await.as_deref(), Some("acme"));
     }
-    taken_away(&world.town, "acme", &id).await;
+    taken_away(&world.town, "acme", id.as_bytes()).await;
     let from = Instant::now();
     for host in [one, two] {
-        let gone = until("the end", CHOICE, async || {
+        let gone = until("the end", SOON, async || {
             active(host, &token, &id).await.is_none()
         });
         gone.await;
@@ -60,7 +57,7 @@ async fn an_assignment_that_goes_without_a_word_is_refused_by_both_hosts() {
         let called = call(host, &token, &id, &invoices()).send().await.unwrap();
         assert_eq!(called.status(), 200);
     }
-    taken_away(&world.town, "acme", "billing").await;
+    taken_away(&world.town, "acme", b"billing").await;
     let from = Instant::now();
     for host in [one, two] {
         until("the removal", SOON, async || {

@@ -105,6 +105,12 @@ impl Lock {
         self.connections.iter().find(|connection| connection.name == name)
     }
 
+    /// Whether some connection stands granted with this answer of its system.
+    pub(crate) fn has_answer(&self, digest: &str) -> bool {
+        let of = |connection: &Described| connection.answer.as_deref() == Some(digest);
+        self.connections.iter().any(of)
+    }
+
     /// Puts a grant in the place of an earlier one of the same connection.
     pub(crate) fn grant_described(&mut self, described: Described) {
         self.connections

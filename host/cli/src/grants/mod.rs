@@ -2,6 +2,7 @@
 //!
 //! What must never happen here: a plugin that changed, or asks for more, and is served without a new yes (T34).
 
+pub(crate) mod answers;
 mod approve;
 mod asked;
 mod described;

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use toolhost_policy::Connection;
-use toolhost_sandbox::{Adapter, contract};
+use toolhost_sandbox::{Adapter, answer_from_bytes, contract};
 
 use super::{LeftOut, chosen, document, granted, left_out};
 use crate::config::AdapterSettings;
-use crate::grants;
+use crate::grants::{self, answers};
 use crate::setup::Setup;
 
 /// What the adapter found in the document that somebody has said yes to, as long as the adapter is the one that it was
@@ -34,11 +34,15 @@ pub(super) async fn of_document(
 }
 
 /// What the system said that somebody has said yes to, under the same conditions.
-pub(super) fn of_answer(adapter: &Adapter, yes: &grants::Described) -> Option<contract::Discovery> {
+pub(super) fn of_answer(
+    setup: &Setup,
+    adapter: &Adapter,
+    yes: &grants::Described,
+) -> Option<contract::Discovery> {
     if yes.digest != adapter.digest().to_string() {
         return None;
     }
-    adapter.answered_before(yes.answer.as_deref()?)
+    answer_from_bytes(&answers::read(&setup.lock, yes.answer.as_deref()?)?)
 }
 
 /// What was said yes to of a connection: nothing is fetched, asked or approved. `None` where it is not kept any more, or another
@@ -51,7 +55,7 @@ async fn discovery(
 ) -> Option<contract::Discovery> {
     match &settings.spec {
         Some(_) => of_document(setup, adapter, settings, yes).await,
-        None => of_answer(adapter, yes),
+        None => of_answer(setup, adapter, yes),
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Instant;
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
 use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
-use toolhost_sandbox::CallContext;
+use toolhost_sandbox::{CallContext, answer_to_bytes};
 use toolhost_tools::{granted, refusals};
 
 use super::{LeftOut, Room, chosen, credential_notes, left_out, load, notes, pins, upstream_names};
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
-use crate::grants::{self, Answerer, Lock, approve_described};
+use crate::grants::{self, Answerer, Lock, answers, approve_described, sha256};
 use crate::output::printable;
 
 /// How long asking a system what it offers may take, as long as looking at a document may.
@@ -89,8 +89,7 @@ impl Room<'_> {
         })?;
         let refused = refusals(&connection, &discovery.tools);
         chosen::check(settings, &discovery, &refused)?;
-        let answer = adapter
-            .keep_answer(&discovery)
+        let answer = answer_to_bytes(&discovery)
             .ok_or_else(|| Failure::plugin(format!("connection {name}: its answer cannot be kept")))?;
         let tools = pins(&discovery.tools, &refused);
         let asked = grants::Described {
@@ -98,7 +97,7 @@ impl Room<'_> {
             adapter: settings.adapter.to_string(),
             digest: adapter.digest().to_string(),
             document: None,
-            answer: Some(answer),
+            answer: Some(sha256(&answer)),
             base: None,
             upstream_names: upstream_names(&discovery.tools, &tools),
             tools,
@@ -115,6 +114,11 @@ impl Room<'_> {
 
     fn connection(&self, name: &ConnectionName) -> Result<Arc<Connection>, Failure> {
         let known = self.setup.config.connections.get(name);
+        // After the yes, which a second try finds given.
+        answers::keep(lock.path(), &answer)?;
+        if let Some(before) = before.filter(|before| !lock.has_answer(before)) {
+            answers::forget(lock.path(), &before);
+        }
         known
             .cloned()
             .ok_or_else(|| Failure::usage(format!("there is no [connections.{name}]")))

@@ -31,7 +31,7 @@ pub(crate) use left_out::{LeftOut, left_out};
 
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
-use crate::grants::{self, sha256};
+use crate::grants::{self, answers, sha256};
 use crate::plugins::{Omission, Reason};
 use crate::setup::Setup;
 
@@ -84,7 +84,7 @@ impl Room<'_> {
                     .await
             }
             None => Look {
-                now: of_answer(connection, settings, adapter, before),
+                now: of_answer(self.setup, connection, settings, adapter, before),
                 before: None,
             },
         }
@@ -93,21 +93,26 @@ impl Room<'_> {
 
 /// What a system said when it was asked, and an operator said yes to.
 fn of_answer(
+    setup: &Setup,
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
     adapter: &Adapter,
     before: Option<grants::Described>,
 ) -> Result<Found, Omission> {
     let name = &connection.name;
-    let known = before.and_then(|before| {
-        let discovery = approved::of_answer(adapter, &before)?;
-        Some((before, discovery))
-    });
-    let Some((asked, discovery)) = known else {
-        let why = format!(
-            "nothing that its system offers is approved: host connection approve {name} --as-tenant NAME"
-        );
-        return Err(Omission::new(Reason::NotApproved, Failure::refused(why)));
+    let again = format!("host connection approve {name} --as-tenant NAME");
+    let not_approved = |why: String| Omission::new(Reason::NotApproved, Failure::refused(why));
+    let Some(asked) = before else {
+        return Err(not_approved(format!(
+            "nothing that its system offers is approved: {again}"
+        )));
+    };
+    let Some(discovery) = approved::of_answer(setup, adapter, &asked) else {
+        let answers = answers::directory(&setup.lock);
+        return Err(not_approved(format!(
+            "what was approved of its system is not kept in {}, or its adapter is another by now: copy it from where it was approved, or {again}",
+            answers.display()
+        )));
     };
     chosen::check(settings, &discovery, &[]).map_err(|why| Omission::new(Reason::Document, why))?;
     let tools = granted(discovery.tools, &asked);
