@@ -12,6 +12,7 @@
 mod chain;
 mod credentials;
 mod doctor;
+mod few_files;
 mod keys;
 mod search;
 mod spaces;

@@ -28,6 +28,10 @@ impl AdminError {
         Self::new(ErrorCode::Internal, message)
     }
 
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Busy, message)
+    }
+
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod frames;
 mod keys;
+mod places;
 mod plugins;
 mod protocol;
 mod quarantines;

@@ -11,6 +11,7 @@ use toolhost_policy::Secret;
 use zeroize::Zeroize;
 
 use super::frames::{ANSWER, ERROR, Frames, LINES};
+use super::places::{AdminPlace, AdminPlaces};
 use super::{Admin, AdminError, Request};
 
 /// The socket's name in the data directory.
@@ -21,9 +22,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For one frame of an answer. Whoever does not read it keeps a place no longer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Requests at once: people and scripts, not callers.
-const MAX_CONNECTIONS: usize = 32;
 
 /// Lines that wait for a slow reader.
 const WAITING: usize = 16;
@@ -47,7 +45,7 @@ pub fn listen(
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     Ok(tokio::spawn(async move {
-        let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+        let places = AdminPlaces::new();
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -61,14 +59,13 @@ pub fn listen(
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let Some(place) = places.take().await else {
                 tracing::warn!("the admin socket is full");
                 continue;
             };
             let admin = Arc::clone(&admin);
             tokio::spawn(async move {
-                let _place = place;
-                if let Err(error) = serve(stream, &admin).await {
+                if let Err(error) = serve(stream, &admin, place).await {
                     tracing::debug!(%error, "an operator's connection ended");
                 }
             });
@@ -89,7 +86,7 @@ fn may_ask(peer: u32, own: u32) -> bool {
     peer == own || peer == 0
 }
 
-async fn serve(stream: UnixStream, admin: &Arc<Admin>) -> io::Result<()> {
+async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io::Result<()> {
     if !is_own(&stream) {
         tracing::warn!("the admin socket refused a process of another user");
         return Ok(());
@@ -98,7 +95,13 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>) -> io::Result<()> {
         .peer_cred()
         .map_or_else(|_| "uid ?".to_owned(), |peer| format!("uid {}", peer.uid()));
     let mut frames = Frames::over(stream);
-    let asked = tokio::time::timeout(REQUEST_TIMEOUT, receive(&mut frames)).await;
+    let asked = tokio::select! {
+        () = place.gives_way() => return Ok(()),
+        asked = tokio::time::timeout(REQUEST_TIMEOUT, receive(&mut frames)) => asked,
+    };
+    if !place.keep() {
+        return Ok(());
+    }
     let (request, secret) = match asked {
         Ok(Ok(Some(asked))) => asked,
         Ok(Ok(None)) => return Ok(()),
@@ -112,11 +115,24 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>) -> io::Result<()> {
             .await;
         }
     };
+    let call = match &request {
+        Request::Call(_) => match place.call() {
+            None => {
+                let error = AdminError::busy("too many calls are under way over the admin socket; try again");
+                return refuse(&mut frames, &error).await;
+            }
+            call => call,
+        },
+        _ => None,
+    };
     let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
     // A task of its own: what has begun is finished, whether or not somebody still waits for the answer.
     let work = {
         let admin = Arc::clone(admin);
-        tokio::spawn(async move { admin.carry_out(request, secret, &by, sender).await })
+        tokio::spawn(async move {
+            let _call = call;
+            admin.carry_out(request, secret, &by, sender).await
+        })
     };
     while let Some(some) = lines.recv().await {
         send(&mut frames, LINES, &some).await?;
