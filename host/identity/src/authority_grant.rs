@@ -95,8 +95,8 @@ impl AuthorityGrant {
             return Err(GrantError::Kind);
         }
         let expected = named_client.or(caller.client());
-        let is_other = |party: &Box<str>| Some(&**party) != expected;
-        if token.client() != expected || token.authorized_parties.iter().any(is_other) {
+        let mut parties = token.authorized_parties.iter();
+        if token.client() != expected || parties.any(|party| Some(&**party) != expected) {
             return Err(GrantError::Client);
         }
         let tenant = tree
