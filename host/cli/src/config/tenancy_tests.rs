@@ -372,8 +372,7 @@ fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
             "issuers[0].issuer|placeholder",
         ),
         (
-            &with("tenant_claim = '/org'")
-                .replace("https://idp.example'\naud", "https://idp.example/{tid}'\naud"),
+            &with("").replace("https://idp.example'\naud", "https://idp.example/{tid}'\naud"),
             "issuers[0].issuer|/tid",
         ),
     ]);
