@@ -398,3 +398,59 @@ fn seconds_are_read_from_one_clock() {
         "the clock is read in another place: what has expired is asked of UnixTime, or of the store that several hosts share"
     );
 }
+
+/// Who asks what time this machine has, and why another host's clock has no say in it.
+const OWN_TIME: &[(&str, &str)] = &[
+    ("cli/src/looking/explain.rs", "shown"),
+    ("cli/src/looking/trial.rs", "for how long a person waits"),
+    ("cli/src/verbs/doctor/data.rs", "shown"),
+    (
+        "cli/src/verbs/token.rs",
+        "a token for development, and a look at one",
+    ),
+    (
+        "egress/src/quarantine/ledger.rs",
+        "shown; nothing is decided by it",
+    ),
+    ("egress/src/steps/credential.rs", "the end of this very call"),
+    (
+        "gateway/src/connect/mod.rs",
+        "shown; what counts is sealed by the store's clock",
+    ),
+    (
+        "gateway/src/mcp/rounds.rs",
+        "the end of a caller's token, with the leeway",
+    ),
+    ("gateway/src/mcp/stream.rs", "the same"),
+    ("store/src/embedded/restore.rs", "written down"),
+    ("store/src/store.rs", "a store of one host"),
+    ("tenancy/src/clock.rs", "the end of tokens, with the leeway"),
+    (
+        "vault/src/fetched/kept.rs",
+        "an access token that this process got",
+    ),
+    ("vault/src/fetched/slot.rs", "the same"),
+    ("vault/src/oauth/endpoint.rs", "the same"),
+    ("vault/src/sealed/change.rs", "the end that an operator has set"),
+    ("vault/src/sealed/vault.rs", "the same"),
+    ("vault/src/static_provider.rs", "the same"),
+];
+
+/// A14: what one host writes down and another compares is by the clock of the store that they share.
+#[test]
+fn what_hosts_compare_is_by_the_clock_of_their_store() {
+    let mut seen: Vec<String> = host_sources()
+        .into_iter()
+        .filter(|path| !path.ends_with("tests.rs") && code(path).contains("UnixTime::now"))
+        .map(|path| {
+            let name = path.strip_prefix(root().join("host")).unwrap();
+            name.to_string_lossy().into_owned()
+        })
+        .collect();
+    seen.sort();
+    let listed: Vec<&str> = OWN_TIME.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        seen, listed,
+        "this machine's time is asked in another place: what another host may compare is Store::now's"
+    );
+}
