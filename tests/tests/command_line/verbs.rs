@@ -328,7 +328,17 @@ fn doctor_says_what_would_fail_before_it_does() {
     let config = format!(
         "[[issuers]]\nissuer = \"https://idp.test\"\naudience = \"a\"\njwks_url = \"http://127.0.0.1:{port}/jwks\"\ntenant_claim = \"/t\"\nallow_http = true\nallow_loopback = true\n[tenants.acme]\n"
     );
-    host::write(directory.path(), "host.toml", config);
+    host::write(directory.path(), "host.toml", &config);
     let ended = host::run(directory.path(), &["doctor", "--output", "json"]);
     assert!(ended.stdout.contains("idp.test"), "{ended:?}");
+    // B26: a client that is told of no scope asks for none, and some authorization servers refuse that.
+    let of_login = |config: &str| {
+        host::write(directory.path(), "host.toml", config);
+        let report = host::run(directory.path(), &["doctor", "--output", "json"]).json();
+        let checks = report["checks"].as_array().unwrap().iter();
+        checks.filter(|check| check["what"] == "login").count()
+    };
+    assert_eq!(of_login(&config), 1);
+    let with_scopes = config.replace("audience", "scopes = [\"tools:call\"]\naudience");
+    assert_eq!(of_login(&with_scopes), 0);
 }

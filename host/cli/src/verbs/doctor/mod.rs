@@ -92,6 +92,17 @@ fn credentials(config: &Config, report: &mut Report) {
     }
 }
 
+/// Without scopes the metadata names none, and MCP clients ask the authorization server for none.
+fn scopes(config: &Config, report: &mut Report) {
+    for issuer in config.issuers.iter().filter(|issuer| issuer.scopes.is_empty()) {
+        let detail = format!(
+            "{}: `scopes` of [[issuers]] is empty, so clients ask for none when they log in; some authorization servers say access_denied then",
+            issuer.issuer
+        );
+        report.add("login", Verdict::Warning, detail);
+    }
+}
+
 /// What needs the network or the engine.
 async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
     let network = match wiring::network() {
@@ -131,6 +142,7 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         .iter()
         .map(|issuer| issuer.issuer.clone())
         .collect();
+    scopes(&config, report);
     let setup = Setup {
         config,
         dev_tenant: None,
@@ -139,6 +151,9 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
         lock: PathBuf::new(),
         cache_dir: cache,
     };
+    if let Err(error) = wiring::check_server(&setup) {
+        report.add("server", Verdict::Failed, error.to_string());
+    }
     match wiring::directory(&setup, None, &network)
         .and_then(|directory| wiring::tenancy(&setup, &[], &network, directory, None))
     {
@@ -151,9 +166,6 @@ async fn rooms(config: Config, cache: PathBuf, report: &mut Report) {
                     report.add(
                         "issuer",
                         Verdict::Failed,
-    if let Err(error) = wiring::check_server(&setup) {
-        report.add("server", Verdict::Failed, error.to_string());
-    }
                         format!("{issuer}: its keys cannot be had; see the log above"),
                     );
                 } else {
