@@ -51,6 +51,7 @@
 
 pub mod allocator;
 pub mod artifacts;
+mod blocking;
 mod change;
 mod changes;
 mod embedded;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
+use crate::blocking::blocking;
 use crate::keys::Keyring;
 use crate::{Change, Expect, Found, Key, Space, Store, StoreError, Table};
 
@@ -241,12 +242,4 @@ fn changed(space: &Space) -> StoreError {
     StoreError::Unavailable(format!(
         "{space} was changed while it was moved: stop every host on the store"
     ))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable("its work was cut short".to_owned())))
 }

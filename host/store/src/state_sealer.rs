@@ -87,7 +87,7 @@ impl StateSealer {
     ///
     /// # Errors
     /// The space has no key, or the clock is broken.
-    pub fn seal(
+    pub async fn seal(
         &self,
         space: &Space,
         purpose: StatePurpose<'_>,
@@ -98,7 +98,7 @@ impl StateSealer {
         if now.is_broken() {
             return Err(StoreError::Unavailable("the clock is before 2026".to_owned()));
         }
-        let (generation, subkey) = self.current(space)?;
+        let (generation, subkey) = self.current(space).await?;
         let head = Head {
             generation,
             expires_at: now.after(life).secs(),
@@ -107,19 +107,6 @@ impl StateSealer {
         let sealed = subkey.seal(&head.associated(space, purpose), state);
         bytes.extend(sealed.map_err(|error| StoreError::Unavailable(error.to_string()))?);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    /// What was sealed, as often as it is asked for.
-    ///
-    /// # Errors
-    /// [`StateError`].
-    pub fn open(
-        &self,
-        space: &Space,
-        purpose: StatePurpose<'_>,
-        text: &str,
-    ) -> Result<Zeroizing<Vec<u8>>, StateError> {
-        self.opened(space, purpose, text).map(|(_, state)| state)
     }
 
     /// What was sealed, as long as it was not taken.
@@ -132,7 +119,7 @@ impl StateSealer {
         purpose: StatePurpose<'_>,
         text: &str,
     ) -> Result<Zeroizing<Vec<u8>>, StateError> {
-        let (head, state) = self.opened(space, purpose, text)?;
+        let (head, state) = self.opened(space, purpose, text).await?;
         match self.store.get(self.marks(space), &mark_key(head, text)?).await? {
             None => Ok(state),
             Some(_) => Err(StateError::Invalid),
@@ -150,7 +137,7 @@ impl StateSealer {
         text: &str,
     ) -> Result<Zeroizing<Vec<u8>>, StateError> {
         // First: a forged text must not use up somebody's state.
-        let (head, state) = self.opened(space, purpose, text)?;
+        let (head, state) = self.opened(space, purpose, text).await?;
         let marks = self.marks(space);
         match self.store.batch(marks, self.mark(marks, head, text).await?).await {
             Ok(_) => Ok(state),
@@ -168,7 +155,7 @@ impl StateSealer {
         }
     }
 
-    fn opened(
+    async fn opened(
         &self,
         space: &Space,
         purpose: StatePurpose<'_>,
@@ -179,7 +166,10 @@ impl StateSealer {
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| StateError::Invalid)?;
         let (head, sealed) = Head::decode(&bytes).ok_or(StateError::Invalid)?;
-        let subkey = self.of(space, head.generation)?.ok_or(StateError::Invalid)?;
+        let subkey = self
+            .of(space, head.generation)
+            .await?
+            .ok_or(StateError::Invalid)?;
         let state = subkey.open(&head.associated(space, purpose), sealed);
         let state = state.map_err(|_| StateError::Invalid)?;
         if self.store.now().secs() >= head.expires_at {
@@ -212,11 +202,11 @@ impl StateSealer {
         Ok(changes)
     }
 
-    fn current(&self, space: &Space) -> Result<(Generation, Arc<Subkey>), StoreError> {
+    async fn current(&self, space: &Space) -> Result<(Generation, Arc<Subkey>), StoreError> {
         match &self.keys {
             Keys::Process(key) => Ok((Generation(0), Arc::clone(key))),
             Keys::Spaces(keyring) => {
-                let key = keyring.get(space)?;
+                let key = keyring.get_async(space).await?;
                 let current = key.current();
                 let subkey = key.subkey(current, Purpose::States);
                 let none = || StoreError::Locked {
@@ -229,10 +219,10 @@ impl StateSealer {
     }
 
     /// The key of a generation; `None` where the space has none any more.
-    fn of(&self, space: &Space, generation: Generation) -> Result<Option<Arc<Subkey>>, StoreError> {
+    async fn of(&self, space: &Space, generation: Generation) -> Result<Option<Arc<Subkey>>, StoreError> {
         match &self.keys {
             Keys::Process(key) => Ok((generation == Generation(0)).then(|| Arc::clone(key))),
-            Keys::Spaces(keyring) => match keyring.get(space) {
+            Keys::Spaces(keyring) => match keyring.get_async(space).await {
                 Ok(key) => Ok(key.subkey(generation, Purpose::States)),
                 Err(StoreError::Locked { .. } | StoreError::UnknownSpace { .. }) => Ok(None),
                 Err(error) => Err(error),

@@ -387,7 +387,7 @@ impl Tools {
                 if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
                     return Err(input_unsupported(&request.kind));
                 }
-                let state = purpose.seal(&self.states, &asked.state)?;
+                let state = purpose.seal(&self.states, &asked.state).await?;
                 Ok((
                     CallOutcome::InputRequired(InputRequired { requests, state }),
                     bytes,

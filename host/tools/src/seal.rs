@@ -18,10 +18,10 @@ pub(crate) struct Purpose<'a> {
 
 impl Purpose<'_> {
     /// The state as the client gets it.
-    pub(crate) fn seal(&self, sealer: &StateSealer, state: &[u8]) -> Result<String, PublicError> {
+    pub(crate) async fn seal(&self, sealer: &StateSealer, state: &[u8]) -> Result<String, PublicError> {
         let owner = self.binding.owner();
         let parts = self.parts(owner.as_bytes());
-        let sealed = sealer.seal(&self.space(), purpose(&parts), LIFETIME, state);
+        let sealed = sealer.seal(&self.space(), purpose(&parts), LIFETIME, state).await;
         sealed.map_err(|error| {
             tracing::error!(%error, "the state of a call cannot be sealed");
             PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed")
@@ -92,7 +92,7 @@ mod tests {
             tool: "t",
             arguments: "{}",
         };
-        let text = purpose.seal(&sealer, b"state").unwrap();
+        let text = purpose.seal(&sealer, b"state").await.unwrap();
         for other in [
             Purpose {
                 binding: &globex,

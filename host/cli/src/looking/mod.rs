@@ -113,7 +113,7 @@ impl Serving for Looking {
             let why = "no connection has accounts of users: credentials = a provider with kind = \"oauth2-login\", and a host that serves";
             return Err(error(ErrorCode::InvalidRequest, why.to_owned()));
         };
-        logins.link(&binding, connection).map_err(said)
+        logins.link(&binding, connection).await.map_err(said)
     }
 
     async fn call(

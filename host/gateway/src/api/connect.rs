@@ -33,7 +33,7 @@ pub(crate) async fn connect(
     let Some(logins) = logins else {
         return not_found();
     };
-    match logins.link(&binding, &name) {
+    match logins.link(&binding, &name).await {
         Ok(link) => Json(link).into_response(),
         Err(error) => problem(&error),
     }

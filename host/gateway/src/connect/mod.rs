@@ -88,7 +88,7 @@ impl Logins {
     ///
     /// # Errors
     /// There is no such connection, or the caller may not use it.
-    pub fn link(&self, binding: &Binding, connection: &str) -> Result<LoginLink, PublicError> {
+    pub async fn link(&self, binding: &Binding, connection: &str) -> Result<LoginLink, PublicError> {
         let known = ConnectionName::parse(connection).ok();
         let known = known.and_then(|name| self.connections.get(&name));
         let Some((known, _)) = known else {
@@ -101,7 +101,9 @@ impl Logins {
             return Err(PublicError::new(ErrorCode::Forbidden, text).about("connection"));
         }
         Login::account(binding, known).map_err(|error| error.public())?;
-        let ticket = LoginRequest::new(binding, &self.directory).ticket(&self.states, &known.name)?;
+        let ticket = LoginRequest::new(binding, &self.directory)
+            .ticket(&self.states, &known.name)
+            .await?;
         let expires_at = UnixTime::now().after(LINK_TIME).secs();
         let page = UserAccounts::page(&self.public_url, &known.name, "login");
         let mut url = page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;

@@ -58,14 +58,14 @@ impl LoginRequest {
     }
 
     /// The ticket of a link.
-    pub(super) fn ticket(
+    pub(super) async fn ticket(
         &self,
         states: &StateSealer,
         connection: &ConnectionName,
     ) -> Result<String, PublicError> {
         let text = serde_json::to_vec(self).unwrap_or_default();
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let sealed = states.seal(&Space::Host, link(parts), LINK_TIME, &text);
+        let sealed = states.seal(&Space::Host, link(parts), LINK_TIME, &text).await;
         sealed.map_err(|error| unsealed(&error))
     }
 
@@ -92,7 +92,7 @@ impl LoginRequest {
     }
 
     /// The state of a login in the browser that has this cookie.
-    pub(super) fn state(
+    pub(super) async fn state(
         &self,
         states: &StateSealer,
         connection: &ConnectionName,
@@ -102,7 +102,7 @@ impl LoginRequest {
         let mut text = Zeroizing::new(verifier.to_sealed());
         text.extend(serde_json::to_vec(self).unwrap_or_default());
         let parts: &[&[u8]] = &[connection.as_str().as_bytes(), cookie.as_bytes()];
-        let sealed = states.seal(&Space::Host, visit(parts), LOGIN_TIME, &text);
+        let sealed = states.seal(&Space::Host, visit(parts), LOGIN_TIME, &text).await;
         sealed.map_err(|error| unsealed(&error))
     }
 

@@ -6,7 +6,7 @@ use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
-use toolhost_policy::ConnectionName;
+use toolhost_policy::{ConnectionName, PublicError};
 use toolhost_store::StateError;
 use toolhost_vault::{CodeVerifier, LoginAnswer};
 use url::form_urlencoded;
@@ -129,12 +129,12 @@ pub(crate) async fn agree(
     if !asked.is_served(&logins.directory).await {
         return over();
     }
-    let begun = CodeVerifier::random().map_err(|error| error.public());
-    let begun = begun.and_then(|verifier| {
-        let state = asked.state(&logins.states, &name, &cookie, &verifier)?;
-        Ok(login.begin(&state, &verifier))
-    });
-    match begun.map(|url| HeaderValue::from_str(url.as_str())) {
+    let begin = async {
+        let verifier = CodeVerifier::random().map_err(|error| error.public())?;
+        let state = asked.state(&logins.states, &name, &cookie, &verifier).await?;
+        Ok::<_, PublicError>(login.begin(&state, &verifier))
+    };
+    match begin.await.map(|url| HeaderValue::from_str(url.as_str())) {
         Ok(Ok(location)) => {
             let mut response = said(
                 StatusCode::SEE_OTHER,

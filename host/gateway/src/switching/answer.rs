@@ -122,7 +122,7 @@ impl Switching {
             tenant: &tenant,
             removals,
         };
-        consent.ask(&self.states).map(Some)
+        consent.ask(&self.states).await.map(Some)
     }
 
     /// Switches, if the person said yes where it is to be asked.

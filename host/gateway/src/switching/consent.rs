@@ -21,11 +21,11 @@ pub(super) struct Consent<'a> {
 
 impl Consent<'_> {
     /// The question, and a state that brings its answer back.
-    pub(super) fn ask(&self, sealer: &StateSealer) -> Result<InputRequired, PublicError> {
+    pub(super) async fn ask(&self, sealer: &StateSealer) -> Result<InputRequired, PublicError> {
         let tenant = self.tenant;
         let removals = self.removals.to_be_bytes();
         let parts = self.parts(&removals);
-        let state = sealer.seal(&Space::Host, purpose(&parts), LIFETIME, &[]);
+        let state = sealer.seal(&Space::Host, purpose(&parts), LIFETIME, &[]).await;
         let state = state.map_err(|error| {
             tracing::error!(%error, "the state of a switch cannot be sealed");
             PublicError::new(ErrorCode::Internal, "the question cannot be sealed")

@@ -8,6 +8,7 @@ use super::held::HeldKeys;
 use super::shelf::{KeyChange, Shelf};
 use super::space_key::{self, Generations};
 use super::{Generation, KeyFileError, MasterKey, SpaceKey, wrapped};
+use crate::blocking::blocking;
 use crate::{Space, StoreError};
 
 /// How often a change begins again because another host changed the same key meanwhile.
@@ -103,6 +104,17 @@ impl Keyring {
         match self.at_hand(space) {
             Some(key) => Ok(key),
             None => self.load(&self.turn(), space),
+        }
+    }
+
+    /// The same without holding up the thread where the key is not in memory.
+    pub(crate) async fn get_async(self: &Arc<Self>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
+        match self.at_hand(space) {
+            Some(key) => Ok(key),
+            None => {
+                let (ring, space) = (Arc::clone(self), space.clone());
+                blocking(move || ring.get(&space)).await
+            }
         }
     }
 

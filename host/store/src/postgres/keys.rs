@@ -87,7 +87,7 @@ impl Keyring {
         setup::keys(&client, &settings.prefix).await?;
         let keys = SharedKeys::start(address, settings)?;
         // Its first question is asked where it may wait.
-        super::store::blocking(move || Self::over(Arc::new(keys), master))
+        crate::blocking::blocking(move || Self::over(Arc::new(keys), master))
             .await
             .map_err(PostgresError::Store)
     }

@@ -20,9 +20,10 @@ use super::announce::{Announcement, NOTIFY};
 use super::error::Fault;
 use super::place::{Place, Typed, give_up, slow};
 use super::settings::Layout;
-use super::store::{PostgresStore, Shared, blocking, corrupt, tenant_key};
+use super::store::{PostgresStore, Shared, corrupt, tenant_key};
 use super::write::{bump, bumped_row, put};
 use super::{row, setup};
+use crate::blocking::blocking;
 use crate::{Change, Expect, Space, StoreError};
 
 /// How often a database is tried to be dropped while a session of another role is in it.

@@ -19,6 +19,7 @@ use super::quarantine::Quarantine;
 use super::settings::{Layout, PostgresSettings};
 use super::write::{Batch, Ended};
 use super::{Prefix, setup};
+use crate::blocking::blocking;
 use crate::keys::{Keyring, SpaceKey};
 use crate::kv::turns::Turns;
 use crate::{Change, Changes, Key, MAX_VALUE, Page, Record, Scan, Space, Store, StoreError, Table};
@@ -136,15 +137,6 @@ impl PostgresStore {
     }
 }
 
-/// Work that waits, away from those who must not.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable("its work was cut short".to_owned())))
-}
-
 fn random_word() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 8];
     aws_lc_rs::rand::fill(&mut bytes)
@@ -220,14 +212,8 @@ impl Shared {
     /// Where a space lies, and its key. What stands in the way of them is the error.
     pub(super) async fn opened(&self, space: &Space) -> Result<(Place, Arc<SpaceKey>), StoreError> {
         let place = self.place(space).await?;
-        let key = match self.keyring.at_hand(space) {
-            Some(key) => key,
-            None => {
-                let (ring, of) = (self.keyring.clone(), space.clone());
-                let got = blocking(move || ring.get(&of)).await;
-                self.keyed(space, got).await?
-            }
-        };
+        let got = self.keyring.get_async(space).await;
+        let key = self.keyed(space, got).await?;
         if let Some(found) = self.quarantine.found(space, &key) {
             return Err(corrupt(space, &found));
         }

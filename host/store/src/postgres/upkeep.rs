@@ -6,7 +6,8 @@ use tokio_postgres::types::Type;
 use super::error::Fault;
 use super::place::{Place, Typed, give_up, slow};
 use super::row;
-use super::store::{PostgresStore, blocking, corrupt};
+use super::store::{PostgresStore, corrupt};
+use crate::blocking::blocking;
 use crate::keys::{Generation, SpaceKey};
 use crate::{Contents, Found, Key, Space, SpaceReport, Store, StoreError};
 

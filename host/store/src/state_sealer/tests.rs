@@ -97,7 +97,7 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
     let ((_, one), (_, two)) = (world.host(0), world.host(0));
     let acme = Space::from(tenant("acme"));
     let parts: &[&[u8]] = &[b"ann", b"tool"];
-    let text = one.seal(&acme, purpose(parts), LIFE, b"state").unwrap();
+    let text = one.seal(&acme, purpose(parts), LIFE, b"state").await.unwrap();
     for other in [
         &[b"ann".as_slice(), b"tools"][..],
         &[b"annt", b"ool"],
@@ -134,7 +134,7 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
         );
     }
     assert_eq!(
-        one.open(&acme, purpose(parts), &text).unwrap().as_slice(),
+        one.look(&acme, purpose(parts), &text).await.unwrap().as_slice(),
         b"state"
     );
     assert_eq!(
@@ -155,7 +155,10 @@ async fn of_two_hosts_at_once_one_takes_it() {
     let world = World::new().await;
     let ((_, one), (_, two)) = (world.host(0), world.host(0));
     for _ in 0..50 {
-        let text = one.seal(&Space::Host, purpose(&[]), LIFE, b"state").unwrap();
+        let text = one
+            .seal(&Space::Host, purpose(&[]), LIFE, b"state")
+            .await
+            .unwrap();
         let (first, second) = tokio::join!(
             one.take(&Space::Host, purpose(&[]), &text),
             two.take(&Space::Host, purpose(&[]), &text)
@@ -169,13 +172,19 @@ async fn clocks_five_seconds_apart_lose_no_state_and_use_none_twice() {
     let world = World::new().await;
     for (of_one, of_two) in [(-5, 5), (5, -5), (0, 5), (0, -5)] {
         let ((host_one, one), (host_two, two)) = (world.host(of_one), world.host(of_two));
-        let text = one.seal(&Space::Host, purpose(&[]), LIFE, b"state").unwrap();
+        let text = one
+            .seal(&Space::Host, purpose(&[]), LIFE, b"state")
+            .await
+            .unwrap();
         assert!(two.take(&Space::Host, purpose(&[]), &text).await.is_ok());
         // At its very end by the earlier clock it is marked still, by whoever sweeps.
         let at_end = i64::try_from(LIFE.as_secs()).unwrap() - 1;
         host_one.skew.store(of_one + at_end, Ordering::Relaxed);
         host_two.skew.store(of_two + at_end + 10, Ordering::Relaxed);
-        let other = two.seal(&Space::Host, purpose(&[]), LIFE, b"other").unwrap();
+        let other = two
+            .seal(&Space::Host, purpose(&[]), LIFE, b"other")
+            .await
+            .unwrap();
         two.take(&Space::Host, purpose(&[]), &other).await.unwrap();
         assert_eq!(
             one.take(&Space::Host, purpose(&[]), &text).await,
@@ -189,8 +198,8 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
     let world = World::new().await;
     let (host, sealer) = world.host(0);
     let acme = Space::from(tenant("acme"));
-    let seal = |sealer: &StateSealer| sealer.seal(&acme, purpose(&[]), LIFE, b"state").unwrap();
-    let late = seal(&sealer);
+    let seal = async |sealer: &StateSealer| sealer.seal(&acme, purpose(&[]), LIFE, b"state").await.unwrap();
+    let late = seal(&sealer).await;
     host.skew.store(600, Ordering::Relaxed);
     assert_eq!(
         sealer.take(&acme, purpose(&[]), &late).await,
@@ -200,17 +209,17 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
 
     let keyring = world.keyring();
     let sealer = StateSealer::new(Arc::clone(&host) as Arc<dyn Store>, Arc::clone(&keyring));
-    let before = seal(&sealer);
+    let before = seal(&sealer).await;
     keyring.rotate(&acme).unwrap();
-    assert!(sealer.open(&acme, purpose(&[]), &before).is_ok(), "rotated");
+    assert!(sealer.look(&acme, purpose(&[]), &before).await.is_ok(), "rotated");
     keyring.retire(&acme, crate::keys::Generation(1)).unwrap();
     assert_eq!(
-        sealer.open(&acme, purpose(&[]), &before),
+        sealer.look(&acme, purpose(&[]), &before).await,
         Err(StateError::Invalid),
         "retired"
     );
 
-    let old = seal(&sealer);
+    let old = seal(&sealer).await;
     keyring.destroy(&tenant("acme")).unwrap();
     assert_eq!(
         sealer.take(&acme, purpose(&[]), &old).await,
@@ -223,7 +232,7 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
         Err(StateError::Invalid),
         "made again"
     );
-    let new = seal(&sealer);
+    let new = seal(&sealer).await;
     assert!(sealer.take(&acme, purpose(&[]), &new).await.is_ok());
 }
 
@@ -232,7 +241,7 @@ async fn marks_of_states_that_are_over_do_not_stay() {
     let world = World::new().await;
     let (host, sealer) = world.host(0);
     let use_one = async |sealer: &StateSealer| {
-        let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").unwrap();
+        let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
         sealer.take(&Space::Host, purpose(&[]), &text).await.unwrap();
     };
     for _ in 0..20 {
@@ -253,11 +262,11 @@ async fn marks_of_states_that_are_over_do_not_stay() {
 async fn a_broken_clock_seals_nothing_and_takes_nothing() {
     let world = World::new().await;
     let (host, sealer) = world.host(0);
-    let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").unwrap();
+    let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
     host.skew.store(-1_000_000_000, Ordering::Relaxed);
     assert_eq!(
         sealer.take(&Space::Host, purpose(&[]), &text).await,
         Err(StateError::Invalid)
     );
-    assert!(sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").is_err());
+    assert!(sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.is_err());
 }
