@@ -16,7 +16,8 @@ const UNREADABLE: u8 = 0;
 pub(super) struct Framing {
     part: Part,
     line: Vec<u8>,
-    /// The last byte of the line, which may be longer than what is kept of it.
+    /// The line is longer than what is kept of it.
+    is_cut: bool,
     last: u8,
     is_begun: bool,
     length: Option<u64>,
@@ -32,7 +33,7 @@ enum Part {
     ChunkData(u64),
     ChunkEnd,
     Trailers,
-    /// The library refuses what came, so nothing more is looked at.
+    /// What came is made unreadable, so nothing more is looked at.
     Over,
 }
 
@@ -69,10 +70,11 @@ impl Framing {
                     return;
                 }
                 self.line.clear();
-                self.last = 0;
+                (self.last, self.is_cut) = (0, false);
             } else {
-                if self.line.len() < MAX_LINE_SEEN {
-                    self.line.push(*byte);
+                match self.line.len() < MAX_LINE_SEEN {
+                    true => self.line.push(*byte),
+                    false => self.is_cut = true,
                 }
                 self.last = *byte;
             }
@@ -80,7 +82,8 @@ impl Framing {
         }
     }
 
-    /// A line has ended as it should; whether its request may go on.
+    /// A line has ended as it should; whether its request may go on. A length of which not all was seen, or that is none, may
+    /// be one for the library: it ends here.
     fn ends_line(&mut self) -> bool {
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         match self.part {
@@ -93,9 +96,10 @@ impl Framing {
                 if name.eq_ignore_ascii_case(b"transfer-encoding") {
                     self.is_chunked = true;
                 } else if name.eq_ignore_ascii_case(b"content-length") {
-                    match number(value.get(1..).unwrap_or_default(), 10) {
-                        Some(length) => self.length = Some(length),
-                        None => self.part = Part::Over,
+                    let length = number(value.get(1..).unwrap_or_default(), 10);
+                    self.length = length.filter(|_| !self.is_cut);
+                    if self.length.is_none() {
+                        return false;
                     }
                 }
                 self.is_begun = true;
@@ -113,11 +117,13 @@ impl Framing {
                 };
             }
             Part::ChunkSize => {
-                let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
-                self.part = match number(size, 16) {
+                let mut parts = line.split(|byte| *byte == b';');
+                let size = parts.next().unwrap_or_default();
+                let is_whole = !self.is_cut || parts.next().is_some();
+                self.part = match number(size, 16).filter(|_| is_whole) {
                     Some(0) => Part::Trailers,
                     Some(size) => Part::ChunkData(size),
-                    None => Part::Over,
+                    None => return false,
                 };
             }
             Part::ChunkEnd => self.part = Part::ChunkSize,
@@ -130,7 +136,7 @@ impl Framing {
 
 fn number(text: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
-    let is_plain = text.chars().all(|char| char.is_digit(radix));
+    let is_plain = !text.is_empty() && text.chars().all(|char| char.is_digit(radix));
     is_plain.then(|| u64::from_str_radix(text, radix).ok()).flatten()
 }
 
@@ -185,5 +191,33 @@ mod tests {
         ] {
             assert!(!passes(&text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_length_that_is_hidden_behind_what_is_seen_of_a_line_ends_the_connection() {
+        let chunked = |size: &str| format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{size}\r\n");
+        let length = |value: &str| format!("POST / HTTP/1.1\r\ncontent-length:{value}\r\n\r\nabcde");
+        let (spaces, zeros) = (" ".repeat(130), "0".repeat(130));
+        for text in [
+            length(&format!("{spaces}5")),
+            length(&format!("5{spaces}")),
+            length(&format!("{zeros}5")),
+            length(""),
+            length(" 5,5"),
+            length(" +5"),
+            length(" 99999999999999999999"),
+            chunked(&format!("{zeros}5")),
+            chunked(&format!("{spaces}5")),
+            chunked("5 5"),
+            chunked(""),
+            chunked("x"),
+        ] {
+            assert!(!passes(&text), "{text:?}");
+        }
+        // What stands behind a size may be as long as it likes.
+        assert!(passes(&format!(
+            "{}abcde\r\n0\r\n\r\n",
+            chunked(&format!("5;{zeros}"))
+        )));
     }
 }
