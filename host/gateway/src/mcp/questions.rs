@@ -274,9 +274,11 @@ impl Watch {
         session: &SessionId,
     ) {
         let take = async |message| {
-            if let Err(error) = local.accept_message(session, message).await {
+            let taken = local.accept_message(session, message).await;
+            if let Err(error) = &taken {
                 tracing::debug!(%error, "a message that came to another host is for no call here");
             }
+            taken.is_ok()
         };
         let cancel = cancel_label(&self.request);
         loop {
@@ -316,8 +318,9 @@ impl Watch {
                         continue;
                     };
                     self.questions.inward(&mut message);
-                    take(message).await;
-                    kept_in_log(&self.log, &taken_label(&id), &[]).await;
+                    if take(message).await {
+                        kept_in_log(&self.log, &taken_label(&id), &[]).await;
+                    }
                 } else {
                     take(message).await;
                 }
