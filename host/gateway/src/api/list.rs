@@ -84,6 +84,8 @@ struct ToolJson<'a> {
     description: &'a str,
     input_schema: &'a Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    original_input_schema: Option<&'a Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output_schema: Option<&'a Map<String, Value>>,
     effects: EffectsJson,
     requires: &'a [String],
@@ -106,6 +108,7 @@ impl<'a> ToolJson<'a> {
             title: tool.title.as_deref(),
             description: tool.description.as_deref().unwrap_or_default(),
             input_schema: &tool.input_schema,
+            original_input_schema: None,
             output_schema: tool.output_schema.as_deref(),
             effects: EffectsJson {
                 read_only: has(|effects| effects.read_only_hint),
@@ -124,6 +127,7 @@ impl<'a> ToolJson<'a> {
             title: entry.title.as_deref(),
             description: &entry.description,
             input_schema: entry.input_schema(),
+            original_input_schema: entry.original_input_schema(),
             output_schema: entry.output_schema().map(AsRef::as_ref),
             effects: EffectsJson {
                 read_only: effects.read_only,
@@ -182,7 +186,7 @@ async fn listed(
     };
     // The host's own stand on the first page.
     let offer = match &doors.switching {
-        Some(switching) if cursor.is_none() => switching.listed(caller.admitted()).await?,
+        Some(switching) if cursor.is_none() => switching.listed(caller.admitted()).await,
         _ => Offer::Nothing,
     };
     Ok((doors.api.json(page, offer), active))

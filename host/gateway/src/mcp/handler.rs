@@ -145,7 +145,7 @@ impl Handler {
             _ => false,
         };
         let offer = match &self.parts.switching {
-            Some(switching) if first => switching.listed(&who.admitted).await?,
+            Some(switching) if first => switching.listed(&who.admitted).await,
             _ => Offer::Nothing,
         };
         Ok(Face { offer, argument })

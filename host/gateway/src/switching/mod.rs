@@ -120,13 +120,17 @@ impl Switching {
         }
     }
 
-    /// The host's own tools in a caller's list: none where it has nothing to switch to. Called by name they answer all the same.
-    pub(crate) async fn listed(&self, admitted: &Admitted) -> Result<Offer, PublicError> {
+    /// The host's own tools in a caller's list: none where it has nothing to switch to. Called by name they answer all the same;
+    /// so where the directory cannot be asked they are listed.
+    pub(crate) async fn listed(&self, admitted: &Admitted) -> Offer {
         let offer = self.offer();
-        let is_idle = offer == Offer::All
-            && admitted.caller.home().is_some()
-            && !self.reaches_several(admitted).await?;
-        Ok(if is_idle { Offer::Nothing } else { offer })
+        if offer != Offer::All || admitted.caller.home().is_none() {
+            return offer;
+        }
+        match self.reaches_several(admitted).await {
+            Ok(false) => Offer::Nothing,
+            Ok(true) | Err(_) => offer,
+        }
     }
 
     /// The binding of a call: this request's own principal at the tenant that it chose, if that is within reach now.
