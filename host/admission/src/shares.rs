@@ -90,28 +90,59 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
     /// tenant; else its own. `None` where the caller has none and nobody has more than it would.
     #[must_use]
     pub fn gives_way(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+        self.gives_way_among(tenant, caller, |_, _| true)
+    }
+
+    /// The same among those callers who have a place to give: one whose places are all in use keeps them and counts as before.
+    #[must_use]
+    pub fn gives_way_among(
+        &self,
+        tenant: &T,
+        caller: &C,
+        can: impl Fn(&T, &C) -> bool,
+    ) -> Option<GivesWay<T, C>> {
         let own = self.of_tenant(tenant);
-        let greediest = self.tenants.iter().max_by_key(|(_, share)| share.places);
-        if let Some((other, share)) = greediest
+        let can_any = |(other, share): &(&T, &TenantShare<C>)| share.callers.keys().any(|of| can(other, of));
+        let others = self.tenants.iter().filter(can_any);
+        if let Some((other, share)) = others.max_by_key(|(_, share)| share.places)
             && other != tenant
             && exceeds(share.places, own)
         {
-            let (of, _) = share.callers.iter().max_by_key(|(_, places)| **places)?;
+            let (of, _) = share.greediest(|of| can(other, of))?;
             return Some(GivesWay::Other(other.clone(), of.clone()));
         }
-        self.gives_way_in_tenant(tenant, caller)
+        self.gives_way_in_tenant_among(tenant, caller, can)
     }
 
     /// The same where the place has to be one of the caller's own tenant.
     #[must_use]
     pub fn gives_way_in_tenant(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+        self.gives_way_in_tenant_among(tenant, caller, |_, _| true)
+    }
+
+    fn gives_way_in_tenant_among(
+        &self,
+        tenant: &T,
+        caller: &C,
+        can: impl Fn(&T, &C) -> bool,
+    ) -> Option<GivesWay<T, C>> {
         let share = self.tenants.get(tenant)?;
         let own = share.callers.get(caller).copied().unwrap_or(0);
-        let (of, places) = share.callers.iter().max_by_key(|(_, places)| **places)?;
-        if of != caller && exceeds(*places, own) {
+        let (of, places) = share.greediest(|of| can(tenant, of))?;
+        if of != caller && exceeds(places, own) {
             return Some(GivesWay::Other(tenant.clone(), of.clone()));
         }
-        (own > 0).then_some(GivesWay::Own)
+        (own > 0 && can(tenant, caller)).then_some(GivesWay::Own)
+    }
+}
+
+impl<C> TenantShare<C> {
+    /// Of those who can, the one with the most places.
+    fn greediest(&self, can: impl Fn(&C) -> bool) -> Option<(&C, usize)> {
+        let callers = self.callers.iter().filter(|(of, _)| can(of));
+        callers
+            .max_by_key(|(_, places)| **places)
+            .map(|(of, places)| (of, *places))
     }
 }
 
@@ -154,6 +185,20 @@ mod tests {
         let shares = shares(&[('a', 1, 3), ('b', 2, 2)]);
         assert_eq!(shares.gives_way(&'b', &2), Some(GivesWay::Own));
         assert_eq!(shares.gives_way(&'b', &3), Some(GivesWay::Other('b', 2)));
+    }
+
+    #[test]
+    fn who_has_none_to_give_is_passed_over_and_counts_as_before() {
+        let shares = shares(&[('a', 1, 9), ('a', 2, 5), ('b', 3, 6), ('b', 4, 1)]);
+        let among = |tenant, caller, busy: &[u8]| {
+            shares.gives_way_among(&tenant, &caller, |_, caller| !busy.contains(caller))
+        };
+        assert_eq!(among('c', 9, &[1]), Some(GivesWay::Other('a', 2)));
+        assert_eq!(among('c', 9, &[1, 2]), Some(GivesWay::Other('b', 3)));
+        assert_eq!(among('c', 9, &[1, 2, 3, 4]), None);
+        // A tenant of which much is in use does not take from one that has less.
+        assert_eq!(among('a', 2, &[1]), Some(GivesWay::Own));
+        assert_eq!(among('a', 2, &[1, 2]), None);
     }
 
     #[test]

@@ -136,8 +136,8 @@ impl SessionOwners {
     }
 
     /// The session that gives way to one more of this owner's, where there is no room for it: the longest idle of the owner's
-    /// own, where it has all that one owner may have; else the longest idle by the rule of [`Shares::gives_way`], so that no
-    /// tenant is refused for another one's. None of those in `busy`, which have a request under way.
+    /// own, where it has all that one owner may have; else the longest idle by the rule of [`Shares::gives_way_among`], so that
+    /// no tenant is refused for another one's. None of those in `busy`, which have a request under way.
     #[must_use]
     pub fn gives_way(
         &self,
@@ -145,22 +145,26 @@ impl SessionOwners {
         owner: &OwnerId,
         busy: &HashSet<Box<str>>,
     ) -> Option<Box<str>> {
-        let tenant = home.cloned();
+        let home = home.cloned();
         let sessions = self.lock();
-        let whose = if sessions.shares.of_caller(&tenant, owner) >= MAX_SESSIONS_PER_OWNER {
+        let mut longest_idle: HashMap<(&Option<TenantId>, &OwnerId), (u64, &str)> = HashMap::new();
+        for (id, session) in sessions.by_id.iter().filter(|(id, _)| !busy.contains(*id)) {
+            let idle = longest_idle
+                .entry((&session.tenant, &session.owner))
+                .or_insert((session.used_at, id));
+            *idle = (*idle).min((session.used_at, id));
+        }
+        let whose = if sessions.shares.of_caller(&home, owner) >= MAX_SESSIONS_PER_OWNER {
             GivesWay::Own
         } else {
-            sessions.shares.gives_way(&tenant, owner)?
+            let can = |tenant: &_, owner: &_| longest_idle.contains_key(&(tenant, owner));
+            sessions.shares.gives_way_among(&home, owner, can)?
         };
-        let (tenant, owner) = match whose {
-            GivesWay::Own => (tenant, *owner),
-            GivesWay::Other(tenant, owner) => (tenant, owner),
+        let idle = match &whose {
+            GivesWay::Own => longest_idle.get(&(&home, owner)),
+            GivesWay::Other(tenant, owner) => longest_idle.get(&(tenant, owner)),
         };
-        let of_owner = sessions.by_id.iter().filter(|(id, session)| {
-            session.owner == owner && session.tenant == tenant && !busy.contains(*id)
-        });
-        let longest_idle = of_owner.min_by_key(|(_, session)| session.used_at);
-        longest_idle.map(|(id, _)| id.clone())
+        idle.map(|(_, id)| Box::from(*id))
     }
 
     /// Whether the session is this owner's, and a use of it if so. `false` for an unknown one, an idle one and another's

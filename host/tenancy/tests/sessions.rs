@@ -121,6 +121,28 @@ async fn an_owners_longest_idle_session_gives_way_to_its_newest() {
 }
 
 #[tokio::test]
+async fn an_owner_whose_sessions_are_all_in_use_does_not_keep_the_others_idle_ones() {
+    let (world, sessions) = (World::new(), SessionOwners::new());
+    let mut busy = HashSet::new();
+    for n in 0..MAX_SESSIONS / MAX_SESSIONS_PER_OWNER {
+        let greedy = owner(&world, |request| request.subject = format!("user-{n}x")).await;
+        for m in 0..MAX_SESSIONS_PER_OWNER {
+            let id = format!("{n}-{m}");
+            sessions.bind(&id, Some(&acme()), greedy).unwrap();
+            if n > 0 {
+                busy.insert(id.into());
+            }
+        }
+    }
+    let globex = TenantId::parse("globex").unwrap();
+    let bob = owner(&world, |request| request.tenant = Some("globex".into())).await;
+    let id = sessions.gives_way(Some(&globex), &bob, &busy).unwrap();
+    assert!(id.starts_with("0-"), "{id}");
+    busy.extend((0..MAX_SESSIONS_PER_OWNER).map(|m| format!("0-{m}").into()));
+    assert_eq!(sessions.gives_way(Some(&globex), &bob, &busy), None);
+}
+
+#[tokio::test]
 async fn one_tenants_sessions_give_way_to_another_tenants_and_not_the_other_way_round() {
     let (world, sessions) = (World::new(), SessionOwners::new());
     for n in 0..=MAX_SESSIONS / MAX_SESSIONS_PER_OWNER {
