@@ -15,7 +15,7 @@ pub struct AdmissionLimits {
     pub places_per_share: usize,
     /// Requests of one share that may wait. One more makes the share's oldest give up.
     pub waiting_per_share: usize,
-    /// Requests of all shares that may wait.
+    /// Requests of all shares that may wait. One more of a share that has few makes the oldest of the share with the most give up.
     pub waiting: usize,
     /// How long one waits at most.
     pub wait: Duration,
@@ -171,7 +171,7 @@ impl<K: Clone + Eq + Hash> State<K> {
 
     fn enqueue(&mut self, share: &K, limits: &AdmissionLimits) -> Option<oneshot::Receiver<()>> {
         let own = self.shares.get(share).map_or(0, |share| share.waiting.len());
-        if own < limits.waiting_per_share && self.waiting >= limits.waiting {
+        if own < limits.waiting_per_share && self.waiting >= limits.waiting && !self.make_room(own) {
             return None;
         }
         let entry = self.shares.entry(share.clone()).or_default();
@@ -186,6 +186,16 @@ impl<K: Clone + Eq + Hash> State<K> {
         entry.waiting.push_back(sender);
         self.waiting += 1;
         Some(receiver)
+    }
+
+    /// The oldest of the share with the most that wait gives up for one of a share with so few that it has fewer even then.
+    fn make_room(&mut self, own: usize) -> bool {
+        let most = self.shares.values_mut().max_by_key(|share| share.waiting.len());
+        let Some(most) = most.filter(|share| share.waiting.len() > own + 1) else {
+            return false;
+        };
+        self.waiting -= usize::from(most.waiting.pop_front().is_some());
+        true
     }
 
     fn give_back(&mut self, share: &K, limits: &AdmissionLimits) {
@@ -356,11 +366,18 @@ mod tests {
             waiting[0].as_mut().now_or_never().unwrap().unwrap_err(),
             Overloaded
         );
-        // One more of another share is the fourth, and the fifth is refused.
-        let mut other = Box::pin(queue.admit(&"b"));
-        assert!(other.as_mut().now_or_never().is_none());
-        assert_eq!(queue.admit(&"c").now_or_never().unwrap().unwrap_err(), Overloaded);
-        drop((waiting, other, held));
+        // One more of another share is the fourth. Those after it take the places of the share with the most, until each has one.
+        let mut others: Vec<_> = ["b", "c", "d"]
+            .iter()
+            .map(|share| Box::pin(queue.admit(share)))
+            .collect();
+        assert!(others.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+        for oldest in &mut waiting[1..3] {
+            assert_eq!(oldest.as_mut().now_or_never().unwrap().unwrap_err(), Overloaded);
+        }
+        assert!(waiting[3].as_mut().now_or_never().is_none());
+        assert_eq!(queue.admit(&"e").now_or_never().unwrap().unwrap_err(), Overloaded);
+        drop((waiting, others, held));
         assert!(is_empty(&queue));
     }
 
