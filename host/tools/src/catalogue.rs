@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
 use toolhost_sandbox::{Adapter, Answered, CallContext, Plugin, SandboxError, contract};
 
 use crate::ToolEntry;
 use crate::described::{Described, MAX_DESCRIBED};
 use crate::prepared::{MAX_TOOLS, PreparedPlugin};
+use crate::revision::RevisionDigest;
 use crate::shelf::Shelf;
 
 /// Why a set of plugins cannot be served.
@@ -220,24 +220,15 @@ impl Catalogue {
         for plugin in plugins {
             catalogue.add(plugin)?;
         }
-        let mut digest = Sha256::new();
+        let mut revision = RevisionDigest::default();
         for plugin in plugins {
-            for text in [plugin.name().as_str(), &plugin.served.digest] {
-                digest.update((text.len() as u64).to_be_bytes());
-                digest.update(text.as_bytes());
-            }
-            for name in plugin.tool_names() {
-                digest.update((name.len() as u64).to_be_bytes());
-                digest.update(name.as_bytes());
+            revision.add(plugin.name().as_str().as_bytes());
+            for offered in &plugin.offered {
+                revision.add(offered.digest().as_bytes());
+                offered.entry.add_to(&mut revision);
             }
         }
-        let digest = digest.finalize();
-        let first = digest.iter().take(8);
-        // Zero is the revision of no list at all.
-        let revision = first
-            .fold(0, |number, byte| (number << 8) | u64::from(*byte))
-            .max(1);
-        catalogue.sort(revision);
+        catalogue.sort(revision.finish());
         Ok(catalogue)
     }
 
@@ -264,7 +255,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// It changes with every catalogue.
+    /// Another one where anything differs that clients see of the tools, or what answers their calls.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision

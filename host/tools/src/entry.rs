@@ -11,6 +11,7 @@ use crate::described::Texts;
 use crate::error_schema::or_error;
 use crate::model_schema;
 use crate::provided::Provisions;
+use crate::revision::RevisionDigest;
 use crate::schema::{Arguments, Schema, says};
 use crate::schemas::Schemas;
 
@@ -182,6 +183,14 @@ impl ToolEntry {
         &self.schemas().input_schema
     }
 
+    /// The schema that calls are checked against, where clients are shown another one.
+    #[must_use]
+    pub fn original_input_schema(&self) -> Option<&Map<String, Value>> {
+        let schemas = self.schemas();
+        let original = &schemas.arguments.text;
+        (!Arc::ptr_eq(original, &schemas.input_schema)).then(|| &**original)
+    }
+
     /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
     #[must_use]
     pub fn has_header_arguments(&self) -> bool {
@@ -219,6 +228,35 @@ impl ToolEntry {
 }
 
 impl ToolEntry {
+    /// Adds what clients see of it, or what that is made from where nobody has looked yet.
+    pub(crate) fn add_to(&self, revision: &mut RevisionDigest) {
+        let effects = self.effects;
+        let flags = [
+            effects.read_only,
+            effects.destructive,
+            effects.idempotent,
+            effects.open_world,
+        ];
+        let title = self.title.as_deref().unwrap_or_default();
+        revision.add(self.name.as_bytes());
+        revision.add(title.as_bytes());
+        revision.add(self.description.as_bytes());
+        revision.add(&flags.map(u8::from));
+        self.requires
+            .iter()
+            .for_each(|needed| revision.add(needed.as_bytes()));
+        if let Some(texts) = &self.texts {
+            texts.add_to(revision);
+        } else {
+            for schema in [Some(self.input_schema()), self.output_schema()]
+                .into_iter()
+                .flatten()
+            {
+                revision.add(&serde_json::to_vec(&**schema).unwrap_or_default());
+            }
+        }
+    }
+
     /// Whether the argument is one of a document's own, which may call anything a tenant: what it means there is the
     /// credential's to bound.
     pub(crate) fn describes(&self, argument: &str) -> bool {

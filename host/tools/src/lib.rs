@@ -35,6 +35,7 @@ mod outcome;
 mod prepared;
 mod provided;
 mod refusals;
+mod revision;
 mod schema;
 mod schemas;
 mod seal;

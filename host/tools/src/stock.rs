@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 use toolhost_identity::TenantId;
 use toolhost_policy::OperationMode;
 
 use crate::assignments::Rights;
+use crate::revision::RevisionDigest;
 use crate::shelf::Shelf;
 use crate::{Catalogue, ToolEntry};
 
@@ -157,17 +157,12 @@ impl Stock {
 
 /// Of a list that is not whole: the same on every host that serves the same, so that a cursor of one is good on another.
 fn revision(catalogue: u64, tools: &[Arc<ToolEntry>]) -> u64 {
-    let mut digest = Sha256::new();
-    digest.update(catalogue.to_be_bytes());
+    let mut revision = RevisionDigest::default();
+    revision.add(&catalogue.to_be_bytes());
     for tool in tools {
-        digest.update((tool.name.len() as u64).to_be_bytes());
-        digest.update(tool.name.as_bytes());
+        revision.add(tool.name.as_bytes());
     }
-    let digest = digest.finalize();
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    revision.finish()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{arguments, name, output};
 use crate::ToolEntry;
 use crate::entry::{RESERVED, Source};
 use crate::model_schema;
+use crate::revision::RevisionDigest;
 use crate::schema::{self, Schema};
 use crate::schemas::Schemas;
 
@@ -73,6 +74,11 @@ pub(super) fn check(connection: &Arc<Connection>, found: &contract::Discovered) 
 }
 
 impl Texts {
+    pub(crate) fn add_to(&self, revision: &mut RevisionDigest) {
+        revision.add(self.input.as_bytes());
+        revision.add(self.output.as_deref().unwrap_or_default().as_bytes());
+    }
+
     /// # Errors
     /// One sentence.
     pub(crate) fn schemas(&self) -> Result<Schemas, String> {
