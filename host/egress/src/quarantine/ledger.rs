@@ -12,8 +12,8 @@ use super::record::{self, ReflectionRecord, Reflections};
 /// and is told to the operator; what comes again is a mirror.
 const QUARANTINED_AT: u32 = 2;
 
-/// How long it is remembered that a connection is not quarantined, where other hosts use the same store. Within this time a
-/// request may leave; its answer is still withheld, since the store is asked before an answer that holds the credential is
+/// How long it is remembered whether a connection is quarantined: another host may have changed it, or the tenant was removed and
+/// added again. Within this time a request may leave; its answer is still withheld, since the store is asked before an answer that holds the credential is
 /// handed on.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
@@ -56,13 +56,12 @@ struct Known {
     read: Instant,
 }
 
-/// The quarantined connections, by tenant and plugin.
-#[derive(Debug)]
+/// The quarantined connections, by tenant and plugin. Clones are one.
+#[derive(Debug, Clone)]
 pub struct Quarantine {
     store: Arc<dyn Store>,
     /// The store is this one's own, and has no spaces but those that are made here.
     is_own: bool,
-    max_age: Option<Duration>,
     known: Cache<Triple, Known>,
 }
 
@@ -81,7 +80,6 @@ impl Quarantine {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
-            max_age: store.changes().map(|_| MAX_AGE),
             store,
             is_own: false,
             known: Cache::new(MAX_REMEMBERED),
@@ -99,7 +97,7 @@ impl Quarantine {
         connection: &ConnectionName,
     ) -> Result<bool, QuarantineError> {
         let triple = triple(space, plugin, connection);
-        let is_fresh = |known: &Known| self.max_age.is_none_or(|age| known.read.elapsed() < age);
+        let is_fresh = |known: &Known| known.read.elapsed() < MAX_AGE;
         if let Some(known) = self.known.get(&triple).filter(is_fresh) {
             return Ok(known.quarantined);
         }
@@ -116,11 +114,35 @@ impl Quarantine {
         Ok(quarantined)
     }
 
-    /// Writes down that a call had an answer with the credential in it, before anything of that answer is handed on.
+    /// Writes down that a call had an answer with the credential in it, before anything of that answer is handed on. It is
+    /// written also where nobody waits for it any more: a guest that drops the answer does not prevent it.
     ///
     /// # Errors
     /// It cannot be written: nothing may be handed on.
     pub(crate) async fn reflected(
+        &self,
+        space: &TenantSpace,
+        plugin: &PluginName,
+        connection: &ConnectionName,
+    ) -> Result<Verdict, QuarantineError> {
+        let (own, space, plugin, connection) =
+            (self.clone(), space.clone(), plugin.clone(), connection.clone());
+        let written = tokio::spawn(async move {
+            let verdict = own.write(&space, &plugin, &connection).await;
+            if let Ok(Verdict::Withhold(true)) = verdict {
+                metrics::counter!("toolhost_egress_quarantines_total").increment(1);
+                tracing::error!(
+                    tenant = %space.tenant(), %plugin, %connection,
+                    "a connection is quarantined: its answers held the credential in two calls"
+                );
+            }
+            verdict
+        });
+        let cut_short = |_| Err(StoreError::Unavailable("its work was cut short".to_owned()).into());
+        written.await.unwrap_or_else(cut_short)
+    }
+
+    async fn write(
         &self,
         space: &TenantSpace,
         plugin: &PluginName,
@@ -143,7 +165,11 @@ impl Quarantine {
             let value = serde_json::to_vec(&after).map_err(|_| damaged())?;
             match self.store.compare_and_set(&place, &key, expect, value).await {
                 Ok(_) => {
-                    self.known.invalidate(&triple(space, plugin, connection));
+                    let known = Known {
+                        quarantined: after.quarantined.is_some(),
+                        read: Instant::now(),
+                    };
+                    self.known.insert(triple(space, plugin, connection), known);
                     return Ok(verdict);
                 }
                 Err(error @ StoreError::Conflict) => conflict = error,
@@ -201,7 +227,11 @@ impl Quarantine {
         if there {
             self.store.delete(&place, &key).await?;
         }
-        self.known.invalidate(&triple(space, plugin, connection));
+        let known = Known {
+            quarantined: false,
+            read: Instant::now(),
+        };
+        self.known.insert(triple(space, plugin, connection), known);
         Ok(there)
     }
 }
@@ -240,9 +270,11 @@ fn now() -> u64 {
 mod tests {
     use std::sync::Arc;
 
+    use async_trait::async_trait;
+    use futures::FutureExt;
     use toolhost_identity::{Operator, TenantId, TenantSpace};
     use toolhost_policy::{ConnectionName, PluginName};
-    use toolhost_store::{MemoryStore, Store};
+    use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError};
 
     use super::{Quarantine, Verdict};
 
@@ -255,6 +287,49 @@ mod tests {
             PluginName::parse(plugin).unwrap(),
             ConnectionName::parse(connection).unwrap(),
         )
+    }
+
+    /// One that does not answer at once.
+    #[derive(Debug)]
+    struct Remote(MemoryStore);
+
+    #[async_trait]
+    impl Store for Remote {
+        async fn get(&self, space: &Space, key: &Key) -> Result<Option<Record>, StoreError> {
+            tokio::task::yield_now().await;
+            self.0.get(space, key).await
+        }
+        async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+            self.0.scan(space, scan).await
+        }
+        async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
+            self.0.batch(space, changes).await
+        }
+        async fn create(&self, space: &TenantSpace) -> Result<bool, StoreError> {
+            self.0.create(space).await
+        }
+        async fn destroy(&self, space: &TenantSpace) -> Result<bool, StoreError> {
+            self.0.destroy(space).await
+        }
+        async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+            self.0.tenants().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_drops_its_answer_is_counted_as_every_other() {
+        let host = Quarantine::new(Arc::new(Remote(MemoryStore::default())));
+        let acme = space("acme");
+        host.store.create(&acme).await.unwrap();
+        let (plugin, connection) = names("mirror", "echo");
+        for _ in 0..2 {
+            let dropped = host.reflected(&acme, &plugin, &connection).now_or_never();
+            assert!(dropped.is_none());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(host.holds(&acme, &plugin, &connection).await.unwrap());
     }
 
     #[tokio::test]

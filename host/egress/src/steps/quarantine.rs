@@ -77,16 +77,7 @@ pub(crate) async fn record(
         .await
     {
         Ok(Verdict::HandOn) => Ok(()),
-        Ok(Verdict::Withhold(is_new)) => {
-            if is_new {
-                metrics::counter!("toolhost_egress_quarantines_total").increment(1);
-                tracing::error!(
-                    tenant = %space.tenant(), plugin = %call.plugin(), connection = %connection.name, call = call.id(),
-                    "a connection is quarantined: its answers held the credential in two calls"
-                );
-            }
-            Err(quarantined(connection).after_sending())
-        }
+        Ok(Verdict::Withhold(_)) => Err(quarantined(connection).after_sending()),
         Err(error) => Err(unknown(call, connection, &error).after_sending()),
     }
 }
@@ -110,7 +101,7 @@ fn ended(connection: &Connection) -> EgressFailure {
 fn quarantined(connection: &Connection) -> EgressFailure {
     let text = format!(
         "connection {name} is quarantined for this plugin and tenant, since it has sent its credential back; the operator looks \
-         with `host connection quarantines` and lifts it with `host connection lift {name}`",
+         with `host connection quarantines` and lifts it with `host connection lift {name} --tenant TENANT`",
         name = connection.name
     );
     EgressFailure::new(EgressCode::Reflected, text)
