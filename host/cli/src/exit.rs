@@ -72,17 +72,7 @@ impl Failure {
     }
 }
 
-impl Failure {
-    /// What an operator's request came to.
-    pub(crate) fn of_admin(error: AdminError) -> Self {
-        Self {
-            exit: class_of(error.code),
-            message: error.message,
-        }
-    }
-}
-
-/// The class of a call's error.
+/// The class of an error of a call, or of what an operator asked for.
 pub(crate) fn class_of(code: ErrorCode) -> Exit {
     match code {
         ErrorCode::Unauthenticated | ErrorCode::TenantRequired | ErrorCode::TenantUnavailable => Exit::Auth,
@@ -98,20 +88,20 @@ pub(crate) fn class_of(code: ErrorCode) -> Exit {
 
 /// Writes the sentence to stderr, and gives the status.
 pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
+    let code = error
+        .downcast_ref::<PublicError>()
+        .map(|error| error.code)
+        .or_else(|| error.downcast_ref::<AdminError>().map(|error| error.code));
     let exit = if let Some(failure) = error.downcast_ref::<Failure>() {
         failure.exit
     } else if error.downcast_ref::<ConfigError>().is_some() {
         Exit::Usage
-    } else if let Some(error) = error.downcast_ref::<PublicError>() {
-        class_of(error.code)
     } else {
-        Exit::Internal
+        code.map_or(Exit::Internal, class_of)
     };
     match output {
         OutputFormat::Json => {
-            let code = error
-                .downcast_ref::<PublicError>()
-                .map(|error| error.code.as_str());
+            let code = code.map(ErrorCode::as_str);
             screen::say_json(&serde_json::json!({
                 "error": { "message": format!("{error:#}"), "code": code, "status": exit as u8 }
             }));

@@ -58,7 +58,7 @@ impl Reach {
             Ok(mut client) => {
                 let answer = client.ask(&request, secret.as_ref(), &mut to_stdout).await;
                 return answer.map_err(|error| match error {
-                    ClientError::Refused(refused) => Failure::of_admin(refused).into(),
+                    ClientError::Refused(refused) => refused.into(),
                     other => anyhow::Error::from(other),
                 });
             }
@@ -88,7 +88,7 @@ impl Reach {
         let (answer, written) = tokio::join!(carried_out, written);
         kept.audit.sync_all();
         written?;
-        Ok(answer.map_err(Failure::of_admin)?)
+        Ok(answer?)
     }
 
     /// Looking at nothing must not make a directory, keys and all, nor must what is refused.

@@ -29,7 +29,7 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
                 .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             None => {
                 let looking = wiring::looking(&setup).await?;
-                Ok(looking.explain(&asked, &token).await.map_err(Failure::of_admin)?)
+                Ok(looking.explain(&asked, &token).await?)
             }
         }
     })?;

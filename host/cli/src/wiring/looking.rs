@@ -30,7 +30,7 @@ pub(crate) async fn ask_running(
     };
     let answer = client.ask(request, secret, &mut |_| Ok(())).await;
     answer.map(Some).map_err(|error| match error {
-        ClientError::Refused(refused) => Failure::of_admin(refused).into(),
+        ClientError::Refused(refused) => refused.into(),
         other => other.into(),
     })
 }

@@ -5,8 +5,10 @@ mod shown;
 use std::io::Read;
 use std::sync::Arc;
 
+use anyhow::Context;
 use serde_json::{Map, Value};
-use toolhost_gateway::admin::{CallEnd, CallLine, CallResume};
+use tokio::sync::oneshot;
+use toolhost_gateway::admin::{CallAnswer, CallEnd, CallLine, CallQuestion, CallResume};
 
 use self::path::{Local, Running};
 use self::shown::Shown;
@@ -17,7 +19,7 @@ use crate::output::{self, printable};
 use crate::plugins;
 use crate::screen;
 use crate::setup::Setup;
-use crate::wiring::read_capped;
+use crate::wiring::{self, read_capped};
 
 /// Answers are arguments that come later.
 const MAX_ANSWERS: u64 = 1 << 20;
@@ -56,7 +58,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
             match end {
                 CallEnd::Complete { content, structured } => return Ok((content, structured)),
                 CallEnd::InputRequired { questions, state } => {
-                    let answers = questions::answers(&questions, answers.as_ref())?;
+                    let answers = answered(questions, answers.clone()).await?;
                     resume = Some(CallResume { answers, state });
                 }
             }
@@ -84,6 +86,27 @@ async fn prepared(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<Local> 
     missing::check(setup, &manifests, door)?;
     plugins::refuse_nothing(&candidates)?;
     Local::new(args, setup, candidates).await
+}
+
+/// The answers to what a tool asks, or what ended the wait for them. A person is asked on a thread of its own, which nothing waits
+/// for when a signal ends the verb.
+async fn answered(
+    questions: Vec<CallQuestion>,
+    given: Option<Map<String, Value>>,
+) -> anyhow::Result<Vec<CallAnswer>> {
+    let (sender, answers) = oneshot::channel();
+    std::thread::spawn(move || sender.send(questions::answers(&questions, given.as_ref())));
+    tokio::select! {
+        answers = answers => answers.context("the thread that asks has ended")?,
+        stopped = wiring::stop_signal() => {
+            stopped?;
+            Err(Failure {
+                exit: Exit::Failed,
+                message: "stopped before the tool's question was answered".to_owned(),
+            }
+            .into())
+        }
+    }
 }
 
 /// A report of a call on its way, for people.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use anyhow::Context;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,7 @@ impl Running {
             Ok(other) => Err(super::super::unexpected(&other)
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
-            Err(ClientError::Refused(refused)) => Err(Failure::of_admin(refused).into()),
+            Err(ClientError::Refused(refused)) => Err(refused.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -162,7 +163,10 @@ impl Local {
             tokio::select! {
                 outcome = &mut call => break outcome,
                 Some(line) = lines.recv() => show_line(&line),
-                _ = &mut stop, if !cancel.is_cancelled() => cancel.cancel(),
+                stopped = &mut stop, if !cancel.is_cancelled() => {
+                    stopped.context("signals cannot be heard")?;
+                    cancel.cancel();
+                }
             }
         };
         while let Ok(line) = lines.try_recv() {

@@ -33,7 +33,7 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
             None => {
                 let looking = wiring::looking(&setup).await?;
                 let tested = looking.test(&args.name, &args.tenant, user.as_ref()).await;
-                Ok(tested.map_err(Failure::of_admin)?)
+                Ok(tested?)
             }
         }
     })?;
