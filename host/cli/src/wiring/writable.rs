@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::Readiness;
 use toolhost_store::{Key, Space, Store, Table};
@@ -12,7 +13,7 @@ use toolhost_store::{Key, Space, Store, Table};
 /// How often it is tried: within two of a balancer's usual looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How long a store may take to answer.
+/// How long the disk and the store may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The file that is written, in the data directory: the audit chains are there, and the embedded store.
@@ -30,9 +31,13 @@ pub(crate) fn watch_writable(
 ) {
     tokio::spawn(async move {
         let rounds = async {
-            let mut before = true;
+            let (mut before, mut probe) = (true, Probe::default());
             loop {
-                let writable = match try_out(&data_dir, store.as_ref()).await {
+                let tried = tokio::time::timeout(PATIENCE, probe.try_out(&data_dir, store.as_ref()));
+                let tried = tried
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+                let writable = match tried {
                     Ok(()) => true,
                     Err(error) => {
                         if before {
@@ -53,15 +58,27 @@ pub(crate) fn watch_writable(
     });
 }
 
-async fn try_out(data_dir: &Path, store: &dyn Store) -> io::Result<()> {
-    let path = data_dir.join(PROBE);
-    let written = tokio::task::spawn_blocking(move || write(&path)).await;
-    written.map_err(io::Error::other)??;
-    let key = Key::new(Table::Session, &[b"session"], PROBE.as_bytes()).map_err(io::Error::other)?;
-    match tokio::time::timeout(PATIENCE, store.get(&Space::Host, &key)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(io::Error::other(error)),
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+/// A write on its way. One that the disk holds up is waited for, and no other is begun beside it.
+#[derive(Default)]
+struct Probe(Option<JoinHandle<io::Result<()>>>);
+
+impl Probe {
+    /// The data directory is written to, and the store is asked: one of its own is in that directory, and a server says itself
+    /// when it cannot be written.
+    async fn try_out(&mut self, data_dir: &Path, store: &dyn Store) -> io::Result<()> {
+        let path = data_dir.join(PROBE);
+        let write = self
+            .0
+            .get_or_insert_with(|| tokio::task::spawn_blocking(move || write(&path)));
+        let written = write.await;
+        self.0 = None;
+        written.map_err(io::Error::other)??;
+        let key = Key::new(Table::Session, &[b"session"], PROBE.as_bytes()).map_err(io::Error::other)?;
+        store
+            .get(&Space::Host, &key)
+            .await
+            .map(drop)
+            .map_err(io::Error::other)
     }
 }
 
@@ -83,22 +100,47 @@ fn write(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
+    use tokio::time::timeout;
     use toolhost_store::MemoryStore;
 
-    use super::{PROBE, try_out};
+    use super::{PROBE, Probe};
 
     #[tokio::test]
     async fn a_directory_that_cannot_be_written_is_noticed_and_nothing_is_left_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(MemoryStore::default());
-        try_out(dir.path(), store.as_ref()).await.unwrap();
+        let (mut probe, store) = (Probe::default(), Arc::new(MemoryStore::default()));
+        probe.try_out(dir.path(), store.as_ref()).await.unwrap();
         assert!(!dir.path().join(PROBE).exists());
         // A device that is always full.
         std::os::unix::fs::symlink("/dev/full", dir.path().join(PROBE)).unwrap();
-        let error = try_out(dir.path(), store.as_ref()).await.unwrap_err();
+        let error = probe.try_out(dir.path(), store.as_ref()).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
         assert!(!dir.path().join(PROBE).exists());
-        assert!(try_out(&dir.path().join("gone"), store.as_ref()).await.is_err());
+        let gone = dir.path().join("gone");
+        assert!(probe.try_out(&gone, store.as_ref()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_holds_up_one_write_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut probe, store) = (Probe::default(), Arc::new(MemoryStore::default()));
+        // Whoever writes to a pipe waits for a reader.
+        let pipe = dir.path().join(PROBE);
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for _ in 0..3 {
+            let tried = timeout(
+                Duration::from_millis(20),
+                probe.try_out(dir.path(), store.as_ref()),
+            );
+            assert!(tried.await.is_err());
+        }
+        // One reader lets one writer go on, which leaves no pipe behind.
+        let reader = std::thread::spawn(move || std::fs::read(pipe));
+        probe.try_out(dir.path(), store.as_ref()).await.unwrap_err();
+        reader.join().unwrap().unwrap();
+        probe.try_out(dir.path(), store.as_ref()).await.unwrap();
     }
 }
