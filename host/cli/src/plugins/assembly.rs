@@ -134,9 +134,10 @@ impl Assembly {
     /// # Errors
     /// The yes cannot be recorded or kept; the catalogue stands as before.
     pub(crate) fn settle(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
-        self.settle_connections(answerer)?;
-        self.settle_plugins(answerer)?;
-        self.publish()
+        let connections = self.settle_connections(answerer);
+        let plugins = self.settle_plugins(answerer);
+        self.publish()?;
+        connections.and(plugins)
     }
 
     /// The plugins that are left out so far, with why.
@@ -166,21 +167,30 @@ impl Assembly {
             .all(|place| matches!(place.state, State::LeftOut(_)))
     }
 
+    /// # Errors
+    /// A yes cannot be recorded: what it was for is left out, and the others are settled.
     fn settle_connections(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+        let mut unrecorded: anyhow::Result<()> = Ok(());
         for index in 0..self.places.len() {
             let Some(loaded) = self.take_connection(index) else {
                 continue;
             };
             let LoadedConnection { name, adapter, look } = *loaded;
             let outcome = match look.now {
-                Ok(found) => self.serve_connection(&name, &adapter, found, answerer)?,
-                Err(left_out) => Err(left_out),
+                Ok(found) => self.serve_connection(&name, &adapter, found, answerer),
+                Err(left_out) => Ok(Err(left_out)),
             };
+            let outcome = outcome.unwrap_or_else(|error| {
+                let failure = internal(error);
+                unrecorded = Err(failure.clone().into());
+                Err(not_granted(true, failure))
+            });
             let outcome = match (outcome, look.before) {
                 (Err(left_out), Some(before)) => {
                     let why = &left_out.failure.message;
                     tracing::warn!(connection = %name, "what was approved before is served: {why}");
-                    self.serve_connection(&name, &adapter, before, &mut Answerer::Nobody)?
+                    let served = self.serve_connection(&name, &adapter, before, &mut Answerer::Nobody);
+                    served.unwrap_or_else(|_| Err(left_out))
                 }
                 (outcome, _) => outcome,
             };
@@ -259,7 +269,10 @@ impl Assembly {
         })
     }
 
+    /// # Errors
+    /// As [`Assembly::settle_connections`].
     fn settle_plugins(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+        let mut recorded = Ok(());
         let connections = self.placed();
         let mut order: Vec<usize> = (0..self.places.len()).collect();
         // What was granted comes before what is new: a new plugin never takes a tool's name from one that is known.
@@ -279,22 +292,19 @@ impl Assembly {
             if let Err(left_out) = self.conflict(&prepared, &new, index) {
                 self.leave_out(index, left_out);
             } else if self.lock.granted(&asked.name) == Some(&asked) {
-                approve(
-                    &[asked],
-                    &mut self.lock,
-                    &mut Answerer::Nobody,
-                    self.audit.as_ref(),
-                )?;
-                self.serve(index, prepared);
+                recorded = recorded.and(self.ask(vec![(index, prepared, asked)], &mut Answerer::Nobody));
             } else {
                 new.push((index, prepared, asked));
             }
         }
         if !matches!(answerer, Answerer::Nobody) {
-            return self.ask(new, answerer);
+            return recorded.and(self.ask(new, answerer));
         }
         // Each is told its own reason.
-        new.into_iter().try_for_each(|one| self.ask(vec![one], answerer))
+        for one in new {
+            recorded = recorded.and(self.ask(vec![one], answerer));
+        }
+        recorded
     }
 
     /// A plugin that has arrived, unless it needs to know where a connection's system is and the document is still being read.
@@ -424,10 +434,7 @@ impl Assembly {
         let said = approve(&asked, &mut self.lock, answerer, self.audit.as_ref());
         let refused = match said {
             Ok(()) => None,
-            Err(error) => Some(error.downcast::<Failure>().unwrap_or_else(|error| Failure {
-                exit: Exit::Internal,
-                message: format!("{error:#}"),
-            })),
+            Err(error) => Some(internal(error)),
         };
         for (index, prepared, asked) in new {
             match &refused {
@@ -503,6 +510,13 @@ impl Assembly {
         };
         self.places.iter().map(status).collect()
     }
+}
+
+fn internal(error: anyhow::Error) -> Failure {
+    error.downcast::<Failure>().unwrap_or_else(|error| Failure {
+        exit: Exit::Internal,
+        message: format!("{error:#}"),
+    })
 }
 
 fn not_granted(is_known: bool, failure: Failure) -> Omission {
