@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -296,6 +297,7 @@ pub struct Host {
     child: Child,
     directory: Arc<TempDir>,
     log: Arc<Mutex<String>>,
+    hangs_up: Arc<AtomicBool>,
     said: mpsc::Receiver<String>,
     listen: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
@@ -319,15 +321,17 @@ impl Host {
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (lines, kept) = (
-            BufReader::new(child.stderr.take().unwrap()).lines(),
-            Arc::clone(&log),
-        );
+        let hangs_up = Arc::new(AtomicBool::new(false));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (kept, ends) = (Arc::clone(&log), Arc::clone(&hangs_up));
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut log = kept.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
+                if ends.load(Ordering::Relaxed) {
+                    break;
+                }
             }
         });
         let (send, receive) = mpsc::channel();
@@ -338,6 +342,7 @@ impl Host {
             child,
             directory,
             log,
+            hangs_up,
             said: receive,
             listen: None,
             metrics: None,
@@ -466,6 +471,11 @@ impl Host {
             std::thread::sleep(Duration::from_millis(10));
         }
         true
+    }
+
+    /// After the next line nobody reads its stderr any more, as when a terminal is closed.
+    pub fn close_stderr(&self) {
+        self.hangs_up.store(true, Ordering::Relaxed);
     }
 
     /// Sends SIGTERM.

@@ -16,7 +16,10 @@ pub(crate) fn start(format: LogFormat, default: &str) -> Result<(), Failure> {
             .map_err(|error| Failure::usage(format!("RUST_LOG: {text:?} is no filter of logs: {error}")))?,
         _ => EnvFilter::new(default),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    // What the library itself has to say of a failed write it prints to stderr, and panics where that fails as well.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false);
     // A second subscriber can only mean that a test started one.
     let _ = match format {
         LogFormat::Text => {

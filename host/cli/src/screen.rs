@@ -102,7 +102,7 @@ pub(crate) enum Escape {
     Json,
 }
 
-/// Stderr for logs: each write is one whole event.
+/// Stderr for logs: each write is one whole event. Where whoever read it is gone, events are lost and the host goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogWriter(pub(crate) Escape);
 
@@ -113,12 +113,13 @@ impl Write for LogWriter {
             Escape::Text => escaped(&text),
             Escape::Json => escaped_json(&text),
         };
-        io::stderr().lock().write_all(text.as_bytes())?;
+        let _ = io::stderr().lock().write_all(text.as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        let _ = io::stderr().lock().flush();
+        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ async fn on_sigterm_calls_in_flight_finish_and_the_host_exits_with_0() {
             "{answer}"
         );
     }
-    let status = world.host.ended(Duration::from_secs(5)).await;
+    let status = world.host.ended(Duration::from_secs(60)).await;
     assert_eq!(status.code(), Some(0), "{}", world.host.log());
 }
 
@@ -47,7 +47,7 @@ async fn no_other_signal_cuts_a_call() {
     let call = mcp::modern(world.url(), invoices(SLOW), json!({})).bearer_auth(world.token("acme"));
     let in_flight = tokio::spawn(async move { mcp::answer(call.send().await.unwrap()).await });
     world.billing.asked(1).await;
-    for signal in [Signal::HUP, Signal::USR2, Signal::QUIT, Signal::HUP] {
+    for signal in [Signal::HUP, Signal::USR2, Signal::QUIT, Signal::HUP, Signal::TERM] {
         world.host.signal(signal);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -57,8 +57,25 @@ async fn no_other_signal_cuts_a_call() {
         json!([invoice("acme")]),
         "{answer}"
     );
-    let status = world.host.ended(Duration::from_secs(5)).await;
+    let status = world.host.ended(Duration::from_secs(60)).await;
     assert_eq!(status.code(), Some(0), "{}", world.host.log());
+}
+
+#[tokio::test]
+async fn a_host_whose_log_nobody_reads_any_more_serves_and_stops_as_before() {
+    let mut world = World::start().await;
+    world.host.close_stderr();
+    for _ in 0..3 {
+        let call = mcp::modern(world.url(), invoices(10), json!({}));
+        let refused = call.bearer_auth("no token").send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+        let call = mcp::modern(world.url(), invoices(10), json!({})).bearer_auth(world.token("acme"));
+        let answer = mcp::answer(call.send().await.unwrap()).await;
+        assert!(answer["result"]["structuredContent"].is_object(), "{answer}");
+    }
+    world.host.terminate();
+    let status = world.host.ended(Duration::from_secs(60)).await;
+    assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]
@@ -71,7 +88,8 @@ async fn a_second_signal_ends_a_host_that_waits_for_a_call() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(world.host.runs(), "it waits for the call");
     world.host.terminate();
-    assert_eq!(world.host.ended(Duration::from_secs(3)).await.code(), Some(1));
+    assert_eq!(world.host.ended(Duration::from_secs(60)).await.code(), Some(1));
+    assert!(!world.host.log().contains("grace period"), "{}", world.host.log());
     assert!(in_flight.await.unwrap());
 }
 

@@ -92,7 +92,8 @@ fn watch(
         Signals::handle()?
     };
     let watching = async move {
-        let (name, _) = signals.next().await;
+        // Whether a signal came of which a second one cuts calls.
+        let (name, mut has_counted) = signals.next().await;
         if asking.load(Ordering::Acquire) {
             return exit(Exit::Refused);
         }
@@ -103,7 +104,9 @@ fn watch(
         token.cancel();
         let second = async {
             loop {
-                if let (name, true) = signals.next().await {
+                if let (name, true) = signals.next().await
+                    && std::mem::replace(&mut has_counted, true)
+                {
                     return name;
                 }
             }
