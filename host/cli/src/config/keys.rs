@@ -1,6 +1,7 @@
 //! A table whose keys depend on its `kind`: what is not asked for is unknown, so nothing is read and ignored.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -108,11 +109,11 @@ impl<'a> Keys<'a> {
             .collect()
     }
 
-    /// A number of this unit, from 0 to `most`.
+    /// A number of this unit, within a range.
     pub(super) fn number(
         &self,
         name: &'static str,
-        most: u64,
+        range: RangeInclusive<u64>,
         unit: &str,
     ) -> Result<Option<Spanned<u64>>, ConfigError> {
         let Some(value) = self.value(name) else {
@@ -120,9 +121,12 @@ impl<'a> Keys<'a> {
         };
         let number = value.get_ref().as_integer();
         let number = number.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
-        match number.filter(|number| *number <= most) {
+        match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(Spanned::new(value.span(), number))),
-            None => Err(self.error(value, name, format!("is not from 0 to {most} {unit}"))),
+            None => {
+                let (least, most) = range.into_inner();
+                Err(self.error(value, name, format!("is not from {least} to {most} {unit}")))
+            }
         }
     }
 

@@ -35,7 +35,7 @@ fn around(keys: &Keys<'_>) -> Result<(Allowed, Option<TlsIdentity>), ConfigError
         http: keys.flag("allow_http", false)?,
         loopback: keys.flag("allow_loopback", false)?,
         private: keys.flag("allow_private", false)?,
-        timeout: keys.number("timeout", MAX_TIMEOUT, "seconds")?,
+        timeout: keys.number("timeout", 1..=MAX_TIMEOUT, "seconds")?,
     };
     Ok((allowed, tls(keys)?))
 }
@@ -89,7 +89,7 @@ pub(super) fn fresh_for(keys: &Keys<'_>) -> Result<std::time::Duration, ConfigEr
     let most = u64::try_from(MAX_FRESH_FOR.as_millis()).unwrap_or(u64::MAX);
     let said = keys.number(
         "fresh_for_ms",
-        most,
+        0..=most,
         "milliseconds: so long a revoked credential may still be sent",
     )?;
     Ok(said.map_or(toolhost_vault::FRESH_FOR, |said| {
