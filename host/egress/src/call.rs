@@ -15,6 +15,16 @@ use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 use crate::{HostWork, UpstreamStateError};
 
+/// A text of a guest that may not be handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialHit {
+    /// Whose credential it holds.
+    pub connection: ConnectionName,
+    /// It was found. Otherwise the text is encoded so often within itself that nobody knows, which whoever has chosen a tool's
+    /// arguments can cause: it counts for nothing.
+    pub is_certain: bool,
+}
+
 /// What every request of one tool call shares: whose call it is, what the plugin was granted, until when, and how many
 /// requests it has made.
 #[derive(Debug)]
@@ -247,17 +257,20 @@ impl EgressCall {
     /// The connection whose credential a text holds, in any spelling, of those that this call has put on a request. Responses
     /// are scrubbed before the guest has them; this is for what the guest itself says.
     #[must_use]
-    pub fn credential_in(&self, text: &[u8]) -> Option<ConnectionName> {
+    pub fn credential_in(&self, text: &[u8]) -> Option<CredentialHit> {
         let attached = self
             .attached
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let found = attached.into_iter().find(|(_, needles)| {
+        attached.into_iter().find_map(|(connection, needles)| {
             let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
-            scrubbed.is_err() || reflections > 0
-        });
-        found.map(|(connection, _)| connection)
+            let is_certain = reflections > 0;
+            (scrubbed.is_err() || is_certain).then_some(CredentialHit {
+                connection,
+                is_certain,
+            })
+        })
     }
 
     /// Remembers what to look for in the call's result.

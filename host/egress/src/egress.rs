@@ -5,7 +5,7 @@ use std::time::Instant;
 use toolhost_audit::Sink;
 use toolhost_identity::Binding;
 use toolhost_net::{Network, TlsError, Via};
-use toolhost_policy::{Connection, ConnectionName, Grant};
+use toolhost_policy::{Connection, Grant};
 use toolhost_vault::CredentialProvider;
 
 use crate::attempt::{Matched, Opened};
@@ -16,8 +16,8 @@ use crate::stream::StreamParts;
 use crate::tls::Identities;
 use crate::upstream_state::UpstreamStates;
 use crate::{
-    BodyStream, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse, ResponseHead,
-    check_connection,
+    BodyStream, CredentialHit, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse,
+    ResponseHead, check_connection,
 };
 
 /// As much of a refusal as somebody reads.
@@ -77,7 +77,11 @@ impl Egress {
     }
 
     /// Writes down that what a guest says holds the credential of one of its connections. It is withheld in any case.
-    pub async fn said_credential(&self, call: &EgressCall, connection: &ConnectionName) {
+    pub async fn said_credential(&self, call: &EgressCall, hit: &CredentialHit) {
+        let connection = &hit.connection;
+        if !hit.is_certain {
+            return;
+        }
         call.end_connection(connection);
         if let Ok(grant) = steps::granted(call, connection)
             && let Err(failure) = steps::record_reflection(&self.quarantine, call, &grant.connection).await
@@ -222,12 +226,10 @@ impl Egress {
             call.spend(body.take_cpu());
             let (body, trailers) = capped?;
             outcome.received(body.len());
-            let mut decoding = Decoding::of(call, &head.headers);
-            let body = decoding.whole(body)?;
             // Trailers are not handed on; what they hold is counted all the same.
             let (_, in_trailers) =
                 steps::response_headers(call, &connection, &needles, head.status, &trailers, None);
-            let (body, in_body) = steps::scrub(&needles, decoding.is_text(&head.headers), body);
+            let (body, in_body) = steps::content(call, &needles, &head.headers, body).await;
             let length = body.as_ref().map_or(0, bytes::Bytes::len);
             let length = (!is_head).then_some(length);
             let (headers, in_headers) =

@@ -156,10 +156,30 @@ async fn a_result_that_holds_the_credential_counts_too() {
         let call = house.call("acme", grant(&upstream.base()));
         house.egress.send(&call, get("/v1/invoices")).await.unwrap();
         let spelt = ACME.to_uppercase();
-        let connection = call.credential_in(spelt.as_bytes()).unwrap();
-        house.egress.said_credential(&call, &connection).await;
+        let hit = call.credential_in(spelt.as_bytes()).unwrap();
+        assert!(hit.is_certain);
+        house.egress.said_credential(&call, &hit).await;
     }
     is_reflected(send(&house, "acme", &upstream, |_| {}).await);
+}
+
+/// Else a caller cuts a tool off by arguments that it hands back.
+#[tokio::test]
+async fn a_result_that_cannot_be_searched_is_withheld_and_counts_for_nothing() {
+    let upstream = Upstream::saying("200 OK\r\ncontent-type: text/plain", "fine").await;
+    let house = house();
+    let plain = "an ordinary text of Some Words, and 1234567890 digits".to_owned();
+    let nested = (0..5).fold(plain, |text, _| {
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text)
+    });
+    for _ in 0..3 {
+        let call = house.call("acme", grant(&upstream.base()));
+        house.egress.send(&call, get("/v1/invoices")).await.unwrap();
+        let hit = call.credential_in(nested.as_bytes()).unwrap();
+        assert!(!hit.is_certain);
+        house.egress.said_credential(&call, &hit).await;
+    }
+    assert!(send(&house, "acme", &upstream, |_| {}).await.is_ok());
 }
 
 #[tokio::test]

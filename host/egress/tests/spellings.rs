@@ -7,6 +7,8 @@
     reason = "a test"
 )]
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -74,6 +76,49 @@ fn chars(text: &str, spell: impl Fn(char) -> char) -> Vec<u8> {
 
 const UPPER32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const LOWER32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+const HEX32: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+const CROCKFORD32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const ASCII85: &[u8; 85] =
+    b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu";
+const RFC1924: &[u8; 85] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const Z85: &[u8; 85] =
+    b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+
+/// A last block that is not whole loses as many digits as it lacks bytes.
+fn base85(text: &[u8], alphabet: &[u8; 85]) -> Vec<u8> {
+    let block = |block: &[u8]| {
+        let padded: Vec<u8> = block.iter().copied().chain([0; 4]).take(4).collect();
+        let value = u32::from_be_bytes(padded.try_into().unwrap());
+        let digits = (0..5)
+            .rev()
+            .map(|at| alphabet[(value / 85_u32.pow(at) % 85) as usize]);
+        digits.take(block.len() + 1).collect::<Vec<_>>()
+    };
+    text.chunks(4).flat_map(block).collect()
+}
+
+fn uuencode(text: &[u8]) -> Vec<u8> {
+    let line = |line: &[u8]| {
+        let digit = |bits: u8| if bits == 0 { b'`' } else { bits + 32 };
+        let body = line.chunks(3).flat_map(|three| {
+            let at = |at: usize| three.get(at).copied().unwrap_or(0);
+            [
+                digit(at(0) >> 2),
+                digit((at(0) & 3) << 4 | at(1) >> 4),
+                digit((at(1) & 15) << 2 | at(2) >> 6),
+                digit(at(2) & 63),
+            ]
+        });
+        [digit(line.len() as u8)]
+            .into_iter()
+            .chain(body)
+            .chain(*b"\n")
+            .collect::<Vec<_>>()
+    };
+    text.chunks(45).flat_map(line).collect()
+}
 
 fn rot13(b: u8) -> char {
     match b {
@@ -170,9 +215,24 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("base32", |s| base32(s.as_bytes(), UPPER32)),
     ("base32 in lower case", |s| base32(s.as_bytes(), LOWER32)),
     ("base32 of hexadecimal", |s| base32(&hex(s.as_bytes()), UPPER32)),
+    ("base32hex", |s| base32(s.as_bytes(), HEX32)),
+    ("Crockford's base32", |s| base32(s.as_bytes(), CROCKFORD32)),
+    ("Ascii85", |s| base85(s.as_bytes(), ASCII85)),
+    ("base85 (RFC 1924, git)", |s| base85(s.as_bytes(), RFC1924)),
+    ("Z85", |s| base85(s.as_bytes(), Z85)),
+    ("uuencode", |s| uuencode(s.as_bytes())),
     ("base64 of base32", |s| base64(&base32(s.as_bytes(), UPPER32))),
     ("a list of decimal numbers", |s| {
         joined(s, ", ", |b| b.to_string())
+    }),
+    ("`chr(115) + chr(51)`", |s| {
+        joined(s, " + ", |b| format!("chr({b})"))
+    }),
+    ("`U+0073 U+0033`", |s| joined(s, " ", |b| format!("U+{b:04X}"))),
+    ("`_x0073__x0033_`", |s| each(s, |b| format!("_x{b:04x}_"))),
+    ("`{\"0\":115,\"1\":51}`", |s| {
+        let pairs = s.bytes().enumerate().map(|(at, b)| format!("\"{at}\":{b}"));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")).into()
     }),
     ("a list of octal numbers", |s| {
         joined(s, " ", |b| format!("{b:03o}"))
@@ -194,6 +254,28 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("escaped markup between", |s| {
         joined(s, "&lt;i&gt;", |b| char::from(b).to_string())
     }),
+    ("markup with sections between", |s| {
+        joined(s, "<![CDATA[]]>", |b| char::from(b).to_string())
+    }),
+    ("colours of a terminal between", |s| {
+        each(s, |b| format!("\u{1b}[1;38;2;255;0;0m{}\u{1b}[0m", char::from(b)))
+    }),
+    ("bullets and pictures between", |s| {
+        joined(s, "•\u{1f600}", |b| char::from(b).to_string())
+    }),
+    ("letters of another script between", |s| {
+        joined(s, "ж", |b| char::from(b).to_string())
+    }),
+    ("control characters between", |s| {
+        joined(s, "\u{1}\u{9b}", |b| char::from(b).to_string())
+    }),
+    ("tag characters", |s| {
+        chars(s, |c| char::from_u32(u32::from(c) + 0xe0000).unwrap())
+    }),
+    ("bytes as variation selectors", |s| {
+        let hidden = chars(s, |c| char::from_u32(u32::from(c) - 16 + 0xe0100).unwrap());
+        ["\u{1f600}".as_bytes(), &hidden].concat()
+    }),
     ("full-width", |s| {
         chars(s, |c| char::from_u32(u32::from(c) + 0xfee0).unwrap())
     }),
@@ -207,6 +289,15 @@ const SPELLINGS: &[(&str, Spell)] = &[
             c => c,
         })
     }),
+    ("mathematical letters as JSON escapes", |s| {
+        s.chars()
+            .map(|c| match c {
+                'a'..='z' => format!("\\ud835\\u{:04x}", 0xdc1a + u32::from(c) - 97),
+                c => c.to_string(),
+            })
+            .collect::<String>()
+            .into()
+    }),
     ("UTF-16", |s| utf16(s, u16::to_le_bytes)),
     ("UTF-32", |s| s.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
     ("backwards", |s| s.bytes().rev().collect()),
@@ -218,6 +309,12 @@ const NOT_SEARCHED: &[(&str, Spell)] = &[
     ("every second byte", |s| s.bytes().step_by(2).collect()),
     ("a cipher of one's own (each byte plus one)", |s| {
         s.bytes().map(|b| b + 1).collect()
+    }),
+    ("letters that look alike", |s| {
+        chars(s, |c| match c {
+            'a'..='z' => char::from_u32(u32::from(c) - 97 + 0x430).unwrap(),
+            c => c,
+        })
     }),
     ("letters between the bytes", |s| {
         joined(s, "z", |b| char::from(b).to_string())
@@ -271,28 +368,28 @@ fn end(needles: &Needles, spelt: &[u8]) -> End {
     ends[0]
 }
 
-fn needles(secret: &str) -> Needles {
-    Needles::build(
-        Some(&Secret::from(secret.to_owned())),
-        &AuthPlacement::Bearer,
-        &[],
-    )
-    .unwrap()
-}
+/// Each secret with its needles.
+static NEEDLES: LazyLock<Vec<(&str, Needles)>> = LazyLock::new(|| {
+    let build = |secret: &&'static str| {
+        let kept = Secret::from((*secret).to_owned());
+        let needles = Needles::build(Some(&kept), &AuthPlacement::Bearer, &[]);
+        (*secret, needles.unwrap())
+    };
+    SECRETS.iter().map(build).collect()
+});
 
 /// The most bytes of a secret in a row that pass in a spelling, of all secrets and places. What is longer than a length of
 /// which no part passes has such a part in it.
 fn longest(spell: Spell) -> usize {
-    let of = |secret: &&str| {
-        let needles = needles(secret);
+    let of = |(secret, needles): &(&str, Needles)| {
         let passes = |length: &usize| {
             let parts = (0..=secret.len() - length).map(|at| body(&spell(&secret[at..at + length])));
-            let mut parts = parts.map(|body| end_in(&needles, &body, body.len()));
+            let mut parts = parts.map(|body| end_in(needles, &body, body.len()));
             parts.any(|end| end == End::Passes)
         };
         (10..=secret.len()).take_while(passes).last().unwrap_or(0)
     };
-    SECRETS.iter().map(of).max().unwrap()
+    NEEDLES.iter().map(of).max().unwrap()
 }
 
 fn table() -> String {
@@ -301,10 +398,8 @@ fn table() -> String {
         "|---|---|---|".to_owned(),
     ];
     for (name, spell) in SPELLINGS {
-        let ends: Vec<End> = SECRETS
-            .iter()
-            .map(|secret| end(&needles(secret), &spell(secret)))
-            .collect();
+        let of = |(secret, needles): &(&str, Needles)| end(needles, &spell(secret));
+        let ends: Vec<End> = NEEDLES.iter().map(of).collect();
         let word = match ends {
             ends if ends.contains(&End::Passes) => "**passes**",
             ends if ends.contains(&End::Withheld) && ends.contains(&End::Redacted) => "redacted or withheld",
@@ -332,7 +427,7 @@ fn the_page_has_what_passes_in_each_spelling() {
 #[test]
 fn what_the_page_says_is_not_searched_for_passes() {
     for (name, spell) in NOT_SEARCHED {
-        let needles = needles(SECRETS[0]);
-        assert_eq!(end(&needles, &spell(SECRETS[0])), End::Passes, "{name}");
+        let (secret, needles) = &NEEDLES[0];
+        assert_eq!(end(needles, &spell(secret)), End::Passes, "{name}");
     }
 }

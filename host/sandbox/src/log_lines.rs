@@ -98,7 +98,7 @@ impl CallLog {
             .as_ref()
             .and_then(|egress| egress.credential_in(line.as_bytes()));
         let line = match held {
-            Some(connection) => format!("a line that held the credential of connection {connection}"),
+            Some(hit) => format!("a line that held the credential of connection {}", hit.connection),
             None => line,
         };
         if matches!(level, "warn" | "error") && !line.trim().is_empty() && !line.starts_with(RUST_HINT) {

@@ -345,10 +345,10 @@ impl Tools {
             Err(error) => {
                 let public = PublicError::from(&error);
                 // What a guest wrote before it trapped is among it.
-                let Some(connection) = egress_call.credential_in(public.message.as_bytes()) else {
+                let Some(hit) = egress_call.credential_in(public.message.as_bytes()) else {
                     return Err(public);
                 };
-                self.egress.said_credential(&egress_call, &connection).await;
+                self.egress.said_credential(&egress_call, &hit).await;
                 return Err(PublicError::new(
                     public.code,
                     "the plugin trapped, and wrote a credential of one of its connections",
@@ -365,12 +365,18 @@ impl Tools {
         // The work has ended, and with it its part of the answer; one that was cut has returned above.
         let answer = Arc::try_unwrap(answer).unwrap_or_else(|shared| shared.as_ref().clone());
         match (inspected, answer) {
-            (Inspected::Credential(connection), _) => {
-                self.egress.said_credential(&egress_call, &connection).await;
-                Err(PublicError::new(
-                    ErrorCode::CredentialReflected,
-                    "the tool's result held a credential of one of its connections, so it was withheld",
-                ))
+            (Inspected::Credential(hit), _) => {
+                self.egress.said_credential(&egress_call, &hit).await;
+                let sentence = match hit.is_certain {
+                    true => {
+                        "the tool's result held a credential of one of its connections, so it was withheld"
+                    }
+                    false => {
+                        "the tool's result is encoded so often within itself that it cannot be searched for credentials, so it was \
+                         withheld"
+                    }
+                };
+                Err(PublicError::new(ErrorCode::CredentialReflected, sentence))
             }
             (_, Err(failure)) => {
                 let mut error = outcome::failure(failure);

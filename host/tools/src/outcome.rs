@@ -1,5 +1,6 @@
 use serde_json::Value;
-use toolhost_policy::{ConnectionName, ErrorCode, PublicError, WorkBudget, WorkLimit};
+use toolhost_egress::CredentialHit;
+use toolhost_policy::{ErrorCode, PublicError, WorkBudget, WorkLimit};
 use toolhost_sandbox::contract;
 
 use crate::About;
@@ -100,8 +101,8 @@ const MAX_LABEL: usize = 2_048;
 
 /// What was found in a guest's answer before anybody sees it.
 pub(crate) enum Inspected {
-    /// The credential of this connection.
-    Credential(ConnectionName),
+    /// The credential of a connection, or what may be one.
+    Credential(CredentialHit),
     /// A failure of the tool's own.
     Failure,
     /// A result, with its structured part where it has one that fits; else why not.
@@ -124,14 +125,14 @@ const PARSE_STEPS: usize = 4;
 pub(crate) fn inspect(
     entry: &ToolEntry,
     answer: &Result<contract::Outcome, contract::Failure>,
-    credential_in: impl Fn(&[u8]) -> Option<ConnectionName>,
+    credential_in: impl Fn(&[u8]) -> Option<CredentialHit>,
     budget: &mut WorkBudget,
 ) -> Result<Result<Inspected, PublicError>, WorkLimit> {
     for text in texts(answer) {
         // The search reads each byte some times, for the spellings that a credential can have.
         budget.charge(text.len() as u64)?;
-        if let Some(connection) = credential_in(text) {
-            return Ok(Ok(Inspected::Credential(connection)));
+        if let Some(hit) = credential_in(text) {
+            return Ok(Ok(Inspected::Credential(hit)));
         }
     }
     Ok(match answer {
@@ -352,13 +353,15 @@ fn texts(
     match answer {
         Ok(contract::Outcome::Complete(output)) => {
             let blocks = output.content.iter().flat_map(|block| {
-                [
+                let body = [
                     of(&block.text),
                     block.data.as_deref(),
                     of(&block.uri),
                     of(&block.name),
                     of(&block.mime_type),
-                ]
+                ];
+                let about = block.meta.iter().map(|(_, text)| Some(text.as_bytes()));
+                body.into_iter().chain(about)
             });
             Box::new(blocks.chain([of(&output.structured)]).flatten())
         }
@@ -437,7 +440,41 @@ mod tests {
     use toolhost_policy::ErrorCode;
     use toolhost_sandbox::contract;
 
-    use super::{MAX_DETAIL, MAX_RETRY_AFTER, failure};
+    use super::{MAX_DETAIL, MAX_RETRY_AFTER, failure, texts};
+
+    #[test]
+    fn every_text_of_a_block_that_a_caller_sees_is_searched() {
+        let said = |text: &str| Some(text.to_owned());
+        let block = contract::Content {
+            kind: "resource-link".into(),
+            text: said("text"),
+            data: Some(b"data".to_vec()),
+            uri: said("uri"),
+            name: said("name"),
+            mime_type: said("mime"),
+            meta: vec![
+                ("title".into(), "title".into()),
+                ("annotations".into(), "notes".into()),
+            ],
+        };
+        let answer = Ok(contract::Outcome::Complete(contract::Output {
+            content: vec![block],
+            structured: said("structured"),
+            meta: Vec::new(),
+        }));
+        let found: Vec<&[u8]> = texts(&answer).collect();
+        let all = [
+            "text",
+            "data",
+            "uri",
+            "name",
+            "mime",
+            "title",
+            "notes",
+            "structured",
+        ];
+        assert_eq!(found, all.map(str::as_bytes));
+    }
 
     fn told(code: &str, detail: &str) -> (ErrorCode, Option<u64>) {
         let error = failure(contract::Failure {

@@ -11,6 +11,7 @@ use super::settle::{Refusal, Work};
 pub(super) struct Chain {
     /// The passes that have begun; the first is there from the start.
     passes: Vec<Pass>,
+    has_seen_tags: bool,
 }
 
 #[derive(Debug)]
@@ -25,7 +26,13 @@ impl Chain {
     pub(super) fn new(state: StateID, normaliser: Normaliser) -> Self {
         Self {
             passes: vec![Pass { normaliser, state }],
+            has_seen_tags: false,
         }
+    }
+
+    /// Whether it has left out characters that [`Normaliser::of_tags`] reads.
+    pub(super) fn has_seen_tags(&self) -> bool {
+        self.has_seen_tags
     }
 
     /// Of the search at the end of what the last pass has given.
@@ -58,6 +65,8 @@ impl Chain {
                 pass.normaliser.finish(&mut emit);
             }
             let has_decoded = pass.normaliser.take_decoded();
+            self.has_seen_tags |= pass.normaliser.take_seen_tags();
+            let normaliser = pass.normaliser.next();
             let is_same = at > 0 && !has_decoded && was_at_rest && pass.normaliser.is_at_rest();
             pass.state = match known.filter(|(before, _)| is_same && *before == entered) {
                 Some((_, after)) => after,
@@ -71,7 +80,7 @@ impl Chain {
                     return Err(Refusal::Unsettled);
                 }
                 self.passes.push(Pass {
-                    normaliser: Normaliser::default(),
+                    normaliser,
                     state: entered,
                 });
             }

@@ -65,6 +65,87 @@ fn base32(part: &[u8]) -> Vec<Vec<u8>> {
     (0..5).map(aligned).collect()
 }
 
+/// An encoding of so many bytes in so many digits, whatever stands before and behind them.
+struct BlockCode {
+    bytes: usize,
+    digits: usize,
+    /// Its length is the radix.
+    alphabet: &'static [u8],
+    /// The least digit first.
+    is_reversed: bool,
+}
+
+/// RFC 4648 section 7, Crockford's base32, Ascii85, ZeroMQ RFC 32, RFC 1924, uuencode, RFC 9285.
+const BLOCK_CODES: &[BlockCode] = &[
+    BlockCode::new(5, 8, b"0123456789ABCDEFGHIJKLMNOPQRSTUV"),
+    BlockCode::new(5, 8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
+    BlockCode::new(
+        4,
+        5,
+        b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu",
+    ),
+    BlockCode::new(
+        4,
+        5,
+        b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#",
+    ),
+    BlockCode::new(
+        4,
+        5,
+        b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+    ),
+    BlockCode::new(
+        3,
+        4,
+        b"`!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_",
+    ),
+    BlockCode {
+        is_reversed: true,
+        ..BlockCode::new(2, 3, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")
+    },
+];
+
+impl BlockCode {
+    const fn new(bytes: usize, digits: usize, alphabet: &'static [u8]) -> Self {
+        Self {
+            bytes,
+            digits,
+            alphabet,
+            is_reversed: false,
+        }
+    }
+
+    /// Of as many whole blocks as the part has.
+    fn encode(&self, part: &[u8]) -> Vec<u8> {
+        let radix = self.alphabet.len() as u64;
+        let block = |block: &[u8]| {
+            let mut value = block.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            let mut digits = Vec::with_capacity(self.digits);
+            for _ in 0..self.digits {
+                digits.extend(self.alphabet.get((value % radix) as usize));
+                value /= radix;
+            }
+            if !self.is_reversed {
+                digits.reverse();
+            }
+            digits
+        };
+        part.chunks_exact(self.bytes).flat_map(block).collect()
+    }
+}
+
+/// A part in each block code, wherever its blocks begin.
+pub(crate) fn in_blocks(part: &[u8]) -> Vec<Vec<u8>> {
+    let places =
+        |code: &'static BlockCode| (0..code.bytes).filter_map(|at| Some(code.encode(part.get(at..)?)));
+    BLOCK_CODES.iter().flat_map(places).collect()
+}
+
+/// A piece in each block code, as it is where a block begins with it: of all pieces of a secret some are.
+pub(crate) fn piece_in_blocks(piece: &[u8]) -> Vec<Vec<u8>> {
+    BLOCK_CODES.iter().map(|code| code.encode(piece)).collect()
+}
+
 /// Both alphabets, at each of the three places where the part can begin within four characters.
 pub(crate) fn base64_everywhere(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = aligned_base64(part, &STANDARD_NO_PAD);

@@ -1,5 +1,8 @@
-/// The longest escape that is decoded: `&ZeroWidthSpace;`.
-pub(super) const MAX_ESCAPE: usize = 16;
+/// The longest escape that is decoded: a terminal sequence with a colour of 24 bits.
+pub(super) const MAX_ESCAPE: usize = 32;
+
+/// The longest name of a character: `ZeroWidthSpace`.
+const MAX_NAME: usize = 14;
 
 /// Names of characters that appear in credentials (HTML, section 13.5).
 const NAMED: &[(&[u8], u8)] = &[
@@ -59,14 +62,19 @@ pub(super) enum Escape {
 
 /// Whether an escape can begin with this byte.
 pub(super) const fn is_start(byte: u8, quoted_printable: bool) -> bool {
-    matches!(byte, b'\\' | b'%' | b'&') || byte >= 0xc2 || (quoted_printable && byte == b'=')
+    matches!(byte, b'\\' | b'%' | b'&' | 0x1b) || byte >= 0xc2 || (quoted_printable && byte == b'=')
 }
 
 /// Reads an escape or a character of several bytes: percent-encoding, escapes of JSON, JavaScript, Python and C, character
-/// references of HTML, quoted-printable (`=41`), UTF-8.
+/// references of HTML, quoted-printable (`=41`), UTF-8; sequences that colour a terminal (ECMA-48 section 5.4).
 pub(super) fn read(text: &[u8]) -> Escape {
     match text {
-        [b'%' | b'\\' | b'&' | b'='] => Escape::Open,
+        [b'%' | b'\\' | b'&' | b'=' | 0x1b] | [0x1b, b'['] => Escape::Open,
+        [0x1b, b'[', .., last] => match last {
+            0x20..=0x3f => Escape::Open,
+            0x40..=0x7e => Escape::Is(u32::from(' '), true),
+            _ => Escape::None,
+        },
         [lead, ..] if *lead >= 0x80 => character(text),
         [b'\\', b'u' | b'x', b'{', digits @ ..] => braced(digits),
         [b'\\' | b'%', b'u', digits @ ..] => fixed(digits, 4),
@@ -82,7 +90,7 @@ pub(super) fn read(text: &[u8]) -> Escape {
             .iter()
             .find(|(known, _)| *known == name)
             .map_or(Escape::None, |(_, byte)| Escape::Is(u32::from(*byte), true)),
-        [b'&', name @ ..] if name.iter().all(u8::is_ascii_alphabetic) && text.len() < MAX_ESCAPE => {
+        [b'&', name @ ..] if name.iter().all(u8::is_ascii_alphabetic) && name.len() <= MAX_NAME => {
             Escape::Open
         }
         _ => Escape::None,

@@ -3,7 +3,8 @@
 pub(crate) enum Gaps {
     /// Whitespace and what shows as nothing, which the normaliser has dropped already.
     Invisible,
-    /// Whatever is neither a letter nor a digit: separators, quotes, brackets, and the signs of base64 in both alphabets.
+    /// Whatever is neither a letter nor a digit of ASCII: separators, quotes, brackets, the signs of base64 in both alphabets,
+    /// bullets, pictures and letters of other scripts.
     Punctuation,
 }
 
@@ -21,7 +22,7 @@ impl Gaps {
     /// Whether this byte is left out.
     #[inline]
     pub(super) fn has(self, byte: u8) -> bool {
-        self == Self::Punctuation && byte.is_ascii() && !byte.is_ascii_alphanumeric()
+        self == Self::Punctuation && !byte.is_ascii_alphanumeric()
     }
 
     pub(super) fn without(self, text: &[u8]) -> Vec<u8> {

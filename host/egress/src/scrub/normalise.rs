@@ -10,7 +10,11 @@ pub(crate) struct Normaliser {
     pending: [u8; MAX_ESCAPE],
     length: usize,
     quoted_printable: bool,
+    reads_tags: bool,
     has_decoded: bool,
+    has_seen_tags: bool,
+    /// The first half of a character that is escaped as two (RFC 8259 section 7).
+    high: Option<u32>,
 }
 
 impl Normaliser {
@@ -20,6 +24,28 @@ impl Normaliser {
             quoted_printable: true,
             ..Self::default()
         }
+    }
+
+    /// One that reads what shows as nothing and stands for ASCII: tag characters, and variation selectors as bytes. By itself:
+    /// in other texts they are left out.
+    pub(crate) fn of_tags() -> Self {
+        Self {
+            reads_tags: true,
+            ..Self::default()
+        }
+    }
+
+    /// The one of a further pass.
+    pub(crate) fn next(&self) -> Self {
+        Self {
+            reads_tags: self.reads_tags,
+            ..Self::default()
+        }
+    }
+
+    /// Whether such characters were left out since this was last asked.
+    pub(crate) fn take_seen_tags(&mut self) -> bool {
+        std::mem::take(&mut self.has_seen_tags)
     }
 
     /// Whether an escape was decoded since this was last asked, so that a further pass may find more.
@@ -65,13 +91,31 @@ impl Normaliser {
                 let is_escape = self.pending.first().is_some_and(u8::is_ascii);
                 self.length = 0;
                 self.has_decoded |= is_escape;
-                if let Some(character) = char::from_u32(code) {
+                let code = self.joined(code);
+                if let Some(byte) = tag(code) {
+                    self.has_seen_tags = true;
+                    if self.reads_tags {
+                        plain(byte, emit);
+                    }
+                } else if let Some(character) = char::from_u32(code) {
                     self.has_decoded |= simplest(character, emit);
                 }
                 if !whole {
                     self.push(byte, emit);
                 }
             }
+        }
+    }
+
+    /// Two halves of a character as one.
+    fn joined(&mut self, code: u32) -> u32 {
+        match (self.high.take(), code) {
+            (_, 0xd800..=0xdbff) => {
+                self.high = Some(code);
+                code
+            }
+            (Some(high), 0xdc00..=0xdfff) => 0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00),
+            _ => code,
         }
     }
 
@@ -130,15 +174,27 @@ fn simplest(character: char, emit: &mut impl FnMut(u8)) -> bool {
     starts
 }
 
+/// The ASCII character for which one that shows as nothing stands: a tag character (Unicode Standard section 23.9), or a
+/// variation selector as the byte that it can carry.
+fn tag(code: u32) -> Option<u8> {
+    let byte = match code {
+        0xe0020..=0xe007e => code - 0xe0000,
+        0xe0110..=0xe016e => code - 0xe0100 + 16,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
+}
+
 /// Characters that show as nothing, or as a mark on the one before.
 fn is_dropped(character: char) -> bool {
     character.is_whitespace()
+        || matches!(character, '\u{80}'..='\u{9f}')
         || canonical_combining_class(character) != 0
         || matches!(
             character,
             '\\' | '\0' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
                 | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+                | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}'
                 | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
         )
 }
@@ -207,6 +263,10 @@ mod tests {
             "\u{1d41a}b\u{332}/c",
             "a& #98;/c",
             "\u{ff05}61b/c",
+            "a\u{1b}[1;31mb\u{1b}[0m/c",
+            "a\\u001b[38;2;1;2;3mb%1b[m/c",
+            "\\ud835\\udc1ab/c",
+            "a\u{9b}b\u{e0041}/c",
         ] {
             assert_eq!(text(spelt), "ab/c", "{spelt}");
         }

@@ -6,13 +6,11 @@ use super::settle::Refusal;
 /// The longest number that is a byte: eight binary digits, or `0b` before them.
 const MAX_DIGITS: usize = 10;
 
-/// The most bytes between two numbers: `</td>` is no separator, `", "` is.
-const MAX_BETWEEN: usize = 8;
-
 /// How a number may be written: decimal (`115`), octal (`163`), hexadecimal (`73`, `0x73`), binary (`01110011`).
 const RADIXES: [u32; 4] = [10, 8, 16, 2];
 
-/// Reads a text as a list of bytes, each a number: what a buffer becomes in JSON, and dumps of all kinds.
+/// Reads a text as a list of bytes, each a number: what a buffer becomes in JSON, and dumps of all kinds. What is no number is
+/// passed over: `chr(115) + chr(51)`, `U+0073`, `{"0":115,"1":51}`.
 #[derive(Debug)]
 pub(super) struct Numbers {
     /// Of the search in what each radix gives.
@@ -20,7 +18,6 @@ pub(super) struct Numbers {
     token: [u8; MAX_DIGITS],
     /// Of the token; more than fits for one that is no number.
     length: usize,
-    between: usize,
 }
 
 impl Numbers {
@@ -29,7 +26,6 @@ impl Numbers {
             states: [set.folded.start(); RADIXES.len()],
             token: [0; MAX_DIGITS],
             length: 0,
-            between: 0,
         }
     }
 
@@ -38,17 +34,12 @@ impl Numbers {
     pub(super) fn push(&mut self, set: &NeedleSet, text: &[u8], is_end: bool) -> Result<(), Refusal> {
         for &byte in text {
             if byte.is_ascii_alphanumeric() {
-                self.between = 0;
                 if let Some(slot) = self.token.get_mut(self.length) {
                     *slot = byte;
                 }
                 self.length = (self.length + 1).min(MAX_DIGITS + 1);
             } else {
                 self.end_token(set)?;
-                self.between += 1;
-                if self.between == MAX_BETWEEN + 1 {
-                    self.states = [set.folded.start(); RADIXES.len()];
-                }
             }
         }
         if is_end { self.end_token(set) } else { Ok(()) }
@@ -63,7 +54,6 @@ impl Numbers {
         let matcher = &set.folded;
         for (state, radix) in self.states.iter_mut().zip(RADIXES) {
             let Some(byte) = value(token, radix) else {
-                *state = matcher.start();
                 continue;
             };
             if byte != 0 && !set.gaps.has(byte) && !byte.is_ascii_whitespace() {
@@ -91,6 +81,14 @@ fn value(token: &[u8], radix: u32) -> Option<u8> {
         [letter, rest @ ..] if radix != 2 && prefix == Some(letter.to_ascii_lowercase()) => rest,
         token => token,
     };
+    // Padded, as code points are.
+    let zeros = token.len().saturating_sub(*digits.start());
+    let zeros = token
+        .iter()
+        .take(zeros)
+        .take_while(|digit| **digit == b'0')
+        .count();
+    let token = token.get(zeros..).unwrap_or_default();
     if !digits.contains(&token.len()) {
         return None;
     }
@@ -109,6 +107,9 @@ mod tests {
         assert_eq!(value(b"0x73", 16), Some(115));
         assert_eq!(value(b"x73", 16), Some(115));
         assert_eq!(value(b"01110011", 2), Some(115));
+        assert_eq!(value(b"0x0073", 16), Some(115));
+        assert_eq!(value(b"00115", 10), Some(115));
+        assert_eq!(value(b"0", 10), Some(0));
         for (token, radix) in [(&b"256"[..], 10), (b"1000", 10), (b"999", 8), (b"word", 16)] {
             assert_eq!(value(token, radix), None, "{token:?}");
         }

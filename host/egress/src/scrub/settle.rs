@@ -87,6 +87,7 @@ pub(super) struct Layer {
     numbers: Numbers,
     markup: Option<(Markup, StateID)>,
     quoted_printable: Option<Chain>,
+    tags: Option<Chain>,
     runs: Runs,
     radixes: [Radix; 4],
 }
@@ -98,6 +99,7 @@ impl Layer {
             numbers: Numbers::new(set),
             markup: None,
             quoted_printable: None,
+            tags: None,
             runs: Runs::default(),
             radixes: Alphabet::ALL.map(|alphabet| Radix::new(alphabet, depth)),
         }
@@ -118,6 +120,12 @@ impl Layer {
         // Where what reads the settled text in another way begins.
         let before = self.chain.state().unwrap_or_else(|| set.folded.start());
         let settled = self.chain.push(set, text, is_end, work)?;
+        if self.tags.is_none() && self.chain.has_seen_tags() {
+            self.tags = Some(Chain::new(before, Normaliser::of_tags()));
+        }
+        if let Some(chain) = &mut self.tags {
+            chain.push(set, text, is_end, work)?;
+        }
         if self.markup.is_none() && settled.contains(&b'<') {
             self.markup = Some((Markup::default(), before));
         }

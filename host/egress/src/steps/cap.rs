@@ -24,6 +24,12 @@ fn too_long(limits: &Limits) -> EgressFailure {
     ))
 }
 
+/// The deadline passed within the body.
+pub(crate) fn too_late() -> EgressFailure {
+    let text = "the response did not end in time (limits.wall_ms)";
+    EgressFailure::new(EgressCode::Timeout, text).after_sending()
+}
+
 /// Checks the head of a response before anything of it is used: a final status, few and short header fields, and an
 /// announced length within bounds.
 ///
@@ -75,13 +81,7 @@ where
 {
     loop {
         let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
-            Err(_) => {
-                let failure = EgressFailure::new(
-                    EgressCode::Timeout,
-                    "the response did not end in time (limits.wall_ms)",
-                );
-                return Err(failure.after_sending());
-            }
+            Err(_) => return Err(too_late()),
             Ok(None) => return Ok(Piece::End),
             Ok(Some(Err(_))) => return Err(upstream("the response broke off")),
             Ok(Some(Ok(frame))) => frame,

@@ -58,18 +58,9 @@ impl Decoding {
         Ok(self.charset.push(rest, true))
     }
 
-    /// A whole body.
-    ///
-    /// # Errors
-    /// As [`Decoding::push`].
-    pub fn whole(&mut self, body: Bytes) -> Result<Bytes, EgressFailure> {
-        let head = self.push(body)?;
-        let tail = self.finish()?;
-        Ok(if tail.is_empty() {
-            head
-        } else {
-            [head, tail].concat().into()
-        })
+    /// Whether what comes out may be longer than what goes in.
+    pub(crate) fn is_coded(&self) -> bool {
+        !matches!(self.decoder, Ok(None))
     }
 
     /// Whether what comes out is one text in a superset of ASCII.

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use toolhost_egress::{EgressCall, WorkError};
 use toolhost_identity::Binding;
-use toolhost_policy::PluginName;
+use toolhost_policy::{PluginName, WorkBudget};
 use toolhost_store::{ArtifactError, Artifacts, KvScope, NewArtifact};
 
 use super::kv::failure;
@@ -26,6 +27,35 @@ fn refused(error: ArtifactError) -> Failure {
 
 /// Where the guest's artifacts are: what is kept, for whom, of which plugin.
 type Reached = (Arc<Artifacts>, Binding, PluginName);
+
+/// The artifact, if it holds no credential: callers fetch it past the search of results.
+async fn searched(egress: Arc<EgressCall>, new: NewArtifact) -> Result<NewArtifact, Failure> {
+    let work = egress.work();
+    let search = move |budget: &mut WorkBudget| {
+        let name = new.name.as_deref().unwrap_or_default();
+        for text in [name.as_bytes(), new.mime_type.as_bytes(), &new.bytes] {
+            // The search reads each byte some times, for the spellings that a credential can have.
+            budget.charge(text.len() as u64)?;
+            if egress.credential_in(text).is_some() {
+                return Ok(Err(failure(
+                    "reflected",
+                    "the artifact holds a connection's credential",
+                )));
+            }
+        }
+        Ok(Ok(new))
+    };
+    work.away(search).await.unwrap_or_else(|error| {
+        let code = match error {
+            WorkError::Limit(_) => "limit",
+            WorkError::Failed => "failed",
+        };
+        Err(failure(
+            code,
+            format!("the artifact was not searched for credentials: {error}"),
+        ))
+    })
+}
 
 impl HostState {
     /// The guest's artifacts, and one operation less to spend.
@@ -59,6 +89,10 @@ impl Host for HostState {
             "personal" => KvScope::Personal,
             _ => return Ok(Err(failure("invalid-arguments", "a scope is shared or personal"))),
         };
+        let (artifacts, binding, plugin) = match self.artifacts() {
+            Ok(reached) => reached,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let new = NewArtifact {
             scope,
             name: wanted.name,
@@ -66,29 +100,15 @@ impl Host for HostState {
             bytes: wanted.bytes,
             ttl: wanted.ttl_ms.map(Duration::from_millis),
         };
-        let egress = self.scope.as_ref().map(|scope| Arc::clone(scope.egress_call()));
-        let holds = |text: &[u8]| {
-            egress
-                .as_ref()
-                .is_some_and(|egress| egress.credential_in(text).is_some())
+        let new = match self.scope.as_ref().map(|scope| Arc::clone(scope.egress_call())) {
+            None => new,
+            Some(egress) => match searched(egress, new).await {
+                Ok(new) => new,
+                Err(failure) => return Ok(Err(failure)),
+            },
         };
-        // Callers fetch it past the search of results.
-        let is_held = new.name.as_deref().is_some_and(|name| holds(name.as_bytes()))
-            || holds(new.mime_type.as_bytes())
-            || holds(&new.bytes);
-        if is_held {
-            return Ok(Err(failure(
-                "reflected",
-                "the artifact holds a connection's credential",
-            )));
-        }
-        Ok(match self.artifacts() {
-            Ok((artifacts, binding, plugin)) => {
-                let id = artifacts.put(&binding, &plugin, new).await;
-                id.map(|id| id.to_string()).map_err(refused)
-            }
-            Err(failure) => Err(failure),
-        })
+        let id = artifacts.put(&binding, &plugin, new).await;
+        Ok(id.map(|id| id.to_string()).map_err(refused))
     }
 
     async fn get(&mut self, id: String) -> wasmtime::Result<Result<Option<Artifact>, Failure>> {
