@@ -77,5 +77,8 @@ async fn connections_of_nobody_leave_files_for_the_store_the_verbs_and_outside_s
         let ended = world.host.verb(verb);
         assert_eq!(ended.status, 0, "{verb:?}: {ended:?}");
     }
+    // Also while they came, faster than those that gave way were closed.
+    let log = world.host.log();
+    assert!(!log.contains("could not be accepted"), "{log}");
     drop(held);
 }

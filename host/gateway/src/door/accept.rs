@@ -34,6 +34,13 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// After an accept that failed (too many open files, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections that have given way and whose files are not closed yet, beside those that have a place. In a burst of connections
+/// they would take the files that are meant for others.
+const CLOSING: usize = 8;
+
+/// How often it is looked whether they are closed.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// How long a connection that was opened just before the door closed may take to its first byte. A client sends it with
 /// the connection; a proxy that had its connection closed instead would answer its own client with an error.
 const FIRST_BYTE: Duration = Duration::from_millis(250);
@@ -121,7 +128,17 @@ impl HttpDoor {
 
     async fn accepted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
-            Ok((stream, address)) => self.connection(stream, address),
+            Ok((stream, address)) => {
+                self.connection(stream, address);
+                let most = self.clients.bounds().all.saturating_add(CLOSING);
+                let closed = async {
+                    while self.connections.len() > most {
+                        tokio::time::sleep(LOOK).await;
+                    }
+                };
+                // One that is busy for longer is not waited for.
+                let _late = tokio::time::timeout(ACCEPT_PAUSE, closed).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Too many files are open, mostly: this frees one.
