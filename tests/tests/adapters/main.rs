@@ -22,6 +22,7 @@ mod lint;
 mod openapi;
 mod output;
 mod provided;
+mod refused;
 mod third;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
