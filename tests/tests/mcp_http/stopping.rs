@@ -67,7 +67,7 @@ async fn a_host_whose_log_nobody_reads_any_more_serves_and_stops_as_before() {
     world.host.close_stderr();
     for _ in 0..3 {
         let call = mcp::modern(world.url(), invoices(10), json!({}));
-        let refused = call.bearer_auth("no token").send().await.unwrap();
+        let refused = call.bearer_auth("forged").send().await.unwrap();
         assert_eq!(refused.status(), 401);
         let call = mcp::modern(world.url(), invoices(10), json!({})).bearer_auth(world.token("acme"));
         let answer = mcp::answer(call.send().await.unwrap()).await;

@@ -1,7 +1,7 @@
 //! Content codings (RFC 9110 section 8.4) that come although none was asked for: decoded within bounds, or an error.
 //!
-//! What comes out is never longer than the caller's cap, nor than `MAX_RATIO` times what went in; decoding ends with the
-//! byte that would be too many, so a bomb costs no more than an honest answer of that length.
+//! What comes out of each coding is never longer than the caller's cap, nor than `MAX_RATIO` times what came; decoding ends with
+//! the byte that would be too many, so a bomb costs no more than an honest answer of that length, once for each coding.
 
 mod inflate;
 mod output;
@@ -65,7 +65,8 @@ pub struct Decoder {
     stages: Vec<Stage>,
     cap: usize,
     received: usize,
-    given: usize,
+    /// What came out of the first of two codings, and of the last.
+    given: [usize; MAX_STACKED],
 }
 
 impl Decoder {
@@ -97,7 +98,7 @@ impl Decoder {
             stages,
             cap,
             received: 0,
-            given: 0,
+            given: [0; MAX_STACKED],
         }))
     }
 
@@ -128,7 +129,7 @@ impl Decoder {
 
     fn through(&mut self, data: &[u8], is_end: bool) -> Result<Vec<u8>, CodingError> {
         let mut current = data.to_vec();
-        for stage in &mut self.stages {
+        for (stage, given) in self.stages.iter_mut().zip(&mut self.given) {
             let mut out = Output::new(self.cap);
             match stage {
                 Stage::Gzip(gzip) => gzip.push(&current, is_end, &mut out)?,
@@ -137,13 +138,13 @@ impl Decoder {
                 Stage::Zstd(zstd) => zstd.push(&current, is_end, self.cap, &mut out)?,
             }
             current = out.take();
-        }
-        self.given += current.len();
-        if self.given > self.cap {
-            return Err(CodingError::TooLong(self.cap));
-        }
-        if self.given > RATIO_FROM && self.given / MAX_RATIO > self.received {
-            return Err(CodingError::Ratio);
+            *given += current.len();
+            if *given > self.cap {
+                return Err(CodingError::TooLong(self.cap));
+            }
+            if *given > RATIO_FROM && *given / MAX_RATIO > self.received {
+                return Err(CodingError::Ratio);
+            }
         }
         Ok(current)
     }

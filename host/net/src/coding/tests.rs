@@ -175,3 +175,26 @@ fn a_bomb_ends_with_the_byte_that_would_be_too_many() {
         assert_eq!(error, CodingError::TooLong(CAP));
     }
 }
+
+#[test]
+fn what_a_coding_makes_for_the_next_is_bounded_also_where_nothing_comes_out_of_it() {
+    // Stored blocks of deflate without a byte in them.
+    let nothing = [0, 0, 0, 0xff, 0xff].repeat(4 << 20);
+    let nested = gzip(&nothing);
+    for cap in [CAP, 256 << 20] {
+        let error = decoded(&headers(&["deflate, gzip"]), nested.clone().into(), cap).unwrap_err();
+        assert!(
+            matches!(error, CodingError::TooLong(CAP) | CodingError::Ratio),
+            "{error}"
+        );
+    }
+    let frames = |count| zstd(b"").repeat(count);
+    assert_eq!(
+        decoded(&headers(&["zstd"]), frames(1_000).into(), CAP),
+        Ok(Bytes::new())
+    );
+    assert_eq!(
+        decoded(&headers(&["zstd"]), frames(1_001).into(), CAP),
+        Err(CodingError::Broken)
+    );
+}

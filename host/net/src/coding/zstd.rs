@@ -8,6 +8,9 @@ use super::output::Output;
 /// The largest window in bytes: what RFC 8878 section 3.1.1.1.2 recommends, and RFC 9659 requires of HTTP.
 const MAX_WINDOW: u64 = 8 << 20;
 
+/// Frames of one body. Each takes a decoder of its own, and may be empty; what is written in parallel has one for some megabytes.
+const MAX_FRAMES: usize = 1_000;
+
 /// What is decoded at once, in bytes.
 const BUFFER: usize = 16 << 10;
 
@@ -34,7 +37,12 @@ impl Zstd {
         }
         let received = std::mem::take(&mut self.received);
         let mut rest = received.as_slice();
+        let mut frames = 0;
         while !rest.is_empty() {
+            frames += 1;
+            if frames > MAX_FRAMES {
+                return Err(CodingError::Broken);
+            }
             match Frame::of(rest).ok_or(CodingError::Broken)? {
                 Frame::Skippable(length) => rest = rest.get(length..).ok_or(CodingError::Broken)?,
                 Frame::Window(window) if window > MAX_WINDOW.max(cap as u64) => {
