@@ -56,7 +56,9 @@ def arguments(tool, tools):
     if "schema" in tool["input_schema"].get("properties", {}):
         # It wants to see what arrived of another tool.
         others = [other for other in tools if other is not tool]
-        return {"schema": others[0]["input_schema"]} if others else {}
+        # As the host got it: what a model is shown may be less.
+        schema = others and others[0].get("original_input_schema", others[0]["input_schema"])
+        return {"schema": schema} if others else {}
     return example(tool["input_schema"])
 
 

@@ -128,7 +128,7 @@ fn client_scenario(revision: &str, scenario: &str) {
 /// for many tenants does not do.
 #[test]
 fn the_mcp_adapter_is_a_client_as_the_protocol_with_sessions_has_it() {
-    for scenario in ["initialize", "tools_call"] {
+    for scenario in ["initialize", "tools_call", "json-schema-2020-12-preservation"] {
         client_scenario("2025-11-25", scenario);
     }
 }
@@ -142,6 +142,7 @@ fn the_mcp_adapter_is_a_client_as_the_stateless_protocol_has_it() {
         "http-custom-headers",
         "http-invalid-tool-headers",
         "json-schema-ref-no-deref",
+        "json-schema-2020-12-preservation",
     ] {
         client_scenario("2026-07-28", scenario);
     }

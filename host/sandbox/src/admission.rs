@@ -23,6 +23,15 @@ pub(crate) const PREVIEW1: &str = "wasi_snapshot_preview1";
 pub(crate) const ADAPT: &str = "wasm-tools component embed wit FILE -w tool, then \
      wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm";
 
+/// How the imports of core modules begin that are written for another host: no type of the contract makes plugins of them.
+const OTHER_HOSTS: [(&str, &str); 5] = [
+    ("extism:", "Extism"),
+    ("__wbindgen_", "JavaScript (wasm-bindgen)"),
+    ("gojs", "JavaScript (GOOS=js)"),
+    ("wasi_unstable", "WASI before preview 1"),
+    ("wasix_", "WASIX"),
+];
+
 /// A file that may be compiled.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -83,6 +92,13 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
             Ok(_) => {}
         }
     }
+    let of_another = |(start, _): &&(&str, &str)| imports_of(bytes, |module| module.starts_with(start));
+    if let Some((_, host)) = OTHER_HOSTS.iter().find(of_another) {
+        return refuse(&format!(
+            "the file is a core module for {host}, whose functions it imports; build it against the contract (wit), as a component (for \
+             Rust: --target wasm32-wasip2)"
+        ));
+    }
     let how = match imports_preview1(bytes) {
         true => ADAPT,
         false => {
@@ -97,10 +113,15 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
 
 /// Whether a core module is written for WASI preview 1, which a component has only through an adapter.
 pub(crate) fn imports_preview1(module: &[u8]) -> bool {
+    imports_of(module, |module| module == PREVIEW1)
+}
+
+/// Whether a core module imports from a module of such a name.
+fn imports_of(module: &[u8], is_it: impl Fn(&str) -> bool) -> bool {
     Parser::new(0).parse_all(module).any(|payload| match payload {
         Ok(Payload::ImportSection(section)) => section
             .into_imports()
-            .any(|import| import.is_ok_and(|import| import.module == PREVIEW1)),
+            .any(|import| import.is_ok_and(|import| is_it(import.module))),
         _ => false,
     })
 }
@@ -125,6 +146,20 @@ mod tests {
         ] {
             let error = kind(bytes).unwrap_err();
             assert!(error.to_string().contains(says), "{bytes:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_core_module_for_another_host_is_named_and_no_types_are_advised() {
+        for (module, host) in [
+            ("extism:host/env", "Extism"),
+            ("__wbindgen_placeholder__", "JavaScript"),
+            ("gojs", "JavaScript"),
+            ("wasi_unstable", "before preview 1"),
+        ] {
+            let text = format!("(module (import \"{module}\" \"f\" (func)))");
+            let error = kind(&wat::parse_str(text).unwrap()).unwrap_err().to_string();
+            assert!(error.contains(host) && !error.contains("embed"), "{error}");
         }
     }
 

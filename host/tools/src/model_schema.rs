@@ -10,20 +10,9 @@ use serde_json::{Map, Value, json};
 /// What the APIs take as the key of a property, in bytes.
 const MAX_KEY: usize = 64;
 
-/// Keywords at the top that the APIs refuse or do not follow: what they say of the members is told in other words.
-const COMBINATORS: [&str; 11] = [
-    "$ref",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentSchemas",
-    "enum",
-    "const",
-];
+/// Keywords at the top that the APIs refuse, or do not follow to the members: what they say of these is told in other words. Others stay
+/// as they are, conditions (`if`) too.
+const COMBINATORS: [&str; 7] = ["$ref", "allOf", "anyOf", "oneOf", "not", "enum", "const"];
 
 /// How many subschemas of the top are looked at: references may lead to one another many times over.
 const MAX_VISITED: usize = 200;
@@ -296,6 +285,22 @@ mod tests {
         let nested = json!({"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "l": {"type": "array", "items": {}}}});
         assert_eq!(of(nested), None);
+    }
+
+    #[test]
+    fn what_no_api_refuses_stays() {
+        let conditions = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$anchor": "a", "type": "string"}},
+            "if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]},
+            "dependentSchemas": {"a": {"required": ["d"]}}, "additionalProperties": false});
+        assert_eq!(of(conditions.clone()), None);
+        let mut composed = conditions.clone();
+        composed["allOf"] = json!([{"anyOf": [{"required": ["b"]}, {"required": ["c"]}]}]);
+        let shown = of(composed).unwrap();
+        assert!(shown.get("allOf").is_none());
+        for (key, value) in conditions.as_object().unwrap() {
+            assert_eq!(&shown[key], value, "{key}");
+        }
     }
 
     #[test]

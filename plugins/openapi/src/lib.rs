@@ -24,9 +24,9 @@ pub mod request;
 mod schema;
 mod shape;
 
-use toolhost_sdk::Failure;
 pub(crate) use toolhost_sdk::adapter::text;
 use toolhost_sdk::adapter::{self, Adapter, Answer, Discovery, Document, Invocation};
+use toolhost_sdk::{Failure, HttpCode, HttpError};
 
 use descriptor::Descriptor;
 use problem::DocumentError;
@@ -60,7 +60,17 @@ impl Adapter for OpenApi {
         if let Some(body) = request.body {
             sent = sent.body(body);
         }
-        answer::answer(&descriptor, &invocation.name, sent.send()?)
+        let response = sent.send().map_err(refused)?;
+        answer::answer(&descriptor, &invocation.name, response)
+    }
+}
+
+/// A request that the host does not make: all that may differ in it is an argument, such as a value that would leave its place in the
+/// path.
+fn refused(error: HttpError) -> Failure {
+    match error.code {
+        HttpCode::InvalidRequest if !error.sent => Failure::invalid_arguments(error.message),
+        _ => error.into(),
     }
 }
 

@@ -54,6 +54,12 @@ async fn schemas_are_fit_for_the_apis_of_models_and_the_servers_own_still_count(
     for tool in &tools {
         let (name, schema) = (tool["name"].as_str().unwrap(), &tool["input_schema"]);
         assert!(!name.contains('.'), "{name}");
+        let original = &tool["original_input_schema"];
+        assert_eq!(
+            original.get("oneOf").is_some(),
+            name.ends_with("either"),
+            "{original}"
+        );
         for combinator in ["oneOf", "anyOf", "allOf"] {
             assert!(schema.get(combinator).is_none(), "{schema}");
         }

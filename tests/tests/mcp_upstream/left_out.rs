@@ -26,6 +26,7 @@ async fn each_tool_that_is_left_out_is_named_with_its_reason_by_approve_and_show
             with("number", header("number")),
             with("object", header("object")),
             json!({"name": "noschema"}),
+            with("list.answer", json!({"type": "object"})),
             tool("twice"),
             tool("Twice"),
         ];
@@ -58,10 +59,21 @@ async fn each_tool_that_is_left_out_is_named_with_its_reason_by_approve_and_show
                     ended.stdout
                 );
             }
+            assert!(
+                ended.stdout.contains("it is offered under another name"),
+                "{}",
+                ended.stdout
+            );
         }
         for ended in [approve(&["--output", "json"]), show(&["--output", "json"])] {
             let said: Value = serde_json::from_str(&ended.stdout).unwrap();
-            assert_eq!(said["tools"], 1, "{said}");
+            assert_eq!(said["tools"], 2, "{said}");
+            let noted = &said["tool_notes"][0];
+            assert!(
+                noted["tool"].as_str().unwrap().starts_with("list_answer_"),
+                "{said}"
+            );
+            assert_eq!(noted["note"], "it is offered under another name");
             let without = said["without_tool"].as_array().unwrap();
             for name in left_out {
                 let found = without.iter().find(|left| left["operation"] == name).unwrap();

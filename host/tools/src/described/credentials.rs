@@ -5,8 +5,9 @@ use toolhost_sandbox::contract;
 
 use super::arguments::is_own;
 
-/// Names of arguments that hold what proves who calls, in lower case, by letters and digits alone.
-const CREDENTIALS: [&str; 22] = [
+/// How names of arguments end that hold what proves who calls, in lower case, by letters and digits alone: vendors write their own
+/// names in front (`X-Shopify-Access-Token`, `DD-API-KEY`, `hapikey`).
+const ENDINGS: [&str; 20] = [
     "accesskey",
     "accesstoken",
     "apikey",
@@ -17,7 +18,6 @@ const CREDENTIALS: [&str; 22] = [
     "authenticationtoken",
     "authkey",
     "authtoken",
-    "authorization",
     "bearertoken",
     "clientsecret",
     "consumersecret",
@@ -25,14 +25,32 @@ const CREDENTIALS: [&str; 22] = [
     "privatetoken",
     "refreshtoken",
     "secretkey",
+    "securitytoken",
     "sessiontoken",
-    "token",
-    "useraccesstoken",
-    "usertoken",
+    "subscriptionkey",
+];
+
+/// The same by whole names: with something in front these are words of anybody's.
+const WHOLE: [&str; 6] = ["appkey", "authorization", "idtoken", "jwt", "token", "usertoken"];
+
+/// How fields end that are named for a token and prove nothing: they say where to go on, or that a request was sent before.
+const NO_PROOF: [&str; 8] = [
+    "clienttoken",
+    "continuationtoken",
+    "csrftoken",
+    "idempotencytoken",
+    "nexttoken",
+    "pagetoken",
+    "requesttoken",
+    "synctoken",
 ];
 
 /// A key that says so only beside one of the names above, as with Google's APIs: elsewhere it is a word of anybody's.
 const BESIDE_ANOTHER: &str = "key";
+
+/// And one that does beside the identity of a client.
+const SECRET: &str = "secret";
+const CLIENTS: [&str; 3] = ["appid", "clientid", "keyid"];
 
 /// The arguments of a tool that are credentials, and which the operator's configuration neither sets, provides nor offers to
 /// models (`connections.NAME.offered_arguments`).
@@ -50,9 +68,13 @@ pub(super) fn of<'a>(
         !is_provided && !is_offered && !is_own(connection, argument)
     };
     let has_another = arguments.iter().any(names_a_credential);
+    let has_client = arguments
+        .iter()
+        .any(|argument| CLIENTS.contains(&&*letters(&argument.key)));
     arguments.iter().filter(move |argument| {
         let is_key = has_another && argument.location == "query" && argument.key == BESIDE_ANOTHER;
-        (is_key || names_a_credential(argument)) && is_left(argument)
+        let is_secret = has_client && argument.location != "path" && letters(&argument.key) == SECRET;
+        (is_key || is_secret || names_a_credential(argument)) && is_left(argument)
     })
 }
 
@@ -61,13 +83,20 @@ fn names_a_credential(argument: &contract::Argument) -> bool {
     if !matches!(argument.location.as_str(), "query" | "header" | "cookie" | "body") {
         return false;
     }
+    let is_header = argument.location == "header";
     [&argument.name, &argument.key].into_iter().any(|name| {
-        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
-        let plain: Vec<u8> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
-        let plain = String::from_utf8_lossy(&plain);
-        let own = plain.strip_prefix('x').filter(|_| argument.location == "header");
-        CREDENTIALS.contains(&&*plain) || own.is_some_and(|own| CREDENTIALS.contains(&own))
+        let plain = letters(name);
+        let own = plain.strip_prefix('x').filter(|_| is_header).unwrap_or(&plain);
+        let ends = |endings: &[&str]| endings.iter().any(|ending| plain.ends_with(ending));
+        let is_token = is_header && plain.ends_with("token") && !ends(&NO_PROOF);
+        ends(&ENDINGS) || is_token || WHOLE.contains(&&*plain) || WHOLE.contains(&own)
     })
+}
+
+/// Of a name its letters and digits, in lower case.
+fn letters(name: &str) -> String {
+    let plain = name.chars().filter(char::is_ascii_alphanumeric);
+    plain.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +125,14 @@ mod tests {
             ("token", "body"),
             ("client_secret", "body"),
             ("private_token", "cookie"),
+            ("X-Shopify-Access-Token", "header"),
+            ("DD-APPLICATION-KEY", "header"),
+            ("Ocp-Apim-Subscription-Key", "header"),
+            ("X-Vault-Token", "header"),
+            ("X-Amz-Security-Token", "query"),
+            ("hapikey", "query"),
+            ("auth[access_token]", "body"),
+            ("id_token", "body"),
         ] {
             assert!(is(name, location), "{name} {location}");
         }
@@ -108,6 +145,12 @@ mod tests {
             ("key", "query"),
             ("body", "content"),
             ("max_tokens", "body"),
+            ("valid_token", "body"),
+            ("preauthorization", "body"),
+            ("device_token", "body"),
+            ("X-Next-Token", "header"),
+            ("Idempotency-Key", "header"),
+            ("secret", "body"),
         ] {
             assert!(!is(name, location), "{name} {location}");
         }

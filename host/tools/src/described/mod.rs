@@ -432,6 +432,11 @@ mod tests {
             shown(&Arc::new(places_it), &tool).unwrap(),
             json!({"limit": text})
         );
+        let of_client = of(
+            &json!({"client_id": text, "secret": text}),
+            &[("client_id", "body"), ("secret", "body")],
+        );
+        assert_eq!(super::credential_arguments(&plain, &of_client), ["secret"]);
         let beside = of(&json!({"key": text}), &[("key", "query")]);
         assert_eq!(
             shown(&plain, &beside).unwrap(),

@@ -14,7 +14,7 @@ use crate::grants::{Answerer, Lock};
 use crate::output::{self, Show};
 use crate::plugins::ask;
 use crate::setup::Setup;
-use crate::wiring::adapters::{Approval, LeftOut, Room};
+use crate::wiring::adapters::{Approval, LeftOut, Room, ToolNote};
 use crate::wiring::{self, Choosing, Ground, Sources};
 
 /// One discovery at a time.
@@ -26,6 +26,8 @@ struct Approved {
     tools: usize,
     /// Operations that give no tool.
     without_tool: Vec<LeftOut>,
+    /// What of its tools is not as the system describes it.
+    tool_notes: Vec<ToolNote>,
 }
 
 impl Show for Approved {
@@ -35,8 +37,10 @@ impl Show for Approved {
             .without_tool
             .iter()
             .map(|left| format!("without tool: {}", left.line()));
+        let notes = self.tool_notes.iter().map(|note| format!("tool {}", note.line()));
         std::iter::once(head)
             .chain(without)
+            .chain(notes)
             .collect::<Vec<_>>()
             .join("\n")
     }
@@ -47,7 +51,11 @@ impl Show for Approved {
             .without_tool
             .iter()
             .map(|left| vec![self.connection.clone(), String::new(), left.line()]);
-        let rows = std::iter::once(row).chain(without).collect();
+        let notes = self
+            .tool_notes
+            .iter()
+            .map(|note| vec![self.connection.clone(), note.line(), String::new()]);
+        let rows = std::iter::once(row).chain(notes).chain(without).collect();
         (output::head(&["connection", "tools", "without tool"]), rows)
     }
 }
@@ -78,13 +86,18 @@ pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let Approval { tools, left_out } = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
+    let Approval {
+        tools,
+        left_out,
+        notes,
+    } = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
     output::show(
         format,
         &Approved {
             connection: name.to_string(),
             tools,
             without_tool: left_out,
+            tool_notes: notes,
         },
     )
 }

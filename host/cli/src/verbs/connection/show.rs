@@ -10,7 +10,7 @@ use crate::grants::{Described, Lock};
 use crate::output::{self, Show, head, printable};
 use crate::setup::{Setup, default_cache_dir, lock_of, read_config, what_lasts};
 use crate::wiring;
-use crate::wiring::adapters::{LeftOut, approved_left_out, load};
+use crate::wiring::adapters::{LeftOut, ToolNote, approved_left_out, load};
 
 /// A connection, as its operator wrote it.
 #[derive(Serialize)]
@@ -45,6 +45,9 @@ pub(super) struct Shown {
     /// Operations of it that give no tool; none where what was approved is not kept any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     without_tool: Option<Vec<LeftOut>>,
+    /// What of its tools is not as the system describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_notes: Option<Vec<ToolNote>>,
 }
 
 pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Result<()> {
@@ -64,7 +67,8 @@ pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Re
         let yes = lock.described(connection.name.as_str());
         shown.tools = Some(yes.map_or(0, |yes| yes.tools.len()));
         if let Some(yes) = yes {
-            shown.without_tool = without_tool(args, config, &connection, &settings, yes)?;
+            let without = without_tool(args, config, &connection, &settings, yes)?;
+            (shown.without_tool, shown.tool_notes) = without.unzip();
         }
     }
     output::show(format, &shown)
@@ -77,7 +81,7 @@ fn without_tool(
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
     yes: &Described,
-) -> anyhow::Result<Option<Vec<LeftOut>>> {
+) -> anyhow::Result<Option<(Vec<LeftOut>, Vec<ToolNote>)>> {
     let cache_dir = args.cache_dir.clone().or_else(|| config.cache_dir.clone());
     let setup = Setup {
         lock: lock_of(&config, args.lock.as_deref()),
@@ -151,6 +155,7 @@ impl Shown {
             allow_private: connection.allow_private,
             tools: None,
             without_tool: None,
+            tool_notes: None,
         }
     }
 
@@ -218,6 +223,8 @@ impl Shown {
         members.extend(self.tools.map(|tools| ("approved tools", tools.to_string())));
         let without = self.without_tool.iter().flatten();
         members.extend(without.map(|left| ("without tool", left.line())));
+        let notes = self.tool_notes.iter().flatten();
+        members.extend(notes.map(|note| ("tool", note.line())));
         members
     }
 }

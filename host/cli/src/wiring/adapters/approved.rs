@@ -3,7 +3,7 @@ use std::sync::Arc;
 use toolhost_policy::Connection;
 use toolhost_sandbox::{Adapter, answer_from_bytes, contract};
 
-use super::{LeftOut, chosen, document, granted, left_out};
+use super::{LeftOut, ToolNote, chosen, document, granted, left_out, tool_notes};
 use crate::config::AdapterSettings;
 use crate::grants::{self, answers};
 use crate::setup::Setup;
@@ -70,14 +70,14 @@ pub(crate) async fn approved(
     Some(chosen::only(settings, granted(discovery.tools, yes)))
 }
 
-/// What gives no tool of it, under the same conditions.
+/// What gives no tool of it, and what is said of its tools, under the same conditions.
 pub(crate) async fn approved_left_out(
     setup: &Setup,
     adapter: &Adapter,
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
     yes: &grants::Described,
-) -> Option<Vec<LeftOut>> {
+) -> Option<(Vec<LeftOut>, Vec<ToolNote>)> {
     let discovery = discovery(setup, adapter, settings, yes).await?;
-    Some(left_out(connection, &discovery))
+    Some((left_out(connection, &discovery), tool_notes(&discovery)))
 }

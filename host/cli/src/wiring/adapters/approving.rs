@@ -7,7 +7,10 @@ use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
 use toolhost_sandbox::{CallContext, answer_to_bytes};
 use toolhost_tools::{granted, refusals};
 
-use super::{LeftOut, Room, chosen, credential_notes, left_out, load, notes, pins, upstream_names};
+use super::{
+    LeftOut, Room, ToolNote, chosen, credential_notes, left_out, load, notes, pins, tool_notes,
+    upstream_names,
+};
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
 use crate::grants::{self, Answerer, Lock, answers, approve_described, sha256};
@@ -21,6 +24,7 @@ pub(crate) struct Approval {
     /// How many tools.
     pub(crate) tools: usize,
     pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) notes: Vec<ToolNote>,
 }
 
 impl Room<'_> {
@@ -44,6 +48,7 @@ impl Room<'_> {
         Ok(Approval {
             tools: found.asked.tools.len(),
             left_out: left_out(&found.connection, &found.discovery),
+            notes: tool_notes(&found.discovery),
         })
     }
 
@@ -109,6 +114,7 @@ impl Room<'_> {
         Ok(Approval {
             tools: asked.tools.len(),
             left_out,
+            notes: tool_notes(&discovery),
         })
     }
 

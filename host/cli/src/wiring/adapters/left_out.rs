@@ -59,3 +59,33 @@ pub(crate) fn left_out(connection: &Arc<Connection>, discovery: &contract::Disco
     });
     skipped.chain(refused).collect()
 }
+
+/// What an adapter says of a tool that is not as its system describes it: a part that is left out, a schema that is not checked, another
+/// name.
+#[derive(Debug, Serialize)]
+pub(crate) struct ToolNote {
+    /// As the adapter named it.
+    pub(crate) tool: String,
+    /// One sentence.
+    pub(crate) note: String,
+}
+
+impl ToolNote {
+    /// On one line of a terminal.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", printable(&self.tool), printable(&self.note))
+    }
+}
+
+/// The notes of all tools of a discovery.
+pub(crate) fn tool_notes(discovery: &contract::Discovery) -> Vec<ToolNote> {
+    let of_tool = |found: &contract::Discovered| {
+        let notes = found.meta.iter().filter(|(key, _)| key == "note");
+        let note = |(_, note): &(String, String)| ToolNote {
+            tool: found.tool.name.clone(),
+            note: note.clone(),
+        };
+        notes.map(note).collect::<Vec<_>>()
+    };
+    discovery.tools.iter().flat_map(of_tool).collect()
+}

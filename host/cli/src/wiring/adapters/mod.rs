@@ -27,7 +27,7 @@ pub(crate) use approving::Approval;
 pub(crate) use chosen::path_parameters;
 pub(crate) use component::load;
 pub(crate) use document::of_file;
-pub(crate) use left_out::{LeftOut, left_out};
+pub(crate) use left_out::{LeftOut, ToolNote, left_out, tool_notes};
 
 use crate::config::AdapterSettings;
 use crate::exit::Failure;

@@ -34,7 +34,8 @@ pub(super) fn schemas() -> Value {
             "type": "object", "required": ["name", "description", "input_schema", "effects", "requires"],
             "properties": {
                 "name": text, "title": text, "description": text,
-                "input_schema": {"type": "object", "description": "JSON Schema 2020-12 of the arguments"},
+                "input_schema": {"type": "object", "description": "JSON Schema 2020-12 of the arguments, as the APIs of models take it"},
+                "original_input_schema": {"type": "object", "description": "What the arguments are checked against, where that is more than the APIs of models take"},
                 "output_schema": {"type": "object", "description": "JSON Schema 2020-12 of `structured`"},
                 "effects": {
                     "type": "object", "required": ["read_only", "destructive", "idempotent", "open_world"],
