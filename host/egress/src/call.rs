@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,6 +14,9 @@ use crate::refusals::Refusals;
 use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 use crate::{HostWork, UpstreamStateError};
+
+/// The longest wait that is passed on, in seconds: a day. Nobody waits longer on the word of an outside system.
+pub const MAX_RETRY_AFTER: u64 = 86_400;
 
 /// A text of a guest that may not be handed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct EgressCall {
     attached: Mutex<Vec<(ConnectionName, Arc<Needles>)>>,
     /// Connections that have sent their credential back.
     ended: Mutex<BTreeSet<ConnectionName>>,
+    /// Of what the guest said before its result, the first that held a credential.
+    said: Mutex<Option<CredentialHit>>,
     credential_wait: Mutex<Option<u64>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
@@ -68,6 +73,7 @@ impl EgressCall {
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
             ended: Mutex::default(),
+            said: Mutex::default(),
             credential_wait: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
@@ -156,8 +162,9 @@ impl EgressCall {
         self.requests.load(Ordering::Relaxed) > 0
     }
 
-    /// Whoever keeps a credential asked to wait, for so many seconds where it said.
+    /// Whoever keeps a credential asked to wait, for so many seconds where it said: at most a day, whatever it said.
     pub(crate) fn wait_for_credential(&self, seconds: Option<u64>) {
+        let seconds = seconds.map(|seconds| seconds.clamp(1, MAX_RETRY_AFTER));
         let mut wait = self
             .credential_wait
             .lock()
@@ -271,6 +278,28 @@ impl EgressCall {
                 is_certain,
             })
         })
+    }
+
+    /// The same of a text that the guest says before its result. After the first that holds one nothing more is handed on: one
+    /// guess would follow the other.
+    #[must_use]
+    pub fn credential_on_the_way(&self, text: &[u8]) -> Option<CredentialHit> {
+        let before = self.lock_said().clone();
+        before.or_else(|| self.credential_in(text))
+    }
+
+    /// Whether it is the first certain one that the guest said before its result.
+    pub(crate) fn is_first_said(&self, hit: &CredentialHit) -> bool {
+        let mut said = self.lock_said();
+        let is_first = hit.is_certain && said.is_none();
+        if is_first {
+            *said = Some(hit.clone());
+        }
+        is_first
+    }
+
+    fn lock_said(&self) -> MutexGuard<'_, Option<CredentialHit>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what to look for in the call's result.

@@ -90,6 +90,23 @@ impl Egress {
         }
     }
 
+    /// Whether a text that a guest says before its result (progress, log, an artifact) holds a credential, so that it is withheld.
+    /// The first counts as a result that holds one does, and ends the connection for the call.
+    pub fn withholds(self: &Arc<Self>, call: &Arc<EgressCall>, text: &[u8]) -> Option<CredentialHit> {
+        let hit = call.credential_on_the_way(text)?;
+        self.withheld(call, &hit);
+        Some(hit)
+    }
+
+    /// The same where the text was searched already.
+    pub fn withheld(self: &Arc<Self>, call: &Arc<EgressCall>, hit: &CredentialHit) {
+        if call.is_first_said(hit) {
+            call.end_connection(&hit.connection);
+            let (egress, call, hit) = (Arc::clone(self), Arc::clone(call), hit.clone());
+            tokio::spawn(async move { egress.said_credential(&call, &hit).await });
+        }
+    }
+
     /// What all requests of one tool call share. `call` is unique in this process.
     #[must_use]
     pub fn call(&self, binding: Binding, grant: Arc<Grant>, call: u64, deadline: Instant) -> EgressCall {

@@ -44,7 +44,7 @@ mod tls;
 mod upstream_state;
 mod versions;
 
-pub use call::{CredentialHit, EgressCall};
+pub use call::{CredentialHit, EgressCall, MAX_RETRY_AFTER};
 pub use conflict::{ConnectionConflict, check_connection};
 pub use egress::Egress;
 pub use explain::{Judged, judge};

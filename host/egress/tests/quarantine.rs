@@ -163,6 +163,30 @@ async fn a_result_that_holds_the_credential_counts_too() {
     is_reflected(send(&house, "acme", &upstream, |_| {}).await);
 }
 
+/// An artifact, progress and log lines reach callers, and a guest learns whether they were handed on.
+#[tokio::test]
+async fn what_a_guest_says_before_its_result_answers_one_guess_and_counts() {
+    let upstream = Upstream::saying("200 OK\r\ncontent-type: text/plain", "fine").await;
+    let house = house();
+    let egress = Arc::clone(&house.egress);
+    for _ in 0..2 {
+        let call = Arc::new(house.call("acme", grant(&upstream.base())));
+        house.egress.send(&call, get("/v1/invoices")).await.unwrap();
+        assert!(egress.withholds(&call, b"fine").is_none());
+        assert!(egress.withholds(&call, ACME.as_bytes()).is_some());
+        assert!(
+            egress.withholds(&call, b"fine").is_some(),
+            "nothing more is handed on"
+        );
+        is_reflected(house.egress.send(&call, get("/v1/invoices")).await);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let last = is_reflected(send(&house, "acme", &upstream, |_| {}).await);
+    assert!(last.contains("quarantined"), "{last}");
+}
+
 /// Else a caller cuts a tool off by arguments that it hands back.
 #[tokio::test]
 async fn a_result_that_cannot_be_searched_is_withheld_and_counts_for_nothing() {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use toolhost_egress::EgressCall;
+use toolhost_egress::{Egress, EgressCall};
 use toolhost_policy::{Limits, PluginName, is_hidden};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
@@ -38,7 +38,7 @@ pub(crate) struct CallLog {
     line_bytes: usize,
     sink: Option<Arc<dyn GuestLog>>,
     /// What the call has put on requests is not logged either.
-    egress: Option<Arc<EgressCall>>,
+    reach: Option<(Arc<Egress>, Arc<EgressCall>)>,
     /// Of each stream, what has no line end yet.
     pending: [Vec<u8>; 2],
     last: VecDeque<String>,
@@ -75,7 +75,7 @@ impl CallLog {
         call: u64,
         limits: &Limits,
         sink: Option<Arc<dyn GuestLog>>,
-        egress: Option<Arc<EgressCall>>,
+        reach: Option<(Arc<Egress>, Arc<EgressCall>)>,
     ) -> Self {
         let line_bytes = usize::try_from(limits.log_line_bytes).unwrap_or(usize::MAX);
         Self {
@@ -86,22 +86,26 @@ impl CallLog {
             sink,
             pending: Default::default(),
             last: VecDeque::new(),
-            egress,
+            reach,
         }
     }
 
     /// One line; `level` as the guest wrote it.
     pub(crate) fn line(&mut self, level: &str, text: &str) {
+        let is_remembered = matches!(level, "warn" | "error");
+        if self.lines_left == 0 && !is_remembered {
+            return;
+        }
         let line = clean(text, self.line_bytes);
-        let held = self
-            .egress
+        let withheld = self
+            .reach
             .as_ref()
-            .and_then(|egress| egress.credential_in(line.as_bytes()));
-        let line = match held {
+            .and_then(|(egress, call)| egress.withholds(call, line.as_bytes()));
+        let line = match withheld {
             Some(hit) => format!("a line that held the credential of connection {}", hit.connection),
             None => line,
         };
-        if matches!(level, "warn" | "error") && !line.trim().is_empty() && !line.starts_with(RUST_HINT) {
+        if is_remembered && !line.trim().is_empty() && !line.starts_with(RUST_HINT) {
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();
             }

@@ -99,8 +99,16 @@ impl HostState {
         spun: Spun,
     ) -> Self {
         let sink = scope.as_ref().and_then(|scope| scope.context.log.clone());
-        let egress = scope.as_ref().map(|scope| Arc::clone(scope.egress_call()));
-        let log = Arc::new(Mutex::new(CallLog::new(plugin, call, limits, sink, egress)));
+        let reach = scope
+            .as_ref()
+            .map(|scope| (Arc::clone(&scope.egress), Arc::clone(scope.egress_call())));
+        let log = Arc::new(Mutex::new(CallLog::new(
+            plugin,
+            call,
+            limits,
+            sink,
+            reach.clone(),
+        )));
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         // Empty: no files, no environment, no arguments, no sockets, no standard input.
@@ -115,9 +123,6 @@ impl HostState {
         http.set_field_size_limit(
             usize::try_from(limits.header_bytes.saturating_mul(4)).unwrap_or(usize::MAX),
         );
-        let reach = scope
-            .as_ref()
-            .map(|scope| (Arc::clone(&scope.egress), Arc::clone(scope.egress_call())));
         Self {
             table,
             wasi,

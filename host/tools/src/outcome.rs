@@ -1,5 +1,5 @@
 use serde_json::Value;
-use toolhost_egress::CredentialHit;
+use toolhost_egress::{CredentialHit, MAX_RETRY_AFTER};
 use toolhost_policy::{ErrorCode, PublicError, WorkBudget, WorkLimit};
 use toolhost_sandbox::contract;
 
@@ -401,9 +401,6 @@ pub(crate) fn failure(failure: contract::Failure) -> PublicError {
         _ => error,
     }
 }
-
-/// The longest wait that is passed on, in seconds: a day. Nobody waits longer on the word of an outside system.
-const MAX_RETRY_AFTER: u64 = 86_400;
 
 /// The most of a failure's detail that is read for it.
 const MAX_DETAIL: usize = 64 << 10;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use toolhost_egress::{EgressCall, WorkError};
+use toolhost_egress::{Egress, EgressCall, WorkError};
 use toolhost_identity::Binding;
 use toolhost_policy::{PluginName, WorkBudget};
 use toolhost_store::{ArtifactError, Artifacts, KvScope, NewArtifact};
@@ -29,23 +29,33 @@ fn refused(error: ArtifactError) -> Failure {
 type Reached = (Arc<Artifacts>, Binding, PluginName);
 
 /// The artifact, if it holds no credential: callers fetch it past the search of results.
-async fn searched(egress: Arc<EgressCall>, new: NewArtifact) -> Result<NewArtifact, Failure> {
-    let work = egress.work();
+async fn searched(
+    egress: &Arc<Egress>,
+    call: &Arc<EgressCall>,
+    new: NewArtifact,
+) -> Result<NewArtifact, Failure> {
+    let (work, searching) = (call.work(), Arc::clone(call));
     let search = move |budget: &mut WorkBudget| {
         let name = new.name.as_deref().unwrap_or_default();
         for text in [name.as_bytes(), new.mime_type.as_bytes(), &new.bytes] {
             // The search reads each byte some times, for the spellings that a credential can have.
             budget.charge(text.len() as u64)?;
-            if egress.credential_in(text).is_some() {
-                return Ok(Err(failure(
-                    "reflected",
-                    "the artifact holds a connection's credential",
-                )));
+            if let Some(hit) = searching.credential_on_the_way(text) {
+                return Ok(Err(hit));
             }
         }
         Ok(Ok(new))
     };
-    work.away(search).await.unwrap_or_else(|error| {
+    let searched = work.away(search).await.map(|searched| {
+        searched.map_err(|hit| {
+            egress.withheld(call, &hit);
+            failure(
+                "reflected",
+                "the artifact, or what was said before it, holds a connection's credential",
+            )
+        })
+    });
+    searched.unwrap_or_else(|error| {
         let code = match error {
             WorkError::Limit(_) => "limit",
             WorkError::Failed => "failed",
@@ -100,9 +110,9 @@ impl Host for HostState {
             bytes: wanted.bytes,
             ttl: wanted.ttl_ms.map(Duration::from_millis),
         };
-        let new = match self.scope.as_ref().map(|scope| Arc::clone(scope.egress_call())) {
+        let new = match &self.scope {
             None => new,
-            Some(egress) => match searched(egress, new).await {
+            Some(scope) => match searched(&scope.egress, scope.egress_call(), new).await {
                 Ok(new) => new,
                 Err(failure) => return Ok(Err(failure)),
             },

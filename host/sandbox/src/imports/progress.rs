@@ -14,8 +14,13 @@ impl Host for HostState {
         {
             let message = message.map(|message| clean(&message, MAX_MESSAGE));
             // It reaches the caller before the result that is searched.
-            let message =
-                message.filter(|message| scope.egress_call().credential_in(message.as_bytes()).is_none());
+            let withholds = |message: &String| {
+                let egress = &scope.egress;
+                egress
+                    .withholds(scope.egress_call(), message.as_bytes())
+                    .is_some()
+            };
+            let message = message.filter(|message| !withholds(message));
             progress.report(done, total, message);
         }
         Ok(())

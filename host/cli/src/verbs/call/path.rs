@@ -13,7 +13,6 @@ use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, Tools};
 
 use super::show_line;
 use crate::args::CallArgs;
-use crate::exit::Failure;
 use crate::plugins::{self, Answers, Candidate, Patience};
 use crate::secret_ref;
 use crate::setup::Setup;

@@ -110,7 +110,15 @@ impl Room<'_> {
         let left_out = left_out(&connection, &discovery);
         let mut notes = notes(settings, &discovery, &left_out);
         notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
+        let before = lock
+            .described(name.as_str())
+            .and_then(|before| before.answer.clone());
         yes(self, &asked, &notes, lock, answerer)?;
+        // After the yes, which a second try finds given.
+        answers::keep(lock.path(), &answer)?;
+        if let Some(before) = before.filter(|before| !lock.has_answer(before)) {
+            answers::forget(lock.path(), &before);
+        }
         Ok(Approval {
             tools: asked.tools.len(),
             left_out,
@@ -120,11 +128,6 @@ impl Room<'_> {
 
     fn connection(&self, name: &ConnectionName) -> Result<Arc<Connection>, Failure> {
         let known = self.setup.config.connections.get(name);
-        // After the yes, which a second try finds given.
-        answers::keep(lock.path(), &answer)?;
-        if let Some(before) = before.filter(|before| !lock.has_answer(before)) {
-            answers::forget(lock.path(), &before);
-        }
         known
             .cloned()
             .ok_or_else(|| Failure::usage(format!("there is no [connections.{name}]")))
