@@ -54,6 +54,7 @@ struct Open {
     coded: Bytes,
     /// What was decoded and not scrubbed yet.
     decoded: Bytes,
+    has_yielded: bool,
     /// What was scrubbed and not handed on yet.
     scrubbed: Option<Scrubbed>,
 }
@@ -77,6 +78,7 @@ impl BodyStream {
                 reflecting: parts.reflecting,
                 coded: Bytes::new(),
                 decoded: Bytes::new(),
+                has_yielded: false,
                 scrubbed: None,
             }),
             call: parts.call,
@@ -163,9 +165,11 @@ impl Open {
     /// Takes the next step: scrubs what was decoded, else decodes what came, else reads; `None` where nothing comes of it.
     async fn read(&mut self, call: &EgressCall, received: &mut u64) -> Option<Scrubbed> {
         let is_behind = !(self.coded.is_empty() && self.decoded.is_empty());
-        if is_behind {
+        // Remembered, since a guest that looks whether something is there polls once and drops this.
+        if is_behind && !std::mem::replace(&mut self.has_yielded, true) {
             tokio::task::yield_now().await;
         }
+        self.has_yielded = false;
         let (bytes, is_last) = if is_behind && Instant::now() >= call.deadline() {
             (Err(steps::too_late()), false)
         } else if !self.decoded.is_empty() {

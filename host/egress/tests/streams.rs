@@ -10,6 +10,7 @@ mod support;
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use support::{ACME, House, Upstream, get, grant, house};
 use toolhost_egress::{EgressCode, Exchange};
 
@@ -62,6 +63,21 @@ async fn events_arrive_while_the_upstream_is_still_talking() {
         ),
         (1, "cancelled", 11)
     );
+}
+
+/// As wasmtime asks whether something is there.
+#[tokio::test]
+async fn a_reader_that_polls_once_and_drops_comes_to_the_end_all_the_same() {
+    let upstream = Upstream::answering([HEAD, "data: one\n\n", "HANG"]).await;
+    let mut exchange = start(&house(), &upstream).await;
+    for _ in 0..10_000 {
+        if let Some(piece) = exchange.body.next().now_or_never() {
+            assert_eq!(piece.unwrap().unwrap(), &b"data: one\n\n"[..]);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it never came");
 }
 
 #[tokio::test]
