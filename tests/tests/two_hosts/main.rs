@@ -20,6 +20,7 @@ mod logins;
 mod migration;
 mod outages;
 mod provisioned;
+mod quarantines;
 mod revocation;
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../host/store/tests/store/server.rs"]
