@@ -149,12 +149,20 @@ fn a_refund_of_nothing_or_less_is_refused() {
 #[test]
 fn what_the_billing_system_refuses_or_breaks_is_an_upstream_failure() {
     for status in [400, 401, 403, 409, 422, 429, 500, 503] {
-        let host =
-            Host::new().answering(move |_| testing::json(status, &json!({ "error": "at Ledger.find" })));
+        let host = Host::new().answering(move |_| {
+            let mut answer = testing::json(status, &json!({ "error": "at Ledger.find" }))?;
+            answer.headers.push(("retry-after".into(), "7".into()));
+            Ok(answer)
+        });
         let failure = host
             .invoke(&billing::plugin(), "list_invoices", json!({}))
             .unwrap_err();
-        assert_eq!(failure.code, Code::Upstream);
+        assert_eq!(failure.code, Code::of_status(status));
+        assert_eq!(
+            failure.detail.as_deref(),
+            Some(r#"{"sent":true,"retry_after":7}"#),
+            "{status}"
+        );
         assert!(
             failure.message.contains("billing system") && !failure.message.contains("Ledger"),
             "{failure}"

@@ -25,7 +25,10 @@ impl Period {
             .send()?;
         // Their own error texts are written for their operators.
         answer.json().map_err(|error| match error.status {
-            Some(status) => Failure::upstream(format!("there are no figures (status {status})")),
+            Some(status) => Failure {
+                message: format!("there are no figures (status {status})"),
+                ..error.into()
+            },
             None => error.into(),
         })
     }
