@@ -43,6 +43,9 @@ fn what_the_systems_say_of_a_failure_is_not_passed_on() {
     let failure = call("traffic_report", json!({ "days": 90 })).unwrap_err();
     assert_eq!(
         (failure.code, failure.message.as_str()),
-        (Code::Upstream, "there are no figures (status 403)")
+        (
+            Code::UpstreamRefusedCredential,
+            "there are no figures (status 403)"
+        )
     );
 }
