@@ -1,4 +1,5 @@
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses that one stranger has: an IPv4 address, or a /64 of IPv6, which is the least that a network is given
 /// (RFC 6177) and within which anybody may take any address.
@@ -22,6 +23,18 @@ impl From<IpAddr> for AddressGroup {
     }
 }
 
+impl fmt::Display for AddressGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(octets) => Ipv4Addr::from(*octets).fmt(f),
+            Self::V6(upper) => {
+                let upper = u128::from(u64::from_be_bytes(*upper)) << 64;
+                write!(f, "{}/64", Ipv6Addr::from_bits(upper))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::AddressGroup;
@@ -33,5 +46,7 @@ mod tests {
         assert_ne!(group("2001:db8:1:2::1"), group("2001:db8:1:3::1"));
         assert_eq!(group("::ffff:192.0.2.1"), group("192.0.2.1"));
         assert_ne!(group("192.0.2.1"), group("192.0.2.2"));
+        assert_eq!(group("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(group("::ffff:192.0.2.1").to_string(), "192.0.2.1");
     }
 }

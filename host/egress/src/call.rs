@@ -270,14 +270,20 @@ impl EgressCall {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        attached.into_iter().find_map(|(connection, needles)| {
+        let mut uncertain = None;
+        for (connection, needles) in attached {
             let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
             let is_certain = reflections > 0;
-            (scrubbed.is_err() || is_certain).then_some(CredentialHit {
+            let hit = (scrubbed.is_err() || is_certain).then_some(CredentialHit {
                 connection,
                 is_certain,
-            })
-        })
+            });
+            if is_certain {
+                return hit;
+            }
+            uncertain = uncertain.or(hit);
+        }
+        uncertain
     }
 
     /// The same of a text that the guest says before its result. After the first that holds one nothing more is handed on: one

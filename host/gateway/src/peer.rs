@@ -1,19 +1,17 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use toolhost_admission::AddressGroup;
 
 /// Where a request's connection comes from. It travels in the request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 impl PeerAddress {
-    /// The address; of IPv6 the network, since one machine has all addresses of a /64 (RFC 4291 section 2.5.1).
+    /// The addresses that its sender has, for people.
     pub(crate) fn network(&self) -> String {
-        match self.0.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) if address.is_loopback() => address.to_string(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
+        match self.0.is_loopback() {
+            true => self.0.to_string(),
+            false => AddressGroup::from(self.0).to_string(),
         }
     }
 }

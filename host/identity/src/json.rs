@@ -11,12 +11,26 @@ const MAX_DEPTH: u8 = 16;
 #[error("not a json object with each member once, at most 16 deep")]
 pub struct NotStrict;
 
+/// A JSON text without the byte order mark that some servers put before it, which RFC 8259 section 8.1 lets a reader ignore.
+#[must_use]
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// Reads one JSON object of a document; a byte order mark before it is ignored.
+///
+/// # Errors
+/// As [`exact_object`].
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+    exact_object(without_bom(bytes))
+}
+
 /// Reads one JSON object. A member named twice at any depth is an error: two readers could each believe another one
 /// (RFC 8725 section 2.4, RFC 7515 section 4). So is a depth above 16, and anything after the object.
 ///
 /// # Errors
 /// The text is no such object.
-pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+pub(crate) fn exact_object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict(MAX_DEPTH)
         .deserialize(&mut reader)

@@ -59,8 +59,7 @@ impl KeySet {
         if bytes.len() > MAX_KEY_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let document = json::object(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
-            .map_err(|_| KeySetError::Form)?;
+        let document = json::object(bytes).map_err(|_| KeySetError::Form)?;
         let keys = document
             .get("keys")
             .and_then(Value::as_array)

@@ -59,7 +59,7 @@ pub use checks::LEEWAY_SECONDS;
 pub use claim_rule::{ClaimRule, ClaimTest};
 pub use directory::{Directory, StaticDirectory};
 pub use issuer_name::{IssuerName, IssuerNameError};
-pub use json::{NotStrict, object as strict_object};
+pub use json::{NotStrict, object as strict_object, without_bom};
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, MAX_KEY_SET_BYTES, SkippedKey};
 pub use pointer::{ClaimPointer, ClaimPointerError};

@@ -43,8 +43,8 @@ impl<'a> Unverified<'a> {
             return Err(TokenError::Parts);
         }
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Parts);
-        let mut header = json::object(&decode(header)?).map_err(|_| TokenError::Header)?;
-        let claims = json::object(&decode(claims)?).map_err(|_| TokenError::Claims)?;
+        let mut header = json::exact_object(&decode(header)?).map_err(|_| TokenError::Header)?;
+        let claims = json::exact_object(&decode(claims)?).map_err(|_| TokenError::Claims)?;
         // A member that asks for an extension asks for it whatever its value.
         header.retain(|name, value| !value.is_null() || EXTENSIONS.contains(&name.as_str()));
         Ok(Self {

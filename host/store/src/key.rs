@@ -39,7 +39,7 @@ pub enum Table {
 
 impl Table {
     /// Every table there is.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Kv,
         Self::KvUsage,
         Self::Credential,
@@ -48,6 +48,10 @@ impl Table {
         Self::Session,
         Self::Assignment,
         Self::AuditKey,
+        Self::SessionEvent,
+        Self::Artifact,
+        Self::Reflection,
+        Self::UsedState,
     ];
 
     /// The table of a number.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use toolhost_admission::AddressGroup;
 use toolhost_net::AdmissionLimits;
 
 /// How long a request waits for its turn to ask. A client that gets a 503 with `Retry-After` after this tries again; one that
@@ -57,17 +58,13 @@ pub(crate) const SWITCHES: AdmissionLimits = AdmissionLimits {
     wait: WAIT,
 };
 
-/// Where a request comes from, as far as shares are concerned: an IPv4 address, the /64 of an IPv6 address (one customer has
-/// all of it), or a door of this machine.
+/// Where a request comes from, as far as shares are concerned: the addresses that one stranger has, or a door of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Source(Option<IpAddr>);
+pub(crate) struct Source(Option<AddressGroup>);
 
 impl Source {
     pub(crate) fn of(address: Option<IpAddr>) -> Self {
-        Self(address.map(|address| match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            address => address,
-        }))
+        Self(address.map(AddressGroup::from))
     }
 }
 

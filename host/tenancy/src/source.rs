@@ -100,7 +100,7 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
         let Ok(bytes) = get(issuer, fetch, &url, MAX_METADATA_BYTES).await else {
             continue;
         };
-        let metadata = strict_object(skip_bom(&bytes)).ok();
+        let metadata = strict_object(&bytes).ok();
         let named = metadata
             .as_ref()
             .and_then(|metadata| metadata.get("issuer")?.as_str());
@@ -123,11 +123,6 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
         }
     }
     Err(refused)
-}
-
-/// What follows a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
-fn skip_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// In the order of the MCP authorization specification: RFC 8414 section 3.1, its section 5, OpenID Connect Discovery

@@ -8,7 +8,7 @@ use serde_json::json;
 use toolhost_identity::strict_object;
 use toolhost_net::Network;
 
-use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched, without_bom};
+use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
 use crate::own_secret::OwnSecret;
 use crate::place::{Asked, Place, ProviderRefused, refusal, secret_header};
 use crate::{CredentialError, CredentialKey, Source};
@@ -83,7 +83,7 @@ impl Origin for Asking {
         let answer = self.place.ask(&self.network, None, asked).await?;
         match answer.status {
             200..=299 => {
-                let object = strict_object(without_bom(&answer.body))
+                let object = strict_object(&answer.body)
                     .map_err(|_| CredentialError::Unavailable("the broker's answer is no JSON object"))?;
                 Ok(fetched(object, self.fresh_for)?)
             }

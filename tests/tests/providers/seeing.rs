@@ -127,7 +127,7 @@ async fn a_connection_is_listed_shown_and_tried_without_a_request() {
     );
     assert_eq!(
         (status, &tested["steps"][0]["passed"]),
-        (5, &json!(false)),
+        (4, &json!(false)),
         "{tested}"
     );
     assert!(world.ledger.seen().is_empty(), "nothing was sent");

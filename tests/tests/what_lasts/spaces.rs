@@ -90,6 +90,7 @@ async fn a_damaged_tenant_is_refused_others_are_served_and_a_backup_brings_it_ba
 async fn an_older_state_that_is_put_back_is_refused() {
     let mut world = World::start().await;
     world.set("acme", &billing::token("acme"));
+    world.set("globex", &billing::token("globex"));
     world.host.terminate();
     world.host.ended(Duration::from_secs(20)).await;
     let tenants = world.host.directory().join("data/tenants/acme");
@@ -130,6 +131,11 @@ async fn an_older_state_that_is_put_back_is_refused() {
     );
     let list = world.host.verb(&["credential", "list", "acme"]);
     assert!(list.stderr.contains("older"), "{list:?}");
+    let list = world.host.verb(&["credential", "list"]).stdout;
+    assert!(
+        list.contains("globex/billing") && list.contains("older"),
+        "{list}"
+    );
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -84,6 +84,7 @@ impl Admin {
     }
 
     pub(super) async fn list(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
+        let is_of_all = tenant.is_none();
         let spaces = match tenant {
             Some(tenant) => {
                 let space = self.space(&tenant)?;
@@ -95,12 +96,19 @@ impl Admin {
         let mut answer = CredentialAnswer::default();
         for space in spaces {
             let tenant = space.tenant().to_string();
-            let listing = self
-                .parts
-                .vault
-                .list(&space, &self.operator)
-                .await
-                .map_err(|error| refusal(error, &tenant))?;
+            let listing = match self.parts.vault.list(&space, &self.operator).await {
+                Ok(listing) => listing,
+                // One tenant's damage hides no other one's credentials.
+                Err(error) if is_of_all => {
+                    answer.unusable.push(UnusableRow {
+                        why: refusal(error, &tenant).message,
+                        name: "all".to_owned(),
+                        tenant,
+                    });
+                    continue;
+                }
+                Err(error) => return Err(refusal(error, &tenant)),
+            };
             let rows = listing.credentials.into_iter().map(|info| row(&tenant, info));
             answer.credentials.extend(rows);
             answer

@@ -6,7 +6,6 @@ use toolhost_identity::strict_object;
 use zeroize::Zeroizing;
 
 use super::origin::Fetched;
-use super::without_bom;
 use crate::CredentialError;
 use crate::attributes::check_attributes;
 use crate::secret_text::read_secret;
@@ -34,8 +33,8 @@ impl Grammar {
     pub(crate) fn read(self, text: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
         match self {
             Self::Json => {
-                let object = strict_object(without_bom(text))
-                    .map_err(|_| bad("it is no JSON object with each member once"))?;
+                let object =
+                    strict_object(text).map_err(|_| bad("it is no JSON object with each member once"))?;
                 fetched(object, fresh_for)
             }
             Self::Text => Ok(Fetched {

@@ -82,10 +82,5 @@ pub const MAX_FRESH_FOR: Duration = Duration::from_secs(300);
 /// How long another system has for a whole answer. The calls that wait have their own bound; the flight goes on.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A JSON text without the byte order mark that some servers put before it (RFC 8259 section 8.1 lets a reader ignore it).
-pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
-}
-
 /// The longest answer, in bytes: a secret of 64 KiB, escaped, and what stands around it.
 pub(crate) const MAX_ANSWER: usize = 256 << 10;

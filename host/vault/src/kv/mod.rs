@@ -20,7 +20,7 @@ pub use auth::KvAuth;
 
 use auth::Auth;
 
-use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched, without_bom};
+use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
 use crate::name_template::Names;
 use crate::place::{Asked, Place, ProviderRefused, refusal, secret_header};
 use crate::{CredentialError, CredentialKey};
@@ -162,7 +162,7 @@ impl Origin for Asking {
 /// `{"data": {"data": {…}, "metadata": {"version": N, …}}, …}`.
 fn read(body: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
     const NO: CredentialError = CredentialError::Unavailable("the key/value store's answer is none");
-    let mut object = strict_object(without_bom(body)).map_err(|_| NO)?;
+    let mut object = strict_object(body).map_err(|_| NO)?;
     let outer = object.get_mut("data").and_then(Value::as_object_mut).ok_or(NO)?;
     let metadata = outer.get("metadata").and_then(Value::as_object).ok_or(NO)?;
     let version = metadata.get("version").and_then(Value::as_u64).ok_or(NO)?;

@@ -1,9 +1,10 @@
 use serde::Deserialize;
 use serde_json::Value;
+use toolhost_identity::without_bom;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use crate::fetched::{Fetched, without_bom};
+use crate::fetched::Fetched;
 use crate::secret_text::read_secret;
 use crate::{Credential, CredentialError};
 

@@ -38,12 +38,17 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
         }
     })?;
     let passed = tested.passed;
+    let failed = tested.steps.iter().find(|step| !step.passed);
+    let exit = match failed.is_some_and(|step| step.step == "credential") {
+        true => Exit::Refused,
+        false => Exit::Failed,
+    };
     output::show(format, &Said(tested))?;
     if passed {
         return Ok(());
     }
     Err(Failure {
-        exit: Exit::Failed,
+        exit,
         message: format!(
             "connection {} could not be used for tenant {}",
             args.name, args.tenant
