@@ -18,8 +18,8 @@ pub const MAX_SESSION_EVENT_BYTES: u64 = 512 << 10;
 /// Bytes of one event. A longer answer is announced, and not kept.
 pub const MAX_EVENT_BYTES: usize = 256 << 10;
 /// Bytes of all events of a tenant. No write goes past it: the sessions that were silent longest lose theirs first.
-/// The embedded store's files take up to 3.2 times as much while long events come and go (417 MB for 128 MiB were
-/// measured): some 100 MB of disk.
+/// The embedded store's files take more while long events come and go: 300 MB were measured after 14,000 events of
+/// 240 KB in 150 s, 270 MB of them after the first minute.
 pub const MAX_EVENTS_PER_TENANT_BYTES: u64 = 32 << 20;
 /// Bytes of what an MCP client said of itself. Clients say some hundred. There are as many as there are sessions.
 pub const MAX_CLIENT_BYTES: usize = 4 << 10;
