@@ -196,6 +196,12 @@ mod tests {
         assert_eq!(among('c', 9, &[1]), Some(GivesWay::Other('a', 2)));
         assert_eq!(among('c', 9, &[1, 2]), Some(GivesWay::Other('b', 3)));
         assert_eq!(among('c', 9, &[1, 2, 3, 4]), None);
+        // Equals do not take from each other, nor gives one what is in use.
+        assert_eq!(among('b', 3, &[1, 2, 4]), Some(GivesWay::Own));
+        let equals = self::shares(&[('d', 5, 2), ('d', 6, 2)]);
+        let in_use = |_: &char, caller: &u8| *caller != 6;
+        assert_eq!(equals.gives_way_among(&'d', &6, in_use), None);
+        assert_eq!(equals.gives_way(&'d', &6), Some(GivesWay::Own));
         // A tenant of which much is in use does not take from one that has less.
         assert_eq!(among('a', 2, &[1]), Some(GivesWay::Own));
         assert_eq!(among('a', 2, &[1, 2]), None);

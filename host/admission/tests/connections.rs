@@ -260,3 +260,43 @@ fn an_answer_that_has_ended_frees_its_place_once() {
     assert_eq!(clients.call(connection, 1, 1), Err(PlaceRefusal::Closed));
     assert_eq!(clients.door.open(), 0);
 }
+
+#[test]
+fn a_newcomer_takes_the_stream_of_whoever_has_most_and_no_call_nor_anothers_stream() {
+    let mut clients = Clients::new(32);
+    let mut begin = |tenant: u8, caller: u16, streams: bool| {
+        let connection = clients.connect(tenant);
+        clients.call(connection, tenant, caller).unwrap();
+        if streams {
+            clients.stream(connection, &format!("{caller}"));
+        }
+        connection
+    };
+    let others = begin(1, 2, true);
+    for (tenant, caller, count) in [(1, 1, 5), (1, 2, 4), (1, 3, 5), (2, 9, 6), (2, 10, 2)] {
+        for _ in 0..count {
+            begin(tenant, caller, false);
+        }
+    }
+    let stream = begin(1, 1, true);
+    let newcomer = clients.connect(3);
+    clients.call(newcomer, 3, 20).unwrap();
+    assert!(!clients.is_open(stream) && clients.is_open(others));
+    assert_eq!(clients.open.len(), 24);
+}
+
+#[test]
+fn where_no_more_files_can_be_opened_an_idle_connection_goes_before_the_newest_strangers() {
+    let mut clients = Clients::new(32);
+    let idle = clients.connect(1);
+    clients.call(idle, 1, 1).unwrap();
+    clients.rest(idle);
+    let strangers: Vec<_> = (10..16).map(|from| clients.connect(from)).collect();
+    // Four of the six are an eighth of all.
+    for gone in [strangers[0], strangers[1], idle, strangers[2]] {
+        let closed = clients.door.close_one();
+        clients.close(closed);
+        assert!(!clients.is_open(gone), "{gone}");
+    }
+    assert_eq!(clients.open.len(), 3);
+}
