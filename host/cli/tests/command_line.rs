@@ -129,7 +129,15 @@ fn what_is_no_plugin_is_refused_with_one_sentence() {
         std::fs::write(&path, &bytes).unwrap();
         let run = host(
             directory.path(),
-            &["run", "--plugin", "x.wasm", "--dev-tenant", "acme"],
+            &[
+                "run",
+                "--plugin",
+                "x.wasm",
+                "--dev-tenant",
+                "acme",
+                "--listen",
+                "127.0.0.1:0",
+            ],
         );
         assert_eq!(status(&run), 6, "{says}: {}", stderr(&run));
         assert!(stderr(&run).contains(says), "{says}: {}", stderr(&run));
@@ -142,7 +150,15 @@ fn what_is_no_plugin_is_refused_with_one_sentence() {
     }
     let missing = host(
         directory.path(),
-        &["run", "--plugin", "none.wasm", "--dev-tenant", "acme"],
+        &[
+            "run",
+            "--plugin",
+            "none.wasm",
+            "--dev-tenant",
+            "acme",
+            "--listen",
+            "127.0.0.1:0",
+        ],
     );
     assert_eq!(status(&missing), 2);
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Another test may have the port that a host takes where nothing is said.
+const ANY_PORT: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 #[test]
 fn a_plugin_alone_is_told_every_missing_piece_with_its_flag() {
     let directory = directory();
@@ -17,7 +20,15 @@ fn a_plugin_alone_is_told_every_missing_piece_with_its_flag() {
     refused(&ended, USAGE, &says);
     // One piece less at each step, until what is left is the grant.
     let plugin = billing();
-    let base = ["run", "--plugin", &plugin, "--dev-tenant", "acme"];
+    let base = [
+        "run",
+        "--plugin",
+        &plugin,
+        "--dev-tenant",
+        "acme",
+        ANY_PORT[0],
+        ANY_PORT[1],
+    ];
     refused(
         &host::run(directory.path(), &base),
         USAGE,
@@ -79,7 +90,11 @@ fn files_that_are_no_plugin_are_told_apart() {
         host::write(directory.path(), &file, &bytes);
         let ended = host::run(
             directory.path(),
-            &["run", "--plugin", &file, "--dev-tenant", "acme", "--yes"],
+            &[
+                &["run", "--plugin", &file, "--dev-tenant", "acme", "--yes"][..],
+                &ANY_PORT,
+            ]
+            .concat(),
         );
         refused(&ended, PLUGIN, &[&[file.as_str()], says].concat());
         let sentence = ended.stderr.lines().last().unwrap();
@@ -87,7 +102,11 @@ fn files_that_are_no_plugin_are_told_apart() {
     }
     let gone = host::run(
         directory.path(),
-        &["run", "--plugin", "gone.wasm", "--dev-tenant", "acme"],
+        &[
+            &["run", "--plugin", "gone.wasm", "--dev-tenant", "acme"][..],
+            &ANY_PORT,
+        ]
+        .concat(),
     );
     refused(&gone, USAGE, &["gone.wasm", "No such file"]);
 }
@@ -111,7 +130,11 @@ fn plugins_that_describe_themselves_badly_are_not_served() {
         let file = guests::path(name).display().to_string();
         let ended = host::run(
             directory.path(),
-            &["run", "--plugin", &file, "--dev-tenant", "acme", "--yes"],
+            &[
+                &["run", "--plugin", &file, "--dev-tenant", "acme", "--yes"][..],
+                &ANY_PORT,
+            ]
+            .concat(),
         );
         refused(&ended, PLUGIN, &[]);
     }

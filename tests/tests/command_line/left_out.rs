@@ -260,6 +260,8 @@ fn nothing_that_steers_a_terminal_is_printed() {
         vec!["doctor", "--config", "b.toml"],
         vec![
             "run",
+            "--listen",
+            "127.0.0.1:0",
             "--plugin",
             &echo,
             "--dev-tenant",
@@ -309,6 +311,8 @@ async fn metrics_beyond_loopback_need_a_token() {
             &echo(),
             "--dev-tenant",
             "acme",
+            "--listen",
+            "127.0.0.1:0",
             "--metrics-listen",
             "0.0.0.0:0",
         ],

@@ -553,6 +553,8 @@ fn yes_grants_only_what_loads_and_the_others_are_served() {
         directory.path(),
         &[
             "run",
+            "--listen",
+            "127.0.0.1:0",
             "--config",
             "/dev/null",
             "--lock",

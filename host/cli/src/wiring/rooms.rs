@@ -79,9 +79,9 @@ pub(crate) fn sandbox(
     egress: Arc<Egress>,
     kv: Arc<Kv>,
 ) -> anyhow::Result<Sandbox> {
-    let program = std::env::current_exe()?;
     let compiler = Compiler::Worker {
-        program,
+        // The file that runs, also where an upgrade has put another in its place: that one compiles for another engine.
+        program: "/proc/self/exe".into(),
         arguments: vec![COMPILE_WORKER.into()],
     };
     let settings = SandboxSettings {
