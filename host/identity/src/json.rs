@@ -20,7 +20,7 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 /// Reads one JSON object of a document; a byte order mark before it is ignored.
 ///
 /// # Errors
-/// As [`exact_object`].
+/// A member is named twice at some depth, the depth is above 16, something follows the object, or it is none.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
     exact_object(without_bom(bytes))
 }
