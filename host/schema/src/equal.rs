@@ -77,11 +77,15 @@ pub(crate) fn hash(value: &Value, keys: &RandomState, budget: &mut WorkBudget) -
     Ok(hasher.finish())
 }
 
+/// Steps of one more value among those that were seen: a place for it, and the memory.
+const A_PLACE: u64 = 16;
+
 /// Whether no value stands twice. It takes as many steps as the values have parts, and not their square.
 pub(crate) fn all_differ(items: &[Value], budget: &mut WorkBudget) -> Result<bool, WorkLimit> {
     let keys = RandomState::new();
     let mut seen: HashMap<u64, Vec<&Value>> = HashMap::new();
     for item in items {
+        budget.charge(A_PLACE)?;
         let same_hash = seen.entry(hash(item, &keys, budget)?).or_default();
         for other in same_hash.iter() {
             if is_equal(item, other, budget)? {

@@ -8,6 +8,9 @@ use crate::evaluate::{Evaluation, Fits, Instance};
 use crate::keyword::{Keyword, Types};
 use crate::number;
 
+/// Steps of a division by decimal digits, for which both numbers are written down.
+const A_MULTIPLE: u64 = 32;
+
 impl Evaluation<'_, '_> {
     /// Whether a value is as a keyword demands that leads to no other subschema.
     pub(crate) fn leaf(&mut self, keyword: &Keyword, instance: Instance<'_>) -> Fits {
@@ -32,7 +35,13 @@ impl Evaluation<'_, '_> {
             Keyword::ExclusiveMaximum(bound) => {
                 number().is_none_or(|own| number::compare(own, bound).is_lt())
             }
-            Keyword::MultipleOf(unit) => number().is_none_or(|own| number::is_multiple(own, unit)),
+            Keyword::MultipleOf(unit) => match number() {
+                Some(own) => {
+                    self.budget.charge(A_MULTIPLE)?;
+                    number::is_multiple(own, unit)
+                }
+                None => true,
+            },
             Keyword::MinLength(least) => self.length(instance)?.is_none_or(|is| is >= *least),
             Keyword::MaxLength(most) => self.length(instance)?.is_none_or(|is| is <= *most),
             Keyword::Pattern(pattern, _) => match instance.text() {

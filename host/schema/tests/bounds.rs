@@ -195,12 +195,12 @@ fn a_hundred_thousand_items_are_compared_by_hash() {
         .collect();
     let schema = json!({ "uniqueItems": true });
     assert_eq!(
-        check(&schema, &Value::Array(items.clone()), 1_000_000),
+        check(&schema, &Value::Array(items.clone()), 3_000_000),
         Ok(Ok(()))
     );
     let twice: Vec<Value> = items.iter().cloned().chain([items[0].clone()]).collect();
     assert_eq!(
-        misfit(&schema, &Value::Array(twice), 2_000_000).message,
+        misfit(&schema, &Value::Array(twice), 6_000_000).message,
         "value has non-unique elements"
     );
     let schema =
@@ -314,5 +314,21 @@ fn what_json_schema_does_not_allow_is_refused_wherever_it_stands() {
             CompiledSchema::new(&schema, Patterns::Demanded).is_err(),
             "{schema}"
         );
+    }
+}
+
+/// What takes longer than a step is charged for: all of a budget is about a second, whichever keyword spends it.
+#[test]
+fn a_division_and_a_place_among_unique_items_cost_what_they_take() {
+    let numbers: Vec<Value> = (0..10_000).map(|at| json!(f64::from(at) + 0.5)).collect();
+    let divided = json!({ "items": { "multipleOf": 0.1 } });
+    let unique = json!({ "uniqueItems": true });
+    for (schema, least) in [(divided, 300_000), (unique, 150_000)] {
+        assert_eq!(
+            check(&schema, &json!(numbers), least),
+            Err(WorkLimit::Steps),
+            "{schema}"
+        );
+        assert_eq!(check(&schema, &json!(numbers), 2 * least), Ok(Ok(())), "{schema}");
     }
 }
