@@ -21,6 +21,7 @@
 
 mod args;
 mod config;
+mod digest_files;
 mod exit;
 mod grants;
 mod logging;

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,6 +7,7 @@ use toolhost_policy::PluginName;
 use toolhost_tools::tool_name;
 
 use super::{Asked, Described};
+use crate::digest_files::write_atomically;
 use crate::exit::Failure;
 
 /// The layout that this host writes and reads.
@@ -136,19 +136,7 @@ impl Lock {
             plugins: self.plugins.clone(),
             connections: self.connections.clone(),
         })?;
-        let partial = self.path.with_extension(format!("lock.{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&partial)?;
-            file.write_all(HEAD.as_bytes())?;
-            file.write_all(body.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&partial, &self.path)
-        };
-        let result = write();
-        if result.is_err() {
-            // The half-written file is of no use to anybody.
-            let _ = std::fs::remove_file(&partial);
-        }
+        let result = write_atomically(&self.path, format!("{HEAD}{body}").as_bytes());
         result.with_context(|| {
             format!(
                 "{}: cannot be written; name another place with --lock",

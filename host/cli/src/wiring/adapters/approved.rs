@@ -23,7 +23,7 @@ pub(super) async fn of_document(
     match adapter.found_before(&document::digest(digest)?, &chosen::listed(settings)) {
         Some(discovery) => Some(discovery),
         None => {
-            let document = document::kept(setup, digest)?;
+            let document = document::cached(setup).read(digest)?;
             adapter
                 .discover(document, None, &chosen::listed(settings))
                 .await
@@ -42,7 +42,7 @@ pub(super) fn of_answer(
     if yes.digest != adapter.digest().to_string() {
         return None;
     }
-    answer_from_bytes(&answers::read(&setup.lock, yes.answer.as_deref()?)?)
+    answer_from_bytes(&answers::directory(&setup.lock).read(yes.answer.as_deref()?)?)
 }
 
 /// What was said yes to of a connection: nothing is fetched, asked or approved. `None` where it is not kept any more, or another

@@ -117,7 +117,7 @@ impl Room<'_> {
         // After the yes, which a second try finds given.
         answers::keep(lock.path(), &answer)?;
         if let Some(before) = before.filter(|before| !lock.has_answer(before)) {
-            answers::forget(lock.path(), &before);
+            answers::directory(lock.path()).remove(&before);
         }
         Ok(Approval {
             tools: asked.tools.len(),

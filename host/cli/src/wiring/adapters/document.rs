@@ -1,6 +1,5 @@
 use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use toolhost_net::{AddressPolicy, TlsIdentity};
@@ -9,8 +8,8 @@ use toolhost_sandbox::MAX_DOCUMENT;
 
 use super::Room;
 use crate::config::Spec;
+use crate::digest_files::DigestDirectory;
 use crate::exit::Failure;
-use crate::grants::sha256;
 use crate::setup::Setup;
 use crate::wiring::is_pipe;
 
@@ -80,35 +79,21 @@ pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Keeps a document by its digest, so that what was approved can be looked at when its system has another one by then.
-/// Failing to is no failure of the start.
-pub(super) fn keep(setup: &Setup, digest: &str, document: &[u8]) {
-    let directory = setup.cache_dir.join(DIRECTORY);
-    let path = place(setup, digest);
-    if path.exists() {
-        return;
-    }
-    let partial = path.with_extension(std::process::id().to_string());
-    let write = || {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&directory)?;
-        std::fs::write(&partial, document)?;
-        std::fs::rename(&partial, &path)?;
-        prune(&directory)
-    };
-    if let Err(error) = write() {
-        tracing::warn!(%error, "a document could not be kept");
-        let _ = std::fs::remove_file(&partial);
-    }
+/// The documents that are kept by their digests, so that what was approved can be looked at when its system has another one by
+/// then.
+pub(super) fn cached(setup: &Setup) -> DigestDirectory {
+    DigestDirectory::new(setup.cache_dir.join(DIRECTORY))
 }
 
-/// A document that was kept, if it is still what its digest says.
-pub(super) fn kept(setup: &Setup, digest: &str) -> Option<Vec<u8>> {
-    self::digest(digest)?;
-    let document = of_file(&place(setup, digest)).ok()?;
-    (sha256(&document) == digest).then_some(document)
+/// Keeps a document. Failing to is no failure of the start.
+pub(super) fn keep(setup: &Setup, digest: &str, document: &[u8]) {
+    let directory = cached(setup);
+    if directory.path().join(digest).exists() {
+        return;
+    }
+    if let Err(error) = directory.write(document).and_then(|()| prune(directory.path())) {
+        tracing::warn!(%error, "a document could not be kept");
+    }
 }
 
 /// The oldest go first.
@@ -123,10 +108,6 @@ fn prune(directory: &Path) -> std::io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
-}
-
-fn place(setup: &Setup, digest: &str) -> PathBuf {
-    setup.cache_dir.join(DIRECTORY).join(digest)
 }
 
 /// The bytes of a digest in hexadecimal.

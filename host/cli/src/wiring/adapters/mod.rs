@@ -111,7 +111,7 @@ fn of_answer(
         let answers = answers::directory(&setup.lock);
         return Err(not_approved(format!(
             "what was approved of its system is not kept in {}, or its adapter is another by now: copy it from where it was approved, or {again}",
-            answers.display()
+            answers.path().display()
         )));
     };
     chosen::check(settings, &discovery, &[]).map_err(|why| Omission::new(Reason::Document, why))?;
