@@ -44,8 +44,8 @@ pub struct EgressCall {
     attached: Mutex<Vec<(ConnectionName, Arc<Needles>)>>,
     /// Connections that have sent their credential back.
     ended: Mutex<BTreeSet<ConnectionName>>,
-    /// Of what the guest said before its result, the first that held a credential.
-    said: Mutex<Option<CredentialHit>>,
+    /// The first credential in what the guest wrote before its result.
+    output_hit: Mutex<Option<CredentialHit>>,
     credential_wait: Mutex<Option<u64>>,
     adapter: Option<Adapter>,
     note: Mutex<Vec<u8>>,
@@ -73,7 +73,7 @@ impl EgressCall {
             requests: AtomicU64::new(0),
             attached: Mutex::default(),
             ended: Mutex::default(),
-            said: Mutex::default(),
+            output_hit: Mutex::default(),
             credential_wait: Mutex::default(),
             adapter: None,
             note: Mutex::default(),
@@ -286,26 +286,26 @@ impl EgressCall {
         uncertain
     }
 
-    /// The same of a text that the guest says before its result. After the first that holds one nothing more is handed on: one
-    /// guess would follow the other.
+    /// The connection whose credential a text holds that the guest writes before its result: an artifact, progress, a log line. Once
+    /// one held a credential every text counts as holding it, or one guess would follow the other.
     #[must_use]
-    pub fn credential_on_the_way(&self, text: &[u8]) -> Option<CredentialHit> {
-        let before = self.lock_said().clone();
+    pub fn credential_in_output(&self, text: &[u8]) -> Option<CredentialHit> {
+        let before = self.lock_output_hit().clone();
         before.or_else(|| self.credential_in(text))
     }
 
-    /// Whether it is the first certain one that the guest said before its result.
-    pub(crate) fn is_first_said(&self, hit: &CredentialHit) -> bool {
-        let mut said = self.lock_said();
-        let is_first = hit.is_certain && said.is_none();
+    /// Remembers a certain hit in what the guest writes before its result; whether it is the call's first.
+    pub(crate) fn remember_output_hit(&self, hit: &CredentialHit) -> bool {
+        let mut first = self.lock_output_hit();
+        let is_first = hit.is_certain && first.is_none();
         if is_first {
-            *said = Some(hit.clone());
+            *first = Some(hit.clone());
         }
         is_first
     }
 
-    fn lock_said(&self) -> MutexGuard<'_, Option<CredentialHit>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_output_hit(&self) -> MutexGuard<'_, Option<CredentialHit>> {
+        self.output_hit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what to look for in the call's result.

@@ -90,17 +90,18 @@ impl Egress {
         }
     }
 
-    /// Whether a text that a guest says before its result (progress, log, an artifact) holds a credential, so that it is withheld.
-    /// The first counts as a result that holds one does, and ends the connection for the call.
-    pub fn withholds(self: &Arc<Self>, call: &Arc<EgressCall>, text: &[u8]) -> Option<CredentialHit> {
-        let hit = call.credential_on_the_way(text)?;
-        self.withheld(call, &hit);
+    /// Searches a text that a guest writes before its result (progress, a log line), and records what is found as
+    /// [`Egress::record_output_hit`] does. A text with a hit is withheld.
+    pub fn search_output(self: &Arc<Self>, call: &Arc<EgressCall>, text: &[u8]) -> Option<CredentialHit> {
+        let hit = call.credential_in_output(text)?;
+        self.record_output_hit(call, &hit);
         Some(hit)
     }
 
-    /// The same where the text was searched already.
-    pub fn withheld(self: &Arc<Self>, call: &Arc<EgressCall>, hit: &CredentialHit) {
-        if call.is_first_said(hit) {
+    /// Records a credential in what a guest wrote before its result: the call's first counts as a result that holds one does, and
+    /// ends the connection for the call.
+    pub fn record_output_hit(self: &Arc<Self>, call: &Arc<EgressCall>, hit: &CredentialHit) {
+        if call.remember_output_hit(hit) {
             call.end_connection(&hit.connection);
             let (egress, call, hit) = (Arc::clone(self), Arc::clone(call), hit.clone());
             tokio::spawn(async move { egress.said_credential(&call, &hit).await });

@@ -172,10 +172,10 @@ async fn what_a_guest_says_before_its_result_answers_one_guess_and_counts() {
     for _ in 0..2 {
         let call = Arc::new(house.call("acme", grant(&upstream.base())));
         house.egress.send(&call, get("/v1/invoices")).await.unwrap();
-        assert!(egress.withholds(&call, b"fine").is_none());
-        assert!(egress.withholds(&call, ACME.as_bytes()).is_some());
+        assert!(egress.search_output(&call, b"fine").is_none());
+        assert!(egress.search_output(&call, ACME.as_bytes()).is_some());
         assert!(
-            egress.withholds(&call, b"fine").is_some(),
+            egress.search_output(&call, b"fine").is_some(),
             "nothing more is handed on"
         );
         is_reflected(house.egress.send(&call, get("/v1/invoices")).await);

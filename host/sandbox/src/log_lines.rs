@@ -100,7 +100,7 @@ impl CallLog {
         let withheld = self
             .reach
             .as_ref()
-            .and_then(|(egress, call)| egress.withholds(call, line.as_bytes()));
+            .and_then(|(egress, call)| egress.search_output(call, line.as_bytes()));
         let line = match withheld {
             Some(hit) => format!("a line that held the credential of connection {}", hit.connection),
             None => line,

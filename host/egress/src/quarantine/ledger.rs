@@ -12,9 +12,9 @@ use super::record::{self, ReflectionRecord, Reflections};
 /// and is told to the operator; what comes again is a mirror.
 const QUARANTINED_AT: u32 = 2;
 
-/// How long it is remembered whether a connection is quarantined: another host may have changed it, or the tenant was removed and
-/// added again. Within this time a request may leave; its answer is still withheld, since the store is asked before an answer that holds the credential is
-/// handed on.
+/// How long it is remembered whether a connection is quarantined: another host may have changed it, or the tenant was removed
+/// and added again. Within this time a request may leave; its answer is still withheld, since the store is asked before an
+/// answer that holds the credential is handed on.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// How many triples are remembered; the others are read again.
@@ -270,11 +270,10 @@ fn now() -> u64 {
 mod tests {
     use std::sync::Arc;
 
-    use async_trait::async_trait;
     use futures::FutureExt;
     use toolhost_identity::{Operator, TenantId, TenantSpace};
     use toolhost_policy::{ConnectionName, PluginName};
-    use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError};
+    use toolhost_store::{MemoryStore, Store};
 
     use super::{Quarantine, Verdict};
 
@@ -289,36 +288,9 @@ mod tests {
         )
     }
 
-    /// One that does not answer at once.
-    #[derive(Debug)]
-    struct Remote(MemoryStore);
-
-    #[async_trait]
-    impl Store for Remote {
-        async fn get(&self, space: &Space, key: &Key) -> Result<Option<Record>, StoreError> {
-            tokio::task::yield_now().await;
-            self.0.get(space, key).await
-        }
-        async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
-            self.0.scan(space, scan).await
-        }
-        async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
-            self.0.batch(space, changes).await
-        }
-        async fn create(&self, space: &TenantSpace) -> Result<bool, StoreError> {
-            self.0.create(space).await
-        }
-        async fn destroy(&self, space: &TenantSpace) -> Result<bool, StoreError> {
-            self.0.destroy(space).await
-        }
-        async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-            self.0.tenants().await
-        }
-    }
-
     #[tokio::test]
     async fn a_guest_that_drops_its_answer_is_counted_as_every_other() {
-        let host = Quarantine::new(Arc::new(Remote(MemoryStore::default())));
+        let host = Quarantine::new(Arc::new(MemoryStore::default()));
         let acme = space("acme");
         host.store.create(&acme).await.unwrap();
         let (plugin, connection) = names("mirror", "echo");

@@ -40,7 +40,7 @@ async fn searched(
         for text in [name.as_bytes(), new.mime_type.as_bytes(), &new.bytes] {
             // The search reads each byte some times, for the spellings that a credential can have.
             budget.charge(text.len() as u64)?;
-            if let Some(hit) = searching.credential_on_the_way(text) {
+            if let Some(hit) = searching.credential_in_output(text) {
                 return Ok(Err(hit));
             }
         }
@@ -48,7 +48,7 @@ async fn searched(
     };
     let searched = work.away(search).await.map(|searched| {
         searched.map_err(|hit| {
-            egress.withheld(call, &hit);
+            egress.record_output_hit(call, &hit);
             failure(
                 "reflected",
                 "the artifact, or what was said before it, holds a connection's credential",

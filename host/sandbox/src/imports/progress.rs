@@ -17,7 +17,7 @@ impl Host for HostState {
             let withholds = |message: &String| {
                 let egress = &scope.egress;
                 egress
-                    .withholds(scope.egress_call(), message.as_bytes())
+                    .search_output(scope.egress_call(), message.as_bytes())
                     .is_some()
             };
             let message = message.filter(|message| !withholds(message));
