@@ -381,17 +381,23 @@ const CLOCKS: &[(&str, &str)] = &[
     ),
 ];
 
-#[test]
-fn seconds_are_read_from_one_clock() {
-    let mut seen: Vec<String> = host_sources()
+/// The host's source files whose code has a text, of those that count; by their paths below `host`.
+fn files_that_hold(text: &str, counts: impl Fn(&Path) -> bool) -> Vec<String> {
+    let mut files: Vec<String> = host_sources()
         .into_iter()
-        .filter(|path| code(path).contains("SystemTime::now"))
+        .filter(|path| counts(path) && code(path).contains(text))
         .map(|path| {
             let name = path.strip_prefix(root().join("host")).unwrap();
             name.to_string_lossy().into_owned()
         })
         .collect();
-    seen.sort();
+    files.sort();
+    files
+}
+
+#[test]
+fn seconds_are_read_from_one_clock() {
+    let seen = files_that_hold("SystemTime::now", |_| true);
     let listed: Vec<&str> = CLOCKS.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         seen, listed,
@@ -439,15 +445,7 @@ const OWN_TIME: &[(&str, &str)] = &[
 /// A14: what one host writes down and another compares is by the clock of the store that they share.
 #[test]
 fn what_hosts_compare_is_by_the_clock_of_their_store() {
-    let mut seen: Vec<String> = host_sources()
-        .into_iter()
-        .filter(|path| !path.ends_with("tests.rs") && code(path).contains("UnixTime::now"))
-        .map(|path| {
-            let name = path.strip_prefix(root().join("host")).unwrap();
-            name.to_string_lossy().into_owned()
-        })
-        .collect();
-    seen.sort();
+    let seen = files_that_hold("UnixTime::now", |path| !path.ends_with("tests.rs"));
     let listed: Vec<&str> = OWN_TIME.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         seen, listed,

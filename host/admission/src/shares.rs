@@ -93,7 +93,8 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         self.gives_way_among(tenant, caller, |_, _| true)
     }
 
-    /// The same among those callers who have a place to give: one whose places are all in use keeps them and counts as before.
+    /// Like [`Shares::gives_way`] among the callers that can give a place: one whose places are all in use keeps them, and they
+    /// count all the same.
     #[must_use]
     pub fn gives_way_among(
         &self,
@@ -137,7 +138,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
 }
 
 impl<C> TenantShare<C> {
-    /// Of those who can, the one with the most places.
+    /// The caller with the most places among those that can give one.
     fn greediest(&self, can: impl Fn(&C) -> bool) -> Option<(&C, usize)> {
         let callers = self.callers.iter().filter(|(of, _)| can(of));
         callers

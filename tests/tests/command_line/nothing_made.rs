@@ -2,9 +2,8 @@
 
 use super::*;
 
-/// A credential that no call would ever use is a slip of the pen.
-#[test]
-fn a_credential_of_an_unknown_connection_or_tenant_is_refused_and_leaves_nothing() {
+/// A tenant, a connection and a secret, and nothing that lasts yet.
+fn configured() -> tempfile::TempDir {
     let directory = directory();
     host::write(
         directory.path(),
@@ -12,6 +11,13 @@ fn a_credential_of_an_unknown_connection_or_tenant_is_refused_and_leaves_nothing
         "[data]\ndir = \"data\"\n[tenants.acme]\n[connections.github]\nbase = \"https://api.example.com\"\n",
     );
     host::write(directory.path(), "secret", "tok_live_0123456789");
+    directory
+}
+
+/// A credential that no call would ever use is a slip of the pen.
+#[test]
+fn a_credential_of_an_unknown_connection_or_tenant_is_refused_and_leaves_nothing() {
+    let directory = configured();
     let set = |name: &str| {
         host::run(
             directory.path(),
@@ -35,13 +41,7 @@ fn a_credential_of_an_unknown_connection_or_tenant_is_refused_and_leaves_nothing
 /// Keys and chains that a slip of the pen leaves behind look like an installation.
 #[test]
 fn what_is_refused_makes_no_data_directory() {
-    let directory = directory();
-    host::write(
-        directory.path(),
-        "host.toml",
-        "[data]\ndir = \"data\"\n[tenants.acme]\n[connections.github]\nbase = \"https://api.example.com\"\n",
-    );
-    host::write(directory.path(), "secret", "tok_live_0123456789");
+    let directory = configured();
     let secret = ["--secret-file", "secret"];
     let cases: [(&[&str], &str); 6] = [
         (

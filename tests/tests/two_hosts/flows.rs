@@ -20,12 +20,12 @@ pub(crate) fn row(flow: &str, step: &str, by: &str) {
 }
 
 /// A world whose switches need a yes, with a tool that asks and a connection of accounts of users.
-pub(crate) struct Asking {
+pub(crate) struct ConfirmedSwitches {
     pub(crate) world: World,
     pub(crate) tokens: RawUpstream,
 }
 
-impl Asking {
+impl ConfirmedSwitches {
     pub(crate) async fn start() -> Self {
         let town = Town::new(Layout::Schema).await;
         let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
@@ -101,7 +101,7 @@ fn knows_ada(result: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_host_asked_is_answered_at_another_once_and_after_a_restart() {
-    let mut asking = Asking::start().await;
+    let mut asking = ConfirmedSwitches::start().await;
     println!("| flow | step | answered by |\n|---|---|---|");
     stateless(&asking.world, "swapped").await;
     over_http(&asking.world).await;
@@ -225,7 +225,7 @@ async fn say(host: &Host, token: &str, session: &str, asked: &stream::Event, con
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_elicitation_of_one_host_is_answered_at_another_and_one_of_a_dead_host_is_an_error() {
-    let mut asking = Asking::start().await;
+    let mut asking = ConfirmedSwitches::start().await;
     let token = asking.world.token();
     let (one, two) = (&asking.world.one, &asking.world.two);
     let id = mcp::initialize(one.url(), &token, asks()).await;

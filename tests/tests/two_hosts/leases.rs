@@ -11,13 +11,13 @@ use crate::unheard::taken_away;
 
 /// An authorization server that rotates: a refresh token that was used already ends them all (RFC 9700, 4.14.2).
 #[derive(Default)]
-struct Rotating {
+struct RotatingTokenServer {
     uses: usize,
     hangs: bool,
     is_over: bool,
 }
 
-impl Rotating {
+impl RotatingTokenServer {
     fn answer(&mut self, request: &str) -> String {
         let shown = request.split("refresh_token=").nth(1).unwrap_or_default();
         let shown = shown.split('&').next().unwrap_or_default();
@@ -48,7 +48,7 @@ fn say(status: u16, body: &str) -> String {
 async fn a_refresh_token_goes_from_host_to_host_and_none_is_used_twice() {
     let town = Town::new(Layout::Schema).await;
     let issuer = Issuer::es256("https://issuer.test", "k1");
-    let server = Arc::new(Mutex::new(Rotating::default()));
+    let server = Arc::new(Mutex::new(RotatingTokenServer::default()));
     let asked = Arc::clone(&server);
     let tokens = RawUpstream::start(move |request| {
         let mut server = asked.lock().unwrap();

@@ -3,7 +3,7 @@
 use toolhost_tests::mcp;
 
 use super::*;
-use crate::flows::{Asking, answered, modern, person, question, row};
+use crate::flows::{ConfirmedSwitches, answered, modern, person, question, row};
 
 /// What a browser has of a login.
 struct Visit {
@@ -11,7 +11,7 @@ struct Visit {
     state: String,
 }
 
-impl Asking {
+impl ConfirmedSwitches {
     async fn link(&self, host: &Host, token: &str) -> String {
         let link = json_of(ask(host, Method::POST, "/api/v1/connections/mail/login", token)).await;
         let url = link["url"].as_str().unwrap_or_else(|| panic!("{link}"));
@@ -73,7 +73,7 @@ impl Asking {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_goes_from_host_to_host_and_ends_with_its_tenant() {
-    let mut asking = Asking::start().await;
+    let mut asking = ConfirmedSwitches::start().await;
     let token = asking.world.token();
     let (one, two) = (&asking.world.one, &asking.world.two);
     let ticket = asking.link(one, &token).await;

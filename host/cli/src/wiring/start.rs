@@ -8,10 +8,10 @@ use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Looks at the listeners, the token of the metrics and the file of events.
+/// Checks the listeners, the token of the metrics and the file of events.
 ///
 /// # Errors
-/// As a start's.
+/// A start of the host would be refused with this.
 pub(crate) fn check_server(setup: &Setup) -> Result<(), Failure> {
     let server = &setup.config.server;
     let doors = Doors {
@@ -28,10 +28,10 @@ pub(crate) fn check_server(setup: &Setup) -> Result<(), Failure> {
     }
 }
 
-/// The same, and at the tenants and their issuers.
+/// Checks what [`check_server`] does, the tenants and their issuers.
 ///
 /// # Errors
-/// As a start's.
+/// A start of the host would be refused with this.
 pub(crate) fn check_start(setup: &Setup) -> anyhow::Result<()> {
     check_server(setup)?;
     let network = network()?;

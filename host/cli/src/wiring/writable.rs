@@ -63,8 +63,8 @@ pub(crate) fn watch_writable(
 struct Probe(Option<JoinHandle<io::Result<()>>>);
 
 impl Probe {
-    /// The data directory is written to, and the store is asked: one of its own is in that directory, and a server says itself
-    /// when it cannot be written.
+    /// Writes to the data directory, where the audit chains and an embedded store are, and reads from the store. A server that
+    /// can be read and not written is not noticed.
     async fn try_out(&mut self, data_dir: &Path, store: &dyn Store) -> io::Result<()> {
         let path = data_dir.join(PROBE);
         let write = self

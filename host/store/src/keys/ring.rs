@@ -107,7 +107,7 @@ impl Keyring {
         }
     }
 
-    /// The same without holding up the thread where the key is not in memory.
+    /// The key of a space, read on a thread of its own where it is not in memory: those of the runtime serve everybody.
     pub(crate) async fn get_async(self: &Arc<Self>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
         match self.at_hand(space) {
             Some(key) => Ok(key),
