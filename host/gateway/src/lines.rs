@@ -4,21 +4,30 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use rmcp::RoleServer;
+use rmcp::model::{ClientRequest, GetExtensions, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::{DEFAULT_MAX_LINE_LENGTH, JsonRpcMessageCodec};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::codec::Decoder;
+use toolhost_policy::{ErrorCode, PublicError};
 
-use crate::mcp::{Malformed, ToolCall};
+use crate::mcp::{Malformed, ToolCall, protocol_error};
 
 /// Read at once, in bytes: as much as a pipe holds.
 const READ: usize = 64 << 10;
+/// What requests that run take together, in bytes. The longest line is less.
+const MAX_RUNNING_BYTES: usize = 32 << 20;
+/// What a request takes beside its line, in bytes: a call that waits for a slot takes nine thousand.
+const REQUEST_BYTES: usize = 16 << 10;
+/// Messages on their way out. With more of them, the client does not read, and is not read.
+const MAX_UNWRITTEN: usize = 64;
 
-/// A JSON-RPC message a line (MCP, stdio transport), as the SDK's transport has it, with two differences: a call of a tool is
-/// read in one pass, and an answer is written in one piece. With 100 KB there and back the rest took half the time.
+/// A JSON-RPC message a line (MCP, stdio transport), as the SDK's transport has it, with two differences in how: a call of a tool is
+/// read in one pass, and an answer is written in one piece. With 100 KB there and back the rest took half the time. What a client
+/// asks without reading the answers, and what it says before the handshake, take no memory.
 pub(crate) struct Lines<R, W> {
     input: R,
     read: BytesMut,
@@ -27,8 +36,13 @@ pub(crate) struct Lines<R, W> {
     /// A line that was too long goes on.
     discards: bool,
     output: Arc<Mutex<Option<W>>>,
-    /// An answer to what was no message is on its way.
+    unwritten: watch::Sender<usize>,
+    /// An answer to what was not handed on is on its way.
     refusal: Option<JoinHandle<()>>,
+    /// In bytes. A request has its part until its handler has ended.
+    room: Arc<Semaphore>,
+    /// A request has chosen the generation of the protocol.
+    begun: bool,
 }
 
 impl<R, W> Lines<R, W>
@@ -43,7 +57,10 @@ where
             searched: 0,
             discards: false,
             output: Arc::new(Mutex::new(Some(output))),
+            unwritten: watch::Sender::new(0),
             refusal: None,
+            room: Arc::new(Semaphore::new(MAX_RUNNING_BYTES)),
+            begun: false,
         }
     }
 
@@ -83,12 +100,72 @@ impl<R, W> Lines<R, W>
 where
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    /// Answers what is no message. The next line is read after that.
-    fn refuse(&mut self, malformed: &Malformed) {
-        let (output, text) = (Arc::clone(&self.output), malformed.to_json());
+    /// Answers what is not handed on. The next line is read after that.
+    fn refuse(&mut self, answer: Vec<u8>) {
+        let output = Arc::clone(&self.output);
         self.refusal = Some(tokio::spawn(async move {
-            let _gone = write(output, text).await;
+            let _gone = write(output, answer).await;
         }));
+    }
+
+    /// The message, if there is room for it and it is one that may come now.
+    fn admit(
+        &mut self,
+        mut message: RxJsonRpcMessage<RoleServer>,
+        bytes: usize,
+    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let JsonRpcMessage::Request(request) = &mut message else {
+            // The SDK ends at one that comes before the handshake, and it answers nothing.
+            return self.begun.then_some(message);
+        };
+        let bytes = u32::try_from(bytes.saturating_add(REQUEST_BYTES)).unwrap_or(u32::MAX);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
+            self.begun |= begins(&request.request);
+            request.request.extensions_mut().insert(Arc::new(room));
+            return Some(message);
+        }
+        let id = request.id.clone();
+        self.refuse(busy(id));
+        None
+    }
+}
+
+/// Whether the SDK takes no other beginning after this request.
+fn begins(request: &ClientRequest) -> bool {
+    let newest = ProtocolVersion::V_2026_07_28;
+    match request {
+        ClientRequest::InitializeRequest(_) => true,
+        ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
+        other => {
+            let meta = other.get_meta();
+            meta.missing_required_keys(&newest).is_empty() && meta.protocol_version() == Some(newest)
+        }
+    }
+}
+
+fn busy(id: RequestId) -> Vec<u8> {
+    let text = format!(
+        "requests of {MAX_RUNNING_BYTES} bytes wait for their answers, each counted with {REQUEST_BYTES} bytes more than its line; \
+         nothing was done: send this one again after an answer"
+    );
+    let error = protocol_error(&PublicError::new(ErrorCode::Busy, text));
+    let answer = TxJsonRpcMessage::<RoleServer>::error(error, Some(id));
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// A message on its way out.
+struct Unwritten(watch::Sender<usize>);
+
+impl Unwritten {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -111,7 +188,12 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        send(Arc::clone(&self.output), message)
+        let (output, unwritten) = (Arc::clone(&self.output), Unwritten::new(&self.unwritten));
+        async move {
+            let sent = write(output, serde_json::to_vec(&message)?).await;
+            drop(unwritten);
+            sent
+        }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
@@ -120,11 +202,14 @@ where
                 let _ended = refusal.await;
                 self.refusal = None;
             }
+            let mut unwritten = self.unwritten.subscribe();
+            let room = unwritten.wait_for(|count| *count <= MAX_UNWRITTEN).await;
+            drop(room);
             let mut line = match self.line().await {
                 Ok(None) => return None,
                 Ok(Some(Ok(line))) => line,
                 Ok(Some(Err(malformed))) => {
-                    self.refuse(&malformed);
+                    self.refuse(malformed.to_json());
                     continue;
                 }
                 Err(error) => {
@@ -132,23 +217,31 @@ where
                     return None;
                 }
             };
+            let bytes = line.len();
             if let Some(call) = ToolCall::read(&line) {
-                return Some(call.into_message());
+                if let Some(message) = self.admit(call.into_message(), bytes) {
+                    return Some(message);
+                }
+                continue;
             }
             if line.trim_ascii().is_empty() {
                 continue;
             }
             if let Some(malformed) = Malformed::find(&line) {
-                self.refuse(&malformed);
+                self.refuse(malformed.to_json());
                 continue;
             }
             match JsonRpcMessageCodec::<RxJsonRpcMessage<RoleServer>>::new().decode(&mut line) {
-                Ok(Some(message)) => return Some(message),
+                Ok(Some(message)) => {
+                    if let Some(message) = self.admit(message, bytes) {
+                        return Some(message);
+                    }
+                }
                 // A notification that is none of MCP's.
                 Ok(None) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a line is no message");
-                    self.refuse(&Malformed::unread());
+                    self.refuse(Malformed::unread().to_json());
                 }
             }
         }
@@ -158,13 +251,6 @@ where
         drop(self.output.lock().await.take());
         Ok(())
     }
-}
-
-async fn send<W: AsyncWrite + Send + Unpin>(
-    output: Arc<Mutex<Option<W>>>,
-    message: TxJsonRpcMessage<RoleServer>,
-) -> io::Result<()> {
-    write(output, serde_json::to_vec(&message)?).await
 }
 
 async fn write<W: AsyncWrite + Send + Unpin>(
@@ -185,7 +271,7 @@ mod tests {
     use rmcp::transport::async_rw::DEFAULT_MAX_LINE_LENGTH;
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 
-    use super::Lines;
+    use super::{Lines, MAX_RUNNING_BYTES, MAX_UNWRITTEN, REQUEST_BYTES};
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}"#;
     const PING: &str = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
@@ -279,6 +365,61 @@ mod tests {
         assert!(lines.read.capacity() <= 2 * DEFAULT_MAX_LINE_LENGTH);
         assert!(refusal.await.unwrap().contains("-32600"));
         drop(sent.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn requests_that_nobody_answers_have_their_room_and_no_more() {
+        let (mut theirs, mut lines) = pair();
+        let room = MAX_RUNNING_BYTES / (CALL.len() + 1 + REQUEST_BYTES);
+        let mut running = vec![];
+        for _ in 0..room {
+            theirs.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
+            running.push(lines.receive().await.unwrap());
+        }
+        let notified = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        lines.begun = true;
+        // What ends a call or answers its question is read although there is no room.
+        let sent = format!("{CALL}\n{PING}\n{notified}\n");
+        theirs.write_all(sent.as_bytes()).await.unwrap();
+        assert!(matches!(
+            lines.receive().await,
+            Some(JsonRpcMessage::Notification(_))
+        ));
+        let mut answers = tokio::io::BufReader::new(&mut theirs).lines();
+        for id in [1, 2] {
+            let answer = answers.next_line().await.unwrap().unwrap();
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(answer["id"], id);
+            assert_eq!(answer["error"]["data"]["code"], "busy");
+        }
+        running.pop();
+        theirs.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
+        assert!(matches!(lines.receive().await, Some(JsonRpcMessage::Request(_))));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_not_read() {
+        let (theirs, mut lines) = pair();
+        let (mut answers, mut client) = tokio::io::split(theirs);
+        client.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
+        let answer: ServerJsonRpcMessage =
+            JsonRpcMessage::response(ServerResult::empty(()), RequestId::Number(1));
+        let written: Vec<_> = (0..=MAX_UNWRITTEN)
+            .map(|_| tokio::spawn(lines.send(answer.clone())))
+            .collect();
+        assert!(futures::poll!(std::pin::pin!(lines.receive())).is_pending());
+        let read = tokio::spawn(async move {
+            let mut all = vec![];
+            answers.read_to_end(&mut all).await.unwrap();
+            all.iter().filter(|byte| **byte == b'\n').count()
+        });
+        assert!(lines.receive().await.is_some());
+        for written in written {
+            written.await.unwrap().unwrap();
+        }
+        lines.close().await.unwrap();
+        drop(lines);
+        assert_eq!(read.await.unwrap(), MAX_UNWRITTEN + 1);
     }
 
     #[tokio::test]

@@ -153,6 +153,35 @@ async fn the_newer_protocol_needs_no_handshake() {
 }
 
 #[tokio::test]
+async fn what_comes_before_the_handshake_and_is_no_request_is_passed_over() {
+    let before = [
+        json!({"jsonrpc": "2.0", "id": 7, "result": {}}),
+        json!({"jsonrpc": "2.0", "id": 7, "error": {"code": -1, "message": "no"}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        json!({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "whoami"}}),
+    ];
+    let mut client = start(StdioCaller::development(development()));
+    for message in &before {
+        client.tell(message).await;
+    }
+    let mut early = call(1, "whoami", json!({}));
+    early["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2099-01-01",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    // A request that begins nothing is answered, and the same holds after it.
+    for request in [&early, &call(2, "whoami", json!({}))] {
+        assert!(client.ask(request).await["error"].is_object());
+        for message in &before {
+            client.tell(message).await;
+        }
+    }
+    client.begin().await;
+    let answer = client.ask(&call(3, "whoami", json!({}))).await;
+    assert!(answer["result"].is_object(), "{answer}");
+}
+
+#[tokio::test]
 async fn a_client_that_closes_its_end_ends_the_server_without_an_error() {
     let mut client = start(StdioCaller::development(development()));
     client.begin().await;

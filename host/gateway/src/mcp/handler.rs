@@ -301,7 +301,7 @@ fn unknown_tool(name: &str) -> ErrorData {
     )
 }
 
-pub(super) fn protocol_error(error: &PublicError) -> ErrorData {
+pub(crate) fn protocol_error(error: &PublicError) -> ErrorData {
     let code = match error.code {
         ErrorCode::Internal => RpcCode::INTERNAL_ERROR,
         ErrorCode::Unauthenticated

@@ -16,6 +16,7 @@ mod parked;
 mod place;
 mod progress;
 mod questions;
+mod refusal;
 mod replay;
 mod request;
 mod rounds;
@@ -24,7 +25,7 @@ mod stream;
 
 pub(crate) use content::block;
 pub(crate) use endpoint::{Mcp, endpoint};
-pub(crate) use handler::Handler;
+pub(crate) use handler::{Handler, protocol_error};
 pub(crate) use input::missing;
 pub(crate) use malformed::Malformed;
 pub(crate) use place::is_mcp;
