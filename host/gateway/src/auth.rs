@@ -13,6 +13,7 @@ use crate::door::{ConnectionPlace, no_place};
 use crate::gateway::Doors;
 use crate::peer::PeerAddress;
 use crate::problem::{problem, problem_with};
+use crate::refused::refused;
 use crate::switching::Who;
 
 /// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
@@ -111,7 +112,8 @@ pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, request: Reque
 async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: bool) -> Response {
     if carries_token(request.uri().query()) {
         let text = "a token in the query string is refused; send it in the Authorization header";
-        return problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization"));
+        let error = PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization");
+        return refused(problem(&error), "token_in_query", text);
     }
     let address = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
     let admitted = doors.tenancy.admit_from(request.headers(), address).await;
@@ -121,12 +123,11 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
     });
     match admitted {
         Err(error) => {
-            if let (Some(reason), Some(refusals)) = (reason(&error), doors.calls.refusals()) {
-                let peer = request.extensions().get::<PeerAddress>();
-                let source = peer.map_or_else(|| "unknown".to_owned(), PeerAddress::network);
-                refusals.refused(&source, reason, &error.to_string());
+            let answer = refusal(&error, &doors.metadata_url);
+            match reason(&error, request.headers()) {
+                Some(reason) => refused(answer, reason, error.to_string()),
+                None => answer,
             }
-            refusal(&error, &doors.metadata_url)
         }
         Ok(admitted) => {
             // Taken out: whatever else keeps a request's extensions must not keep its connection's place.
@@ -158,8 +159,9 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
 }
 
 /// Why a token was refused, in one word. A request without a token is how clients ask where to get one, and no refusal.
-fn reason(error: &AuthError) -> Option<&'static str> {
+fn reason(error: &AuthError, headers: &HeaderMap) -> Option<&'static str> {
     Some(match error {
+        AuthError::MissingToken { .. } if headers.contains_key(header::AUTHORIZATION) => "not_bearer",
         AuthError::MissingToken { .. } => return None,
         AuthError::InvalidToken(TokenError::Expired) => "expired",
         AuthError::InvalidToken(TokenError::NotYet | TokenError::IssuedAhead) => "not_yet",

@@ -26,6 +26,7 @@ use crate::door::{HttpDoor, Leaving};
 use crate::mcp::Mcp;
 use crate::problem::{not_found, problem};
 use crate::rebinding::{Admitted, admit};
+use crate::refused::tell;
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
 
 /// Whether `/ready` says yes: while the host serves, which [`Gateway::serve`] begins and its shutdown ends, and as long as what
@@ -282,8 +283,9 @@ impl Gateway {
         guarded
             .merge(open)
             .fallback(async || not_found())
-            .with_state(doors)
+            .with_state(Arc::clone(&doors))
             .layer(from_fn_with_state(admitted, admit))
+            .layer(from_fn_with_state(doors, tell))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(finish))
             .layer(from_fn(metrics::count))

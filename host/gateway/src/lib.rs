@@ -9,6 +9,7 @@
 //! - [`Gateway`]: the doors together, as a router or as a server ([`Gateway::serve`]).
 //! - [`GatewayConfig`]: the public URL, and which hosts and origins are let in.
 //! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `body`: size and time of bodies.
+//!   `refused`: where refusals are told of.
 //! - `door`: connections, which of them gives way (`toolhost-admission` decides), and how a host stops without cutting one.
 //! - `mcp`: `/mcp` for both generations of the protocol: `endpoint` (HTTP, session owners), `handler` (list and call),
 //!   `rounds` (a call until it is done), `pages` (the list, converted once), `input` (questions to the person), `progress`,
@@ -38,6 +39,7 @@ mod metrics;
 mod peer;
 mod problem;
 mod rebinding;
+mod refused;
 mod sse;
 mod stdio;
 mod switching;

@@ -1,5 +1,5 @@
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -26,6 +26,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Open connections of scrapers. There are one or two; the oldest idle one gives way.
 const MAX_CONNECTIONS: usize = 16;
+
+/// A refused scrape is logged once in this time.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a scrape that has begun may take once shutdown has begun.
 const GRACE: Duration = Duration::from_secs(1);
@@ -259,11 +262,28 @@ fn router(handle: PrometheusHandle, token: Option<Secret>) -> Router {
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Who may read the metrics: whoever presents a token, of which the digest is kept.
-struct Scrapers([u8; 32]);
+struct Scrapers {
+    token: [u8; 32],
+    /// When a refusal was last logged.
+    said: Mutex<Option<Instant>>,
+}
 
 impl Scrapers {
     fn new(token: &Secret) -> Self {
-        Self(Sha256::digest(token.expose()).into())
+        Self {
+            token: Sha256::digest(token.expose()).into(),
+            said: Mutex::default(),
+        }
+    }
+
+    /// Counted, and logged once a minute: scrapers are few, and this listener is open before there is an audit chain.
+    fn refused(&self, why: &'static str) {
+        counter!("toolhost_refusals_total", "reason" => "metrics").increment(1);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|at| at.elapsed() >= SAID_EVERY) {
+            *said = Some(Instant::now());
+            tracing::warn!(why, "a request for the metrics was refused");
+        }
     }
 
     /// Digests are compared: how many bytes of one agree says nothing about the token.
@@ -276,19 +296,21 @@ impl Scrapers {
             return false;
         };
         let digest: [u8; 32] = Sha256::digest(token.trim()).into();
-        scheme.eq_ignore_ascii_case("bearer") && digest == self.0
+        scheme.eq_ignore_ascii_case("bearer") && digest == self.token
     }
 }
 
 async fn scrape(State(scrapers): State<Arc<Scrapers>>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::ORIGIN) {
         let text = "metrics are not for web pages";
+        scrapers.refused(text);
         return problem(&PublicError::new(ErrorCode::Forbidden, text).about("Origin"));
     }
     if scrapers.has(request.headers()) {
         return next.run(request).await;
     }
     let text = "metrics need the bearer token of server.metrics_token_file or server.metrics_token_env";
+    scrapers.refused(text);
     let mut response = problem(&PublicError::new(ErrorCode::Unauthenticated, text));
     let headers = response.headers_mut();
     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

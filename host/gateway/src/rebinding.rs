@@ -10,6 +10,7 @@ use url::{Origin, Url};
 
 use crate::GatewayConfig;
 use crate::problem::problem;
+use crate::refused::refused;
 
 /// Which `Host` and `Origin` values are let in, so that a page of another website cannot reach a host on this machine
 /// or network by DNS rebinding (T51). Both checks are always on.
@@ -144,7 +145,13 @@ impl Admitted {
 pub(crate) async fn admit(State(admitted): State<Arc<Admitted>>, request: Request, next: Next) -> Response {
     match admitted.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(error) => problem(&error),
+        Err(error) => {
+            let reason = match error.param.as_deref() {
+                Some("Host") => "foreign_host",
+                _ => "foreign_origin",
+            };
+            refused(problem(&error), reason, error.message)
+        }
     }
 }
 

@@ -174,15 +174,30 @@ async fn refused_tokens_are_said_once_counted_all_and_recorded() {
         metrics.contains("toolhost_refusals_total{reason=\"invalid_token\"} 50"),
         "{metrics}"
     );
+    let get_tools = |query: &str| client.get(host.at(&format!("/api/v1/tools{query}")));
+    let tools = || get_tools("");
+    for (reason, refused) in [
+        ("not_bearer", tools().basic_auth("a", Some("b"))),
+        ("token_in_query", get_tools("?access_token=bogus")),
+        ("foreign_host", tools().header("host", "rebound.test")),
+        ("foreign_origin", tools().header("origin", "https://evil.test")),
+        ("invalid_request", tools().header("authorization", "Bearer")),
+    ] {
+        let status = refused.send().await.unwrap().status();
+        assert!(status.is_client_error(), "{reason}: {status}");
+        let (_, metrics) = get(format!("http://{}/metrics", host.metrics().unwrap())).await;
+        let line = format!("toolhost_refusals_total{{reason=\"{reason}\"}} 1");
+        assert!(metrics.contains(&line), "{reason}: {metrics}");
+    }
     let log = host.log();
-    assert_eq!(log.matches("a request was refused").count(), 1, "{log}");
+    assert_eq!(log.matches("a request was refused").count(), 6, "{log}");
     assert!(log.contains("127.0.0.1") && !log.contains("bogus"), "{log}");
     let recorded = host.verb(&["audit", "export"]).stdout;
     let lines: Vec<&str> = recorded
         .lines()
         .filter(|line| line.contains("requests_refused"))
         .collect();
-    assert_eq!(lines.len(), 1, "{recorded}");
+    assert_eq!(lines.len(), 6, "{recorded}");
     assert!(
         lines[0].contains("\"source\":\"127.0.0.1\"") && lines[0].contains("invalid_token"),
         "{lines:?}"

@@ -16,6 +16,7 @@ use super::pages::{Consent, consent, said};
 use super::request::{LoginRequest, random};
 use crate::body;
 use crate::problem::not_found;
+use crate::refused::refused;
 
 /// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least of all, can set it.
 const COOKIE: &str = "__Host-toolhost-login";
@@ -53,7 +54,7 @@ pub(crate) async fn login(
     };
     let asked = match LoginRequest::of_ticket(&logins.states, &name, &ticket).await {
         Ok(asked) => asked,
-        Err(error) => return refused(&error),
+        Err(error) => return unusable(&error),
     };
     let Some((connection, login)) = logins.connections.get(&name) else {
         return over();
@@ -106,11 +107,11 @@ pub(crate) async fn agree(
     let Some(cookie) = cookie(&headers) else {
         let text =
             "Your browser did not keep the cookie of the page before; let it, and open the link again.";
-        return said(StatusCode::BAD_REQUEST, "No cookie", text);
+        return not_taken(StatusCode::BAD_REQUEST, "No cookie", text);
     };
     // The page of another site could send this form, but not know what belongs in it.
     if one(&form, "check").is_none_or(|given| given != check(&cookie)) {
-        return said(
+        return not_taken(
             StatusCode::FORBIDDEN,
             "Not from here",
             "The form did not come from this host's own page.",
@@ -121,7 +122,7 @@ pub(crate) async fn agree(
     };
     let asked = match LoginRequest::take_ticket(&logins.states, &name, &ticket).await {
         Ok(asked) => asked,
-        Err(error) => return refused(&error),
+        Err(error) => return unusable(&error),
     };
     let Some((_, login)) = logins.connections.get(&name) else {
         return over();
@@ -168,7 +169,7 @@ pub(crate) async fn callback(
     };
     let not_begun = || {
         let text = "This login was not begun in this browser, or its time is over. Nothing was connected; ask for a new link.";
-        said(StatusCode::BAD_REQUEST, "Not begun here", text)
+        not_taken(StatusCode::BAD_REQUEST, "Not begun here", text)
     };
     // Login CSRF: an answer that somebody else got, sent here with this browser, has a state of another cookie.
     let (Some(cookie), Ok(answer)) = (
@@ -181,7 +182,7 @@ pub(crate) async fn callback(
     let (asked, verifier) = match taken {
         Ok(taken) => taken,
         Err(StateError::Invalid) => return not_begun(),
-        Err(error) => return refused(&error),
+        Err(error) => return unusable(&error),
     };
     let finished = async {
         // Announced before it is made, as every change of a credential is.
@@ -221,11 +222,16 @@ fn known(logins: Option<Arc<Logins>>, name: &str) -> Option<(Arc<Logins>, Connec
 
 fn over() -> Response {
     let text = "This link was used, or its time is over. Ask for a new one.";
-    said(StatusCode::GONE, "Over", text)
+    not_taken(StatusCode::GONE, "Over", text)
+}
+
+/// A page for a link, a form or an answer that is not this browser's or not good any more. It is told of as a refusal.
+fn not_taken(status: StatusCode, title: &str, text: &str) -> Response {
+    refused(said(status, title, text), "login", text)
 }
 
 /// What a link or a state is answered that cannot be taken.
-fn refused(error: &StateError) -> Response {
+fn unusable(error: &StateError) -> Response {
     match error {
         StateError::Invalid => over(),
         StateError::Store(error) => {
