@@ -12,6 +12,7 @@ use toolhost_policy::{WorkBudget, WorkLimit};
 
 use crate::bits::Evaluated;
 use crate::keyword::{Keyword, Node, NodeId, Properties};
+use crate::pattern::SearchCaches;
 
 /// Verdicts that are remembered in one check: 100 bytes each.
 const MAX_VERDICTS: usize = 200_000;
@@ -68,6 +69,7 @@ enum Verdict {
 pub(crate) struct Evaluation<'s, 'b> {
     pub(crate) nodes: &'s [Node],
     pub(crate) budget: &'b mut WorkBudget,
+    pub(crate) caches: SearchCaches,
     verdicts: HashMap<(NodeId, usize, bool), Verdict>,
     words: usize,
     /// How many verdicts are open now.
@@ -85,6 +87,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Self {
             nodes,
             budget,
+            caches: SearchCaches::default(),
             verdicts: HashMap::new(),
             words: 0,
             open: 0,
@@ -299,7 +302,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 }
             }
             for (pattern, node) in &own.patterns {
-                if pattern.is_match(name, self.budget)? {
+                if pattern.is_match(name, &mut self.caches, self.budget)? {
                     is_known = true;
                     if !self.fits(*node, Instance::Value(member), None)? {
                         return Ok(false);

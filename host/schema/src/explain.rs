@@ -188,7 +188,7 @@ impl<'s> Evaluation<'s, '_> {
             let mut is_known = false;
             let mut nodes: Vec<NodeId> = own.named.get(name).copied().into_iter().collect();
             for (pattern, node) in &own.patterns {
-                if pattern.is_match(name, self.budget)? {
+                if pattern.is_match(name, &mut self.caches, self.budget)? {
                     nodes.push(*node);
                 }
             }

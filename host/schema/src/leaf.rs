@@ -45,7 +45,7 @@ impl Evaluation<'_, '_> {
             Keyword::MinLength(least) => self.length(instance)?.is_none_or(|is| is >= *least),
             Keyword::MaxLength(most) => self.length(instance)?.is_none_or(|is| is <= *most),
             Keyword::Pattern(pattern, _) => match instance.text() {
-                Some(text) => pattern.is_match(text, self.budget)?,
+                Some(text) => pattern.is_match(text, &mut self.caches, self.budget)?,
                 None => true,
             },
             Keyword::MinItems(least) => count(instance.items().map(Vec::len), &|is| is >= *least),

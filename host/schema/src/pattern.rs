@@ -1,8 +1,9 @@
 //! Regular expressions: ECMAScript's syntax as far as a linear engine can take it, with what a search may cost known before it
 //! begins.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
@@ -18,14 +19,27 @@ const MAX_AUTOMATON: usize = 1 << 20;
 /// of five bytes is ten thousand then.
 const MAX_PATTERN: usize = 8 << 10;
 
-/// The memory of a search's states, in bytes; what does not fit is made again, until the search gives up on it.
-const MAX_CACHE: usize = 64 << 10;
+/// The memory of a search's states, in bytes; what does not fit is made again, until the search gives up on it. Those of
+/// `^[^\s]{1,255}$` in ASCII take 77 KB.
+const MAX_CACHE: usize = 128 << 10;
 
-/// A cache that has grown beyond this is not kept for the next search.
+/// What a search needs beside its states for each state of the automaton, in bytes: two sparse sets of them.
+const SCRATCH_A_STATE: usize = 16;
+
+/// A cache that has grown beyond this is kept for the next search of the same check alone.
 const KEPT_CACHE: usize = 32 << 10;
 
+/// The memory of the caches that one check keeps, in bytes.
+const MAX_CACHES: usize = 4 << 20;
+
 /// How often a search may fill its cache before it goes on without one, a state at a time.
-const MAX_CLEARS: usize = 2;
+const MAX_CLEARS: usize = 1;
+
+/// Bytes of states that are made in a step: half a nanosecond to nine each, by what the pattern repeats.
+const MADE_A_STEP: usize = 4;
+
+/// States of the pattern times bytes of the text in a step, where each is looked at: at most some five nanoseconds each.
+const LOOKS_A_STEP: u64 = 8;
 
 /// Why a pattern is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,11 +69,12 @@ impl Pattern {
         }
         let translated = jsonschema_regex::to_rust_regex(pattern).map_err(|()| PatternError::Unsupported)?;
         let nfa = automaton(&translated)?;
+        let states = nfa.states().len() as u64;
         let dfa = DFA::builder()
             .configure(
                 DFA::config()
                     .match_kind(MatchKind::All)
-                    .cache_capacity(MAX_CACHE)
+                    .cache_capacity(MAX_CACHE + scratch(states))
                     .skip_cache_capacity_check(true)
                     .minimum_cache_clear_count(Some(MAX_CLEARS))
                     .unicode_word_boundary(true),
@@ -70,7 +85,7 @@ impl Pattern {
         Ok(Self {
             dfa,
             vm,
-            states: nfa.states().len() as u64,
+            states,
             memory: nfa.memory_usage(),
             cache: Mutex::new(None),
         })
@@ -81,30 +96,78 @@ impl Pattern {
         self.memory
     }
 
-    /// Whether the text has a match: a step for 16 bytes, and one for each byte of the states that the search has to make.
-    /// Where those are too many to be remembered, one for each state of the pattern and byte of the text.
-    pub(crate) fn is_match(&self, text: &str, budget: &mut WorkBudget) -> Result<bool, WorkLimit> {
+    /// Whether the text has a match: a step for 16 bytes, and one for each four bytes of the states that the search has to make.
+    /// Where those are too many to be remembered, one for each eight states of the pattern and byte of the text.
+    pub(crate) fn is_match(
+        &self,
+        text: &str,
+        caches: &mut SearchCaches,
+        budget: &mut WorkBudget,
+    ) -> Result<bool, WorkLimit> {
         budget.charge_bytes(text.len())?;
         let input = Input::new(text).earliest(true);
-        let mut cache = self.take_cache();
+        let mut cache = match caches.take(self).or_else(|| self.kept().take()) {
+            Some(cache) => cache,
+            None => {
+                budget.charge_bytes(self.scratch())?;
+                self.dfa.create_cache()
+            }
+        };
         let before = cache.memory_usage();
         let found = self.dfa.try_search_fwd(&mut cache, &input);
         let clears = cache.clear_count();
-        let made = cache.memory_usage().saturating_sub(before) + clears * MAX_CACHE;
-        if clears == 0 && cache.memory_usage() <= KEPT_CACHE {
-            *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(cache);
+        let made = (cache.memory_usage() + clears * MAX_CACHE).saturating_sub(before);
+        if clears == 0 {
+            match cache.memory_usage() <= KEPT_CACHE {
+                true => *self.kept() = Some(cache),
+                false => caches.keep(self, cache),
+            }
         }
-        budget.charge(made as u64)?;
+        budget.charge((made / MADE_A_STEP) as u64)?;
         if let Ok(found) = found {
             return Ok(found.is_some());
         }
-        budget.charge((text.len() as u64).saturating_add(1).saturating_mul(self.states))?;
+        let looks = (text.len() as u64).saturating_add(1).saturating_mul(self.states);
+        budget.charge(looks / LOOKS_A_STEP)?;
         Ok(self.vm.is_match(&mut self.vm.create_cache(), text))
     }
 
-    fn take_cache(&self) -> Cache {
-        let kept = self.cache.lock().unwrap_or_else(PoisonError::into_inner).take();
-        kept.unwrap_or_else(|| self.dfa.create_cache())
+    fn kept(&self) -> MutexGuard<'_, Option<Cache>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scratch(&self) -> usize {
+        scratch(self.states)
+    }
+}
+
+fn scratch(states: u64) -> usize {
+    usize::try_from(states)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(SCRATCH_A_STATE)
+}
+
+/// The states that the searches of one check have made, for the patterns whose states are too many to be kept between checks.
+#[derive(Default)]
+pub(crate) struct SearchCaches {
+    /// By the address of the pattern.
+    caches: HashMap<usize, Cache>,
+    memory: usize,
+}
+
+impl SearchCaches {
+    fn take(&mut self, pattern: &Pattern) -> Option<Cache> {
+        let cache = self.caches.remove(&std::ptr::from_ref(pattern).addr())?;
+        self.memory = self.memory.saturating_sub(cache.memory_usage());
+        Some(cache)
+    }
+
+    fn keep(&mut self, pattern: &Pattern, cache: Cache) {
+        let memory = self.memory.saturating_add(cache.memory_usage());
+        if memory <= MAX_CACHES {
+            self.memory = memory;
+            self.caches.insert(std::ptr::from_ref(pattern).addr(), cache);
+        }
     }
 }
 
@@ -132,10 +195,14 @@ fn automaton(pattern: &str) -> Result<NFA, PatternError> {
 mod tests {
     use toolhost_policy::{WorkBudget, WorkLimit};
 
-    use super::{Pattern, PatternError};
+    use super::{KEPT_CACHE, MAX_CACHES, Pattern, PatternError, SearchCaches};
 
     fn budget() -> WorkBudget {
         WorkBudget::new(20_000_000, 100)
+    }
+
+    fn search(pattern: &Pattern, text: &str) -> Result<bool, WorkLimit> {
+        pattern.is_match(text, &mut SearchCaches::default(), &mut budget())
     }
 
     #[test]
@@ -153,7 +220,7 @@ mod tests {
             ("\\bfoo\\b", "a foo b", true),
             ("^(a|b)*c", "ababc", true),
         ] {
-            let found = Pattern::new(pattern).unwrap().is_match(text, &mut budget());
+            let found = search(&Pattern::new(pattern).unwrap(), text);
             assert_eq!(found, Ok(expected), "{pattern} {text}");
         }
     }
@@ -184,10 +251,28 @@ mod tests {
     fn a_pattern_whose_states_do_not_fit_ends_at_its_budget_or_says_the_truth() {
         let pattern = Pattern::new("(\\w{1,200}){1,20}z").unwrap();
         let long = "a".repeat(250_000);
-        assert_eq!(pattern.is_match(&long, &mut budget()), Err(WorkLimit::Steps));
-        assert_eq!(pattern.is_match(&"a".repeat(500), &mut budget()), Ok(false));
-        assert_eq!(pattern.is_match("aaaz", &mut budget()), Ok(true));
+        assert_eq!(search(&pattern, &long), Err(WorkLimit::Steps));
+        assert_eq!(search(&pattern, &"a".repeat(500)), Ok(false));
+        assert_eq!(search(&pattern, "aaaz"), Ok(true));
         let plain = Pattern::new("^(a+)+$").unwrap();
-        assert_eq!(plain.is_match(&format!("{long}!"), &mut budget()), Ok(false));
+        assert_eq!(search(&plain, &format!("{long}!")), Ok(false));
+    }
+
+    #[test]
+    fn states_that_are_made_once_serve_a_check_and_are_bounded_in_it() {
+        let text = "a".repeat(100);
+        let (mut caches, mut small) = (SearchCaches::default(), WorkBudget::new(20_000, 100));
+        let pattern = Pattern::new("^[^\\s]{1,255}$").unwrap();
+        for _ in 0..1_000 {
+            assert_eq!(pattern.is_match(&text, &mut caches, &mut small), Ok(true));
+        }
+        assert!(caches.memory > KEPT_CACHE && pattern.kept().is_none());
+        let patterns: Vec<_> = (0..60)
+            .map(|n| Pattern::new(&format!("^[^\\s]{{1,255}}{n}$")).unwrap())
+            .collect();
+        for pattern in &patterns {
+            assert_eq!(pattern.is_match(&text, &mut caches, &mut budget()), Ok(false));
+        }
+        assert!(caches.memory <= MAX_CACHES && caches.caches.len() > 10 && caches.caches.len() < 60);
     }
 }

@@ -332,3 +332,34 @@ fn a_division_and_a_place_among_unique_items_cost_what_they_take() {
         assert_eq!(check(&schema, &json!(numbers), 2 * least), Ok(Ok(())), "{schema}");
     }
 }
+
+#[test]
+fn ten_thousand_honest_texts_of_a_long_pattern_cost_what_their_first_does_and_little_more() {
+    let ascii = |at: usize| json!(format!("{at:05}{}", "a".repeat(90)));
+    let greek = |at: usize| json!(format!("{at:05}{}", "\u{3b1}\u{3c9}\u{1f76}".repeat(13)));
+    for pattern in [
+        "^[^\\s]{1,255}$",
+        "^[^<>]{1,1000}$",
+        "^\\S{1,100}(/\\S{1,100}){0,5}$",
+    ] {
+        let schema = json!({ "items": { "pattern": pattern } });
+        for items in [(0..10_000).map(ascii).collect(), (0..10_000).map(greek).collect()] {
+            assert_eq!(
+                check(&schema, &Value::Array(items), 1_000_000),
+                Ok(Ok(())),
+                "{pattern}"
+            );
+        }
+    }
+}
+
+#[test]
+fn texts_that_each_need_other_states_end_at_the_budget() {
+    let text = |at: usize| {
+        let letter = |n: usize| char::from_u32(0x4e00 + ((at * 7_919 + n * n * 31) % 0x5000) as u32).unwrap();
+        json!((0..250).map(letter).collect::<String>())
+    };
+    let items = Value::Array((0..100).map(text).collect());
+    let schema = json!({ "items": { "not": { "pattern": ".{0,200}x" } } });
+    assert_eq!(check(&schema, &items, 2_000_000), Err(WorkLimit::Steps));
+}
