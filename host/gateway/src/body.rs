@@ -8,6 +8,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use toolhost_policy::{ErrorCode, PublicError};
 
+use crate::GatewayConfig;
 use crate::problem::{problem, problem_with};
 
 /// From the head of a request to the end of its body. A body of some MiB needs a second on a slow line; a client that
@@ -17,10 +18,12 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
+    #[error("the request body is longer than {0} bytes, which no key changes; send less")]
+    TooLarge(usize),
     #[error(
         "the request body is longer than {0} bytes: twice [limits] arguments_bytes and 256 KiB; send less, or raise that key"
     )]
-    TooLarge(usize),
+    MessageTooLarge(usize),
     #[error("the request body did not arrive in time")]
     TooSlow,
     #[error("the request body ended early")]
@@ -31,14 +34,25 @@ impl BodyError {
     pub(crate) fn response(self) -> Response {
         let public = |code| PublicError::new(code, self.to_string());
         match self {
-            Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("arguments_bytes")),
+            Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded)),
+            Self::MessageTooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("arguments_bytes")),
             Self::TooSlow => problem_with(StatusCode::REQUEST_TIMEOUT, &public(ErrorCode::Timeout)),
             Self::Broken => problem(&public(ErrorCode::InvalidRequest)),
         }
     }
 }
 
-/// The whole body: at most `limit` bytes, within `timeout`.
+/// The whole body of a request that brings arguments or a message, at most as long as the configuration has it.
+pub(crate) async fn message(body: Body, config: &GatewayConfig) -> Result<Bytes, BodyError> {
+    read(body, config.max_body_bytes, BODY_TIMEOUT)
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge(limit) => BodyError::MessageTooLarge(limit),
+            error => error,
+        })
+}
+
+/// The whole body: at most `limit` bytes, a bound that nobody sets, within `timeout`.
 pub(crate) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
     // A declared length is believed before anything is buffered; an undeclared one is counted.
     if body.size_hint().lower() > limit as u64 {

@@ -3,7 +3,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use toolhost_policy::{ErrorCode, PublicError};
 use url::{Origin, Url};
@@ -72,7 +72,10 @@ impl Admitted {
         }
         Self {
             scheme: config.public_url.scheme().to_owned(),
-            public_host: config.public_url.host_str().map(str::to_owned),
+            public_host: config
+                .public_url
+                .host_str()
+                .map(|host| without_root(host).to_owned()),
             hosts,
             origins,
         }
@@ -129,7 +132,7 @@ impl Admitted {
         // The page came from the very host it talks to, whose name was checked before.
         let same = host.is_some_and(|(name, port)| {
             url.scheme() == self.scheme
-                && url.host_str() == Some(name)
+                && url.host_str().map(without_root) == Some(name)
                 && url.port_or_known_default() == port.or_else(|| default_port(&self.scheme))
         });
         same || self.origins.iter().any(|pattern| match pattern {
@@ -213,7 +216,15 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
         None => return None,
         Some(port) => Some(port.as_u16()),
     };
-    Some((authority.host().to_ascii_lowercase(), port))
+    Some((without_root(authority.host()).to_ascii_lowercase(), port))
+}
+
+/// A name without the dot of the root of all names, which names the same host (RFC 3986 section 3.2.2). An address has none.
+fn without_root(name: &str) -> &str {
+    match name.strip_suffix('.') {
+        Some(rest) if rest.parse::<Ipv4Addr>().is_err() => rest,
+        _ => name,
+    }
 }
 
 fn origin_url(text: &str) -> Option<Url> {
@@ -287,6 +298,8 @@ mod tests {
             "LOCALHOST:8080",
             "tools.internal",
             "tools.internal:99",
+            "tools.internal.",
+            "Localhost.:8080",
             // As a proxy passes it on that leaves the port out.
             "127.0.0.1",
         ] {
@@ -297,7 +310,11 @@ mod tests {
             "evil.example:8080",
             "localhost",
             "127.0.0.1:80",
-            "localhost.:8080",
+            "127.0.0.1.:8080",
+            "localhost..:8080",
+            "localhost.:8081",
+            ".localhost:8080",
+            ".:8080",
             "localhost:8080.evil.example",
             "x@127.0.0.1:8080",
             "127.0.0.1:8080@evil",
@@ -323,14 +340,20 @@ mod tests {
         };
         for public in ["http://127.0.0.1:8080/mcp", "https://tools.example.com/mcp"] {
             let own = at("127.0.0.1:8080", public);
-            for good in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"] {
+            for good in [
+                "localhost:8080",
+                "localhost.:8080",
+                "127.0.0.1:8080",
+                "[::1]:8080",
+                "LocalHost:8080",
+            ] {
                 assert!(passes(&own, &[good], &[]), "{good}");
             }
             for bad in [
                 "localhost:8081",
                 "localhost",
-                "localhost.:8080",
                 "evil.test:8080",
+                "localhost.evil.test.:8080",
                 "evil.test",
                 "[::2]:8080",
             ] {

@@ -185,3 +185,20 @@ async fn a_body_that_is_too_long_is_refused_on_both_doors() {
         assert_eq!(answer.json()["param"], "arguments_bytes");
     }
 }
+
+#[tokio::test]
+async fn a_body_over_a_bound_that_nobody_sets_is_told_of_no_key() {
+    let host = support::kept_host().await;
+    let begin = request("POST", "/api/v1/sessions", Some(&token("acme", "alice")))
+        .body(Body::from(" ".repeat(1 << 11)))
+        .unwrap();
+    let answer = host.send(begin).await;
+    assert_eq!(answer.status, 413);
+    let problem = answer.json();
+    let text = problem["detail"].as_str().unwrap();
+    assert!(
+        text.contains("1024") && !text.contains("arguments_bytes"),
+        "{problem}"
+    );
+    assert!(problem.get("param").is_none(), "{problem}");
+}

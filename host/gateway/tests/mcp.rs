@@ -365,6 +365,69 @@ async fn headers_and_body_of_the_stateless_protocol_agree() {
 }
 
 #[tokio::test]
+async fn every_list_is_answered_in_both_generations() {
+    let host = host();
+    let alice = token("acme", "alice");
+    let session = host.session(&alice).await;
+    for (method, member) in [
+        ("prompts/list", "prompts"),
+        ("resources/list", "resources"),
+        ("resources/templates/list", "resourceTemplates"),
+    ] {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        let old = host.send(legacy(&alice, Some(&session), &message)).await.last();
+        assert_eq!(old["result"], json!({ member: [] }), "{method}: {old}");
+        let new = host
+            .send(modern(&alice, method, json!({}), json!({})))
+            .await
+            .last();
+        assert_eq!(new["result"][member], json!([]), "{method}: {new}");
+        assert_eq!(new["result"]["cacheScope"], "private", "{method}: {new}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_nobody_knows_is_not_repeated_whole() {
+    let host = host();
+    let alice = token("acme", "alice");
+    let session = host.session(&alice).await;
+    let method = "m".repeat(10_000);
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+    let old = host.send(legacy(&alice, Some(&session), &message)).await.last();
+    let new = host
+        .send(modern(&alice, &method, json!({}), json!({})))
+        .await
+        .last();
+    for answer in [old, new] {
+        assert_eq!(
+            answer["error"],
+            json!({"code": -32601, "message": "m".repeat(64)})
+        );
+    }
+    let mut other = modern(&alice, "tools/list", json!({}), json!({}));
+    *other.body_mut() = Body::from(message.to_string());
+    let answer = host.send(other).await;
+    assert!(answer.status == 400 && answer.body.len() < 1000, "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_error_of_the_stateless_protocol_has_an_id_or_null() {
+    let host = host();
+    let alice = token("acme", "alice");
+    for body in [
+        json!({"jsonrpc": "2.0", "id": 1, "result": {}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/x"}),
+        json!([]),
+    ] {
+        let mut request = modern(&alice, "tools/list", json!({}), json!({}));
+        *request.body_mut() = Body::from(body.to_string());
+        let answer = host.send(request).await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+        assert_eq!(answer.json().get("id"), Some(&Value::Null), "{body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_message_is_refused() {
     let host = host();
     for body in ["", "{", "[]", "null", "{\"jsonrpc\":\"2.0\"}"] {

@@ -12,6 +12,7 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use serde_json::json;
 use support::{Host, call, host, initialize, kept_host, legacy, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -204,6 +205,7 @@ async fn a_loopback_listener_answers_to_every_name_of_this_machine() {
         ("/api/v1/openapi.json", format!("localhost:{port}"), 200),
         ("/api/v1/openapi.json", format!("127.0.0.1:{port}"), 200),
         ("/api/v1/openapi.json", format!("[::1]:{port}"), 200),
+        ("/api/v1/openapi.json", format!("localhost.:{port}"), 200),
         ("/api/v1/openapi.json", format!("evil.test:{port}"), 403),
         ("/api/v1/openapi.json", "localhost".to_owned(), 403),
         ("/health", "10.0.0.7:9".to_owned(), 200),
@@ -252,25 +254,31 @@ async fn a_request_that_a_proxy_could_read_otherwise_is_refused() {
 async fn an_answer_begins_with_an_empty_event_only_where_the_client_knows_of_it() {
     let host = kept_host().await;
     let alice = token("acme", "alice");
-    for (version, primes) in [
-        (None, false),
-        (Some("2025-03-26"), false),
-        (Some("2025-06-18"), false),
-        (Some("2025-11-25"), true),
+    for (settled, version, primes) in [
+        ("2025-03-26", None, false),
+        ("2025-03-26", Some("2025-03-26"), false),
+        ("2025-06-18", Some("2025-06-18"), false),
+        ("2025-11-25", Some("2025-11-25"), true),
+        // What the handshake settled counts, and not what a header says.
+        ("2025-06-18", Some("2025-11-25"), false),
+        ("2025-06-18", None, false),
+        ("2025-11-25", Some("2025-06-18"), true),
+        ("2025-11-25", None, true),
+        ("2024-10-07", None, true),
     ] {
         let old = |session: Option<&str>, message: &serde_json::Value| {
             let mut request = legacy(&alice, session, message);
             let headers = request.headers_mut();
             headers.remove("mcp-protocol-version");
-            if let Some(version) = version {
+            if let Some(version) = version.filter(|_| session.is_some()) {
                 headers.insert("mcp-protocol-version", version.parse().unwrap());
             }
             request
         };
         let mut first = initialize(json!({}));
-        first["params"]["protocolVersion"] = json!(version.unwrap_or("2025-03-26"));
+        first["params"]["protocolVersion"] = json!(settled);
         let begun = host.send(old(None, &first)).await;
-        assert_eq!(begun.status, 200, "{version:?}");
+        assert_eq!(begun.status, 200, "{settled} {version:?}");
         let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(host.send(old(Some(&session), &initialized)).await.status, 202);
@@ -278,15 +286,36 @@ async fn an_answer_begins_with_an_empty_event_only_where_the_client_knows_of_it(
         for name in ["slow", "whoami", "whoami"] {
             let answer = host.send(old(Some(&session), &call(1, name, json!({})))).await;
             let text = String::from_utf8(answer.body.to_vec()).unwrap();
-            let is_empty = |line: &str| {
-                line.strip_prefix("data:")
-                    .is_some_and(|data| data.trim().is_empty())
-            };
-            let begins_empty = text.split("\n\n").next().unwrap().lines().any(is_empty);
-            assert!(!begins_empty || primes, "{version:?} {name}: {text}");
+            assert_eq!(
+                begins_empty(&text),
+                primes,
+                "{settled} {version:?} {name}: {text}"
+            );
             assert!(text.contains("data: {"), "{text}");
         }
+        let mut events = old(Some(&session), &json!({}));
+        *events.method_mut() = http::Method::GET;
+        // As another host would have it, or this one after a restart.
+        assert!(host.gateway.parking().park(Duration::ZERO).await > 0);
+        let mut events = host.open(events).await.into_body();
+        let head = events.frame().await.unwrap().unwrap().into_data().unwrap();
+        let head = String::from_utf8(head.to_vec()).unwrap();
+        assert_eq!(begins_empty(&head), primes, "{settled} {version:?}: {head}");
+        let answer = host
+            .send(old(Some(&session), &call(1, "whoami", json!({}))))
+            .await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!(begins_empty(&text), primes, "{settled} {version:?}: {text}");
     }
+}
+
+/// Whether the first event of a stream has empty data.
+fn begins_empty(text: &str) -> bool {
+    let is_empty = |line: &str| {
+        line.strip_prefix("data:")
+            .is_some_and(|data| data.trim().is_empty())
+    };
+    text.split("\n\n").next().unwrap().lines().any(is_empty)
 }
 
 #[tokio::test]

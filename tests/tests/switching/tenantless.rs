@@ -55,6 +55,9 @@ async fn a_caller_without_a_tenant_and_without_a_role_reaches_nothing() {
         let token = world.issuer.mint(&json!({"sub": "mallory", "role": role}));
         let session = world.session(&token).await;
         assert!(ids(&world.legacy(&token, &session, tenants()).await).is_empty());
+        // A tool that can do nothing for this caller is not listed.
+        assert!(names(&world.legacy(&token, &session, mcp::list()).await).is_empty());
+        assert!(names(&world.modern(&token, mcp::list(), json!({})).await).is_empty());
         assert_eq!(
             code(&world.legacy(&token, &session, switch("acme")).await),
             "tenant_unavailable"

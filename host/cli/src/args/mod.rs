@@ -116,8 +116,9 @@ impl Command {
     /// and outside systems say.
     pub(crate) fn log_filter(&self) -> &'static str {
         match self {
-            // rmcp tells of every stream that begins or ends.
-            Self::Run(_) => "info,rmcp=warn",
+            // rmcp tells of every stream that begins or ends, and of every error that a request is answered with, with names that
+            // the client made up.
+            Self::Run(_) => "info,rmcp=error",
             Self::Call(_) => "warn,guest=debug,upstream=debug",
             _ => "warn",
         }

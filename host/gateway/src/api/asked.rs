@@ -12,14 +12,12 @@ use crate::body;
 use crate::gateway::Doors;
 use crate::problem::{problem, problem_with};
 
-/// The body of a call. There is no member for a tenant, and there never is one.
+/// The body of a call, where null is as good as nothing. There is no member for a tenant, and there never is one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallBody {
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    #[serde(default)]
-    accepts: Vec<Accepts>,
+    arguments: Option<Map<String, Value>>,
+    accepts: Option<Vec<Accepts>>,
     answers: Option<Vec<AnswerBody>>,
     state: Option<String>,
 }
@@ -52,8 +50,8 @@ impl Asked {
     /// # Errors
     /// There are answers, and no state that says to what.
     pub(super) fn of(
-        arguments: Map<String, Value>,
-        accepts: &[Accepts],
+        arguments: Option<Map<String, Value>>,
+        accepts: Option<&[Accepts]>,
         answers: Option<Vec<AnswerBody>>,
         state: Option<String>,
     ) -> Result<Self, PublicError> {
@@ -75,12 +73,13 @@ impl Asked {
                 })
             }
         };
+        let accepts = accepts.unwrap_or_default();
         let client = ClientCapabilities {
             elicitation: accepts.contains(&Accepts::Elicitation),
             sampling: accepts.contains(&Accepts::Sampling),
         };
         Ok(Self {
-            arguments,
+            arguments: arguments.unwrap_or_default(),
             client,
             resume,
         })
@@ -89,7 +88,7 @@ impl Asked {
 
 impl CallBody {
     pub(super) fn asked(self) -> Result<Asked, PublicError> {
-        Asked::of(self.arguments, &self.accepts, self.answers, self.state)
+        Asked::of(self.arguments, self.accepts.as_deref(), self.answers, self.state)
     }
 }
 
@@ -105,7 +104,7 @@ pub(super) async fn object<T: DeserializeOwned>(
         let error = error.about("Content-Type");
         return Err(Box::new(problem_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)));
     }
-    let body = body::read(body, doors.config.max_body_bytes, body::BODY_TIMEOUT).await;
+    let body = body::message(body, &doors.config).await;
     let body = body.map_err(|error| Box::new(error.response()))?;
     parsed(&body, shape).map_err(|error| Box::new(problem(&error)))
 }

@@ -186,7 +186,7 @@ async fn listed(
     };
     // The host's own stand on the first page.
     let offer = match &doors.switching {
-        Some(switching) if cursor.is_none() => switching.listed(caller.admitted()).await,
+        Some(switching) if cursor.is_none() => switching.listed(caller.admitted(), active.as_ref()).await,
         _ => Offer::Nothing,
     };
     Ok((doors.api.json(page, offer), active))

@@ -30,7 +30,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use super::Era;
 use super::handler::Handler;
 use super::kept::Kept;
-use super::replay::{PROTOCOL_VERSION, is_primed};
+use super::replay::PROTOCOL_VERSION;
 use super::request::ToolCall;
 use super::running::{Answer, Begun, Running};
 use crate::auth::Caller;
@@ -93,7 +93,7 @@ impl Plain<'_> {
 
     /// A call in the caller's own session.
     pub(super) async fn in_session(&self, session: &str, kept: Option<&Kept>) -> Polled {
-        let Some((id, mut running)) = self.begin(session).await else {
+        let Some((id, mut running, primes)) = self.begin(session).await else {
             return Polled::Not;
         };
         let Poll::Ready(answer) = poll!(&mut running) else {
@@ -104,13 +104,14 @@ impl Plain<'_> {
             return Polled::Answered(unwritten());
         };
         let body = match kept {
-            Some(kept) => kept.whole(session, &id, text, is_primed(self.headers)).await,
+            Some(kept) => kept.whole(session, &id, text, primes).await,
             None => sse::message(None, &text),
         };
         Polled::Answered(sse::stream(Body::from(body)))
     }
 
-    async fn begin(&self, session: &str) -> Option<(RequestId, Running)> {
+    /// The call, and whether its stream begins with an event of empty data.
+    async fn begin(&self, session: &str) -> Option<(RequestId, Running, bool)> {
         let call = self.read()?;
         let is_plain = match self.headers.get(PROTOCOL_VERSION) {
             None => true,
@@ -128,7 +129,8 @@ impl Plain<'_> {
             return None;
         }
         let context = self.context(id.clone(), client, meta);
-        Some((id, Running::new(handler, params, context)))
+        let primes = handler.primes();
+        Some((id, Running::new(handler, params, context), primes))
     }
 
     /// The call, where the request is one that the transport would read.

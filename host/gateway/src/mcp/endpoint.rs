@@ -26,12 +26,12 @@ use super::handler::{Handler, Parts};
 use super::handlers::Handlers;
 use super::kept::{Kept, Sessions, Written};
 use super::listed::Listed;
-use super::malformed;
 use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
 use super::pages::Pages;
 use super::parked::InUse;
 use super::questions::{Elsewhere, Questions, deliver};
-use super::replay::{LAST_EVENT_ID, is_primed, stream};
+use super::refusal;
+use super::replay::{LAST_EVENT_ID, stream};
 use super::stream::{Ending, end_of};
 use crate::auth::Caller;
 use crate::door::RequestPlace;
@@ -196,7 +196,7 @@ pub(crate) async fn endpoint(
         parts.extensions.insert(listed.clone());
     }
     let body = match method {
-        Method::POST => match body::read(body, doors.config.max_body_bytes, body::BODY_TIMEOUT).await {
+        Method::POST => match body::message(body, &doors.config).await {
             Ok(body) => body,
             Err(error) => return error.response(),
         },
@@ -224,7 +224,7 @@ pub(crate) async fn endpoint(
         }
     }
     if method == Method::POST
-        && let Some(refusal) = malformed::refusal(&parts.headers, &body)
+        && let Some(refusal) = refusal::refusal(&parts.headers, &body)
     {
         return refusal;
     }
@@ -255,14 +255,18 @@ pub(crate) async fn endpoint(
     let factory = move || Ok(Arc::clone(&own));
     let mut config = mcp.config.clone();
     config.session_store = kept.clone().map(|kept| Arc::new(kept) as _);
-    let sessions = Sessions {
-        local: Arc::clone(&mcp.sessions),
-        kept,
-        primes: is_primed(&parts.headers),
-    };
     let turn = match &session {
         Session::Own(id) if config.session_store.is_some() => mcp.turn(id, &owner).await,
         _ => None,
+    };
+    let sessions = Sessions {
+        local: Arc::clone(&mcp.sessions),
+        kept,
+        handler: match &session {
+            Session::Own(id) if turn.is_none() => mcp.handlers.get(id),
+            _ => None,
+        }
+        .unwrap_or_else(|| Arc::clone(&handler)),
     };
     let asked = (parts.headers.clone(), body.clone());
     let transport = StreamableHttpService::new(factory, Arc::new(sessions), config);
@@ -279,7 +283,7 @@ pub(crate) async fn endpoint(
         mcp.handlers.put(id, &handler);
     }
     drop(turn);
-    let response = malformed::spelled_out(&asked.0, &asked.1, response.map(Body::new)).await;
+    let response = refusal::spelled_out(&asked.0, &asked.1, response.map(Body::new)).await;
     let mut response = match listed.complete(response).await {
         Ok(response) => response,
         Err(error) => {

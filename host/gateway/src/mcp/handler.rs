@@ -1,22 +1,24 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorCode as RpcCode, ErrorData, Implementation,
-    ListPromptsRequestMethod, ListPromptsResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
-    ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode,
+    ErrorData, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::json;
-use toolhost_identity::Binding;
+use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::CallOutcome;
 
 use super::handlers::Client;
 use super::listed::Listed;
-use super::pages::{Face, Pages, tool};
+use super::pages::{Face, Pages, TTL_MS, tool};
+use super::replay::is_primed;
 use super::rounds::Round;
 use super::running::{Begun, adopted, is_direct};
 use super::{Era, content, input};
@@ -53,6 +55,8 @@ pub(crate) struct Handler {
     /// The revision of the list that the session was last given, or told of; 0 before the first.
     listed: AtomicU64,
     client: Client,
+    /// Whether the handshake has settled a version that has events of empty data.
+    primes: AtomicBool,
 }
 
 impl Handler {
@@ -64,6 +68,7 @@ impl Handler {
             announces,
             listed: AtomicU64::new(0),
             client: Client::default(),
+            primes: AtomicBool::new(false),
         }
     }
 
@@ -73,6 +78,7 @@ impl Handler {
             announces: switching.is_some(),
             listed: AtomicU64::new(0),
             client: Client::default(),
+            primes: AtomicBool::new(false),
             parts: Parts {
                 calls,
                 pages: Arc::default(),
@@ -125,6 +131,11 @@ impl Handler {
         }
     }
 
+    /// Whether the session's client takes an event of empty data at the head of a stream.
+    pub(super) fn primes(&self) -> bool {
+        self.primes.load(Ordering::Relaxed)
+    }
+
     /// Each request that the transport brings shows it the session's client.
     fn heard(&self, context: &RequestContext<RoleServer>) {
         if matches!(self.source, Source::Http { .. }) && !is_direct(context) {
@@ -139,13 +150,13 @@ impl Handler {
 
     /// What a list has beside the plugins' tools: the host's own, on the first page, and the argument for callers who
     /// could choose.
-    async fn face(&self, who: &Who, first: bool) -> Result<Face, PublicError> {
+    async fn face(&self, who: &Who, active: Option<&TenantId>, first: bool) -> Result<Face, PublicError> {
         let argument = match &self.parts.switching {
-            Some(switching) if who.session.is_none() => switching.reaches_several(&who.admitted).await?,
+            Some(switching) if who.session.is_none() => switching.can_switch(&who.admitted).await?,
             _ => false,
         };
         let offer = match &self.parts.switching {
-            Some(switching) if first => switching.listed(&who.admitted).await,
+            Some(switching) if first => switching.listed(&who.admitted, active).await,
             _ => Offer::Nothing,
         };
         Ok(Face { offer, argument })
@@ -198,16 +209,19 @@ impl ServerHandler for Handler {
         let who = self.who(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
-        let page = match self.binding(&who, &Said::default()).await {
-            Ok(binding) => self.parts.calls.list(&binding, cursor.as_deref()).await,
+        let listed = match self.binding(&who, &Said::default()).await {
+            Ok(binding) => {
+                let page = self.parts.calls.list(&binding, cursor.as_deref()).await;
+                page.map(|page| (page, Some(binding.tenant().clone())))
+            }
             Err(error) if is_homeless(&error) && self.offer() != Offer::Nothing => {
-                Ok(self.parts.pages.without_plugins())
+                Ok((self.parts.pages.without_plugins(), None))
             }
             Err(error) => Err(error),
         };
-        let page = page.map_err(|error| protocol_error(&error))?;
+        let (page, active) = listed.map_err(|error| protocol_error(&error))?;
         self.listed.store(page.revision, Ordering::Relaxed);
-        let face = self.face(&who, cursor.is_none()).await;
+        let face = self.face(&who, active.as_ref(), cursor.is_none()).await;
         let face = face.map_err(|error| protocol_error(&error))?;
         let era = Era::of(&context);
         let parts = context.extensions.get::<http::request::Parts>();
@@ -278,25 +292,78 @@ impl ServerHandler for Handler {
         }
     }
 
+    /// Some clients ask for every list, without a look at what is declared, and take an error for a server that does not work
+    /// (github.com/DeusData/codebase-memory-mcp/pull/1015, github.com/upstash/context7/issues/2527).
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        match Era::of(&context) {
-            // Older clients ask for every list without a look at what is declared, and some give up at an error.
-            Era::Legacy => Ok(ListPromptsResult::default()),
-            // An answer would contradict `server/discover`, which declares no prompts.
-            Era::Modern => Err(ErrorData::method_not_found::<ListPromptsRequestMethod>()),
-        }
+        let nothing = ListPromptsResult::default();
+        Ok(match Era::of(&context) {
+            Era::Legacy => nothing,
+            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
+        })
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let nothing = ListResourcesResult::default();
+        Ok(match Era::of(&context) {
+            Era::Legacy => nothing,
+            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
+        })
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let nothing = ListResourceTemplatesResult::default();
+        Ok(match Era::of(&context) {
+            Era::Legacy => nothing,
+            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
+        })
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(ErrorData::new(
+            RpcCode::METHOD_NOT_FOUND,
+            repeated(&request.method),
+            None,
+        ))
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let result = self.negotiate_initialize(&request)?;
+        let primes = is_primed(&result.protocol_version);
+        self.primes.store(primes, Ordering::Relaxed);
+        context.peer.set_peer_info(request);
+        Ok(result)
     }
 }
 
+/// A name that a client made up, as it is repeated: not whole.
+fn repeated(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 fn unknown_tool(name: &str) -> ErrorData {
-    // Unknown and somebody else's are one answer. What was asked for is repeated, but not whole.
-    let name: String = name.chars().take(64).collect();
+    // Unknown and somebody else's are one answer.
     ErrorData::invalid_params(
-        format!("unknown tool: {name}"),
+        format!("unknown tool: {}", repeated(name)),
         Some(json!({ "code": ErrorCode::NotFound })),
     )
 }

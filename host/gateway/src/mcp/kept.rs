@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use toolhost_tenancy::{EventReader, MAX_EVENT_BYTES, SessionLog};
 
+use super::handler::Handler;
 use super::parked::Using;
 use super::place::{Place, STANDALONE, Stream};
 use super::questions::{Questions, Watch, keep_question};
@@ -85,8 +86,8 @@ impl Kept {
 pub(super) struct Sessions {
     pub(super) local: Arc<LocalSessionManager>,
     pub(super) kept: Option<Kept>,
-    /// Whether the client takes an event of empty data at the head of a stream.
-    pub(super) primes: bool,
+    /// The session's, which knows the client once the handshake is done, or done again.
+    pub(super) handler: Arc<Handler>,
 }
 
 impl Sessions {
@@ -95,7 +96,7 @@ impl Sessions {
         &self,
         events: impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static,
     ) -> Events {
-        let primes = self.primes;
+        let primes = self.handler.primes();
         Box::pin(events.filter(move |event| std::future::ready(primes || event.message.is_some())))
     }
 }

@@ -2,13 +2,12 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderValue, StatusCode, header};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, RequestId};
 use serde::Deserialize;
 use serde_json::error::Category;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// Methods whose parameters the protocol describes. A message of one of them that the SDK takes for one of a kind that it does
 /// not know has other parameters.
@@ -28,38 +27,27 @@ const KNOWN_METHODS: &[&str] = &[
     "tools/list",
 ];
 
-/// Those of them that the stateless protocol (2026-07-28) has no more. Whatever their parameters, they are not found there.
-const REMOVED_METHODS: &[&str] = &[
-    "initialize",
-    "logging/setLevel",
-    "resources/subscribe",
-    "resources/unsubscribe",
-];
-
 /// What is said of a message that the SDK does not read.
-const UNREAD: &str = "this is no message of the protocol";
-
-/// What the transport says of a request that it refuses is a sentence.
-const MAX_SENTENCE_BYTES: usize = 4 << 10;
+pub(super) const UNREAD: &str = "this is no message of the protocol";
 
 /// Why a message is refused.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed {
     /// Of the request, where it can be read.
     id: Option<RequestId>,
-    code: ErrorCode,
+    pub(super) code: ErrorCode,
     text: String,
 }
 
 /// The parts of any message. What else stands beside them is for the SDK to refuse.
 #[derive(Deserialize)]
-struct Envelope<'a> {
+pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Option<&'a RawValue>,
     #[serde(borrow)]
-    id: Option<&'a RawValue>,
+    pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
-    method: Option<&'a RawValue>,
+    pub(super) method: Option<&'a RawValue>,
     #[serde(borrow)]
     params: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -75,6 +63,18 @@ struct ListParams {
     _cursor: Option<String>,
 }
 
+/// What every kind of parameters may have.
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+/// Whether JSON is an object, or null for none.
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{') || value.get() == "null"
+}
+
 impl Malformed {
     /// What is wrong with a message, if something is.
     pub(crate) fn find(message: &[u8]) -> Option<Self> {
@@ -87,11 +87,14 @@ impl Malformed {
         let envelope: Envelope<'_> = match serde_json::from_slice(message) {
             Ok(envelope) => envelope,
             Err(error) => {
-                return Err(match error.classify() {
-                    // Valid JSON has the parts twice, or is no object: a batch, for one.
-                    Category::Data if is_json(message) => {
+                return Err(match (error.classify(), message.trim_ascii_start().first()) {
+                    (Category::Data, Some(b'{')) if is_json(message) => {
+                        invalid(&None, &format!("a message has each member once: {error}"))
+                    }
+                    (Category::Data, Some(b'[')) if is_json(message) => {
                         invalid(&None, "a message is one JSON object; batches are not taken")
                     }
+                    (Category::Data, _) if is_json(message) => invalid(&None, "a message is one JSON object"),
                     _ => Self::new(None, ErrorCode::PARSE_ERROR, "the message is not JSON"),
                 });
             }
@@ -110,46 +113,78 @@ impl Malformed {
         let Some(method) = envelope.method else {
             // Of an error, it may not be known to which request it belongs.
             return match (envelope.result, envelope.error) {
-                (_, Some(_)) => Ok(()),
-                (Some(_), None) if id.is_some() => Ok(()),
+                (_, Some(_)) => Self::read(message, &id).map(drop),
+                (Some(_), None) if id.is_some() => Self::read(message, &id).map(drop),
                 _ => Err(invalid(&id, "there is no method")),
             };
         };
+        let is_text = |value: &RawValue| value.get().starts_with('"');
         let Ok(method) = serde_json::from_str::<String>(method.get()) else {
-            return Err(invalid(&id, "the method is not a string"));
+            return Err(match is_text(method) {
+                true => Self::read(message, &id).map_or_else(|refused| refused, |_| Self::unread()),
+                false => invalid(&id, "the method is not a string"),
+            });
         };
-        if envelope.id.is_some() && id.is_none() {
-            return Err(invalid(&None, "the id is neither a string nor an integer"));
+        if let (Some(given), None) = (envelope.id, &id) {
+            return Err(match is_text(given) {
+                true => Self::read(message, &id).map_or_else(|refused| refused, |_| Self::unread()),
+                false => invalid(&None, "the id is neither a string nor an integer"),
+            });
         }
-        let is_object = |params: &&RawValue| params.get().starts_with('{') || params.get() == "null";
         let odd_params = |text: String| Self::new(id.clone(), ErrorCode::INVALID_PARAMS, text);
-        if !envelope.params.as_ref().is_none_or(is_object) {
+        if !envelope.params.is_none_or(is_object) {
             return Err(odd_params("params is not an object".to_owned()));
         }
-        if id.is_none() || !KNOWN_METHODS.contains(&method.as_str()) {
-            return Ok(());
+        let params = envelope
+            .params
+            .map(|params| serde_json::from_str::<Option<Params<'_>>>(params.get()));
+        match params.transpose() {
+            Ok(params) => {
+                let meta = params.flatten().and_then(|params| params.meta);
+                if !meta.is_none_or(is_object) {
+                    return Err(odd_params("_meta is not an object".to_owned()));
+                }
+            }
+            Err(error) => {
+                return Err(odd_params(format!("params has each member once: {error}")));
+            }
         }
-        let is_list = |params: &&RawValue| serde_json::from_str::<Option<ListParams>>(params.get()).is_ok();
-        if method.ends_with("/list") && !envelope.params.as_ref().is_none_or(is_list) {
+        let is_list = |params: &RawValue| serde_json::from_str::<Option<ListParams>>(params.get()).is_ok();
+        let is_known = id.is_some() && KNOWN_METHODS.contains(&method.as_str());
+        if is_known && method.ends_with("/list") && !envelope.params.is_none_or(is_list) {
             return Err(odd_params("the cursor is not a string".to_owned()));
         }
-        match serde_json::from_slice::<ClientJsonRpcMessage>(message) {
-            Ok(JsonRpcMessage::Request(request))
-                if !matches!(request.request, ClientRequest::CustomRequest(_)) =>
+        match Self::read(message, &id)? {
+            JsonRpcMessage::Request(request)
+                if matches!(request.request, ClientRequest::CustomRequest(_)) && is_known =>
             {
-                Ok(())
+                Err(odd_params(format!(
+                    "the params are not those of {method}: a member is missing, stands twice, or is of another type"
+                )))
             }
-            Ok(_) => Err(odd_params(format!(
-                "the params are not those of {method}: a member is missing, or of another type"
-            ))),
-            Err(_) => Err(invalid(
-                &id,
-                "this is no message of the protocol, or is nested too deep",
-            )),
+            _ => Ok(()),
         }
     }
 
-    fn new(id: Option<RequestId>, code: ErrorCode, text: impl Into<String>) -> Self {
+    /// The message as the SDK has it.
+    fn read(message: &[u8], id: &Option<RequestId>) -> Result<ClientJsonRpcMessage, Self> {
+        serde_json::from_slice(message).map_err(|error| {
+            // What the SDK says is that it fits no kind; why it is not read at all, the tree says.
+            let text = match serde_json::from_slice::<Value>(message) {
+                Ok(_) => UNREAD.to_owned(),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let reason =
+                        reason.replace("unexpected end of hex escape", "lone surrogate in hex escape");
+                    format!("the message cannot be read: {reason}")
+                }
+            };
+            tracing::debug!(%error, "a message is not read");
+            Self::new(id.clone(), ErrorCode::INVALID_REQUEST, text)
+        })
+    }
+
+    pub(super) fn new(id: Option<RequestId>, code: ErrorCode, text: impl Into<String>) -> Self {
         Self {
             id,
             code,
@@ -176,69 +211,13 @@ impl Malformed {
             .into_bytes()
     }
 
-    fn response(&self, status: StatusCode) -> Response {
+    pub(super) fn response(&self, status: StatusCode) -> Response {
         let mut response = Response::new(Body::from(self.to_json()));
         *response.status_mut() = status;
         let kind = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }
-}
-
-/// Whether the request says that it brings JSON. Another one is refused for that alone.
-pub(super) fn brings_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    kind.and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// The answer to a body that is no message.
-pub(super) fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
-    if !brings_json(headers) {
-        return None;
-    }
-    let malformed = Malformed::find(body)?;
-    if malformed.code == ErrorCode::INVALID_PARAMS && is_stateless(headers) && names_a_removed_method(body) {
-        return None;
-    }
-    Some(malformed.response(StatusCode::BAD_REQUEST))
-}
-
-fn is_stateless(headers: &HeaderMap) -> bool {
-    let version = headers.get("mcp-protocol-version");
-    // Versions are dates.
-    version.is_some_and(|version| version.as_bytes() >= b"2026-07-28".as_slice())
-}
-
-fn names_a_removed_method(body: &[u8]) -> bool {
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
-    let method = envelope.and_then(|envelope| serde_json::from_str::<String>(envelope.method?.get()).ok());
-    method.is_some_and(|method| REMOVED_METHODS.contains(&method.as_str()))
-}
-
-/// A refusal of the transport, as an error of JSON-RPC where it is a bare sentence.
-pub(super) async fn spelled_out(headers: &HeaderMap, body: &[u8], response: Response) -> Response {
-    let is_sentence = response.status() == StatusCode::BAD_REQUEST
-        && !response.headers().contains_key(header::CONTENT_TYPE);
-    let is_unread = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && brings_json(headers);
-    if !is_sentence && !is_unread {
-        return response;
-    }
-    let sentence = Limited::new(response.into_body(), MAX_SENTENCE_BYTES)
-        .collect()
-        .await;
-    let sentence = sentence
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
-    let text = match is_unread {
-        true => UNREAD.into(),
-        false => String::from_utf8_lossy(&sentence),
-    };
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
-    let id = envelope.and_then(|envelope| serde_json::from_str(envelope.id?.get()).ok());
-    Malformed::new(id, ErrorCode::INVALID_REQUEST, text).response(StatusCode::BAD_REQUEST)
 }
 
 fn is_json(message: &[u8]) -> bool {
@@ -294,6 +273,8 @@ mod tests {
             (call(json!({"name": 1})), -32602, json!(7)),
             (call(json!({})), -32602, json!(7)),
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":1}}"#.to_owned(), -32602, json!(1)),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":"x"}}"#.to_owned(), -32602, json!(1)),
+            (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#.to_owned(), -32600, json!(1)),
         ] {
             let shown: String = message.chars().take(120).collect();
             assert_eq!(answer(message.as_bytes()), Some((code, id)), "{shown}");
@@ -302,6 +283,56 @@ mod tests {
             answer(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"),
             Some((-32700, json!(null)))
         );
+    }
+
+    #[test]
+    fn what_is_said_of_a_message_is_true() {
+        let call = |arguments: &str, more: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","arguments":{arguments}{more}}}}}"#
+            )
+        };
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for (message, said) in [
+            ("[]".to_owned(), "batches"),
+            ("7".to_owned(), "a message is one JSON object"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#.to_owned(),
+                "once: duplicate field `id`",
+            ),
+            (call("{}", r#","_meta":[]"#), "_meta is not an object"),
+            (
+                call("{}", r#","_meta":{},"_meta":{}"#),
+                "once: duplicate field `_meta`",
+            ),
+            (call("{}", r#","name":"t""#), "stands twice"),
+            (call(r#"{"a":"\ud800"}"#, ""), "surrogate"),
+            (call(r#"{"a":1e999}"#, ""), "number out of range"),
+            (call(&deep, ""), "recursion limit"),
+            (
+                r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"a":1e999}}"#.to_owned(),
+                "number out of range",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{"a":"\ud800"}}"#.to_owned(),
+                "surrogate",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":{"a":1e999}}"#.to_owned(),
+                "number out of range",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#.to_owned(),
+                "surrogate",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#.to_owned(),
+                "surrogate",
+            ),
+        ] {
+            let refused = Malformed::find(message.as_bytes()).unwrap();
+            assert!(refused.text.contains(said), "{message}: {}", refused.text);
+        }
     }
 
     #[test]
@@ -316,6 +347,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":null,"_meta":{"progressToken":1}}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":null}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/x","params":null}"#,
         ] {
             assert_eq!(Malformed::find(message.as_bytes()), None, "{message}");
         }

@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// How long a client may show the list without asking again, in milliseconds. Changes are rare and announced by nobody
 /// on the stateless protocol.
-const TTL_MS: u64 = 60_000;
+pub(super) const TTL_MS: u64 = 60_000;
 
 /// Pages of `tools/list`, converted once each.
 ///

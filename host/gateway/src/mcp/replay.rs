@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, StatusCode, header};
 use rmcp::model::ProtocolVersion;
+use rmcp::transport::streamable_http_server::session::SessionState;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, Happened, SessionEvent, SessionLog};
 
@@ -28,7 +29,7 @@ pub(super) async fn stream(headers: &HeaderMap, log: SessionLog, written: &Arc<W
         return *response;
     }
     let mut ids = headers.get_all(LAST_EVENT_ID).iter();
-    let primes = is_primed(headers);
+    let primes = primes(&log).await;
     let last = match (ids.next(), ids.next()) {
         (None, _) => return standalone(&log, None, primes).await,
         (Some(id), None) => id.to_str().unwrap_or_default(),
@@ -74,13 +75,24 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
 }
 
 /// Whether a client takes an event of empty data at the head of a stream, which says where it goes on when it is cut off.
-/// Clients of before 2025-11-25 read every event's data as JSON.
-pub(super) fn is_primed(headers: &HeaderMap) -> bool {
-    let version = headers
-        .get(PROTOCOL_VERSION)
-        .and_then(|version| version.to_str().ok());
-    // ISO dates compare as text; clients of 2025-03-26 do not send the header.
-    version.is_some_and(|version| version >= ProtocolVersion::V_2025_11_25.as_str())
+/// Clients of before 2025-11-25 read every event's data as JSON. It is the version of the handshake that says so: clients of
+/// 2025-03-26 do not send the header, and others send one that they did not settle.
+pub(super) fn is_primed(settled: &ProtocolVersion) -> bool {
+    // ISO dates compare as text.
+    settled.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
+}
+
+/// The same of a session that may be on another host.
+async fn primes(log: &SessionLog) -> bool {
+    let Ok(Some(client)) = log.client().await else {
+        return false;
+    };
+    let state = serde_json::from_slice::<SessionState>(&client);
+    state.is_ok_and(|state| {
+        let asked = &state.initialize_params.protocol_version;
+        // Whoever asks for a version that is not known is answered with the newest.
+        is_primed(asked) || !ProtocolVersion::KNOWN_VERSIONS.contains(asked)
+    })
 }
 
 async fn standalone(log: &SessionLog, last: Option<&str>, primes: bool) -> Response {

@@ -72,7 +72,7 @@ impl Switching {
         let Some(arguments) = arguments.filter(|arguments| arguments.contains_key(ARGUMENT)) else {
             return Ok(());
         };
-        if who.session.is_some() || !self.reaches_several(&who.admitted).await? {
+        if who.session.is_some() || !self.can_switch(&who.admitted).await? {
             return Ok(());
         }
         let name = match arguments.remove(ARGUMENT) {

@@ -120,16 +120,12 @@ impl Switching {
         }
     }
 
-    /// The host's own tools in a caller's list: none where it has nothing to switch to. Called by name they answer all the same;
-    /// so where the directory cannot be asked they are listed.
-    pub(crate) async fn listed(&self, admitted: &Admitted) -> Offer {
-        let offer = self.offer();
-        if offer != Offer::All || admitted.caller.home().is_none() {
-            return offer;
-        }
-        match self.reaches_several(admitted).await {
+    /// The host's own tools in the list of a caller for whom this tenant is active: none where it has nothing to switch to.
+    /// Called by name they answer all the same; so where the directory cannot be asked they are listed.
+    pub(crate) async fn listed(&self, admitted: &Admitted, active: Option<&TenantId>) -> Offer {
+        match self.reaches_other(admitted, active).await {
             Ok(false) => Offer::Nothing,
-            Ok(true) | Err(_) => offer,
+            Ok(true) | Err(_) => self.offer(),
         }
     }
 
@@ -188,14 +184,23 @@ impl Switching {
         }
     }
 
-    /// Whether the caller could switch: then its tools take the argument.
-    pub(crate) async fn reaches_several(&self, admitted: &Admitted) -> Result<bool, PublicError> {
+    /// Whether the caller could switch from its own tenant: then its tools take the argument.
+    pub(crate) async fn can_switch(&self, admitted: &Admitted) -> Result<bool, PublicError> {
+        self.reaches_other(admitted, admitted.caller.home()).await
+    }
+
+    /// Whether a tenant is within reach beside the active one, which is.
+    async fn reaches_other(
+        &self,
+        admitted: &Admitted,
+        active: Option<&TenantId>,
+    ) -> Result<bool, PublicError> {
         let role = admitted.presented.principal.role();
         if self.mode == SwitchMode::Off || role == Role::Admin {
             return Ok(false);
         }
         let tree = self.tree(admitted).await?;
-        Ok(admitted.caller.reach_count(&tree) > 1)
+        Ok(admitted.caller.reach_count(&tree) > usize::from(active.is_some()))
     }
 
     async fn tree(&self, admitted: &Admitted) -> Result<Arc<Tree>, PublicError> {

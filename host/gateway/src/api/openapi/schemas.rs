@@ -15,15 +15,13 @@ pub(super) fn schemas() -> Value {
     };
     let text = json!({"type": "string"});
     let nullable = json!({"type": ["string", "null"]});
-    let arguments =
-        json!({"type": "object", "default": {}, "description": "As the tool's input_schema has them"});
+    let arguments = json!({"type": ["object", "null"], "default": {}, "description": "As the tool's input_schema has them"});
     let accepts = json!({
-        "type": "array", "default": [], "items": {"enum": ["elicitation", "sampling"]},
+        "type": ["array", "null"], "default": [], "items": {"enum": ["elicitation", "sampling"]},
         "description": "What the program can ask a person, or a model, on a tool's behalf",
     });
-    let answers =
-        json!({"type": "array", "items": reference("Answer"), "description": "To what the tool asked"});
-    let state = json!({"type": "string", "description": "As input_required gave it"});
+    let answers = json!({"type": ["array", "null"], "items": reference("Answer"), "description": "To what the tool asked"});
+    let state = json!({"type": ["string", "null"], "description": "As input_required gave it"});
     let base64 = json!({"type": "string", "contentEncoding": "base64"});
     json!({
         "ToolList": {

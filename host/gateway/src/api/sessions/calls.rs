@@ -31,10 +31,8 @@ const RANDOM: usize = 12;
 #[serde(deny_unknown_fields)]
 struct CallBody {
     tool: String,
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    #[serde(default)]
-    accepts: Vec<Accepts>,
+    arguments: Option<Map<String, Value>>,
+    accepts: Option<Vec<Accepts>>,
     answers: Option<Vec<AnswerBody>>,
     state: Option<String>,
     call_id: Option<String>,
@@ -59,7 +57,8 @@ pub(crate) async fn call(
         let said = said(&parts.headers).map_err(problem)?;
         let body: CallBody = object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
         let call_id = call_id(body.call_id).map_err(problem)?;
-        let asked = Asked::of(body.arguments, &body.accepts, body.answers, body.state).map_err(problem)?;
+        let asked =
+            Asked::of(body.arguments, body.accepts.as_deref(), body.answers, body.state).map_err(problem)?;
         let who = caller.clone().within(Some(session)).who();
         let target = Target::of(&doors, &who, &said, &body.tool).await;
         let target = target.map_err(|error| Box::new(crate::problem::problem(&error)))?;
