@@ -16,8 +16,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use toolhost_egress::{EgressCode, GuestRequest};
 
-/// Answers the first request of each connection and closes it under the second. Counts connections and requests.
-async fn closing() -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+/// Answers the first request of each connection and closes it under the second, after these bytes. Counts connections and
+/// requests.
+async fn closing(last: &'static [u8]) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -35,6 +36,8 @@ async fn closing() -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
                             let answer =
                                 b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n\r\nok";
                             socket.write_all(answer).await.unwrap();
+                        } else {
+                            socket.write_all(last).await.unwrap();
                         }
                     }
                 }
@@ -54,7 +57,7 @@ fn post() -> GuestRequest {
 
 #[tokio::test]
 async fn an_idempotent_request_is_sent_once_more_on_a_new_connection_and_counted() {
-    let (base, connections, requests) = closing().await;
+    let (base, connections, requests) = closing(b"").await;
     let house = house();
     let call = house.call("acme", grant(&base));
     assert_eq!(
@@ -80,7 +83,7 @@ async fn an_idempotent_request_is_sent_once_more_on_a_new_connection_and_counted
 
 #[tokio::test]
 async fn what_changes_something_is_never_sent_twice() {
-    let (base, _, requests) = closing().await;
+    let (base, _, requests) = closing(b"").await;
     let house = house();
     let call = house.call("acme", grant(&base));
     house.egress.send(&call, get("/v1/invoices")).await.unwrap();
@@ -91,7 +94,7 @@ async fn what_changes_something_is_never_sent_twice() {
 
 #[tokio::test]
 async fn without_a_request_left_in_the_budget_the_failure_stands() {
-    let (base, _, requests) = closing().await;
+    let (base, _, requests) = closing(b"").await;
     let house = house();
     let mut granted = grant(&base);
     granted.limits.http_calls = 2;
@@ -99,4 +102,26 @@ async fn without_a_request_left_in_the_budget_the_failure_stands() {
     house.egress.send(&call, get("/v1/invoices")).await.unwrap();
     assert!(house.egress.send(&call, get("/v1/invoices")).await.is_err());
     assert_eq!(requests.load(Ordering::SeqCst), 2);
+}
+
+/// RFC 9110 section 9.2.2 is about a connection that was gone: here the system has begun to answer.
+#[tokio::test]
+async fn what_was_answered_in_part_is_not_sent_again() {
+    for last in [
+        "H",
+        "HTTP/1.1 200 OK\r\ncontent-",
+        "HTTP/1.1 103 Early Hints\r\n\r\n",
+    ] {
+        let (base, _, requests) = closing(last.as_bytes()).await;
+        let house = house();
+        let call = house.call("acme", grant(&base));
+        house.egress.send(&call, get("/v1/invoices")).await.unwrap();
+        let failure = house.egress.send(&call, get("/v1/invoices")).await.unwrap_err();
+        assert_eq!(
+            (failure.code, failure.sent),
+            (EgressCode::Upstream, true),
+            "{last}"
+        );
+        assert_eq!(requests.load(Ordering::SeqCst), 2, "{last}");
+    }
 }

@@ -128,12 +128,14 @@ const METADATA_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(168, 63, 129, 16),
 ];
 
-/// All of these lie in fc00::/7, which `allow_private` opens: AWS (metadata, pod identity, DNS), Google, Oracle, Scaleway.
-const METADATA_V6: [Ipv6Net; 4] = [
+/// All of these lie in fc00::/7, which `allow_private` opens: AWS (metadata, pod identity, DNS), Google, Oracle, Scaleway,
+/// Linode.
+const METADATA_V6: [Ipv6Net; 5] = [
     v6([0xfd00, 0xec2, 0, 0], 32),
     v6([0xfd20, 0xce, 0, 0], 32),
     v6([0xfd00, 0xc1, 0, 0], 32),
     v6([0xfd00, 0x42, 0, 0], 32),
+    v6([0xfd00, 0xa9fe, 0, 0], 32),
 ];
 
 const PRIVATE_V4: [Ipv4Net; 3] = [v4(10, 0, 0, 0, 8), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
@@ -255,6 +257,7 @@ mod tests {
             "fd20:ce::254",
             "fd00:c1::a9fe:a9fe",
             "fd00:42::42",
+            "fd00:a9fe:a9fe::1",
             "::ffff:a9fe:a9fe",
             "64:ff9b::a9fe:a9fe",
             "fd12::5efe:169.254.169.254",

@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -8,13 +7,13 @@ use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, HttpInfo, capture_connection};
+use hyper_util::client::legacy::connect::{HttpInfo, capture_connection};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::ServerName;
 
 use crate::connector::{BoundedConnector, PinnedConnector, SocketsOf};
 use crate::error::kind_of;
-use crate::flow::{FlowOf, MeasuringExecutor, Spent};
+use crate::flow::{FlowOf, MeasuringExecutor, Spent, flow_of};
 use crate::sockets::{IdleConnections, Sockets};
 use crate::{AnswerBody, Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
 
@@ -63,9 +62,6 @@ pub enum Via {
     New,
 }
 
-/// How many connections are remembered that have answered. A client has [`IDLE_CONNECTIONS`] idle ones and some in use.
-const MAX_ANSWERED: usize = 256;
-
 impl Timeouts {
     /// [`FIRST_BYTE_TIMEOUT`], and never beyond the deadline.
     #[must_use]
@@ -96,8 +92,6 @@ pub struct Client {
     current: Arc<Current>,
     sockets: Arc<Sockets>,
     building: Mutex<()>,
-    /// Our ends of the connections that have answered.
-    answered: Mutex<BTreeSet<SocketAddr>>,
     spent: Spent,
 }
 
@@ -133,7 +127,6 @@ impl Client {
             current,
             sockets,
             building: Mutex::new(()),
-            answered: Mutex::default(),
             spent: Spent::default(),
         })
     }
@@ -184,12 +177,11 @@ impl Client {
             Err(_) => return Err(NetError::unsent(NetErrorKind::ConnectTimeout)),
             Ok(Err(error)) => {
                 let (kind, sent) = (kind_of(&error), sent() && !is_unstarted(&error));
-                let used = captured.connection_metadata().as_ref().and_then(own_end);
-                let had_answered = used.is_some_and(|own| self.answered().remove(&own));
+                let flow = captured.connection_metadata().as_ref().and_then(flow_of);
                 return Err(NetError {
                     kind,
                     sent,
-                    stale: had_answered && kind == NetErrorKind::Closed,
+                    stale: kind == NetErrorKind::Closed && flow.is_some_and(|flow| flow.is_stale()),
                 });
             }
             Ok(Ok(response)) => response,
@@ -198,12 +190,6 @@ impl Client {
             return Err(NetError::sent(NetErrorKind::Upgrade));
         }
         if let Some(info) = response.extensions_mut().remove::<HttpInfo>() {
-            let mut answered = self.answered();
-            if answered.len() == MAX_ANSWERED {
-                answered.clear();
-            }
-            answered.insert(info.local_addr());
-            drop(answered);
             response.extensions_mut().insert(PeerAddress(info.remote_addr()));
         }
         let flow = response.extensions_mut().remove::<FlowOf>().map(|flow| flow.0);
@@ -217,10 +203,6 @@ impl Client {
     #[must_use]
     pub fn take_cpu(&self) -> Duration {
         self.spent.take()
-    }
-
-    fn answered(&self) -> MutexGuard<'_, BTreeSet<SocketAddr>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The approval, the request and this client must mean the same place.
@@ -306,13 +288,6 @@ fn check_request(request: &Request<Body>) -> Result<(), NetError> {
         return Err(NetError::unsent(NetErrorKind::Upgrade));
     }
     Ok(())
-}
-
-/// Our end of the connection that a request went out on.
-fn own_end(connected: &Connected) -> Option<SocketAddr> {
-    let mut extras = http::Extensions::new();
-    connected.get_extras(&mut extras);
-    extras.get::<HttpInfo>().map(HttpInfo::local_addr)
 }
 
 /// Whether hyper gave the request back before its first byte was written.

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::NetErrorKind;
+use crate::first_byte::FirstByteStream;
 use crate::flow::Counted;
 use crate::key::Space;
 use crate::sockets::{SocketPermit, Sockets};
@@ -153,7 +154,7 @@ impl BoundedConnector {
 }
 
 impl Service<Uri> for BoundedConnector {
-    type Response = MaybeHttpsStream<TokioIo<Counted>>;
+    type Response = TokioIo<FirstByteStream<TokioIo<MaybeHttpsStream<TokioIo<Counted>>>>>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Connecting<Self::Response, Self::Error>;
 
@@ -164,9 +165,10 @@ impl Service<Uri> for BoundedConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.inner.call(uri);
         Box::pin(async move {
-            tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
                 .await
-                .map_err(|_| ConnectFailure::Timeout)?
+                .map_err(|_| ConnectFailure::Timeout)??;
+            Ok(TokioIo::new(FirstByteStream::new(TokioIo::new(stream))))
         })
     }
 }

@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -30,18 +30,49 @@ const MOST: i64 = 8 << 20;
 /// What may come along with one byte of a body: a record of TLS and a frame of HTTP/2, or a chunk, are some 31 bytes.
 const FOR_A_BYTE: i64 = 32;
 
-/// The allowance of one connection.
+/// The allowance of one connection, and how far the answer to its last request has come.
 #[derive(Debug)]
-pub(crate) struct Flow(AtomicI64);
+pub(crate) struct Flow {
+    left: AtomicI64,
+    has_answered: AtomicBool,
+    /// The head of an answer came: what is written after it is another request.
+    is_next_request: AtomicBool,
+    /// A byte came since the last request.
+    has_begun: AtomicBool,
+}
 
 impl Flow {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(FOR_AN_ANSWER)))
+        Arc::new(Self {
+            left: AtomicI64::new(FOR_AN_ANSWER),
+            has_answered: AtomicBool::new(false),
+            is_next_request: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
+        })
     }
 
     /// The head of an answer came.
     pub(crate) fn answered(&self) {
         self.add(FOR_AN_ANSWER);
+        self.has_answered.store(true, Ordering::Relaxed);
+        self.is_next_request.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes of a request were written, above TLS.
+    pub(crate) fn wrote(&self) {
+        if self.is_next_request.swap(false, Ordering::Relaxed) {
+            self.has_begun.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes were read, above TLS.
+    pub(crate) fn began(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection has answered a request, and nothing came of the answer to the last one.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed) && !self.has_begun.load(Ordering::Relaxed)
     }
 
     /// So many bytes of a body were handed on.
@@ -51,13 +82,13 @@ impl Flow {
 
     fn add(&self, more: i64) {
         let add = |left: i64| Some(left.saturating_add(more).min(MOST));
-        let _added = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _added = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Takes what was read; whether there was so much.
     fn take(&self, bytes: usize) -> bool {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.0.fetch_sub(bytes, Ordering::Relaxed) >= bytes
+        self.left.fetch_sub(bytes, Ordering::Relaxed) >= bytes
     }
 }
 
@@ -82,6 +113,13 @@ impl Counted {
 /// The flow of the connection that an answer came on; an extension of the answer.
 #[derive(Debug, Clone)]
 pub(crate) struct FlowOf(pub(crate) Arc<Flow>);
+
+/// The flow of a connection.
+pub(crate) fn flow_of(connected: &Connected) -> Option<Arc<Flow>> {
+    let mut extras = http::Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.remove::<FlowOf>().map(|flow| flow.0)
+}
 
 impl Connection for Counted {
     fn connected(&self) -> Connected {
@@ -189,5 +227,24 @@ mod tests {
         }
         assert!(flow.take(usize::try_from(MOST).unwrap()) && !flow.take(1));
         const { assert!(FOR_A_BYTE > 9 + 22) };
+    }
+
+    #[test]
+    fn a_connection_is_stale_until_the_first_byte_of_an_answer_after_its_first_answer() {
+        let flow = Flow::new();
+        flow.wrote();
+        assert!(!flow.is_stale(), "it has never answered");
+        flow.began();
+        flow.answered();
+        flow.began();
+        assert!(!flow.is_stale(), "a body comes");
+        flow.wrote();
+        assert!(flow.is_stale());
+        flow.began();
+        flow.wrote();
+        assert!(
+            !flow.is_stale(),
+            "a request that is still being written has its answer"
+        );
     }
 }

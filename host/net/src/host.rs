@@ -1,12 +1,30 @@
-/// Names by which clouds reach their metadata services. The addresses behind them are refused too; a name server that
-/// answers with something else does not get to decide.
-const METADATA_NAMES: [&str; 6] = [
+/// Names by which clouds reach their metadata services, by their vendors' documentation. The addresses behind most of them are
+/// refused too; a name server that answers with something else does not get to decide, and some stand in public ranges.
+const METADATA_NAMES: [&str; 15] = [
+    // Google.
     "metadata",
     "metadata.google.internal",
     "metadata.goog",
+    // Azure.
     "metadata.azure.internal",
+    // AWS; beside `instance-data.REGION.compute.internal`.
     "instance-data",
     "instance-data.ec2.internal",
+    // IBM, and SoftLayer before it.
+    "api.metadata.cloud.ibm.com",
+    "api.service.softlayer.com",
+    // Tencent.
+    "metadata.tencentyun.com",
+    // Equinix, and Packet before it.
+    "metadata.platformequinix.com",
+    "metadata.packet.net",
+    // Exoscale.
+    "metadata.exoscale.com",
+    // CloudStack.
+    "data-server",
+    // Rancher.
+    "rancher-metadata",
+    "rancher-metadata.rancher.internal",
 ];
 
 /// Why a host name is refused before anything is looked up.
@@ -49,13 +67,15 @@ pub(crate) fn check_domain(name: &str) -> Result<(), HostRefused> {
     if ends_in_number(last) {
         return Err(HostRefused::Numeric);
     }
-    if METADATA_NAMES
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
-    {
+    if is_metadata(&name.to_ascii_lowercase()) {
         return Err(HostRefused::Metadata);
     }
     Ok(())
+}
+
+fn is_metadata(name: &str) -> bool {
+    let of_a_region = name.starts_with("instance-data.") && name.ends_with(".compute.internal");
+    of_a_region || METADATA_NAMES.contains(&name)
 }
 
 /// The "ends in a number" checker of the WHATWG URL standard: all digits, or `0x` and hex digits.
@@ -132,7 +152,20 @@ mod tests {
             "metadata.google.internal",
             "Metadata.Google.Internal",
             "metadata",
+            "metadata.goog",
+            "metadata.azure.internal",
             "instance-data",
+            "instance-data.ec2.internal",
+            "instance-data.eu-west-1.compute.internal",
+            "api.metadata.cloud.ibm.com",
+            "api.service.softlayer.com",
+            "Metadata.TencentYun.com",
+            "metadata.platformequinix.com",
+            "metadata.packet.net",
+            "metadata.exoscale.com",
+            "data-server",
+            "rancher-metadata",
+            "rancher-metadata.rancher.internal",
         ] {
             assert_eq!(check_domain(name), Err(HostRefused::Metadata), "{name}");
         }

@@ -31,6 +31,7 @@ mod connector;
 mod destination;
 mod error;
 mod fetch;
+mod first_byte;
 mod flow;
 mod host;
 mod key;

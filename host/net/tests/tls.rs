@@ -264,8 +264,23 @@ async fn frames_without_end_close_the_connection() {
     // `:status: 200` without END_STREAM, then DATA of nothing.
     const HEADERS: &[u8] = &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88];
     const EMPTY_DATA: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 1];
+    // Nothing but padding, 11 bytes of it.
+    const PADDING: &[u8] = &[0, 0, 12, 0, 8, 0, 0, 0, 1, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    // `:status: 103`.
+    const EARLY_HINTS: &[u8] = &[0, 0, 5, 1, 4, 0, 0, 0, 1, 0x48, 3, b'1', b'0', b'3'];
+    // HEADERS without END_HEADERS.
+    const BEGUN: &[u8] = &[0, 0, 1, 1, 0, 0, 0, 0, 1, 0x88];
+    const CONTINUATION: &[u8] = &[0, 0, 0, 9, 0, 0, 0, 0, 1];
+    const RST_STREAM: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+    // Stream 1 is still to be answered.
+    const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
     for (before, frame) in [
-        (&[] as &[u8], SETTINGS),
+        (BEGUN as &[u8], CONTINUATION),
+        (&[], EARLY_HINTS),
+        (&[], RST_STREAM),
+        (&[], GOAWAY),
+        (HEADERS, PADDING),
+        (&[], SETTINGS),
         (&[], PING),
         (&[], PRIORITY),
         (&[], WINDOW_UPDATE),
