@@ -79,12 +79,24 @@ pub(crate) async fn next_piece<B>(body: &mut B, deadline: Instant) -> Result<Pie
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let piece = tokio::time::timeout_at(deadline.into(), read_piece(body, deadline)).await;
+    piece.unwrap_or_else(|_| Err(too_late()))
+}
+
+/// A timer alone would let through a body of which there is always more: it is asked where there is nothing.
+async fn read_piece<B>(body: &mut B, deadline: Instant) -> Result<Piece, EgressFailure>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     loop {
-        let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
-            Err(_) => return Err(too_late()),
-            Ok(None) => return Ok(Piece::End),
-            Ok(Some(Err(_))) => return Err(upstream("the response broke off")),
-            Ok(Some(Ok(frame))) => frame,
+        let frame = body.frame().await;
+        if Instant::now() >= deadline {
+            return Err(too_late());
+        }
+        let frame = match frame {
+            None => return Ok(Piece::End),
+            Some(Err(_)) => return Err(upstream("the response broke off")),
+            Some(Ok(frame)) => frame,
         };
         match frame.into_data() {
             Ok(data) => return Ok(Piece::Data(data)),
@@ -109,11 +121,24 @@ pub async fn cap_body<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    // One timer for all of it: a body may come in a million pieces.
+    let whole = tokio::time::timeout_at(deadline.into(), read_whole(limits, deadline, body)).await;
+    whole.unwrap_or_else(|_| Err(too_late()))
+}
+
+async fn read_whole<B>(
+    limits: &Limits,
+    deadline: Instant,
+    body: &mut B,
+) -> Result<(Bytes, HeaderMap), EgressFailure>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut trailers = HeaderMap::new();
     loop {
-        match next_piece(body, deadline).await? {
+        match read_piece(body, deadline).await? {
             Piece::Data(data) => {
                 if (first.len() + rest.len() + data.len()) as u64 > limits.response_bytes {
                     return Err(too_long(limits));
@@ -156,7 +181,7 @@ mod tests {
     use http_body_util::StreamBody;
     use toolhost_policy::Limits;
 
-    use super::{cap_body, cap_head};
+    use super::{cap_body, cap_head, next_piece};
     use crate::EgressCode;
 
     fn head(status: u16, headers: &[(&str, &str)]) -> Result<(), EgressCode> {
@@ -227,5 +252,16 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!((failure.code, failure.sent), (EgressCode::Timeout, true));
+    }
+
+    #[tokio::test]
+    async fn a_body_of_which_there_is_always_more_ends_with_the_call() {
+        let over = Instant::now();
+        let failure = cap_body(&Limits::default(), over, &mut body(3))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.code, EgressCode::Timeout);
+        let piece = next_piece(&mut body(3), over).await;
+        assert!(piece.is_err_and(|failure| failure.code == EgressCode::Timeout));
     }
 }

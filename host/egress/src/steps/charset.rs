@@ -189,6 +189,7 @@ mod tests {
         for (kind, body, text) in [
             ("text/plain; charset=ISO-8859-1", b"Zo\xeb".to_vec(), "Zoë"),
             ("text/csv; charset=\"windows-1252\"", b"\x80 5".to_vec(), "€ 5"),
+            ("text/csv; Charset='CP1252'", b"\x80 5".to_vec(), "€ 5"),
             ("application/json; charset=utf-16", little.clone(), json),
             ("application/json; charset=UTF-16LE", little.clone(), json),
             ("application/json", little, json),

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use toolhost_policy::Connection;
 
@@ -27,10 +29,17 @@ const PROTECTED: &[&str] = &[
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
+    "x-host",
     "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
     "true-client-ip",
+    "fastly-client-ip",
     "cf-connecting-ip",
 ];
 
@@ -45,14 +54,25 @@ fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool 
     // The steps before have looked at each of its cookies, and held each field against what it was shown with.
     let is_own_cookie = name == "cookie" && call.may_set_cookies();
     let is_of_mcp = name.starts_with(MCP) && call.adapter().is_some();
-    (is_always_protected(name) && !is_own_cookie && !is_of_mcp)
-        || connection.auth.headers().any(|own| own.as_str() == name)
-        || connection.headers.iter().any(|(own, _)| own.as_str() == name)
+    let name = dashed(name);
+    let is_name = |own: &HeaderName| dashed(own.as_str()) == name;
+    (is_always_protected(&name) && !is_own_cookie && !is_of_mcp)
+        || connection.auth.headers().any(|own| is_name(&own))
+        || connection.headers.iter().any(|(own, _)| is_name(own))
 }
 
 /// Whether no guest sets this header on any connection.
 pub(crate) fn is_always_protected(name: &str) -> bool {
+    let name = &*dashed(name);
     PROTECTED.contains(&name) || PROTECTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Servers that hand fields on as variables (CGI, WSGI, PHP) know `X_Real_IP` and `X-Real-IP` as one.
+fn dashed(name: &str) -> Cow<'_, str> {
+    match name.contains('_') {
+        true => Cow::Owned(name.replace('_', "-")),
+        false => Cow::Borrowed(name),
+    }
 }
 
 /// Turns a guest's header fields into a map, or refuses them: a protected name in any case (T7, T9), a name twice, a
@@ -198,7 +218,15 @@ mod tests {
             "X-Account-Id",
             "X-HTTP-Method-Override",
             "X-Original-URL",
+            "X-Original-Host",
+            "X-Client-IP",
             "keep-alive",
+            "X_Forwarded_For",
+            "content_length",
+            "Transfer_Encoding",
+            "proxy_authorization",
+            "X_API_Key",
+            "x_account-id",
         ] {
             assert_eq!(code(&[(name, "x")]), Err(EgressCode::Denied), "{name}");
         }

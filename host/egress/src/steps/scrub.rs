@@ -108,7 +108,7 @@ pub(super) fn text_type(headers: &HeaderMap) -> Option<(String, Option<String>)>
         );
     let charset = parts.find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        (name.trim() == "charset").then(|| value.trim().trim_matches('"').to_owned())
+        (name.trim() == "charset").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
     });
     is_known.then(|| (media.to_owned(), charset))
 }
