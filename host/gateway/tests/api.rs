@@ -72,6 +72,22 @@ async fn a_member_that_nobody_knows_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_body_is_said_without_the_whole_of_it() {
+    let (host, alice) = (host(), token("acme", "alice"));
+    let long = "é".repeat(10_000);
+    for body in [
+        json!({ "arguments": long }),
+        json!({ long.as_str(): 1 }),
+        json!({"accepts": [long]}),
+    ] {
+        let answer = host.send(post(&alice, "whoami", &body.to_string())).await;
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(answer.status == 400 && detail.chars().count() < 400, "{detail}");
+        assert!(detail.contains("at line 1 column"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_that_any_page_could_send_is_no_call() {
     let host = host();
     for kind in [

@@ -12,6 +12,9 @@ use crate::body;
 use crate::gateway::Doors;
 use crate::problem::{problem, problem_with};
 
+/// Characters of what is wrong with a body.
+const MAX_WHY: usize = 256;
+
 /// The body of a call, where null is as good as nothing. There is no member for a tenant, and there never is one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +124,18 @@ pub(super) fn parsed<T: DeserializeOwned>(body: &[u8], shape: &str) -> Result<T,
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(refused("it is no object"));
     }
-    serde_json::from_slice(body).map_err(|error| refused(&error.to_string()))
+    serde_json::from_slice(body).map_err(|error| {
+        // It may repeat what the program sent, which is not repeated whole; where it stands is said at the end.
+        let why = error.to_string();
+        match (why.chars().nth(MAX_WHY), why.rfind(" at line ")) {
+            (None, _) | (_, None) => refused(&why.chars().take(MAX_WHY).collect::<String>()),
+            (Some(_), Some(place)) => {
+                let (why, place) = why.split_at(place);
+                let why: String = why.chars().take(MAX_WHY).collect();
+                refused(&format!("{why}…{place}"))
+            }
+        }
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

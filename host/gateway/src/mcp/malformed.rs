@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, RequestId};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub(crate) struct Malformed {
 pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) method: Option<&'a RawValue>,
@@ -54,6 +54,11 @@ pub(super) struct Envelope<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+/// A member that is there, also where it is null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The parameters of a method that lists. The SDK leaves out a cursor of another type.
@@ -264,6 +269,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#.to_owned(), -32600, json!(1)),
             (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#.to_owned(), -32600, json!(null)),
             (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#.to_owned(), -32600, json!(null)),
+            (r#"{"jsonrpc":"2.0","id":null,"result":{}}"#.to_owned(), -32600, json!(null)),
             (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#.to_owned(), -32600, json!(null)),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#.to_owned(), -32602, json!(1)),
             (r#"{"jsonrpc":"2.0","id":1,"method":"x/unknown","params":"a"}"#.to_owned(), -32602, json!(1)),
@@ -306,6 +312,10 @@ mod tests {
                 "once: duplicate field `_meta`",
             ),
             (call("{}", r#","name":"t""#), "stands twice"),
+            (
+                r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#.to_owned(),
+                "the id is neither",
+            ),
             (call(r#"{"a":"\ud800"}"#, ""), "surrogate"),
             (call(r#"{"a":1e999}"#, ""), "number out of range"),
             (call(&deep, ""), "recursion limit"),
