@@ -12,6 +12,9 @@ use crate::text::clean;
 /// How much of a failed answer's body is passed on: enough to say what was wrong with the arguments.
 const MAX_ERROR_BODY: usize = 4 << 10;
 
+/// What windows-1252 has from 0x80 to 0x9f, where ISO-8859-1 has control characters.
+const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+
 /// Turns an answer into a result: JSON as it is and as text, text as text, pictures and sound as such, anything else as
 /// a resource. Header fields that carry a part of the answer follow as text.
 ///
@@ -29,10 +32,7 @@ pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result
 }
 
 fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
-    let kind = response
-        .header("content-type")
-        .and_then(media_type::essence)
-        .unwrap_or_default();
+    let kind = kind_of(&response);
     let body = response.body;
     if body.is_empty() {
         let text = format!("done (status {})", response.status);
@@ -82,18 +82,35 @@ fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
     }
 }
 
-/// The text of a body, or its bytes where it is none. The host has read it by its charset already; one that says none and is not in
-/// UTF-8 is of a server that was written when a text was ISO-8859-1 unless it said otherwise (RFC 2616 section 3.7.1).
+fn kind_of(response: &Response) -> String {
+    let kind = response.header("content-type").and_then(media_type::essence);
+    kind.unwrap_or_default()
+}
+
+/// The text of a body, or its bytes where it is none. The host has read it by its charset already. What is not UTF-8 after that is
+/// UTF-8 with a fault in it, where other characters of it are whole; else of a server that was written when a text was ISO-8859-1
+/// unless it said otherwise (RFC 2616 section 3.7.1), which has always meant windows-1252 (Encoding Standard, section 4.2).
 fn text(kind: &str, body: Vec<u8>) -> Result<String, Vec<u8>> {
     String::from_utf8(body).or_else(|error| {
         let bytes = error.into_bytes();
         let is_text = media_type::is_text(kind) || media_type::is_json(kind);
         let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
-        match is_text && !bytes.iter().any(is_control) {
-            true => Ok(bytes.into_iter().map(char::from).collect()),
-            false => Err(bytes),
+        if !is_text || bytes.iter().any(is_control) {
+            return Err(bytes);
+        }
+        let lossy = String::from_utf8_lossy(&bytes);
+        let is_whole = |char: char| !char.is_ascii() && char != char::REPLACEMENT_CHARACTER;
+        match lossy.contains(is_whole) {
+            true => Ok(lossy.into_owned()),
+            false => Ok(bytes.into_iter().map(windows_1252).collect()),
         }
     })
+}
+
+fn windows_1252(byte: u8) -> char {
+    let place = usize::from(byte).checked_sub(0x80);
+    let own = place.and_then(|place| WINDOWS_1252.chars().nth(place));
+    own.unwrap_or(char::from(byte))
 }
 
 /// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.
@@ -125,7 +142,8 @@ fn failure(response: &Response) -> Failure {
         502..=504 => "is not available for now",
         _ => "failed",
     };
-    let text = String::from_utf8_lossy(&response.body);
+    let text = text(&kind_of(response), response.body.clone());
+    let text = text.unwrap_or_else(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = clean(&text, MAX_ERROR_BODY);
     let mut message = format!("the system {what} (status {status})");
     if let Some(scope) = response.missing_scope() {

@@ -5,23 +5,21 @@ use toolhost_sdk::Response;
 use crate::text::clean;
 
 /// What says nothing to a model: how the message was made, how fresh it is, whom it passed. What is not here was let through by
-/// the host as part of an answer, or by the operator with `response_headers`.
+/// the host as part of an answer, or by the operator with `response_headers`: also the version that `If-Match` names, the name of
+/// a file, and when to ask again.
 const ABOUT_THE_MESSAGE: &[&str] = &[
     "accept-ranges",
     "age",
     "allow",
     "cache-control",
-    "content-disposition",
     "content-language",
     "content-length",
     "content-type",
     "date",
-    "etag",
     "expires",
     "last-modified",
     "mcp-session-id",
     "request-id",
-    "retry-after",
     "vary",
     "www-authenticate",
     "x-correlation-id",

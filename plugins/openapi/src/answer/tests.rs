@@ -82,6 +82,16 @@ fn anything_else_is_what_it_is() {
             "{kind}"
         );
     }
+    assert_eq!(
+        of("text/plain", b"\x80 \x93a\x94 \x8d"),
+        Content::Text("€ “a” \u{8d}".into())
+    );
+    assert_eq!(
+        of("application/json", "\"Zoë \u{1f600}\"".as_bytes().split_at(9).0),
+        Content::Text("\"Zoë \u{fffd}".into())
+    );
+    let refused = answer(&wrapped(false), "t", response(400, "text/plain", b"Zo\xeb fehlt")).unwrap_err();
+    assert!(refused.message.ends_with(": Zoë fehlt"), "{}", refused.message);
     for bytes in [&b"Z\0o\0\xeb\0"[..], b"\x89PNG\x1a"] {
         assert!(matches!(of("text/plain", bytes), Content::BlobResource { .. }));
     }
@@ -129,6 +139,9 @@ fn fields_that_carry_a_part_of_the_answer_follow_as_text() {
         ("x-total-count", "57"),
         ("x-own", "named by the operator"),
         ("etag", "\"a\""),
+        ("content-disposition", "attachment; filename=\"a.csv\""),
+        ("retry-after", "7"),
+        ("date", "Mon, 30 Nov 2026 10:00:00 GMT"),
         ("x-ratelimit-remaining", "4"),
     ];
     response
@@ -139,7 +152,7 @@ fn fields_that_carry_a_part_of_the_answer_follow_as_text() {
     assert_eq!(
         told.content[1..],
         [Content::Text(
-            "location: /v1/things/7\nlink: </v1/things?page=2>; rel=\"next\"\nx-total-count: 57\nx-own: named by the operator".into()
+            "location: /v1/things/7\nlink: </v1/things?page=2>; rel=\"next\"\nx-total-count: 57\nx-own: named by the operator\netag: \"a\"\ncontent-disposition: attachment; filename=\"a.csv\"\nretry-after: 7".into()
         )]
     );
     response.headers = vec![("x-own".into(), "x".repeat(100_000)); 64];
