@@ -1,4 +1,5 @@
-//! Files that are written whole or not at all, and files that are named by the SHA-256 digest of their content.
+//! Files that are read up to a bound, files that are written whole or not at all, and files that are named by the SHA-256 digest
+//! of their content.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -8,6 +9,22 @@ use std::path::{Path, PathBuf};
 use toolhost_sandbox::MAX_DOCUMENT;
 
 use crate::grants::sha256;
+
+/// What a file holds, which is at most `most` bytes. It is never read further, whatever its length is said to be: a device has none.
+///
+/// # Errors
+/// It cannot be read, or is larger ([`io::ErrorKind::FileTooLarge`]).
+pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let length = file.metadata()?.len().min(most);
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
+        let why = format!("it has more than {most} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(content)
+}
 
 /// Replaces a file in one step: a crash leaves the old content or the new.
 ///
@@ -64,9 +81,7 @@ impl DigestDirectory {
         if !fs::metadata(&path).ok()?.is_file() {
             return None;
         }
-        let mut content = Vec::new();
-        let file = fs::File::open(path).ok()?;
-        file.take(MAX_DOCUMENT).read_to_end(&mut content).ok()?;
+        let content = read_at_most(&path, MAX_DOCUMENT).ok()?;
         (sha256(&content) == digest).then_some(content)
     }
 

@@ -91,6 +91,12 @@ fn set_ups() -> Vec<SetUp> {
         let files = [("doc.json", document.as_bytes().to_vec())];
         set_up(&more, &files, Plugin("doc", verdict, words))
     };
+    let store = |query: &str, more: &str, expected| {
+        let more = format!(
+            "[data]\ndir = \"data\"\nmaster_key_file = \"key\"\n[store]\nkind = \"postgres\"\nurl = \"postgres://u@db.example/d{query}\"\npassword_file = \"secret\"\n{more}\n"
+        );
+        set_up(&more, &[("key", [b'0'; 64].to_vec())], expected)
+    };
     let document = r#"{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/a":{"get":{"operationId":"a","responses":{"200":{"description":"ok"}}}}}}"#;
     let base = "base = \"https://doc.example.com\"\n";
     let spec = "spec = \"doc.json\"\n";
@@ -220,6 +226,23 @@ fn set_ups() -> Vec<SetUp> {
             Refused("gone"),
         ),
         set_up("[audit]\nfile = \"gone/events\"\n", &[], Refused("gone/events")),
+        store(
+            "?sslmode=disable",
+            "",
+            Refused("sslmode=disable is for a server on this machine"),
+        ),
+        store("?sslmode=sometimes", "", Refused("sslmode is verify-full")),
+        store("", "ca_file = \"gone\"", Refused("gone")),
+        set_up(
+            "[data]\ndir = \"data\"\nmaster_key_file = \"short\"\n",
+            &[("short", b"short".to_vec())],
+            Refused("short"),
+        ),
+        set_up(
+            "[data]\ndir = \"data\"\n[store]\nkind = \"postgres\"\nurl = \"postgres://u@127.0.0.1:9/d\"\n",
+            &[],
+            Refused("master key"),
+        ),
         set_up("[audit]\nfile = \"keys\"\n", &[], Refused("directory")),
         set_up("[tenants.globex]\nparent = \"gone\"\n", &[], Refused("gone")),
         set_up(
@@ -291,7 +314,13 @@ fn doctor(directory: &Path) -> Said {
     let checks = report["checks"].as_array().unwrap();
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
     let of = |what: &'static str| checks.iter().filter(move |check| check["what"] == what);
-    let of_start = ["configuration", "assignments", "server", "issuers"];
+    let of_start = [
+        "configuration",
+        "assignments",
+        "data directory",
+        "server",
+        "issuers",
+    ];
     for refused in of_start.into_iter().flat_map(of) {
         if refused["verdict"] == "failed" {
             return Err(text(refused, "detail"));

@@ -15,6 +15,7 @@ use url::Url;
 
 use super::source::Source;
 use super::{AuthorityKind, ConfigError, Provider, adapter, auth, file};
+use crate::digest_files::read_at_most;
 
 /// Certificates in PEM; the whole of the public roots has about 220 KiB.
 const MAX_CA: u64 = 1 << 20;
@@ -299,13 +300,7 @@ fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result
             format!("{}: {why}", path.display()),
         )
     };
-    let size = std::fs::metadata(&path)
-        .map_err(|error| refuse(error.to_string()))?
-        .len();
-    if size > MAX_CA {
-        return Err(refuse("is larger than 1 MiB".into()));
-    }
-    let bytes = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
+    let bytes = read_at_most(&path, MAX_CA).map_err(|error| refuse(error.to_string()))?;
     // As a request would read it: a file that is none would be found out about by every call.
     TlsIdentity::private(&bytes).map_err(|why| refuse(why.to_string()))?;
     Ok(bytes.into())

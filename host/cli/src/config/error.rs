@@ -5,8 +5,6 @@ use std::path::PathBuf;
 pub(crate) enum ConfigError {
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: has {bytes} bytes, more than 1 MiB", path.display())]
-    TooLarge { path: PathBuf, bytes: u64 },
     #[error("{}: is not UTF-8", path.display())]
     NotText { path: PathBuf },
     /// Anything that has a place in the file.

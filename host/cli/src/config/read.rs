@@ -14,6 +14,7 @@ use super::{
     Config, ConfigError, ToolSettings, adapter, assigned, authority, connection, credential, data, file,
     issuer, membership, provider, server, store, tenant,
 };
+use crate::digest_files::read_at_most;
 use crate::grants::hexadecimal;
 
 /// Ten thousand tenants with two connections each come to about this.
@@ -28,14 +29,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > MAX_FILE {
-        return Err(ConfigError::TooLarge {
-            path: path.to_owned(),
-            bytes,
-        });
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = read_at_most(path, MAX_FILE).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText {
         path: path.to_owned(),
     })?;

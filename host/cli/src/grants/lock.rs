@@ -7,11 +7,14 @@ use toolhost_policy::PluginName;
 use toolhost_tools::tool_name;
 
 use super::{Asked, Described};
-use crate::digest_files::write_atomically;
+use crate::digest_files::{read_at_most, write_atomically};
 use crate::exit::Failure;
 
 /// The layout that this host writes and reads.
 const VERSION: u32 = 1;
+
+/// The largest file, in bytes: a tool takes some hundreds.
+const MAX_FILE: u64 = 64 << 20;
 
 const HEAD: &str = "\
 # What was granted to which plugin, by `host run`. A plugin whose file, tools or requests differ from this is asked about
@@ -49,8 +52,8 @@ impl Lock {
                 path.display()
             ))
         };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let text = match read_at_most(path, MAX_FILE) {
+            Ok(text) => String::from_utf8(text).map_err(|_| refuse("is not UTF-8".to_owned()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self {
                     path: path.to_owned(),

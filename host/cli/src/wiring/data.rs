@@ -6,7 +6,7 @@ use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_egress::Quarantine;
 use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::Operator;
-use toolhost_store::keys::{Keyring, MasterKey};
+use toolhost_store::keys::{KeyFileError, Keyring, MasterKey};
 use toolhost_store::migrate::{Moved, migrate};
 use toolhost_store::postgres::PostgresSettings;
 use toolhost_store::{
@@ -232,18 +232,37 @@ impl Taken {
     }
 }
 
+/// Checks what a start reads before it makes anything: the server's URL, its password, and the master key where one is named.
+///
+/// # Errors
+/// A start of the host would be refused with this.
+pub(super) fn check_data(data: &Data) -> Result<(), Failure> {
+    data.postgres.as_ref().map(postgres::settings).transpose()?;
+    data.master_key.as_ref().map(|_| master_key(data)).transpose()?;
+    Ok(())
+}
+
 /// The master key, and its file where it has one.
-fn master_key(data: &Data) -> anyhow::Result<(MasterKey, Option<PathBuf>)> {
-    let refuse = |error: toolhost_store::keys::KeyFileError| Failure::usage(error.to_string());
+fn master_key(data: &Data) -> Result<(MasterKey, Option<PathBuf>), Failure> {
+    let refuse = |from: String| {
+        move |error: KeyFileError| match error {
+            KeyFileError::Form => Failure::usage(format!("{from}: {error}")),
+            error => Failure::usage(error.to_string()),
+        }
+    };
+    let file = |path: &Path| refuse(path.display().to_string());
     Ok(match &data.master_key {
         Some(Source::Env(variable)) => {
             let text = secret_ref::variable("--master-key", variable)?;
-            (MasterKey::from_text(&text).map_err(refuse)?, None)
+            (
+                MasterKey::from_text(&text).map_err(refuse(format!("env:{variable}")))?,
+                None,
+            )
         }
-        Some(Source::File(path)) => (MasterKey::open(path).map_err(refuse)?, Some(path.clone())),
+        Some(Source::File(path)) => (MasterKey::open(path).map_err(file(path))?, Some(path.clone())),
         None => {
             let path = data.dir.join(MASTER_KEY);
-            let (master, made) = MasterKey::open_or_create(&path).map_err(refuse)?;
+            let (master, made) = MasterKey::open_or_create(&path).map_err(file(&path))?;
             if made {
                 tracing::warn!(
                     path = %path.display(),

@@ -1,12 +1,12 @@
 //! Plugin files: each is read once, so that what is hashed, shown, compiled and run is the same.
 
-use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use toolhost_policy::{Limits, Manifest};
 use toolhost_sandbox::inspect;
 
+use crate::digest_files::read_at_most;
 use crate::exit::Failure;
 
 /// A plugin's file, whole.
@@ -63,23 +63,16 @@ pub(crate) fn is_pipe(path: &Path) -> bool {
 /// # Errors
 /// It cannot be read, is no file, or is larger.
 pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let fail = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(fail)?;
-    let metadata = file.metadata().map_err(fail)?;
-    if metadata.is_dir() {
+    if path.is_dir() {
         return Err(Failure::usage(format!("{}: it is a directory", path.display())));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or_default());
-    file.take(most.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(fail)?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::plugin(format!(
-            "{}: it has more than {most} bytes, the most that [limits] component_bytes allows",
+    read_at_most(path, most).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => Failure::plugin(format!(
+            "{}: {error}, the most that [limits] component_bytes allows",
             path.display()
-        )));
-    }
-    Ok(bytes)
+        )),
+        _ => Failure::usage(format!("{}: {error}", path.display())),
+    })
 }
 
 #[cfg(test)]

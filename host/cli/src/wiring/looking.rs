@@ -40,11 +40,15 @@ pub(crate) async fn ask_running(
 /// # Errors
 /// As a start of the host; nothing was kept in the data directory yet.
 pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Serving>> {
+    let refused = check_server(setup).err();
     // Looking at nothing must not make a directory, keys and all.
     if let Some(data) = &setup.config.data
         && data.postgres.is_none()
         && !has_embedded(&data.dir)
     {
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
         let path = data.dir.display();
         return Err(Failure::usage(format!(
             "{path} is not a data directory: nothing was kept there yet"
@@ -52,7 +56,7 @@ pub(crate) async fn looking(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn Servin
         .into());
     }
     let verdicts = Verdicts::of(Arc::clone(setup)).await?;
-    let unstartable = check_server(setup).err().or(verdicts.refused);
+    let unstartable = refused.or(verdicts.refused);
     let statuses = PluginStatuses::default();
     statuses.set(verdicts.all.iter().map(Verdict::status).collect());
     let network = network()?;

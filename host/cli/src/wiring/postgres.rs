@@ -1,4 +1,5 @@
 use toolhost_policy::Secret;
+use toolhost_store::PostgresStore;
 use toolhost_store::postgres::{PostgresError, PostgresSettings};
 use toolhost_vault::Source;
 
@@ -9,7 +10,7 @@ use crate::secret_ref;
 /// The server that the configuration names, with the password from where it is kept.
 ///
 /// # Errors
-/// The password, or the whole URL, cannot be read.
+/// The password, or the whole URL, cannot be read, or they are of no server that the host would use.
 pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, Failure> {
     let read = |key: &str, source: &Source| secret_ref::text(key, source);
     let mut settings = PostgresSettings::new(said.url.whole(read)?);
@@ -25,6 +26,7 @@ pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, Failure> {
     if let Some(pool) = said.pool {
         settings.pool = pool;
     }
+    PostgresStore::check_settings(&settings).map_err(usage)?;
     Ok(settings)
 }
 
@@ -32,6 +34,10 @@ pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, Failure> {
 pub(super) fn refusal(error: PostgresError) -> anyhow::Error {
     match error {
         PostgresError::Store(error) => error.into(),
-        error => Failure::usage(format!("[store]: {error}")).into(),
+        error => usage(error).into(),
     }
+}
+
+fn usage(error: PostgresError) -> Failure {
+    Failure::usage(format!("[store]: {error}"))
 }

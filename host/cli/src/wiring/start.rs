@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use super::data::check_data;
 use super::{Doors, check_addresses, directory, network, tenancy};
 use crate::exit::Failure;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Checks the listeners, the token of the metrics and the file of events.
+/// Checks the listeners, the token of the metrics, the file of events and how what lasts is reached.
 ///
 /// # Errors
 /// A start of the host would be refused with this.
@@ -22,10 +23,10 @@ pub(crate) fn check_server(setup: &Setup) -> Result<(), Failure> {
     if let Some(source) = server.metrics_token.as_ref().filter(|_| doors.metrics.is_some()) {
         secret_ref::text("metrics_token", source)?;
     }
-    match &setup.config.audit {
-        Some(path) => check_events(path),
-        None => Ok(()),
+    if let Some(path) = &setup.config.audit {
+        check_events(path)?;
     }
+    setup.config.data.as_ref().map_or(Ok(()), check_data)
 }
 
 /// Checks what [`check_server`] does, the tenants and their issuers.

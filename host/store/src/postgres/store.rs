@@ -111,6 +111,15 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// Checks what can be checked of the settings without the server.
+    ///
+    /// # Errors
+    /// A URL is none of a server, or would be talked to without TLS; the certificates cannot be read.
+    pub fn check_settings(settings: &PostgresSettings) -> Result<(), PostgresError> {
+        let urls = std::iter::once(&settings.url).chain(&settings.keys_url);
+        urls.map(|url| Address::of(url, settings).map(drop)).collect()
+    }
+
     /// Whether a host was set up in the database before. It looks, and makes nothing.
     ///
     /// # Errors

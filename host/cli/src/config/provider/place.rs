@@ -5,6 +5,7 @@ use toolhost_vault::{MAX_FRESH_FOR, Place};
 use crate::config::ConfigError;
 use crate::config::destination::{Allowed, MAX_TIMEOUT, destination};
 use crate::config::keys::Keys;
+use crate::digest_files::read_at_most;
 
 /// Certificates or a key in PEM; the whole of the public roots has about 220 KiB.
 const MAX_PEM: u64 = 1 << 20;
@@ -48,13 +49,7 @@ fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
     let pem = |name: &'static str, file: &Spanned<String>| {
         let path = keys.source.beside(file.get_ref());
         let refuse = |why: String| keys.error(file, name, format!("{}: {why}", path.display()));
-        let size = std::fs::metadata(&path)
-            .map_err(|error| refuse(error.to_string()))?
-            .len();
-        if size > MAX_PEM {
-            return Err(refuse("is larger than 1 MiB".to_owned()));
-        }
-        std::fs::read(&path).map_err(|error| refuse(error.to_string()))
+        read_at_most(&path, MAX_PEM).map_err(|error| refuse(error.to_string()))
     };
     let own_roots = roots.as_ref().map(|file| pem("ca_file", file)).transpose()?;
     match (certificate, key) {

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::output;
 use crate::reach::Reach;
-use crate::setup::{Setup, default_cache_dir, read_config};
+use crate::setup::{Setup, data_of, default_cache_dir, read_config};
 use crate::wiring;
 use machine::machine;
 use report::{Report, Verdict};
@@ -22,7 +22,7 @@ use report::{Report, Verdict};
 /// Checks everything that can be checked without serving. It changes nothing but the cache directory, which it makes.
 pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut report = Report { checks: Vec::new() };
-    let config = match read_config(args.kept.config.as_deref()) {
+    let mut config = match read_config(args.kept.config.as_deref()) {
         Ok(config) => {
             let from = config
                 .path
@@ -37,6 +37,10 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
         }
     };
     credentials(&config, &mut report);
+    match data_of(&config, &args.kept.data) {
+        Ok(data) => config.data = data,
+        Err(error) => report.add("data directory", Verdict::Failed, error.message),
+    }
     let kept = Reach::find(&args.kept);
     let cache = args
         .cache_dir
@@ -45,7 +49,7 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
         .map_or_else(default_cache_dir, Ok);
     let slots = config.server.slots;
     machine(slots, &config.limits, &mut report);
-    // Without one there is nothing to check; a configuration that is wrong was said above.
+    // Without one there is nothing to check; what is wrong was said above.
     if let Ok(reach) = kept {
         tokio::runtime::Runtime::new()?.block_on(data::data(&reach, &mut report));
     }

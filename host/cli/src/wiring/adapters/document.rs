@@ -1,4 +1,3 @@
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use toolhost_sandbox::MAX_DOCUMENT;
 use super::Room;
 use crate::config::Spec;
 use crate::digest_files::DigestDirectory;
+use crate::digest_files::read_at_most;
 use crate::exit::Failure;
 use crate::setup::Setup;
 use crate::wiring::is_pipe;
@@ -58,25 +58,14 @@ pub(super) async fn read(room: &Room<'_>, connection: &Connection, spec: &Spec) 
 /// # Errors
 /// One sentence.
 pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
-    let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+    let fail = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     if is_pipe(path) {
-        return Err(format!("{}: it is a pipe", path.display()));
+        return Err(fail(&"it is a pipe"));
     }
-    let file = std::fs::File::open(path).map_err(fail)?;
-    if file.metadata().map_err(fail)?.is_dir() {
-        return Err(format!("{}: it is a directory", path.display()));
+    if path.is_dir() {
+        return Err(fail(&"it is a directory"));
     }
-    let mut bytes = Vec::new();
-    file.take(MAX_DOCUMENT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(fail)?;
-    if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(format!(
-            "{}: it has more than {MAX_DOCUMENT} bytes",
-            path.display()
-        ));
-    }
-    Ok(bytes)
+    read_at_most(path, MAX_DOCUMENT).map_err(|error| fail(&error))
 }
 
 /// The documents that are kept by their digests, so that what was approved can be looked at when its system has another one by
