@@ -88,6 +88,24 @@ async fn a_description_that_cannot_be_fetched_leaves_what_was_approved() {
     assert!(host.has_logged("cannot be fetched"));
 }
 
+/// U1: a host with the same configuration, lock and answers, and a cache of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_approved_of_a_document_is_served_by_a_host_that_never_saw_it() {
+    let (system, issuer, cache) = (System::start().await, issuer(), tempfile::tempdir().unwrap());
+    let before = world(&system, &issuer).start();
+    let first = description(&before, &issuer).await;
+    let mut changed = document();
+    changed["paths"]["/invoices"]["post"]["description"] = json!("Creates nothing.");
+    system.describes(&changed);
+    let directory = before.kept_directory();
+    drop(before);
+    let words = ["run", "--output", "json", "--listen", "127.0.0.1:0"];
+    let mut command = host::command(directory.path(), &words);
+    command.env("TOOLHOST_CACHE_DIR", cache.path().join("cache"));
+    let host = Host::launch(directory, command);
+    assert_eq!(description(&host, &issuer).await, first);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_base_is_a_change_that_is_asked_about() {
     let (system, issuer) = (System::start().await, issuer());

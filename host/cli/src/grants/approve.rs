@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use toolhost_audit::{Event, GrantApproved, Sink};
 
 use super::diff::diff;
-use super::{Asked, Described, Lock};
+use super::{Asked, Described, Lock, answers};
 use crate::exit::Failure;
 use crate::output::printable;
 
@@ -78,12 +78,13 @@ pub(crate) fn approve(
 }
 
 /// Whether what an adapter found is granted, by the lock or by a new yes. Where it is not, and something was before, that is
-/// for the caller to go on with.
+/// for the caller to go on with. `said` is the document or the answer that it was found in, which is kept beside the lock.
 ///
 /// # Errors
-/// The yes cannot be recorded, or the lock not written.
+/// The yes cannot be recorded, or the lock or what was said not written.
 pub(crate) fn approve_described(
     asked: &Described,
+    said: &[u8],
     notes: &[String],
     lock: &mut Lock,
     answerer: &mut Answerer<'_>,
@@ -91,8 +92,10 @@ pub(crate) fn approve_described(
 ) -> anyhow::Result<Result<(), String>> {
     let before = lock.described(&asked.name);
     if before == Some(asked) {
+        answers::keep(lock.path(), said)?;
         return Ok(Ok(()));
     }
+    let said_before = before.and_then(Described::said).map(str::to_owned);
     let mut text = String::new();
     let head = match before {
         None => "asks for",
@@ -120,8 +123,12 @@ pub(crate) fn approve_described(
         digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
         by,
     }))?;
+    answers::keep(lock.path(), said)?;
     lock.grant_described(asked.clone());
     lock.write()?;
+    if let Some(before) = said_before.filter(|before| !lock.has_said(before)) {
+        answers::directory(lock.path()).remove(&before);
+    }
     Ok(Ok(()))
 }
 

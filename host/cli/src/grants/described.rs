@@ -34,6 +34,11 @@ pub(crate) struct Described {
 }
 
 impl Described {
+    /// The digest of the document or the answer that the tools were found in.
+    pub(crate) fn said(&self) -> Option<&str> {
+        self.answer.as_deref().or(self.document.as_deref())
+    }
+
     /// What a person reads before saying yes, a line each.
     pub(super) fn lines(&self, before: Option<&Self>) -> Vec<String> {
         let Some(before) = before else {

@@ -108,9 +108,9 @@ impl Lock {
         self.connections.iter().find(|connection| connection.name == name)
     }
 
-    /// Whether some connection stands granted with this answer of its system.
-    pub(crate) fn has_answer(&self, digest: &str) -> bool {
-        let of = |connection: &Described| connection.answer.as_deref() == Some(digest);
+    /// Whether some connection stands granted with this document or answer of its system.
+    pub(crate) fn has_said(&self, digest: &str) -> bool {
+        let of = |connection: &Described| connection.said() == Some(digest);
         self.connections.iter().any(of)
     }
 

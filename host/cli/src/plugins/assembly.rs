@@ -257,7 +257,14 @@ impl Assembly {
             return Ok(Ok((prepared, found.connection)));
         }
         let is_known = self.lock.described(&asked.name).is_some();
-        let said = approve_described(asked, &found.notes, &mut self.lock, answerer, self.audit.as_ref())?;
+        let said = approve_described(
+            asked,
+            &found.document,
+            &found.notes,
+            &mut self.lock,
+            answerer,
+            self.audit.as_ref(),
+        )?;
         Ok(match said {
             Ok(()) => Ok((prepared, found.connection)),
             Err(text) => {

@@ -9,7 +9,7 @@ use crate::grants::{self, answers};
 use crate::setup::Setup;
 
 /// What the adapter found in the document that somebody has said yes to, as long as the adapter is the one that it was
-/// approved with, and the finding or the document is still kept. Nothing is fetched.
+/// approved with, and the document is still kept. Nothing is fetched.
 pub(super) async fn of_document(
     setup: &Setup,
     adapter: &Adapter,
@@ -23,7 +23,7 @@ pub(super) async fn of_document(
     match adapter.found_before(&document::digest(digest)?, &chosen::listed(settings)) {
         Some(discovery) => Some(discovery),
         None => {
-            let document = document::cached(setup).read(digest)?;
+            let document = answers::directory(&setup.lock).read(digest)?;
             adapter
                 .discover(document, None, &chosen::listed(settings))
                 .await

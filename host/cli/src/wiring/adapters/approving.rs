@@ -13,7 +13,7 @@ use super::{
 };
 use crate::config::AdapterSettings;
 use crate::exit::Failure;
-use crate::grants::{self, Answerer, Lock, answers, approve_described, sha256};
+use crate::grants::{self, Answerer, Lock, approve_described, sha256};
 use crate::output::printable;
 
 /// How long asking a system what it offers may take, as long as looking at a document may.
@@ -44,7 +44,7 @@ impl Room<'_> {
         let spec = settings.spec.as_ref();
         let spec = spec.ok_or_else(|| Failure::usage(format!("connections.{name}.spec is missing")))?;
         let found = self.found(&connection, settings, spec, &adapter, None).await?;
-        yes(self, &found.asked, &found.notes, lock, answerer)?;
+        yes(self, &found.asked, &found.document, &found.notes, lock, answerer)?;
         Ok(Approval {
             tools: found.asked.tools.len(),
             left_out: left_out(&found.connection, &found.discovery),
@@ -110,15 +110,7 @@ impl Room<'_> {
         let left_out = left_out(&connection, &discovery);
         let mut notes = notes(settings, &discovery, &left_out);
         notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
-        let before = lock
-            .described(name.as_str())
-            .and_then(|before| before.answer.clone());
-        yes(self, &asked, &notes, lock, answerer)?;
-        // After the yes, which a second try finds given.
-        answers::keep(lock.path(), &answer)?;
-        if let Some(before) = before.filter(|before| !lock.has_answer(before)) {
-            answers::directory(lock.path()).remove(&before);
-        }
+        yes(self, &asked, &answer, &notes, lock, answerer)?;
         Ok(Approval {
             tools: asked.tools.len(),
             left_out,
@@ -143,11 +135,12 @@ fn reachable(connection: &Connection) -> Vec<Endpoint> {
 fn yes(
     room: &Room<'_>,
     asked: &grants::Described,
+    said: &[u8],
     notes: &[String],
     lock: &mut Lock,
     answerer: &mut Answerer<'_>,
 ) -> anyhow::Result<()> {
-    approve_described(asked, notes, lock, answerer, room.audit)?.map_err(|text| {
+    approve_described(asked, said, notes, lock, answerer, room.audit)?.map_err(|text| {
         Failure::refused(format!(
             "{text}this is not approved: answer the question on a terminal, or pass --yes"
         ))

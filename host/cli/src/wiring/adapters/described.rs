@@ -20,6 +20,7 @@ pub(super) struct ReadDocument {
     /// At the place that the document says, where the operator says none.
     pub(super) connection: Arc<Connection>,
     pub(super) discovery: contract::Discovery,
+    pub(super) document: Vec<u8>,
 }
 
 impl Room<'_> {
@@ -48,6 +49,7 @@ impl Room<'_> {
             connection: found.connection,
             asked: found.asked,
             notes: found.notes,
+            document: found.document,
         });
         Look { now, before }
     }
@@ -69,8 +71,8 @@ impl Room<'_> {
         let discovery = match known {
             Some(discovery) => discovery,
             None => {
-                document::keep(self.setup, &digest, &document);
-                self.discover(connection, adapter, document, &listed).await?
+                self.discover(connection, adapter, document.clone(), &listed)
+                    .await?
             }
         };
         let connection = base::of_document(connection, settings, &discovery)?;
@@ -93,6 +95,7 @@ impl Room<'_> {
                 notes: Vec::new(),
                 connection,
                 discovery,
+                document,
             });
         }
         let refused = refusals(&connection, &discovery.tools);
@@ -116,6 +119,7 @@ impl Room<'_> {
             asked,
             connection,
             discovery,
+            document,
         })
     }
 
@@ -160,6 +164,7 @@ impl Room<'_> {
             tools: chosen::only(settings, tools),
             asked: before,
             notes: Vec::new(),
+            document: Vec::new(),
         })
     }
 }

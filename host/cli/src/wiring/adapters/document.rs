@@ -7,20 +7,12 @@ use toolhost_sandbox::MAX_DOCUMENT;
 
 use super::Room;
 use crate::config::Spec;
-use crate::digest_files::DigestDirectory;
 use crate::digest_files::read_at_most;
 use crate::exit::Failure;
-use crate::setup::Setup;
 use crate::wiring::is_pipe;
 
 /// How long fetching a document may take: the start of the host waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The directory of documents, below that of compiled plugins.
-const DIRECTORY: &str = "documents";
-
-/// Documents that are kept: those of a host's connections, and some that they had before.
-const MAX_KEPT: usize = 64;
 
 /// A connection's document, from its file or fetched: without a credential, without following a redirect, and to addresses
 /// that the connection may have itself.
@@ -66,37 +58,6 @@ pub(crate) fn of_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err(fail(&"it is a directory"));
     }
     read_at_most(path, MAX_DOCUMENT).map_err(|error| fail(&error))
-}
-
-/// The documents that are kept by their digests, so that what was approved can be looked at when its system has another one by
-/// then.
-pub(super) fn cached(setup: &Setup) -> DigestDirectory {
-    DigestDirectory::new(setup.cache_dir.join(DIRECTORY))
-}
-
-/// Keeps a document. Failing to is no failure of the start.
-pub(super) fn keep(setup: &Setup, digest: &str, document: &[u8]) {
-    let directory = cached(setup);
-    if directory.path().join(digest).exists() {
-        return;
-    }
-    if let Err(error) = directory.write(document).and_then(|()| prune(directory.path())) {
-        tracing::warn!(%error, "a document could not be kept");
-    }
-}
-
-/// The oldest go first.
-fn prune(directory: &Path) -> std::io::Result<()> {
-    let mut files: Vec<_> = std::fs::read_dir(directory)?
-        .flatten()
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    files.sort();
-    let surplus = files.len().saturating_sub(MAX_KEPT);
-    for (_, path) in files.into_iter().take(surplus) {
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(())
 }
 
 /// The bytes of a digest in hexadecimal.

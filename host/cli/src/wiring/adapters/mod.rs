@@ -57,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) asked: grants::Described,
     /// What a person is told beside that.
     pub(crate) notes: Vec<String>,
+    /// The document, where it is one that a yes would be for.
+    pub(crate) document: Vec<u8>,
 }
 
 /// What an adapter says of a connection's system.
@@ -121,6 +123,7 @@ fn of_answer(
         tools: chosen::only(settings, tools),
         asked,
         notes: Vec::new(),
+        document: Vec::new(),
     })
 }
 
