@@ -147,7 +147,8 @@ impl Schema {
     }
 }
 
-/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so. Whether there were any.
+/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so; and writes those
+/// of earlier drafts as they are now. Whether there were any.
 fn mend(schema: &mut Map<String, Value>) -> bool {
     // What holds any value, or holds values by names that anybody may choose.
     const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
@@ -161,6 +162,7 @@ fn mend(schema: &mut Map<String, Value>) -> bool {
     let count = schema.len();
     schema.retain(|key, value| !value.is_null() || (VALUES.contains(&key.as_str()) && key != "enum"));
     let mut was_mended = schema.len() != count;
+    was_mended |= update(schema);
     for (key, value) in schema
         .iter_mut()
         .filter(|(key, _)| !VALUES.contains(&key.as_str()))
@@ -181,6 +183,33 @@ fn mend(schema: &mut Map<String, Value>) -> bool {
         }
     }
     was_mended
+}
+
+/// What earlier drafts wrote otherwise and SDKs still write: a list as `items` (until 2019-09), and a boolean beside a bound (draft 4).
+/// Whether there was any.
+fn update(schema: &mut Map<String, Value>) -> bool {
+    let mut was_updated = false;
+    if schema.get("items").is_some_and(Value::is_array) && !schema.contains_key("prefixItems") {
+        let (tuple, rest) = (schema.remove("items"), schema.remove("additionalItems"));
+        if let Some(tuple) = tuple.filter(|tuple| *tuple != Value::Array(vec![])) {
+            schema.insert("prefixItems".to_owned(), tuple);
+        }
+        if let Some(rest) = rest {
+            schema.insert("items".to_owned(), rest);
+        }
+        was_updated = true;
+    }
+    for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+        let Some(is_exclusive) = schema.get(exclusive).and_then(Value::as_bool) else {
+            continue;
+        };
+        schema.remove(exclusive);
+        if let (true, Some(bound)) = (is_exclusive, schema.get(bound).cloned()) {
+            schema.insert(exclusive.to_owned(), bound);
+        }
+        was_updated = true;
+    }
+    was_updated
 }
 
 /// Whether every value of a schema has a spelling in a header field: one of these types, by its own word. A `null` is left out.
@@ -252,6 +281,37 @@ mod tests {
             .collect();
         assert_eq!(names, [("n", true), ("description", false)]);
         assert!(schema.is_of_object() && !Schema::read("{}").unwrap().is_of_object());
+    }
+
+    #[test]
+    fn keywords_of_earlier_drafts_are_written_as_they_are_now() {
+        let read = |schema: Value| -> Value {
+            serde_json::from_str(&Schema::read(&schema.to_string()).unwrap().text).unwrap()
+        };
+        let string = || json!({"type": "string"});
+        for (before, now) in [
+            (
+                json!({"items": [string()], "additionalItems": false}),
+                json!({"prefixItems": [string()], "items": false}),
+            ),
+            (
+                json!({"properties": {"a": {"items": [{"items": [string()]}]}}}),
+                json!({"properties": {"a": {"prefixItems": [{"prefixItems": [string()]}]}}}),
+            ),
+            (json!({"items": []}), json!({})),
+            (json!({"items": string()}), json!({"items": string()})),
+            (
+                json!({"minimum": 1, "exclusiveMinimum": true, "exclusiveMaximum": false}),
+                json!({"minimum": 1, "exclusiveMinimum": 1}),
+            ),
+            (json!({"const": {"items": []}}), json!({"const": {"items": []}})),
+            (
+                json!({"properties": {"items": {}}}),
+                json!({"properties": {"items": {}}}),
+            ),
+        ] {
+            assert_eq!(read(before.clone()), now, "{before}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use http::HeaderMap;
 
 use super::scrub::text_type;
@@ -15,12 +15,22 @@ pub(super) struct Charset {
 
 #[derive(Debug)]
 enum State {
-    /// The first bytes say which it is: a byte order mark, or the prolog of XML.
-    Unknown { first: Vec<u8>, is_xml: bool },
+    /// The first bytes say which it is: a byte order mark, the prolog of XML, or where their zeros are.
+    Unknown { first: Vec<u8>, kind: Kind },
     /// As it is.
     Plain,
     /// By this decoder.
     Decoding(Box<UnicodeDecoder>),
+}
+
+/// What of its encoding a text shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It begins with a character of ASCII (RFC 4627 section 3).
+    Json,
+    /// So does it, and may name its encoding.
+    Xml,
+    Other,
 }
 
 /// A decoder of `encoding_rs`, which has no `Debug`.
@@ -44,7 +54,11 @@ impl Charset {
                 Some(Some(encoding)) if encoding != UTF_8 => State::of(encoding),
                 _ => State::Unknown {
                     first: Vec::new(),
-                    is_xml: media.ends_with("/xml") || media.ends_with("+xml"),
+                    kind: match &*media {
+                        media if media.ends_with("/xml") || media.ends_with("+xml") => Kind::Xml,
+                        media if media.ends_with("/json") || media.ends_with("+json") => Kind::Json,
+                        _ => Kind::Other,
+                    },
                 },
             },
         };
@@ -65,14 +79,14 @@ impl Charset {
 
     /// Takes the next bytes.
     pub(super) fn push(&mut self, data: bytes::Bytes, is_end: bool) -> bytes::Bytes {
-        if let State::Unknown { first, is_xml } = &mut self.state {
+        if let State::Unknown { first, kind } = &mut self.state {
             first.extend_from_slice(&data);
-            let least = if *is_xml { PROLOG } else { 3 };
-            if first.len() < least && !is_end && may_go_on(first, *is_xml) {
+            let least = if *kind == Kind::Xml { PROLOG } else { 3 };
+            if first.len() < least && !is_end && may_go_on(first, *kind) {
                 return bytes::Bytes::new();
             }
-            let (first, is_xml) = (std::mem::take(first), *is_xml);
-            self.state = State::by_content(&first, is_xml);
+            let (first, kind) = (std::mem::take(first), *kind);
+            self.state = State::by_content(&first, kind);
             let rest = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
             return self.converted(bytes::Bytes::copy_from_slice(rest), is_end);
         }
@@ -92,13 +106,18 @@ impl State {
         Self::Decoding(Box::new(UnicodeDecoder(encoding.new_decoder())))
     }
 
-    fn by_content(first: &[u8], is_xml: bool) -> Self {
+    fn by_content(first: &[u8], kind: Kind) -> Self {
         match Encoding::for_bom(first) {
             Some((encoding, _)) if encoding != UTF_8 => return Self::of(encoding),
             Some(_) => return Self::Plain,
             None => {}
         }
-        match declared(first).filter(|_| is_xml) {
+        match first {
+            [0, second, ..] if *second != 0 && kind != Kind::Other => return Self::of(UTF_16BE),
+            [first, 0, ..] if *first != 0 && kind != Kind::Other => return Self::of(UTF_16LE),
+            _ => {}
+        }
+        match declared(first).filter(|_| kind == Kind::Xml) {
             Some(encoding) if encoding != UTF_8 => Self::of(encoding),
             _ => Self::Plain,
         }
@@ -106,9 +125,11 @@ impl State {
 }
 
 /// Whether what there is so far may be the beginning of a byte order mark or of a prolog.
-fn may_go_on(first: &[u8], is_xml: bool) -> bool {
+fn may_go_on(first: &[u8], kind: Kind) -> bool {
     let begins = |mark: &[u8]| mark.starts_with(first);
-    begins(b"\xef\xbb\xbf")
+    let is_xml = kind == Kind::Xml;
+    (first.len() < 2 && kind != Kind::Other)
+        || begins(b"\xef\xbb\xbf")
         || begins(b"\xff\xfe")
         || begins(b"\xfe\xff")
         || (is_xml && (begins(b"<?xml") || (first.starts_with(b"<?xml") && !first.contains(&b'>'))))
@@ -186,6 +207,8 @@ mod tests {
         let json = r#"{"name":"Zoë – €"}"#;
         let little = utf16(json, u16::to_le_bytes, b"\xff\xfe");
         let big = utf16(json, u16::to_be_bytes, b"\xfe\xff");
+        let bare = |order| utf16(json, order, b"");
+        let xml = "<a>ë</a>";
         for (kind, body, text) in [
             ("text/plain; charset=ISO-8859-1", b"Zo\xeb".to_vec(), "Zoë"),
             ("text/csv; charset=\"windows-1252\"", b"\x80 5".to_vec(), "€ 5"),
@@ -216,6 +239,11 @@ mod tests {
                 "<?xml version='1.0' encoding='latin1'?><a>ë</a>",
             ),
             ("text/plain; charset=Shift_JIS", b"\x83\x65".to_vec(), "テ"),
+            ("application/json", bare(u16::to_le_bytes), json),
+            ("application/vnd.api+json", bare(u16::to_be_bytes), json),
+            ("application/json", b"1".to_vec(), "1"),
+            ("application/xml", utf16(xml, u16::to_le_bytes, b""), xml),
+            ("text/plain", b"a\0".to_vec(), "a\0"),
             ("text/plain", b"ab".to_vec(), "ab"),
             ("text/plain", b"".to_vec(), ""),
         ] {
