@@ -384,6 +384,18 @@ async fn every_list_is_answered_in_both_generations() {
         assert_eq!(new["result"][member], json!([]), "{method}: {new}");
         assert_eq!(new["result"]["cacheScope"], "private", "{method}: {new}");
     }
+    let get =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "p".repeat(100)}});
+    let old = host.send(legacy(&alice, Some(&session), &get)).await.last();
+    let new = host.send(modern(&alice, "prompts/get", get["params"].clone(), json!({})));
+    let text = format!("unknown prompt: {}", "p".repeat(64));
+    for answer in [old, new.await.last()] {
+        assert_eq!(
+            (&answer["error"]["code"], &answer["error"]["message"]),
+            (&json!(-32602), &json!(text)),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode,
-    ErrorData, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool,
+    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -180,7 +180,11 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        // There are none, which is an answer. To a client that goes by what is declared, one without it is a contradiction.
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .build();
         if let Some(tools) = capabilities.tools.as_mut().filter(|_| self.announces) {
             tools.list_changed = Some(true);
         }
@@ -304,6 +308,18 @@ impl ServerHandler for Handler {
             Era::Legacy => nothing,
             Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
         })
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let text = format!("unknown prompt: {}", repeated(&request.name));
+        Err(ErrorData::invalid_params(
+            text,
+            Some(json!({ "code": ErrorCode::NotFound })),
+        ))
     }
 
     async fn list_resources(
