@@ -3,9 +3,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode,
-    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext};
@@ -17,7 +17,7 @@ use toolhost_tools::CallOutcome;
 
 use super::handlers::Client;
 use super::listed::Listed;
-use super::pages::{Face, Pages, TTL_MS, tool};
+use super::pages::{Face, Pages, caching, tool};
 use super::replay::is_primed;
 use super::rounds::Round;
 use super::running::{Begun, adopted, is_direct};
@@ -303,11 +303,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let nothing = ListPromptsResult::default();
-        Ok(match Era::of(&context) {
-            Era::Legacy => nothing,
-            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
-        })
+        let mut nothing = ListPromptsResult::default();
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        Ok(nothing)
     }
 
     async fn get_prompt(
@@ -327,11 +325,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let nothing = ListResourcesResult::default();
-        Ok(match Era::of(&context) {
-            Era::Legacy => nothing,
-            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
-        })
+        let mut nothing = ListResourcesResult::default();
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        Ok(nothing)
     }
 
     async fn list_resource_templates(
@@ -339,11 +335,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let nothing = ListResourceTemplatesResult::default();
-        Ok(match Era::of(&context) {
-            Era::Legacy => nothing,
-            Era::Modern => nothing.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private),
-        })
+        let mut nothing = ListResourceTemplatesResult::default();
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        Ok(nothing)
     }
 
     async fn on_custom_request(

@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// How long a client may show the list without asking again, in milliseconds. Changes are rare and announced by nobody
 /// on the stateless protocol.
-pub(super) const TTL_MS: u64 = 60_000;
+const TTL_MS: u64 = 60_000;
 
 /// Pages of `tools/list`, converted once each.
 ///
@@ -120,11 +120,16 @@ impl Pages {
 fn around(page: &ToolPage, tools: Vec<Tool>, era: Era) -> ListToolsResult {
     let mut result = ListToolsResult::with_all_items(tools);
     result.next_cursor.clone_from(&page.next_cursor);
-    if era == Era::Modern {
-        // The list is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
-        result = result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private);
-    }
+    (result.ttl_ms, result.cache_scope) = caching(era);
     result
+}
+
+/// What a list says of caches. It is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
+pub(super) fn caching(era: Era) -> (Option<u64>, Option<CacheScope>) {
+    match era {
+        Era::Legacy => (None, None),
+        Era::Modern => (Some(TTL_MS), Some(CacheScope::Private)),
+    }
 }
 
 /// A tool as MCP lists it.
