@@ -20,7 +20,7 @@ const MAX_DESCRIPTION: usize = 1_000;
 const MAX_PARAMETERS: usize = 200;
 
 /// Header parameters that the specification says are ignored, and those that are the host's alone on any connection.
-const IGNORED: [&str; 20] = [
+const IGNORED: [&str; 34] = [
     "accept",
     "authorization",
     "content-type",
@@ -32,15 +32,29 @@ const IGNORED: [&str; 20] = [
     "expect",
     "forwarded",
     "host",
+    "http2-settings",
     "keep-alive",
-    "proxy-authorization",
     "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-http-method",
     "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-host",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "fastly-client-ip",
+    "cf-connecting-ip",
 ];
 
 /// The same by how they begin.
@@ -299,8 +313,9 @@ fn style(value: &Value, place: Place) -> Style {
     }
 }
 
+/// Servers may know a name by its dashes or by its underscores; the host compares them with dashes.
 fn is_ignored(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase().replace('_', "-");
     IGNORED.contains(&name.as_str()) || IGNORED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -117,7 +117,7 @@ fn what_carries_rights_is_never_an_argument() {
         "paths": {"/a": {"get": {"security": [{"a": []}], "parameters": [
             header("AUTHORIZATION"), header("Accept"), header("Content-Type"), header("Host"), header("cookie"), header("x-api-KEY"),
             header("X-Forwarded-For"), header("Proxy-Authorization"), header("Transfer-Encoding"), header("Sec-Fetch-Site"),
-            header("X-HTTP-Method-Override"),
+            header("X-HTTP-Method-Override"), header("X-Real-IP"), header("X_Forwarded_Host"), header("X-Original-URL"),
             {"name": "api_key", "in": "query"}, {"name": "sid", "in": "cookie"}, {"name": "API_KEY", "in": "query"}, header("X-Own"),
         ]}}}
     }));
