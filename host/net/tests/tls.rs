@@ -20,7 +20,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 use toolhost_net::{ClientKey, NetError, NetErrorKind, Network, TlsError, TlsFailure, TlsIdentity};
-use upstream::{Answers, Upstream, answer_all, round, soon};
+use upstream::{Answers, OK, Upstream, answer_all, read_head, round, soon};
 use url::Url;
 
 const HOST: &str = "api.example.com";
@@ -247,6 +247,37 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
         assert!(response.extensions().get::<toolhost_net::PeerAddress>().is_some());
     }
     assert_eq!((upstream.connections(), upstream.heads().len()), (1, 3));
+}
+
+/// TLS says goodbye in a record of its own, and sends tickets.
+#[tokio::test]
+async fn a_connection_that_is_closed_as_tls_has_it_is_stale_and_one_that_has_begun_to_answer_is_not() {
+    for (last, is_stale) in [(&b""[..], true), (b"HTTP/1.1 200 OK\r\n", false)] {
+        let authority = Authority::new();
+        let acceptor = authority.acceptor(HOST, |_| {});
+        let upstream = Upstream::doing("127.0.0.1:0", move |stream, _| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                read_head(&mut stream).await;
+                stream.write_all(OK).await.unwrap();
+                read_head(&mut stream).await;
+                stream.write_all(last).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        })
+        .await;
+        let network = Network::new(Answers::new(&[&["127.0.0.1"]])).unwrap();
+        let url: Url = format!("https://{HOST}:{}/", upstream.address.port())
+            .parse()
+            .unwrap();
+        let key = ClientKey::tenant("acme", "billing", &url);
+        let client = network.client(key, &authority.identity()).unwrap();
+        round(&network, &client, &url, soon()).await.unwrap();
+        let error = round(&network, &client, &url, soon()).await.unwrap_err();
+        assert_eq!((error.stale, error.sent), (is_stale, true), "{error:?}");
+        assert_eq!(upstream.connections(), 1);
+    }
 }
 
 /// Frames of HTTP/2 that are no answer (RFC 9113 sections 6.3 to 6.10): each alone, without end.
