@@ -212,3 +212,28 @@ async fn answers_that_nobody_asked_for_are_taken_as_a_first_call() {
     let again = mcp::answer(with(forged, Some(state)).send().await.unwrap()).await;
     assert_eq!(again["error"]["code"], -32602, "{again}");
 }
+
+/// What a client sends has no part in how much a host writes to its log.
+#[tokio::test]
+async fn an_error_that_a_client_causes_is_no_line_of_the_log() {
+    let issuer = Issuer::es256(ISSUER, "k1");
+    let host = Host::with().plugin("conformance").issuer(&issuer);
+    let host = host.config("[tenants.acme]").env("RUST_LOG", "").start();
+    let token = issuer.token("acme");
+    let session = mcp::initialize(host.url(), &token, json!({})).await;
+    let made_up = "made-up-".repeat(100);
+    for body in [
+        json!({"jsonrpc": "2.0", "id": 1, "method": made_up}),
+        mcp::call(&made_up, json!({})),
+        json!({"jsonrpc": "2.0", "method": made_up}),
+    ] {
+        let answer = mcp::legacy(Method::POST, host.url(), &token, Some(&session), Some(body)).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+        let answered = answer.text().await.unwrap();
+        assert!(!answered.contains(&made_up), "{answered}");
+    }
+    let foreign = reqwest::Client::new().get(host.at("/api/v1/tools"));
+    foreign.header("host", "evil.test").send().await.unwrap();
+    assert!(host.has_logged("foreign_host"));
+    assert!(!host.log().contains("made-up"), "{}", host.log());
+}
