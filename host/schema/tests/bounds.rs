@@ -363,3 +363,14 @@ fn texts_that_each_need_other_states_end_at_the_budget() {
     let schema = json!({ "items": { "not": { "pattern": ".{0,200}x" } } });
     assert_eq!(check(&schema, &items, 2_000_000), Err(WorkLimit::Steps));
 }
+
+#[test]
+fn what_a_search_prepares_and_the_states_it_makes_are_charged() {
+    let pattern = |n: usize| json!({ "pattern": format!("^[^\\s]{{1,255}}(?:{n})?$") });
+    let all = json!({ "allOf": (0..20).map(pattern).collect::<Vec<_>>() });
+    let long = json!("a".repeat(255));
+    assert_eq!(check(&all, &long, 200_000), Err(WorkLimit::Steps));
+    assert_eq!(check(&all, &long, 1_000_000), Ok(Ok(())));
+    assert_eq!(check(&pattern(0), &json!("a"), 3_000), Err(WorkLimit::Steps));
+    assert_eq!(check(&pattern(0), &json!("a"), 10_000), Ok(Ok(())));
+}
