@@ -52,11 +52,16 @@ async fn a_session_whose_owner_was_made_an_admin_calls_nothing_at_the_other_tena
     let refused = world.legacy(&admin, &session, invoices()).await;
     assert_eq!(code(&refused), "tenant_unavailable");
     assert!(world.spent().is_empty(), "nothing went out");
+    // What leads back is there as long as it is of use.
+    let listed = world.legacy(&admin, &session, mcp::list()).await;
+    assert!(names(&listed).contains(&"reset_tenant"), "{listed}");
     let home = world.legacy(&admin, &session, reset()).await;
     assert_eq!(
         home["result"]["structuredContent"]["active_tenant_id"], "acme",
         "{home}"
     );
+    let listed = world.legacy(&admin, &session, mcp::list()).await;
+    assert!(!names(&listed).contains(&"reset_tenant"), "{listed}");
     is_of(&world.legacy(&admin, &session, invoices()).await, "acme");
 }
 
