@@ -486,6 +486,18 @@ mod tests {
             ),
             "two origins"
         );
+        // To a browser another origin, unless it is that of the very host.
+        assert!(!passes(&own, host, &["https://app.example.com."]));
+        let named = admitted("https://tools.example.com./mcp", &[], &[]);
+        for host in ["tools.example.com", "tools.example.com."] {
+            for origin in ["https://tools.example.com", "https://tools.example.com."] {
+                assert!(passes(&named, &[host], &[origin]), "{host} {origin}");
+            }
+            assert!(
+                !passes(&named, &[host], &["https://tools.example.com.."]),
+                "{host}"
+            );
+        }
     }
 
     #[test]
