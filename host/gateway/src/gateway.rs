@@ -24,7 +24,7 @@ use crate::auth::authenticate;
 use crate::connect::{self, Logins};
 use crate::door::{HttpDoor, Leaving};
 use crate::mcp::Mcp;
-use crate::problem::{not_found, problem};
+use crate::problem::{method_not_allowed, not_found, problem};
 use crate::rebinding::{Admitted, admit};
 use crate::refused::tell;
 use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
@@ -260,6 +260,7 @@ impl Gateway {
             .layer(Extension(self.artifacts.clone()))
             .layer(Extension(self.logins.clone()))
             .route("/mcp", any(crate::mcp::endpoint))
+            .method_not_allowed_fallback(async || method_not_allowed())
             .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
         let open = Router::new()
             .route("/health", get(health::health))
@@ -278,7 +279,8 @@ impl Gateway {
             .route(
                 "/.well-known/oauth-protected-resource/{*resource}",
                 get(discovery::protected_resource),
-            );
+            )
+            .method_not_allowed_fallback(async || method_not_allowed());
         let admitted = Arc::new(Admitted::new(&doors.config, listener));
         guarded
             .merge(open)

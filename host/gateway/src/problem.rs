@@ -61,3 +61,9 @@ pub(crate) fn not_found() -> Response {
         "there is nothing here for this caller",
     ))
 }
+
+/// The answer to a method that a route does not have; the router says in `Allow` which it has.
+pub(crate) fn method_not_allowed() -> Response {
+    let error = PublicError::new(ErrorCode::InvalidRequest, "this route does not take that method");
+    problem_with(StatusCode::METHOD_NOT_ALLOWED, &error)
+}

@@ -186,6 +186,25 @@ async fn a_client_that_goes_away_cancels_its_call() {
 }
 
 #[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_a_problem_document() {
+    let (host, alice) = (host(), token("acme", "alice"));
+    for (method, path, allow) in [
+        ("PUT", "/api/v1/tools", "GET,HEAD"),
+        ("GET", "/api/v1/tools/whoami/call", "POST"),
+        ("POST", "/health", "GET,HEAD"),
+    ] {
+        let with = |token| request(method, path, token).body(Body::empty()).unwrap();
+        let answer = host.send(with(Some(&alice))).await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert_eq!(answer.headers["allow"], allow, "{path}");
+        assert_eq!(answer.json()["code"], "invalid_request", "{path}");
+        if path.starts_with("/api") {
+            assert_eq!(host.send(with(None)).await.status, 401, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_document_is_there_for_those_without_a_token() {
     let answer = host().get("/api/v1/openapi.json", None).await;
     assert_eq!(answer.json()["openapi"], "3.1.1");
