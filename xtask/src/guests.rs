@@ -33,8 +33,8 @@ const BILLING_IMPORTS: [&str; 7] = [
 ];
 
 /// What the MCP adapter may weigh: each call instantiates it, and most of a call is waiting. It had 460,548 bytes when it began to
-/// rename arguments.
-const MCP_BYTES: u64 = 475_000;
+/// rename arguments, and 474,819 with the tuples of earlier drafts.
+const MCP_BYTES: u64 = 480_000;
 
 /// What it may import: the session that the host keeps, progress, and a clock for a question that older servers leave
 /// unanswered, beside what the OpenAPI adapter has.

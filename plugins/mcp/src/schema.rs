@@ -147,8 +147,8 @@ impl Schema {
     }
 }
 
-/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so; and writes those
-/// of earlier drafts as they are now. Whether there were any.
+/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so; and writes
+/// lists as `items` as they are written now. Whether there were any.
 fn mend(schema: &mut Map<String, Value>) -> bool {
     // What holds any value, or holds values by names that anybody may choose.
     const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
@@ -185,31 +185,17 @@ fn mend(schema: &mut Map<String, Value>) -> bool {
     was_mended
 }
 
-/// What earlier drafts wrote otherwise and SDKs still write: a list as `items` (until 2019-09), and a boolean beside a bound (draft 4).
-/// Whether there was any.
+/// A list as `items`, which SDKs of drafts until 2019-09 still write. Whether there was any.
 fn update(schema: &mut Map<String, Value>) -> bool {
-    let mut was_updated = false;
-    if schema.get("items").is_some_and(Value::is_array) && !schema.contains_key("prefixItems") {
-        let (tuple, rest) = (schema.remove("items"), schema.remove("additionalItems"));
-        if let Some(tuple) = tuple.filter(|tuple| *tuple != Value::Array(vec![])) {
-            schema.insert("prefixItems".to_owned(), tuple);
-        }
-        if let Some(rest) = rest {
-            schema.insert("items".to_owned(), rest);
-        }
-        was_updated = true;
+    if !schema.get("items").is_some_and(Value::is_array) {
+        return false;
     }
-    for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-        let Some(is_exclusive) = schema.get(exclusive).and_then(Value::as_bool) else {
-            continue;
-        };
-        schema.remove(exclusive);
-        if let (true, Some(bound)) = (is_exclusive, schema.get(bound).cloned()) {
-            schema.insert(exclusive.to_owned(), bound);
-        }
-        was_updated = true;
+    let rest = schema.remove("additionalItems").unwrap_or(Value::Bool(true));
+    let tuple = schema.insert("items".to_owned(), rest).unwrap_or_default();
+    if tuple.get(0).is_some() {
+        schema.insert("prefixItems".to_owned(), tuple);
     }
-    was_updated
+    true
 }
 
 /// Whether every value of a schema has a spelling in a header field: one of these types, by its own word. A `null` is left out.
@@ -284,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn keywords_of_earlier_drafts_are_written_as_they_are_now() {
+    fn tuples_of_earlier_drafts_are_written_as_they_are_now() {
         let read = |schema: Value| -> Value {
             serde_json::from_str(&Schema::read(&schema.to_string()).unwrap().text).unwrap()
         };
@@ -296,14 +282,10 @@ mod tests {
             ),
             (
                 json!({"properties": {"a": {"items": [{"items": [string()]}]}}}),
-                json!({"properties": {"a": {"prefixItems": [{"prefixItems": [string()]}]}}}),
+                json!({"properties": {"a": {"items": true, "prefixItems": [{"items": true, "prefixItems": [string()]}]}}}),
             ),
-            (json!({"items": []}), json!({})),
+            (json!({"items": []}), json!({"items": true})),
             (json!({"items": string()}), json!({"items": string()})),
-            (
-                json!({"minimum": 1, "exclusiveMinimum": true, "exclusiveMaximum": false}),
-                json!({"minimum": 1, "exclusiveMinimum": 1}),
-            ),
             (json!({"const": {"items": []}}), json!({"const": {"items": []}})),
             (
                 json!({"properties": {"items": {}}}),
