@@ -116,8 +116,8 @@ impl PostgresStore {
     /// # Errors
     /// A URL is none of a server, or would be talked to without TLS; the certificates cannot be read.
     pub fn check_settings(settings: &PostgresSettings) -> Result<(), PostgresError> {
-        let urls = std::iter::once(&settings.url).chain(&settings.keys_url);
-        urls.map(|url| Address::of(url, settings).map(drop)).collect()
+        let mut urls = std::iter::once(&settings.url).chain(&settings.keys_url);
+        urls.try_for_each(|url| Address::of(url, settings).map(drop))
     }
 
     /// Whether a host was set up in the database before. It looks, and makes nothing.
