@@ -15,6 +15,10 @@ use crate::problem::{problem, problem_with};
 /// sends one byte now and then keeps no buffer longer than this.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Of a body that is too long: some times what a client sends by mistake, and a second on a slow line.
+const MAX_DISCARDED: usize = 4 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
@@ -53,29 +57,43 @@ pub(crate) async fn message(body: Body, config: &GatewayConfig) -> Result<Bytes,
 }
 
 /// The whole body: at most `limit` bytes, a bound that nobody sets, within `timeout`.
-pub(crate) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(mut body: Body, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
     // A declared length is believed before anything is buffered; an undeclared one is counted.
     if body.size_hint().lower() > limit as u64 {
+        discard(&mut body).await;
         return Err(BodyError::TooLarge(limit));
     }
-    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
+    match tokio::time::timeout(timeout, Limited::new(&mut body, limit).collect()).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(BodyError::TooLarge(limit))
+        }
         Ok(Err(_)) => Err(BodyError::Broken),
     }
+}
+
+/// Reads the rest of a body without keeping it. A client that still sends when its connection is closed never sees the answer
+/// (RFC 9112 section 9.6).
+async fn discard(body: &mut Body) {
+    let mut rest = Limited::new(body, MAX_DISCARDED);
+    let read = async { while let Some(Ok(_)) = rest.frame().await {} };
+    let _late = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use axum::body::Body;
     use bytes::Bytes;
     use futures::StreamExt;
 
-    use super::{BODY_TIMEOUT, BodyError, read};
+    use super::{BODY_TIMEOUT, BodyError, MAX_DISCARDED, read};
 
     #[tokio::test]
     async fn a_body_without_a_length_is_counted() {
@@ -101,6 +119,25 @@ mod tests {
             read(Body::from("123456"), 5, BODY_TIMEOUT).await,
             Err(BodyError::TooLarge(5))
         );
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_body_that_is_too_long_is_read_up_to_a_bound_so_that_its_client_sees_the_answer() {
+        for (chunks, passed) in [(20, 20), (usize::MAX, 1 + MAX_DISCARDED.div_ceil(1 << 16))] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&count);
+            let sent = futures::stream::repeat(Bytes::from_static(&[b'x'; 1 << 16])).take(chunks);
+            let sent = sent.map(move |chunk| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Infallible>(chunk)
+            });
+            assert_eq!(
+                read(Body::from_stream(sent), 1 << 10, BODY_TIMEOUT).await,
+                Err(BodyError::TooLarge(1 << 10))
+            );
+            let read = count.load(Ordering::Relaxed);
+            assert!(read + 2 > passed && read < passed + 2, "{read} of {chunks}");
+        }
     }
 
     #[tokio::test]
