@@ -112,7 +112,7 @@ impl Handles {
                 }
                 Got::Full => {
                     return Err(StoreError::Unavailable(
-                        "every database handle is in use; raise the number of handles".to_owned(),
+                        "every database handle is in use; try again, or raise the limit of open files, of which handles take a part".to_owned(),
                     ));
                 }
             };

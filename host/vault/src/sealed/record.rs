@@ -151,6 +151,11 @@ impl<'a> Envelope<'a> {
         })
     }
 
+    /// Whether the generation of the tenant's key that sealed it was retired.
+    pub(super) fn is_retired(&self, key: &SpaceKey) -> bool {
+        key.subkey(self.generation, Purpose::Credentials).is_none()
+    }
+
     /// Opens the record for the name and version that are asked for, which need not be those that it says of itself.
     pub(super) fn open(
         &self,

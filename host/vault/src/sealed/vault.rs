@@ -142,11 +142,13 @@ impl Inner {
             }
         }
         let mut why = "it is being changed";
-        for _ in 0..MAX_TRIES {
+        for attempt in 1..=MAX_TRIES {
             let (asked, evictions) = (Instant::now(), self.cache.evictions());
             match self.load(key).await {
                 Ok(loaded) => return Ok(self.cache.insert(key.clone(), loaded, asked, evictions)),
                 Err(Missed::Between(moved)) => why = moved,
+                // What was read was resealed, and the generation that had sealed it retired, before it was opened.
+                Err(Missed::Refused(VaultError::Key(_))) if attempt < MAX_TRIES => {}
                 Err(Missed::Refused(error)) => {
                     self.cache.evict(key);
                     return Err(error);
@@ -190,10 +192,12 @@ impl Inner {
         let space_key = self.keys.get(&space)?;
         let contents = envelope
             .open(&space_key, key.tenant(), &name, version)
-            .map_err(|why| match envelope.version == version {
-                true => Missed::Refused(damaged(why)),
-                false => Missed::Between(why),
-            })?;
+            .map_err(
+                |why| match envelope.version == version && !envelope.is_retired(&space_key) {
+                    true => Missed::Refused(damaged(why)),
+                    false => Missed::Between(why),
+                },
+            )?;
         Ok(Loaded {
             credential: Arc::new(Credential {
                 secret: contents.secret,
