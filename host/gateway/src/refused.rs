@@ -11,7 +11,7 @@ use crate::peer::PeerAddress;
 
 /// Why a request was refused before anything ran. It goes with the answer to [`tell`].
 #[derive(Debug, Clone)]
-struct Refused {
+struct RefusalMark {
     /// A label of `toolhost_refusals_total`.
     reason: &'static str,
     why: String,
@@ -21,7 +21,7 @@ struct Refused {
 /// is a sentence of the host's own.
 pub(crate) fn refused(mut answer: Response, reason: &'static str, why: impl Into<String>) -> Response {
     let why = why.into();
-    answer.extensions_mut().insert(Refused { reason, why });
+    answer.extensions_mut().insert(RefusalMark { reason, why });
     answer
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn refused(mut answer: Response, reason: &'static str, why: impl Into
 pub(crate) async fn tell(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<PeerAddress>().copied();
     let mut answer = next.run(request).await;
-    if let (Some(Refused { reason, why }), Some(refusals)) =
+    if let (Some(RefusalMark { reason, why }), Some(refusals)) =
         (answer.extensions_mut().remove(), doors.calls.refusals())
     {
         let source = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.network());
