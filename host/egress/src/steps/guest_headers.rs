@@ -184,6 +184,15 @@ mod tests {
             .map_err(|failure| failure.code)
     }
 
+    /// The OpenAPI adapter is built for WebAssembly and links no crate of the host, so it has a list of its own.
+    #[test]
+    fn the_openapi_adapter_offers_no_protected_header() {
+        let adapter = include_str!("../../../../plugins/openapi/src/discover/parameter.rs");
+        for name in super::PROTECTED.iter().chain(super::PROTECTED_PREFIXES) {
+            assert!(adapter.contains(&format!("\"{name}\"")), "{name}");
+        }
+    }
+
     #[test]
     fn the_fields_of_mcp_are_an_adapters_alone() {
         let fields = &[("Mcp-Session-Id", "a-1"), ("mcp-param-region", "eu")][..];
