@@ -29,6 +29,9 @@ const MAX_VALUE: usize = 1_024;
 /// to spare.
 const DECODINGS: usize = 3;
 
+/// Two dots are no longer than this in any encoding that is undone: `%25252E` each, and once more for the path.
+const MAX_DOTS: usize = 32;
+
 /// Why a path template, or a value for it, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -180,7 +183,6 @@ impl PathTemplate {
         let mut path = String::with_capacity(self.text.len() + 32);
         for segment in &self.segments {
             path.push('/');
-            let start = path.len();
             for piece in segment {
                 match piece {
                     Piece::Literal(text) => path.push_str(text),
@@ -198,13 +200,13 @@ impl PathTemplate {
                     }
                 }
             }
-            // Two harmless values can make a harmful segment: `{a}.` with `.`, say.
-            if matches!(path.get(start..), Some("." | "..")) {
-                return Err(PathError::Value(
-                    self.text.clone(),
-                    "the values make a . or .. segment",
-                ));
-            }
+        }
+        // Harmless values and literals can make a harmful segment together: `{a}.` with `.`, or `{a}2f` with `%`.
+        if !self.matches(&path) {
+            return Err(PathError::Value(
+                self.text.clone(),
+                "the values and the text around them make a segment that leaves its place, or that is read as other values",
+            ));
         }
         Ok(path)
     }
@@ -235,6 +237,15 @@ impl PathTemplate {
             };
             let (segment, after) = split_segments(rest?, count);
             rest = after;
+            // The whole of it stays in its place too, since an escape can begin in one piece and end in the next.
+            let decoded = percent_decode_str(segment).decode_utf8().ok()?;
+            let stays_whole = match with_slashes {
+                Some(_) => slashes::check(&decoded),
+                None => stays(&decoded),
+            };
+            if !pieces.is_empty() && stays_whole.is_err() {
+                return None;
+            }
             if let Some((before, name, after, slashes)) = with_slashes {
                 let value = segment.strip_prefix(before)?.strip_suffix(after)?;
                 if !slashes.is_encoded(value, PARAMETER) {
@@ -242,9 +253,6 @@ impl PathTemplate {
                 }
                 captures.push((name, value));
                 continue;
-            }
-            if matches!(segment, "." | "..") {
-                return None;
             }
             capture(pieces, segment, &mut captures)?;
         }
@@ -408,9 +416,10 @@ fn split_at_literal<'p>(text: &'p str, literal: &str) -> Option<(&'p str, &'p st
     loop {
         let at = from + text.get(from..)?.find(literal)?;
         let (value, after) = (text.get(..at)?, text.get(at + literal.len()..)?);
-        // Not within a percent-encoded byte; and dots alone are no value, but three of them are.
+        // Not within a percent-encoded byte; and one or two dots, in any encoding, are no value, but three of them are.
         let is_within = value.ends_with('%') || value.as_bytes().iter().rev().nth(1) == Some(&b'%');
-        if !is_within && !matches!(value, "." | "..") {
+        let is_dots = value.len() <= MAX_DOTS && !is_encoded_value(value);
+        if !is_within && !is_dots {
             return Some((value, after));
         }
         from = at + 1;
@@ -480,6 +489,48 @@ mod tests {
                 .build([("id", ".")])
                 .is_err()
         );
+    }
+
+    #[test]
+    fn an_escape_that_begins_in_a_value_and_ends_in_the_text_behind_it_is_refused() {
+        for (template, value) in [
+            ("/v1/{id}2fadmin", "%"),
+            ("/v1/{id}fadmin", "%2"),
+            ("/v1/{id}252fadmin", "%"),
+            ("/v1/{id}2e", "%"),
+            ("/v1/{id}0a", "%"),
+            ("/v1/{id}5c", "x%"),
+            ("/v1/{id}33334", "%%%%"),
+            ("/v1/{+id}2e", "a/%"),
+            ("/v1/{+id}2f", "a%"),
+        ] {
+            assert!(build(template, value).is_err(), "{template} with {value:?}");
+        }
+        // Each a path that a server which decodes twice would read as another one.
+        for (template, path) in [
+            ("/v1/{id}2fadmin", "/v1/%252fadmin"),
+            ("/v1/{id}2e", "/v1/%252e"),
+            ("/v1/{+id}2e", "/v1/a/%252e"),
+        ] {
+            assert!(
+                !PathTemplate::parse(template).unwrap().matches(path),
+                "{template} {path}"
+            );
+        }
+        assert_eq!(build("/v1/{id}2g", "50%").unwrap(), "/v1/50%252g");
+    }
+
+    #[test]
+    fn what_two_values_make_together_is_matched_or_refused() {
+        let build = |template: &str, a: &str, b: &str| {
+            PathTemplate::parse(template).unwrap().build([("a", a), ("b", b)])
+        };
+        // Eight `%` and `33334` are decoded four times, and three times without the 4.
+        let deep = "x{EMM9WM}M4WM%%%%%%%%3333";
+        assert!(build("/{a}4{b}y", deep, deep).is_err());
+        assert!(build("/{a}4{b}", "%2E4x", "y").is_ok());
+        assert!(build("/{a}-{b}", "50%", "2fx").is_ok());
+        assert!(build("/{a}2{b}", "50%", "fx").is_err());
     }
 
     #[test]
