@@ -12,9 +12,11 @@ use toolhost_policy::{
     PublicError, TenantLimits,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
-use toolhost_store::{Kv, KvQuota, MemoryStore};
-use toolhost_tools::{Budgets, CallOptions, CallOutcome, Catalogue, Content, ModelArgs, ToolOutput, Tools};
-use toolhost_vault::{CredentialProvider, Source, StaticCredential, StaticProvider};
+use toolhost_store::{KvQuota, MemoryStore, PluginKv};
+use toolhost_tools::{
+    Budgets, CallOptions, CallOutcome, Catalogue, ModelArgs, OutputBlock, ToolOutput, Tools,
+};
+use toolhost_vault::{CredentialProvider, SecretSource, StaticCredential, StaticProvider};
 
 use crate::values::make;
 use crate::{Recorder, guests};
@@ -32,7 +34,7 @@ pub fn connection(name: &str, base: &str) -> Connection {
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "file".into(),
         allow: None,
         response_headers: vec![],
@@ -48,8 +50,8 @@ pub fn connection(name: &str, base: &str) -> Connection {
 /// The text of a result's blocks.
 #[must_use]
 pub fn text_of(output: &ToolOutput) -> String {
-    let text = |block: &Content| match block {
-        Content::Text(text) => text.clone(),
+    let text = |block: &OutputBlock| match block {
+        OutputBlock::Text(text) => text.clone(),
         other => format!("{other:?}"),
     };
     output.content.iter().map(text).collect()
@@ -157,7 +159,7 @@ impl RigBuilder {
                     tenant: TenantId::parse(tenant).unwrap(),
                     connection: ConnectionName::parse(connection).unwrap(),
                     user: None,
-                    source: Source::File(path),
+                    source: SecretSource::File(path),
                     attributes: BTreeMap::from([("external_tenant_id".into(), format!("acct-of-{tenant}"))]),
                     expires_at: None,
                 }
@@ -177,7 +179,7 @@ impl RigBuilder {
             ..SandboxSettings::default()
         };
         let store = Arc::new(MemoryStore::default());
-        let kv = Arc::new(Kv::new(Arc::clone(&store) as _, KvQuota::default()));
+        let kv = Arc::new(PluginKv::new(Arc::clone(&store) as _, KvQuota::default()));
         let sandbox = Sandbox::new(settings, Arc::clone(&egress), kv).unwrap();
         let connections: BTreeMap<_, _> = self
             .connections
@@ -227,7 +229,7 @@ impl Rig {
     pub fn binding(&self, tenant: &str) -> Binding {
         let tenant = TenantId::parse(tenant).unwrap();
         let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
-        let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+        let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
         let binding = Binding::home(Arc::new(principal), &directory).unwrap();
         make(&self.store, &binding.space());
         binding

@@ -18,7 +18,7 @@ use toolhost_net::Network;
 use toolhost_policy::{ErrorCode, Grant, Limits, PluginName};
 use toolhost_sandbox::{Sandbox, SandboxSettings};
 use toolhost_tests::{Callers, Host, Issuer, Recorder, Rig, guests, json_of, text_of, values};
-use toolhost_tools::{CallOptions, CallOutcome, Catalogue, Content, ModelArgs, Tools};
+use toolhost_tools::{CallOptions, CallOutcome, Catalogue, ModelArgs, OutputBlock, Tools};
 
 /// The same component twice, under two names, over one store.
 struct Kept {
@@ -211,7 +211,7 @@ async fn a_result_points_to_its_artifact_by_a_link() {
         .to_owned();
     assert!(matches!(
         &output.content[1],
-        Content::ResourceLink { uri, name, .. } if *uri == format!("artifact:{id}") && name == "a.txt"
+        OutputBlock::ResourceLink { uri, name, .. } if *uri == format!("artifact:{id}") && name == "a.txt"
     ));
     // It opens nothing where a plugin has no business.
     let error = rig

@@ -16,7 +16,7 @@ use toolhost_tests::root;
 /// Every file of the host that reads secrets, how often, and why.
 const READS: &[(&str, usize, &str)] = &[
     (
-        "cli/src/looking/mod.rs",
+        "cli/src/diagnosis/mod.rs",
         2,
         "the token of a caller whom an operator asks about, or calls for, is verified",
     ),
@@ -89,7 +89,7 @@ const READS: &[(&str, usize, &str)] = &[
         3,
         "subkeys are made of a space's key, and two keys are compared",
     ),
-    ("store/src/keys/wrapped.rs", 1, "a space's key is wrapped"),
+    ("store/src/keys/key_wrap.rs", 1, "a space's key is wrapped"),
     (
         "store/src/postgres/address.rs",
         1,
@@ -111,7 +111,7 @@ const READS: &[(&str, usize, &str)] = &[
         "the host's own key goes to Amazon's SDK, which signs with it",
     ),
     (
-        "vault/src/fetched/slot.rs",
+        "vault/src/cached_provider/slot.rs",
         2,
         "a secret that was fetched again is compared with the last one",
     ),
@@ -142,7 +142,7 @@ const READS: &[(&str, usize, &str)] = &[
         "a refresh token that came back is compared with the one that was sent",
     ),
     (
-        "vault/src/place.rs",
+        "vault/src/provider_endpoint.rs",
         1,
         "the host's own secret goes to a system that keeps credentials, in a header",
     ),
@@ -157,7 +157,7 @@ const READS: &[(&str, usize, &str)] = &[
         "the secret is sealed, and its fingerprint is made",
     ),
     (
-        "vault/src/shared.rs",
+        "vault/src/secret_comparison.rs",
         1,
         "secrets of several tenants are compared, by digests that go with the comparison",
     ),
@@ -227,19 +227,19 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
     (
-        "cli/src/looking/explain.rs",
+        "cli/src/diagnosis/explain.rs",
         "an operator who asks what would become of a request is told the credential's fingerprint",
     ),
     (
-        "cli/src/looking/trial.rs",
+        "cli/src/diagnosis/connection_test.rs",
         "an operator tries a connection with a tenant's credential, and is told nothing of it",
     ),
     (
-        "cli/src/wiring/data.rs",
+        "cli/src/wiring/data_directory.rs",
         "the directory is told whose backup was brought back",
     ),
     (
-        "cli/src/wiring/ground.rs",
+        "cli/src/wiring/host_storage.rs",
         "the spaces of configured tenants are made, in memory",
     ),
     (
@@ -407,8 +407,11 @@ fn seconds_are_read_from_one_clock() {
 
 /// Who asks what time this machine has, and why another host's clock has no say in it.
 const OWN_TIME: &[(&str, &str)] = &[
-    ("cli/src/looking/explain.rs", "shown"),
-    ("cli/src/looking/trial.rs", "for how long a person waits"),
+    ("cli/src/diagnosis/explain.rs", "shown"),
+    (
+        "cli/src/diagnosis/connection_test.rs",
+        "for how long a person waits",
+    ),
     ("cli/src/verbs/doctor/data.rs", "shown"),
     (
         "cli/src/verbs/token.rs",
@@ -427,15 +430,15 @@ const OWN_TIME: &[(&str, &str)] = &[
         "gateway/src/mcp/rounds.rs",
         "the end of a caller's token, with the leeway",
     ),
-    ("gateway/src/mcp/stream.rs", "the same"),
+    ("gateway/src/mcp/expiring_stream.rs", "the same"),
     ("store/src/embedded/restore.rs", "written down"),
     ("store/src/store.rs", "a store of one host"),
     ("tenancy/src/clock.rs", "the end of tokens, with the leeway"),
     (
-        "vault/src/fetched/kept.rs",
+        "vault/src/cached_provider/provider.rs",
         "an access token that this process got",
     ),
-    ("vault/src/fetched/slot.rs", "the same"),
+    ("vault/src/cached_provider/slot.rs", "the same"),
     ("vault/src/oauth/endpoint.rs", "the same"),
     ("vault/src/sealed/change.rs", "the end that an operator has set"),
     ("vault/src/sealed/vault.rs", "the same"),

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 
-pub(crate) use gate::{Verdict, gate, gate_step};
+pub(crate) use gate::{GateMode, gate, gate_step};
 
 use crate::workspace::{run_cargo, target};
 

@@ -100,9 +100,9 @@ fn main() -> ExitCode {
             gate: true, bless, ..
         } => {
             let verdict = if bless {
-                bench::Verdict::Bless
+                bench::GateMode::Bless
             } else {
-                bench::Verdict::Check
+                bench::GateMode::Check
             };
             bench::gate(&root, verdict)
         }

@@ -11,14 +11,14 @@ use anyhow::{Context, bail};
 const POLL: Duration = Duration::from_millis(100);
 
 /// How one step ended.
-pub(crate) struct Outcome {
+pub(crate) struct StepOutcome {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     /// What is to be known beside the numbers.
     pub(crate) note: String,
 }
 
-impl Outcome {
+impl StepOutcome {
     pub(crate) fn passed() -> Self {
         Self {
             passed: 1,
@@ -36,30 +36,30 @@ impl Outcome {
     }
 }
 
-struct Row {
+struct StepRow {
     name: &'static str,
-    outcome: Outcome,
+    outcome: StepOutcome,
     took: Duration,
 }
 
 /// All steps of a run.
 #[derive(Default)]
-pub(crate) struct Steps(Vec<Row>);
+pub(crate) struct Steps(Vec<StepRow>);
 
 impl Steps {
     /// Runs one step. The others run whatever becomes of it, so that one run tells everything.
-    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<Outcome>) {
+    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<StepOutcome>) {
         println!("\n== {name}");
         let started = Instant::now();
         let outcome = step().unwrap_or_else(|error| {
             println!("{name}: {error:#}");
-            Outcome {
+            StepOutcome {
                 passed: 0,
                 failed: 1,
                 note: format!("{error:#}").lines().next().unwrap_or_default().to_owned(),
             }
         });
-        self.0.push(Row {
+        self.0.push(StepRow {
             name,
             outcome,
             took: started.elapsed(),
@@ -75,8 +75,8 @@ impl Steps {
             "\n{:<14} {:>8} {:>8} {:>9}",
             "step", "passed", "failed", "seconds"
         );
-        for Row { name, outcome, took } in &self.0 {
-            let Outcome { passed, failed, note } = outcome;
+        for StepRow { name, outcome, took } in &self.0 {
+            let StepOutcome { passed, failed, note } = outcome;
             println!(
                 "{name:<14} {passed:>8} {failed:>8} {:>9.1}  {note}",
                 took.as_secs_f64()
@@ -100,7 +100,7 @@ impl Steps {
 ///
 /// # Errors
 /// It cannot be run, or fails without having counted a failure (it did not build, say).
-pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
+pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<StepOutcome> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -128,7 +128,7 @@ pub(crate) fn count_tests(command: &mut Command) -> anyhow::Result<Outcome> {
     if !status.success() && failed == 0 {
         bail!("it failed before or beside its tests ({status})");
     }
-    Ok(Outcome {
+    Ok(StepOutcome {
         passed,
         failed,
         note: names.into_iter().collect::<Vec<_>>().join(", "),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use crate::steps::{Outcome, Steps, bounded, count_tests};
+use crate::steps::{StepOutcome, Steps, bounded, count_tests};
 use crate::workspace::{build_programs, cargo, is_installed, run_cargo, target};
 use crate::{bench, clients, demo, documents, fuzz, guests, install};
 
@@ -62,19 +62,19 @@ const ADVISORIES: Duration = Duration::from_secs(90);
 pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     steps.run("tools", || {
-        install::missing(root).map(|()| Outcome {
+        install::missing(root).map(|()| StepOutcome {
             passed: 0,
-            ..Outcome::passed()
+            ..StepOutcome::passed()
         })
     });
     steps.run("fmt", || fmt(root));
     steps.run("clients", || {
-        clients::install(root).map(|()| Outcome {
+        clients::install(root).map(|()| StepOutcome {
             passed: 0,
-            ..Outcome::passed()
+            ..StepOutcome::passed()
         })
     });
-    steps.run("guests", || guests::build(root).map(|()| Outcome::passed()));
+    steps.run("guests", || guests::build(root).map(|()| StepOutcome::passed()));
     steps.run("clippy", || clippy(root));
     // The end-to-end tests start these.
     steps.run("build", || {
@@ -87,7 +87,7 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
                 "tenant-billing-upstream",
             ],
         )?;
-        Ok(Outcome::passed())
+        Ok(StepOutcome::passed())
     });
     steps.run("tests", || nextest(root, full));
     steps.run("doc tests", || {
@@ -98,22 +98,22 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     steps.run("advisories", || advisories(root));
     steps.run("docs", || docs(root));
     steps.run("fuzz", || {
-        fuzz::run(root, FUZZ_SECONDS).map(|()| Outcome::passed())
+        fuzz::run(root, FUZZ_SECONDS).map(|()| StepOutcome::passed())
     });
-    steps.run("demo", || demo::run(root).map(|()| Outcome::passed()));
+    steps.run("demo", || demo::run(root).map(|()| StepOutcome::passed()));
     steps.run("gate", || bench::gate_step(root));
     steps.finish()
 }
 
-fn fmt(root: &Path) -> anyhow::Result<Outcome> {
+fn fmt(root: &Path) -> anyhow::Result<StepOutcome> {
     run_cargo(root, &["fmt", "--all", "--check"])?;
     for tree in existing(root, &OTHERS) {
         run_cargo(&root.join(tree), &["fmt", "--all", "--check"])?;
     }
-    Ok(Outcome::passed())
+    Ok(StepOutcome::passed())
 }
 
-fn clippy(root: &Path) -> anyhow::Result<Outcome> {
+fn clippy(root: &Path) -> anyhow::Result<StepOutcome> {
     run_cargo(
         root,
         &[
@@ -132,10 +132,10 @@ fn clippy(root: &Path) -> anyhow::Result<Outcome> {
         command.env("CARGO_TARGET_DIR", target(root).join("guests-native"));
         ensure!(command.status()?.success(), "clippy found something in {tree}");
     }
-    Ok(Outcome::passed())
+    Ok(StepOutcome::passed())
 }
 
-fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
+fn nextest(root: &Path, full: bool) -> anyhow::Result<StepOutcome> {
     let mut command = cargo(root);
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     command
@@ -152,8 +152,8 @@ fn nextest(root: &Path, full: bool) -> anyhow::Result<Outcome> {
     count_tests(&mut command)
 }
 
-fn native(root: &Path) -> anyhow::Result<Outcome> {
-    let mut all = Outcome {
+fn native(root: &Path) -> anyhow::Result<StepOutcome> {
+    let mut all = StepOutcome {
         passed: 0,
         failed: 0,
         note: String::new(),
@@ -187,16 +187,16 @@ fn native(root: &Path) -> anyhow::Result<Outcome> {
     Ok(all)
 }
 
-fn deny(root: &Path) -> anyhow::Result<Outcome> {
+fn deny(root: &Path) -> anyhow::Result<StepOutcome> {
     run_cargo(
         root,
         &["deny", "--locked", "check", "bans", "licenses", "sources"],
     )?;
-    Ok(Outcome::passed())
+    Ok(StepOutcome::passed())
 }
 
 /// A known hole fails the run; a database that cannot be reached does not, and is said.
-fn advisories(root: &Path) -> anyhow::Result<Outcome> {
+fn advisories(root: &Path) -> anyhow::Result<StepOutcome> {
     if !is_installed("cargo", &["deny", "--version"]) {
         bail!("cargo-deny is not installed");
     }
@@ -205,7 +205,7 @@ fn advisories(root: &Path) -> anyhow::Result<Outcome> {
         ADVISORIES,
     )?;
     if !fetch.is_some_and(|status| status.success()) {
-        return Ok(Outcome::skipped(
+        return Ok(StepOutcome::skipped(
             "the advisory database cannot be reached from here",
         ));
     }
@@ -213,16 +213,16 @@ fn advisories(root: &Path) -> anyhow::Result<Outcome> {
         root,
         &["deny", "--locked", "check", "--disable-fetch", "advisories"],
     )?;
-    Ok(Outcome::passed())
+    Ok(StepOutcome::passed())
 }
 
-fn docs(root: &Path) -> anyhow::Result<Outcome> {
+fn docs(root: &Path) -> anyhow::Result<StepOutcome> {
     let mut command: Command = cargo(root);
     command
         .args(["doc", "--no-deps", "--workspace", "--locked", "--quiet"])
         .env("RUSTDOCFLAGS", "-D warnings");
     ensure!(command.status()?.success(), "the documentation has warnings");
-    Ok(Outcome::passed())
+    Ok(StepOutcome::passed())
 }
 
 fn existing<'a>(root: &'a Path, trees: &'a [&'a str]) -> impl Iterator<Item = &'a str> {

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{AddressGroup, GivesWay, Shares};
+use crate::{AddressGroup, EvictionVictim, Shares};
 
 /// Streams that one session may have open. A client has one, and for a moment two when it comes back before the host has
 /// seen that the first is gone.
@@ -20,7 +20,7 @@ pub struct ConnectionId(u64);
 
 /// One request on a connection, from its verification to the end of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Turn(u64);
+pub struct RequestTicket(u64);
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl ConnectionBounds {
 
 /// Why a verified request gets no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlaceRefusal {
+pub enum AdmissionRefusal {
     /// The connection itself has given way meanwhile.
     Closed,
     /// The caller has all that one caller may have, and no stream of its own to give up.
@@ -77,16 +77,16 @@ pub enum PlaceRefusal {
 #[derive(Debug)]
 pub struct ClientConnections<T, C, H> {
     bounds: ConnectionBounds,
-    table: Mutex<Table<T, C, H>>,
+    table: Mutex<ConnectionRegistry<T, C, H>>,
 }
 
 #[derive(Debug)]
-struct Table<T, C, H> {
+struct ConnectionRegistry<T, C, H> {
     by_id: HashMap<ConnectionId, ClientConnection<T, C, H>>,
     /// By their turn, so that the first is the oldest.
-    strangers: BTreeMap<Turn, ConnectionId>,
-    by_address: HashMap<AddressGroup, BTreeMap<Turn, ConnectionId>>,
-    idle: BTreeMap<Turn, ConnectionId>,
+    strangers: BTreeMap<RequestTicket, ConnectionId>,
+    by_address: HashMap<AddressGroup, BTreeMap<RequestTicket, ConnectionId>>,
+    idle: BTreeMap<RequestTicket, ConnectionId>,
     shares: Shares<T, C>,
     turns: u64,
 }
@@ -95,12 +95,12 @@ struct Table<T, C, H> {
 struct ClientConnection<T, C, H> {
     handle: H,
     address: AddressGroup,
-    turn: Turn,
-    state: State<T, C>,
+    turn: RequestTicket,
+    state: ConnectionState<T, C>,
 }
 
 #[derive(Debug, Clone)]
-enum State<T, C> {
+enum ConnectionState<T, C> {
     /// No request on it was ever verified.
     Stranger,
     /// One was, and none is under way.
@@ -122,7 +122,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
     pub fn new(bounds: ConnectionBounds) -> Self {
         Self {
             bounds,
-            table: Mutex::new(Table {
+            table: Mutex::new(ConnectionRegistry {
                 by_id: HashMap::new(),
                 strangers: BTreeMap::new(),
                 by_address: HashMap::new(),
@@ -161,7 +161,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
                 handle,
                 address,
                 turn,
-                state: State::Stranger,
+                state: ConnectionState::Stranger,
             },
         );
         table.strangers.insert(turn, id);
@@ -178,13 +178,18 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
     ///
     /// # Errors
     /// [`PlaceRefusal`].
-    pub fn serve(&self, id: ConnectionId, tenant: &T, caller: &C) -> Result<(Turn, Option<H>), PlaceRefusal> {
+    pub fn serve(
+        &self,
+        id: ConnectionId,
+        tenant: &T,
+        caller: &C,
+    ) -> Result<(RequestTicket, Option<H>), AdmissionRefusal> {
         let mut table = self.table();
         if !table.by_id.contains_key(&id) {
-            return Err(PlaceRefusal::Closed);
+            return Err(AdmissionRefusal::Closed);
         }
-        table.set(id, State::Idle);
-        let gives_way = self.whose_place(&table.shares, tenant, caller)?;
+        table.set(id, ConnectionState::Idle);
+        let gives_way = self.find_victim(&table.shares, tenant, caller)?;
         let gives_way = match gives_way {
             None => None,
             Some((whose, none)) => Some(table.close_serving(&whose, tenant, caller).ok_or(none)?),
@@ -196,17 +201,17 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
             session: None,
         };
         let turn = table
-            .set(id, State::Serving(holder))
-            .ok_or(PlaceRefusal::Closed)?;
+            .set(id, ConnectionState::Serving(holder))
+            .ok_or(AdmissionRefusal::Closed)?;
         Ok((turn, gives_way))
     }
 
     /// The answer of a request is a stream, which may last, of this session. The connection that gives way: the oldest stream
     /// of a session that has too many.
-    pub fn stream(&self, id: ConnectionId, turn: Turn, session: Option<&str>) -> Option<H> {
+    pub fn stream(&self, id: ConnectionId, turn: RequestTicket, session: Option<&str>) -> Option<H> {
         let mut table = self.table();
         let connection = table.by_id.get_mut(&id).filter(|known| known.turn == turn)?;
-        let State::Serving(holder) = &mut connection.state else {
+        let ConnectionState::Serving(holder) = &mut connection.state else {
             return None;
         };
         holder.is_stream = true;
@@ -215,7 +220,9 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
         let caller = holder.caller.clone();
         let of_session =
             |holder: &Holder<T, C>| holder.caller == caller && holder.session.as_deref() == Some(session);
-        let streams = table.serving().filter(|(_, _, holder)| of_session(holder));
+        let streams = table
+            .serving_connections()
+            .filter(|(_, _, holder)| of_session(holder));
         let (count, oldest) = streams.fold((0, None), |(count, oldest), (id, turn, _)| {
             let this = Some((turn, id));
             (count + 1, if oldest.is_none() { this } else { oldest.min(this) })
@@ -227,10 +234,10 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
     }
 
     /// The answer of a request has ended. The connection may bring another one.
-    pub fn rest(&self, id: ConnectionId, turn: Turn) {
+    pub fn mark_idle(&self, id: ConnectionId, turn: RequestTicket) {
         let mut table = self.table();
         if table.by_id.get(&id).is_some_and(|known| known.turn == turn) {
-            table.set(id, State::Idle);
+            table.set(id, ConnectionState::Idle);
         }
     }
 
@@ -244,18 +251,21 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
         clippy::type_complexity,
         reason = "the two parts are taken apart by the one caller"
     )]
-    fn whose_place(
+    fn find_victim(
         &self,
         shares: &Shares<T, C>,
         tenant: &T,
         caller: &C,
-    ) -> Result<Option<(GivesWay<T, C>, PlaceRefusal)>, PlaceRefusal> {
+    ) -> Result<Option<(EvictionVictim<T, C>, AdmissionRefusal)>, AdmissionRefusal> {
         let (whose, none) = if shares.of_caller(tenant, caller) >= self.bounds.per_caller {
-            (Some(GivesWay::Own), PlaceRefusal::Caller)
+            (Some(EvictionVictim::Own), AdmissionRefusal::Caller)
         } else if shares.of_tenant(tenant) >= self.bounds.per_tenant {
-            (shares.gives_way_in_tenant(tenant, caller), PlaceRefusal::Tenant)
+            (
+                shares.find_victim_in_tenant(tenant, caller),
+                AdmissionRefusal::Tenant,
+            )
         } else if shares.total() >= self.bounds.serving {
-            (shares.gives_way(tenant, caller), PlaceRefusal::All)
+            (shares.find_victim(tenant, caller), AdmissionRefusal::All)
         } else {
             return Ok(None);
         };
@@ -263,27 +273,27 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
     }
 
     /// Each change is made whole or not at all: nothing in one panics.
-    fn table(&self) -> MutexGuard<'_, Table<T, C, H>> {
+    fn table(&self) -> MutexGuard<'_, ConnectionRegistry<T, C, H>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> Table<T, C, H> {
-    fn next_turn(&mut self) -> Turn {
+impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ConnectionRegistry<T, C, H> {
+    fn next_turn(&mut self) -> RequestTicket {
         self.turns += 1;
-        Turn(self.turns)
+        RequestTicket(self.turns)
     }
 
     /// Those that carry a verified request.
-    fn serving(&self) -> impl Iterator<Item = (ConnectionId, Turn, &Holder<T, C>)> {
+    fn serving_connections(&self) -> impl Iterator<Item = (ConnectionId, RequestTicket, &Holder<T, C>)> {
         self.by_id.iter().filter_map(|(id, known)| match &known.state {
-            State::Serving(holder) => Some((*id, known.turn, holder)),
-            State::Stranger | State::Idle => None,
+            ConnectionState::Serving(holder) => Some((*id, known.turn, holder)),
+            ConnectionState::Stranger | ConnectionState::Idle => None,
         })
     }
 
     /// Another state of a connection, which begins a turn.
-    fn set(&mut self, id: ConnectionId, state: State<T, C>) -> Option<Turn> {
+    fn set(&mut self, id: ConnectionId, state: ConnectionState<T, C>) -> Option<RequestTicket> {
         let turn = self.next_turn();
         let connection = self.by_id.get_mut(&id)?;
         let (before, address) = (connection.turn, connection.address);
@@ -291,17 +301,17 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> Table<T, C, H> {
         connection.turn = turn;
         self.forget(before, address, &old);
         match state {
-            State::Stranger => {}
-            State::Idle => drop(self.idle.insert(turn, id)),
-            State::Serving(holder) => self.shares.add(&holder.tenant, &holder.caller),
+            ConnectionState::Stranger => {}
+            ConnectionState::Idle => drop(self.idle.insert(turn, id)),
+            ConnectionState::Serving(holder) => self.shares.add(&holder.tenant, &holder.caller),
         }
         Some(turn)
     }
 
     /// Takes a connection's state out of what is counted.
-    fn forget(&mut self, turn: Turn, address: AddressGroup, state: &State<T, C>) {
+    fn forget(&mut self, turn: RequestTicket, address: AddressGroup, state: &ConnectionState<T, C>) {
         match state {
-            State::Stranger => {
+            ConnectionState::Stranger => {
                 self.strangers.remove(&turn);
                 if let Some(of_address) = self.by_address.get_mut(&address) {
                     of_address.remove(&turn);
@@ -310,8 +320,8 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> Table<T, C, H> {
                     }
                 }
             }
-            State::Idle => drop(self.idle.remove(&turn)),
-            State::Serving(holder) => self.shares.remove(&holder.tenant, &holder.caller),
+            ConnectionState::Idle => drop(self.idle.remove(&turn)),
+            ConnectionState::Serving(holder) => self.shares.remove(&holder.tenant, &holder.caller),
         }
     }
 
@@ -324,9 +334,11 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> Table<T, C, H> {
     /// Closes a connection that carries no verified request, and none of the newest `spared` strangers if there is another.
     fn close_waiting(&mut self, spared: usize) -> Option<H> {
         let newest_to_go = self.strangers.keys().rev().nth(spared).copied();
-        let may_go = |(turn, _): &(&Turn, &ConnectionId)| newest_to_go.is_some_and(|newest| **turn <= newest);
-        let oldest =
-            |of_address: &BTreeMap<Turn, ConnectionId>| Some(Reverse(*of_address.first_key_value()?.0));
+        let may_go =
+            |(turn, _): &(&RequestTicket, &ConnectionId)| newest_to_go.is_some_and(|newest| **turn <= newest);
+        let oldest = |of_address: &BTreeMap<RequestTicket, ConnectionId>| {
+            Some(Reverse(*of_address.first_key_value()?.0))
+        };
         let greediest = self
             .by_address
             .values()
@@ -343,13 +355,13 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> Table<T, C, H> {
 
     /// Closes a connection that carries a verified request: a stream before a call, the oldest first. Of the caller's own,
     /// only a stream.
-    fn close_serving(&mut self, whose: &GivesWay<T, C>, tenant: &T, caller: &C) -> Option<H> {
+    fn close_serving(&mut self, whose: &EvictionVictim<T, C>, tenant: &T, caller: &C) -> Option<H> {
         let (tenant, caller, calls_too) = match whose {
-            GivesWay::Own => (tenant, caller, false),
-            GivesWay::Other(tenant, caller) => (tenant, caller, true),
+            EvictionVictim::Own => (tenant, caller, false),
+            EvictionVictim::Other(tenant, caller) => (tenant, caller, true),
         };
         let (id, ..) = self
-            .serving()
+            .serving_connections()
             .filter(|(_, _, holder)| holder.tenant == *tenant && holder.caller == *caller)
             .filter(|(_, _, holder)| holder.is_stream || calls_too)
             .min_by_key(|(_, turn, holder)| (!holder.is_stream, *turn))?;

@@ -20,6 +20,7 @@ mod shares;
 
 pub use address::AddressGroup;
 pub use connections::{
-    ClientConnections, ConnectionBounds, ConnectionId, MAX_STREAMS_PER_SESSION, PlaceRefusal, Turn,
+    AdmissionRefusal, ClientConnections, ConnectionBounds, ConnectionId, MAX_STREAMS_PER_SESSION,
+    RequestTicket,
 };
-pub use shares::{GivesWay, Shares};
+pub use shares::{EvictionVictim, Shares};

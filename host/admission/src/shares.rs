@@ -16,7 +16,7 @@ struct TenantShare<C> {
 
 /// Whose place gives way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GivesWay<T, C> {
+pub enum EvictionVictim<T, C> {
     /// One of the caller's own.
     Own,
     /// One of another caller, who has more than a fair share: of the same tenant or of another one.
@@ -89,7 +89,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
     /// the most, if that is another tenant and has more than this one would; else that of the caller with the most in its own
     /// tenant; else its own. `None` where the caller has none and nobody has more than it would.
     #[must_use]
-    pub fn gives_way(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+    pub fn find_victim(&self, tenant: &T, caller: &C) -> Option<EvictionVictim<T, C>> {
         self.gives_way_among(tenant, caller, |_, _| true)
     }
 
@@ -101,7 +101,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         tenant: &T,
         caller: &C,
         can: impl Fn(&T, &C) -> bool,
-    ) -> Option<GivesWay<T, C>> {
+    ) -> Option<EvictionVictim<T, C>> {
         let own = self.of_tenant(tenant);
         let can_any = |(other, share): &(&T, &TenantShare<C>)| share.callers.keys().any(|of| can(other, of));
         let others = self.tenants.iter().filter(can_any);
@@ -110,14 +110,14 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
             && exceeds(share.places, own)
         {
             let (of, _) = share.greediest(|of| can(other, of))?;
-            return Some(GivesWay::Other(other.clone(), of.clone()));
+            return Some(EvictionVictim::Other(other.clone(), of.clone()));
         }
         self.gives_way_in_tenant_among(tenant, caller, can)
     }
 
     /// The same where the place has to be one of the caller's own tenant.
     #[must_use]
-    pub fn gives_way_in_tenant(&self, tenant: &T, caller: &C) -> Option<GivesWay<T, C>> {
+    pub fn find_victim_in_tenant(&self, tenant: &T, caller: &C) -> Option<EvictionVictim<T, C>> {
         self.gives_way_in_tenant_among(tenant, caller, |_, _| true)
     }
 
@@ -126,14 +126,14 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         tenant: &T,
         caller: &C,
         can: impl Fn(&T, &C) -> bool,
-    ) -> Option<GivesWay<T, C>> {
+    ) -> Option<EvictionVictim<T, C>> {
         let share = self.tenants.get(tenant)?;
         let own = share.callers.get(caller).copied().unwrap_or(0);
         let (of, places) = share.greediest(|of| can(tenant, of))?;
         if of != caller && exceeds(places, own) {
-            return Some(GivesWay::Other(tenant.clone(), of.clone()));
+            return Some(EvictionVictim::Other(tenant.clone(), of.clone()));
         }
-        (own > 0 && can(tenant, caller)).then_some(GivesWay::Own)
+        (own > 0 && can(tenant, caller)).then_some(EvictionVictim::Own)
     }
 }
 
@@ -155,7 +155,7 @@ fn exceeds(theirs: usize, own: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{GivesWay, Shares};
+    use super::{EvictionVictim, Shares};
 
     fn shares(places: &[(char, u8, usize)]) -> Shares<char, u8> {
         let mut shares = Shares::default();
@@ -170,22 +170,22 @@ mod tests {
     #[test]
     fn the_caller_with_the_most_of_the_tenant_with_the_most_gives_way() {
         let shares = shares(&[('a', 1, 3), ('a', 2, 5), ('b', 3, 6)]);
-        assert_eq!(shares.gives_way(&'c', &9), Some(GivesWay::Other('a', 2)));
-        assert_eq!(shares.gives_way(&'b', &3), Some(GivesWay::Other('a', 2)));
-        assert_eq!(shares.gives_way(&'a', &1), Some(GivesWay::Other('a', 2)));
-        assert_eq!(shares.gives_way(&'a', &2), Some(GivesWay::Own));
+        assert_eq!(shares.find_victim(&'c', &9), Some(EvictionVictim::Other('a', 2)));
+        assert_eq!(shares.find_victim(&'b', &3), Some(EvictionVictim::Other('a', 2)));
+        assert_eq!(shares.find_victim(&'a', &1), Some(EvictionVictim::Other('a', 2)));
+        assert_eq!(shares.find_victim(&'a', &2), Some(EvictionVictim::Own));
         assert_eq!(
-            shares.gives_way_in_tenant(&'b', &4),
-            Some(GivesWay::Other('b', 3))
+            shares.find_victim_in_tenant(&'b', &4),
+            Some(EvictionVictim::Other('b', 3))
         );
-        assert_eq!(shares.gives_way_in_tenant(&'c', &9), None);
+        assert_eq!(shares.find_victim_in_tenant(&'c', &9), None);
     }
 
     #[test]
     fn a_place_does_not_go_to_and_fro_between_equals() {
         let shares = shares(&[('a', 1, 3), ('b', 2, 2)]);
-        assert_eq!(shares.gives_way(&'b', &2), Some(GivesWay::Own));
-        assert_eq!(shares.gives_way(&'b', &3), Some(GivesWay::Other('b', 2)));
+        assert_eq!(shares.find_victim(&'b', &2), Some(EvictionVictim::Own));
+        assert_eq!(shares.find_victim(&'b', &3), Some(EvictionVictim::Other('b', 2)));
     }
 
     #[test]
@@ -194,17 +194,17 @@ mod tests {
         let among = |tenant, caller, busy: &[u8]| {
             shares.gives_way_among(&tenant, &caller, |_, caller| !busy.contains(caller))
         };
-        assert_eq!(among('c', 9, &[1]), Some(GivesWay::Other('a', 2)));
-        assert_eq!(among('c', 9, &[1, 2]), Some(GivesWay::Other('b', 3)));
+        assert_eq!(among('c', 9, &[1]), Some(EvictionVictim::Other('a', 2)));
+        assert_eq!(among('c', 9, &[1, 2]), Some(EvictionVictim::Other('b', 3)));
         assert_eq!(among('c', 9, &[1, 2, 3, 4]), None);
         // Equals do not take from each other, nor gives one what is in use.
-        assert_eq!(among('b', 3, &[1, 2, 4]), Some(GivesWay::Own));
+        assert_eq!(among('b', 3, &[1, 2, 4]), Some(EvictionVictim::Own));
         let equals = self::shares(&[('d', 5, 2), ('d', 6, 2)]);
         let in_use = |_: &char, caller: &u8| *caller != 6;
         assert_eq!(equals.gives_way_among(&'d', &6, in_use), None);
-        assert_eq!(equals.gives_way(&'d', &6), Some(GivesWay::Own));
+        assert_eq!(equals.find_victim(&'d', &6), Some(EvictionVictim::Own));
         // A tenant of which much is in use does not take from one that has less.
-        assert_eq!(among('a', 2, &[1]), Some(GivesWay::Own));
+        assert_eq!(among('a', 2, &[1]), Some(EvictionVictim::Own));
         assert_eq!(among('a', 2, &[1, 2]), None);
     }
 

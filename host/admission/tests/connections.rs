@@ -13,7 +13,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use toolhost_admission::{
-    ClientConnections, ConnectionBounds, ConnectionId, MAX_STREAMS_PER_SESSION, PlaceRefusal, Turn,
+    AdmissionRefusal, ClientConnections, ConnectionBounds, ConnectionId, MAX_STREAMS_PER_SESSION,
+    RequestTicket,
 };
 
 type Door = ClientConnections<u8, u16, u32>;
@@ -27,7 +28,7 @@ struct Clients {
     door: Door,
     open: HashSet<u32>,
     ids: Vec<ConnectionId>,
-    turns: Vec<Option<Turn>>,
+    turns: Vec<Option<RequestTicket>>,
 }
 
 impl Clients {
@@ -50,7 +51,7 @@ impl Clients {
         number
     }
 
-    fn call(&mut self, connection: usize, tenant: u8, caller: u16) -> Result<(), PlaceRefusal> {
+    fn call(&mut self, connection: usize, tenant: u8, caller: u16) -> Result<(), AdmissionRefusal> {
         let (turn, closed) = self.door.serve(self.ids[connection], &tenant, &caller)?;
         self.turns[connection] = Some(turn);
         self.close(closed);
@@ -66,7 +67,7 @@ impl Clients {
 
     fn rest(&mut self, connection: usize) {
         if let Some(turn) = self.turns[connection] {
-            self.door.rest(self.ids[connection], turn);
+            self.door.mark_idle(self.ids[connection], turn);
         }
     }
 
@@ -237,7 +238,7 @@ fn a_caller_with_all_it_may_have_gives_up_its_oldest_stream_and_no_call() {
     clients.call(more, 1, 1).unwrap();
     assert!(!clients.is_open(first));
     let refused = clients.connect(1);
-    assert_eq!(clients.call(refused, 1, 1), Err(PlaceRefusal::Caller));
+    assert_eq!(clients.call(refused, 1, 1), Err(AdmissionRefusal::Caller));
     // What was refused carries nothing, and may ask again.
     clients.rest(more);
     clients.call(refused, 1, 1).unwrap();
@@ -254,10 +255,10 @@ fn an_answer_that_has_ended_frees_its_place_once() {
     let stale = clients.turns[connection].unwrap();
     clients.rest(connection);
     clients.call(connection, 1, 1).unwrap();
-    clients.door.rest(clients.ids[connection], stale);
+    clients.door.mark_idle(clients.ids[connection], stale);
     clients.stream(connection, "s");
     clients.door.remove(clients.ids[connection]);
-    assert_eq!(clients.call(connection, 1, 1), Err(PlaceRefusal::Closed));
+    assert_eq!(clients.call(connection, 1, 1), Err(AdmissionRefusal::Closed));
     assert_eq!(clients.door.open(), 0);
 }
 

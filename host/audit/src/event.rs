@@ -5,7 +5,7 @@ use crate::ChangeAction;
 
 /// Whose call an event belongs to, copied from its binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Who {
+pub struct Actor {
     /// The active tenant.
     pub tenant: String,
     /// `iss`.
@@ -19,7 +19,7 @@ pub struct Who {
     pub kind: &'static str,
 }
 
-impl From<&Binding> for Who {
+impl From<&Binding> for Actor {
     fn from(binding: &Binding) -> Self {
         let principal = binding.principal();
         Self {
@@ -82,7 +82,7 @@ pub struct CallStarted {
     pub call: u64,
     /// Whose call.
     #[serde(flatten)]
-    pub who: Who,
+    pub who: Actor,
     /// The plugin's name.
     pub plugin: String,
     /// SHA-256 of the component, in hexadecimal.
@@ -105,7 +105,7 @@ pub struct CallFinished {
     pub call: u64,
     /// Whose call.
     #[serde(flatten)]
-    pub who: Who,
+    pub who: Actor,
     /// The plugin's name.
     pub plugin: String,
     /// The tool's name.
@@ -125,7 +125,7 @@ pub struct EgressIntent {
     pub call: u64,
     /// Whose call.
     #[serde(flatten)]
-    pub who: Who,
+    pub who: Actor,
     /// The plugin's name.
     pub plugin: String,
     /// The connection's name.
@@ -150,7 +150,7 @@ pub struct EgressOutcome {
     pub call: u64,
     /// Whose call.
     #[serde(flatten)]
-    pub who: Who,
+    pub who: Actor,
     /// The plugin's name.
     pub plugin: String,
     /// The connection's name.

@@ -29,7 +29,7 @@ impl JsonLinesSink {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     time: String,
     #[serde(flatten)]
     event: &'a Event,
@@ -38,13 +38,13 @@ struct Line<'a> {
 impl Sink for JsonLinesSink {
     fn record_now(&self, event: &Event) -> Result<(), SinkError> {
         let time = crate::clock::now()?;
-        let mut line =
-            serde_json::to_vec(&Line { time, event }).map_err(|error| SinkError::Event(error.to_string()))?;
+        let mut line = serde_json::to_vec(&JsonLine { time, event })
+            .map_err(|error| SinkError::Event(error.to_string()))?;
         line.push(b'\n');
         let mut file = self
             .0
             .lock()
             .map_err(|_| SinkError::Unwritable("an earlier write failed".into()))?;
-        file.write_all(&line).map_err(|error| SinkError::of(&error))
+        file.write_all(&line).map_err(|error| SinkError::from_io(&error))
     }
 }

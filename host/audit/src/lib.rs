@@ -21,15 +21,16 @@ mod log_sink;
 mod sink;
 
 pub use chain::{
-    Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, Figures, Finding, KnownHead, MAX_PROBLEMS,
-    MAX_TAIL, Problem, ReadError, Report, Tail, export, verify,
+    Chain, ChainFinding, ChainKey, ChainKeys, ChainProblem, ChainSettings, ChainSink, Figures, KnownHead,
+    MAX_PROBLEMS, MAX_TAIL, ReadError, Tail, VerifyReport, export, verify,
 };
 pub use durability::{ChangeAction, Durability, is_safe};
 pub use event::{
-    AssignmentChanged, CallFinished, CallStarted, ChainResumed, ConfigurationLoaded, CredentialChanged,
-    EgressIntent, EgressOutcome, Event, GrantApproved, HostStarted, HostStopped, KeyRotated,
-    QuarantineLifted, RequestsRefused, SpaceQuarantined, SpaceRestored, TenantChanged, TenantSwitched, Who,
+    Actor, AssignmentChanged, CallFinished, CallStarted, ChainResumed, ConfigurationLoaded,
+    CredentialChanged, EgressIntent, EgressOutcome, Event, GrantApproved, HostStarted, HostStopped,
+    KeyRotated, QuarantineLifted, RequestsRefused, SpaceQuarantined, SpaceRestored, TenantChanged,
+    TenantSwitched,
 };
 pub use json_lines::JsonLinesSink;
 pub use log_sink::LogSink;
-pub use sink::{OnFailure, Recording, Sink, SinkError};
+pub use sink::{OnFailure, RecordFuture, Sink, SinkError};

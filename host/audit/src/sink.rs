@@ -52,7 +52,7 @@ pub enum SinkError {
 impl SinkError {
     /// A failure of the operating system.
     #[must_use]
-    pub fn of(error: &std::io::Error) -> Self {
+    pub fn from_io(error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Self::Full(error.to_string())
@@ -74,7 +74,7 @@ pub enum OnFailure {
 }
 
 /// A record that is being made.
-pub type Recording<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>;
+pub type RecordFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>;
 
 /// Where events go. An event is recorded before what it announces happens; a failure to record stops it.
 pub trait Sink: Send + Sync + std::fmt::Debug {
@@ -84,7 +84,7 @@ pub trait Sink: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// What the event announces must not happen.
-    fn record<'a>(&'a self, event: &'a Event) -> Recording<'a> {
+    fn record<'a>(&'a self, event: &'a Event) -> RecordFuture<'a> {
         Box::pin(std::future::ready(self.record_now(event)))
     }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use support::{Keys, assert_whole, check, copy, finished, lines, segments, sink, small, tenant};
-use toolhost_audit::{Chain, Finding, KnownHead, Sink, export, verify};
+use toolhost_audit::{Chain, ChainFinding, KnownHead, Sink, export, verify};
 
 const RECORDS: u64 = 40;
 
@@ -256,7 +256,9 @@ fn one_tenants_chain_is_not_anothers_even_under_the_same_key() {
     std::fs::remove_file(other.directory(root.path()).join("head")).unwrap();
     let problems = verify(root.path(), &other, &Same, &[]).unwrap().problems;
     assert!(
-        problems.iter().any(|problem| problem.what == Finding::Changed),
+        problems
+            .iter()
+            .any(|problem| problem.what == ChainFinding::Changed),
         "{problems:?}"
     );
     assert!(verify(root.path(), &acme, &Keys, &[]).unwrap().problems.len() > 1);
@@ -279,7 +281,7 @@ fn a_directory_that_was_put_back_is_found_by_an_exported_head() {
     assert!(check(older.path(), &chain).is_whole());
     let report = verify(older.path(), &chain, &Keys, &[head]).unwrap();
     assert!(
-        matches!(report.problems[..], [ref one] if matches!(one.what, Finding::Cut { .. })),
+        matches!(report.problems[..], [ref one] if matches!(one.what, ChainFinding::Cut { .. })),
         "{report:?}"
     );
 
@@ -288,7 +290,7 @@ fn a_directory_that_was_put_back_is_found_by_an_exported_head() {
     assert!(check(older.path(), &chain).is_whole());
     let report = verify(older.path(), &chain, &Keys, &[head]).unwrap();
     assert!(
-        matches!(report.problems[..], [ref one] if matches!(one.what, Finding::AnotherRecord(_))),
+        matches!(report.problems[..], [ref one] if matches!(one.what, ChainFinding::AnotherRecord(_))),
         "{report:?}"
     );
 }

@@ -37,12 +37,12 @@ pub(crate) enum Exit {
 /// A failure that knows its class.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct Failure {
+pub(crate) struct CliError {
     pub(crate) exit: Exit,
     pub(crate) message: String,
 }
 
-impl Failure {
+impl CliError {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::Usage,
@@ -57,7 +57,7 @@ impl Failure {
         }
     }
 
-    pub(crate) fn refused(message: impl Into<String>) -> Self {
+    pub(crate) fn refusal(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::Refused,
             message: message.into(),
@@ -92,7 +92,7 @@ pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
         .downcast_ref::<PublicError>()
         .map(|error| error.code)
         .or_else(|| error.downcast_ref::<AdminError>().map(|error| error.code));
-    let exit = if let Some(failure) = error.downcast_ref::<Failure>() {
+    let exit = if let Some(failure) = error.downcast_ref::<CliError>() {
         failure.exit
     } else if error.downcast_ref::<ConfigError>().is_some() {
         Exit::Usage
@@ -102,11 +102,11 @@ pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
     match output {
         OutputFormat::Json => {
             let code = code.map(ErrorCode::as_str);
-            screen::say_json(&serde_json::json!({
+            screen::write_stderr_json(&serde_json::json!({
                 "error": { "message": format!("{error:#}"), "code": code, "status": exit as u8 }
             }));
         }
-        OutputFormat::Text | OutputFormat::Table => screen::say(&format!("host: {error:#}")),
+        OutputFormat::Text | OutputFormat::Table => screen::write_stderr(&format!("host: {error:#}")),
     }
     ExitCode::from(exit as u8)
 }

@@ -19,22 +19,22 @@
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables; [`screen`]: the one place
 //!   where verbs write.
 
+mod admin_access;
 mod args;
 mod config;
+mod diagnosis;
 mod digest_files;
 mod exit;
 mod grants;
 mod logging;
-mod looking;
-mod missing;
 mod open_files;
 mod output;
 mod plugins;
-mod progress;
-mod reach;
+mod requirements;
 mod screen;
 mod secret_ref;
 mod setup;
+mod spinner;
 mod verbs;
 mod wiring;
 
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
             // It repeats what was given, whatever that was.
-            screen::say(error.render().to_string().trim_end());
+            screen::write_stderr(error.render().to_string().trim_end());
             return ExitCode::from(exit::Exit::Usage as u8);
         }
     };
@@ -70,8 +70,8 @@ fn main() -> ExitCode {
     if let Err(error) = toolhost_vault::hygiene::harden() {
         return exit::report(&error.into(), cli.output);
     }
-    toolhost_store::allocator::tune();
-    open_files::raise();
+    toolhost_store::allocator::tune_allocator();
+    open_files::raise_open_file_limit();
     let output = cli.output;
     match verbs::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

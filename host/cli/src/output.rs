@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::args::OutputFormat;
-use crate::screen::{self, escaped, escaped_json};
+use crate::screen::{self, escape, escaped_json};
 
 /// Something that a verb shows in three forms.
 pub(crate) trait Show: Serialize {
@@ -26,12 +26,12 @@ pub(crate) fn head(names: &[&str]) -> Vec<String> {
 /// Stdout is closed.
 pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()> {
     let text = match format {
-        OutputFormat::Text => escaped(&value.text()),
+        OutputFormat::Text => escape(&value.text()),
         OutputFormat::Json => escaped_json(&serde_json::to_string_pretty(value)?),
         OutputFormat::Table => {
             let (head, rows) = value.table();
             // Before the table is laid out: an escape is wider than what it stands for.
-            let cells = |row: Vec<String>| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>();
+            let cells = |row: Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
             let mut table = Table::new();
             table
                 .load_style(presets::UTF8_BORDERS_ONLY)
@@ -48,7 +48,7 @@ pub(crate) fn show(format: OutputFormat, value: &impl Show) -> anyhow::Result<()
 /// # Errors
 /// Stdout cannot be written for another reason.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    screen::write_line(&escaped(text))
+    screen::write_line(&escape(text))
 }
 
 /// The same of one JSON document.
@@ -63,7 +63,7 @@ pub(crate) fn json_line(json: &serde_json::Value) -> anyhow::Result<()> {
 /// question that a person answers.
 pub(crate) fn printable(text: &str) -> String {
     let line = text.replace(['\n', '\t'], " ");
-    escaped(&line)
+    escape(&line)
 }
 
 /// The lines of an untrusted text, each below the other, where the first begins at column `indent`.

@@ -15,7 +15,7 @@ fn is_escaped(c: char) -> bool {
 }
 
 /// Text with escapes as Rust writes them: `\u{202e}`, and `\r` for a carriage return.
-pub(crate) fn escaped(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -74,12 +74,12 @@ pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes to stderr; nobody is left to be told that it is gone.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(text));
+pub(crate) fn write_stderr(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape(text));
 }
 
 /// The same of a JSON document.
-pub(crate) fn say_json(json: &serde_json::Value) {
+pub(crate) fn write_stderr_json(json: &serde_json::Value) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped_json(&json.to_string()));
 }
 
@@ -89,13 +89,13 @@ pub(crate) fn say_json(json: &serde_json::Value) {
 /// Stderr is closed.
 pub(crate) fn prompt(text: &str) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
-    stderr.write_all(escaped(text).as_bytes())?;
+    stderr.write_all(escape(text).as_bytes())?;
     stderr.flush()
 }
 
 /// How a writer's text is escaped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Escape {
+pub(crate) enum EscapeStyle {
     /// As [`escaped`].
     Text,
     /// As [`escaped_json`].
@@ -104,14 +104,14 @@ pub(crate) enum Escape {
 
 /// Stderr for logs: each write is one whole event. Where whoever read it is gone, events are lost and the host goes on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LogWriter(pub(crate) Escape);
+pub(crate) struct LogWriter(pub(crate) EscapeStyle);
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let text = match self.0 {
-            Escape::Text => escaped(&text),
-            Escape::Json => escaped_json(&text),
+            EscapeStyle::Text => escape(&text),
+            EscapeStyle::Json => escaped_json(&text),
         };
         let _ = io::stderr().lock().write_all(text.as_bytes());
         Ok(bytes.len())
@@ -125,7 +125,7 @@ impl Write for LogWriter {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, escaped_json};
+    use super::{escape, escaped_json};
 
     /// C0, DEL, C1, line and paragraph separators, bidi controls, what has no width, tags.
     const STEERING: &str = "\u{0}\u{7}\u{8}\u{1b}[31m\r\u{7f}\u{85}\u{9b}\u{2028}\u{2029}\u{200b}\u{202e}\u{2066}\u{feff}\u{ad}\u{e0041}";
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn nothing_that_steers_a_terminal_is_left_in_text_or_json() {
         for text in [
-            escaped(STEERING),
+            escape(STEERING),
             escaped_json(&serde_json::json!(STEERING).to_string()),
         ] {
             assert!(text.is_ascii() && !text.chars().any(char::is_control), "{text}");
         }
-        assert_eq!(escaped("zażółć 中\n\t-"), "zażółć 中\n\t-");
+        assert_eq!(escape("zażółć 中\n\t-"), "zażółć 中\n\t-");
     }
 
     #[test]

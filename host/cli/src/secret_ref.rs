@@ -6,19 +6,19 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use toolhost_policy::Secret;
-use toolhost_vault::{MAX_SECRET_FILE_BYTES, Source, read_capped};
+use toolhost_vault::{MAX_SECRET_FILE_BYTES, SecretSource, read_capped};
 
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// Reads `@FILE` or `env:VAR`. What stands there instead is not repeated: it may be the secret itself.
 ///
 /// # Errors
 /// Neither form.
-pub(crate) fn parse(flag: &str, text: &str) -> Result<Source, Failure> {
+pub(crate) fn parse(flag: &str, text: &str) -> Result<SecretSource, CliError> {
     match (text.strip_prefix('@'), text.strip_prefix("env:")) {
-        (Some(file), _) if !file.is_empty() => Ok(Source::File(PathBuf::from(file))),
-        (_, Some(variable)) if !variable.is_empty() => Ok(Source::Env(variable.to_owned())),
-        _ => Err(Failure::usage(format!(
+        (Some(file), _) if !file.is_empty() => Ok(SecretSource::File(PathBuf::from(file))),
+        (_, Some(variable)) if !variable.is_empty() => Ok(SecretSource::Env(variable.to_owned())),
+        _ => Err(CliError::usage(format!(
             "{flag} takes @FILE or env:VAR: a secret on a command line can be read by every process"
         ))),
     }
@@ -28,28 +28,28 @@ pub(crate) fn parse(flag: &str, text: &str) -> Result<Source, Failure> {
 ///
 /// # Errors
 /// The file or the variable is not there, is empty, too large or not text.
-pub(crate) fn token(source: &Source) -> Result<Secret, Failure> {
-    text("--token", source).map_err(|error| Failure::auth(error.message))
+pub(crate) fn token(source: &SecretSource) -> Result<Secret, CliError> {
+    text("--token", source).map_err(|error| CliError::auth(error.message))
 }
 
 /// Reads a secret that is a text, without the line end that editors add.
 ///
 /// # Errors
 /// As [`token`].
-pub(crate) fn text(key: &str, source: &Source) -> Result<Secret, Failure> {
+pub(crate) fn text(key: &str, source: &SecretSource) -> Result<Secret, CliError> {
     let read = match source {
-        Source::Env(name) => variable(key, name),
-        Source::File(path) => file(key, path),
+        SecretSource::Env(name) => variable(key, name),
+        SecretSource::File(path) => file(key, path),
     }?;
-    trimmed(key, &read)
+    trim_line_end(key, &read)
 }
 
-fn trimmed(key: &str, read: &Secret) -> Result<Secret, Failure> {
+fn trim_line_end(key: &str, read: &Secret) -> Result<Secret, CliError> {
     let text = std::str::from_utf8(read.expose())
-        .map_err(|_| Failure::usage(format!("{key}: it is not text")))?
+        .map_err(|_| CliError::usage(format!("{key}: it is not text")))?
         .trim();
     if text.is_empty() {
-        return Err(Failure::usage(format!("{key}: it is empty")));
+        return Err(CliError::usage(format!("{key}: it is empty")));
     }
     Ok(Secret::from(text.to_owned()))
 }
@@ -58,18 +58,18 @@ fn trimmed(key: &str, read: &Secret) -> Result<Secret, Failure> {
 ///
 /// # Errors
 /// It is not set.
-pub(crate) fn variable(flag: &str, name: &str) -> Result<Secret, Failure> {
+pub(crate) fn variable(flag: &str, name: &str) -> Result<Secret, CliError> {
     std::env::var_os(name)
         .map(|value| Secret::new(value.into_vec()))
-        .ok_or_else(|| Failure::usage(format!("{flag} env:{name}: the variable is not set")))
+        .ok_or_else(|| CliError::usage(format!("{flag} env:{name}: the variable is not set")))
 }
 
 /// What a file holds.
 ///
 /// # Errors
 /// It cannot be read, or is too large.
-pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
-    let refuse = |why: String| Failure::usage(format!("{flag} @{}: {why}", path.display()));
+pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, CliError> {
+    let refuse = |why: String| CliError::usage(format!("{flag} @{}: {why}", path.display()));
     let opened = File::open(path).map_err(|error| refuse(error.to_string()))?;
     read_capped(opened).map_err(|why| refuse(why.to_string()))
 }
@@ -78,8 +78,8 @@ pub(crate) fn file(flag: &str, path: &Path) -> Result<Secret, Failure> {
 ///
 /// # Errors
 /// As [`file()`].
-pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
-    read_capped(std::io::stdin().lock()).map_err(|why| Failure::usage(format!("{flag}: {why}")))
+pub(crate) fn stdin(flag: &str) -> Result<Secret, CliError> {
+    read_capped(std::io::stdin().lock()).map_err(|why| CliError::usage(format!("{flag}: {why}")))
 }
 
 /// Several secrets, each from a place of its own (`NAME=@FILE`, `NAME=env:VAR`, `NAME=-` for stdin), as the one credential
@@ -87,29 +87,29 @@ pub(crate) fn stdin(flag: &str) -> Result<Secret, Failure> {
 ///
 /// # Errors
 /// A part without a name or a place, a name or stdin twice, or as [`text`].
-pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, Failure> {
+pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, CliError> {
     let mut parts: BTreeMap<&str, Secret> = BTreeMap::new();
     let mut is_stdin_read = false;
     for part in given {
         let named = part.split_once('=').filter(|(name, _)| !name.is_empty());
         let (name, place) = named.ok_or_else(|| {
-            Failure::usage(format!(
+            CliError::usage(format!(
                 "{flag} takes NAME=@FILE, NAME=env:VAR or NAME=- for stdin"
             ))
         })?;
         let at = format!("{flag} {}", name.escape_default());
         let secret = match place {
             "-" if is_stdin_read => {
-                return Err(Failure::usage(format!("{at}: stdin is read for another part")));
+                return Err(CliError::usage(format!("{at}: stdin is read for another part")));
             }
             "-" => {
                 is_stdin_read = true;
-                trimmed(&at, &stdin(&at)?)?
+                trim_line_end(&at, &stdin(&at)?)?
             }
             place => text(&at, &parse(&at, place)?)?,
         };
         if parts.insert(name, secret).is_some() {
-            return Err(Failure::usage(format!("{at}: it is given twice")));
+            return Err(CliError::usage(format!("{at}: it is given twice")));
         }
     }
     let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(MAX_SECRET_FILE_BYTES));
@@ -122,16 +122,16 @@ pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, Failure> {
         .iter()
         .map(|(name, secret)| Ok((*name, read(secret)?)))
         .collect();
-    let texts = texts.map_err(|_: std::str::Utf8Error| Failure::usage(format!("{flag}: it is not text")))?;
+    let texts = texts.map_err(|_: std::str::Utf8Error| CliError::usage(format!("{flag}: it is not text")))?;
     let object: BTreeMap<&str, &str> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
     serde_json::to_writer(&mut *whole, &object)
-        .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+        .map_err(|error| CliError::usage(format!("{flag}: {error}")))?;
     Ok(Secret::new(std::mem::take(&mut *whole)))
 }
 
 #[cfg(test)]
 mod tests {
-    use toolhost_vault::Source;
+    use toolhost_vault::SecretSource;
 
     use super::{parse, parts};
 
@@ -166,7 +166,7 @@ mod tests {
                 "{error}"
             );
         }
-        assert_eq!(parse("--token", "@a").unwrap(), Source::File("a".into()));
-        assert_eq!(parse("--token", "env:A").unwrap(), Source::Env("A".into()));
+        assert_eq!(parse("--token", "@a").unwrap(), SecretSource::File("a".into()));
+        assert_eq!(parse("--token", "env:A").unwrap(), SecretSource::Env("A".into()));
     }
 }

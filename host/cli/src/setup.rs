@@ -11,12 +11,12 @@ use toolhost_net::AddressPolicy;
 use toolhost_policy::{
     AuthPlacement, Connection, ConnectionName, CredentialOwner, PluginName, PrincipalRule,
 };
-use toolhost_vault::{Source, StaticCredential};
+use toolhost_vault::{SecretSource, StaticCredential};
 use url::Url;
 
 use crate::args::{DataArgs, WiringArgs};
-use crate::config::{self, Config, Data};
-use crate::exit::Failure;
+use crate::config::{self, Config, DataConfig};
+use crate::exit::CliError;
 use crate::secret_ref;
 use crate::wiring;
 
@@ -58,7 +58,7 @@ impl Setup {
             let connection = connection(text)?;
             if config.connections.contains_key(&connection.name) {
                 let name = &connection.name;
-                return Err(Failure::usage(format!(
+                return Err(CliError::usage(format!(
                     "--connection {name}=…: connection {name} is defined already; change [connections.{name}] or leave out the flag"
                 ))
                 .into());
@@ -71,13 +71,13 @@ impl Setup {
             let (tenant, connection, source) = credential(text, dev_tenant.as_ref())?;
             let known = Some(&tenant) == dev_tenant.as_ref() || config.tenants.contains_key(&tenant);
             if !known {
-                return Err(Failure::usage(format!(
+                return Err(CliError::usage(format!(
                     "--credential {tenant}/{connection}=…: there is no tenant {tenant}; add [tenants.{tenant}] to the configuration"
                 ))
                 .into());
             }
             if config.has_credential(&tenant, &connection) {
-                return Err(Failure::usage(format!(
+                return Err(CliError::usage(format!(
                     "--credential {tenant}/{connection}=…: it is given twice; change [credentials.{tenant}.{connection}] or leave out the flag"
                 ))
                 .into());
@@ -94,8 +94,8 @@ impl Setup {
         for text in &args.adapters {
             adapter(text, &mut config)?;
         }
-        config.data = data_of(&config, &args.data)?;
-        what_lasts(&mut config)?;
+        config.data = data_config(&config, &args.data)?;
+        default_to_vault(&mut config)?;
         let lock = lock_of(&config, args.lock.as_deref());
         let cache_dir = match args.cache_dir.clone().or_else(|| config.cache_dir.clone()) {
             Some(directory) => directory,
@@ -123,8 +123,8 @@ impl Setup {
         lock: Option<&Path>,
         cache_dir: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        config.data = data_of(&config, data)?;
-        what_lasts(&mut config)?;
+        config.data = data_config(&config, data)?;
+        default_to_vault(&mut config)?;
         let lock = lock_of(&config, lock);
         let cache_dir = cache_dir.map(Path::to_owned).or_else(|| config.cache_dir.clone());
         Ok(Self {
@@ -142,7 +142,7 @@ impl Setup {
 ///
 /// # Errors
 /// The master key is named without a data directory, or as a secret on the command line.
-pub(crate) fn data_of(config: &Config, args: &DataArgs) -> Result<Option<Data>, Failure> {
+pub(crate) fn data_config(config: &Config, args: &DataArgs) -> Result<Option<DataConfig>, CliError> {
     let master_key = args
         .master_key
         .as_deref()
@@ -154,12 +154,12 @@ pub(crate) fn data_of(config: &Config, args: &DataArgs) -> Result<Option<Data>, 
         .or_else(|| config.data.as_ref().map(|data| data.dir.clone()))
     else {
         if master_key.is_some() {
-            return Err(Failure::usage(
+            return Err(CliError::usage(
                 "--master-key has no meaning without --data-dir or [data] dir",
             ));
         }
         if config.postgres.is_some() {
-            return Err(Failure::usage(
+            return Err(CliError::usage(
                 "[store] kind = \"postgres\" needs a data directory of this host's own, for its audit chains, its lock and its admin socket: --data-dir DIR, or [data] dir",
             ));
         }
@@ -168,11 +168,11 @@ pub(crate) fn data_of(config: &Config, args: &DataArgs) -> Result<Option<Data>, 
     let master_key = master_key.or_else(|| config.data.as_ref().and_then(|data| data.master_key.clone()));
     let postgres = config.postgres.clone();
     if postgres.is_some() && master_key.is_none() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "[store] kind = \"postgres\" needs the master key that all its hosts have: [data] master_key_file or master_key_env, or --master-key",
         ));
     }
-    Ok(Some(Data {
+    Ok(Some(DataConfig {
         dir,
         master_key,
         postgres,
@@ -195,7 +195,7 @@ pub(crate) fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
 ///
 /// # Errors
 /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
-pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
+pub(crate) fn default_cache_dir() -> Result<PathBuf, CliError> {
     let set = |variable| {
         std::env::var_os(variable)
             .filter(|value| !value.is_empty())
@@ -203,7 +203,7 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
     };
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     base.map(|base| base.join("toolhost").join("artefacts")).ok_or_else(|| {
-        Failure::usage("neither XDG_CACHE_HOME nor HOME is set: name a directory for compiled plugins with --cache-dir")
+        CliError::usage("neither XDG_CACHE_HOME nor HOME is set: name a directory for compiled plugins with --cache-dir")
     })
 }
 
@@ -212,25 +212,25 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// Something needs a data directory and there is none, or has no meaning beside one.
-pub(crate) fn what_lasts(config: &mut Config) -> Result<(), Failure> {
+pub(crate) fn default_to_vault(config: &mut Config) -> Result<(), CliError> {
     let lasts = config.data.is_some();
     if lasts && config.audit.is_some() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "[audit] file has no meaning with a data directory: the chains are in it",
         ));
     }
     if lasts && !config.assigned.is_empty() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "[tenants.NAME] mode and plugins have no meaning with a data directory, where they are kept: use host tenant set NAME --mode, and host plugin assign",
         ));
     }
     if !lasts && config.chains != ChainSettings::default() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "[audit] on_failure and segment_bytes need a data directory: --data-dir DIR, or [data] dir",
         ));
     }
     if !lasts && !config.may_provision.is_empty() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "issuers.may_provision needs a data directory, where the tenants are kept: --data-dir DIR, or [data] dir",
         ));
     }
@@ -247,7 +247,7 @@ pub(crate) fn what_lasts(config: &mut Config) -> Result<(), Failure> {
             return Err(wiring::needs_vault(&connection.credentials, provider));
         }
         if connection.credentials == VAULT && !lasts {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "connections.{name}.credentials = \"vault\" needs a data directory: --data-dir DIR, or [data] dir"
             )));
         }
@@ -262,18 +262,18 @@ pub(crate) fn what_lasts(config: &mut Config) -> Result<(), Failure> {
 
 /// Where grants are kept.
 pub(crate) fn lock_of(config: &Config, named: Option<&Path>) -> PathBuf {
-    named.map_or_else(|| beside(config.path.as_deref(), LOCK), Path::to_owned)
+    named.map_or_else(|| path_beside(config.path.as_deref(), LOCK), Path::to_owned)
 }
 
-fn beside(file: Option<&Path>, name: &str) -> PathBuf {
+fn path_beside(file: Option<&Path>, name: &str) -> PathBuf {
     file.and_then(Path::parent)
         .map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
 }
 
-fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, Failure> {
-    let tenant = TenantId::parse(name).map_err(|why| Failure::usage(format!("--dev-tenant: {why}")))?;
+fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, CliError> {
+    let tenant = TenantId::parse(name).map_err(|why| CliError::usage(format!("--dev-tenant: {why}")))?;
     if !config.tenants.is_empty() && !config.tenants.contains_key(&tenant) {
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "--dev-tenant {tenant}: the configuration has no [tenants.{tenant}]"
         )));
     }
@@ -282,12 +282,12 @@ fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, Failure> {
 
 /// `NAME=URL`. The URL is the operator's own word, so `http://` and loopback in it are meant; `http://` to anywhere else
 /// would send the credential in the clear and takes the configuration's `allow_http`.
-fn connection(text: &str) -> Result<Connection, Failure> {
+fn connection(text: &str) -> Result<Connection, CliError> {
     let (name, url) = text
         .split_once('=')
-        .ok_or_else(|| Failure::usage(format!("--connection {}: is not NAME=URL", text.escape_default())))?;
-    let name = ConnectionName::parse(name).map_err(|why| Failure::usage(format!("--connection: {why}")))?;
-    let refuse = |why: String| Failure::usage(format!("--connection {name}: the URL {why}"));
+        .ok_or_else(|| CliError::usage(format!("--connection {}: is not NAME=URL", text.escape_default())))?;
+    let name = ConnectionName::parse(name).map_err(|why| CliError::usage(format!("--connection: {why}")))?;
+    let refuse = |why: String| CliError::usage(format!("--connection {name}: the URL {why}"));
     let base = Url::parse(url).map_err(|why| refuse(format!("does not parse: {why}")))?;
     config::check_base(&base).map_err(&refuse)?;
     let loopback = config::loopback(&base);
@@ -312,7 +312,7 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         headers: Vec::new(),
         provide: Vec::new(),
         offered_arguments: Vec::new(),
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: Vec::new(),
@@ -323,18 +323,18 @@ fn connection(text: &str) -> Result<Connection, Failure> {
         ca: None,
     };
     toolhost_egress::check_connection(&connection)
-        .map_err(|why| Failure::usage(format!("--connection {}: {why}", connection.name)))?;
+        .map_err(|why| CliError::usage(format!("--connection {}: {why}", connection.name)))?;
     Ok(connection)
 }
 
 /// `NAME=FILE`.
-pub(crate) fn adapter(text: &str, config: &mut Config) -> Result<(), Failure> {
+pub(crate) fn adapter(text: &str, config: &mut Config) -> Result<(), CliError> {
     let (name, file) = text
         .split_once('=')
-        .ok_or_else(|| Failure::usage(format!("--adapter {}: is not NAME=FILE", text.escape_default())))?;
-    let name = PluginName::parse(name).map_err(|why| Failure::usage(format!("--adapter: {why}")))?;
+        .ok_or_else(|| CliError::usage(format!("--adapter {}: is not NAME=FILE", text.escape_default())))?;
+    let name = PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
     if config.adapter_files.contains_key(&name) {
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "--adapter {name}=…: it is named already; change [adapters.{name}] or leave out the flag"
         )));
     }
@@ -345,21 +345,21 @@ pub(crate) fn adapter(text: &str, config: &mut Config) -> Result<(), Failure> {
 fn credential(
     text: &str,
     dev_tenant: Option<&TenantId>,
-) -> Result<(TenantId, ConnectionName, Source), Failure> {
+) -> Result<(TenantId, ConnectionName, SecretSource), CliError> {
     // The text is not repeated in an error: what stands after = may be the secret itself.
     let (key, source) = text
         .split_once('=')
-        .ok_or_else(|| Failure::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR"))?;
+        .ok_or_else(|| CliError::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR"))?;
     let (tenant, name) = match key.split_once('/') {
         Some((tenant, name)) => {
             let tenant =
-                TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
+                TenantId::parse(tenant).map_err(|why| CliError::usage(format!("--credential: {why}")))?;
             (tenant, name)
         }
         None => match dev_tenant {
             Some(tenant) => (tenant.clone(), key),
             None => {
-                return Err(Failure::usage(format!(
+                return Err(CliError::usage(format!(
                     "--credential {}: without --dev-tenant it must say whose: TENANT/{}=…",
                     key.escape_default(),
                     key.escape_default()
@@ -367,7 +367,7 @@ fn credential(
             }
         },
     };
-    let name = ConnectionName::parse(name).map_err(|why| Failure::usage(format!("--credential: {why}")))?;
+    let name = ConnectionName::parse(name).map_err(|why| CliError::usage(format!("--credential: {why}")))?;
     let source = secret_ref::parse(&format!("--credential {key}"), source)?;
     Ok((tenant, name, source))
 }

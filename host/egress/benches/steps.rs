@@ -84,7 +84,7 @@ fn grant(base: &str) -> Arc<Grant> {
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],
@@ -153,7 +153,7 @@ fn house(base: &str) -> House {
     )]);
     let egress = Arc::new(Egress::new(network.clone(), providers, Arc::new(Nowhere)).unwrap());
     let tenant = TenantId::parse("acme").unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
     let binding = Binding::home(Arc::new(principal), &directory).unwrap();
     let call = egress.call(
@@ -299,7 +299,9 @@ fn each_step(criterion: &mut Criterion) {
         });
     });
     group.bench_function("outcome", |b| {
-        b.iter(|| steps::Outcome::begin(Arc::new(Nowhere), call, black_box(&request)).finish(None, true));
+        b.iter(|| {
+            steps::OutcomeRecorder::begin(Arc::new(Nowhere), call, black_box(&request)).finish(None, true)
+        });
     });
     group.finish();
 }

@@ -3,12 +3,12 @@ use percent_encoding::percent_decode_str;
 use toolhost_policy::{ConnectionGrant, Endpoint, Method, PathTemplate};
 use url::Url;
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::steps::{base_prefix, canonical_path};
 use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 
 /// Values for the parameters of a template.
-type Values = Vec<(String, String)>;
+type ParameterValues = Vec<(String, String)>;
 
 impl Egress {
     /// Turns the absolute URL of a standard HTTP client into the request that it means: the one granted connection whose
@@ -25,7 +25,7 @@ impl Egress {
         body: Option<Bytes>,
     ) -> Result<GuestRequest, EgressFailure> {
         let known = Method::parse(method).ok_or_else(|| {
-            EgressFailure::invalid(format!("{} is not a method that can be granted", quoted(method)))
+            EgressFailure::invalid(format!("{} is not a method that can be granted", quote(method)))
         })?;
         check(url)?;
         let mut found = None;
@@ -69,7 +69,7 @@ pub(crate) fn endpoint_of<'g>(
     grant: &'g ConnectionGrant,
     method: Method,
     url: &Url,
-) -> Option<(&'g Endpoint, Values)> {
+) -> Option<(&'g Endpoint, ParameterValues)> {
     let base = &grant.guest_base;
     if url.origin() != base.origin() || !url.origin().is_tuple() {
         return None;
@@ -91,7 +91,7 @@ pub(crate) fn endpoint_of<'g>(
 
 /// What the parameters of a template are in a path. The template has the last word: it must build the same path from
 /// them.
-fn values(template: &PathTemplate, path: &str) -> Option<Values> {
+fn values(template: &PathTemplate, path: &str) -> Option<ParameterValues> {
     let mut values = Vec::new();
     for (name, value) in template.captures(path)? {
         let value = percent_decode_str(value).decode_utf8().ok()?.into_owned();
@@ -144,7 +144,7 @@ mod tests {
     use url::Url;
 
     use super::{Egress, values};
-    use crate::testing::{call, connection, grant_of, granted};
+    use crate::testing::{call, connection, grant_of, test_grant};
     use crate::{EgressCode, EgressFailure, GuestRequest};
 
     fn resolve(method: &str, url: &str) -> Result<GuestRequest, EgressFailure> {
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn two_connections_at_one_url_are_an_error() {
         let mut grant = grant_of("billing", "https://billing.example.com", |_| {});
-        let mut second = granted("https://billing.example.com", |_| {});
+        let mut second = test_grant("https://billing.example.com", |_| {});
         second.connection = Arc::new(connection("other", "https://billing.example.com"));
         grant
             .connections

@@ -2,27 +2,27 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::response::Parts;
-use toolhost_net::{AnswerBody, PeerAddress, Via};
+use toolhost_net::{ConnectionReuse, RemoteAddress, ResponseBody};
 use toolhost_policy::{ConnectionGrant, Endpoint};
 use toolhost_vault::Credential;
 use url::Url;
 
-use crate::egress::unrecorded;
+use crate::egress::unrecorded_error;
 use crate::scrub::Needles;
-use crate::steps::{self, Outcome};
+use crate::steps::{self, OutcomeRecorder};
 use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 
 /// A response whose head was checked and whose body was not read yet.
-pub(crate) struct Opened {
+pub(crate) struct OpenResponse {
     pub(crate) head: Parts,
-    pub(crate) body: AnswerBody,
+    pub(crate) body: ResponseBody,
     pub(crate) needles: Arc<Needles>,
     /// The operator accepts that the operation reflects.
     pub(crate) is_accepted: bool,
 }
 
 /// A request that is one of an endpoint, whose credential is still to come.
-pub(crate) struct Matched<'r> {
+pub(crate) struct MatchedRequest<'r> {
     pub(crate) grant: &'r ConnectionGrant,
     pub(crate) endpoint: &'r Endpoint,
     /// With the sample of the base, where the base has places.
@@ -41,23 +41,23 @@ impl Egress {
         call: &EgressCall,
         request: &GuestRequest,
         failure: Option<&EgressFailure>,
-        outcome: &mut Outcome,
+        outcome: &mut OutcomeRecorder,
     ) -> Result<(), EgressFailure> {
-        let next = Outcome::begin(Arc::clone(&self.audit), call, request);
+        let next = OutcomeRecorder::begin(Arc::clone(&self.audit), call, request);
         let before = std::mem::replace(outcome, next).finish(failure, false);
-        before.map_err(|error| unrecorded(call, &error))
+        before.map_err(|error| unrecorded_error(call, &error))
     }
 
     /// One request with one credential, up to the head of the response.
     pub(crate) async fn attempt(
         &self,
         call: &EgressCall,
-        matched: &Matched<'_>,
+        matched: &MatchedRequest<'_>,
         credential: Option<&Credential>,
-        via: Via,
-        outcome: &mut Outcome,
-    ) -> Result<Opened, EgressFailure> {
-        let Matched {
+        via: ConnectionReuse,
+        outcome: &mut OutcomeRecorder,
+    ) -> Result<OpenResponse, EgressFailure> {
+        let MatchedRequest {
             grant,
             endpoint,
             request,
@@ -87,13 +87,13 @@ impl Egress {
                 matched.headers.clone(),
                 request.body.clone(),
             )?;
-            let tls = self.identities.of(connection).map_err(|error| {
+            let tls = self.identities.for_connection(connection).map_err(|error| {
                 tracing::debug!(connection = %connection.name, %error, "no TLS identity");
                 EgressFailure::denied(format!("connection {} has no usable `ca`", connection.name))
             })?;
-            outcome.going_to(approved.addresses().first());
+            outcome.set_address(approved.addresses().first());
             // Set before, so that a call that is dropped while it sends counts as sent.
-            outcome.sending();
+            outcome.mark_sent();
             let sent = steps::send(
                 &self.network,
                 &tls,
@@ -108,13 +108,13 @@ impl Egress {
             let (head, body) = sent
                 .inspect_err(|failure| {
                     if !failure.sent {
-                        outcome.unsent()
+                        outcome.mark_unsent()
                     }
                 })?
                 .into_parts();
             outcome.head(
                 head.status.as_u16(),
-                head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+                head.extensions.get::<RemoteAddress>().map(|peer| peer.0),
             );
             steps::cap_head(&call.grant().limits, &head)?;
             steps::partial_answer(connection, matched.may_be_partial, head.status)?;
@@ -123,7 +123,7 @@ impl Egress {
         let (head, body) = sent
             .await
             .map_err(|failure| steps::error_text(&needles, failure))?;
-        Ok(Opened {
+        Ok(OpenResponse {
             head,
             body,
             needles,

@@ -10,7 +10,7 @@ use toolhost_policy::{
     ConnectionName, Grant, Limits, Operation, OperationMode, OverBudget, PluginName, TenantMeter,
 };
 
-use crate::refusals::Refusals;
+use crate::refusals::EgressRefusals;
 use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 use crate::{HostWork, UpstreamStateError};
@@ -47,14 +47,14 @@ pub struct EgressCall {
     /// The first credential in what the guest wrote before its result.
     output_hit: Mutex<Option<CredentialHit>>,
     credential_wait: Mutex<Option<u64>>,
-    adapter: Option<Adapter>,
+    adapter: Option<AdapterPin>,
     note: Mutex<Vec<u8>>,
-    refusals: Arc<Refusals>,
+    refusals: Arc<EgressRefusals>,
 }
 
 /// What a call of an adapter is held to.
 #[derive(Debug, Clone)]
-struct Adapter {
+struct AdapterPin {
     connection: ConnectionName,
     operation: Option<Arc<Operation>>,
 }
@@ -82,7 +82,7 @@ impl EgressCall {
     }
 
     /// The requests of this call that were refused.
-    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+    pub(crate) fn refusals(&self) -> &Arc<EgressRefusals> {
         &self.refusals
     }
 
@@ -95,7 +95,7 @@ impl EgressCall {
     /// requests is held. Without one it asks what there is: then only what the grant's endpoints have passes.
     #[must_use]
     pub fn of_adapter(mut self, connection: ConnectionName, operation: Option<Arc<Operation>>) -> Self {
-        self.adapter = Some(Adapter {
+        self.adapter = Some(AdapterPin {
             connection,
             operation,
         });
@@ -136,14 +136,14 @@ impl EgressCall {
     /// A call of the same caller, grant, operation and mode, to say that this one was dropped: with a deadline and bounds of
     /// its own, and under its number, so that the record has both together.
     #[must_use]
-    pub fn to_tell(&self, deadline: Instant, limits: Limits) -> Self {
+    pub fn for_cancellation(&self, deadline: Instant, limits: Limits) -> Self {
         let grant = Grant {
             limits,
             ..(*self.grant).clone()
         };
         let mut call = Self::new(self.binding.clone(), Arc::new(grant), self.call, deadline)
             .of_read_only_tool(self.is_read_only)
-            .in_mode(self.mode);
+            .with_mode(self.mode);
         call.meter = self.meter.clone();
         call.adapter = self.adapter.clone();
         call
@@ -190,7 +190,7 @@ impl EgressCall {
 
     /// Says what the call may do at most, whatever its tool says of itself. Until then it may do all that was granted.
     #[must_use]
-    pub fn in_mode(mut self, mode: OperationMode) -> Self {
+    pub fn with_mode(mut self, mode: OperationMode) -> Self {
         self.mode = mode;
         self
     }
@@ -214,7 +214,7 @@ impl EgressCall {
 
     /// Says where the tenant's requests are counted. Until then they are not.
     #[must_use]
-    pub fn metered(mut self, meter: Arc<TenantMeter>) -> Self {
+    pub fn with_meter(mut self, meter: Arc<TenantMeter>) -> Self {
         self.meter = Some(meter);
         self
     }
@@ -257,7 +257,7 @@ impl EgressCall {
 
     /// Where the host's own work for this call runs, within a request of its guest.
     #[must_use]
-    pub fn work(&self) -> HostWork {
+    pub fn host_work(&self) -> HostWork {
         HostWork::within_guest(self.meter.clone(), self.deadline).on_bytes(self.grant.limits.response_bytes)
     }
 

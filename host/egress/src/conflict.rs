@@ -177,10 +177,10 @@ fn auth(connection: &Connection) -> Result<(), &'static str> {
             return Err("two parts go to the same place");
         }
     }
-    connection.auth.each().try_for_each(place)
+    connection.auth.iter_single().try_for_each(check_placement)
 }
 
-fn place(auth: &AuthPlacement) -> Result<(), &'static str> {
+fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
     match auth {
         AuthPlacement::Header { prefix, .. } if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
             Err("the prefix is not visible ASCII")

@@ -4,20 +4,20 @@ use std::time::Instant;
 
 use toolhost_audit::Sink;
 use toolhost_identity::Binding;
-use toolhost_net::{Network, TlsError, Via};
+use toolhost_net::{ConnectionReuse, Network, TlsError};
 use toolhost_policy::{Connection, Grant};
 use toolhost_vault::CredentialProvider;
 
-use crate::attempt::{Matched, Opened};
+use crate::attempt::{MatchedRequest, OpenResponse};
 use crate::quarantine::Quarantine;
 use crate::scrub::NeedleCache;
-use crate::steps::{self, Decoding, Outcome, Reflecting};
+use crate::steps::{self, BodyDecoder, OutcomeRecorder, ReflectionTracker};
 use crate::stream::StreamParts;
 use crate::tls::Identities;
 use crate::upstream_state::UpstreamStates;
 use crate::{
-    BodyStream, CredentialHit, EgressCall, EgressFailure, Exchange, GuestRequest, GuestResponse,
-    ResponseHead, check_connection,
+    BodyStream, CredentialHit, EgressCall, EgressFailure, GuestRequest, GuestResponse, ResponseHead,
+    StreamingResponse, check_connection,
 };
 
 /// As much of a refusal as somebody reads.
@@ -25,7 +25,7 @@ const SHOWN: usize = 2 << 10;
 
 /// An outside system's refusal, once no credential is in it, for whoever makes one call by hand. It is another party's text and
 /// may hold a person's data: a server does not log it unless it is told to.
-fn said_no(connection: &str, response: &GuestResponse) {
+fn log_refusal(connection: &str, response: &GuestResponse) {
     if response.status < 400 {
         return;
     }
@@ -77,13 +77,13 @@ impl Egress {
     }
 
     /// Writes down that what a guest says holds the credential of one of its connections. It is withheld in any case.
-    pub async fn said_credential(&self, call: &EgressCall, hit: &CredentialHit) {
+    pub async fn record_reflection(&self, call: &EgressCall, hit: &CredentialHit) {
         let connection = &hit.connection;
         if !hit.is_certain {
             return;
         }
         call.end_connection(connection);
-        if let Ok(grant) = steps::granted(call, connection)
+        if let Ok(grant) = steps::connection_grant(call, connection)
             && let Err(failure) = steps::record_reflection(&self.quarantine, call, &grant.connection).await
         {
             tracing::warn!(call = call.id(), %connection, %failure, "a guest said a credential");
@@ -104,7 +104,7 @@ impl Egress {
         if call.remember_output_hit(hit) {
             call.end_connection(&hit.connection);
             let (egress, call, hit) = (Arc::clone(self), Arc::clone(call), hit.clone());
-            tokio::spawn(async move { egress.said_credential(&call, &hit).await });
+            tokio::spawn(async move { egress.record_reflection(&call, &hit).await });
         }
     }
 
@@ -123,15 +123,15 @@ impl Egress {
         call: &EgressCall,
         request: GuestRequest,
     ) -> Result<GuestResponse, EgressFailure> {
-        let mut outcome = Outcome::begin(Arc::clone(&self.audit), call, &request);
+        let mut outcome = OutcomeRecorder::begin(Arc::clone(&self.audit), call, &request);
         let connection = request.connection.clone();
-        let result = self.whole(call, request, &mut outcome).await;
+        let result = self.execute_whole(call, request, &mut outcome).await;
         if let Ok(response) = &result {
-            said_no(&connection, response);
+            log_refusal(&connection, response);
         }
         match outcome.finish(result.as_ref().err(), true) {
             Ok(()) => result,
-            Err(error) => result.and(Err(unrecorded(call, &error))),
+            Err(error) => result.and(Err(unrecorded_error(call, &error))),
         }
     }
 
@@ -143,8 +143,8 @@ impl Egress {
         self: &Arc<Self>,
         call: Arc<EgressCall>,
         request: GuestRequest,
-    ) -> Result<Exchange, EgressFailure> {
-        let mut outcome = Outcome::begin(Arc::clone(&self.audit), &call, &request);
+    ) -> Result<StreamingResponse, EgressFailure> {
+        let mut outcome = OutcomeRecorder::begin(Arc::clone(&self.audit), &call, &request);
         let connection =
             steps::connection(&call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let opened = match (self.open(&call, request, &mut outcome).await, connection) {
@@ -156,13 +156,13 @@ impl Egress {
         };
         match opened {
             Ok(((opened, headers, reflecting), connection)) => {
-                let Opened {
+                let OpenResponse {
                     head,
                     body,
                     needles,
                     is_accepted,
                 } = opened;
-                let decoding = Decoding::of(&call, &head.headers);
+                let decoding = BodyDecoder::from_headers(&call, &head.headers);
                 let is_text = decoding.is_text(&head.headers);
                 let quarantine = Arc::clone(&self.quarantine);
                 let body = BodyStream::new(StreamParts {
@@ -177,7 +177,7 @@ impl Egress {
                     is_text,
                     outcome,
                 });
-                Ok(Exchange {
+                Ok(StreamingResponse {
                     head: ResponseHead {
                         status: head.status.as_u16(),
                         headers,
@@ -198,9 +198,9 @@ impl Egress {
         &self,
         call: &EgressCall,
         connection: &Connection,
-        opened: Opened,
-        outcome: &mut Outcome,
-    ) -> Result<(Opened, Vec<(String, String)>, Reflecting), EgressFailure> {
+        opened: OpenResponse,
+        outcome: &mut OutcomeRecorder,
+    ) -> Result<(OpenResponse, Vec<(String, String)>, ReflectionTracker), EgressFailure> {
         let head = &opened.head;
         let (headers, reflections) = steps::response_headers(
             call,
@@ -210,8 +210,8 @@ impl Egress {
             &head.headers,
             None,
         );
-        outcome.reflected(reflections);
-        let mut reflecting = Reflecting::default();
+        outcome.add_reflections(reflections);
+        let mut reflecting = ReflectionTracker::default();
         let settled = reflecting.settle(
             &self.quarantine,
             call,
@@ -223,15 +223,15 @@ impl Egress {
         Ok((opened, headers, reflecting))
     }
 
-    async fn whole(
+    async fn execute_whole(
         &self,
         call: &EgressCall,
         request: GuestRequest,
-        outcome: &mut Outcome,
+        outcome: &mut OutcomeRecorder,
     ) -> Result<GuestResponse, EgressFailure> {
         let granted = steps::connection(call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let is_head = request.method == "HEAD";
-        let Opened {
+        let OpenResponse {
             head,
             mut body,
             needles,
@@ -243,7 +243,7 @@ impl Egress {
             let capped = steps::cap_body(limits, call.deadline(), &mut body).await;
             call.spend(body.take_cpu());
             let (body, trailers) = capped?;
-            outcome.received(body.len());
+            outcome.add_received(body.len());
             // Trailers are not handed on; what they hold is counted all the same.
             let (_, in_trailers) =
                 steps::response_headers(call, &connection, &needles, head.status, &trailers, None);
@@ -253,9 +253,9 @@ impl Egress {
             let (headers, in_headers) =
                 steps::response_headers(call, &connection, &needles, head.status, &head.headers, length);
             let reflections = in_trailers + in_body + in_headers;
-            outcome.reflected(reflections);
+            outcome.add_reflections(reflections);
             let quarantine = &self.quarantine;
-            let settled = Reflecting::default()
+            let settled = ReflectionTracker::default()
                 .settle(quarantine, call, &connection, is_accepted, reflections)
                 .await;
             settled?;
@@ -276,8 +276,8 @@ impl Egress {
         &self,
         call: &EgressCall,
         request: GuestRequest,
-        outcome: &mut Outcome,
-    ) -> Result<Opened, EgressFailure> {
+        outcome: &mut OutcomeRecorder,
+    ) -> Result<OpenResponse, EgressFailure> {
         let grant = steps::connection(call, &request.connection)?;
         let connection = &*grant.connection;
         let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
@@ -296,7 +296,7 @@ impl Egress {
         steps::range(connection, may_be_partial, &headers)?;
         steps::quarantine(&self.quarantine, call, connection).await?;
         let provider = self.provider(connection);
-        let matched = Matched {
+        let matched = MatchedRequest {
             grant,
             endpoint,
             url,
@@ -307,7 +307,10 @@ impl Egress {
         };
         let tried = steps::credential(provider, call, connection).await?;
         let tried = tried.as_deref();
-        let opened = match self.attempt(call, &matched, tried, Via::Any, outcome).await {
+        let opened = match self
+            .attempt(call, &matched, tried, ConnectionReuse::Any, outcome)
+            .await
+        {
             // RFC 9110 section 9.2.2. It takes from the budget and is recorded like any other.
             Err(failure)
                 if failure.stale
@@ -315,7 +318,8 @@ impl Egress {
                     && steps::budget(call, body_bytes).is_ok() =>
             {
                 self.next_outcome(call, &request, Some(&failure), outcome)?;
-                self.attempt(call, &matched, tried, Via::New, outcome).await?
+                self.attempt(call, &matched, tried, ConnectionReuse::New, outcome)
+                    .await?
             }
             opened => opened?,
         };
@@ -326,7 +330,7 @@ impl Egress {
         };
         drop(opened);
         self.next_outcome(call, &request, None, outcome)?;
-        self.attempt(call, &matched, Some(&*another), Via::Any, outcome)
+        self.attempt(call, &matched, Some(&*another), ConnectionReuse::Any, outcome)
             .await
     }
 
@@ -354,7 +358,7 @@ pub(crate) fn log_unrecorded(call: &EgressCall, error: &toolhost_audit::SinkErro
 }
 
 /// The response came, and what it ends in could not be recorded.
-pub(crate) fn unrecorded(call: &EgressCall, error: &toolhost_audit::SinkError) -> EgressFailure {
+pub(crate) fn unrecorded_error(call: &EgressCall, error: &toolhost_audit::SinkError) -> EgressFailure {
     log_unrecorded(call, error);
     EgressFailure::denied("the request cannot be recorded, so its response was withheld").after_sending()
 }

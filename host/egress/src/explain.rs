@@ -6,7 +6,7 @@ use crate::steps::{base_prefix, canonical_path};
 
 /// What a plugin's grant says about a request that nobody makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct RequestJudgement {
     /// The endpoint that it is one of, where it is one.
     pub matches: Option<String>,
     /// Otherwise the endpoint that it comes nearest to.
@@ -18,8 +18,8 @@ pub struct Judged {
 /// Judges a request by the rules of a grant alone: method, path and query keys, in the order of the pipeline. Nothing is
 /// looked up and nothing is sent.
 #[must_use]
-pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
-    let refused = |why: String| Judged {
+pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> RequestJudgement {
+    let refused = |why: String| RequestJudgement {
         matches: None,
         nearest: None,
         why: Some(why),
@@ -49,12 +49,12 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
     }
     if let Some((endpoint, _)) = endpoint_of(grant, method, &url) {
         return match foreign_key(endpoint, &url) {
-            None => Judged {
+            None => RequestJudgement {
                 matches: Some(rule(endpoint)),
                 nearest: None,
                 why: None,
             },
-            Some(key) => Judged {
+            Some(key) => RequestJudgement {
                 matches: None,
                 nearest: Some(rule(endpoint)),
                 why: Some(format!("the rule has no query key {key}")),
@@ -68,12 +68,12 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> Judged {
         .max_by_key(|endpoint| nearness(endpoint, method, own));
     match nearest {
         None => refused("no endpoint is granted".into()),
-        Some(endpoint) if endpoint.path.matches(own) => Judged {
+        Some(endpoint) if endpoint.path.matches(own) => RequestJudgement {
             matches: None,
             nearest: Some(rule(endpoint)),
             why: Some(format!("the rule is for {}", endpoint.method)),
         },
-        Some(endpoint) => Judged {
+        Some(endpoint) => RequestJudgement {
             matches: None,
             nearest: Some(rule(endpoint)),
             why: Some("the rule has another path".into()),
@@ -110,11 +110,11 @@ fn nearness(endpoint: &Endpoint, method: Method, path: &str) -> (bool, usize, bo
 #[cfg(test)]
 mod tests {
     use super::judge;
-    use crate::testing::granted;
+    use crate::testing::test_grant;
 
     #[test]
     fn the_rule_that_matches_is_named_or_the_nearest_that_does_not() {
-        let grant = granted("https://h.example/base", |_| {});
+        let grant = test_grant("https://h.example/base", |_| {});
         let said = |method: &str, path: &str| {
             let judged = judge(&grant, method, path);
             (judged.matches, judged.nearest, judged.why.unwrap_or_default())

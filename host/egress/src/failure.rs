@@ -83,7 +83,7 @@ impl EgressFailure {
     }
 
     /// A request whose end nobody knows; bytes may have left.
-    pub fn broken_off(message: impl Into<String>) -> Self {
+    pub fn unknown_outcome(message: impl Into<String>) -> Self {
         Self::new(EgressCode::Upstream, message).after_sending()
     }
 
@@ -107,7 +107,7 @@ impl EgressFailure {
 const MAX_QUOTED: usize = 80;
 
 /// A guest's text for a message: short, quoted, with control characters escaped.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut short: String = text.chars().take(MAX_QUOTED).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -117,11 +117,11 @@ pub(crate) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::quote;
 
     #[test]
     fn a_quoted_text_is_short_and_cannot_break_a_line() {
-        assert_eq!(quoted("a\r\nb"), "\"a\\r\\nb\"");
-        assert!(quoted(&"x".repeat(10_000)).len() < 100);
+        assert_eq!(quote("a\r\nb"), "\"a\\r\\nb\"");
+        assert!(quote(&"x".repeat(10_000)).len() < 100);
     }
 }

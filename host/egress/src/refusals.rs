@@ -9,15 +9,15 @@ pub(crate) const MAX_REFUSALS_RECORDED: u64 = 8;
 /// The requests of one call that were refused before it was known where they would go. After the first few they are counted, and
 /// the last one is recorded for all of them when the call ends.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Counted>);
+pub(crate) struct EgressRefusals(Mutex<RefusalCount>);
 
 #[derive(Debug, Default)]
-struct Counted {
+struct RefusalCount {
     recorded: u64,
     left_out: Option<(Arc<dyn Sink>, EgressOutcome)>,
 }
 
-impl Refusals {
+impl EgressRefusals {
     /// One more. Whether it is left out of the record for now.
     pub(crate) fn leaves_out(&self, sink: &Arc<dyn Sink>, refused: &EgressOutcome) -> bool {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ impl Refusals {
     }
 }
 
-impl Drop for Refusals {
+impl Drop for EgressRefusals {
     fn drop(&mut self) {
         let counted = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some((sink, event)) = counted.left_out.take() else {

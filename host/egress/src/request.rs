@@ -43,7 +43,7 @@ pub struct ResponseHead {
 
 /// A response that is read piece by piece.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct StreamingResponse {
     /// What came first.
     pub head: ResponseHead,
     /// The rest. Dropping it ends the exchange.

@@ -2,13 +2,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use toolhost_net::AnswerBody;
+use toolhost_net::ResponseBody;
 use toolhost_policy::Connection;
 
-use crate::egress::unrecorded;
+use crate::egress::unrecorded_error;
 use crate::quarantine::Quarantine;
-use crate::scrub::{Needles, State};
-use crate::steps::{self, Decoding, Outcome, Piece, Reflecting};
+use crate::scrub::{Needles, ScrubState};
+use crate::steps::{self, BodyDecoder, BodyPiece, OutcomeRecorder, ReflectionTracker};
 use crate::{EgressCall, EgressFailure};
 
 /// How much is decoded or scrubbed at once, in bytes: less than a millisecond of a thread. In between others have it.
@@ -16,7 +16,7 @@ const SLICE: usize = 16 << 10;
 
 /// What a [`BodyStream`] is made of.
 pub(crate) struct StreamParts {
-    pub(crate) body: AnswerBody,
+    pub(crate) body: ResponseBody,
     pub(crate) call: Arc<EgressCall>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) needles: Arc<Needles>,
@@ -24,17 +24,17 @@ pub(crate) struct StreamParts {
     /// The operator accepts that the operation reflects.
     pub(crate) is_accepted: bool,
     /// What has followed from the head.
-    pub(crate) reflecting: Reflecting,
-    pub(crate) decoding: Decoding,
+    pub(crate) reflecting: ReflectionTracker,
+    pub(crate) decoding: BodyDecoder,
     pub(crate) is_text: bool,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: OutcomeRecorder,
 }
 
 /// The scrubbed body of a response, piece by piece. Its request's outcome is recorded when it ends, fails or is dropped.
 #[derive(Debug)]
 pub struct BodyStream {
     /// `None` once it has ended.
-    open: Option<Open>,
+    open: Option<OpenBody>,
     call: Arc<EgressCall>,
     connection: Arc<Connection>,
     quarantine: Arc<Quarantine>,
@@ -43,33 +43,33 @@ pub struct BodyStream {
 }
 
 #[derive(Debug)]
-struct Open {
-    body: AnswerBody,
+struct OpenBody {
+    body: ResponseBody,
     needles: Arc<Needles>,
-    decoding: Decoding,
-    state: State,
-    outcome: Outcome,
-    reflecting: Reflecting,
+    decoding: BodyDecoder,
+    state: ScrubState,
+    outcome: OutcomeRecorder,
+    reflecting: ReflectionTracker,
     /// What came and was not decoded yet.
     coded: Bytes,
     /// What was decoded and not scrubbed yet.
     decoded: Bytes,
     has_yielded: bool,
     /// What was scrubbed and not handed on yet.
-    scrubbed: Option<Scrubbed>,
+    scrubbed: Option<ScrubbedChunk>,
 }
 
 #[derive(Debug)]
-struct Scrubbed {
+struct ScrubbedChunk {
     bytes: Result<Bytes, EgressFailure>,
     is_last: bool,
 }
 
 impl BodyStream {
     pub(crate) fn new(parts: StreamParts) -> Self {
-        let state = State::new(&parts.needles.secret, parts.is_text);
+        let state = ScrubState::new(&parts.needles.secret, parts.is_text);
         Self {
-            open: Some(Open {
+            open: Some(OpenBody {
                 body: parts.body,
                 needles: parts.needles,
                 decoding: parts.decoding,
@@ -108,7 +108,7 @@ impl BodyStream {
                 reflections,
             );
             let settled = settled.await;
-            let Some(Scrubbed { bytes, is_last }) = open.scrubbed.take() else {
+            let Some(ScrubbedChunk { bytes, is_last }) = open.scrubbed.take() else {
                 continue;
             };
             match settled.and(bytes) {
@@ -138,17 +138,17 @@ impl BodyStream {
     fn close(&mut self, failure: Option<&EgressFailure>) -> Option<EgressFailure> {
         let mut open = self.open.take()?;
         self.call.spend(open.body.take_cpu());
-        open.outcome.reflected(open.state.reflections());
+        open.outcome.add_reflections(open.state.reflections());
         open.outcome
             .finish(failure, false)
             .err()
-            .map(|error| unrecorded(&self.call, &error))
+            .map(|error| unrecorded_error(&self.call, &error))
     }
 }
 
-impl Open {
+impl OpenBody {
     /// What is left once the last bytes have come.
-    fn last(&mut self, rest: Bytes) -> Result<Bytes, EgressFailure> {
+    fn finish(&mut self, rest: Bytes) -> Result<Bytes, EgressFailure> {
         let set = &self.needles.secret;
         let head = self.state.push(set, rest);
         let both = head.and_then(|head| {
@@ -159,11 +159,11 @@ impl Open {
                 [head, tail].concat().into()
             })
         });
-        both.map_err(|_| steps::withheld(&self.state))
+        both.map_err(|_| steps::withheld_error(&self.state))
     }
 
     /// Takes the next step: scrubs what was decoded, else decodes what came, else reads; `None` where nothing comes of it.
-    async fn read(&mut self, call: &EgressCall, received: &mut u64) -> Option<Scrubbed> {
+    async fn read(&mut self, call: &EgressCall, received: &mut u64) -> Option<ScrubbedChunk> {
         let is_behind = !(self.coded.is_empty() && self.decoded.is_empty());
         // Remembered, since a guest that looks whether something is there polls once and drops this.
         if is_behind && !std::mem::replace(&mut self.has_yielded, true) {
@@ -175,7 +175,7 @@ impl Open {
         } else if !self.decoded.is_empty() {
             let slice = self.decoded.split_to(self.decoded.len().min(SLICE));
             let pushed = self.state.push(&self.needles.secret, slice);
-            (pushed.map_err(|_| steps::withheld(&self.state)), false)
+            (pushed.map_err(|_| steps::withheld_error(&self.state)), false)
         } else if !self.coded.is_empty() {
             let slice = self.coded.split_to(self.coded.len().min(SLICE));
             match self.decoding.push(slice) {
@@ -187,8 +187,8 @@ impl Open {
             }
         } else {
             match steps::next_piece(&mut self.body, call.deadline()).await {
-                Ok(Piece::Data(data)) => {
-                    self.outcome.received(data.len());
+                Ok(BodyPiece::Data(data)) => {
+                    self.outcome.add_received(data.len());
                     match steps::count(&call.grant().limits, received, data.len()) {
                         Ok(()) => {
                             self.coded = data;
@@ -198,12 +198,12 @@ impl Open {
                     }
                 }
                 // Nobody sees them.
-                Ok(Piece::Trailers(_)) => return None,
-                Ok(Piece::End) => (self.decoding.finish().and_then(|rest| self.last(rest)), true),
+                Ok(BodyPiece::Trailers(_)) => return None,
+                Ok(BodyPiece::End) => (self.decoding.finish().and_then(|rest| self.finish(rest)), true),
                 Err(failure) => (Err(failure), false),
             }
         };
-        Some(Scrubbed { bytes, is_last })
+        Some(ScrubbedChunk { bytes, is_last })
     }
 }
 
@@ -212,7 +212,7 @@ impl Drop for BodyStream {
         if let Some(open) = &mut self.open {
             self.call.spend(open.body.take_cpu());
             // The outcome records itself as cancelled when it goes.
-            open.outcome.reflected(open.state.reflections());
+            open.outcome.add_reflections(open.state.reflections());
         }
     }
 }

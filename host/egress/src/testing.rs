@@ -19,7 +19,7 @@ use crate::{EgressCall, GuestRequest};
 
 pub(crate) fn binding(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
     Binding::home(Arc::new(principal), &directory).unwrap()
 }
@@ -35,7 +35,7 @@ pub(crate) fn connection(name: &str, base: &str) -> Connection {
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],
@@ -59,7 +59,7 @@ fn endpoint(method: Method, path: &str, query: &[&str]) -> Endpoint {
     }
 }
 
-pub(crate) fn granted(base: &str, change: impl FnOnce(&mut Connection)) -> ConnectionGrant {
+pub(crate) fn test_grant(base: &str, change: impl FnOnce(&mut Connection)) -> ConnectionGrant {
     let mut connection = connection("billing", base);
     change(&mut connection);
     ConnectionGrant {
@@ -78,7 +78,7 @@ pub(crate) fn granted(base: &str, change: impl FnOnce(&mut Connection)) -> Conne
 pub(crate) fn grant_of(name: &str, base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
     Grant {
         plugin: PluginName::parse("billing").unwrap(),
-        connections: BTreeMap::from([(ConnectionName::parse(name).unwrap(), granted(base, change))]),
+        connections: BTreeMap::from([(ConnectionName::parse(name).unwrap(), test_grant(base, change))]),
         limits: Limits::default(),
     }
 }
@@ -115,15 +115,15 @@ pub(crate) fn credential(secret: &str) -> Credential {
 
 /// Answers by tenant and counts how often it was asked.
 #[derive(Debug, Default)]
-pub(crate) struct Provider {
+pub(crate) struct CountingProvider {
     secrets: BTreeMap<String, String>,
     expires_at: Option<u64>,
     hangs: bool,
     asked: AtomicUsize,
 }
 
-impl Provider {
-    pub(crate) fn of(secrets: &[(&str, &str)]) -> Self {
+impl CountingProvider {
+    pub(crate) fn with_secrets(secrets: &[(&str, &str)]) -> Self {
         let secrets = secrets
             .iter()
             .map(|&(tenant, secret)| (tenant.to_owned(), secret.to_owned()))
@@ -146,13 +146,13 @@ impl Provider {
         self
     }
 
-    pub(crate) fn asked(&self) -> usize {
+    pub(crate) fn request_count(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
 
 #[async_trait::async_trait]
-impl CredentialProvider for Provider {
+impl CredentialProvider for CountingProvider {
     async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
@@ -171,15 +171,15 @@ impl CredentialProvider for Provider {
 
 /// A name server that always answers the same.
 #[derive(Debug)]
-pub(crate) struct Answers(Vec<IpAddr>);
+pub(crate) struct FixedLookup(Vec<IpAddr>);
 
-impl Answers {
+impl FixedLookup {
     pub(crate) fn new(addresses: Vec<IpAddr>) -> Self {
         Self(addresses)
     }
 }
 
-impl Lookup for Answers {
+impl Lookup for FixedLookup {
     fn lookup<'a>(&'a self, _host: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<IpAddr>, NetError>> {
         Box::pin(async move { Ok(self.0.clone()) })
     }
@@ -209,7 +209,7 @@ impl Recorder {
         events.iter().filter_map(outcome).collect()
     }
 
-    pub(crate) fn refused_alike(&self) -> u64 {
+    pub(crate) fn repeated_refusals(&self) -> u64 {
         let events = self.events.lock().unwrap();
         let refused = |event: &Event| match event {
             Event::EgressOutcome(outcome) => outcome.refused_alike,

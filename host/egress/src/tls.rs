@@ -24,7 +24,7 @@ impl Identities {
         })
     }
 
-    pub(crate) fn of(&self, connection: &Connection) -> Result<TlsIdentity, TlsError> {
+    pub(crate) fn for_connection(&self, connection: &Connection) -> Result<TlsIdentity, TlsError> {
         let Some(pem) = &connection.ca else {
             let is_cleartext = connection.base.scheme() == "http" && connection.allow_http;
             return Ok(if is_cleartext {
@@ -40,7 +40,7 @@ impl Identities {
         if let Some(identity) = self.private.get(&digest) {
             return Ok(identity);
         }
-        let identity = TlsIdentity::of(connection)?;
+        let identity = TlsIdentity::from_connection(connection)?;
         Ok(self.private.get_with(digest, || identity))
     }
 }

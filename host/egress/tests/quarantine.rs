@@ -158,7 +158,7 @@ async fn a_result_that_holds_the_credential_counts_too() {
         let spelt = ACME.to_uppercase();
         let hit = call.credential_in(spelt.as_bytes()).unwrap();
         assert!(hit.is_certain);
-        house.egress.said_credential(&call, &hit).await;
+        house.egress.record_reflection(&call, &hit).await;
     }
     is_reflected(send(&house, "acme", &upstream, |_| {}).await);
 }
@@ -201,7 +201,7 @@ async fn a_result_that_cannot_be_searched_is_withheld_and_counts_for_nothing() {
         house.egress.send(&call, get("/v1/invoices")).await.unwrap();
         let hit = call.credential_in(nested.as_bytes()).unwrap();
         assert!(!hit.is_certain);
-        house.egress.said_credential(&call, &hit).await;
+        house.egress.record_reflection(&call, &hit).await;
     }
     assert!(send(&house, "acme", &upstream, |_| {}).await.is_ok());
 }

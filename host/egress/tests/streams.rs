@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use support::{ACME, House, Upstream, get, grant, house};
-use toolhost_egress::{EgressCode, Exchange};
+use toolhost_egress::{EgressCode, StreamingResponse};
 
 const HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
 
-async fn start(house: &House, upstream: &Upstream) -> Exchange {
+async fn start(house: &House, upstream: &Upstream) -> StreamingResponse {
     house
         .egress
         .start(house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
@@ -25,7 +25,7 @@ async fn start(house: &House, upstream: &Upstream) -> Exchange {
         .unwrap()
 }
 
-async fn rest(exchange: &mut Exchange) -> (String, Option<EgressCode>) {
+async fn rest(exchange: &mut StreamingResponse) -> (String, Option<EgressCode>) {
     let mut text = String::new();
     while let Some(piece) = exchange.body.next().await {
         match piece {

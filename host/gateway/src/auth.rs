@@ -7,14 +7,14 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use toolhost_identity::{Binding, OwnerId, Principal, TenantId, TokenError};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{Admitted, AuthError, SessionId, Tenancy};
+use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy};
 
-use crate::door::{ConnectionPlace, no_place};
-use crate::gateway::Doors;
+use crate::gateway::SharedState;
+use crate::http_server::{ConnectionPermit, admission_error_response};
 use crate::peer::PeerAddress;
 use crate::problem::{problem, problem_with};
-use crate::refused::refused;
-use crate::switching::Who;
+use crate::refusals::mark_refused;
+use crate::switching::SessionCaller;
 
 /// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
 const TOKEN_PARAMETERS: &[&str] = &[
@@ -28,20 +28,20 @@ const TOKEN_PARAMETERS: &[&str] = &[
 
 /// Who made this very request. It travels in the request's extensions and is never kept for another one.
 #[derive(Clone)]
-pub(crate) struct Caller {
-    admitted: Arc<Admitted>,
+pub(crate) struct RequestCaller {
+    admitted: Arc<AdmittedCaller>,
     headers: Arc<HeaderMap>,
     session: Option<SessionId>,
 }
 
-impl Caller {
-    pub(crate) fn admitted(&self) -> &Admitted {
+impl RequestCaller {
+    pub(crate) fn admitted_caller(&self) -> &AdmittedCaller {
         &self.admitted
     }
 
     /// Who asks, for the tools that the host answers itself.
-    pub(crate) fn who(&self) -> Who {
-        Who {
+    pub(crate) fn to_session_caller(&self) -> SessionCaller {
+        SessionCaller {
             admitted: Arc::clone(&self.admitted),
             session: self.session.clone(),
         }
@@ -74,7 +74,7 @@ impl Caller {
     }
 
     /// The same in a session that was found to be its own.
-    pub(crate) fn within(self, session: Option<SessionId>) -> Self {
+    pub(crate) fn with_session(self, session: Option<SessionId>) -> Self {
         Self { session, ..self }
     }
 
@@ -85,9 +85,9 @@ impl Caller {
     }
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for RequestCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller")
+        f.debug_struct("RequestCaller")
             .field("caller", &self.admitted.caller)
             .finish_non_exhaustive()
     }
@@ -97,23 +97,32 @@ impl fmt::Debug for Caller {
 ///
 /// # Errors
 /// The token names none.
-pub(crate) fn home(admitted: &Admitted) -> Result<Binding, AuthError> {
+pub(crate) fn home(admitted: &AdmittedCaller) -> Result<Binding, AuthError> {
     let binding = admitted.caller.clone().binding()?;
     Ok(binding.attributed_to(admitted.attribution.clone()))
 }
 
 /// The middleware before every route that is not for everybody. A caller without a tenant is let in where it can switch to
 /// one.
-pub(crate) async fn authenticate(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(
+    State(doors): State<Arc<SharedState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let tenantless = doors.switching.is_some();
-    let_in(&doors, request, next, tenantless).await
+    check_and_forward(&doors, request, next, tenantless).await
 }
 
-async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: bool) -> Response {
+async fn check_and_forward(
+    doors: &SharedState,
+    mut request: Request,
+    next: Next,
+    tenantless: bool,
+) -> Response {
     if carries_token(request.uri().query()) {
         let text = "a token in the query string is refused; send it in the Authorization header";
         let error = PublicError::new(ErrorCode::InvalidRequest, text).about("Authorization");
-        return refused(problem(&error), "token_in_query", text);
+        return mark_refused(problem(&error), "token_in_query", text);
     }
     let address = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
     let admitted = doors.tenancy.admit_from(request.headers(), address).await;
@@ -123,20 +132,20 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
     });
     match admitted {
         Err(error) => {
-            let answer = refusal(&error, &doors.metadata_url);
+            let answer = unauthorized_response(&error, &doors.metadata_url);
             match reason(&error, request.headers()) {
-                Some(reason) => refused(answer, reason, error.to_string()),
+                Some(reason) => mark_refused(answer, reason, error.to_string()),
                 None => answer,
             }
         }
         Ok(admitted) => {
             // Taken out: whatever else keeps a request's extensions must not keep its connection's place.
-            let place = request.extensions_mut().remove::<Arc<ConnectionPlace>>();
+            let place = request.extensions_mut().remove::<Arc<ConnectionPermit>>();
             // A request that did not come over a connection, as in a test, takes no place.
             let served = place.map(|place| place.serve(admitted.caller.home(), &admitted.caller.owner()));
             let place = match served.transpose() {
                 Ok(place) => place,
-                Err(reason) => return no_place(reason),
+                Err(reason) => return admission_error_response(reason),
             };
             if let Some(place) = &place {
                 place.extend(request.extensions_mut());
@@ -144,14 +153,14 @@ async fn let_in(doors: &Doors, mut request: Request, next: Next, tenantless: boo
             let headers = Arc::new(request.headers().clone());
             // What lies behind this door needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
-            request.extensions_mut().insert(Caller {
+            request.extensions_mut().insert(RequestCaller {
                 admitted: Arc::new(admitted),
                 headers,
                 session: None,
             });
             let response = next.run(request).await;
             match place {
-                Some(place) => place.hold(response),
+                Some(place) => place.attach_to(response),
                 None => response,
             }
         }
@@ -176,7 +185,7 @@ fn reason(error: &AuthError, headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// RFC 6750 section 3 with the `resource_metadata` of RFC 9728 section 5.1, and a problem document as body.
-fn refusal(error: &AuthError, metadata_url: &str) -> Response {
+fn unauthorized_response(error: &AuthError, metadata_url: &str) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
     let mut response = problem_with(status, &error.public());
     // A host that cannot check a token now has nothing to ask of its client.

@@ -99,13 +99,13 @@ impl CallPath for Tools {
 
 /// Which door a call came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum CallTransport {
     Mcp,
     Stdio,
     Api,
 }
 
-impl Door {
+impl CallTransport {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Mcp => "mcp",
@@ -118,13 +118,13 @@ impl Door {
 /// Calls a tool, counts it, and turns a panic on the way into one failed call.
 pub(crate) async fn call(
     path: &dyn CallPath,
-    door: Door,
+    door: CallTransport,
     binding: &Binding,
     name: &str,
     arguments: ModelArgs,
     options: CallOptions,
 ) -> Result<CallOutcome, PublicError> {
-    let counted = Counted {
+    let counted = CallMetricGuard {
         door,
         started: Instant::now(),
         is_over: false,
@@ -142,24 +142,24 @@ pub(crate) async fn call(
 }
 
 /// A call in the metrics: counted once, as cancelled where its caller went away and it was dropped.
-struct Counted {
-    door: Door,
+struct CallMetricGuard {
+    door: CallTransport,
     started: Instant,
     is_over: bool,
 }
 
-impl Counted {
+impl CallMetricGuard {
     fn ends(mut self, outcome: &Result<CallOutcome, PublicError>) {
         self.is_over = true;
-        metrics::called(self.door, outcome, self.started.elapsed());
+        metrics::record_call(self.door, outcome, self.started.elapsed());
     }
 }
 
-impl Drop for Counted {
+impl Drop for CallMetricGuard {
     fn drop(&mut self) {
         if !self.is_over {
             let gone = PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller");
-            metrics::called(self.door, &Err(gone), self.started.elapsed());
+            metrics::record_call(self.door, &Err(gone), self.started.elapsed());
         }
     }
 }

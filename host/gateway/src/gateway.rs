@@ -15,27 +15,27 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolhost_admission::ConnectionBounds;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_store::Artifacts;
+use toolhost_store::ArtifactStore;
 use toolhost_tenancy::Tenancy;
 use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::authenticate;
 use crate::connect::{self, Logins};
-use crate::door::{HttpDoor, Leaving};
-use crate::mcp::Mcp;
+use crate::http_server::{HttpServer, Shutdown};
+use crate::mcp::McpState;
 use crate::problem::{method_not_allowed, not_found, problem};
-use crate::rebinding::{Admitted, admit};
-use crate::refused::tell;
-use crate::{CallPath, GatewayConfig, Switching, api, discovery, health, metrics};
+use crate::rebinding::{RebindingGuard, admit};
+use crate::refusals::record_refusals;
+use crate::{CallPath, GatewayConfig, TenantSwitcher, api, discovery, health, metrics};
 
 /// Whether `/ready` says yes: while the host serves, which [`Gateway::serve`] begins and its shutdown ends, and as long as what
 /// lasts can be written.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Conditions>);
+pub struct Readiness(Arc<ReadinessState>);
 
 #[derive(Debug, Default)]
-struct Conditions {
+struct ReadinessState {
     serves: AtomicBool,
     cannot_write: AtomicBool,
 }
@@ -60,31 +60,31 @@ impl Readiness {
 
 /// Takes MCP sessions that nobody uses out of the process. They go on with their next request.
 #[derive(Clone)]
-pub struct Parking(Arc<Doors>);
+pub struct IdleSessionEvictor(Arc<SharedState>);
 
-impl Parking {
+impl IdleSessionEvictor {
     /// Those without a request for at least so long; how many there were. None where nothing is kept of sessions.
-    pub async fn park(&self, idle_for: Duration) -> usize {
-        self.0.park(idle_for).await
+    pub async fn evict_idle(&self, idle_for: Duration) -> usize {
+        self.0.evict_idle_sessions(idle_for).await
     }
 }
 
-impl fmt::Debug for Parking {
+impl fmt::Debug for IdleSessionEvictor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Parking")
+        f.write_str("IdleSessionEvictor")
     }
 }
 
 /// What every route shares.
-pub(crate) struct Doors {
+pub(crate) struct SharedState {
     pub(crate) calls: Arc<dyn CallPath>,
     pub(crate) tenancy: Arc<Tenancy>,
     pub(crate) config: GatewayConfig,
     pub(crate) metadata_url: String,
     pub(crate) readiness: Readiness,
-    pub(crate) switching: Option<Arc<Switching>>,
-    pub(crate) mcp: Mcp,
-    pub(crate) api: api::Pages,
+    pub(crate) switching: Option<Arc<TenantSwitcher>>,
+    pub(crate) mcp: McpState,
+    pub(crate) api: api::ApiPageCache,
     /// Streams that wait for nothing in particular end; calls go on.
     pub(crate) draining: CancellationToken,
     /// Everything ends.
@@ -97,10 +97,10 @@ const MAX_CONNECTIONS: usize = 4096;
 
 /// The doors together.
 pub struct Gateway {
-    pub(crate) doors: Arc<Doors>,
+    pub(crate) doors: Arc<SharedState>,
     connections: usize,
     drain: Duration,
-    artifacts: Option<Arc<Artifacts>>,
+    artifacts: Option<Arc<ArtifactStore>>,
     logins: Option<Arc<Logins>>,
 }
 
@@ -113,31 +113,31 @@ impl Gateway {
 
     /// The same for callers who may switch tenants, and for those whose token names none.
     #[must_use]
-    pub fn switching(
+    pub fn with_switcher(
         calls: Arc<dyn CallPath>,
         tenancy: Arc<Tenancy>,
-        switching: Arc<Switching>,
+        switching: Arc<TenantSwitcher>,
         config: GatewayConfig,
     ) -> Self {
-        Self::of(calls, tenancy, Some(switching), config)
+        Self::from_parts(calls, tenancy, Some(switching), config)
     }
 
     /// The same before a stand-in.
     #[must_use]
     pub fn with_call_path(calls: Arc<dyn CallPath>, tenancy: Arc<Tenancy>, config: GatewayConfig) -> Self {
-        Self::of(calls, tenancy, None, config)
+        Self::from_parts(calls, tenancy, None, config)
     }
 
-    fn of(
+    fn from_parts(
         calls: Arc<dyn CallPath>,
         tenancy: Arc<Tenancy>,
-        switching: Option<Arc<Switching>>,
+        switching: Option<Arc<TenantSwitcher>>,
         config: GatewayConfig,
     ) -> Self {
         let stop = CancellationToken::new();
-        let doors = Doors {
-            mcp: Mcp::new(&config, stop.clone()),
-            api: api::Pages::default(),
+        let doors = SharedState {
+            mcp: McpState::new(&config, stop.clone()),
+            api: api::ApiPageCache::default(),
             metadata_url: config.metadata_url(),
             readiness: Readiness::default(),
             switching,
@@ -158,7 +158,7 @@ impl Gateway {
 
     /// The same, with what plugins keep for their callers to fetch. Without it there is nothing to fetch.
     #[must_use]
-    pub fn with_artifacts(self, artifacts: Arc<Artifacts>) -> Self {
+    pub fn with_artifacts(self, artifacts: Arc<ArtifactStore>) -> Self {
         Self {
             artifacts: Some(artifacts),
             ..self
@@ -207,17 +207,17 @@ impl Gateway {
         doors.readiness.set(true);
         let (leaves, until) = (Arc::clone(&doors), shutdown.clone());
         tokio::spawn(async move {
-            let parking = leaves.keep_parking(&until);
+            let parking = leaves.run_idle_eviction(&until);
             tokio::join!(parking, until.cancelled());
             leaves.readiness.set(false);
         });
-        let leaving = Leaving {
+        let leaving = Shutdown {
             begins: shutdown,
             drain: self.drain,
             grace,
             stop: doors.stop.clone(),
         };
-        let door = HttpDoor::new(router, ConnectionBounds::new(self.connections), leaving);
+        let door = HttpServer::new(router, ConnectionBounds::new(self.connections), leaving);
         door.serve(listener, || {
             doors.readiness.set(false);
             doors.draining.cancel();
@@ -234,8 +234,8 @@ impl Gateway {
 
     /// Parks MCP sessions by hand. [`Gateway::serve`] does it by itself.
     #[must_use]
-    pub fn parking(&self) -> Parking {
-        Parking(Arc::clone(&self.doors))
+    pub fn idle_session_evictor(&self) -> IdleSessionEvictor {
+        IdleSessionEvictor(Arc::clone(&self.doors))
     }
 
     /// Every route, with its guards.
@@ -281,14 +281,14 @@ impl Gateway {
                 get(discovery::protected_resource),
             )
             .method_not_allowed_fallback(async || method_not_allowed());
-        let admitted = Arc::new(Admitted::new(&doors.config, listener));
+        let admitted = Arc::new(RebindingGuard::new(&doors.config, listener));
         guarded
             .merge(open)
             .fallback(async || not_found())
             .with_state(Arc::clone(&doors))
             .layer(from_fn_with_state(admitted, admit))
-            .layer(from_fn_with_state(doors, tell))
-            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(doors, record_refusals))
+            .layer(CatchPanicLayer::custom(panic_response))
             .layer(from_fn(finish))
             .layer(from_fn(metrics::count))
     }
@@ -316,7 +316,7 @@ async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request panicked");
     problem(&PublicError::new(
         ErrorCode::Internal,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use toolhost_tools::{PluginState, PluginStatus};
 
-use crate::gateway::Doors;
+use crate::gateway::SharedState;
 
 /// The process answers. It says nothing about itself: this route needs no token.
 pub(crate) async fn health() -> &'static str {
@@ -14,7 +14,7 @@ pub(crate) async fn health() -> &'static str {
 /// Whether calls would be served: after start-up, once something can be called, and until shutdown begins. The lines after the
 /// first name the plugins that are not served, each with one word why; the sentence is in the log, since this route needs no
 /// token.
-pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> (StatusCode, String) {
+pub(crate) async fn ready(State(doors): State<Arc<SharedState>>) -> (StatusCode, String) {
     let plugins = doors.calls.plugins();
     let is_served = |status: &PluginStatus| status.state == PluginState::Served;
     // Where nobody has approved anything yet, that is not for a probe to wait for.

@@ -16,10 +16,10 @@ use toolhost_admission::ConnectionBounds;
 use toolhost_policy::{ErrorCode, PublicError, Secret};
 use toolhost_tools::CallOutcome;
 
-use crate::call::Door;
-use crate::door::{HttpDoor, Leaving};
+use crate::call::CallTransport;
+use crate::http_server::{HttpServer, Shutdown};
 use crate::problem::problem;
-use crate::rebinding::{Admitted, admit};
+use crate::rebinding::{RebindingGuard, admit};
 
 /// How often histograms are folded; the exporter keeps each sample until then.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ const SECONDS: [f64; 16] = [
 
 /// What kind a metric is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows.
     Counter,
     /// It goes up and down.
@@ -52,70 +52,70 @@ pub enum Kind {
 }
 
 /// Every metric of the host, with what it says. A test compares the page of operations with it.
-pub const METRICS: &[(&str, Kind, &str)] = &[
+pub const METRICS: &[(&str, MetricKind, &str)] = &[
     (
         "toolhost_gateway_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests at the doors.",
     ),
     (
         "toolhost_gateway_connections_closed_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Connections that were closed for a newcomer.",
     ),
     (
         "toolhost_gateway_calls_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Tool calls at the doors, by outcome.",
     ),
     (
         "toolhost_gateway_call_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "How long tool calls took at the doors.",
     ),
     (
         "toolhost_calls_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Tool calls on the call path, by outcome.",
     ),
     (
         "toolhost_call_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "How long tool calls took, without the door.",
     ),
     (
         "toolhost_refusals_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests refused before anything ran, by reason.",
     ),
     (
         "toolhost_plugins",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Plugins that were named, by state.",
     ),
     (
         "toolhost_plugins_left_out",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Plugins that cannot be served, by reason.",
     ),
     (
         "toolhost_cancels_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Dropped calls that an outside system was to be told of.",
     ),
     (
         "toolhost_egress_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests of guests, by outcome.",
     ),
     (
         "toolhost_egress_reflections_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Answers that held the credential.",
     ),
     (
         "toolhost_egress_quarantines_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Connections that were quarantined for a plugin of a tenant.",
     ),
 ];
@@ -138,15 +138,15 @@ fn recorder() -> Result<PrometheusBuilder, BuildError> {
 fn describe() {
     for (name, kind, help) in METRICS {
         match kind {
-            Kind::Counter => metrics::describe_counter!(*name, *help),
-            Kind::Gauge => metrics::describe_gauge!(*name, *help),
-            Kind::Histogram => metrics::describe_histogram!(*name, *help),
+            MetricKind::Counter => metrics::describe_counter!(*name, *help),
+            MetricKind::Gauge => metrics::describe_gauge!(*name, *help),
+            MetricKind::Histogram => metrics::describe_histogram!(*name, *help),
         }
     }
 }
 
 /// Counts one call. Labels are closed lists: no tenant, no tool, nothing that a request brought (T52).
-pub(crate) fn called(door: Door, outcome: &Result<CallOutcome, PublicError>, took: Duration) {
+pub(crate) fn record_call(door: CallTransport, outcome: &Result<CallOutcome, PublicError>, took: Duration) {
     let outcome = match outcome {
         Ok(CallOutcome::Complete(_)) => "ok",
         Ok(CallOutcome::InputRequired(_)) => "input_required",
@@ -225,13 +225,13 @@ pub async fn serve_metrics(
             upkeep.run_upkeep();
         }
     };
-    let leaving = Leaving {
+    let leaving = Shutdown {
         begins: shutdown,
         drain: Duration::ZERO,
         grace: GRACE,
         stop: CancellationToken::new(),
     };
-    let door = HttpDoor::new(
+    let door = HttpServer::new(
         router(handle, token),
         ConnectionBounds::new(MAX_CONNECTIONS),
         leaving,
@@ -253,7 +253,7 @@ fn router(handle: PrometheusHandle, token: Option<Secret>) -> Router {
         )
         .with_state(handle);
     match token {
-        None => metrics.layer(from_fn_with_state(Arc::new(Admitted::loopback()), admit)),
+        None => metrics.layer(from_fn_with_state(Arc::new(RebindingGuard::loopback()), admit)),
         Some(token) => metrics.layer(from_fn_with_state(Arc::new(Scrapers::new(&token)), scrape)),
     }
 }
@@ -326,7 +326,7 @@ mod tests {
 
     use toolhost_policy::Secret;
 
-    use super::{Kind, METRICS, describe, recorder, router, status};
+    use super::{METRICS, MetricKind, describe, recorder, router, status};
 
     #[tokio::test]
     async fn metrics_answer_to_loopback_names_alone() {
@@ -391,18 +391,18 @@ mod tests {
             describe();
             for (name, kind, _) in METRICS {
                 match kind {
-                    Kind::Counter => metrics::counter!(*name).increment(1),
-                    Kind::Gauge => metrics::gauge!(*name).set(1.0),
-                    Kind::Histogram => metrics::histogram!(*name).record(0.02),
+                    MetricKind::Counter => metrics::counter!(*name).increment(1),
+                    MetricKind::Gauge => metrics::gauge!(*name).set(1.0),
+                    MetricKind::Histogram => metrics::histogram!(*name).record(0.02),
                 }
             }
         });
         let text = handle.render();
         for (name, kind, help) in METRICS {
             let kind = match kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
             };
             assert!(
                 text.contains(&format!("# HELP {name} {help}\n")),

@@ -11,7 +11,7 @@ const RETRY_AFTER: &str = "1";
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ProblemDetails<'a> {
     // RFC 9457 section 4.2.1: the status says what kind of problem it is; `code` says which.
     r#type: &'static str,
     title: &'a str,
@@ -32,7 +32,7 @@ pub(crate) fn problem(error: &PublicError) -> Response {
 
 /// An error as a problem document, where HTTP has a more exact status than the code.
 pub(crate) fn problem_with(status: StatusCode, error: &PublicError) -> Response {
-    let problem = Problem {
+    let problem = ProblemDetails {
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Client Closed Request"),
         status: status.as_u16(),

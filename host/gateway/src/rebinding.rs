@@ -10,18 +10,18 @@ use url::{Origin, Url};
 
 use crate::GatewayConfig;
 use crate::problem::problem;
-use crate::refused::refused;
+use crate::refusals::mark_refused;
 
 /// Which `Host` and `Origin` values are let in, so that a page of another website cannot reach a host on this machine
 /// or network by DNS rebinding (T51). Both checks are always on.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct RebindingGuard {
     scheme: String,
     /// The public URL's name, which counts without a port too: proxies pass it on in either way (nginx: `$host`,
     /// `$http_host`).
     public_host: Option<String>,
     hosts: Vec<(String, Option<u16>)>,
-    origins: Vec<Pattern>,
+    origins: Vec<OriginPattern>,
 }
 
 /// The names of this machine for itself, as `Host` has them.
@@ -31,12 +31,12 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 const PROBES: [&str; 2] = ["/health", "/ready"];
 
 #[derive(Debug)]
-enum Pattern {
+enum OriginPattern {
     Exact(Origin),
     AnyPort(String, url::Host),
 }
 
-impl Admitted {
+impl RebindingGuard {
     /// For the routes of a host that listens at this address.
     pub(crate) fn new(config: &GatewayConfig, listener: Option<SocketAddr>) -> Self {
         let own = config.public_url.host_str().map(|host| {
@@ -60,7 +60,7 @@ impl Admitted {
             hosts.extend(LOOPBACK.map(|name| (name.to_owned(), Some(listener.port()))));
         }
         // What the same origin is where a proxy leaves the port out of `Host`.
-        let mut origins = vec![Pattern::Exact(config.public_url.origin())];
+        let mut origins = vec![OriginPattern::Exact(config.public_url.origin())];
         for entry in &config.allowed_origins {
             match pattern(entry) {
                 Some(origin) => origins.push(origin),
@@ -98,16 +98,16 @@ impl Admitted {
             Err(PublicError::new(ErrorCode::Forbidden, text).about(about))
         };
         let host = host(uri, headers);
-        let served = host.as_ref().filter(|host| self.serves(host));
+        let served = host.as_ref().filter(|host| self.matches_host(host));
         if served.is_none() && !PROBES.contains(&uri.path()) {
             return refused(
                 "this host does not serve that name; add it to server.allowed_hosts",
                 "Host",
             );
         }
-        match one(headers, &header::ORIGIN) {
-            One::None => Ok(()),
-            One::Value(origin) if self.trusts(origin, served) => Ok(()),
+        match single_header(headers, &header::ORIGIN) {
+            SingleHeader::None => Ok(()),
+            SingleHeader::Value(origin) if self.trusts(origin, served) => Ok(()),
             _ => refused(
                 "this web origin is not let in; add it to server.allowed_origins",
                 "Origin",
@@ -115,7 +115,7 @@ impl Admitted {
         }
     }
 
-    fn serves(&self, (name, port): &(String, Option<u16>)) -> bool {
+    fn matches_host(&self, (name, port): &(String, Option<u16>)) -> bool {
         if port.is_none() && self.public_host.as_deref() == Some(name) {
             return true;
         }
@@ -136,8 +136,8 @@ impl Admitted {
                 && url.port_or_known_default() == port.or_else(|| default_port(&self.scheme))
         });
         same || self.origins.iter().any(|pattern| match pattern {
-            Pattern::Exact(known) => *known == url.origin(),
-            Pattern::AnyPort(scheme, host) => {
+            OriginPattern::Exact(known) => *known == url.origin(),
+            OriginPattern::AnyPort(scheme, host) => {
                 url.scheme() == scheme && url.host().is_some_and(|own| own.to_owned() == *host)
             }
         })
@@ -145,7 +145,11 @@ impl Admitted {
 }
 
 /// The middleware: it stands before every route.
-pub(crate) async fn admit(State(admitted): State<Arc<Admitted>>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(
+    State(admitted): State<Arc<RebindingGuard>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match admitted.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => {
@@ -153,7 +157,7 @@ pub(crate) async fn admit(State(admitted): State<Arc<Admitted>>, request: Reques
                 Some("Host") => "foreign_host",
                 _ => "foreign_origin",
             };
-            refused(problem(&error), reason, error.message)
+            mark_refused(problem(&error), reason, error.message)
         }
     }
 }
@@ -170,27 +174,27 @@ pub fn is_allowed_origin(entry: &str) -> bool {
     pattern(entry).is_some()
 }
 
-enum One<'a> {
+enum SingleHeader<'a> {
     None,
     Value(&'a str),
     Other,
 }
 
-fn one<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> One<'a> {
+fn single_header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> SingleHeader<'a> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => One::None,
-        (Some(value), None) => value.to_str().map_or(One::Other, One::Value),
-        _ => One::Other,
+        (None, _) => SingleHeader::None,
+        (Some(value), None) => value.to_str().map_or(SingleHeader::Other, SingleHeader::Value),
+        _ => SingleHeader::Other,
     }
 }
 
 /// RFC 9112 section 3.2: exactly one `Host`, and an absolute target names the same one.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
-    let named = match one(headers, &header::HOST) {
-        One::None => None,
-        One::Value(value) => Some(authority(value)?),
-        One::Other => return None,
+    let named = match single_header(headers, &header::HOST) {
+        SingleHeader::None => None,
+        SingleHeader::Value(value) => Some(authority(value)?),
+        SingleHeader::Other => return None,
     };
     let target = match uri.authority() {
         None => None,
@@ -235,14 +239,18 @@ fn origin_url(text: &str) -> Option<Url> {
     bare.then_some(url)
 }
 
-fn pattern(entry: &str) -> Option<Pattern> {
+fn pattern(entry: &str) -> Option<OriginPattern> {
     if let Some(rest) = entry.strip_suffix(":*") {
         let url = origin_url(rest)?;
-        return Some(Pattern::AnyPort(url.scheme().to_owned(), url.host()?.to_owned()));
+        return Some(OriginPattern::AnyPort(
+            url.scheme().to_owned(),
+            url.host()?.to_owned(),
+        ));
     }
     // An explicit default port is as good as none.
     let url = Url::parse(entry.trim_end_matches('/')).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.path() == "/").then(|| Pattern::Exact(url.origin()))
+    (matches!(url.scheme(), "http" | "https") && url.path() == "/")
+        .then(|| OriginPattern::Exact(url.origin()))
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
@@ -257,7 +265,7 @@ fn default_port(scheme: &str) -> Option<u16> {
 mod tests {
     use http::{HeaderMap, HeaderValue, Uri};
 
-    use super::Admitted;
+    use super::RebindingGuard;
     use crate::GatewayConfig;
 
     fn config(public: &str, hosts: &[&str], origins: &[&str]) -> GatewayConfig {
@@ -270,11 +278,11 @@ mod tests {
         }
     }
 
-    fn admitted(public: &str, hosts: &[&str], origins: &[&str]) -> Admitted {
-        Admitted::new(&config(public, hosts, origins), None)
+    fn admitted(public: &str, hosts: &[&str], origins: &[&str]) -> RebindingGuard {
+        RebindingGuard::new(&config(public, hosts, origins), None)
     }
 
-    fn passes(admitted: &Admitted, hosts: &[&str], origins: &[&str]) -> bool {
+    fn passes(admitted: &RebindingGuard, hosts: &[&str], origins: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for host in hosts {
             headers.append("host", HeaderValue::from_str(host).unwrap());
@@ -336,7 +344,7 @@ mod tests {
     #[test]
     fn a_loopback_listener_is_reached_by_every_name_of_this_machine_at_its_port() {
         let at = |listener: &str, public: &str| {
-            Admitted::new(&config(public, &[], &[]), Some(listener.parse().unwrap()))
+            RebindingGuard::new(&config(public, &[], &[]), Some(listener.parse().unwrap()))
         };
         for public in ["http://127.0.0.1:8080/mcp", "https://tools.example.com/mcp"] {
             let own = at("127.0.0.1:8080", public);

@@ -52,7 +52,7 @@ pub(crate) fn message(id: Option<&str>, json: &[u8]) -> Bytes {
 }
 
 /// What a stream begins with: where a client that is cut off at once goes on, and how soon.
-pub(crate) fn priming(id: &str) -> Bytes {
+pub(crate) fn priming_event(id: &str) -> Bytes {
     format!("id: {id}\nretry: {RETRY_MS}\ndata:\n\n").into()
 }
 

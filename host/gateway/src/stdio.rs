@@ -6,21 +6,21 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::Caller;
 use toolhost_policy::{ErrorCode, PublicError, Secret};
-use toolhost_tenancy::{Admitted, AuthError, Presented, SessionId, Tenancy};
+use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy, VerifiedCaller};
 use toolhost_tools::Tools;
 
 use crate::auth::home;
-use crate::lines::Lines;
 use crate::mcp::{Era, Handler};
-use crate::switching::Who;
-use crate::{CallPath, Switching};
+use crate::stdio_transport::StdioTransport;
+use crate::switching::SessionCaller;
+use crate::{CallPath, TenantSwitcher};
 
 /// Whose calls come over standard input. MCP has no authorization on stdio, so the host is started with a token, which
 /// is verified again at every call: it ends when it ends.
 pub struct StdioCaller {
     tenancy: Arc<Tenancy>,
     token: Option<Secret>,
-    switching: Option<Arc<Switching>>,
+    switching: Option<Arc<TenantSwitcher>>,
     /// The older protocol's one session, which is the process itself.
     session: Mutex<Option<SessionId>>,
 }
@@ -50,14 +50,14 @@ impl StdioCaller {
 
     /// The same, for a caller who may switch tenants.
     #[must_use]
-    pub fn with_switching(self, switching: Arc<Switching>) -> Self {
+    pub fn with_switching(self, switching: Arc<TenantSwitcher>) -> Self {
         Self {
             switching: Some(switching),
             ..self
         }
     }
 
-    pub(crate) fn switching(&self) -> Option<Arc<Switching>> {
+    pub(crate) fn tenant_switcher(&self) -> Option<Arc<TenantSwitcher>> {
         self.switching.clone()
     }
 
@@ -65,14 +65,14 @@ impl StdioCaller {
     ///
     /// # Errors
     /// The token is not accepted, or not any more; or it names no tenant, where nobody may switch to one.
-    pub async fn admit(&self) -> Result<Admitted, AuthError> {
+    pub async fn admit(&self) -> Result<AdmittedCaller, AuthError> {
         let admitted = match &self.token {
             None => {
                 let binding = self.tenancy.development()?.binding;
                 let principal = binding.shared_principal();
-                Admitted {
+                AdmittedCaller {
                     caller: Caller::Home(binding),
-                    presented: Presented {
+                    presented: VerifiedCaller {
                         principal,
                         bearer: None,
                     },
@@ -92,16 +92,20 @@ impl StdioCaller {
     }
 
     /// Who makes this request, in the one session of the older protocol.
-    pub(crate) async fn who(&self, era: Era) -> Result<Who, PublicError> {
+    pub(crate) async fn session_caller(&self, era: Era) -> Result<SessionCaller, PublicError> {
         let admitted = Arc::new(self.admit().await.map_err(|error| error.public())?);
         let session = match &self.switching {
             Some(switching) if era == Era::Legacy => Some(self.session(switching, &admitted).await?),
             _ => None,
         };
-        Ok(Who { admitted, session })
+        Ok(SessionCaller { admitted, session })
     }
 
-    async fn session(&self, switching: &Switching, admitted: &Admitted) -> Result<SessionId, PublicError> {
+    async fn session(
+        &self,
+        switching: &TenantSwitcher,
+        admitted: &AdmittedCaller,
+    ) -> Result<SessionId, PublicError> {
         let mut session = self.session.lock().await;
         if let Some(id) = session.as_ref() {
             if switching.is_kept(id, admitted).await? {
@@ -166,7 +170,7 @@ where
 {
     let handler = Handler::stdio(calls, caller, version);
     let running = match handler
-        .serve_with_ct(Lines::new(input, output), shutdown.clone())
+        .serve_with_ct(StdioTransport::new(input, output), shutdown.clone())
         .await
     {
         Ok(running) => running,

@@ -34,15 +34,19 @@ async fn a_session_that_was_parked_goes_on_for_its_owner_alone() {
     let host = kept_host().await;
     let (alice, mallory) = (token("acme", "alice"), token("globex", "mallory"));
     let session = host.session(&alice).await;
-    let parking = host.gateway.parking();
+    let parking = host.gateway.idle_session_evictor();
     assert_eq!(
-        parking.park(Duration::from_secs(60)).await,
+        parking.evict_idle(Duration::from_secs(60)).await,
         0,
         "it was used just now"
     );
     for _ in 0..2 {
-        assert_eq!(parking.park(Duration::ZERO).await, 1);
-        assert_eq!(parking.park(Duration::ZERO).await, 0, "it is parked already");
+        assert_eq!(parking.evict_idle(Duration::ZERO).await, 1);
+        assert_eq!(
+            parking.evict_idle(Duration::ZERO).await,
+            0,
+            "it is parked already"
+        );
         assert_eq!(whoami(&host, &mallory, &session).await.0, 404);
         assert_eq!(whoami(&host, &alice, &session).await, (200, json!("acme/alice")));
     }
@@ -60,14 +64,14 @@ async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_wait
     let host = kept_host().await;
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
-    let parking = host.gateway.parking();
+    let parking = host.gateway.idle_session_evictor();
     let waiting = host.send(legacy(&alice, Some(&session), &call(7, "slow", json!({}))));
     let beside = async {
         host.calls.started().await;
         let mut parked = 0;
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            parked += parking.park(Duration::ZERO).await;
+            parked += parking.evict_idle(Duration::ZERO).await;
         }
         parked
     };
@@ -88,7 +92,7 @@ async fn requests_that_meet_the_parking_of_their_session_are_all_answered() {
     let host = kept_host().await;
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
-    let parking = host.gateway.parking();
+    let parking = host.gateway.idle_session_evictor();
     let calls = async {
         for _ in 0..60 {
             let both = tokio::join!(
@@ -101,7 +105,7 @@ async fn requests_that_meet_the_parking_of_their_session_are_all_answered() {
     let parked = async {
         let mut parked = 0;
         for _ in 0..400 {
-            parked += parking.park(Duration::ZERO).await;
+            parked += parking.evict_idle(Duration::ZERO).await;
             tokio::task::yield_now().await;
         }
         parked
@@ -115,6 +119,12 @@ async fn a_session_that_is_kept_nowhere_is_never_parked() {
     let host = host();
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
-    assert_eq!(host.gateway.parking().park(Duration::ZERO).await, 0);
+    assert_eq!(
+        host.gateway
+            .idle_session_evictor()
+            .evict_idle(Duration::ZERO)
+            .await,
+        0
+    );
     assert_eq!(whoami(&host, &alice, &session).await.0, 200);
 }

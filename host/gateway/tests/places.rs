@@ -296,7 +296,13 @@ async fn an_answer_begins_with_an_empty_event_only_where_the_client_knows_of_it(
         let mut events = old(Some(&session), &json!({}));
         *events.method_mut() = http::Method::GET;
         // As another host would have it, or this one after a restart.
-        assert!(host.gateway.parking().park(Duration::ZERO).await > 0);
+        assert!(
+            host.gateway
+                .idle_session_evictor()
+                .evict_idle(Duration::ZERO)
+                .await
+                > 0
+        );
         let mut events = host.open(events).await.into_body();
         let head = events.frame().await.unwrap().unwrap().into_data().unwrap();
         let head = String::from_utf8(head.to_vec()).unwrap();

@@ -39,7 +39,7 @@ pub struct GrantRules {
 /// Why an authority's token is no answer to what was asked. The log may tell them apart; the caller learns that the
 /// tenant is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum GrantError {
+pub enum AuthorityGrantError {
     /// Another issuer than the authority's.
     #[error("the authority's token is of another issuer")]
     Issuer,
@@ -75,41 +75,41 @@ impl AuthorityGrant {
     ///
     /// # Errors
     /// The first thing that differs. The tenant is read from the token, never from the question (N11).
-    pub fn of(
+    pub fn try_new(
         id: GrantId,
         caller: &Principal,
         token: &Principal,
         asked: &TenantId,
         rules: &GrantRules,
         directory: &dyn Directory,
-    ) -> Result<Self, GrantError> {
+    ) -> Result<Self, AuthorityGrantError> {
         let tree = directory.tree();
         if token.issuer() != rules.issuer.as_deref().unwrap_or(caller.issuer()) {
-            return Err(GrantError::Issuer);
+            return Err(AuthorityGrantError::Issuer);
         }
         if token.subject() != caller.subject() {
-            return Err(GrantError::Subject);
+            return Err(AuthorityGrantError::Subject);
         }
         let named_client = rules.client.as_deref();
         if caller.kind() != token.kind() {
-            return Err(GrantError::Kind);
+            return Err(AuthorityGrantError::Kind);
         }
         let expected = named_client.or(caller.client());
         let mut parties = token.authorized_parties.iter();
         if token.client() != expected || parties.any(|party| Some(&**party) != expected) {
-            return Err(GrantError::Client);
+            return Err(AuthorityGrantError::Client);
         }
         let tenant = tree
             .tenant_of(token)
             .filter(|tenant| *tenant == asked && caller.scope.allows(&tree, tenant))
-            .ok_or(GrantError::Tenant)?;
+            .ok_or(AuthorityGrantError::Tenant)?;
         let home = match caller.tenant_key() {
             None => tree.single_tenant(),
-            Some(_) => Some(tree.tenant_of(caller).ok_or(GrantError::Home)?),
+            Some(_) => Some(tree.tenant_of(caller).ok_or(AuthorityGrantError::Home)?),
         };
         Ok(Self {
             id,
-            owner: OwnerId::of(caller, home),
+            owner: OwnerId::from_principal(caller, home),
             tenant: tenant.clone(),
             expires_at: token.expires_at(),
         })

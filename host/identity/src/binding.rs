@@ -90,7 +90,7 @@ impl Binding {
     ///
     /// # Errors
     /// [`BindingError::TenantUnavailable`], whatever the reason.
-    pub fn granted(
+    pub fn from_grant(
         principal: Arc<Principal>,
         grant: &AuthorityGrant,
         generation: u64,
@@ -99,7 +99,7 @@ impl Binding {
     ) -> Result<Self, BindingError> {
         let tree = directory.tree();
         let home = home_if_any(&principal, &tree)?;
-        let owner = OwnerId::of(&principal, home.as_ref());
+        let owner = OwnerId::from_principal(&principal, home.as_ref());
         let is_named = principal.scope.allows(&tree, grant.tenant());
         if !grant.holds_for(&owner, now) || !tree.is_available(grant.tenant()) || !is_named {
             return Err(BindingError::TenantUnavailable);
@@ -193,7 +193,7 @@ impl Binding {
     /// Whom a session belongs to: issuer, subject, client and home tenant together.
     #[must_use]
     pub fn owner(&self) -> OwnerId {
-        OwnerId::of(&self.principal, self.home.as_ref())
+        OwnerId::from_principal(&self.principal, self.home.as_ref())
     }
 }
 
@@ -215,7 +215,7 @@ mod tests {
 
     fn principal(key: Option<&str>) -> Arc<Principal> {
         let tenant = TenantId::parse("acme").unwrap();
-        let mut principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+        let mut principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
         principal.tenant_key = key.map(Into::into);
         Arc::new(principal)
     }

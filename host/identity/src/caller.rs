@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::checks::is_name;
 use crate::claim_rule::text;
-use crate::{IssuerRules, Role, TokenError, Unverified};
+use crate::{IssuerRules, Role, TokenError, UnverifiedToken};
 
 /// The longest tenant claim: what the directory looks up.
 const MAX_TENANT_CLAIM: usize = 128;
@@ -14,11 +14,11 @@ const MAX_TENANT_CLAIM: usize = 128;
 /// The tenant claim as it is; `None` where the token has none. It is never made from anything else (E3). A list of one, or an
 /// object with one member whose value is an object (Keycloak organizations), is that one; several are none of them.
 pub(crate) fn tenant_key(
-    token: &Unverified<'_>,
+    token: &UnverifiedToken<'_>,
     rules: &IssuerRules,
 ) -> Result<Option<Arc<str>>, TokenError> {
     let claim = rules.tenant_claim.as_ref();
-    let Some(value) = claim.and_then(|claim| claim.of(&token.claims)) else {
+    let Some(value) = claim.and_then(|claim| claim.resolve(&token.claims)) else {
         return Ok(None);
     };
     let member = rules.tenant_member.as_deref();
@@ -48,11 +48,11 @@ fn one_entry<'a>(entries: &'a Map<String, Value>, member: Option<&str>) -> Optio
 
 /// The widest role that the token has and its issuer may grant. Anything else is [`Role::Admin`], which reaches its own
 /// tenant alone.
-pub(crate) fn role(token: &Unverified<'_>, rules: &IssuerRules) -> Role {
+pub(crate) fn role(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Role {
     let claimed = match rules
         .role_claim
         .as_ref()
-        .and_then(|claim| claim.of(&token.claims))
+        .and_then(|claim| claim.resolve(&token.claims))
     {
         Some(Value::String(name)) => vec![name.as_str()],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
@@ -68,7 +68,7 @@ pub(crate) fn role(token: &Unverified<'_>, rules: &IssuerRules) -> Role {
 
 /// `scope` (RFC 8693 section 4.2, RFC 9068) and `scp` (what Okta and Entra ID have), each a text or a list of them (Duende,
 /// Spring).
-pub(crate) fn scopes(token: &Unverified<'_>) -> Result<Vec<String>, TokenError> {
+pub(crate) fn scopes(token: &UnverifiedToken<'_>) -> Result<Vec<String>, TokenError> {
     let mut scopes: Vec<String> = Vec::new();
     for name in ["scope", "scp"] {
         match token.claims.get(name) {
@@ -96,7 +96,7 @@ pub(crate) fn scopes(token: &Unverified<'_>) -> Result<Vec<String>, TokenError> 
 pub(crate) const CLIENTS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 
 /// The client that the token was issued to: the first of [`CLIENTS`] that is there.
-pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, TokenError> {
+pub(crate) fn client<'a>(token: &'a UnverifiedToken<'_>) -> Result<Option<&'a str>, TokenError> {
     for name in CLIENTS {
         match token.claims.get(name) {
             None => {}
@@ -108,7 +108,7 @@ pub(crate) fn client<'a>(token: &'a Unverified<'_>) -> Result<Option<&'a str>, T
 }
 
 /// What each of [`CLIENTS`] has. What is no text stands as it is written, and is nobody's name.
-pub(crate) fn authorized_parties(token: &Unverified<'_>) -> Arc<[Box<str>]> {
+pub(crate) fn authorized_parties(token: &UnverifiedToken<'_>) -> Arc<[Box<str>]> {
     let found = CLIENTS.into_iter().filter_map(|name| token.claims.get(name));
     found
         .map(|value| match value {

@@ -7,9 +7,9 @@ use crate::{
 /// A verified caller whose token names no tenant. It has no [`Binding`] and so can call no tool: it can list the tenants
 /// it reaches, switch to one, and ask for help.
 #[derive(Debug, Clone)]
-pub struct Tenantless(Arc<Principal>);
+pub struct TenantlessCaller(Arc<Principal>);
 
-impl Tenantless {
+impl TenantlessCaller {
     /// Who calls.
     #[must_use]
     pub fn principal(&self) -> &Arc<Principal> {
@@ -19,7 +19,7 @@ impl Tenantless {
     /// Whom its sessions belong to.
     #[must_use]
     pub fn owner(&self) -> OwnerId {
-        OwnerId::of(&self.0, None)
+        OwnerId::from_principal(&self.0, None)
     }
 }
 
@@ -29,7 +29,7 @@ pub enum Caller {
     /// At the tenant of its own token.
     Home(Binding),
     /// Its token names none.
-    Tenantless(Tenantless),
+    Tenantless(TenantlessCaller),
 }
 
 impl Caller {
@@ -37,10 +37,13 @@ impl Caller {
     ///
     /// # Errors
     /// [`BindingError::TenantUnavailable`]: the token names a tenant, and it is not served. That is no tenantless caller.
-    pub fn of(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
+    pub fn from_principal(
+        principal: Arc<Principal>,
+        directory: &dyn Directory,
+    ) -> Result<Self, BindingError> {
         match Binding::home(Arc::clone(&principal), directory) {
             Ok(binding) => Ok(Self::Home(binding)),
-            Err(BindingError::TenantRequired) => Ok(Self::Tenantless(Tenantless(principal))),
+            Err(BindingError::TenantRequired) => Ok(Self::Tenantless(TenantlessCaller(principal))),
             Err(error @ BindingError::TenantUnavailable) => Err(error),
         }
     }

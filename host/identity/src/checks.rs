@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::claim_rule::text;
-use crate::unverified::EXTENSIONS;
-use crate::{Algorithm, IssuerRules, KeySet, TokenError, Unverified, WithoutSubject};
+use crate::unverified_token::EXTENSIONS;
+use crate::{Algorithm, IssuerRules, KeySet, MissingSubjectRule, TokenError, UnverifiedToken};
 
 /// How far two clocks may differ, in seconds. RFC 7519 allows "no more than a few minutes"; NTP needs none of it.
 pub const LEEWAY_SECONDS: u64 = 30;
@@ -14,7 +14,7 @@ pub(crate) const MAX_NAME: usize = 1024;
 
 /// The header's members that ask for an extension, and its `kid`. Members that bring or name a key (`jku`, `jwk`, `x5u`,
 /// `x5c`, `x5t`) are ignored, as RFC 7515 section 4.1 has it for what is not used: keys come from the issuer's set alone.
-pub(crate) fn header(token: &Unverified<'_>) -> Result<(), TokenError> {
+pub(crate) fn header(token: &UnverifiedToken<'_>) -> Result<(), TokenError> {
     if EXTENSIONS.iter().any(|name| token.header.contains_key(*name)) {
         return Err(TokenError::Extension);
     }
@@ -22,7 +22,7 @@ pub(crate) fn header(token: &Unverified<'_>) -> Result<(), TokenError> {
 }
 
 /// `alg`: one that the configuration lists, never one that the token proposes.
-pub(crate) fn algorithm(token: &Unverified<'_>, rules: &IssuerRules) -> Result<Algorithm, TokenError> {
+pub(crate) fn algorithm(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<Algorithm, TokenError> {
     token
         .header
         .get("alg")
@@ -34,7 +34,7 @@ pub(crate) fn algorithm(token: &Unverified<'_>, rules: &IssuerRules) -> Result<A
 
 /// The signature, by a key of this issuer that fits `kid` and algorithm.
 pub(crate) fn signature(
-    token: &Unverified<'_>,
+    token: &UnverifiedToken<'_>,
     algorithm: Algorithm,
     keys: &KeySet,
 ) -> Result<(), TokenError> {
@@ -49,7 +49,7 @@ pub(crate) fn signature(
 }
 
 /// `iss`, byte for byte, or as the issuer's template has it, with the directory that its own claim names.
-pub(crate) fn issuer(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
+pub(crate) fn issuer(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     if rules.issuer.matches(token.issuer()?, &token.claims) {
         Ok(())
     } else {
@@ -58,7 +58,7 @@ pub(crate) fn issuer(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), 
 }
 
 /// `aud`, or what the configuration has in its place: a string or a list of strings, one of them ours byte for byte (T16).
-pub(crate) fn audience(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
+pub(crate) fn audience(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     let ours = |value: &Value| {
         value
             .as_str()
@@ -74,9 +74,13 @@ pub(crate) fn audience(token: &Unverified<'_>, rules: &IssuerRules) -> Result<()
 
 /// The first of the configured claims that is there. Amazon Cognito has no `aud` in its access tokens, which say that they are
 /// that: `client_id` is their audience.
-fn audience_claim<'a>(token: &'a Unverified<'_>, rules: &IssuerRules) -> Option<&'a Value> {
+fn audience_claim<'a>(token: &'a UnverifiedToken<'_>, rules: &IssuerRules) -> Option<&'a Value> {
     let claims = &token.claims;
-    if let Some(found) = rules.audience_claims.iter().find_map(|claim| claim.of(claims)) {
+    if let Some(found) = rules
+        .audience_claims
+        .iter()
+        .find_map(|claim| claim.resolve(claims))
+    {
         return Some(found);
     }
     let is_cognito = !claims.contains_key("aud") && claims.get("token_use").and_then(text) == Some("access");
@@ -84,7 +88,7 @@ fn audience_claim<'a>(token: &'a Unverified<'_>, rules: &IssuerRules) -> Option<
 }
 
 /// `exp`, `nbf` and `iat` against `now`, in Unix seconds; gives `exp` (T26).
-pub(crate) fn times(token: &Unverified<'_>, now: u64) -> Result<u64, TokenError> {
+pub(crate) fn check_times(token: &UnverifiedToken<'_>, now: u64) -> Result<u64, TokenError> {
     let expires_at = token
         .claims
         .get("exp")
@@ -108,7 +112,7 @@ pub(crate) fn times(token: &Unverified<'_>, now: u64) -> Result<u64, TokenError>
 /// Whom the token is about, as a text that a log can carry; `None` where it does not say, which the configuration may accept
 /// of a machine that names its client.
 pub(crate) fn subject<'a>(
-    token: &'a Unverified<'_>,
+    token: &'a UnverifiedToken<'_>,
     rules: &IssuerRules,
 ) -> Result<Option<&'a str>, TokenError> {
     let name = rules
@@ -116,13 +120,13 @@ pub(crate) fn subject<'a>(
         .as_ref()
         .map_or("sub", |_| "subject (issuers.subject_claim)");
     let found = match &rules.subject_claim {
-        Some(claim) => claim.of(&token.claims),
+        Some(claim) => claim.resolve(&token.claims),
         None => token.claims.get("sub"),
     };
     match found {
         Some(Value::String(subject)) if is_name(subject) => Ok(Some(subject)),
         Some(Value::String(_)) => Err(TokenError::Form(name)),
-        None if rules.without_subject == WithoutSubject::Machine => Ok(None),
+        None if rules.without_subject == MissingSubjectRule::Machine => Ok(None),
         Some(_) | None => Err(TokenError::Missing(name)),
     }
 }

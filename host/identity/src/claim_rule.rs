@@ -34,18 +34,21 @@ pub struct ClaimRule {
 impl ClaimRule {
     /// Whether it applies to these claims.
     pub(crate) fn applies(&self, claims: &Map<String, Value>) -> bool {
-        let mut values = self.claims.iter().filter_map(|claim| claim.of(claims));
-        let mut texts = self.claims.iter().filter_map(|claim| text(claim.of(claims)?));
+        let mut values = self.claims.iter().filter_map(|claim| claim.resolve(claims));
+        let mut texts = self
+            .claims
+            .iter()
+            .filter_map(|claim| text(claim.resolve(claims)?));
         match &self.test {
             ClaimTest::Equals(wanted) => texts.any(|text| text == wanted),
             ClaimTest::Prefix(wanted) => texts.any(|text| text.starts_with(wanted)),
             ClaimTest::Suffix(wanted) => texts.any(|text| text.ends_with(wanted)),
             ClaimTest::SameAs(other) => {
-                let other = other.of(claims).and_then(text);
+                let other = other.resolve(claims).and_then(text);
                 other.is_some_and(|other| texts.any(|text| text == other))
             }
             ClaimTest::DiffersFrom(other) => {
-                let other = other.of(claims).and_then(text);
+                let other = other.resolve(claims).and_then(text);
                 texts.any(|text| Some(text) != other)
             }
             ClaimTest::Present => values.next().is_some(),

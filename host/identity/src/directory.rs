@@ -38,12 +38,12 @@ impl StaticDirectory {
                 }),
             }
         }
-        Ok(Self::of(Tree::new(0, listed)?))
+        Ok(Self::from_tree(Tree::new(0, listed)?))
     }
 
     /// A tree that does not change.
     #[must_use]
-    pub fn of(tree: Tree) -> Self {
+    pub fn from_tree(tree: Tree) -> Self {
         Self { tree: Arc::new(tree) }
     }
 }
@@ -69,7 +69,8 @@ mod tests {
             StaticDirectory::new([(id("acme"), vec!["org_AbC"]), (id("globex"), vec![])]).unwrap();
         let tree = directory.tree();
         let meant = |key: &str| {
-            let mut principal = Principal::development(&id("acme"), LoopbackOnly::of(&[]).unwrap());
+            let mut principal =
+                Principal::development(&id("acme"), LoopbackOnly::from_listeners(&[]).unwrap());
             principal.tenant_key = Some(key.into());
             tree.tenant_of(&principal).cloned()
         };

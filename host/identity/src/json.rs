@@ -9,7 +9,7 @@ const MAX_DEPTH: u8 = 16;
 /// Why a text is not JSON that is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a json object with each member once, at most 16 deep")]
-pub struct NotStrict;
+pub struct StrictJsonError;
 
 /// A JSON text without the byte order mark that some servers put before it, which RFC 8259 section 8.1 lets a reader ignore.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// A member is named twice at some depth, the depth is above 16, something follows the object, or it is none.
-pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, StrictJsonError> {
     exact_object(without_bom(bytes))
 }
 
@@ -30,23 +30,23 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
 ///
 /// # Errors
 /// The text is no such object.
-pub(crate) fn exact_object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+pub(crate) fn exact_object(bytes: &[u8]) -> Result<Map<String, Value>, StrictJsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(MAX_DEPTH)
+    let value = StrictValue(MAX_DEPTH)
         .deserialize(&mut reader)
-        .map_err(|_| NotStrict)?;
-    reader.end().map_err(|_| NotStrict)?;
+        .map_err(|_| StrictJsonError)?;
+    reader.end().map_err(|_| StrictJsonError)?;
     match value {
         Value::Object(map) => Ok(map),
-        _ => Err(NotStrict),
+        _ => Err(StrictJsonError),
     }
 }
 
 /// A value that may nest this much deeper.
 #[derive(Clone, Copy)]
-struct Strict(u8);
+struct StrictValue(u8);
 
-impl Strict {
+impl StrictValue {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         self.0
             .checked_sub(1)
@@ -55,7 +55,7 @@ impl Strict {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for StrictValue {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -63,7 +63,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for StrictValue {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,7 +13,7 @@ pub(crate) const NO_KEY: [u8; MAX_KEY] = [b'~'; MAX_KEY];
 
 /// What a key means, with what is asked of it first.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Meaning {
+pub(crate) struct KeyTarget {
     /// The tenant's place in the tree.
     pub(crate) at: usize,
     pub(crate) is_available: bool,
@@ -21,10 +21,10 @@ pub(crate) struct Meaning {
     is_id: bool,
 }
 
-impl Meaning {
-    pub(crate) const NOTHING: Self = Self::of(usize::MAX, false);
+impl KeyTarget {
+    pub(crate) const NOTHING: Self = Self::new(usize::MAX, false);
 
-    pub(crate) const fn of(at: usize, is_available: bool) -> Self {
+    pub(crate) const fn new(at: usize, is_available: bool) -> Self {
         Self {
             at,
             is_available,
@@ -34,7 +34,7 @@ impl Meaning {
 }
 
 /// A key that means another tenant already, and that one's place.
-pub(crate) struct KeyTaken {
+pub(crate) struct KeyConflict {
     pub(crate) key: String,
     pub(crate) first: usize,
 }
@@ -42,15 +42,15 @@ pub(crate) struct KeyTaken {
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
     /// By own id, and by the keys that are no issuer's in particular.
-    plain: HashMap<String, Meaning>,
+    plain: HashMap<String, KeyTarget>,
     /// By the keys that are one issuer's.
-    by_issuer: HashMap<String, HashMap<String, Meaning>>,
+    by_issuer: HashMap<String, HashMap<String, KeyTarget>>,
 }
 
 impl KeyIndex {
     /// Takes the keys of the tenant at this place.
-    pub(crate) fn add(&mut self, tenant: &Tenant, at: usize) -> Result<(), KeyTaken> {
-        let meaning = Meaning::of(at, false);
+    pub(crate) fn add(&mut self, tenant: &Tenant, at: usize) -> Result<(), KeyConflict> {
+        let meaning = KeyTarget::new(at, false);
         for written in &tenant.keys {
             let TenantKey { issuer, key } = TenantKey::parse(written);
             let before = match issuer {
@@ -60,22 +60,22 @@ impl KeyIndex {
                     keys.insert(key.to_owned(), meaning)
                 }
             };
-            once(before, at, written)?;
+            check_unique(before, at, written)?;
         }
         let id = tenant.id.as_str();
-        let own = Meaning {
+        let own = KeyTarget {
             is_id: true,
             ..meaning
         };
-        once(self.plain.insert(id.to_owned(), own), at, id)
+        check_unique(self.plain.insert(id.to_owned(), own), at, id)
     }
 
     /// An issuer's own key that is another tenant's id, and that tenant's place: it would mean two tenants to that issuer.
-    pub(crate) fn taken_by_an_id(&self) -> Option<(KeyTaken, usize)> {
+    pub(crate) fn taken_by_an_id(&self) -> Option<(KeyConflict, usize)> {
         self.by_issuer.iter().find_map(|(issuer, keys)| {
             keys.iter().find_map(|(key, meaning)| {
                 let other = self.plain.get(key).filter(|other| other.at != meaning.at)?;
-                let taken = KeyTaken {
+                let taken = KeyConflict {
                     key: format!("{issuer}#{key}"),
                     first: meaning.at,
                 };
@@ -93,7 +93,7 @@ impl KeyIndex {
     }
 
     /// What a key means to an issuer, with the text of the key that was found.
-    pub(crate) fn find<'a>(&'a self, key: &str, scope: &'a TenantScope) -> Option<(&'a str, Meaning)> {
+    pub(crate) fn find<'a>(&'a self, key: &str, scope: &'a TenantScope) -> Option<(&'a str, KeyTarget)> {
         if let NamedTenants::Mapped(mapped) = scope.tenants() {
             let (own, id) = mapped.get_key_value(key)?;
             return Some((own, *self.plain.get(id.as_str())?));
@@ -108,9 +108,9 @@ impl KeyIndex {
     }
 }
 
-fn once(before: Option<Meaning>, at: usize, key: &str) -> Result<(), KeyTaken> {
+fn check_unique(before: Option<KeyTarget>, at: usize, key: &str) -> Result<(), KeyConflict> {
     match before {
-        Some(first) if first.at != at => Err(KeyTaken {
+        Some(first) if first.at != at => Err(KeyConflict {
             key: key.to_owned(),
             first: first.at,
         }),

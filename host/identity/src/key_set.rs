@@ -107,7 +107,7 @@ impl KeySet {
 
     /// The keys that were left out, for the log.
     #[must_use]
-    pub fn skipped(&self) -> &[SkippedKey] {
+    pub fn skipped_keys(&self) -> &[SkippedKey] {
         &self.skipped
     }
 

@@ -36,7 +36,7 @@ impl ClaimPointer {
     }
 
     /// The value it points to; `null` is none. Arrays are not entered: a place in a list is not a name.
-    pub(crate) fn of<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    pub(crate) fn resolve<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter()
             .try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
@@ -60,12 +60,12 @@ mod tests {
         let of = |text| {
             ClaimPointer::parse(text)
                 .unwrap()
-                .of(claims)
+                .resolve(claims)
                 .and_then(serde_json::Value::as_u64)
         };
         assert_eq!(of("/a/b"), Some(1));
         assert_eq!(of("/x~1y/~0"), Some(2));
-        assert!(ClaimPointer::parse("/list/0").unwrap().of(claims).is_none());
+        assert!(ClaimPointer::parse("/list/0").unwrap().resolve(claims).is_none());
         for bad in ["", "tenantId", "/", "/a//b", "/a~", "/a~2", "$.a"] {
             assert!(ClaimPointer::parse(bad).is_err(), "{bad:?}");
         }

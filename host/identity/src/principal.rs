@@ -125,7 +125,7 @@ impl Principal {
             role: Role::Admin,
             scopes: Arc::new([]),
             tenant_key: Some(tenant.as_str().into()),
-            scope: Arc::new(TenantScope::alone(DEVELOPMENT_ISSUER)),
+            scope: Arc::new(TenantScope::sole_issuer(DEVELOPMENT_ISSUER)),
             expires_at: u64::MAX,
         }
     }
@@ -192,7 +192,7 @@ pub struct LoopbackOnly(());
 impl LoopbackOnly {
     /// The proof, where every address is a loopback one. No address at all (stdio) is as good.
     #[must_use]
-    pub fn of(listeners: &[SocketAddr]) -> Option<Self> {
+    pub fn from_listeners(listeners: &[SocketAddr]) -> Option<Self> {
         listeners
             .iter()
             .all(|address| address.ip().is_loopback())
@@ -206,8 +206,9 @@ mod tests {
 
     #[test]
     fn one_listener_that_others_can_reach_is_enough_to_refuse() {
-        let of =
-            |list: &[&str]| LoopbackOnly::of(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>());
+        let of = |list: &[&str]| {
+            LoopbackOnly::from_listeners(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>())
+        };
         assert!(of(&["127.0.0.1:1", "[::1]:1"]).is_some() && of(&[]).is_some());
         for open in ["0.0.0.0:1", "[::]:1", "192.168.1.1:1", "[::ffff:10.0.0.1]:1"] {
             assert!(of(&["127.0.0.1:1", open]).is_none(), "{open}");

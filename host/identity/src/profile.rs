@@ -1,6 +1,6 @@
 //! What the tokens of well-known identity providers look like.
 
-use crate::{AcceptedType, ClaimPointer, ClaimRule, ClaimTest, WithoutSubject};
+use crate::{AcceptedType, ClaimPointer, ClaimRule, ClaimTest, MissingSubjectRule};
 
 /// An identity provider whose tokens' form is known: the short form of the rules in its [`ProviderRules`]. What a
 /// configuration says of a part counts in place of the profile's.
@@ -38,7 +38,7 @@ pub struct ProviderRules {
     /// What `typ` is accepted.
     pub typ: AcceptedType,
     /// What becomes of a token without a subject.
-    pub without_subject: WithoutSubject,
+    pub without_subject: MissingSubjectRule,
 }
 
 impl ProviderProfile {
@@ -97,7 +97,7 @@ impl ProviderProfile {
             machine: vec![],
             id_token: vec![],
             typ: AcceptedType::Usual,
-            without_subject: WithoutSubject::Refused,
+            without_subject: MissingSubjectRule::Refused,
         };
         match self {
             Self::Auth0 => ProviderRules {
@@ -150,12 +150,12 @@ impl ProviderProfile {
             Self::Ping => ProviderRules {
                 tenant_claim: Some("/org"),
                 id_token: vec![rule(&["/client_id"], Absent)],
-                without_subject: WithoutSubject::Machine,
+                without_subject: MissingSubjectRule::Machine,
                 ..none
             },
             Self::Duende => ProviderRules {
                 typ: AcceptedType::AccessTokenOnly,
-                without_subject: WithoutSubject::Machine,
+                without_subject: MissingSubjectRule::Machine,
                 ..none
             },
             Self::Spring => ProviderRules {

@@ -14,12 +14,12 @@ impl Tree {
     /// says nothing of whether there is such a tenant, nor how deep it is (N21).
     #[must_use]
     pub fn reaches(&self, role: Role, home: Option<&TenantId>, tenant: &TenantId) -> bool {
-        let (target, home) = (self.place(tenant), home.map(|home| self.place(home)));
+        let (target, home) = (self.position(tenant), home.map(|home| self.position(home)));
         let is_within = match (role, home) {
             (Role::Superadmin, _) => true,
             (Role::Admin | Role::Owner, None) => false,
             (Role::Admin, Some(home)) => home.is(&target),
-            (Role::Owner, Some(home)) => home.holds(&target),
+            (Role::Owner, Some(home)) => home.contains(&target),
         };
         is_within & target.is_available & home.is_none_or(|home| home.is_available)
     }
@@ -27,10 +27,10 @@ impl Tree {
     /// How many tenants [`Tree::reaches`] says yes to, without a look at each.
     #[must_use]
     pub fn reach_count(&self, role: Role, home: Option<&TenantId>) -> usize {
-        let home = home.map(|home| self.place(home));
+        let home = home.map(|home| self.position(home));
         match (role, home) {
             (_, Some(home)) if !home.is_available => 0,
-            (Role::Superadmin, _) => self.served(),
+            (Role::Superadmin, _) => self.served_count(),
             (Role::Admin | Role::Owner, None) => 0,
             (Role::Admin, Some(_)) => 1,
             (Role::Owner, Some(home)) => home.served,

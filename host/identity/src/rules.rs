@@ -14,7 +14,7 @@ pub enum AcceptedType {
 
 /// What becomes of a token that names no subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WithoutSubject {
+pub enum MissingSubjectRule {
     /// It is a machine's where it names its client, which is its subject then (Duende, PingOne); otherwise it is refused. No
     /// person's token lacks one.
     #[default]
@@ -44,7 +44,7 @@ pub struct IssuerRules {
     /// Where the subject is named, where that is not `sub`.
     pub subject_claim: Option<ClaimPointer>,
     /// What becomes of a token without one.
-    pub without_subject: WithoutSubject,
+    pub without_subject: MissingSubjectRule,
     /// Where the role is named, if the issuer is asked for one at all.
     pub role_claim: Option<ClaimPointer>,
     /// The roles that the issuer is believed for. A role outside this list counts as none: [`Role::Admin`].
@@ -64,7 +64,7 @@ impl IssuerRules {
     #[must_use]
     pub fn new(issuer: IssuerName, audience: Vec<String>, algorithms: Vec<Algorithm>) -> Self {
         Self {
-            tenants: Arc::new(TenantScope::alone(issuer.as_str())),
+            tenants: Arc::new(TenantScope::sole_issuer(issuer.as_str())),
             issuer,
             audience,
             audience_claims: ClaimPointer::parse("/aud").into_iter().collect(),
@@ -72,7 +72,7 @@ impl IssuerRules {
             tenant_claim: None,
             tenant_member: None,
             subject_claim: None,
-            without_subject: WithoutSubject::default(),
+            without_subject: MissingSubjectRule::default(),
             role_claim: None,
             may_grant: vec![],
             machine: vec![],

@@ -45,7 +45,7 @@ impl TenantSpace {
 pub struct OwnerId([u8; 32]);
 
 impl OwnerId {
-    pub(crate) fn of(principal: &Principal, home: Option<&TenantId>) -> Self {
+    pub(crate) fn from_principal(principal: &Principal, home: Option<&TenantId>) -> Self {
         let mut digest = Sha256::new();
         let client = principal.client();
         for part in [

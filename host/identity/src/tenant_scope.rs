@@ -32,7 +32,7 @@ pub struct TenantScope {
 impl TenantScope {
     /// Of the only issuer of a host: all tenants, and all keys that are no other issuer's.
     #[must_use]
-    pub fn alone(issuer: &str) -> Self {
+    pub fn sole_issuer(issuer: &str) -> Self {
         Self {
             issuer: issuer.into(),
             tenants: NamedTenants::All,
@@ -42,10 +42,10 @@ impl TenantScope {
 
     /// Of the only issuer, for these tenants.
     #[must_use]
-    pub fn limited(issuer: &str, tenants: NamedTenants) -> Self {
+    pub fn sole_issuer_limited(issuer: &str, tenants: NamedTenants) -> Self {
         Self {
             tenants,
-            ..Self::alone(issuer)
+            ..Self::sole_issuer(issuer)
         }
     }
 
@@ -55,7 +55,7 @@ impl TenantScope {
     pub fn among_others(issuer: &str, tenants: NamedTenants) -> Self {
         Self {
             has_plain_keys: false,
-            ..Self::limited(issuer, tenants)
+            ..Self::sole_issuer_limited(issuer, tenants)
         }
     }
 
@@ -82,7 +82,7 @@ impl TenantScope {
             NamedTenants::All => true,
             NamedTenants::Listed(listed) => listed.contains(tenant),
             NamedTenants::Prefix(prefix) => tenant.as_str().starts_with(prefix.as_str()),
-            NamedTenants::Below(root) => tree.place(root).holds(&tree.place(tenant)),
+            NamedTenants::Below(root) => tree.position(root).contains(&tree.position(tenant)),
             NamedTenants::Mapped(mapped) => mapped.values().any(|mapped| mapped == tenant),
         }
     }

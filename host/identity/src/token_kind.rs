@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::claim_rule::text;
-use crate::{AcceptedType, IssuerRules, TokenError, Unverified};
+use crate::{AcceptedType, IssuerRules, TokenError, UnverifiedToken};
 
 /// What the header, or a claim, says that a token is. Where several say different things, the last of these counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Said {
+enum TokenUse {
     Nothing,
     Access,
     Id,
@@ -16,7 +16,7 @@ enum Said {
 }
 
 /// `typ` of the header, and then what the claims say.
-pub(crate) fn kind_of_token(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
+pub(crate) fn kind_of_token(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     let typ = match token.header.get("typ") {
         None => None,
         Some(Value::String(typ)) => Some(typ.to_ascii_lowercase()),
@@ -41,13 +41,13 @@ pub(crate) fn kind_of_claims(
     let has = |name: &str| claims.contains_key(name);
     // A hash of the tokens that came with it (OpenID Connect Core section 3.3.2.11): no access token has one.
     let is_bound = ["at_hash", "c_hash", "s_hash"].into_iter().any(has);
-    if is_bound || said.contains(&Said::Id) || rules.id_token.iter().any(|rule| rule.applies(claims)) {
+    if is_bound || said.contains(&TokenUse::Id) || rules.id_token.iter().any(|rule| rule.applies(claims)) {
         return Err(TokenError::IdToken);
     }
-    if said.contains(&Said::Other) || is_event(claims) || is_uaa_refresh_token(claims) {
+    if said.contains(&TokenUse::Other) || is_event(claims) || is_uaa_refresh_token(claims) {
         return Err(TokenError::Type);
     }
-    if says_access || said.contains(&Said::Access) {
+    if says_access || said.contains(&TokenUse::Access) {
         return Ok(());
     }
     if looks_like_id_token(claims) {
@@ -57,51 +57,51 @@ pub(crate) fn kind_of_claims(
 }
 
 /// `token_use` of Amazon Cognito (`access`, `id`) and Ory (`access_token`, `refresh_token`).
-fn token_use(claims: &Map<String, Value>) -> Said {
+fn token_use(claims: &Map<String, Value>) -> TokenUse {
     match claims.get("token_use").map(text) {
-        None => Said::Nothing,
-        Some(Some("access" | "access_token")) => Said::Access,
-        Some(Some("id" | "id_token")) => Said::Id,
-        Some(_) => Said::Other,
+        None => TokenUse::Nothing,
+        Some(Some("access" | "access_token")) => TokenUse::Access,
+        Some(Some("id" | "id_token")) => TokenUse::Id,
+        Some(_) => TokenUse::Other,
     }
 }
 
 /// The claim `typ` of Keycloak: `Bearer`, `DPoP`, `ID`, `Refresh`, `Offline`, `Logout`. Other systems may mean something else
 /// by that name, so an unknown value says nothing.
-fn typ_claim(claims: &Map<String, Value>) -> Said {
+fn typ_claim(claims: &Map<String, Value>) -> TokenUse {
     let Some(typ) = claims.get("typ").and_then(text) else {
-        return Said::Nothing;
+        return TokenUse::Nothing;
     };
     match typ.to_ascii_lowercase().as_str() {
-        "bearer" | "dpop" | "at+jwt" | "access_token" => Said::Access,
-        "id" | "serialized-id" | "id_token" => Said::Id,
+        "bearer" | "dpop" | "at+jwt" | "access_token" => TokenUse::Access,
+        "id" | "serialized-id" | "id_token" => TokenUse::Id,
         "refresh"
         | "offline"
         | "logout"
         | "refresh_token"
         | "registrationaccesstoken"
-        | "initialaccesstoken" => Said::Other,
-        _ => Said::Nothing,
+        | "initialaccesstoken" => TokenUse::Other,
+        _ => TokenUse::Nothing,
     }
 }
 
 /// `token_type`, `tokenType` or `type` of systems that sign all their tokens with one key and much the same claims: `refresh`
 /// (Django), `id-token` (Casdoor), `oauth-refresh-token` (Pocket ID). `Bearer` and whatever else stands there says nothing.
-fn token_type(claims: &Map<String, Value>) -> Said {
+fn token_type(claims: &Map<String, Value>) -> TokenUse {
     let names = ["token_type", "tokenType", "type"].into_iter();
     let said = names.filter_map(|name| text(claims.get(name)?)).map(|found| {
         let letters = found.chars().filter(char::is_ascii_alphanumeric);
         let found = letters.map(|c| c.to_ascii_lowercase()).collect::<String>();
         match found.as_str() {
-            "refresh" => Said::Other,
-            "access" => Said::Access,
-            "idtoken" => Said::Id,
-            found if found.ends_with("refreshtoken") => Said::Other,
-            found if found.ends_with("accesstoken") => Said::Access,
-            _ => Said::Nothing,
+            "refresh" => TokenUse::Other,
+            "access" => TokenUse::Access,
+            "idtoken" => TokenUse::Id,
+            found if found.ends_with("refreshtoken") => TokenUse::Other,
+            found if found.ends_with("accesstoken") => TokenUse::Access,
+            _ => TokenUse::Nothing,
         }
     });
-    said.max().unwrap_or(Said::Nothing)
+    said.max().unwrap_or(TokenUse::Nothing)
 }
 
 /// A security event token (RFC 8417 section 2.2), such as a logout token without a type of its own (OpenID Connect
@@ -145,7 +145,7 @@ fn looks_like_id_token(claims: &Map<String, Value>) -> bool {
     let says_access = PERMISSIONS.into_iter().chain(ACCESS_CLIENTS).any(has);
     has("nonce")
         || (is_entra && !["azp", "appid", "scp", "roles"].into_iter().any(has))
-        || (!says_access && (is_of_okta(claims) || is_for_its_client(claims) || says_how(claims)))
+        || (!says_access && (is_of_okta(claims) || is_for_its_client(claims) || names_auth_method(claims)))
 }
 
 fn is_of_okta(claims: &Map<String, Value>) -> bool {
@@ -164,7 +164,7 @@ fn is_for_its_client(claims: &Map<String, Value>) -> bool {
 
 /// `acr`, or `amr` as OpenID Connect Core section 2 has it; access tokens that have them name their client (RFC 9068 section
 /// 2.2). Systems that are no OpenID providers write objects into `amr`.
-fn says_how(claims: &Map<String, Value>) -> bool {
+fn names_auth_method(claims: &Map<String, Value>) -> bool {
     let amr = claims.get("amr").and_then(Value::as_array);
     let has_methods = amr.is_some_and(|methods| methods.iter().all(Value::is_string));
     !claims.contains_key("azp") && (claims.contains_key("acr") || has_methods)

@@ -1,8 +1,8 @@
 use std::collections::{HashMap, HashSet};
 
-use crate::key_index::{KeyIndex, KeyTaken, MAX_KEY, Meaning, NO_KEY, is_key};
-use crate::place::{Place, places};
+use crate::key_index::{KeyConflict, KeyIndex, KeyTarget, MAX_KEY, NO_KEY, is_key};
 use crate::tree_error::TreeError;
+use crate::tree_position::{TreePosition, places};
 use crate::{BindingError, Principal, TenantId, TenantScope};
 
 /// How many tenants a branch may have from its root to its end: deeper than any organisation, and what a list still shows.
@@ -79,9 +79,9 @@ impl Tenant {
 }
 
 #[derive(Debug)]
-struct Node {
+struct TreeNode {
     tenant: Tenant,
-    place: Place,
+    place: TreePosition,
 }
 
 /// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a look-up or two by
@@ -89,7 +89,7 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct Tree {
     /// In order of their ids.
-    nodes: Vec<Node>,
+    nodes: Vec<TreeNode>,
     by_id: HashMap<TenantId, usize>,
     keys: KeyIndex,
     /// How many are available.
@@ -121,8 +121,8 @@ impl Tree {
             }
             let taken = tree.keys.add(&tenant, at);
             taken.map_err(|taken| tree.key_twice(taken, &tenant.id))?;
-            let place = Place::NOWHERE;
-            tree.nodes.push(Node { tenant, place });
+            let place = TreePosition::NOWHERE;
+            tree.nodes.push(TreeNode { tenant, place });
         }
         if let Some((taken, second)) = tree.keys.taken_by_an_id() {
             let second = tree.id(second).cloned();
@@ -150,7 +150,7 @@ impl Tree {
     ///
     /// # Errors
     /// A key that no token can carry.
-    pub fn single(tenant: Tenant) -> Result<Self, TreeError> {
+    pub fn from_single_tenant(tenant: Tenant) -> Result<Self, TreeError> {
         let alone = Tenant {
             parent: None,
             ..tenant
@@ -232,14 +232,14 @@ impl Tree {
     /// issuer's scope says. There is no default, and nothing outside the scope.
     #[must_use]
     pub fn tenant_of(&self, principal: &Principal) -> Option<&TenantId> {
-        let meaning = self.meaning(principal.tenant_key()?, principal.tenant_scope());
+        let meaning = self.key_target(principal.tenant_key()?, principal.tenant_scope());
         self.id(meaning.at)
     }
 
     /// Whether the tenant is there, active, and so is every tenant above it.
     #[must_use]
     pub fn is_available(&self, id: &TenantId) -> bool {
-        self.place(id).is_available
+        self.position(id).is_available
     }
 
     /// The tenant of a caller, by its token's claim, or without one.
@@ -249,10 +249,10 @@ impl Tree {
     /// the issuer may name. Unknown, suspended and not its own are one, and take the same steps (N21).
     pub fn home_of(&self, principal: &Principal) -> Result<&TenantId, BindingError> {
         let meaning = match (principal.tenant_key(), self.single) {
-            (Some(key), _) => self.meaning(key, principal.tenant_scope()),
+            (Some(key), _) => self.key_target(key, principal.tenant_scope()),
             (None, Some(at)) => {
                 let is_available = self.nodes.get(at).is_some_and(|node| node.place.is_available);
-                Meaning::of(at, is_available)
+                KeyTarget::new(at, is_available)
             }
             (None, None) => return Err(BindingError::TenantRequired),
         };
@@ -263,30 +263,30 @@ impl Tree {
     }
 
     /// What a key means to an issuer.
-    fn meaning(&self, key: &str, scope: &TenantScope) -> Meaning {
+    fn key_target(&self, key: &str, scope: &TenantScope) -> KeyTarget {
         let found = self.keys.find(key, scope);
         let (like, meaning) = match found {
             Some((own, meaning)) => (own.as_bytes(), meaning),
-            None => (NO_KEY.get(..key.len()).unwrap_or_default(), Meaning::NOTHING),
+            None => (NO_KEY.get(..key.len()).unwrap_or_default(), KeyTarget::NOTHING),
         };
         let is_alike = std::hint::black_box(like == key.as_bytes());
         let is_named = self.id(meaning.at).is_some_and(|id| scope.allows(self, id));
         if !is_named {
-            return Meaning::NOTHING;
+            return KeyTarget::NOTHING;
         }
-        Meaning::of(meaning.at, meaning.is_available & is_alike)
+        KeyTarget::new(meaning.at, meaning.is_available & is_alike)
     }
 
     /// Where a tenant is. One that is not there is nowhere, which nothing reaches.
-    pub(crate) fn place(&self, id: &TenantId) -> Place {
-        self.node(id).map_or(Place::NOWHERE, |node| node.place)
+    pub(crate) fn position(&self, id: &TenantId) -> TreePosition {
+        self.node(id).map_or(TreePosition::NOWHERE, |node| node.place)
     }
 
-    pub(crate) fn served(&self) -> usize {
+    pub(crate) fn served_count(&self) -> usize {
         self.served
     }
 
-    fn node(&self, id: &TenantId) -> Option<&Node> {
+    fn node(&self, id: &TenantId) -> Option<&TreeNode> {
         self.nodes.get(*self.by_id.get(id)?)
     }
 
@@ -294,11 +294,11 @@ impl Tree {
         self.nodes.get(at).map(|node| &node.tenant.id)
     }
 
-    fn parent(&self, node: &Node) -> Option<usize> {
+    fn parent(&self, node: &TreeNode) -> Option<usize> {
         self.by_id.get(node.tenant.parent.as_ref()?).copied()
     }
 
-    fn key_twice(&self, taken: KeyTaken, second: &TenantId) -> TreeError {
+    fn key_twice(&self, taken: KeyConflict, second: &TenantId) -> TreeError {
         TreeError::KeyTwice {
             first: self.id(taken.first).unwrap_or(second).clone(),
             key: taken.key,

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::unverified::without_nulls;
+use crate::unverified_token::without_nulls;
 use crate::{
-    IssuerRules, KeySet, Principal, TokenError, Unverified, caller, checks, principal_kind, token_kind,
+    IssuerRules, KeySet, Principal, TokenError, UnverifiedToken, caller, checks, principal_kind, token_kind,
 };
 
 /// Verifies a token of one issuer against that issuer's keys and gives the caller it speaks for. The only way to a
@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// The first check that fails; RFC 7519, RFC 8725 and RFC 9068 say most of them.
 pub fn verify(
-    token: &Unverified<'_>,
+    token: &UnverifiedToken<'_>,
     rules: &IssuerRules,
     keys: &KeySet,
     now: u64,
@@ -29,7 +29,7 @@ pub fn verify(
     principal(token, rules, now)
 }
 
-fn subject(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
+fn subject(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     match checks::subject(token, rules)? {
         Some(_) => Ok(()),
         None => caller::client(token)?.map(drop).ok_or(TokenError::Missing("sub")),
@@ -37,8 +37,8 @@ fn subject(token: &Unverified<'_>, rules: &IssuerRules) -> Result<(), TokenError
 }
 
 /// What is asked of the claims, once it is known that the issuer has made them.
-fn principal(token: &Unverified<'_>, rules: &IssuerRules, now: u64) -> Result<Principal, TokenError> {
-    let expires_at = checks::times(token, now)?;
+fn principal(token: &UnverifiedToken<'_>, rules: &IssuerRules, now: u64) -> Result<Principal, TokenError> {
+    let expires_at = checks::check_times(token, now)?;
     checks::audience(token, rules)?;
     let subject = checks::subject(token, rules)?;
     let client = caller::client(token)?;
@@ -74,7 +74,7 @@ pub fn verify_introspection(
     if answer.get("active") != Some(&Value::Bool(true)) {
         return Err(TokenError::Inactive);
     }
-    let answered = Unverified {
+    let answered = UnverifiedToken {
         message: "",
         signature: "",
         header: Map::new(),
@@ -88,7 +88,7 @@ pub fn verify_introspection(
 
 /// `token_type` of the answer, where it has one: that of RFC 6749 section 5.1, or a name of an access token. A refresh token is
 /// active too, and is nobody's to call with.
-fn introspected_type(answer: &Unverified<'_>) -> Result<(), TokenError> {
+fn introspected_type(answer: &UnverifiedToken<'_>) -> Result<(), TokenError> {
     let Some(value) = answer.claims.get("token_type") else {
         return Ok(());
     };
@@ -102,12 +102,17 @@ fn introspected_type(answer: &Unverified<'_>) -> Result<(), TokenError> {
 }
 
 /// One check of [`examine`]: its name, and why it failed.
-pub type Finding = (&'static str, Result<(), TokenError>);
+pub type TokenFinding = (&'static str, Result<(), TokenError>);
 
 /// Makes each check by itself, for a person who asks why a token is refused. Nothing may be decided by the result:
 /// it holds no [`Principal`]. Without keys the signature is left out.
 #[must_use]
-pub fn examine(token: &Unverified<'_>, rules: &IssuerRules, keys: Option<&KeySet>, now: u64) -> Vec<Finding> {
+pub fn examine(
+    token: &UnverifiedToken<'_>,
+    rules: &IssuerRules,
+    keys: Option<&KeySet>,
+    now: u64,
+) -> Vec<TokenFinding> {
     let algorithm = checks::algorithm(token, rules);
     let scopes = caller::scopes(token);
     let mut findings = vec![
@@ -115,7 +120,7 @@ pub fn examine(token: &Unverified<'_>, rules: &IssuerRules, keys: Option<&KeySet
         ("header", checks::header(token)),
         ("type", token_kind::kind_of_token(token, rules)),
         ("algorithm", algorithm.map(drop)),
-        ("times", checks::times(token, now).map(drop)),
+        ("times", checks::check_times(token, now).map(drop)),
         ("audience", checks::audience(token, rules)),
         ("subject", subject(token, rules)),
         ("client", caller::client(token).map(drop)),

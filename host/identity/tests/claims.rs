@@ -9,8 +9,8 @@ use support::{
     AUDIENCE, ES256, ISSUER, NOW, check, check_claims, check_untyped, claims, key_set, pointer, rules, with,
 };
 use toolhost_identity::{
-    AcceptedType, Binding, ClaimPointer, ClaimRule, ClaimTest, IssuerName, Principal, PrincipalKind, Role,
-    StaticDirectory, TenantId, TokenError, Unverified, WithoutSubject, examine,
+    AcceptedType, Binding, ClaimPointer, ClaimRule, ClaimTest, IssuerName, MissingSubjectRule, Principal,
+    PrincipalKind, Role, StaticDirectory, TenantId, TokenError, UnverifiedToken, examine,
 };
 
 fn error(claims: &Value) -> Option<TokenError> {
@@ -272,7 +272,7 @@ fn b6_a_token_without_a_subject_is_its_clients_or_nobodys() {
         ("batch", PrincipalKind::Machine)
     );
     let mut refusing = rules();
-    refusing.without_subject = WithoutSubject::Refused;
+    refusing.without_subject = MissingSubjectRule::Refused;
     assert_eq!(
         check_claims(&claims, &refusing).map(drop),
         Err(TokenError::Missing("sub"))
@@ -281,7 +281,7 @@ fn b6_a_token_without_a_subject_is_its_clients_or_nobodys() {
     elsewhere.subject_claim = Some(pointer("/oid"));
     let principal = check_claims(&with("oid", json!("0a0a")), &elsewhere).unwrap();
     assert_eq!(principal.subject(), "0a0a");
-    elsewhere.without_subject = WithoutSubject::Refused;
+    elsewhere.without_subject = MissingSubjectRule::Refused;
     assert!(
         check_claims(&with("x", json!(1)), &elsewhere).is_err(),
         "sub does not stand in for it"
@@ -502,7 +502,7 @@ fn an_examination_names_every_check_that_fails() {
     bad["aud"] = json!("elsewhere");
     let token = ES256.sign("k", &bad);
     let findings = examine(
-        &Unverified::parse(&token).unwrap(),
+        &UnverifiedToken::parse(&token).unwrap(),
         &rules(),
         Some(&key_set(&[ES256.jwk("k")])),
         NOW,
@@ -524,7 +524,7 @@ fn an_examination_names_every_check_that_fails() {
 fn a_token_does_not_print_itself() {
     let token = ES256.sign("k", &claims());
     assert_eq!(
-        format!("{:?}", Unverified::parse(&token).unwrap()),
-        "Unverified { .. }"
+        format!("{:?}", UnverifiedToken::parse(&token).unwrap()),
+        "UnverifiedToken { .. }"
     );
 }

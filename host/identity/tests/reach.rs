@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{check_claims, rules, with};
 use toolhost_identity::{
-    AuthorityGrant, Binding, BindingError, Caller, Directory, GrantError, GrantId, GrantRules, MAX_DEPTH,
-    NamedTenants, Principal, Role, Tenant, TenantId, TenantScope, TenantState, Tree, TreeError,
+    AuthorityGrant, AuthorityGrantError, Binding, BindingError, Caller, Directory, GrantId, GrantRules,
+    MAX_DEPTH, NamedTenants, Principal, Role, Tenant, TenantId, TenantScope, TenantState, Tree, TreeError,
 };
 
 fn id(text: &str) -> TenantId {
@@ -71,7 +71,7 @@ fn principal(role: &str, key: Option<&str>) -> Arc<Principal> {
 }
 
 fn reached(role: &str, key: Option<&str>, tree: &Arc<Tree>) -> Vec<String> {
-    let Ok(caller) = Caller::of(principal(role, key), tree) else {
+    let Ok(caller) = Caller::from_principal(principal(role, key), tree) else {
         return vec![];
     };
     let list: Vec<_> = caller
@@ -233,23 +233,23 @@ fn a_suspended_tenant_takes_those_below_it_along() {
 #[test]
 fn a_caller_without_a_claim_is_tenantless_and_one_with_an_unknown_claim_is_nobody() {
     let tree = tree(family());
-    let caller = Caller::of(principal("SUPERADMIN", None), &tree).unwrap();
+    let caller = Caller::from_principal(principal("SUPERADMIN", None), &tree).unwrap();
     assert!(matches!(caller, Caller::Tenantless(_)) && caller.home_space().is_none());
     assert_eq!(
         caller.clone().binding().unwrap_err(),
         BindingError::TenantRequired
     );
     assert!(matches!(
-        Caller::of(principal("SUPERADMIN", Some("nowhere")), &tree),
+        Caller::from_principal(principal("SUPERADMIN", Some("nowhere")), &tree),
         Err(BindingError::TenantUnavailable)
     ));
-    let home = Caller::of(principal("SUPERADMIN", Some("acme")), &tree).unwrap();
+    let home = Caller::from_principal(principal("SUPERADMIN", Some("acme")), &tree).unwrap();
     assert_ne!(caller.owner(), home.owner());
 }
 
 #[test]
 fn a20_in_single_tenant_mode_every_token_is_the_one_tenant_but_one_that_names_another() {
-    let single = Arc::new(Tree::single(tenant("acme", "")).unwrap());
+    let single = Arc::new(Tree::from_single_tenant(tenant("acme", "")).unwrap());
     let home = |key| Binding::home(principal("ADMIN", key), &single).map(|binding| binding.tenant().clone());
     assert_eq!(home(None), Ok(id("acme")));
     assert_eq!(home(Some("acme")), Ok(id("acme")));
@@ -266,7 +266,7 @@ fn a20_in_single_tenant_mode_every_token_is_the_one_tenant_but_one_that_names_an
     );
 }
 
-fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityGrant, GrantError> {
+fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityGrant, AuthorityGrantError> {
     let caller = principal("ADMIN", Some("acme"));
     let mut claims = with("tenantId", json!("globex"));
     let mut rules = rules();
@@ -281,7 +281,7 @@ fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityG
     }
     let token = check_claims(&claims, &rules).unwrap();
     let id_of = GrantId::new([7; 16]);
-    AuthorityGrant::of(id_of, &caller, &token, &id("globex"), rules_of, &tree(family()))
+    AuthorityGrant::try_new(id_of, &caller, &token, &id("globex"), rules_of, &tree(family()))
 }
 
 #[test]
@@ -289,13 +289,13 @@ fn n8_a_grant_is_for_the_same_subject_kind_client_and_the_tenant_that_was_asked(
     let usual = GrantRules::default();
     assert!(granted(&[], &usual).is_ok());
     for (name, value, expected) in [
-        ("sub", json!("user-2"), GrantError::Subject),
-        ("iss", json!("https://other.example"), GrantError::Issuer),
-        ("tenantId", json!("acme"), GrantError::Tenant),
-        ("tenantId", json!("nowhere"), GrantError::Tenant),
-        ("tenantId", Value::Null, GrantError::Tenant),
-        ("client_id", json!("other"), GrantError::Client),
-        ("gty", json!("client-credentials"), GrantError::Kind),
+        ("sub", json!("user-2"), AuthorityGrantError::Subject),
+        ("iss", json!("https://other.example"), AuthorityGrantError::Issuer),
+        ("tenantId", json!("acme"), AuthorityGrantError::Tenant),
+        ("tenantId", json!("nowhere"), AuthorityGrantError::Tenant),
+        ("tenantId", Value::Null, AuthorityGrantError::Tenant),
+        ("client_id", json!("other"), AuthorityGrantError::Client),
+        ("gty", json!("client-credentials"), AuthorityGrantError::Kind),
     ] {
         assert_eq!(granted(&[(name, value)], &usual), Err(expected), "{name}");
     }
@@ -305,10 +305,10 @@ fn n8_a_grant_is_for_the_same_subject_kind_client_and_the_tenant_that_was_asked(
     };
     let issuer = ("iss", json!("https://authority.example"));
     assert!(granted(&[issuer.clone(), ("client_id", json!("toolhost"))], &named).is_ok());
-    assert_eq!(granted(&[issuer], &named), Err(GrantError::Client));
+    assert_eq!(granted(&[issuer], &named), Err(AuthorityGrantError::Client));
     assert_eq!(
         granted(&[("client_id", json!("toolhost"))], &named),
-        Err(GrantError::Issuer)
+        Err(AuthorityGrantError::Issuer)
     );
 }
 
@@ -316,7 +316,7 @@ fn n8_a_grant_is_for_the_same_subject_kind_client_and_the_tenant_that_was_asked(
 fn a_grant_holds_for_its_own_caller_until_its_end_and_where_the_tenant_is_served() {
     let grant = granted(&[], &GrantRules::default()).unwrap();
     let bind = |principal: Arc<Principal>, tree: &Arc<Tree>, now| {
-        Binding::granted(principal, &grant, 3, tree, now).map(|binding| binding.tenant().clone())
+        Binding::from_grant(principal, &grant, 3, tree, now).map(|binding| binding.tenant().clone())
     };
     let (now, admin) = (grant.expires_at() - 1, || principal("ADMIN", Some("acme")));
     assert_eq!(bind(admin(), &tree(family()), now), Ok(id("globex")));
@@ -392,7 +392,7 @@ fn a8_no_role_and_no_grant_reaches_out_of_the_issuers_scope() {
         ("superadmin", vec!["acme", "acme-eu"]),
     ] {
         let who = scoped(role, "acme", listed());
-        let caller = Caller::of(who.clone(), &tree).unwrap();
+        let caller = Caller::from_principal(who.clone(), &tree).unwrap();
         let list: Vec<_> = caller
             .reachable(&tree)
             .iter()
@@ -416,13 +416,13 @@ fn a8_no_role_and_no_grant_reaches_out_of_the_issuers_scope() {
     let rules = GrantRules::default();
     let grant = |tenant: &str| {
         let token = scoped("admin", tenant, NamedTenants::All);
-        AuthorityGrant::of(GrantId::new([1; 16]), &who, &token, &id(tenant), &rules, &tree)
+        AuthorityGrant::try_new(GrantId::new([1; 16]), &who, &token, &id(tenant), &rules, &tree)
     };
-    assert_eq!(grant("globex").unwrap_err(), GrantError::Tenant);
+    assert_eq!(grant("globex").unwrap_err(), AuthorityGrantError::Tenant);
     let granted = grant("acme-eu").unwrap();
-    assert!(Binding::granted(who, &granted, 1, &tree, support::NOW).is_ok());
+    assert!(Binding::from_grant(who, &granted, 1, &tree, support::NOW).is_ok());
     let other = scoped("admin", "acme", NamedTenants::Listed([id("acme")].into()));
-    assert!(Binding::granted(other, &granted, 1, &tree, support::NOW).is_err());
+    assert!(Binding::from_grant(other, &granted, 1, &tree, support::NOW).is_err());
 }
 
 /// A19: `client_id` is ours and `azp` another's.
@@ -441,7 +441,7 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
     };
     let caller = of(Some("app"), None);
     let grant = |token: &Principal, rules: &GrantRules| {
-        let made = AuthorityGrant::of(GrantId::new([1; 16]), &caller, token, &id("acme"), rules, &tree);
+        let made = AuthorityGrant::try_new(GrantId::new([1; 16]), &caller, token, &id("acme"), rules, &tree);
         made.map(drop)
     };
     let own = GrantRules::default();
@@ -449,9 +449,12 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
     assert_eq!(grant(&of(None, Some("app")), &own), Ok(()));
     assert_eq!(
         grant(&of(Some("app"), Some("other")), &own),
-        Err(GrantError::Client)
+        Err(AuthorityGrantError::Client)
     );
-    assert_eq!(grant(&of(None, Some("other")), &own), Err(GrantError::Client));
+    assert_eq!(
+        grant(&of(None, Some("other")), &own),
+        Err(AuthorityGrantError::Client)
+    );
     // Under each name that a client has, and also where it is no text.
     for (name, other) in [
         ("appid", json!("other")),
@@ -464,7 +467,7 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
         claims["client_id"] = json!("app");
         claims[name] = other;
         let token = check_claims(&claims, &rules()).unwrap();
-        assert_eq!(grant(&token, &own), Err(GrantError::Client), "{claims}");
+        assert_eq!(grant(&token, &own), Err(AuthorityGrantError::Client), "{claims}");
     }
     let host = GrantRules {
         issuer: None,
@@ -473,6 +476,6 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
     assert_eq!(grant(&of(Some("tool-host"), None), &host), Ok(()));
     assert_eq!(
         grant(&of(Some("tool-host"), Some("app")), &host),
-        Err(GrantError::Client)
+        Err(AuthorityGrantError::Client)
     );
 }

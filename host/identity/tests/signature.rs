@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{ED25519, ES256, ES384, ISSUER, Key, RSA, check, claims, encode, key_set, rules};
-use toolhost_identity::{Algorithm, KeySet, KeySetError, SkipReason, TokenError, Unverified};
+use toolhost_identity::{Algorithm, KeySet, KeySetError, SkipReason, TokenError, UnverifiedToken};
 
 #[test]
 fn each_algorithm_with_its_own_kind_of_key_is_believed() {
@@ -100,7 +100,7 @@ fn t22_a_symmetric_key_in_a_set_is_left_out() {
     let error = KeySet::parse(set.as_bytes()).unwrap_err();
     assert!(matches!(error, KeySetError::Empty(skipped) if skipped.len() == 1));
     assert_eq!(
-        key_set(&[oct, ES256.jwk("e")]).skipped()[0].reason,
+        key_set(&[oct, ES256.jwk("e")]).skipped_keys()[0].reason,
         SkipReason::Private
     );
 }
@@ -331,7 +331,7 @@ fn b4_a_key_that_is_left_out_says_which_and_why() {
     bare.as_object_mut().unwrap().remove("n");
     let set = key_set(&[ES256.jwk("good"), large, bare]);
     let told: Vec<_> = set
-        .skipped()
+        .skipped_keys()
         .iter()
         .map(|key| (key.position, key.kid.as_deref(), key.reason))
         .collect();
@@ -409,7 +409,7 @@ fn t24_the_header_is_read_strictly() {
 
 #[test]
 fn t24_size_and_parts_are_checked_before_anything_is_decoded() {
-    let parse = |token: &str| Unverified::parse(token).unwrap_err();
+    let parse = |token: &str| UnverifiedToken::parse(token).unwrap_err();
     assert_eq!(parse(&"A".repeat(16 * 1024 + 1)), TokenError::TooLarge);
     assert_eq!(parse(&"A".repeat(16 * 1024)), TokenError::Parts);
     let good = ES256.sign("k", &claims());
@@ -427,7 +427,7 @@ fn t24_size_and_parts_are_checked_before_anything_is_decoded() {
         "e30=.e30.AAAA",
         "e30.e3+/.AAAA",
     ] {
-        assert!(Unverified::parse(token).is_err(), "{token:?}");
+        assert!(UnverifiedToken::parse(token).is_err(), "{token:?}");
     }
 }
 
@@ -488,7 +488,7 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
         (json!("no object"), SkipReason::Form),
     ] {
         let set = key_set(&[key.clone(), ES384.jwk("other")]);
-        let told: Vec<_> = set.skipped().iter().map(|key| key.reason).collect();
+        let told: Vec<_> = set.skipped_keys().iter().map(|key| key.reason).collect();
         assert_eq!((set.len(), told), (1, vec![reason]), "{key}");
     }
     assert_eq!(key_set(&[changed(ec(), "key_ops", json!(["verify"]))]).len(), 1);

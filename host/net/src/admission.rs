@@ -24,7 +24,7 @@ pub struct AdmissionLimits {
 /// There is no place, and there was none for as long as one may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many of the kind are under way or waiting")]
-pub struct Overloaded;
+pub struct OverloadError;
 
 /// Lets a bounded number of operations run at once and divides the places between shares (a source address, a tenant).
 ///
@@ -34,17 +34,17 @@ pub struct Overloaded;
 /// than [`AdmissionLimits::wait`], and what is over the bounds is refused at once.
 pub struct AdmissionQueue<K> {
     limits: AdmissionLimits,
-    state: Arc<Mutex<State<K>>>,
+    state: Arc<Mutex<QueueState<K>>>,
 }
 
 /// A place; it is free again when this is dropped.
 pub struct AdmissionPermit<K: Clone + Eq + Hash> {
     share: K,
     limits: AdmissionLimits,
-    state: Arc<Mutex<State<K>>>,
+    state: Arc<Mutex<QueueState<K>>>,
 }
 
-struct State<K> {
+struct QueueState<K> {
     in_use: usize,
     waiting: usize,
     shares: HashMap<K, Share>,
@@ -65,7 +65,7 @@ impl<K: Clone + Eq + Hash> AdmissionQueue<K> {
     pub fn new(limits: AdmissionLimits) -> Self {
         Self {
             limits,
-            state: Arc::new(Mutex::new(State {
+            state: Arc::new(Mutex::new(QueueState {
                 in_use: 0,
                 waiting: 0,
                 shares: HashMap::new(),
@@ -78,11 +78,11 @@ impl<K: Clone + Eq + Hash> AdmissionQueue<K> {
     ///
     /// # Errors
     /// There is none.
-    pub fn try_admit(&self, share: &K) -> Result<AdmissionPermit<K>, Overloaded> {
+    pub fn try_admit(&self, share: &K) -> Result<AdmissionPermit<K>, OverloadError> {
         if lock(&self.state).take(share, &self.limits) {
             Ok(self.permit(share))
         } else {
-            Err(Overloaded)
+            Err(OverloadError)
         }
     }
 
@@ -90,13 +90,13 @@ impl<K: Clone + Eq + Hash> AdmissionQueue<K> {
     ///
     /// # Errors
     /// There was none in time, or too many wait already.
-    pub async fn admit(&self, share: &K) -> Result<AdmissionPermit<K>, Overloaded> {
+    pub async fn admit(&self, share: &K) -> Result<AdmissionPermit<K>, OverloadError> {
         let receiver = {
             let mut state = lock(&self.state);
             if state.take(share, &self.limits) {
                 return Ok(self.permit(share));
             }
-            state.enqueue(share, &self.limits).ok_or(Overloaded)?
+            state.enqueue(share, &self.limits).ok_or(OverloadError)?
         };
         let mut waiter = Waiter {
             share,
@@ -106,12 +106,12 @@ impl<K: Clone + Eq + Hash> AdmissionQueue<K> {
         };
         let granted = tokio::time::timeout(self.limits.wait, &mut waiter.receiver).await;
         // A place that was given in the very moment the time ran out is taken.
-        let is_granted = matches!(granted, Ok(Ok(()))) || waiter.granted_late();
+        let is_granted = matches!(granted, Ok(Ok(()))) || waiter.take_late_grant();
         waiter.is_done = is_granted;
         if is_granted {
             Ok(self.permit(share))
         } else {
-            Err(Overloaded)
+            Err(OverloadError)
         }
     }
 
@@ -133,7 +133,7 @@ struct Waiter<'a, K: Clone + Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Waiter<'_, K> {
-    fn granted_late(&mut self) -> bool {
+    fn take_late_grant(&mut self) -> bool {
         self.receiver.close();
         self.receiver.try_recv().is_ok()
     }
@@ -144,7 +144,7 @@ impl<K: Clone + Eq + Hash> Drop for Waiter<'_, K> {
         if self.is_done {
             return;
         }
-        if self.granted_late() {
+        if self.take_late_grant() {
             drop(self.queue.permit(self.share));
         } else {
             lock(&self.queue.state).forget_closed(self.share);
@@ -154,11 +154,11 @@ impl<K: Clone + Eq + Hash> Drop for Waiter<'_, K> {
 
 impl<K: Clone + Eq + Hash> Drop for AdmissionPermit<K> {
     fn drop(&mut self) {
-        lock(&self.state).give_back(&self.share, &self.limits);
+        lock(&self.state).release(&self.share, &self.limits);
     }
 }
 
-impl<K: Clone + Eq + Hash> State<K> {
+impl<K: Clone + Eq + Hash> QueueState<K> {
     fn take(&mut self, share: &K, limits: &AdmissionLimits) -> bool {
         let own = self.shares.get(share).map_or(0, |share| share.in_use);
         let is_free = self.in_use < limits.places && own < limits.places_per_share;
@@ -198,7 +198,7 @@ impl<K: Clone + Eq + Hash> State<K> {
         true
     }
 
-    fn give_back(&mut self, share: &K, limits: &AdmissionLimits) {
+    fn release(&mut self, share: &K, limits: &AdmissionLimits) {
         self.in_use = self.in_use.saturating_sub(1);
         if let Some(entry) = self.shares.get_mut(share) {
             entry.in_use = entry.in_use.saturating_sub(1);
@@ -275,7 +275,7 @@ impl<K: Clone + Eq + Hash> fmt::Debug for AdmissionPermit<K> {
 }
 
 /// Each change is one step, so a panic elsewhere leaves the state whole.
-fn lock<K>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
+fn lock<K>(state: &Mutex<QueueState<K>>) -> MutexGuard<'_, QueueState<K>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -286,7 +286,7 @@ mod tests {
 
     use futures::FutureExt as _;
 
-    use super::{AdmissionLimits, AdmissionQueue, Overloaded, lock};
+    use super::{AdmissionLimits, AdmissionQueue, OverloadError, lock};
 
     const LIMITS: AdmissionLimits = AdmissionLimits {
         places: 2,
@@ -312,9 +312,9 @@ mod tests {
     async fn one_share_cannot_take_the_places_of_another() {
         let queue = AdmissionQueue::new(LIMITS);
         let first = queue.try_admit(&"a").unwrap();
-        assert_eq!(queue.try_admit(&"a").unwrap_err(), Overloaded);
+        assert_eq!(queue.try_admit(&"a").unwrap_err(), OverloadError);
         let other = queue.try_admit(&"b").unwrap();
-        assert_eq!(queue.try_admit(&"c").unwrap_err(), Overloaded);
+        assert_eq!(queue.try_admit(&"c").unwrap_err(), OverloadError);
         drop((first, other));
         assert!(is_empty(&queue));
     }
@@ -323,7 +323,7 @@ mod tests {
     async fn the_wait_is_bounded_and_leaves_nothing_behind() {
         let queue = AdmissionQueue::new(LIMITS);
         let held = queue.try_admit(&"a").unwrap();
-        assert_eq!(queue.admit(&"a").await.unwrap_err(), Overloaded);
+        assert_eq!(queue.admit(&"a").await.unwrap_err(), OverloadError);
         drop(held);
         assert!(is_empty(&queue));
     }
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(ended, [false, false, false, false]);
         assert_eq!(
             waiting[0].as_mut().now_or_never().unwrap().unwrap_err(),
-            Overloaded
+            OverloadError
         );
         // One more of another share is the fourth. Those after it take the places of the share with the most, until each has one.
         let mut others: Vec<_> = ["b", "c", "d"]
@@ -373,10 +373,16 @@ mod tests {
             .collect();
         assert!(others.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
         for oldest in &mut waiting[1..3] {
-            assert_eq!(oldest.as_mut().now_or_never().unwrap().unwrap_err(), Overloaded);
+            assert_eq!(
+                oldest.as_mut().now_or_never().unwrap().unwrap_err(),
+                OverloadError
+            );
         }
         assert!(waiting[3].as_mut().now_or_never().is_none());
-        assert_eq!(queue.admit(&"e").now_or_never().unwrap().unwrap_err(), Overloaded);
+        assert_eq!(
+            queue.admit(&"e").now_or_never().unwrap().unwrap_err(),
+            OverloadError
+        );
         drop((waiting, others, held));
         assert!(is_empty(&queue));
     }

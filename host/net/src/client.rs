@@ -11,11 +11,11 @@ use hyper_util::client::legacy::connect::{HttpInfo, capture_connection};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::ServerName;
 
-use crate::connector::{BoundedConnector, PinnedConnector, SocketsOf};
+use crate::connector::{BoundedConnector, PinnedConnector, SocketShare};
 use crate::error::kind_of;
-use crate::flow::{FlowOf, MeasuringExecutor, Spent, flow_of};
+use crate::flow::{ConnectionFlow, MeasuringExecutor, ThreadTime, flow_of};
 use crate::sockets::{IdleConnections, Sockets};
-use crate::{AnswerBody, Approved, ClientKey, NetError, NetErrorKind, TlsIdentity};
+use crate::{ApprovedAddresses, ClientKey, NetError, NetErrorKind, ResponseBody, TlsIdentity};
 
 /// From the call to the head of the answer, connecting included.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -38,11 +38,11 @@ const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Body of a request: whole, because a guest hands it over whole.
-pub type Body = http_body_util::Full<Bytes>;
+pub type RequestBody = http_body_util::Full<Bytes>;
 
 /// The address that answered; an extension of every [`Response`] that [`Client::send`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
+pub struct RemoteAddress(pub SocketAddr);
 
 /// How long a request may take until the head of its answer. The body is the caller's to bound.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ pub struct Timeouts {
 
 /// On which connection a request goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
+pub enum ConnectionReuse {
     /// An idle one, where there is one.
     Any,
     /// A new one: an idle one was closed under the request before.
@@ -65,7 +65,7 @@ pub enum Via {
 impl Timeouts {
     /// [`FIRST_BYTE_TIMEOUT`], and never beyond the deadline.
     #[must_use]
-    pub fn until(deadline: Instant) -> Self {
+    pub fn from_deadline(deadline: Instant) -> Self {
         Self {
             first_byte: FIRST_BYTE_TIMEOUT,
             deadline,
@@ -79,7 +79,7 @@ impl Timeouts {
     }
 }
 
-type Hyper = legacy::Client<BoundedConnector, Body>;
+type HyperClient = legacy::Client<BoundedConnector, RequestBody>;
 
 /// Connections to one host under one [`ClientKey`].
 ///
@@ -89,36 +89,36 @@ pub struct Client {
     key: ClientKey,
     tls: Arc<rustls::ClientConfig>,
     name: ServerName<'static>,
-    current: Arc<Current>,
+    current: Arc<CurrentConnections>,
     sockets: Arc<Sockets>,
     building: Mutex<()>,
-    spent: Spent,
+    spent: ThreadTime,
 }
 
 /// The connections to the addresses that the host has now.
 #[derive(Default)]
-struct Current(ArcSwapOption<Pinned>);
+struct CurrentConnections(ArcSwapOption<PinnedClient>);
 
-impl IdleConnections for Current {
+impl IdleConnections for CurrentConnections {
     fn close_idle(&self) {
         self.0.store(None);
     }
 }
 
-struct Pinned {
+struct PinnedClient {
     addresses: Arc<[SocketAddr]>,
-    hyper: Hyper,
+    hyper: HyperClient,
 }
 
 impl Client {
     pub(crate) fn new(key: ClientKey, tls: &TlsIdentity, sockets: Arc<Sockets>) -> Result<Self, NetError> {
         if key.secure == tls.is_cleartext() {
-            return Err(NetError::unsent(NetErrorKind::Scheme));
+            return Err(NetError::before_sending(NetErrorKind::Scheme));
         }
-        let refused = NetError::unsent(NetErrorKind::Host(crate::HostRefused::Grammar));
-        let name = ServerName::try_from(bare(&key.host).to_owned()).map_err(|_| refused)?;
-        let current = Arc::new(Current::default());
-        let pool: Weak<Current> = Arc::downgrade(&current);
+        let refused = NetError::before_sending(NetErrorKind::Host(crate::HostNameError::Grammar));
+        let name = ServerName::try_from(strip_brackets(&key.host).to_owned()).map_err(|_| refused)?;
+        let current = Arc::new(CurrentConnections::default());
+        let pool: Weak<CurrentConnections> = Arc::downgrade(&current);
         sockets.add_pool(&key.space, pool);
         Ok(Self {
             tls: tls.config(),
@@ -127,7 +127,7 @@ impl Client {
             current,
             sockets,
             building: Mutex::new(()),
-            spent: Spent::default(),
+            spent: ThreadTime::default(),
         })
     }
 
@@ -143,11 +143,12 @@ impl Client {
     /// may have seen the request.
     pub async fn send(
         &self,
-        request: Request<Body>,
-        approved: &Approved,
+        request: Request<RequestBody>,
+        approved: &ApprovedAddresses,
         timeouts: Timeouts,
-    ) -> Result<Response<AnswerBody>, NetError> {
-        self.send_via(Via::Any, request, approved, timeouts).await
+    ) -> Result<Response<ResponseBody>, NetError> {
+        self.send_via(ConnectionReuse::Any, request, approved, timeouts)
+            .await
     }
 
     /// [`Client::send`], with a say in which connection is used.
@@ -156,11 +157,11 @@ impl Client {
     /// As [`Client::send`].
     pub async fn send_via(
         &self,
-        via: Via,
-        mut request: Request<Body>,
-        approved: &Approved,
+        via: ConnectionReuse,
+        mut request: Request<RequestBody>,
+        approved: &ApprovedAddresses,
         timeouts: Timeouts,
-    ) -> Result<Response<AnswerBody>, NetError> {
+    ) -> Result<Response<ResponseBody>, NetError> {
         self.check_place(request.uri(), approved)?;
         check_request(&request)?;
         let end = timeouts.end();
@@ -168,13 +169,13 @@ impl Client {
         // Only from the moment when the request has a connection can bytes leave.
         let sent = || captured.connection_metadata().is_some();
         let answering = match via {
-            Via::Any => self.pinned(approved).hyper.request(request),
-            Via::New => self.build(approved.shared()).request(request),
+            ConnectionReuse::Any => self.client_for(approved).hyper.request(request),
+            ConnectionReuse::New => self.build(approved.shared_addresses()).request(request),
         };
         let answer = tokio::time::timeout_at(end, answering).await;
         let mut response = match answer {
-            Err(_) if sent() => return Err(NetError::sent(NetErrorKind::Timeout)),
-            Err(_) => return Err(NetError::unsent(NetErrorKind::ConnectTimeout)),
+            Err(_) if sent() => return Err(NetError::after_sending(NetErrorKind::Timeout)),
+            Err(_) => return Err(NetError::before_sending(NetErrorKind::ConnectTimeout)),
             Ok(Err(error)) => {
                 let (kind, sent) = (kind_of(&error), sent() && !is_unstarted(&error));
                 let flow = captured.connection_metadata().as_ref().and_then(flow_of);
@@ -187,16 +188,21 @@ impl Client {
             Ok(Ok(response)) => response,
         };
         if response.status().is_informational() {
-            return Err(NetError::sent(NetErrorKind::Upgrade));
+            return Err(NetError::after_sending(NetErrorKind::Upgrade));
         }
         if let Some(info) = response.extensions_mut().remove::<HttpInfo>() {
-            response.extensions_mut().insert(PeerAddress(info.remote_addr()));
+            response
+                .extensions_mut()
+                .insert(RemoteAddress(info.remote_addr()));
         }
-        let flow = response.extensions_mut().remove::<FlowOf>().map(|flow| flow.0);
+        let flow = response
+            .extensions_mut()
+            .remove::<ConnectionFlow>()
+            .map(|flow| flow.0);
         if let Some(flow) = &flow {
-            flow.answered();
+            flow.allow_answer();
         }
-        Ok(response.map(|body| AnswerBody::new(body, flow, self.spent.clone())))
+        Ok(response.map(|body| ResponseBody::new(body, flow, self.spent.clone())))
     }
 
     /// The time for which this client's connections have held a thread since this was last asked.
@@ -206,33 +212,33 @@ impl Client {
     }
 
     /// The approval, the request and this client must mean the same place.
-    fn check_place(&self, uri: &Uri, approved: &Approved) -> Result<(), NetError> {
+    fn check_place(&self, uri: &Uri, approved: &ApprovedAddresses) -> Result<(), NetError> {
         let scheme = if self.key.secure { "https" } else { "http" };
         let default = if self.key.secure { 443 } else { 80 };
         let host = uri.host().unwrap_or_default();
         if uri.scheme_str() != Some(scheme) {
-            return Err(NetError::unsent(NetErrorKind::Scheme));
+            return Err(NetError::before_sending(NetErrorKind::Scheme));
         }
         if uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err(NetError::unsent(NetErrorKind::UserInfo));
+            return Err(NetError::before_sending(NetErrorKind::UserInfo));
         }
         let same = host == &*self.key.host
             && uri.port_u16().unwrap_or(default) == self.key.port
-            && bare(host) == approved.host()
+            && strip_brackets(host) == approved.host()
             && approved.port() == self.key.port;
         if same {
             Ok(())
         } else {
-            Err(NetError::unsent(NetErrorKind::Mismatch))
+            Err(NetError::before_sending(NetErrorKind::Mismatch))
         }
     }
 
     /// The connections to exactly these addresses.
-    fn pinned(&self, approved: &Approved) -> Arc<Pinned> {
-        let fits = |pinned: &Pinned| *pinned.addresses == *approved.addresses();
+    fn client_for(&self, approved: &ApprovedAddresses) -> Arc<PinnedClient> {
+        let fits = |pinned: &PinnedClient| *pinned.addresses == *approved.addresses();
         if let Some(pinned) = self.current.0.load_full().filter(|pinned| fits(pinned)) {
             return pinned;
         }
@@ -240,16 +246,16 @@ impl Client {
         if let Some(pinned) = self.current.0.load_full().filter(|pinned| fits(pinned)) {
             return pinned;
         }
-        let pinned = Arc::new(Pinned {
-            addresses: approved.shared(),
-            hyper: self.build(approved.shared()),
+        let pinned = Arc::new(PinnedClient {
+            addresses: approved.shared_addresses(),
+            hyper: self.build(approved.shared_addresses()),
         });
         self.current.0.store(Some(pinned.clone()));
         pinned
     }
 
-    fn build(&self, addresses: Arc<[SocketAddr]>) -> Hyper {
-        let sockets = SocketsOf {
+    fn build(&self, addresses: Arc<[SocketAddr]>) -> HyperClient {
+        let sockets = SocketShare {
             sockets: Arc::clone(&self.sockets),
             space: self.key.space.clone(),
         };
@@ -283,9 +289,9 @@ impl std::fmt::Debug for Client {
 }
 
 /// Nothing that a guest or an adapter asks for may turn the connection into something else than HTTP.
-fn check_request(request: &Request<Body>) -> Result<(), NetError> {
+fn check_request(request: &Request<RequestBody>) -> Result<(), NetError> {
     if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
-        return Err(NetError::unsent(NetErrorKind::Upgrade));
+        return Err(NetError::before_sending(NetErrorKind::Upgrade));
     }
     Ok(())
 }
@@ -299,7 +305,7 @@ fn is_unstarted(error: &legacy::Error) -> bool {
         .is_some_and(hyper::Error::is_canceled)
 }
 
-fn bare(host: &str) -> &str {
+fn strip_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host)

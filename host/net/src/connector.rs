@@ -16,8 +16,8 @@ use tower::Service;
 
 use crate::NetErrorKind;
 use crate::first_byte::FirstByteStream;
-use crate::flow::Counted;
-use crate::key::Space;
+use crate::flow::CountedStream;
+use crate::key::ConnectionOwner;
 use crate::sockets::{SocketPermit, Sockets};
 
 /// Until TCP and TLS stand. An answering host needs a few round trips; one that does not answer must not eat a call.
@@ -55,33 +55,33 @@ impl ConnectFailure {
     }
 }
 
-type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+type ConnectFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// Connects to the addresses it was built with. The URI that it is called with is not read: no name in it can lead
 /// anywhere, there is no resolver to ask, and no environment variable names a proxy.
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedConnector {
     addresses: Arc<[SocketAddr]>,
-    sockets: SocketsOf,
+    sockets: SocketShare,
 }
 
 /// Whose sockets are counted, and where.
 #[derive(Debug, Clone)]
-pub(crate) struct SocketsOf {
+pub(crate) struct SocketShare {
     pub(crate) sockets: Arc<Sockets>,
-    pub(crate) space: Space,
+    pub(crate) space: ConnectionOwner,
 }
 
 impl PinnedConnector {
-    pub(crate) fn new(addresses: Arc<[SocketAddr]>, sockets: SocketsOf) -> Self {
+    pub(crate) fn new(addresses: Arc<[SocketAddr]>, sockets: SocketShare) -> Self {
         Self { addresses, sockets }
     }
 }
 
 impl Service<Uri> for PinnedConnector {
-    type Response = TokioIo<Counted>;
+    type Response = TokioIo<CountedStream>;
     type Error = ConnectFailure;
-    type Future = Connecting<Self::Response, Self::Error>;
+    type Future = ConnectFuture<Self::Response, Self::Error>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -91,7 +91,7 @@ impl Service<Uri> for PinnedConnector {
         let (addresses, sockets) = (self.addresses.clone(), self.sockets.clone());
         Box::pin(async move {
             let (stream, permit) = connect_to_any(&addresses, &sockets).await?;
-            Ok(TokioIo::new(Counted::new(stream, permit)))
+            Ok(TokioIo::new(CountedStream::new(stream, permit)))
         })
     }
 }
@@ -99,7 +99,7 @@ impl Service<Uri> for PinnedConnector {
 /// The first of the addresses that answers. Each has a head start over the next; a failed one starts the next at once.
 async fn connect_to_any(
     addresses: &[SocketAddr],
-    sockets: &SocketsOf,
+    sockets: &SocketShare,
 ) -> Result<(TcpStream, SocketPermit), ConnectFailure> {
     let connect_to = |address| connect_to(address, sockets);
     let mut waiting = addresses.iter().copied();
@@ -119,7 +119,7 @@ async fn connect_to_any(
 
 async fn connect_to(
     address: SocketAddr,
-    SocketsOf { sockets, space }: &SocketsOf,
+    SocketShare { sockets, space }: &SocketShare,
 ) -> Result<(TcpStream, SocketPermit), ConnectFailure> {
     let permit = sockets.open(space).await.ok_or(ConnectFailure::Sockets)?;
     let stream = TcpStream::connect(address)
@@ -154,9 +154,9 @@ impl BoundedConnector {
 }
 
 impl Service<Uri> for BoundedConnector {
-    type Response = TokioIo<FirstByteStream<TokioIo<MaybeHttpsStream<TokioIo<Counted>>>>>;
+    type Response = TokioIo<FirstByteStream<TokioIo<MaybeHttpsStream<TokioIo<CountedStream>>>>>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Connecting<Self::Response, Self::Error>;
+    type Future = ConnectFuture<Self::Response, Self::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
@@ -175,15 +175,15 @@ impl Service<Uri> for BoundedConnector {
 
 #[cfg(test)]
 mod tests {
-    use super::{SocketsOf, check_peer, connect_to_any};
-    use crate::key::Space;
+    use super::{SocketShare, check_peer, connect_to_any};
+    use crate::key::ConnectionOwner;
     use crate::sockets::{DEFAULT_SOCKETS, Sockets};
     use tokio::net::TcpListener;
 
-    fn sockets() -> SocketsOf {
-        SocketsOf {
+    fn sockets() -> SocketShare {
+        SocketShare {
             sockets: Sockets::new(DEFAULT_SOCKETS),
-            space: Space::Host,
+            space: ConnectionOwner::Host,
         }
     }
 

@@ -3,7 +3,7 @@ use std::io;
 
 use crate::coding::CodingError;
 use crate::connector::ConnectFailure;
-use crate::{AddressRefused, HostRefused};
+use crate::{AddressError, HostNameError};
 
 /// Why a certificate, or the talk before it, was not acceptable. A closed list: a server's own words never reach an
 /// error, because a hostile one would speak through them.
@@ -35,10 +35,10 @@ pub enum TlsFailure {
 pub enum NetErrorKind {
     /// The host is refused before it is looked up.
     #[error(transparent)]
-    Host(#[from] HostRefused),
+    Host(#[from] HostNameError),
     /// An address of the host is refused.
     #[error(transparent)]
-    Address(#[from] AddressRefused),
+    Address(#[from] AddressError),
     /// The host has no address.
     #[error("the host has no address")]
     NoAddress,
@@ -115,7 +115,7 @@ pub struct NetError {
 }
 
 impl NetError {
-    pub(crate) const fn unsent(kind: NetErrorKind) -> Self {
+    pub(crate) const fn before_sending(kind: NetErrorKind) -> Self {
         Self {
             kind,
             sent: false,
@@ -123,7 +123,7 @@ impl NetError {
         }
     }
 
-    pub(crate) const fn sent(kind: NetErrorKind) -> Self {
+    pub(crate) const fn after_sending(kind: NetErrorKind) -> Self {
         Self {
             kind,
             sent: true,
@@ -134,7 +134,7 @@ impl NetError {
 
 impl From<CodingError> for NetError {
     fn from(error: CodingError) -> Self {
-        Self::sent(match error {
+        Self::after_sending(match error {
             CodingError::TooLong(cap) => NetErrorKind::TooLong(cap),
             other => NetErrorKind::Encoding(other),
         })

@@ -6,10 +6,11 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use url::Url;
 
-use crate::coding::decoded;
+use crate::coding::decode_body;
 use crate::error::kind_of;
 use crate::{
-    AddressPolicy, AnswerBody, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via,
+    AddressPolicy, ClientKey, ConnectionReuse, NetError, NetErrorKind, Network, RequestBody, ResponseBody,
+    Timeouts, TlsIdentity,
 };
 
 /// Says who asks, and no version: an issuer has no use for it.
@@ -34,7 +35,7 @@ impl Network {
         let tls = match url.scheme() {
             "https" => &self.public,
             "http" if allow_http => &self.cleartext,
-            _ => return Err(NetError::unsent(NetErrorKind::Scheme)),
+            _ => return Err(NetError::before_sending(NetErrorKind::Scheme)),
         };
         self.fetch_trusting(tls, url, cap, deadline, policy).await
     }
@@ -52,62 +53,66 @@ impl Network {
         policy: &AddressPolicy,
     ) -> Result<Bytes, NetError> {
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(NetError::unsent(NetErrorKind::UserInfo));
+            return Err(NetError::before_sending(NetErrorKind::UserInfo));
         }
         let client = self.client(ClientKey::host("fetch", url), tls)?;
-        let host = url
-            .host()
-            .ok_or(NetError::unsent(NetErrorKind::Host(crate::HostRefused::Missing)))?;
+        let host = url.host().ok_or(NetError::before_sending(NetErrorKind::Host(
+            crate::HostNameError::Missing,
+        )))?;
         let port = url
             .port_or_known_default()
-            .ok_or(NetError::unsent(NetErrorKind::Scheme))?;
+            .ok_or(NetError::before_sending(NetErrorKind::Scheme))?;
         let approved = self.resolve(&host, port, policy, deadline).await?;
-        let timeouts = Timeouts::until(deadline);
+        let timeouts = Timeouts::from_deadline(deadline);
         let response = match client.send(get(url)?, &approved, timeouts).await {
-            Err(error) if error.stale => client.send_via(Via::New, get(url)?, &approved, timeouts).await?,
+            Err(error) if error.stale => {
+                client
+                    .send_via(ConnectionReuse::New, get(url)?, &approved, timeouts)
+                    .await?
+            }
             response => response?,
         };
         check_head(&response, cap)?;
         let (head, body) = response.into_parts();
         let body = tokio::time::timeout_at(deadline.into(), read_whole(body, cap))
             .await
-            .map_err(|_| NetError::sent(NetErrorKind::Timeout))??;
-        decoded(&head.headers, body, cap).map_err(NetError::from)
+            .map_err(|_| NetError::after_sending(NetErrorKind::Timeout))??;
+        decode_body(&head.headers, body, cap).map_err(NetError::from)
     }
 }
 
-fn get(url: &Url) -> Result<Request<Body>, NetError> {
+fn get(url: &Url) -> Result<Request<RequestBody>, NetError> {
     let mut url = url.clone();
     url.set_fragment(None);
     Request::get(url.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::ACCEPT_ENCODING, "identity")
         .header(header::USER_AGENT, USER_AGENT)
-        .body(Body::default())
-        .map_err(|_| NetError::unsent(NetErrorKind::Mismatch))
+        .body(RequestBody::default())
+        .map_err(|_| NetError::before_sending(NetErrorKind::Mismatch))
 }
 
-fn check_head(response: &Response<AnswerBody>, cap: usize) -> Result<(), NetError> {
+fn check_head(response: &Response<ResponseBody>, cap: usize) -> Result<(), NetError> {
     let status = response.status();
     if status.is_redirection() {
-        return Err(NetError::sent(NetErrorKind::Redirect(status.as_u16())));
+        return Err(NetError::after_sending(NetErrorKind::Redirect(status.as_u16())));
     }
     if status != http::StatusCode::OK {
-        return Err(NetError::sent(NetErrorKind::Status(status.as_u16())));
+        return Err(NetError::after_sending(NetErrorKind::Status(status.as_u16())));
     }
     if response.body().size_hint().lower() > cap as u64 {
-        return Err(NetError::sent(NetErrorKind::TooLong(cap)));
+        return Err(NetError::after_sending(NetErrorKind::TooLong(cap)));
     }
     Ok(())
 }
 
-pub(crate) async fn read_whole(mut body: AnswerBody, cap: usize) -> Result<Bytes, NetError> {
+pub(crate) async fn read_whole(mut body: ResponseBody, cap: usize) -> Result<Bytes, NetError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| NetError::sent(kind_of(&error)))?;
+        let frame = frame.map_err(|error| NetError::after_sending(kind_of(&error)))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > cap.saturating_sub(whole.len()) {
-            return Err(NetError::sent(NetErrorKind::TooLong(cap)));
+            return Err(NetError::after_sending(NetErrorKind::TooLong(cap)));
         }
         whole.extend_from_slice(&data);
     }

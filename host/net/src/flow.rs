@@ -52,7 +52,7 @@ impl Flow {
     }
 
     /// The head of an answer came.
-    pub(crate) fn answered(&self) {
+    pub(crate) fn allow_answer(&self) {
         self.add(FOR_AN_ANSWER);
         self.has_answered.store(true, Ordering::Relaxed);
         self.is_next_request.store(true, Ordering::Relaxed);
@@ -76,7 +76,7 @@ impl Flow {
     }
 
     /// So many bytes of a body were handed on.
-    pub(crate) fn handed_on(&self, bytes: usize) {
+    pub(crate) fn allow_body(&self, bytes: usize) {
         self.add(i64::try_from(bytes).unwrap_or(MOST).saturating_mul(FOR_A_BYTE));
     }
 
@@ -94,13 +94,13 @@ impl Flow {
 
 /// A connection whose reads are counted.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct CountedStream {
     stream: TcpStream,
     flow: Arc<Flow>,
     _permit: SocketPermit,
 }
 
-impl Counted {
+impl CountedStream {
     pub(crate) fn new(stream: TcpStream, permit: SocketPermit) -> Self {
         Self {
             stream,
@@ -112,22 +112,24 @@ impl Counted {
 
 /// The flow of the connection that an answer came on; an extension of the answer.
 #[derive(Debug, Clone)]
-pub(crate) struct FlowOf(pub(crate) Arc<Flow>);
+pub(crate) struct ConnectionFlow(pub(crate) Arc<Flow>);
 
 /// The flow of a connection.
 pub(crate) fn flow_of(connected: &Connected) -> Option<Arc<Flow>> {
     let mut extras = http::Extensions::new();
     connected.get_extras(&mut extras);
-    extras.remove::<FlowOf>().map(|flow| flow.0)
+    extras.remove::<ConnectionFlow>().map(|flow| flow.0)
 }
 
-impl Connection for Counted {
+impl Connection for CountedStream {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(FlowOf(Arc::clone(&self.flow)))
+        self.stream
+            .connected()
+            .extra(ConnectionFlow(Arc::clone(&self.flow)))
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -143,7 +145,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -171,9 +173,9 @@ impl AsyncWrite for Counted {
 
 /// The time that the connections of one client have held a thread and nobody has counted yet, in nanoseconds.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spent(Arc<AtomicU64>);
+pub(crate) struct ThreadTime(Arc<AtomicU64>);
 
-impl Spent {
+impl ThreadTime {
     pub(crate) fn take(&self) -> Duration {
         Duration::from_nanos(self.0.swap(0, Ordering::Relaxed))
     }
@@ -181,7 +183,7 @@ impl Spent {
 
 /// Runs a client's connections as tasks, and measures them.
 #[derive(Debug, Clone)]
-pub(crate) struct MeasuringExecutor(pub(crate) Spent);
+pub(crate) struct MeasuringExecutor(pub(crate) ThreadTime);
 
 impl<F> Executor<F> for MeasuringExecutor
 where
@@ -215,15 +217,15 @@ mod tests {
         assert!(flow.take(an_answer) && !flow.take(1));
         let flow = Flow::new();
         for _ in 0..1_000 {
-            flow.answered();
+            flow.allow_answer();
             assert!(flow.take(an_answer));
         }
         for _ in 0..1_000 {
             assert!(flow.take(100_000));
-            flow.handed_on(100_000);
+            flow.allow_body(100_000);
         }
         for _ in 0..1_000 {
-            flow.answered();
+            flow.allow_answer();
         }
         assert!(flow.take(usize::try_from(MOST).unwrap()) && !flow.take(1));
         const { assert!(FOR_A_BYTE > 9 + 22) };
@@ -235,7 +237,7 @@ mod tests {
         flow.wrote();
         assert!(!flow.is_stale(), "it has never answered");
         flow.began();
-        flow.answered();
+        flow.allow_answer();
         flow.began();
         assert!(!flow.is_stale(), "a body comes");
         flow.wrote();

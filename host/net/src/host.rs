@@ -29,7 +29,7 @@ const METADATA_NAMES: [&str; 15] = [
 
 /// Why a host name is refused before anything is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HostRefused {
+pub enum HostNameError {
     /// Not a name of letters, digits, `-` and `_` in labels of 1 to 63 and at most 253 bytes in all.
     #[error("the host is not a domain name in ASCII (RFC 1123)")]
     Grammar,
@@ -49,26 +49,26 @@ pub enum HostRefused {
 
 /// Checks a domain name before it is looked up. `url` has already mapped IDNA, fullwidth digits and the octal, hex and
 /// short forms of IPv4; what comes through here by another way gets no second reading.
-pub(crate) fn check_domain(name: &str) -> Result<(), HostRefused> {
+pub(crate) fn check_domain(name: &str) -> Result<(), HostNameError> {
     if name.len() > 253 {
-        return Err(HostRefused::Grammar);
+        return Err(HostNameError::Grammar);
     }
     if name.ends_with('.') {
-        return Err(HostRefused::TrailingDot);
+        return Err(HostNameError::TrailingDot);
     }
     let mut last = "";
     for label in name.split('.') {
         let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if label.is_empty() || label.len() > 63 || !label.bytes().all(inside) || label.starts_with('-') {
-            return Err(HostRefused::Grammar);
+            return Err(HostNameError::Grammar);
         }
         last = label;
     }
     if ends_in_number(last) {
-        return Err(HostRefused::Numeric);
+        return Err(HostNameError::Numeric);
     }
     if is_metadata(&name.to_ascii_lowercase()) {
-        return Err(HostRefused::Metadata);
+        return Err(HostNameError::Metadata);
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn ends_in_number(label: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{HostRefused, check_domain};
+    use super::{HostNameError, check_domain};
 
     #[test]
     fn plain_names_pass() {
@@ -115,7 +115,7 @@ mod tests {
             "example.0x",
             "foo.1",
         ] {
-            assert_eq!(check_domain(name), Err(HostRefused::Numeric), "{name}");
+            assert_eq!(check_domain(name), Err(HostNameError::Numeric), "{name}");
         }
     }
 
@@ -141,9 +141,9 @@ mod tests {
             &long,
             &longer,
         ] {
-            assert_eq!(check_domain(name), Err(HostRefused::Grammar), "{name:?}");
+            assert_eq!(check_domain(name), Err(HostNameError::Grammar), "{name:?}");
         }
-        assert_eq!(check_domain("example.com."), Err(HostRefused::TrailingDot));
+        assert_eq!(check_domain("example.com."), Err(HostNameError::TrailingDot));
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             "rancher-metadata",
             "rancher-metadata.rancher.internal",
         ] {
-            assert_eq!(check_domain(name), Err(HostRefused::Metadata), "{name}");
+            assert_eq!(check_domain(name), Err(HostNameError::Metadata), "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use url::Url;
 /// one tenant, not two hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey {
-    pub(crate) space: Space,
+    pub(crate) space: ConnectionOwner,
     /// A connection's name, or an issuer.
     pub(crate) purpose: Box<str>,
     pub(crate) secure: bool,
@@ -15,7 +15,7 @@ pub struct ClientKey {
 
 /// On whose behalf. A tenant may be called `host`, so the host's own is not one more name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Space {
+pub(crate) enum ConnectionOwner {
     Host,
     Tenant(Box<str>),
 }
@@ -24,16 +24,16 @@ impl ClientKey {
     /// For a tenant's requests on a connection. `url` gives scheme, host and port; its path does not matter.
     #[must_use]
     pub fn tenant(tenant: &str, connection: &str, url: &Url) -> Self {
-        Self::new(Space::Tenant(tenant.into()), connection, url)
+        Self::new(ConnectionOwner::Tenant(tenant.into()), connection, url)
     }
 
     /// For requests of the host itself: key sets, discovery.
     #[must_use]
     pub fn host(purpose: &str, url: &Url) -> Self {
-        Self::new(Space::Host, purpose, url)
+        Self::new(ConnectionOwner::Host, purpose, url)
     }
 
-    fn new(space: Space, purpose: &str, url: &Url) -> Self {
+    fn new(space: ConnectionOwner, purpose: &str, url: &Url) -> Self {
         Self {
             space,
             purpose: purpose.into(),

@@ -80,10 +80,10 @@ impl Lookup for SystemLookup {
             let resolver = self
                 .resolver
                 .as_ref()
-                .ok_or_else(|| NetError::unsent(NetErrorKind::NoNameServers))?;
+                .ok_or_else(|| NetError::before_sending(NetErrorKind::NoNameServers))?;
             let answer = resolver.lookup_ip(format!("{host}.")).await.map_err(|error| {
                 tracing::debug!(host, %error, "lookup failed");
-                NetError::unsent(if error.is_no_records_found() {
+                NetError::before_sending(if error.is_no_records_found() {
                     NetErrorKind::NoAddress
                 } else {
                     NetErrorKind::Lookup

@@ -9,8 +9,8 @@ use url::Host;
 use crate::host::check_domain;
 use crate::sockets::{DEFAULT_SOCKETS, Sockets};
 use crate::{
-    AddressClass, AddressPolicy, Approved, Client, ClientKey, Lookup, NetError, NetErrorKind, SystemLookup,
-    TlsIdentity, classify,
+    AddressClass, AddressPolicy, ApprovedAddresses, Client, ClientKey, Lookup, NetError, NetErrorKind,
+    SystemLookup, TlsIdentity, classify,
 };
 
 /// Clients kept, the least recently used going first: tenants times connections in use. Each is a few kilobytes and its
@@ -83,23 +83,23 @@ impl Network {
         port: u16,
         policy: &AddressPolicy,
         deadline: Instant,
-    ) -> Result<Approved, NetError> {
+    ) -> Result<ApprovedAddresses, NetError> {
         let addresses = match host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
-                check_domain(name).map_err(|refused| NetError::unsent(refused.into()))?;
+                check_domain(name).map_err(|refused| NetError::before_sending(refused.into()))?;
                 self.look_up(name, deadline).await?
             }
         };
         if addresses.is_empty() {
-            return Err(NetError::unsent(NetErrorKind::NoAddress));
+            return Err(NetError::before_sending(NetErrorKind::NoAddress));
         }
         let mut approved = Vec::with_capacity(addresses.len());
         for address in addresses {
             policy
                 .permits(address)
-                .map_err(|refused| NetError::unsent(refused.into()))?;
+                .map_err(|refused| NetError::before_sending(refused.into()))?;
             approved.push(SocketAddr::new(address.to_canonical(), port));
         }
         let name = match host {
@@ -107,7 +107,7 @@ impl Network {
             Host::Ipv4(address) => address.to_string().into(),
             Host::Ipv6(address) => address.to_string().into(),
         };
-        Ok(Approved::new(name, port, approved))
+        Ok(ApprovedAddresses::new(name, port, approved))
     }
 
     /// The addresses of a host, each with its class: for an operator who asks, and never for a request, which takes
@@ -124,7 +124,7 @@ impl Network {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
-                check_domain(name).map_err(|refused| NetError::unsent(refused.into()))?;
+                check_domain(name).map_err(|refused| NetError::before_sending(refused.into()))?;
                 self.look_up(name, deadline).await?
             }
         };
@@ -141,7 +141,7 @@ impl Network {
             .min(deadline);
         tokio::time::timeout_at(end.into(), self.lookup.lookup(name))
             .await
-            .map_err(|_| NetError::unsent(NetErrorKind::Lookup))?
+            .map_err(|_| NetError::before_sending(NetErrorKind::Lookup))?
             .map_err(|error| NetError { sent: false, ..error })
     }
 

@@ -16,7 +16,7 @@ pub struct AddressPolicy {
 /// An address that the policy does not accept. For the log: which address a name has is not the guest's to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("address {address} is refused: it is {}{}", class.as_str(), hint(*class))]
-pub struct AddressRefused {
+pub struct AddressError {
     /// The address.
     pub address: IpAddr,
     /// Its class.
@@ -36,7 +36,7 @@ fn hint(class: AddressClass) -> &'static str {
 impl AddressPolicy {
     /// The policy of a connection as its operator defined it.
     #[must_use]
-    pub fn of(connection: &toolhost_policy::Connection) -> Self {
+    pub fn from_connection(connection: &toolhost_policy::Connection) -> Self {
         Self {
             allow_loopback: connection.allow_loopback,
             allow_private: connection.allow_private,
@@ -47,7 +47,7 @@ impl AddressPolicy {
     ///
     /// # Errors
     /// The class of the address, where the policy does not accept it.
-    pub fn permits(&self, address: IpAddr) -> Result<(), AddressRefused> {
+    pub fn permits(&self, address: IpAddr) -> Result<(), AddressError> {
         let class = classify(address);
         let permitted = match class {
             AddressClass::Global => true,
@@ -58,7 +58,7 @@ impl AddressPolicy {
         if permitted {
             Ok(())
         } else {
-            Err(AddressRefused { address, class })
+            Err(AddressError { address, class })
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::key::Space;
+use crate::key::ConnectionOwner;
 
 /// Sockets where nothing else is said: twice those of 64 calls with 32 requests each, which are the defaults of both, so that
 /// one tenant may have those.
@@ -30,21 +30,21 @@ pub(crate) trait IdleConnections: Send + Sync {
 /// of all, and the last quarter is for those that have next to none, so that whatever others do, a newcomer gets one.
 pub(crate) struct Sockets {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<SocketCounts>,
     closed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct SocketCounts {
     open: usize,
-    of: HashMap<Space, usize>,
-    pools: Vec<(Space, Weak<dyn IdleConnections>)>,
+    of: HashMap<ConnectionOwner, usize>,
+    pools: Vec<(ConnectionOwner, Weak<dyn IdleConnections>)>,
 }
 
 /// A place for one socket; free again when this is dropped.
 pub(crate) struct SocketPermit {
     sockets: Arc<Sockets>,
-    space: Space,
+    space: ConnectionOwner,
 }
 
 impl Sockets {
@@ -58,14 +58,14 @@ impl Sockets {
     }
 
     /// A pool whose idle connections are closed where sockets are short.
-    pub(crate) fn add_pool(&self, space: &Space, pool: Weak<dyn IdleConnections>) {
+    pub(crate) fn add_pool(&self, space: &ConnectionOwner, pool: Weak<dyn IdleConnections>) {
         let mut state = self.state();
         state.pools.retain(|(_, pool)| pool.strong_count() > 0);
         state.pools.push((space.clone(), pool));
     }
 
     /// A place for one socket more, after a wait of at most [`PATIENCE`]; `None` where there was none.
-    pub(crate) async fn open(self: &Arc<Self>, space: &Space) -> Option<SocketPermit> {
+    pub(crate) async fn open(self: &Arc<Self>, space: &ConnectionOwner) -> Option<SocketPermit> {
         let waiting = async {
             loop {
                 let closed = self.closed.notified();
@@ -82,7 +82,7 @@ impl Sockets {
         tokio::time::timeout(PATIENCE, waiting).await.ok()
     }
 
-    fn try_open(self: &Arc<Self>, space: &Space) -> Option<SocketPermit> {
+    fn try_open(self: &Arc<Self>, space: &ConnectionOwner) -> Option<SocketPermit> {
         let mut state = self.state();
         let own = state.of.get(space).copied().unwrap_or(0);
         let shared = own < self.most / 2 && state.open < self.most - self.most / 4;
@@ -98,7 +98,7 @@ impl Sockets {
     }
 
     /// Closes the idle connections of a tenant that may have no more for its own sake, else those of everybody.
-    fn close_idle(&self, space: &Space) {
+    fn close_idle(&self, space: &ConnectionOwner) {
         let state = self.state();
         let is_own = state.of.get(space).copied().unwrap_or(0) >= self.most / 2;
         let pools: Vec<_> = state
@@ -112,7 +112,7 @@ impl Sockets {
     }
 
     /// Each change is made whole: nothing in one panics.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SocketCounts> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,13 +151,13 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::{IdleConnections, SocketPermit, Sockets};
-    use crate::key::Space;
+    use crate::key::ConnectionOwner;
 
-    fn tenant(number: usize) -> Space {
-        Space::Tenant(number.to_string().into())
+    fn tenant(number: usize) -> ConnectionOwner {
+        ConnectionOwner::Tenant(number.to_string().into())
     }
 
-    fn take_all(sockets: &Arc<Sockets>, space: &Space) -> Vec<SocketPermit> {
+    fn take_all(sockets: &Arc<Sockets>, space: &ConnectionOwner) -> Vec<SocketPermit> {
         std::iter::from_fn(|| sockets.try_open(space)).collect()
     }
 
@@ -171,7 +171,7 @@ mod tests {
             held.push(take_all(&sockets, &tenant(number)));
         }
         assert!(held.iter().all(|held| held.len() >= 2));
-        assert!(sockets.try_open(&tenant(9)).is_some() && sockets.try_open(&Space::Host).is_some());
+        assert!(sockets.try_open(&tenant(9)).is_some() && sockets.try_open(&ConnectionOwner::Host).is_some());
         drop(held);
         assert!(sockets.state().of.is_empty() && sockets.state().open == 0);
         assert_eq!(take_all(&sockets, &tenant(1)).len(), 32);

@@ -74,7 +74,7 @@ impl TlsIdentity {
     ///
     /// # Errors
     /// The connection's `ca` is not acceptable.
-    pub fn of(connection: &toolhost_policy::Connection) -> Result<Self, TlsError> {
+    pub fn from_connection(connection: &toolhost_policy::Connection) -> Result<Self, TlsError> {
         match &connection.ca {
             _ if connection.base.scheme() == "http" && connection.allow_http => Self::cleartext(),
             Some(pem) => Self::private(pem),
@@ -83,8 +83,8 @@ impl TlsIdentity {
     }
 
     fn new(roots: RootCertStore, cleartext: bool) -> Result<Self, TlsError> {
-        Ok(Self::made(
-            Self::trusting(roots)?.with_no_client_auth(),
+        Ok(Self::from_config(
+            Self::config_builder(roots)?.with_no_client_auth(),
             cleartext,
         ))
     }
@@ -106,13 +106,13 @@ impl TlsIdentity {
             return Err(TlsError::Empty);
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
-        let config = Self::trusting(roots)?
+        let config = Self::config_builder(roots)?
             .with_client_auth_cert(chain, key)
             .map_err(|_| TlsError::Key)?;
-        Ok(Self::made(config, false))
+        Ok(Self::from_config(config, false))
     }
 
-    fn trusting(
+    fn config_builder(
         roots: RootCertStore,
     ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsError> {
         Ok(
@@ -123,7 +123,7 @@ impl TlsIdentity {
         )
     }
 
-    fn made(mut config: ClientConfig, cleartext: bool) -> Self {
+    fn from_config(mut config: ClientConfig, cleartext: bool) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self {
             id: next_id(),

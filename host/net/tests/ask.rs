@@ -19,7 +19,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 use toolhost_net::{
-    Answer, ClientKey, Destination, NetError, NetErrorKind, Network, Question, TlsError, TlsIdentity,
+    ClientKey, Destination, NetError, NetErrorKind, Network, OutboundRequest, OutboundResponse, TlsError,
+    TlsIdentity,
 };
 use upstream::{Answers, Upstream, answer_all, network};
 use url::Url;
@@ -29,14 +30,14 @@ async fn ask(
     url: &Url,
     tls: Option<&TlsIdentity>,
     change: impl FnOnce(&mut Destination),
-) -> Result<Answer, NetError> {
+) -> Result<OutboundResponse, NetError> {
     let mut destination = Destination {
         allow_http: true,
         allow_loopback: true,
         ..Destination::new(url.clone())
     };
     change(&mut destination);
-    let question = Question {
+    let question = OutboundRequest {
         key: ClientKey::host("test", url),
         destination: &destination,
         tls,

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use toolhost_net::{AddressPolicy, Approved, HostRefused, Lookup, NetError, NetErrorKind, Network};
+use toolhost_net::{
+    AddressPolicy, ApprovedAddresses, HostNameError, Lookup, NetError, NetErrorKind, Network,
+};
 use upstream::{Answers, LOOPBACK, network, soon};
 use url::{Host, Url};
 
@@ -25,7 +27,11 @@ const NONE: AddressPolicy = AddressPolicy {
     allow_private: false,
 };
 
-async fn resolve(network: &Network, url: &str, policy: &AddressPolicy) -> Result<Approved, NetError> {
+async fn resolve(
+    network: &Network,
+    url: &str,
+    policy: &AddressPolicy,
+) -> Result<ApprovedAddresses, NetError> {
     let url = Url::parse(url).unwrap();
     network
         .resolve(
@@ -136,16 +142,16 @@ async fn hosts_that_another_parser_might_take_for_an_address_are_refused() {
     let answers = Answers::new(&[&["8.8.8.8"]]);
     let network = Network::new(answers.clone()).unwrap();
     for (name, why) in [
-        ("127.0.0.1", HostRefused::Numeric),
-        ("0x7f000001", HostRefused::Numeric),
-        ("2130706433", HostRefused::Numeric),
-        ("::1", HostRefused::Grammar),
-        ("fe80::1%eth0", HostRefused::Grammar),
-        ("localhost.", HostRefused::TrailingDot),
-        ("127.0.0.1.", HostRefused::TrailingDot),
-        ("１２７.0.0.1", HostRefused::Grammar),
-        ("a\0.example", HostRefused::Grammar),
-        ("metadata.google.internal", HostRefused::Metadata),
+        ("127.0.0.1", HostNameError::Numeric),
+        ("0x7f000001", HostNameError::Numeric),
+        ("2130706433", HostNameError::Numeric),
+        ("::1", HostNameError::Grammar),
+        ("fe80::1%eth0", HostNameError::Grammar),
+        ("localhost.", HostNameError::TrailingDot),
+        ("127.0.0.1.", HostNameError::TrailingDot),
+        ("１２７.0.0.1", HostNameError::Grammar),
+        ("a\0.example", HostNameError::Grammar),
+        ("metadata.google.internal", HostNameError::Metadata),
     ] {
         let refused = network
             .resolve(&Host::Domain(name), 443, &ALL, soon())
@@ -165,7 +171,7 @@ async fn hosts_that_another_parser_might_take_for_an_address_are_refused() {
     let dotted = resolve(&network, "https://api.example.com./", &ALL)
         .await
         .unwrap_err();
-    assert_eq!(dotted.kind, NetErrorKind::Host(HostRefused::TrailingDot));
+    assert_eq!(dotted.kind, NetErrorKind::Host(HostNameError::TrailingDot));
 }
 
 /// T4: one bad answer among good ones refuses them all.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, StatusCode, header};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use toolhost_net::{Body, ClientKey, NetErrorKind, Network, PeerAddress, Timeouts, TlsIdentity};
+use toolhost_net::{ClientKey, NetErrorKind, Network, RemoteAddress, RequestBody, Timeouts, TlsIdentity};
 use upstream::{Answers, LOOPBACK, OK, Upstream, get, network, read_head, round, soon, whole};
 
 /// Accepts, and never says a word.
@@ -36,7 +36,10 @@ async fn requests_of_one_key_share_a_connection_and_carry_its_address() {
             .client(ClientKey::tenant("acme", "billing", &url), &tls)
             .unwrap();
         let response = round(&network, &client, &url, soon()).await.unwrap();
-        assert_eq!(response.extensions().get(), Some(&PeerAddress(upstream.address)));
+        assert_eq!(
+            response.extensions().get(),
+            Some(&RemoteAddress(upstream.address))
+        );
         assert_eq!(&response.body()[..], b"hi");
     }
     assert_eq!(upstream.connections(), 1);
@@ -166,16 +169,16 @@ async fn an_approval_for_one_place_is_no_use_at_another() {
         ),
         ("/".to_owned(), NetErrorKind::Scheme),
     ] {
-        let request = Request::get(&target).body(Body::default()).unwrap();
+        let request = Request::get(&target).body(RequestBody::default()).unwrap();
         let refused = client
-            .send(request, &approved, Timeouts::until(soon()))
+            .send(request, &approved, Timeouts::from_deadline(soon()))
             .await
             .unwrap_err();
         assert_eq!((refused.kind, refused.sent), (kind, false), "{target}");
     }
     let elsewhere = approve(other.address.port()).await;
     let refused = client
-        .send(get(&url), &elsewhere, Timeouts::until(soon()))
+        .send(get(&url), &elsewhere, Timeouts::from_deadline(soon()))
         .await
         .unwrap_err();
     assert_eq!(refused.kind, NetErrorKind::Mismatch);
@@ -243,7 +246,7 @@ async fn a_request_that_would_switch_protocols_does_not_leave() {
     *connect.method_mut() = Method::CONNECT;
     for request in [upgrade, connect] {
         let refused = client
-            .send(request, &approved, Timeouts::until(soon()))
+            .send(request, &approved, Timeouts::from_deadline(soon()))
             .await
             .unwrap_err();
         assert_eq!((refused.kind, refused.sent), (NetErrorKind::Upgrade, false));
@@ -393,7 +396,7 @@ async fn an_answer_that_is_dropped_half_read_does_not_go_back_to_the_pool() {
     for _ in 0..2 {
         drop(
             client
-                .send(get(&url), &approved, Timeouts::until(soon()))
+                .send(get(&url), &approved, Timeouts::from_deadline(soon()))
                 .await
                 .unwrap(),
         );
@@ -415,7 +418,7 @@ async fn an_ipv6_host_is_matched_with_its_brackets() {
         .await
         .unwrap();
     let response = client
-        .send(get(&url), &approved, Timeouts::until(soon()))
+        .send(get(&url), &approved, Timeouts::from_deadline(soon()))
         .await
         .unwrap();
     whole(response).await;

@@ -244,7 +244,12 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
     for _ in 0..3 {
         let response = round(&network, &client, &url, soon()).await.unwrap();
         assert_eq!(response.version(), http::Version::HTTP_2);
-        assert!(response.extensions().get::<toolhost_net::PeerAddress>().is_some());
+        assert!(
+            response
+                .extensions()
+                .get::<toolhost_net::RemoteAddress>()
+                .is_some()
+        );
     }
     assert_eq!((upstream.connections(), upstream.heads().len()), (1, 3));
 }

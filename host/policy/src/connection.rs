@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Endpoint, Filled, OperationRule, SecretPart};
+use crate::{ConnectionName, Endpoint, OperationRule, SecretPart, UrlTemplates};
 
 /// Which callers may use a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub enum AuthPlacement {
 
 impl AuthPlacement {
     /// The places, each of one secret: itself, or those of its parts.
-    pub fn each(&self) -> impl Iterator<Item = &Self> {
+    pub fn iter_single(&self) -> impl Iterator<Item = &Self> {
         let (own, parts) = match self {
             Self::Parts(parts) => (None, parts.as_slice()),
             own => (Some(own), [].as_slice()),
@@ -83,7 +83,7 @@ impl AuthPlacement {
 
     /// The headers that the placement writes.
     pub fn headers(&self) -> impl Iterator<Item = http::HeaderName> {
-        self.each().filter_map(|place| match place {
+        self.iter_single().filter_map(|place| match place {
             Self::Bearer | Self::Basic => Some(http::header::AUTHORIZATION),
             Self::Header { name, .. } => Some(name.clone()),
             Self::Query { .. } | Self::Body { .. } | Self::Parts(_) | Self::None => None,
@@ -92,7 +92,7 @@ impl AuthPlacement {
 
     /// The keys in the query that the placement writes.
     pub fn query_keys(&self) -> impl Iterator<Item = &str> {
-        self.each().filter_map(|place| match place {
+        self.iter_single().filter_map(|place| match place {
             Self::Query { key } => Some(key.as_str()),
             _ => None,
         })
@@ -100,7 +100,7 @@ impl AuthPlacement {
 
     /// The places in a JSON body that the placement writes, as JSON Pointers.
     pub fn pointers(&self) -> impl Iterator<Item = &str> {
-        self.each().filter_map(|place| match place {
+        self.iter_single().filter_map(|place| match place {
             Self::Body { pointer } => Some(pointer.as_str()),
             _ => None,
         })
@@ -222,7 +222,7 @@ pub struct Connection {
     /// Arguments of described tools that a model gives although their names say that they are credentials.
     pub offered_arguments: Vec<String>,
     /// What else is filled from them: base, path and query.
-    pub filled: Filled,
+    pub filled: UrlTemplates,
     /// The provider of its credentials.
     pub credentials: String,
     /// Where the operator narrows what any plugin may ask for.

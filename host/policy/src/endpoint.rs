@@ -81,7 +81,7 @@ const ASKING: [&str; 4] = ["mcp-session-id", "mcp-protocol-version", "mcp-method
 
 /// Why a request is not one of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum EndpointRefusal {
     /// No endpoint has this method and path.
     #[error("no granted endpoint has method {0} and path {1:?}")]
     NoEndpoint(String, String),

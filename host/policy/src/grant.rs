@@ -150,7 +150,7 @@ mod tests {
             headers: vec![],
             provide: vec![],
             offered_arguments: vec![],
-            filled: crate::Filled::default(),
+            filled: crate::UrlTemplates::default(),
             credentials: "env".into(),
             allow,
             response_headers: vec![],

@@ -25,7 +25,6 @@ mod base_template;
 mod connection;
 mod endpoint;
 mod error;
-mod filled;
 mod grant;
 mod hidden;
 mod limits;
@@ -42,15 +41,15 @@ mod secret_parts;
 mod slashes;
 mod tenant_budget;
 mod unix_time;
+mod url_templates;
 mod work_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use connection::{
     AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
 };
-pub use endpoint::{Endpoint, Method, Refusal};
+pub use endpoint::{Endpoint, EndpointRefusal, Method};
 pub use error::{ErrorCode, PublicError};
-pub use filled::Filled;
 pub use grant::{ConnectionGrant, Grant, GrantError};
 pub use hidden::is_hidden;
 pub use limits::{Limit, Limits, LimitsPatch};
@@ -63,6 +62,7 @@ pub use path::{PathError, PathTemplate};
 pub use secret::Secret;
 pub use secret_parts::{SecretPart, secrets_of_parts};
 pub use slashes::Slashes;
-pub use tenant_budget::{OverBudget, Running, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
+pub use tenant_budget::{CallPermit, OverBudget, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
 pub use unix_time::UnixTime;
+pub use url_templates::UrlTemplates;
 pub use work_budget::{WorkBudget, WorkLimit};

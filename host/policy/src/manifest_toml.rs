@@ -10,17 +10,17 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    plugin: Plugin,
+struct ManifestFile {
+    plugin: ManifestPlugin,
     #[serde(default)]
-    connection: Vec<Connection>,
+    connection: Vec<ManifestConnection>,
     #[serde(default)]
     limits: LimitsPatch,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Plugin {
+struct ManifestPlugin {
     name: PluginName,
     version: String,
     #[serde(default)]
@@ -29,7 +29,7 @@ struct Plugin {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Connection {
+struct ManifestConnection {
     name: ConnectionName,
     #[serde(default)]
     principal: PrincipalRule,
@@ -42,7 +42,7 @@ struct Connection {
 /// One endpoint as it is written, in a manifest and in the operator's configuration alike.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Allow {
+struct EndpointEntry {
     method: Method,
     path: String,
     #[serde(default)]
@@ -53,7 +53,7 @@ struct Allow {
 
 impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let allow = Allow::deserialize(deserializer)?;
+        let allow = EndpointEntry::deserialize(deserializer)?;
         let path = PathTemplate::parse(&allow.path).map_err(serde::de::Error::custom)?;
         let mut headers = Vec::with_capacity(allow.headers.len());
         for name in allow.headers {
@@ -76,7 +76,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         return Err(ManifestError::TooLarge(bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::NotText)?;
-    let file: File = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
+    let file: ManifestFile = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
     let mut connections: Vec<ConnectionRequest> = Vec::with_capacity(file.connection.len());
     for (index, connection) in file.connection.into_iter().enumerate() {
         let refuse = |why: String| ManifestError::Value {

@@ -22,14 +22,14 @@ impl OperationRule {
 /// As it is written in `host.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct OperationRuleEntry {
     method: Method,
     path: String,
 }
 
 impl<'de> Deserialize<'de> for OperationRule {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { method, path } = Written::deserialize(deserializer)?;
+        let OperationRuleEntry { method, path } = OperationRuleEntry::deserialize(deserializer)?;
         let path = PathTemplate::parse(&path).map_err(serde::de::Error::custom)?;
         Ok(Self { method, path })
     }

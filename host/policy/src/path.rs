@@ -50,7 +50,7 @@ pub enum PathError {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Piece {
+enum PathPiece {
     Literal(String),
     Parameter(String),
 }
@@ -62,7 +62,7 @@ enum Piece {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathTemplate {
     text: String,
-    segments: Vec<Vec<Piece>>,
+    segments: Vec<Vec<PathPiece>>,
     /// The parameters whose values may hold a `/`. Each is the only one of its segment, and at most one is of several
     /// segments, so that a path is split among them in one way.
     slashes: BTreeMap<String, Slashes>,
@@ -110,10 +110,10 @@ impl PathTemplate {
     /// It has no such parameter, another one stands in the same segment, or another one is of several segments.
     pub fn with_slashes(mut self, name: &str, slashes: Slashes) -> Result<Self, PathError> {
         let refuse = |why| PathError::Template(self.text.chars().take(80).collect(), why);
-        let is_it = |piece: &Piece| matches!(piece, Piece::Parameter(known) if known == name);
+        let is_it = |piece: &PathPiece| matches!(piece, PathPiece::Parameter(known) if known == name);
         let segment = self.segments.iter().find(|segment| segment.iter().any(is_it));
         let segment = segment.ok_or_else(|| PathError::Unknown(name.chars().take(80).collect()))?;
-        if around(segment).is_none() {
+        if split_around_parameter(segment).is_none() {
             return Err(refuse(
                 "has another parameter in the segment of one whose value may hold a /",
             ));
@@ -158,8 +158,8 @@ impl PathTemplate {
     /// The names of its parameters, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().flatten().filter_map(|piece| match piece {
-            Piece::Parameter(name) => Some(name.as_str()),
-            Piece::Literal(_) => None,
+            PathPiece::Parameter(name) => Some(name.as_str()),
+            PathPiece::Literal(_) => None,
         })
     }
 
@@ -185,8 +185,8 @@ impl PathTemplate {
             path.push('/');
             for piece in segment {
                 match piece {
-                    Piece::Literal(text) => path.push_str(text),
-                    Piece::Parameter(name) => {
+                    PathPiece::Literal(text) => path.push_str(text),
+                    PathPiece::Parameter(name) => {
                         let value = given
                             .get(name.as_str())
                             .ok_or_else(|| PathError::Missing(name.clone()))?;
@@ -229,7 +229,7 @@ impl PathTemplate {
         // What is more than the template has, one parameter of several segments takes.
         let more = path.split('/').count().checked_sub(self.segments.len() + 1);
         for pieces in &self.segments {
-            let with_slashes = around(pieces)
+            let with_slashes = split_around_parameter(pieces)
                 .and_then(|(before, name, after)| Some((before, name, after, *self.slashes.get(name)?)));
             let count = match with_slashes {
                 Some((.., Slashes::Segments)) => more? + 1,
@@ -241,7 +241,7 @@ impl PathTemplate {
             let decoded = percent_decode_str(segment).decode_utf8().ok()?;
             let stays_whole = match with_slashes {
                 Some(_) => slashes::check(&decoded),
-                None => stays(&decoded),
+                None => check_segment(&decoded),
             };
             if !pieces.is_empty() && stays_whole.is_err() {
                 return None;
@@ -270,8 +270,8 @@ fn parse_segment(
     segment: &str,
     names: &mut std::collections::BTreeSet<String>,
     several: &mut Vec<String>,
-) -> Result<Vec<Piece>, &'static str> {
-    let mut pieces: Vec<Piece> = Vec::new();
+) -> Result<Vec<PathPiece>, &'static str> {
+    let mut pieces: Vec<PathPiece> = Vec::new();
     let mut rest = segment;
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('{') {
@@ -287,13 +287,13 @@ fn parse_segment(
             {
                 return Err("has a parameter whose name is not of A-Z, a-z, 0-9, _, - and .");
             }
-            if matches!(pieces.last(), Some(Piece::Parameter(_))) {
+            if matches!(pieces.last(), Some(PathPiece::Parameter(_))) {
                 return Err("has two parameters side by side");
             }
             if !names.insert(name.to_owned()) {
                 return Err("has a parameter twice");
             }
-            pieces.push(Piece::Parameter(name.to_owned()));
+            pieces.push(PathPiece::Parameter(name.to_owned()));
             rest = after;
         } else {
             let end = rest.find('{').unwrap_or(rest.len());
@@ -301,7 +301,7 @@ fn parse_segment(
             if !literal.bytes().all(is_literal) {
                 return Err("has a character that must be percent-encoded, or a } without its {");
             }
-            pieces.push(Piece::Literal(literal.to_owned()));
+            pieces.push(PathPiece::Literal(literal.to_owned()));
             rest = after;
         }
     }
@@ -320,15 +320,15 @@ fn split_segments(text: &str, count: usize) -> (&str, Option<&str>) {
 }
 
 /// A segment's only parameter, and the texts before and after it; `None` where it has none or several.
-fn around(segment: &[Piece]) -> Option<(&str, &str, &str)> {
+fn split_around_parameter(segment: &[PathPiece]) -> Option<(&str, &str, &str)> {
     match segment {
-        [Piece::Parameter(name)] => Some(("", name, "")),
-        [Piece::Literal(before), Piece::Parameter(name)] => Some((before, name, "")),
-        [Piece::Parameter(name), Piece::Literal(after)] => Some(("", name, after)),
+        [PathPiece::Parameter(name)] => Some(("", name, "")),
+        [PathPiece::Literal(before), PathPiece::Parameter(name)] => Some((before, name, "")),
+        [PathPiece::Parameter(name), PathPiece::Literal(after)] => Some(("", name, after)),
         [
-            Piece::Literal(before),
-            Piece::Parameter(name),
-            Piece::Literal(after),
+            PathPiece::Literal(before),
+            PathPiece::Parameter(name),
+            PathPiece::Literal(after),
         ] => Some((before, name, after)),
         _ => None,
     }
@@ -340,12 +340,12 @@ fn check_value(value: &str, may_have_slashes: bool) -> Result<(), &'static str> 
     }
     match may_have_slashes {
         true => slashes::check(value),
-        false => stays(value),
+        false => check_segment(value),
     }
 }
 
 /// Whether a value stays in its place, however often somebody decodes it.
-fn stays(value: &str) -> Result<(), &'static str> {
+fn check_segment(value: &str) -> Result<(), &'static str> {
     if value.is_empty() {
         return Err("the value is empty");
     }
@@ -373,34 +373,34 @@ fn stays(value: &str) -> Result<(), &'static str> {
 /// behind it first stands. Where there is a way to split it at all, that is one: what a parameter leaves, the next can take,
 /// since every value that ends where an acceptable one ends, and begins before it, holds it.
 fn capture<'t, 'p>(
-    pieces: &'t [Piece],
+    pieces: &'t [PathPiece],
     segment: &'p str,
     captures: &mut Vec<(&'t str, &'p str)>,
 ) -> Option<()> {
     let (pieces, mut rest) = match pieces {
-        [Piece::Literal(first), pieces @ ..] => (pieces, segment.strip_prefix(first.as_str())?),
+        [PathPiece::Literal(first), pieces @ ..] => (pieces, segment.strip_prefix(first.as_str())?),
         pieces => (pieces, segment),
     };
     // A literal at the end stands at the end, wherever else it may stand.
     let (pieces, last) = match pieces {
-        [pieces @ .., Piece::Literal(last)] => (pieces, last.as_str()),
+        [pieces @ .., PathPiece::Literal(last)] => (pieces, last.as_str()),
         pieces => (pieces, ""),
     };
     rest = rest.strip_suffix(last)?;
     let mut pieces = pieces.iter();
     while let Some(piece) = pieces.next() {
-        let Piece::Parameter(name) = piece else {
+        let PathPiece::Parameter(name) = piece else {
             // Literals other than the first stand behind a parameter, which has taken them.
             return None;
         };
         let value = match pieces.next() {
             None => std::mem::take(&mut rest),
-            Some(Piece::Literal(literal)) => {
+            Some(PathPiece::Literal(literal)) => {
                 let (value, after) = split_at_literal(rest, literal)?;
                 rest = after;
                 value
             }
-            Some(Piece::Parameter(_)) => return None,
+            Some(PathPiece::Parameter(_)) => return None,
         };
         if !is_encoded_value(value) {
             return None;
@@ -432,7 +432,7 @@ fn is_encoded_value(text: &str) -> bool {
     let Ok(value) = percent_decode_str(text).decode_utf8() else {
         return false;
     };
-    stays(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
+    check_segment(&value).is_ok() && utf8_percent_encode(&value, PARAMETER).to_string() == text
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ impl UnixTime {
     /// The machine's clock.
     #[must_use]
     pub fn now() -> Self {
-        Self::of(SystemTime::now())
+        Self::from_system_time(SystemTime::now())
     }
 
     /// A reading of a clock.
     #[must_use]
-    pub fn of(moment: SystemTime) -> Self {
+    pub fn from_system_time(moment: SystemTime) -> Self {
         let since = moment.duration_since(UNIX_EPOCH).map(|since| since.as_secs());
         since.map_or(Self::BROKEN, Self::from_secs)
     }
@@ -51,7 +51,7 @@ impl UnixTime {
 
     /// In Unix seconds, where the clock can be right: for what is only shown.
     #[must_use]
-    pub const fn known(self) -> Option<u64> {
+    pub const fn if_valid(self) -> Option<u64> {
         if self.is_broken() { None } else { Some(self.0) }
     }
 
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_cannot_be_right_reads_as_the_end_of_time() {
-        let at = |seconds| UnixTime::of(UNIX_EPOCH + Duration::from_secs(seconds));
+        let at = |seconds| UnixTime::from_system_time(UNIX_EPOCH + Duration::from_secs(seconds));
         for broken in [
-            UnixTime::of(UNIX_EPOCH - Duration::from_secs(1)),
+            UnixTime::from_system_time(UNIX_EPOCH - Duration::from_secs(1)),
             at(0),
             at(EARLIEST - 1),
             UnixTime::from_secs(7),
@@ -91,6 +91,6 @@ mod tests {
             at(EARLIEST).after(Duration::from_millis(2_900)).secs(),
             EARLIEST + 2
         );
-        assert!(!UnixTime::of(SystemTime::now()).is_broken());
+        assert!(!UnixTime::from_system_time(SystemTime::now()).is_broken());
     }
 }

@@ -46,14 +46,14 @@ impl WorkBudget {
 
     /// The same, and it ends at this time.
     #[must_use]
-    pub fn until(mut self, deadline: Instant) -> Self {
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
     /// The same, and it ends when this is set.
     #[must_use]
-    pub fn unless(mut self, is_dropped: Arc<AtomicBool>) -> Self {
+    pub fn with_cancel_flag(mut self, is_dropped: Arc<AtomicBool>) -> Self {
         self.is_dropped = Some(is_dropped);
         self
     }
@@ -74,7 +74,7 @@ impl WorkBudget {
                 self.until_look = until_look;
                 Ok(())
             }
-            None => self.look(),
+            None => self.check_limits(),
         }
     }
 
@@ -104,7 +104,7 @@ impl WorkBudget {
     }
 
     #[cold]
-    fn look(&mut self) -> Result<(), WorkLimit> {
+    fn check_limits(&mut self) -> Result<(), WorkLimit> {
         self.until_look = STEPS_A_LOOK;
         let is_dropped = self.is_dropped.as_ref();
         let is_over = self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn the_deadline_and_a_caller_who_left_end_it_within_a_look() {
-        let over = WorkBudget::new(u64::MAX, 1).until(Instant::now());
-        let left = WorkBudget::new(u64::MAX, 1).unless(Arc::new(AtomicBool::new(true)));
+        let over = WorkBudget::new(u64::MAX, 1).with_deadline(Instant::now());
+        let left = WorkBudget::new(u64::MAX, 1).with_cancel_flag(Arc::new(AtomicBool::new(true)));
         for mut budget in [over, left] {
             let taken = (0..=STEPS_A_LOOK)
                 .take_while(|_| budget.charge(1).is_ok())

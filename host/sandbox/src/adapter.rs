@@ -9,33 +9,33 @@ use wasmtime::component::Instance;
 
 use crate::bindings::exports::toolhost::plugin::adapter::GuestIndices;
 use crate::compile::one_line;
-use crate::component::{Export, Loaded, Ready};
+use crate::component::{Export, LinkedComponent, LoadedComponent};
 use crate::contract::{Discovery, Document, Failure, Invocation, Outcome};
-use crate::discovering::{self, MAX_DOCUMENT};
-use crate::guests::{Pace, Spun};
+use crate::discovery_engine::{self, MAX_DOCUMENT};
+use crate::guests::{Pace, SpinFlag};
 use crate::state::HostState;
-use crate::{Answered, CallContext, PluginDigest, SandboxError, imports};
+use crate::{CallContext, GuestOutcome, PluginDigest, SandboxError, imports};
 
 /// A component that turns a described system into tools. It was admitted and compiled, and grants nothing: each call
 /// brings what was granted.
 #[derive(Clone)]
-pub struct Adapter {
-    pub(crate) loaded: Loaded,
+pub struct AdapterComponent {
+    pub(crate) loaded: LoadedComponent,
     pub(crate) indices: GuestIndices,
     /// For the engine of discoveries, which loads it anew each time: they are rare.
     artefact: Arc<[u8]>,
 }
 
-impl fmt::Debug for Adapter {
+impl fmt::Debug for AdapterComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Adapter")
+        f.debug_struct("AdapterComponent")
             .field("digest", &self.loaded.digest)
             .finish_non_exhaustive()
     }
 }
 
-impl Adapter {
-    pub(crate) fn of(loaded: Loaded, artefact: Vec<u8>) -> Result<Self, SandboxError> {
+impl AdapterComponent {
+    pub(crate) fn new(loaded: LoadedComponent, artefact: Vec<u8>) -> Result<Self, SandboxError> {
         let component = loaded.ready.pre().component();
         let kept = component
             .component_type()
@@ -91,7 +91,7 @@ impl Adapter {
             )));
         }
         let digest: [u8; 32] = Sha256::digest(&content).into();
-        if let Some(known) = self.found_before(&digest, chosen) {
+        if let Some(known) = self.cached_discovery(&digest, chosen) {
             return Ok(Ok(known));
         }
         let document = Document {
@@ -102,7 +102,7 @@ impl Adapter {
                 .map(|name| ("operation".to_owned(), name.clone()))
                 .collect(),
         };
-        let found = self.discovered(Some(document), None).await?;
+        let found = self.run_discovery(Some(document), None).await?;
         if let Ok(discovery) = &found {
             self.keep(&digest, chosen, discovery);
         }
@@ -114,18 +114,18 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::discover`].
     pub async fn ask(&self, context: CallContext) -> Result<Result<Discovery, Failure>, SandboxError> {
-        self.discovered(None, Some(context)).await
+        self.run_discovery(None, Some(context)).await
     }
 
-    async fn discovered(
+    async fn run_discovery(
         &self,
         document: Option<Document>,
         context: Option<CallContext>,
     ) -> Result<Result<Discovery, Failure>, SandboxError> {
         let sandbox = &self.loaded.sandbox;
-        let (made, permit) = sandbox.discovering.turn().await?;
-        let limits = discovering::limits(&sandbox.settings.limits);
-        let ready = Ready::of_artefact(&made.engine, &made.linker, &limits, &self.artefact)?;
+        let (made, permit) = sandbox.discovering.acquire_engine().await?;
+        let limits = discovery_engine::limits(&sandbox.settings.limits);
+        let ready = LinkedComponent::of_artefact(&made.engine, &made.linker, &limits, &self.artefact)?;
         let indices = GuestIndices::new(ready.pre()).map_err(|_| SandboxError::Internal)?;
         let call = context.as_ref().map_or(0, |context| context.call);
         let name = match &context {
@@ -133,9 +133,9 @@ impl Adapter {
             None => self.loaded.name()?,
         };
         let scope = context.map(|context| self.loaded.scope(context));
-        let (spun, turns) = (Spun::default(), Arc::new(Semaphore::new(1)));
+        let (spun, turns) = (SpinFlag::default(), Arc::new(Semaphore::new(1)));
         let inside = spun.clone();
-        let discover = Discover(indices, document);
+        let discover = DiscoverExport(indices, document);
         // A pace of its own: it is not to be run on a door's thread, however short the calls have been.
         let pace = Pace::default();
         let ran = sandbox.guests.run(&pace, spun, turns, async move {
@@ -161,12 +161,12 @@ impl Adapter {
         context: CallContext,
         descriptor: Arc<[u8]>,
         invocation: Invocation,
-    ) -> Result<Answered, SandboxError> {
+    ) -> Result<GuestOutcome, SandboxError> {
         // Before the call, so that it is dropped after it: by then nothing of it is under way.
-        let mut told = self.told_if_dropped(&context, Arc::clone(&descriptor));
-        let invoke = Invoke(self.indices.clone(), descriptor, invocation);
+        let mut told = self.cancel_on_drop(&context, Arc::clone(&descriptor));
+        let invoke = AdapterInvokeExport(self.indices.clone(), descriptor, invocation);
         let answered = self.loaded.answer(context, invoke).await;
-        told.ended(&answered);
+        told.mark_ended(&answered);
         answered
     }
 }
@@ -185,9 +185,9 @@ fn of_discovery(error: SandboxError) -> SandboxError {
     }
 }
 
-struct Discover(GuestIndices, Option<Document>);
+struct DiscoverExport(GuestIndices, Option<Document>);
 
-impl Export for Discover {
+impl Export for DiscoverExport {
     type Answer = Result<Discovery, Failure>;
 
     async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
@@ -196,9 +196,9 @@ impl Export for Discover {
     }
 }
 
-struct Invoke(GuestIndices, Arc<[u8]>, Invocation);
+struct AdapterInvokeExport(GuestIndices, Arc<[u8]>, Invocation);
 
-impl Export for Invoke {
+impl Export for AdapterInvokeExport {
     type Answer = Result<Outcome, Failure>;
 
     async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {

@@ -9,7 +9,7 @@ use crate::plugin::PluginDigest;
 
 /// What kind of file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FileKind {
     /// A component.
     Component,
     /// A core module that carries its component type; it is encoded before it is compiled.
@@ -34,7 +34,7 @@ const OTHER_HOSTS: [(&str, &str); 5] = [
 
 /// A file that may be compiled.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct AdmittedFile {
     pub(crate) digest: PluginDigest,
     pub(crate) manifest: Option<Manifest>,
 }
@@ -46,7 +46,7 @@ const COMPONENT_TYPE: &str = "component-type";
 ///
 /// # Errors
 /// Too large, native code, no WebAssembly, a core module without component types, two manifests or a bad one.
-pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<Admitted, SandboxError> {
+pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<AdmittedFile, SandboxError> {
     if bytes.len() as u64 > limits.component_bytes {
         return Err(SandboxError::Limit {
             limit: Limit::component_bytes,
@@ -55,14 +55,14 @@ pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<Admitted, SandboxEr
     }
     kind(bytes)?;
     let manifest = find_manifest(bytes)?;
-    Ok(Admitted {
+    Ok(AdmittedFile {
         digest: PluginDigest::from(<[u8; 32]>::from(Sha256::digest(bytes))),
         manifest,
     })
 }
 
 /// The kind of a file, or why it is none that this host runs.
-pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
+pub(crate) fn kind(bytes: &[u8]) -> Result<FileKind, SandboxError> {
     let refuse = |why: &str| Err(SandboxError::NotAdmitted(why.to_owned()));
     if Engine::detect_precompiled(bytes).is_some() {
         return Err(SandboxError::Precompiled);
@@ -74,7 +74,7 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
         return refuse("the file is not WebAssembly: it does not begin with \\0asm");
     }
     if Parser::is_component(bytes) {
-        return Ok(Kind::Component);
+        return Ok(FileKind::Component);
     }
     if !Parser::is_core_wasm(bytes) {
         return refuse("the file is WebAssembly of a version that this host does not know");
@@ -85,9 +85,9 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, SandboxError> {
             Ok(Payload::Version {
                 encoding: Encoding::Component,
                 ..
-            }) => return Ok(Kind::Component),
+            }) => return Ok(FileKind::Component),
             Ok(Payload::CustomSection(section)) if section.name().starts_with(COMPONENT_TYPE) => {
-                return Ok(Kind::TypedModule);
+                return Ok(FileKind::TypedModule);
             }
             Ok(_) => {}
         }
@@ -128,13 +128,16 @@ fn imports_of(module: &[u8], is_it: impl Fn(&str) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, admit, kind};
+    use super::{FileKind, admit, kind};
     use crate::SandboxError;
     use toolhost_policy::{Limit, Limits};
 
     #[test]
     fn what_is_not_a_component_is_refused_by_name() {
-        assert_eq!(kind(&wat::parse_str("(component)").unwrap()), Ok(Kind::Component));
+        assert_eq!(
+            kind(&wat::parse_str("(component)").unwrap()),
+            Ok(FileKind::Component)
+        );
         for (bytes, says) in [
             (&b"hello"[..], "not WebAssembly"),
             (b"", "not WebAssembly"),

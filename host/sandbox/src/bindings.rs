@@ -45,7 +45,7 @@ wasmtime::component::bindgen!({
     additional_derives: [serde::Serialize, serde::Deserialize],
     with: {
         "wasi:io": wasmtime_wasi::p2::bindings::io,
-        "toolhost:plugin/http.exchange": crate::imports::Exchange,
+        "toolhost:plugin/http.exchange": crate::imports::HttpExchange,
     },
 });
 

@@ -7,13 +7,13 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::bindings::exports::toolhost::plugin::tools::GuestIndices;
-use crate::component::{Export, Loaded};
+use crate::component::{Export, LoadedComponent};
 use crate::contract::{Failure, Invocation, Outcome, Output, Tool};
-use crate::guests::Spun;
+use crate::guests::SpinFlag;
 use crate::log_lines::GuestLog;
+use crate::run_in_turns::run_metered;
 use crate::state::{CallScope, HostState};
-use crate::turns::metered;
-use crate::{Plugin, SandboxError};
+use crate::{PluginComponent, SandboxError};
 
 /// Where a guest's progress goes.
 pub trait ProgressSink: Send + Sync {
@@ -43,14 +43,14 @@ pub struct CallContext {
 
 /// What a call came to.
 #[derive(Debug)]
-pub struct Answered {
+pub struct GuestOutcome {
     /// The tool's result, or its own failure.
     pub outcome: Result<Outcome, Failure>,
     /// How much it returned.
     pub bytes: u64,
 }
 
-impl Answered {
+impl GuestOutcome {
     /// Whether its failure says that there was no answer in time.
     pub(crate) fn is_late(&self) -> bool {
         matches!(&self.outcome, Err(failure) if failure.code == TIMEOUT)
@@ -69,14 +69,14 @@ impl std::fmt::Debug for CallContext {
 /// The code of a failure that says that there was no answer in time.
 const TIMEOUT: &str = "timeout";
 
-impl Plugin {
+impl PluginComponent {
     /// Asks the plugin for its tools. It runs as any call does, and reaches nothing.
     ///
     /// # Errors
     /// As [`Plugin::invoke`]; a failure that the plugin itself returns is [`SandboxError::NotAdmitted`].
     pub async fn describe(&self) -> Result<Vec<Tool>, SandboxError> {
         let limits = Arc::new(self.host_limits().clone());
-        let describe = Describe(self.tools.clone());
+        let describe = DescribeExport(self.tools.clone());
         let tools = self
             .loaded
             .run(self.loaded.name()?, 0, limits, None, describe)
@@ -95,18 +95,22 @@ impl Plugin {
         &self,
         context: CallContext,
         invocation: Invocation,
-    ) -> Result<Answered, SandboxError> {
-        let invoke = Invoke(self.tools.clone(), invocation);
+    ) -> Result<GuestOutcome, SandboxError> {
+        let invoke = ToolInvokeExport(self.tools.clone(), invocation);
         self.loaded.answer(context, invoke).await
     }
 }
 
-impl Loaded {
+impl LoadedComponent {
     /// A call of a tool, whatever the export that answers it.
     ///
     /// # Errors
     /// The call did not come to an end, or returned more than it may.
-    pub(crate) async fn answer<E>(&self, context: CallContext, export: E) -> Result<Answered, SandboxError>
+    pub(crate) async fn answer<E>(
+        &self,
+        context: CallContext,
+        export: E,
+    ) -> Result<GuestOutcome, SandboxError>
     where
         E: Export<Answer = Result<Outcome, Failure>>,
     {
@@ -118,7 +122,7 @@ impl Loaded {
         // It has come to an end of its own, so there is nothing to be told of it. But who waits for an answer hears of the
         // deadline a moment before the call is dropped for it, and may still return: then the system works on all the same.
         let bytes = size_of_outcome(&outcome);
-        let answered = Answered { outcome, bytes };
+        let answered = GuestOutcome { outcome, bytes };
         if !answered.is_late() {
             drop(egress.take_note());
         }
@@ -153,13 +157,13 @@ impl Loaded {
         // Full means busy: a queue without end only moves the memory.
         let slot = self.sandbox.slots.take(tenant)?;
         let ready = self.ready.clone();
-        let spun = Spun::default();
+        let spun = SpinFlag::default();
         let inside = spun.clone();
         let turns = slot.turns();
         let ran = self.sandbox.guests.run(&self.pace, spun, turns, async move {
             let wall = limits.wall();
             let run = ready.run(plugin, call, &limits, scope, inside, export);
-            let result = tokio::time::timeout(wall, metered(meter, run)).await;
+            let result = tokio::time::timeout(wall, run_metered(meter, run)).await;
             drop(slot);
             result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
         });
@@ -170,9 +174,9 @@ impl Loaded {
     }
 }
 
-struct Describe(GuestIndices);
+struct DescribeExport(GuestIndices);
 
-impl Export for Describe {
+impl Export for DescribeExport {
     type Answer = Result<Vec<Tool>, Failure>;
 
     async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
@@ -181,9 +185,9 @@ impl Export for Describe {
     }
 }
 
-struct Invoke(GuestIndices, Invocation);
+struct ToolInvokeExport(GuestIndices, Invocation);
 
-impl Export for Invoke {
+impl Export for ToolInvokeExport {
     type Answer = Result<Outcome, Failure>;
 
     async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {

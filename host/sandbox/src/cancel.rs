@@ -16,7 +16,7 @@ use crate::component::Export;
 use crate::contract::Failure;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{Adapter, Answered, CallContext, Sandbox, SandboxError};
+use crate::{AdapterComponent, CallContext, GuestOutcome, Sandbox, SandboxError};
 
 /// From the drop to the end of the telling. A system that takes longer to hear that nobody waits has ended by itself.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -39,12 +39,12 @@ const WAITING: u32 = 512;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The places of those that tell.
-pub(crate) struct Tellings {
+pub(crate) struct CancellationSlots {
     waiting: Arc<Slots>,
     telling: Arc<Slots>,
 }
 
-impl Default for Tellings {
+impl Default for CancellationSlots {
     fn default() -> Self {
         // They hold no thread of the guests; the call that each makes does.
         Self {
@@ -54,16 +54,16 @@ impl Default for Tellings {
     }
 }
 
-impl Tellings {
+impl CancellationSlots {
     fn is_idle(&self) -> bool {
-        self.waiting.free() == WAITING as usize
+        self.waiting.free_count() == WAITING as usize
     }
 }
 
 impl Sandbox {
     /// Waits until no call runs and the systems behind dropped ones were told of them, for at most as long as a telling may
     /// take: before the process ends.
-    pub async fn drained(&self) {
+    pub async fn wait_until_drained(&self) {
         let slots = self.inner.settings.slots as usize;
         let idle = async {
             while self.free_slots() < slots || !self.inner.tellings.is_idle() {
@@ -76,7 +76,7 @@ impl Sandbox {
 
 /// Why a call of an adapter ended without an answer, as the metric names it.
 #[derive(Debug, Clone, Copy)]
-enum Reason {
+enum CancelReason {
     /// Its caller went away or cancelled it, or the host stops.
     Caller,
     Timeout,
@@ -84,7 +84,7 @@ enum Reason {
     Failed,
 }
 
-impl Reason {
+impl CancelReason {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -96,32 +96,32 @@ impl Reason {
 }
 
 /// Tells the system when it is dropped, if the call has left a note by then. A call that was answered has left none.
-pub(crate) struct Told {
-    adapter: Adapter,
+pub(crate) struct CancelOnDrop {
+    adapter: AdapterComponent,
     descriptor: Arc<[u8]>,
     plugin: PluginName,
     egress: Arc<EgressCall>,
     limits: Arc<Limits>,
     meter: Option<Arc<TenantMeter>>,
     /// `None` once the call was answered.
-    reason: Option<Reason>,
+    reason: Option<CancelReason>,
 }
 
-impl Adapter {
-    pub(crate) fn told_if_dropped(&self, context: &CallContext, descriptor: Arc<[u8]>) -> Told {
-        Told {
+impl AdapterComponent {
+    pub(crate) fn cancel_on_drop(&self, context: &CallContext, descriptor: Arc<[u8]>) -> CancelOnDrop {
+        CancelOnDrop {
             adapter: self.clone(),
             descriptor,
             plugin: context.plugin.clone(),
             egress: Arc::clone(&context.egress),
             limits: Arc::clone(&context.limits),
             meter: context.meter.clone(),
-            reason: Some(Reason::Caller),
+            reason: Some(CancelReason::Caller),
         }
     }
 
     /// Tells, and tries again while no slot is free: that of the dropped call is about to be.
-    async fn tell(&self, call: &Dropped) -> Result<Result<(), Failure>, SandboxError> {
+    async fn send_cancellation(&self, call: &DroppedCall) -> Result<Result<(), Failure>, SandboxError> {
         let tenant = call.egress.binding().tenant();
         let _place = loop {
             match self.loaded.sandbox.tellings.telling.take(Some(tenant)) {
@@ -141,7 +141,7 @@ impl Adapter {
                 log: None,
             };
             let (id, plugin, limits) = (context.call, context.plugin.clone(), Arc::clone(&context.limits));
-            let cancel = Cancel(
+            let cancel = CancelExport(
                 self.indices.clone(),
                 Arc::clone(&call.descriptor),
                 call.note.clone(),
@@ -155,20 +155,20 @@ impl Adapter {
     }
 }
 
-impl Told {
+impl CancelOnDrop {
     /// The call has come to an end of its own.
-    pub(crate) fn ended(&mut self, answered: &Result<Answered, SandboxError>) {
+    pub(crate) fn mark_ended(&mut self, answered: &Result<GuestOutcome, SandboxError>) {
         self.reason = match answered {
             // The note of one that heard of its deadline in time is still there.
-            Ok(answered) => answered.is_late().then_some(Reason::Timeout),
-            Err(SandboxError::Timeout(_)) => Some(Reason::Timeout),
-            Err(SandboxError::Limit { .. }) => Some(Reason::Limit),
-            Err(_) => Some(Reason::Failed),
+            Ok(answered) => answered.is_late().then_some(CancelReason::Timeout),
+            Err(SandboxError::Timeout(_)) => Some(CancelReason::Timeout),
+            Err(SandboxError::Limit { .. }) => Some(CancelReason::Limit),
+            Err(_) => Some(CancelReason::Failed),
         };
     }
 }
 
-impl Drop for Told {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         let Some(reason) = self.reason else { return };
         let Some(note) = self.egress.take_note() else {
@@ -190,8 +190,8 @@ impl Drop for Told {
             ..(*self.limits).clone()
         };
         let until = Instant::now() + DEADLINE;
-        let call = Dropped {
-            egress: Arc::new(self.egress.to_tell(until, limits.clone())),
+        let call = DroppedCall {
+            egress: Arc::new(self.egress.for_cancellation(until, limits.clone())),
             descriptor: Arc::clone(&self.descriptor),
             plugin: self.plugin.clone(),
             limits: Arc::new(limits),
@@ -200,7 +200,7 @@ impl Drop for Told {
         };
         let adapter = self.adapter.clone();
         self.adapter.loaded.sandbox.guests.spawn(async move {
-            let told = tokio::time::timeout(DEADLINE, adapter.tell(&call)).await;
+            let told = tokio::time::timeout(DEADLINE, adapter.send_cancellation(&call)).await;
             let id = call.egress.id();
             match told {
                 Ok(Ok(Ok(()))) => count("told", reason),
@@ -223,13 +223,13 @@ impl Drop for Told {
     }
 }
 
-fn count(outcome: &'static str, reason: Reason) {
+fn count(outcome: &'static str, reason: CancelReason) {
     metrics::counter!("toolhost_cancels_total", "outcome" => outcome, "reason" => reason.as_str())
         .increment(1);
 }
 
 /// A call that is no more, and what is to be said of it.
-struct Dropped {
+struct DroppedCall {
     egress: Arc<EgressCall>,
     descriptor: Arc<[u8]>,
     plugin: PluginName,
@@ -238,9 +238,9 @@ struct Dropped {
     note: Vec<u8>,
 }
 
-struct Cancel(GuestIndices, Arc<[u8]>, Vec<u8>);
+struct CancelExport(GuestIndices, Arc<[u8]>, Vec<u8>);
 
-impl Export for Cancel {
+impl Export for CancelExport {
     type Answer = Result<(), Failure>;
 
     async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
-use crate::admission::{ADAPT, Kind, PREVIEW1, imports_preview1, kind};
+use crate::admission::{ADAPT, FileKind, PREVIEW1, imports_preview1, kind};
 use crate::{SandboxError, features};
 
 /// Wall clock of one compilation: a 25 MB Python guest needs 10 s of CPU, and up to 90 s on a loaded machine.
@@ -53,12 +53,14 @@ impl Compiler {
 /// Encodes a typed core module, and compiles.
 pub(crate) fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
     let encoded = match kind(bytes)? {
-        Kind::Component => None,
-        Kind::TypedModule => Some(encode(bytes)?),
+        FileKind::Component => None,
+        FileKind::TypedModule => Some(encode(bytes)?),
     };
     let component = encoded.as_deref().unwrap_or(bytes);
     engine.precompile_component(component).map_err(|error| {
-        SandboxError::Compile(features::missing(component).unwrap_or_else(|| one_line(&format!("{error:#}"))))
+        SandboxError::Compile(
+            features::missing_features(component).unwrap_or_else(|| one_line(&format!("{error:#}"))),
+        )
     })
 }
 
@@ -69,15 +71,17 @@ pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, SandboxError> {
         .module(module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| {
-            SandboxError::Compile(match (imports_preview1(module), features::missing(module)) {
-                (true, _) => {
-                    format!("as a component it needs an adapter, since it imports {PREVIEW1}; {ADAPT}")
-                }
-                (_, Some(missing)) => missing,
-                _ => one_line(&format!(
-                    "the core module does not fit its component types: {error:#}"
-                )),
-            })
+            SandboxError::Compile(
+                match (imports_preview1(module), features::missing_features(module)) {
+                    (true, _) => {
+                        format!("as a component it needs an adapter, since it imports {PREVIEW1}; {ADAPT}")
+                    }
+                    (_, Some(missing)) => missing,
+                    _ => one_line(&format!(
+                        "the core module does not fit its component types: {error:#}"
+                    )),
+                },
+            )
         })
 }
 

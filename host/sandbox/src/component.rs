@@ -5,11 +5,11 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::admission::Admitted;
+use crate::admission::AdmittedFile;
 use crate::compile::one_line;
-use crate::engine::Inner;
+use crate::engine::SandboxInner;
 use crate::explain::explain;
-use crate::guests::Spun;
+use crate::guests::SpinFlag;
 use crate::state::{CallScope, HostState};
 use crate::{SandboxError, imports, pool};
 
@@ -26,12 +26,12 @@ pub(crate) trait Export: Send + 'static {
 
 /// A component that was compiled, with its imports resolved for one engine. Each call is an instance of its own.
 #[derive(Clone)]
-pub(crate) struct Ready {
+pub(crate) struct LinkedComponent {
     engine: Engine,
     pre: InstancePre<HostState>,
 }
 
-impl Ready {
+impl LinkedComponent {
     /// Loads an artefact that this process has just compiled, or that the cache has verified.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Ready {
         call: u64,
         limits: &Limits,
         scope: Option<CallScope>,
-        spun: Spun,
+        spun: SpinFlag,
         export: E,
     ) -> Result<E::Answer, SandboxError> {
         let state = HostState::new(plugin, call, limits, scope, spun);
@@ -89,22 +89,22 @@ impl Ready {
 
 /// A component of which nothing is known yet but what it needs: what a plugin and an adapter have in common.
 #[derive(Clone)]
-pub(crate) struct Loaded {
-    pub(crate) sandbox: Arc<Inner>,
-    pub(crate) ready: Ready,
+pub(crate) struct LoadedComponent {
+    pub(crate) sandbox: Arc<SandboxInner>,
+    pub(crate) ready: LinkedComponent,
     pub(crate) digest: crate::PluginDigest,
     pub(crate) manifest: Option<Arc<Manifest>>,
     pub(crate) pace: Arc<crate::guests::Pace>,
 }
 
-impl Loaded {
+impl LoadedComponent {
     pub(crate) fn of_artefact(
-        sandbox: Arc<Inner>,
+        sandbox: Arc<SandboxInner>,
         artefact: &[u8],
-        admitted: &Admitted,
+        admitted: &AdmittedFile,
     ) -> Result<Self, SandboxError> {
         Ok(Self {
-            ready: Ready::of_artefact(
+            ready: LinkedComponent::of_artefact(
                 &sandbox.engine,
                 &sandbox.linker,
                 &sandbox.settings.limits,

@@ -4,7 +4,7 @@ use wasmtime::UpdateDeadline;
 
 use toolhost_policy::Limit;
 
-use crate::guests::Spun;
+use crate::guests::SpinFlag;
 use crate::limiter::LimitHit;
 
 /// How often the epoch moves. A spinning guest gives its thread back this often; shorter costs wake-ups for nothing.
@@ -15,11 +15,11 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct CpuBudget {
     ticks_left: u64,
     seen: bool,
-    spun: Spun,
+    spun: SpinFlag,
 }
 
 impl CpuBudget {
-    pub(crate) fn new(cpu_ms: u64, spun: Spun) -> Self {
+    pub(crate) fn new(cpu_ms: u64, spun: SpinFlag) -> Self {
         let tick = u64::try_from(TICK.as_millis()).unwrap_or(1).max(1);
         Self {
             ticks_left: cpu_ms.div_ceil(tick).max(1),

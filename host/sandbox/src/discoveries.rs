@@ -1,19 +1,19 @@
 use sha2::{Digest, Sha256};
 
-use crate::Adapter;
+use crate::AdapterComponent;
 use crate::contract::Discovery;
 
 /// It stands in the file's name, or before the bytes: whoever changes what is written changes it.
 const LAYOUT: u32 = 1;
 
-impl Adapter {
+impl AdapterComponent {
     /// What this adapter once found in the document of this digest, where that is kept: it is not looked at again, since the
     /// same document gives the same answer.
     ///
     /// What is kept is authenticated like compiled artefacts; anything else is not read.
     #[must_use]
-    pub fn found_before(&self, document: &[u8; 32], chosen: &[String]) -> Option<Discovery> {
-        self.kept(&key(document, chosen))
+    pub fn cached_discovery(&self, document: &[u8; 32], chosen: &[String]) -> Option<Discovery> {
+        self.read_cached(&key(document, chosen))
     }
 
     pub(crate) fn keep(&self, document: &[u8; 32], chosen: &[String], discovery: &Discovery) {
@@ -22,7 +22,7 @@ impl Adapter {
         }
     }
 
-    fn kept(&self, what: &str) -> Option<Discovery> {
+    fn read_cached(&self, what: &str) -> Option<Discovery> {
         let bytes = self.loaded.sandbox.cache.as_ref()?.get(&self.file(what))?;
         postcard::from_bytes(&bytes)
             .inspect_err(|error| tracing::warn!(%error, "what an adapter once found cannot be read"))

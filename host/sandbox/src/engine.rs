@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
-use toolhost_store::{Artifacts, Kv};
+use toolhost_store::{ArtifactStore, PluginKv};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine};
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
-use crate::cancel::Tellings;
-use crate::component::Loaded;
-use crate::discovering::Discovering;
+use crate::cancel::CancellationSlots;
+use crate::component::LoadedComponent;
+use crate::discovery_engine::DiscoveryEngine;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{Adapter, Compiler, Plugin, SandboxError, cpu, features, imports, pool};
+use crate::{AdapterComponent, Compiler, PluginComponent, SandboxError, cpu, features, imports, pool};
 
 /// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.
 const WASM_STACK: usize = 512 << 10;
@@ -55,20 +55,20 @@ impl Default for SandboxSettings {
 /// The engine, its slots, and the runtime of the guests. One a process.
 #[derive(Clone)]
 pub struct Sandbox {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<SandboxInner>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct SandboxInner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<HostState>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) settings: SandboxSettings,
     pub(crate) egress: Arc<Egress>,
-    pub(crate) kv: Arc<Kv>,
-    pub(crate) artifacts: Arc<Artifacts>,
+    pub(crate) kv: Arc<PluginKv>,
+    pub(crate) artifacts: Arc<ArtifactStore>,
     pub(crate) guests: Guests,
-    pub(crate) discovering: Discovering,
-    pub(crate) tellings: Tellings,
+    pub(crate) discovering: DiscoveryEngine,
+    pub(crate) tellings: CancellationSlots,
     pub(crate) cache: Option<ArtefactCache>,
     pooling: bool,
 }
@@ -87,7 +87,11 @@ impl Sandbox {
     ///
     /// # Errors
     /// The engine or a thread cannot be made, or the cache directory cannot be used.
-    pub fn new(settings: SandboxSettings, egress: Arc<Egress>, kv: Arc<Kv>) -> Result<Self, SandboxError> {
+    pub fn new(
+        settings: SandboxSettings,
+        egress: Arc<Egress>,
+        kv: Arc<PluginKv>,
+    ) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
         let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
         let (engine, pooling) = match Engine::new(&pool::config(settings.slots, &settings.limits)) {
@@ -104,9 +108,9 @@ impl Sandbox {
         let linker = imports::linker(&engine).map_err(|error| fail(format!("{error:#}")))?;
         let guests = Guests::start(settings.threads).map_err(|error| fail(error.to_string()))?;
         let slots = Arc::new(Slots::new(settings.slots, guests.threads()));
-        let artifacts = Arc::new(Artifacts::beside(&kv));
+        let artifacts = Arc::new(ArtifactStore::from_kv(&kv));
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(SandboxInner {
                 engine,
                 linker,
                 slots,
@@ -115,8 +119,8 @@ impl Sandbox {
                 kv,
                 artifacts,
                 guests,
-                tellings: Tellings::default(),
-                discovering: Discovering::default(),
+                tellings: CancellationSlots::default(),
+                discovering: DiscoveryEngine::default(),
                 cache,
                 pooling,
             }),
@@ -132,12 +136,12 @@ impl Sandbox {
     /// How many more calls could begin now.
     #[must_use]
     pub fn free_slots(&self) -> usize {
-        self.inner.slots.free()
+        self.inner.slots.free_count()
     }
 
     /// What plugins keep for their callers to fetch.
     #[must_use]
-    pub fn artifacts(&self) -> Arc<Artifacts> {
+    pub fn artifacts(&self) -> Arc<ArtifactStore> {
         Arc::clone(&self.inner.artifacts)
     }
 
@@ -146,26 +150,26 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::NotAdmitted`], [`SandboxError::Precompiled`], [`SandboxError::Compile`] or a limit; the text
     /// says what to change.
-    pub async fn load(&self, bytes: &[u8]) -> Result<Plugin, SandboxError> {
-        Plugin::of(self.compiled(bytes).await?.0)
+    pub async fn load(&self, bytes: &[u8]) -> Result<PluginComponent, SandboxError> {
+        PluginComponent::new(self.load_component(bytes).await?.0)
     }
 
     /// The same for a component that exports `adapter`.
     ///
     /// # Errors
     /// As [`Sandbox::load`].
-    pub async fn load_adapter(&self, bytes: &[u8]) -> Result<Adapter, SandboxError> {
-        let (loaded, artefact) = self.compiled(bytes).await?;
-        Adapter::of(loaded, artefact)
+    pub async fn load_adapter(&self, bytes: &[u8]) -> Result<AdapterComponent, SandboxError> {
+        let (loaded, artefact) = self.load_component(bytes).await?;
+        AdapterComponent::new(loaded, artefact)
     }
 
     /// A component's code, and the artefact that it came from.
-    async fn compiled(&self, bytes: &[u8]) -> Result<(Loaded, Vec<u8>), SandboxError> {
+    async fn load_component(&self, bytes: &[u8]) -> Result<(LoadedComponent, Vec<u8>), SandboxError> {
         let inner = &self.inner;
         let admitted = admit(bytes, &inner.settings.limits)?;
         let name = format!("{}-{:016x}.cwasm", admitted.digest, settings_hash(&inner.engine));
         if let Some(artefact) = inner.cache.as_ref().and_then(|cache| cache.get(&name)) {
-            match Loaded::of_artefact(Arc::clone(inner), &artefact, &admitted) {
+            match LoadedComponent::of_artefact(Arc::clone(inner), &artefact, &admitted) {
                 Err(SandboxError::Compile(why)) => {
                     tracing::warn!(
                         why,
@@ -176,7 +180,7 @@ impl Sandbox {
             }
         }
         let artefact = inner.settings.compiler.compile(&inner.engine, bytes).await?;
-        let loaded = Loaded::of_artefact(Arc::clone(inner), &artefact, &admitted)?;
+        let loaded = LoadedComponent::of_artefact(Arc::clone(inner), &artefact, &admitted)?;
         if let Some(cache) = &inner.cache {
             cache.put(&name, &artefact);
         }

@@ -30,7 +30,7 @@ pub(crate) fn left_off() -> WasmFeatures {
 
 /// Says which features a file needs that are off here; `None` where it needs none of them, or is not valid for another
 /// reason. It validates the file once, and some times more where features are missing.
-pub(crate) fn missing(bytes: &[u8]) -> Option<String> {
+pub(crate) fn missing_features(bytes: &[u8]) -> Option<String> {
     let all = WasmFeatures::all();
     let is_valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
     if is_valid(all - left_off()) || !is_valid(all) {
@@ -52,7 +52,7 @@ pub(crate) fn missing(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::missing;
+    use super::missing_features;
 
     #[test]
     fn a_feature_that_is_off_is_named_and_nothing_else_is() {
@@ -70,12 +70,16 @@ mod tests {
             ),
             ("(component (type (future u8)))", "component-model async"),
         ] {
-            let said = missing(&wat::parse_str(text).unwrap()).unwrap_or_default();
+            let said = missing_features(&wat::parse_str(text).unwrap()).unwrap_or_default();
             assert!(said.contains(name), "{text}: {said:?}");
         }
         for fine in ["(component)", "(module (memory 1) (table 1 funcref) (func))"] {
-            assert_eq!(missing(&wat::parse_str(fine).unwrap()), None);
+            assert_eq!(missing_features(&wat::parse_str(fine).unwrap()), None);
         }
-        assert_eq!(missing(b"\0asm\x01\0\0\0\xff\xff"), None, "another fault");
+        assert_eq!(
+            missing_features(b"\0asm\x01\0\0\0\xff\xff"),
+            None,
+            "another fault"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use crate::turns::in_turns;
+use crate::run_in_turns::run_in_turns;
 
 /// Threads of the guests' runtime where the machine does not say how many cores it has.
 const FALLBACK_THREADS: usize = 2;
@@ -64,16 +64,16 @@ impl Pace {
 
 /// Set when the epoch shows that the guest has used its thread for one to two ticks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spun(Arc<Flags>);
+pub(crate) struct SpinFlag(Arc<SpinFlags>);
 
 #[derive(Debug, Default)]
-struct Flags {
+struct SpinFlags {
     spun: AtomicBool,
     /// Its thread was given back since this was last asked, and it could go on at once.
     yielded: AtomicBool,
 }
 
-impl Spun {
+impl SpinFlag {
     pub(crate) fn set(&self) {
         self.0.spun.store(true, Ordering::Relaxed);
         self.0.yielded.store(true, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Spun {
 /// The call ended in the host, by a panic or because the runtime is gone.
 #[derive(Debug, thiserror::Error)]
 #[error("a call's task ended in the host: {0}")]
-pub(crate) struct Ended(String);
+pub(crate) struct GuestTaskError(String);
 
 impl Guests {
     pub(crate) fn start(threads: Option<usize>) -> std::io::Result<Self> {
@@ -122,32 +122,32 @@ impl Guests {
     pub(crate) async fn run<F>(
         &self,
         pace: &Pace,
-        spun: Spun,
+        spun: SpinFlag,
         turns: Arc<Semaphore>,
         call: F,
-    ) -> Result<F::Output, Ended>
+    ) -> Result<F::Output, GuestTaskError>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let mut call = Box::pin(call);
         if pace.is_proven() && self.may_run_here() {
-            if let Some(output) = here(call.as_mut(), &spun).await? {
+            if let Some(output) = run_on_this_thread(call.as_mut(), &spun).await? {
                 pace.record(spun.is_set());
                 return Ok(output);
             }
             pace.record(true);
-            self.brake();
+            self.engage_brake();
         }
-        let gone = || Ended("the guests' runtime is gone".into());
+        let gone = || GuestTaskError("the guests' runtime is gone".into());
         let task = self
             .runtime
             .as_ref()
             .ok_or_else(gone)?
-            .spawn(in_turns(turns, spun.clone(), call));
+            .spawn(run_in_turns(turns, spun.clone(), call));
         let output = AbortOnDrop(task)
             .await
-            .map_err(|error| Ended(error.to_string()))?;
+            .map_err(|error| GuestTaskError(error.to_string()))?;
         pace.record(spun.is_set());
         Ok(output)
     }
@@ -166,7 +166,7 @@ impl Guests {
         several && self.now() >= self.brake_until.load(Ordering::Relaxed)
     }
 
-    fn brake(&self) {
+    fn engage_brake(&self) {
         self.brake_until.store(self.now() + BRAKE_MS, Ordering::Relaxed);
     }
 
@@ -186,11 +186,14 @@ impl Drop for Guests {
 
 /// Polls a call on this thread until it ends, or until it is found spinning: then there is no output, and it goes on
 /// elsewhere. A guest that waits for its upstream waits here and takes nobody's time.
-async fn here<F: Future>(mut call: Pin<&mut F>, spun: &Spun) -> Result<Option<F::Output>, Ended> {
+async fn run_on_this_thread<F: Future>(
+    mut call: Pin<&mut F>,
+    spun: &SpinFlag,
+) -> Result<Option<F::Output>, GuestTaskError> {
     std::future::poll_fn(|context| {
         // As a task of its own would have it: a panic is the end of one call.
         match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
-            Err(_) => Poll::Ready(Err(Ended("it panicked".into()))),
+            Err(_) => Poll::Ready(Err(GuestTaskError("it panicked".into()))),
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(Some(output))),
             Ok(Poll::Pending) if spun.is_set() => Poll::Ready(Ok(None)),
             Ok(Poll::Pending) => Poll::Pending,
@@ -225,11 +228,11 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
-    use super::{Guests, PROVEN, Pace, Spun};
+    use super::{Guests, PROVEN, Pace, SpinFlag};
 
     /// On which thread each poll was, with one yield in between that is or is not the epoch's.
     async fn threads(guests: &Guests, pace: &Pace, spins: bool) -> Vec<String> {
-        let spun = Spun::default();
+        let spun = SpinFlag::default();
         let inside = spun.clone();
         let call = async move {
             let name = || thread::current().name().unwrap_or_default().to_owned();
@@ -318,7 +321,7 @@ mod tests {
                     }
                 }
                 let call = async { panic!("a host function") };
-                let ended: Result<(), _> = guests.run(&pace, Spun::default(), turns(), call).await;
+                let ended: Result<(), _> = guests.run(&pace, SpinFlag::default(), turns(), call).await;
                 assert!(ended.is_err());
             }
         });
@@ -341,7 +344,7 @@ mod tests {
                     let _counts = counts;
                     std::future::pending::<()>().await;
                 };
-                let mut running = Box::pin(guests.run(&pace, Spun::default(), turns(), call));
+                let mut running = Box::pin(guests.run(&pace, SpinFlag::default(), turns(), call));
                 assert!(matches!(futures::poll!(&mut running), Poll::Pending));
                 drop(running);
                 while ended.load(Ordering::SeqCst) < expected {

@@ -1,14 +1,14 @@
 use toolhost_policy::Manifest;
 use wasmparser::{Parser, Payload};
 
-use crate::admission::{Kind, kind};
+use crate::admission::{FileKind, kind};
 use crate::imports::{ADAPTER_INTERFACE, TOOLS_INTERFACE, is_offered};
 use crate::manifest_section::find_manifest;
 use crate::{PluginDigest, SandboxError, features};
 
 /// What a file is, found without compiling or running it.
 #[derive(Debug, Clone)]
-pub struct Inspection {
+pub struct PluginInspection {
     /// SHA-256 of the file.
     pub digest: PluginDigest,
     /// Its length in bytes.
@@ -29,7 +29,7 @@ pub struct Inspection {
 
 /// Looks at a file.
 #[must_use]
-pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
+pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> PluginInspection {
     use sha2::Digest;
 
     let digest = PluginDigest::from(<[u8; 32]>::from(sha2::Sha256::digest(bytes)));
@@ -46,8 +46,8 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
     }
     match &found {
         Err(error) => obstacles.push(error.to_string()),
-        Ok(Kind::TypedModule) => {}
-        Ok(Kind::Component) => match names(bytes) {
+        Ok(FileKind::TypedModule) => {}
+        Ok(FileKind::Component) => match names(bytes) {
             Err(error) => obstacles.push(error.to_string()),
             Ok((imported, exported)) => {
                 let unknown: Vec<&str> = imported
@@ -74,7 +74,7 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
     }
     if !obstacles.is_empty()
         && found.is_ok()
-        && let Some(missing) = features::missing(bytes)
+        && let Some(missing) = features::missing_features(bytes)
     {
         // First: what a file exports is of no interest while it cannot be read.
         obstacles.insert(0, missing);
@@ -92,10 +92,10 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> Inspection {
         Ok(_) => {}
     }
     let kind = found.map(|kind| match kind {
-        Kind::Component => "component",
-        Kind::TypedModule => "core module with component types",
+        FileKind::Component => "component",
+        FileKind::TypedModule => "core module with component types",
     });
-    Inspection {
+    PluginInspection {
         digest,
         size: bytes.len() as u64,
         kind,

@@ -46,12 +46,12 @@ pub(crate) struct CallLog {
 
 /// An output stream of a guest.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stream {
+pub(crate) enum GuestStream {
     Out,
     Error,
 }
 
-impl Stream {
+impl GuestStream {
     const fn level(self) -> &'static str {
         match self {
             Self::Out => "info",
@@ -132,7 +132,7 @@ impl CallLog {
     }
 
     /// Bytes of a stream: whole lines are logged, the rest waits for its end or until it is long.
-    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+    fn write(&mut self, stream: GuestStream, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (line, ends) = match part.strip_suffix(b"\n") {
                 Some(line) => (line, true),
@@ -148,26 +148,26 @@ impl CallLog {
     }
 
     /// What a guest wrote and did not end with a line end.
-    fn emit(&mut self, stream: Stream) {
+    fn emit(&mut self, stream: GuestStream) {
         let pending = std::mem::take(self.pending_of(stream));
         if !pending.is_empty() {
             self.line(stream.level(), &String::from_utf8_lossy(&pending));
         }
     }
 
-    fn pending_of(&mut self, stream: Stream) -> &mut Vec<u8> {
+    fn pending_of(&mut self, stream: GuestStream) -> &mut Vec<u8> {
         let [out, error] = &mut self.pending;
         match stream {
-            Stream::Out => out,
-            Stream::Error => error,
+            GuestStream::Out => out,
+            GuestStream::Error => error,
         }
     }
 
     /// The end of what the guest wrote as warnings and errors, on one line of at most [`LAST_BYTES`] and some separators;
     /// `None` where it wrote none.
     pub(crate) fn last_lines(&mut self) -> Option<String> {
-        self.emit(Stream::Out);
-        self.emit(Stream::Error);
+        self.emit(GuestStream::Out);
+        self.emit(GuestStream::Error);
         let mut bytes = 0;
         let mut lines: Vec<&str> = self
             .last
@@ -186,8 +186,8 @@ impl CallLog {
 
 impl Drop for CallLog {
     fn drop(&mut self) {
-        self.emit(Stream::Out);
-        self.emit(Stream::Error);
+        self.emit(GuestStream::Out);
+        self.emit(GuestStream::Error);
     }
 }
 
@@ -215,11 +215,11 @@ pub(crate) fn clean(text: &str, max: usize) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct LogStream {
     log: Arc<Mutex<CallLog>>,
-    stream: Stream,
+    stream: GuestStream,
 }
 
 impl LogStream {
-    pub(crate) fn new(log: Arc<Mutex<CallLog>>, stream: Stream) -> Self {
+    pub(crate) fn new(log: Arc<Mutex<CallLog>>, stream: GuestStream) -> Self {
         Self { log, stream }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
 
     use toolhost_policy::{Limits, PluginName};
 
-    use super::{CallLog, GuestLog, LAST_BYTES, Stream, clean};
+    use super::{CallLog, GuestLog, GuestStream, LAST_BYTES, clean};
 
     #[derive(Default)]
     struct Lines(Mutex<Vec<(String, String)>>);
@@ -283,9 +283,9 @@ mod tests {
     #[test]
     fn lines_of_both_streams_reach_the_sink_with_a_half_one_at_the_end() {
         let (sink, mut log) = log(10);
-        log.write(Stream::Out, b"one\ntw");
-        log.write(Stream::Error, b"bad");
-        log.write(Stream::Out, b"o\n");
+        log.write(GuestStream::Out, b"one\ntw");
+        log.write(GuestStream::Error, b"bad");
+        log.write(GuestStream::Out, b"o\n");
         log.line("debug", "said");
         drop(log);
         let lines = sink.0.lock().unwrap();
@@ -311,12 +311,12 @@ mod tests {
         log.line("info", "of no interest");
         for n in 0..1_000 {
             log.write(
-                Stream::Error,
+                GuestStream::Error,
                 format!("frame {n} {}\n", "x".repeat(90)).as_bytes(),
             );
         }
         log.write(
-            Stream::Error,
+            GuestStream::Error,
             b"thread 'main' panicked at src/lib.rs:1:2:\n\x1b[31mboom\nnote: run with `RUST_BACKTRACE=1` environment",
         );
         let last = log.last_lines().unwrap();

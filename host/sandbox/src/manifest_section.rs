@@ -5,7 +5,7 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use crate::SandboxError;
-use crate::admission::{Kind, kind};
+use crate::admission::{FileKind, kind};
 use crate::compile::encode;
 
 /// Finds the manifest that a file carries, in the component itself or in the core module a toolchain wrapped in one.
@@ -41,8 +41,8 @@ pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxErr
 pub fn embed_manifest(file: &[u8], manifest: &[u8]) -> Result<Vec<u8>, SandboxError> {
     Manifest::parse(manifest).map_err(|error| SandboxError::NotAdmitted(error.to_string()))?;
     let component = match kind(file)? {
-        Kind::Component => Cow::Borrowed(file),
-        Kind::TypedModule => Cow::Owned(encode(file)?),
+        FileKind::Component => Cow::Borrowed(file),
+        FileKind::TypedModule => Cow::Owned(encode(file)?),
     };
     if find_manifest(&component)?.is_some() {
         return Err(SandboxError::NotAdmitted(

@@ -6,7 +6,7 @@ use toolhost_policy::{Limits, Manifest};
 use crate::SandboxError;
 use crate::bindings::exports::toolhost::plugin::tools::GuestIndices;
 use crate::compile::one_line;
-use crate::component::Loaded;
+use crate::component::LoadedComponent;
 use crate::imports;
 
 /// SHA-256 of a component's bytes. Its text is lower-case hexadecimal.
@@ -42,20 +42,20 @@ impl fmt::Debug for PluginDigest {
 /// A component that was admitted and compiled, with its imports resolved once. It grants nothing: each call brings
 /// what was granted.
 #[derive(Clone)]
-pub struct Plugin {
-    pub(crate) loaded: Loaded,
+pub struct PluginComponent {
+    pub(crate) loaded: LoadedComponent,
     pub(crate) tools: GuestIndices,
 }
 
-impl fmt::Debug for Plugin {
+impl fmt::Debug for PluginComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin")
+        f.debug_struct("PluginComponent")
             .field("digest", &self.loaded.digest)
             .finish_non_exhaustive()
     }
 }
 
-impl Plugin {
+impl PluginComponent {
     /// SHA-256 of the file.
     #[must_use]
     pub fn digest(&self) -> PluginDigest {
@@ -74,7 +74,7 @@ impl Plugin {
         &self.loaded.sandbox.settings.limits
     }
 
-    pub(crate) fn of(loaded: Loaded) -> Result<Self, SandboxError> {
+    pub(crate) fn new(loaded: LoadedComponent) -> Result<Self, SandboxError> {
         let tools = GuestIndices::new(loaded.ready.pre()).map_err(|error| {
             let interface = imports::TOOLS_INTERFACE;
             SandboxError::NotAdmitted(one_line(&format!(

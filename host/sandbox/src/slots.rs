@@ -23,18 +23,18 @@ pub(crate) struct Slots {
     total: u32,
     /// Calls of one tenant that may hold a thread at once.
     turns: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<SlotUsage>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct SlotUsage {
     all: u32,
     /// Only those that hold one.
-    by_tenant: HashMap<TenantId, Own>,
+    by_tenant: HashMap<TenantId, TenantSlots>,
 }
 
 #[derive(Debug)]
-struct Own {
+struct TenantSlots {
     slots: u32,
     turns: Arc<Semaphore>,
 }
@@ -62,7 +62,7 @@ impl Slots {
     /// # Errors
     /// [`SandboxError::Busy`]: the host has none. [`SandboxError::Share`]: the tenant has its share.
     pub(crate) fn take(self: &Arc<Self>, tenant: Option<&TenantId>) -> Result<Slot, SandboxError> {
-        let mut taken = self.taken();
+        let mut taken = self.lock_usage();
         let (all, tenants) = (taken.all, taken.by_tenant.len());
         if all >= self.total {
             return Err(SandboxError::Busy);
@@ -77,7 +77,7 @@ impl Slots {
                 }
                 None => {
                     let turns = Arc::new(Semaphore::new(self.turns));
-                    let own = Own {
+                    let own = TenantSlots {
                         slots: 1,
                         turns: Arc::clone(&turns),
                     };
@@ -96,7 +96,7 @@ impl Slots {
 
     /// Whether a tenant that holds `own` of `all` taken slots gets one more. It is not asked of one that holds none.
     fn admits(&self, own: u32, all: u32, tenants: usize) -> Result<(), SandboxError> {
-        let share = self.share(tenants);
+        let share = self.fair_share(tenants);
         if all >= self.total - self.reserve() {
             // Which of the two it is: those that hold less than their share wait for those that hold more.
             return Err(if own >= share {
@@ -113,7 +113,7 @@ impl Slots {
         Ok(())
     }
 
-    fn share(&self, tenants: usize) -> u32 {
+    fn fair_share(&self, tenants: usize) -> u32 {
         let tenants = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
         (self.total / tenants).min(self.total - self.reserve()).max(1)
     }
@@ -127,12 +127,12 @@ impl Slots {
     }
 
     /// How many nobody holds.
-    pub(crate) fn free(&self) -> usize {
-        let free = self.total - self.taken().all;
+    pub(crate) fn free_count(&self) -> usize {
+        let free = self.total - self.lock_usage().all;
         usize::try_from(free).unwrap_or(usize::MAX)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn lock_usage(&self) -> MutexGuard<'_, SlotUsage> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,7 +146,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.slots.taken();
+        let mut taken = self.slots.lock_usage();
         taken.all = taken.all.saturating_sub(1);
         if let Some(tenant) = &self.tenant
             && let Some(own) = taken.by_tenant.get_mut(tenant)

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use toolhost_egress::{Egress, EgressCall};
 use toolhost_policy::{Limit, Limits, PluginName};
-use toolhost_store::{Artifacts, Kv};
+use toolhost_store::{ArtifactStore, PluginKv};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -11,10 +11,10 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::call::{CallContext, ProgressSink};
 use crate::clock::{CoarseMonotonicClock, CoarseWallClock};
 use crate::cpu::CpuBudget;
-use crate::guests::Spun;
+use crate::guests::SpinFlag;
 use crate::imports::EgressHooks;
 use crate::limiter::{CallLimiter, LimitHit};
-use crate::log_lines::{CallLog, LogStream, Stream};
+use crate::log_lines::{CallLog, GuestStream, LogStream};
 
 /// The most random bytes a guest gets at once; more is only a way to make the host allocate.
 const MAX_RANDOM: u64 = 64 << 10;
@@ -35,9 +35,9 @@ pub(crate) struct HostState {
 pub(crate) struct CallScope {
     pub(crate) context: CallContext,
     pub(crate) egress: Arc<Egress>,
-    pub(crate) kv: Arc<Kv>,
+    pub(crate) kv: Arc<PluginKv>,
     pub(crate) kv_calls_left: u64,
-    pub(crate) artifacts: Arc<Artifacts>,
+    pub(crate) artifacts: Arc<ArtifactStore>,
     pub(crate) artifact_calls_left: u64,
     pub(crate) requests_left: u64,
     pub(crate) upstream_calls_left: u64,
@@ -55,8 +55,8 @@ impl CallScope {
     pub(crate) fn new(
         context: CallContext,
         egress: Arc<Egress>,
-        kv: Arc<Kv>,
-        artifacts: Arc<Artifacts>,
+        kv: Arc<PluginKv>,
+        artifacts: Arc<ArtifactStore>,
     ) -> Self {
         let (kv_calls_left, http_calls) = (context.limits.kv_calls, context.limits.http_calls);
         let artifact_calls_left = context.limits.artifact_calls;
@@ -96,7 +96,7 @@ impl HostState {
         call: u64,
         limits: &Limits,
         scope: Option<CallScope>,
-        spun: Spun,
+        spun: SpinFlag,
     ) -> Self {
         let sink = scope.as_ref().and_then(|scope| scope.context.log.clone());
         let reach = scope
@@ -113,8 +113,8 @@ impl HostState {
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         // Empty: no files, no environment, no arguments, no sockets, no standard input.
         let wasi = WasiCtx::builder()
-            .stdout(LogStream::new(Arc::clone(&log), Stream::Out))
-            .stderr(LogStream::new(Arc::clone(&log), Stream::Error))
+            .stdout(LogStream::new(Arc::clone(&log), GuestStream::Out))
+            .stderr(LogStream::new(Arc::clone(&log), GuestStream::Error))
             .max_random_size(MAX_RANDOM)
             .wall_clock(CoarseWallClock)
             .monotonic_clock(CoarseMonotonicClock(Instant::now()))

@@ -19,7 +19,7 @@ const CPU_SECONDS: u64 = 120;
 /// It limits itself before it reads the first byte, and has no environment, no files and no secrets to lose.
 #[must_use]
 pub fn compile_worker_main() -> ExitCode {
-    match work() {
+    match run_worker() {
         Ok(()) => ExitCode::SUCCESS,
         Err(complaint) => {
             let _ = writeln!(std::io::stderr(), "{complaint}");
@@ -28,7 +28,7 @@ pub fn compile_worker_main() -> ExitCode {
     }
 }
 
-fn work() -> Result<(), String> {
+fn run_worker() -> Result<(), String> {
     for (resource, value) in [
         (Resource::As, MEMORY),
         (Resource::Cpu, CPU_SECONDS),

@@ -1,11 +1,11 @@
 /// Which children of one value were evaluated: members of an object by their place in it, or items of an array.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Evaluated {
+pub(crate) struct EvaluatedChildren {
     is_all: bool,
     words: Vec<u64>,
 }
 
-impl Evaluated {
+impl EvaluatedChildren {
     pub(crate) fn set_all(&mut self) {
         self.is_all = true;
         self.words = Vec::new();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::SchemaError;
 use crate::keyword::{Node, NodeId};
-use crate::read::Reader;
+use crate::read::KeywordReader;
 
 /// Subschemas of one schema. The largest of 1,222 in GitHub's description has 4,000.
 const MAX_NODES: usize = 100_000;
@@ -25,7 +25,7 @@ pub enum Patterns {
 }
 
 /// What is read of a schema so far.
-pub(crate) struct Compiler<'s> {
+pub(crate) struct SchemaCompiler<'s> {
     root: &'s Value,
     pub(crate) patterns: Patterns,
     anchors: HashMap<&'s str, &'s Value>,
@@ -36,7 +36,7 @@ pub(crate) struct Compiler<'s> {
 }
 
 pub(crate) fn compile(root: &Value, patterns: Patterns) -> Result<Vec<Node>, SchemaError> {
-    let mut compiler = Compiler {
+    let mut compiler = SchemaCompiler {
         root,
         patterns,
         anchors: HashMap::new(),
@@ -50,12 +50,12 @@ pub(crate) fn compile(root: &Value, patterns: Patterns) -> Result<Vec<Node>, Sch
     while let Some((id, schema)) = compiler.waiting.pop_front() {
         let node = match schema {
             Value::Bool(true) => Node::default(),
-            Value::Bool(false) => Reader::never(),
+            Value::Bool(false) => KeywordReader::never(),
             Value::Object(members) => {
                 if members.get("$id").is_some_and(Value::is_string) && !std::ptr::eq(schema, root) {
                     return Err(SchemaError::Identifier);
                 }
-                Reader::new(&mut compiler, members).read()?
+                KeywordReader::new(&mut compiler, members).read()?
             }
             _ => {
                 return Err(SchemaError::Keyword {
@@ -72,7 +72,7 @@ pub(crate) fn compile(root: &Value, patterns: Patterns) -> Result<Vec<Node>, Sch
     Ok(compiler.nodes)
 }
 
-impl<'s> Compiler<'s> {
+impl<'s> SchemaCompiler<'s> {
     /// The node of a subschema, which is read later where it is new.
     pub(crate) fn node(&mut self, schema: &'s Value) -> Result<NodeId, SchemaError> {
         if let Some(known) = self.ids.get(&std::ptr::from_ref(schema)) {
@@ -90,7 +90,7 @@ impl<'s> Compiler<'s> {
 
     /// The node that a reference means.
     pub(crate) fn target(&mut self, reference: &str) -> Result<NodeId, SchemaError> {
-        let unknown = || SchemaError::Reference(shown(reference));
+        let unknown = || SchemaError::Reference(quote(reference));
         let fragment = reference.strip_prefix('#').ok_or_else(unknown)?;
         let decoded = percent_encoding::percent_decode_str(fragment).decode_utf8();
         let fragment = decoded.map_err(|_| unknown())?;
@@ -140,7 +140,7 @@ impl<'s> Compiler<'s> {
 }
 
 /// A text of the schema's author in a message.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let cut: String = text.chars().take(80).collect();
     format!("{cut:?}")
 }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use serde_json::Value;
 use toolhost_policy::{WorkBudget, WorkLimit};
 
-use crate::number::{self, Exact};
+use crate::number::{self, ExactNumber};
 
 /// Whether two values are the same.
 pub(crate) fn is_equal(a: &Value, b: &Value, budget: &mut WorkBudget) -> Result<bool, WorkLimit> {
@@ -50,8 +50,8 @@ pub(crate) fn hash(value: &Value, keys: &RandomState, budget: &mut WorkBudget) -
         Value::Null => 0_u8.hash(&mut hasher),
         Value::Bool(is) => (1_u8, is).hash(&mut hasher),
         Value::Number(number) => match number::exact(number) {
-            Exact::Integer(integer) => (2_u8, integer).hash(&mut hasher),
-            Exact::Float(float) => (3_u8, float.to_bits()).hash(&mut hasher),
+            ExactNumber::Integer(integer) => (2_u8, integer).hash(&mut hasher),
+            ExactNumber::Float(float) => (3_u8, float.to_bits()).hash(&mut hasher),
         },
         Value::String(text) => {
             budget.charge_bytes(text.len())?;
@@ -99,7 +99,7 @@ pub(crate) fn all_differ(items: &[Value], budget: &mut WorkBudget) -> Result<boo
 
 /// The values of an `enum`, found by their hash.
 #[derive(Debug)]
-pub(crate) struct Choices {
+pub(crate) struct EnumValues {
     keys: RandomState,
     by_hash: HashMap<u64, Vec<Value>>,
     /// For messages: the first of them as JSON, in their order.
@@ -109,7 +109,7 @@ pub(crate) struct Choices {
 /// How much of an `enum` is told, in bytes.
 const MAX_SHOWN: usize = 200;
 
-impl Choices {
+impl EnumValues {
     pub(crate) fn new(values: &[Value]) -> Self {
         let keys = RandomState::new();
         // The schema's length bounds it.
@@ -131,7 +131,7 @@ impl Choices {
         Self { keys, by_hash, shown }
     }
 
-    pub(crate) fn shown(&self) -> &str {
+    pub(crate) fn display(&self) -> &str {
         &self.shown
     }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use toolhost_policy::{WorkBudget, WorkLimit};
 
-use crate::bits::Evaluated;
+use crate::bits::EvaluatedChildren;
 use crate::keyword::{Keyword, Node, NodeId, Properties};
 use crate::pattern::SearchCaches;
 
@@ -59,10 +59,10 @@ impl<'v> Instance<'v> {
     }
 }
 
-enum Verdict {
+enum NodeVerdict {
     /// It is being found, inside of so many others: whoever asks again goes in a circle, which says nothing against the value.
     Open(usize),
-    Found(bool, Evaluated),
+    Found(bool, EvaluatedChildren),
 }
 
 /// One check.
@@ -70,7 +70,7 @@ pub(crate) struct Evaluation<'s, 'b> {
     pub(crate) nodes: &'s [Node],
     pub(crate) budget: &'b mut WorkBudget,
     pub(crate) caches: SearchCaches,
-    verdicts: HashMap<(NodeId, usize, bool), Verdict>,
+    verdicts: HashMap<(NodeId, usize, bool), NodeVerdict>,
     words: usize,
     /// How many verdicts are open now.
     open: usize,
@@ -78,9 +78,9 @@ pub(crate) struct Evaluation<'s, 'b> {
     assumed: usize,
 }
 
-pub(crate) type Fits = Result<bool, WorkLimit>;
+pub(crate) type FitResult = Result<bool, WorkLimit>;
 /// Where it is noted which children were evaluated, where somebody asks.
-pub(crate) type Out<'o> = Option<&'o mut Evaluated>;
+pub(crate) type ChildrenOut<'o> = Option<&'o mut EvaluatedChildren>;
 
 impl<'s, 'b> Evaluation<'s, 'b> {
     pub(crate) fn new(nodes: &'s [Node], budget: &'b mut WorkBudget) -> Self {
@@ -96,7 +96,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     }
 
     /// Whether a value fits. What is noted in `out` counts only where it does.
-    pub(crate) fn fits(&mut self, id: NodeId, instance: Instance<'_>, out: Out<'_>) -> Fits {
+    pub(crate) fn fits(&mut self, id: NodeId, instance: Instance<'_>, out: ChildrenOut<'_>) -> FitResult {
         self.budget.charge(1)?;
         let Some(node) = self.nodes.get(id) else {
             return Ok(false);
@@ -106,21 +106,27 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         }
         self.budget.enter()?;
         let fits = match node.is_referenced {
-            true => self.once(id, node, instance, out)?,
+            true => self.fits_memoised(id, node, instance, out)?,
             false => self.node(node, instance, out)?,
         };
         self.budget.leave();
         Ok(fits)
     }
 
-    fn once(&mut self, id: NodeId, node: &'s Node, instance: Instance<'_>, out: Out<'_>) -> Fits {
+    fn fits_memoised(
+        &mut self,
+        id: NodeId,
+        node: &'s Node,
+        instance: Instance<'_>,
+        out: ChildrenOut<'_>,
+    ) -> FitResult {
         let key = (id, instance.address(), out.is_some());
         match self.verdicts.get(&key) {
-            Some(Verdict::Open(depth)) => {
+            Some(NodeVerdict::Open(depth)) => {
                 self.assumed = self.assumed.min(*depth);
                 return Ok(true);
             }
-            Some(Verdict::Found(fits, evaluated)) => {
+            Some(NodeVerdict::Found(fits, evaluated)) => {
                 self.budget.charge(evaluated.len() as u64)?;
                 if let (true, Some(out)) = (*fits, out) {
                     out.add(evaluated);
@@ -132,11 +138,11 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         let depth = self.open;
         let is_room = self.verdicts.len() < MAX_VERDICTS && self.words < MAX_WORDS;
         if is_room {
-            self.verdicts.insert(key, Verdict::Open(depth));
+            self.verdicts.insert(key, NodeVerdict::Open(depth));
             self.open += 1;
         }
         let assumed_before = std::mem::replace(&mut self.assumed, usize::MAX);
-        let mut own = Evaluated::default();
+        let mut own = EvaluatedChildren::default();
         let fits = self.node(node, instance, out.as_ref().map(|_| &mut own))?;
         let assumed = std::mem::replace(&mut self.assumed, assumed_before);
         // What rests on an outer verdict that is not found yet holds for this once alone: that one may still be "no".
@@ -154,14 +160,14 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 true => drop(self.verdicts.remove(&key)),
                 false => {
                     self.words += own.len();
-                    self.verdicts.insert(key, Verdict::Found(fits, own));
+                    self.verdicts.insert(key, NodeVerdict::Found(fits, own));
                 }
             }
         }
         Ok(fits)
     }
 
-    fn node(&mut self, node: &'s Node, instance: Instance<'_>, mut out: Out<'_>) -> Fits {
+    fn node(&mut self, node: &'s Node, instance: Instance<'_>, mut out: ChildrenOut<'_>) -> FitResult {
         if !node.collects {
             for keyword in &node.keywords {
                 if !self.keyword(keyword, instance, out.as_deref_mut())? {
@@ -170,7 +176,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             }
             return Ok(true);
         }
-        let mut own = Evaluated::default();
+        let mut own = EvaluatedChildren::default();
         for keyword in &node.keywords {
             if !self.keyword(keyword, instance, Some(&mut own))? {
                 return Ok(false);
@@ -184,7 +190,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     }
 
     /// Whether a value is as one keyword demands.
-    pub(crate) fn keyword(&mut self, keyword: &'s Keyword, instance: Instance<'_>, out: Out<'_>) -> Fits {
+    pub(crate) fn keyword(
+        &mut self,
+        keyword: &'s Keyword,
+        instance: Instance<'_>,
+        out: ChildrenOut<'_>,
+    ) -> FitResult {
         match keyword {
             Keyword::Properties(properties) => match instance.members() {
                 Some(members) => self.properties(properties, members, out),
@@ -205,7 +216,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 Ok(true)
             }
             Keyword::UnevaluatedProperties(node) => match (instance.members(), out) {
-                (Some(members), Some(out)) => self.unevaluated(*node, members.values(), out),
+                (Some(members), Some(out)) => self.check_unevaluated(*node, members.values(), out),
                 _ => Ok(true),
             },
             Keyword::Ref(node) => self.fits(*node, instance, out),
@@ -214,12 +225,17 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             | Keyword::OneOf(_)
             | Keyword::Not(_)
             | Keyword::If { .. }
-            | Keyword::DependentSchemas(_) => self.in_place(keyword, instance, out),
-            _ => self.leaf(keyword, instance),
+            | Keyword::DependentSchemas(_) => self.fits_in_place(keyword, instance, out),
+            _ => self.fits_leaf(keyword, instance),
         }
     }
 
-    fn in_place(&mut self, keyword: &'s Keyword, instance: Instance<'_>, mut out: Out<'_>) -> Fits {
+    fn fits_in_place(
+        &mut self,
+        keyword: &'s Keyword,
+        instance: Instance<'_>,
+        mut out: ChildrenOut<'_>,
+    ) -> FitResult {
         match keyword {
             Keyword::AllOf(nodes) => {
                 for node in nodes {
@@ -232,7 +248,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             Keyword::AnyOf(nodes) => {
                 let mut fits = false;
                 for node in nodes {
-                    fits |= self.maybe(*node, instance, out.as_deref_mut())?;
+                    fits |= self.fits_isolated(*node, instance, out.as_deref_mut())?;
                     if fits && out.is_none() {
                         break;
                     }
@@ -242,7 +258,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
             Keyword::OneOf(nodes) => {
                 let mut count = 0;
                 for node in nodes {
-                    count += u32::from(self.maybe(*node, instance, out.as_deref_mut())?);
+                    count += u32::from(self.fits_isolated(*node, instance, out.as_deref_mut())?);
                     if count > 1 {
                         break;
                     }
@@ -255,7 +271,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 then,
                 otherwise,
             } => {
-                let holds = self.maybe(*condition, instance, out.as_deref_mut())?;
+                let holds = self.fits_isolated(*condition, instance, out.as_deref_mut())?;
                 match if holds { then } else { otherwise } {
                     Some(node) => self.fits(*node, instance, out),
                     None => Ok(true),
@@ -278,11 +294,11 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     }
 
     /// As [`Evaluation::fits`]; of a value that does not fit nothing is noted.
-    fn maybe(&mut self, id: NodeId, instance: Instance<'_>, out: Out<'_>) -> Fits {
+    fn fits_isolated(&mut self, id: NodeId, instance: Instance<'_>, out: ChildrenOut<'_>) -> FitResult {
         let Some(out) = out else {
             return self.fits(id, instance, None);
         };
-        let mut own = Evaluated::default();
+        let mut own = EvaluatedChildren::default();
         let fits = self.fits(id, instance, Some(&mut own))?;
         if fits {
             self.budget.charge(own.len() as u64)?;
@@ -291,7 +307,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Ok(fits)
     }
 
-    fn properties(&mut self, own: &'s Properties, members: &Map<String, Value>, mut out: Out<'_>) -> Fits {
+    fn properties(
+        &mut self,
+        own: &'s Properties,
+        members: &Map<String, Value>,
+        mut out: ChildrenOut<'_>,
+    ) -> FitResult {
         for (at, (name, member)) in members.iter().enumerate() {
             self.budget.charge_bytes(name.len())?;
             let mut is_known = false;
@@ -325,7 +346,7 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Ok(true)
     }
 
-    fn items(&mut self, keyword: &'s Keyword, items: &[Value], mut out: Out<'_>) -> Fits {
+    fn items(&mut self, keyword: &'s Keyword, items: &[Value], mut out: ChildrenOut<'_>) -> FitResult {
         match keyword {
             Keyword::Items { prefix, rest } => {
                 for (at, item) in items.iter().enumerate() {
@@ -356,19 +377,19 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 Ok(count >= *min && max.is_none_or(|max| count <= max))
             }
             Keyword::UnevaluatedItems(node) => match out {
-                Some(out) => self.unevaluated(*node, items.iter(), out),
+                Some(out) => self.check_unevaluated(*node, items.iter(), out),
                 None => Ok(true),
             },
             _ => Ok(true),
         }
     }
 
-    fn unevaluated<'v>(
+    fn check_unevaluated<'v>(
         &mut self,
         node: NodeId,
         children: impl Iterator<Item = &'v Value>,
-        out: &mut Evaluated,
-    ) -> Fits {
+        out: &mut EvaluatedChildren,
+    ) -> FitResult {
         for (at, child) in children.enumerate() {
             self.budget.charge(1)?;
             if !out.has(at) && !self.fits(node, Instance::Value(child), None)? {

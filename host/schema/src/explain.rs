@@ -4,11 +4,11 @@
 use serde_json::Value;
 use toolhost_policy::WorkLimit;
 
-use crate::bits::Evaluated;
+use crate::bits::EvaluatedChildren;
 use crate::evaluate::{Evaluation, Instance};
 use crate::keyword::{Keyword, Node, NodeId, Properties};
 use crate::leaf::is_of;
-use crate::message::{MAX_NAME, unexpected};
+use crate::message::{MAX_NAME, unexpected_message};
 
 /// A JSON pointer ends here; what is deeper is found by looking.
 const MAX_PLACE: usize = 400;
@@ -38,10 +38,10 @@ enum Cause<'v> {
     /// The same value does not fit this node.
     Within(NodeId),
     /// A child does not fit.
-    Below(NodeId, Step<'v>, Instance<'v>),
+    Below(NodeId, PathStep<'v>, Instance<'v>),
 }
 
-enum Step<'v> {
+enum PathStep<'v> {
     Member(&'v str),
     Item(usize),
     /// The name of a member, which has no place of its own.
@@ -50,7 +50,7 @@ enum Step<'v> {
 
 impl<'s> Evaluation<'s, '_> {
     /// Why a value that does not fit a node does not.
-    pub(crate) fn misfit(&mut self, id: NodeId, instance: Instance<'_>) -> Misfit {
+    pub(crate) fn find_misfit(&mut self, id: NodeId, instance: Instance<'_>) -> Misfit {
         let (mut id, mut instance) = (id, instance);
         let (mut place, mut hops, mut is_exact) = (String::new(), 0, true);
         loop {
@@ -62,7 +62,7 @@ impl<'s> Evaluation<'s, '_> {
                 }
                 Ok(Some(Cause::Below(node, step, child))) => {
                     (id, instance, hops) = (node, child, 0);
-                    is_exact &= go(&mut place, &step);
+                    is_exact &= push_step(&mut place, &step);
                     continue;
                 }
                 Ok(Some(Cause::Here(message))) => message,
@@ -82,7 +82,7 @@ impl<'s> Evaluation<'s, '_> {
         let Some(node) = self.nodes.get(id) else {
             return Ok(None);
         };
-        let mut own = Evaluated::default();
+        let mut own = EvaluatedChildren::default();
         for keyword in &node.keywords {
             // What was evaluated before the keyword that asks for it.
             let before = own.clone();
@@ -99,7 +99,7 @@ impl<'s> Evaluation<'s, '_> {
         &mut self,
         keyword: &'s Keyword,
         instance: Instance<'v>,
-        before: &Evaluated,
+        before: &EvaluatedChildren,
     ) -> Result<Cause<'v>, WorkLimit> {
         let members = || instance.members().into_iter().flatten();
         let items = || instance.items().into_iter().flatten().enumerate();
@@ -109,10 +109,10 @@ impl<'s> Evaluation<'s, '_> {
                 for (name, _) in members() {
                     let name = Instance::Name(name);
                     if !self.fits(*node, name, None)? {
-                        return Ok(Cause::Below(*node, Step::Name, name));
+                        return Ok(Cause::Below(*node, PathStep::Name, name));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::Items { prefix, rest } => {
                 for (at, item) in items() {
@@ -120,29 +120,35 @@ impl<'s> Evaluation<'s, '_> {
                         break;
                     };
                     if !self.fits(*node, Instance::Value(item), None)? {
-                        return Ok(Cause::Below(*node, Step::Item(at), Instance::Value(item)));
+                        return Ok(Cause::Below(*node, PathStep::Item(at), Instance::Value(item)));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::UnevaluatedItems(node) => {
                 for (at, item) in items() {
                     self.budget.charge(1)?;
                     if !before.has(at) && !self.fits(*node, Instance::Value(item), None)? {
-                        return Ok(self.unexpected("items", &at.to_string(), *node, Step::Item(at), item));
+                        return Ok(self.unexpected_cause(
+                            "items",
+                            &at.to_string(),
+                            *node,
+                            PathStep::Item(at),
+                            item,
+                        ));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::UnevaluatedProperties(node) => {
                 for (at, (name, member)) in members().enumerate() {
                     self.budget.charge(1)?;
                     if !before.has(at) && !self.fits(*node, Instance::Value(member), None)? {
-                        let step = Step::Member(name);
-                        return Ok(self.unexpected("properties", name, *node, step, member));
+                        let step = PathStep::Member(name);
+                        return Ok(self.unexpected_cause("properties", name, *node, step, member));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::Ref(node) => Ok(Cause::Within(*node)),
             Keyword::AllOf(nodes) => {
@@ -151,7 +157,7 @@ impl<'s> Evaluation<'s, '_> {
                         return Ok(Cause::Within(*node));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::If { then, otherwise, .. } => {
                 for node in [then, otherwise].into_iter().flatten() {
@@ -159,7 +165,7 @@ impl<'s> Evaluation<'s, '_> {
                         return Ok(Cause::Within(*node));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::DependentSchemas(dependent) => {
                 for (name, node) in dependent {
@@ -170,7 +176,7 @@ impl<'s> Evaluation<'s, '_> {
                         return Ok(Cause::Within(*node));
                     }
                 }
-                Ok(unclear())
+                Ok(unclear_cause())
             }
             Keyword::AnyOf(nodes) => self.of_alternatives(nodes, instance, false),
             Keyword::OneOf(nodes) => self.of_alternatives(nodes, instance, true),
@@ -195,32 +201,32 @@ impl<'s> Evaluation<'s, '_> {
             for node in nodes {
                 is_known = true;
                 if !self.fits(node, value, None)? {
-                    return Ok(Cause::Below(node, Step::Member(name), value));
+                    return Ok(Cause::Below(node, PathStep::Member(name), value));
                 }
             }
             if let (false, Some(rest)) = (is_known, own.rest)
                 && !self.fits(rest, value, None)?
             {
                 return Ok(match own.is_closed {
-                    true => Cause::Here(unexpected("Additional properties", name)),
-                    false => Cause::Below(rest, Step::Member(name), value),
+                    true => Cause::Here(unexpected_message("Additional properties", name)),
+                    false => Cause::Below(rest, PathStep::Member(name), value),
                 });
             }
         }
-        Ok(unclear())
+        Ok(unclear_cause())
     }
 
-    fn unexpected<'v>(
+    fn unexpected_cause<'v>(
         &self,
         what: &str,
         name: &str,
         node: NodeId,
-        step: Step<'v>,
+        step: PathStep<'v>,
         child: &'v Value,
     ) -> Cause<'v> {
         let keywords = self.nodes.get(node).map(|node| node.keywords.as_slice());
         match keywords {
-            Some([Keyword::Never]) => Cause::Here(unexpected(&format!("Unevaluated {what}"), name)),
+            Some([Keyword::Never]) => Cause::Here(unexpected_message(&format!("Unevaluated {what}"), name)),
             _ => Cause::Below(node, step, Instance::Value(child)),
         }
     }
@@ -320,27 +326,27 @@ impl<'s> Evaluation<'s, '_> {
     }
 }
 
-fn unclear<'v>() -> Cause<'v> {
+fn unclear_cause<'v>() -> Cause<'v> {
     Cause::Here("value does not fit".to_owned())
 }
 
 /// Whether the pointer leads to where the step leads.
-fn go(place: &mut String, step: &Step<'_>) -> bool {
+fn push_step(place: &mut String, step: &PathStep<'_>) -> bool {
     if place.len() > MAX_PLACE {
         return false;
     }
     match step {
-        Step::Member(name) => {
+        PathStep::Member(name) => {
             let shown: String = name.chars().take(MAX_NAME).filter(|c| !c.is_control()).collect();
             place.push('/');
             place.push_str(&shown.replace('~', "~0").replace('/', "~1"));
             shown == *name
         }
-        Step::Item(at) => {
+        PathStep::Item(at) => {
             place.push('/');
             place.push_str(&at.to_string());
             true
         }
-        Step::Name => false,
+        PathStep::Name => false,
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use crate::equal::Choices;
+use crate::equal::EnumValues;
 use crate::pattern::Pattern;
 
 /// The place of a subschema among those of its schema.
@@ -26,7 +26,7 @@ pub(crate) enum Keyword {
     Never,
     Type(Types),
     Const(Value),
-    Enum(Choices),
+    Enum(EnumValues),
     Minimum(Number),
     Maximum(Number),
     ExclusiveMinimum(Number),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use toolhost_policy::WorkLimit;
 
 use crate::equal::{all_differ, is_equal};
-use crate::evaluate::{Evaluation, Fits, Instance};
+use crate::evaluate::{Evaluation, FitResult, Instance};
 use crate::keyword::{Keyword, Types};
 use crate::number;
 
@@ -13,7 +13,7 @@ const A_MULTIPLE: u64 = 32;
 
 impl Evaluation<'_, '_> {
     /// Whether a value is as a keyword demands that leads to no other subschema.
-    pub(crate) fn leaf(&mut self, keyword: &Keyword, instance: Instance<'_>) -> Fits {
+    pub(crate) fn fits_leaf(&mut self, keyword: &Keyword, instance: Instance<'_>) -> FitResult {
         let number = || instance.value().and_then(Value::as_number);
         let count = |is: Option<usize>, fits: &dyn Fn(u64) -> bool| is.is_none_or(|is| fits(is as u64));
         Ok(match keyword {
@@ -57,7 +57,7 @@ impl Evaluation<'_, '_> {
                 None => true,
             },
             Keyword::Required(names) => match instance.members() {
-                Some(members) => self.missing(members, names)?.is_none(),
+                Some(members) => self.first_missing(members, names)?.is_none(),
                 None => true,
             },
             Keyword::DependentRequired(dependent) => {
@@ -66,7 +66,7 @@ impl Evaluation<'_, '_> {
                 };
                 for (name, names) in dependent {
                     self.budget.charge(1)?;
-                    if members.contains_key(name) && self.missing(members, names)?.is_some() {
+                    if members.contains_key(name) && self.first_missing(members, names)?.is_some() {
                         return Ok(false);
                     }
                 }
@@ -77,7 +77,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// The first of the names that an object does not have.
-    pub(crate) fn missing<'n>(
+    pub(crate) fn first_missing<'n>(
         &mut self,
         members: &Map<String, Value>,
         names: &'n [String],

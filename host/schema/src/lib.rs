@@ -63,7 +63,7 @@ impl CompiledSchema {
         let root = Instance::Value(value);
         Ok(match evaluation.fits(0, root, None)? {
             true => Ok(()),
-            false => Err(evaluation.misfit(0, root)),
+            false => Err(evaluation.find_misfit(0, root)),
         })
     }
 }

@@ -24,8 +24,10 @@ impl Evaluation<'_, '_> {
                     several => format!("value is not of types {}", several.join(", ")),
                 }
             }
-            Keyword::Const(expected) => format!("{} was expected", cut(&expected.to_string(), MAX_EXPECTED)),
-            Keyword::Enum(choices) => format!("value is not one of {}", choices.shown()),
+            Keyword::Const(expected) => {
+                format!("{} was expected", truncate(&expected.to_string(), MAX_EXPECTED))
+            }
+            Keyword::Enum(choices) => format!("value is not one of {}", choices.display()),
             Keyword::Minimum(bound) => format!("value is less than the minimum of {bound}"),
             Keyword::Maximum(bound) => format!("value is greater than the maximum of {bound}"),
             Keyword::ExclusiveMinimum(bound) => {
@@ -52,24 +54,24 @@ impl Evaluation<'_, '_> {
                 }
             },
             Keyword::Required(names) => match members {
-                Some(members) => required(self.missing(members, names)?),
-                None => required(None),
+                Some(members) => required_message(self.first_missing(members, names)?),
+                None => required_message(None),
             },
             Keyword::DependentRequired(dependent) => {
                 let empty = Map::new();
                 let members = members.unwrap_or(&empty);
                 for (name, names) in dependent {
                     if members.contains_key(name)
-                        && let Some(missing) = self.missing(members, names)?
+                        && let Some(missing) = self.first_missing(members, names)?
                     {
                         return Ok(format!(
                             "{} where there is {}",
-                            required(Some(missing)),
-                            quoted(name)
+                            required_message(Some(missing)),
+                            quote(name)
                         ));
                     }
                 }
-                required(None)
+                required_message(None)
             }
             Keyword::Not(_) => "value fits what it must not fit".to_owned(),
             Keyword::Never => "nothing is allowed here".to_owned(),
@@ -78,27 +80,27 @@ impl Evaluation<'_, '_> {
     }
 }
 
-fn required(name: Option<&String>) -> String {
+fn required_message(name: Option<&String>) -> String {
     match name {
-        Some(name) => format!("{} is a required property", quoted(name)),
+        Some(name) => format!("{} is a required property", quote(name)),
         None => "a required property is missing".to_owned(),
     }
 }
 
 /// That a member or an item is one too many.
-pub(crate) fn unexpected(what: &str, name: &str) -> String {
-    let name = quoted(name);
+pub(crate) fn unexpected_message(what: &str, name: &str) -> String {
+    let name = quote(name);
     let name = name.trim_matches('"');
     format!("{what} are not allowed ('{name}' was unexpected)")
 }
 
 /// A name, cut, with what could act on a terminal escaped.
-fn quoted(name: &str) -> String {
+fn quote(name: &str) -> String {
     let cut: String = name.chars().take(MAX_NAME).collect();
     format!("{cut:?}")
 }
 
-fn cut(text: &str, most: usize) -> &str {
+fn truncate(text: &str, most: usize) -> &str {
     let end = (0..=text.len().min(most))
         .rev()
         .find(|at| text.is_char_boundary(*at));

@@ -6,7 +6,7 @@ use serde_json::Number;
 
 /// The value of a number, exactly.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Exact {
+pub(crate) enum ExactNumber {
     Integer(i128),
     /// One with a fraction, or one too large for the other.
     Float(f64),
@@ -15,12 +15,12 @@ pub(crate) enum Exact {
 /// Below this, each whole number of a float is an `i128` exactly.
 const I128_SAFE: f64 = 1e38;
 
-pub(crate) fn exact(number: &Number) -> Exact {
+pub(crate) fn exact(number: &Number) -> ExactNumber {
     if let Some(integer) = number.as_i64() {
-        return Exact::Integer(integer.into());
+        return ExactNumber::Integer(integer.into());
     }
     if let Some(integer) = number.as_u64() {
-        return Exact::Integer(integer.into());
+        return ExactNumber::Integer(integer.into());
     }
     let float = number.as_f64().unwrap_or(f64::NAN);
     if float.fract() == 0.0 && float.abs() < I128_SAFE {
@@ -28,25 +28,25 @@ pub(crate) fn exact(number: &Number) -> Exact {
             clippy::cast_possible_truncation,
             reason = "it is whole and smaller than 2^127"
         )]
-        return Exact::Integer(float as i128);
+        return ExactNumber::Integer(float as i128);
     }
-    Exact::Float(float)
+    ExactNumber::Float(float)
 }
 
 pub(crate) fn is_integer(number: &Number) -> bool {
     match exact(number) {
-        Exact::Integer(_) => true,
+        ExactNumber::Integer(_) => true,
         // A float that large has no fraction.
-        Exact::Float(float) => float.abs() >= I128_SAFE && float.is_finite(),
+        ExactNumber::Float(float) => float.abs() >= I128_SAFE && float.is_finite(),
     }
 }
 
 pub(crate) fn compare(a: &Number, b: &Number) -> Ordering {
     match (exact(a), exact(b)) {
-        (Exact::Integer(a), Exact::Integer(b)) => a.cmp(&b),
-        (Exact::Float(a), Exact::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (Exact::Integer(a), Exact::Float(b)) => integer_to_float(a, b),
-        (Exact::Float(a), Exact::Integer(b)) => integer_to_float(b, a).reverse(),
+        (ExactNumber::Integer(a), ExactNumber::Integer(b)) => a.cmp(&b),
+        (ExactNumber::Float(a), ExactNumber::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+        (ExactNumber::Integer(a), ExactNumber::Float(b)) => integer_to_float(a, b),
+        (ExactNumber::Float(a), ExactNumber::Integer(b)) => integer_to_float(b, a).reverse(),
     }
 }
 
@@ -87,12 +87,12 @@ pub(crate) fn is_multiple(number: &Number, of: &Number) -> bool {
         let (mut power, mut base, mut left) = (1 % unit, 10 % unit, shift);
         while left > 0 {
             if left & 1 == 1 {
-                power = multiplied(power, base, unit);
+                power = multiply_mod(power, base, unit);
             }
-            base = multiplied(base, base, unit);
+            base = multiply_mod(base, base, unit);
             left >>= 1;
         }
-        rest = multiplied(rest, power, unit);
+        rest = multiply_mod(rest, power, unit);
         return rest == 0;
     }
     let scale = u32::try_from(-shift)
@@ -106,7 +106,7 @@ pub(crate) fn is_multiple(number: &Number, of: &Number) -> bool {
 }
 
 /// `a * b % modulus` for numbers below 2^67.
-fn multiplied(a: u128, b: u128, modulus: u128) -> u128 {
+fn multiply_mod(a: u128, b: u128, modulus: u128) -> u128 {
     let (mut a, mut b, mut sum) = (a % modulus, b, 0);
     if let Some(product) = a.checked_mul(b) {
         return product % modulus;

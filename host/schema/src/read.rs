@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use crate::compile::{Compiler, Patterns, shown};
-use crate::equal::Choices;
+use crate::compile::{Patterns, SchemaCompiler, quote};
+use crate::equal::EnumValues;
 use crate::error::SchemaError;
 use crate::keyword::{Keyword, Node, NodeId, Properties, Types};
-use crate::number::{self, Exact};
+use crate::number::{self, ExactNumber};
 use crate::pattern::{Pattern, PatternError};
 
-pub(crate) struct Reader<'c, 's> {
-    compiler: &'c mut Compiler<'s>,
+pub(crate) struct KeywordReader<'c, 's> {
+    compiler: &'c mut SchemaCompiler<'s>,
     members: &'s Map<String, Value>,
     keywords: Vec<Keyword>,
 }
@@ -35,8 +35,8 @@ const IN_PLACE: [&str; 7] = [
 /// A keyword's name, and what is made of its value.
 type KeywordOf<T> = (&'static str, fn(T) -> Keyword);
 
-impl<'c, 's> Reader<'c, 's> {
-    pub(crate) fn new(compiler: &'c mut Compiler<'s>, members: &'s Map<String, Value>) -> Self {
+impl<'c, 's> KeywordReader<'c, 's> {
+    pub(crate) fn new(compiler: &'c mut SchemaCompiler<'s>, members: &'s Map<String, Value>) -> Self {
         Self {
             compiler,
             members,
@@ -58,10 +58,10 @@ impl<'c, 's> Reader<'c, 's> {
         self.names()?;
         self.members()?;
         self.items()?;
-        self.in_place()?;
+        self.read_in_place()?;
         // Those that nothing leads to are read too: what is wrong in them is wrong.
         self.map("$defs")?;
-        let collects = self.unevaluated()?;
+        let collects = self.read_unevaluated()?;
         Ok(Node {
             keywords: self.keywords,
             collects,
@@ -83,7 +83,7 @@ impl<'c, 's> Reader<'c, 's> {
                 _ => false,
             };
             if !is_type {
-                return Err(wrong("type", "a name of a JSON type, or a list of them"));
+                return Err(keyword_error("type", "a name of a JSON type, or a list of them"));
             }
             self.keywords.push(Keyword::Type(types));
         }
@@ -91,8 +91,8 @@ impl<'c, 's> Reader<'c, 's> {
             self.keywords.push(Keyword::Const(value.clone()));
         }
         if let Some(value) = self.members.get("enum") {
-            let values = value.as_array().ok_or_else(|| wrong("enum", "a list"))?;
-            self.keywords.push(Keyword::Enum(Choices::new(values)));
+            let values = value.as_array().ok_or_else(|| keyword_error("enum", "a list"))?;
+            self.keywords.push(Keyword::Enum(EnumValues::new(values)));
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl<'c, 's> Reader<'c, 's> {
         }
         if let Some(unit) = self.number("multipleOf")? {
             if !number::compare(&unit, &Number::from(0)).is_gt() {
-                return Err(wrong("multipleOf", "a number above 0"));
+                return Err(keyword_error("multipleOf", "a number above 0"));
             }
             self.keywords.push(Keyword::MultipleOf(unit));
         }
@@ -122,7 +122,7 @@ impl<'c, 's> Reader<'c, 's> {
         match self.members.get(key) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(number.clone())),
-            Some(_) => Err(wrong(key, "a number")),
+            Some(_) => Err(keyword_error(key, "a number")),
         }
     }
 
@@ -141,9 +141,9 @@ impl<'c, 's> Reader<'c, 's> {
             }
         }
         if let Some(value) = self.members.get("pattern") {
-            let text = value.as_str().ok_or_else(|| wrong("pattern", "a text"))?;
+            let text = value.as_str().ok_or_else(|| keyword_error("pattern", "a text"))?;
             if let Some(pattern) = self.pattern(text)? {
-                let cut = shown(text);
+                let cut = quote(text);
                 self.keywords.push(Keyword::Pattern(Box::new(pattern), cut));
             }
         }
@@ -153,18 +153,18 @@ impl<'c, 's> Reader<'c, 's> {
                 self.keywords.push(Keyword::UniqueItems);
                 Ok(())
             }
-            Some(_) => Err(wrong("uniqueItems", "true or false")),
+            Some(_) => Err(keyword_error("uniqueItems", "true or false")),
         }
     }
 
     fn size(&self, key: &'static str) -> Result<Option<u64>, SchemaError> {
-        let wrong = || wrong(key, "a whole number from 0");
+        let wrong = || keyword_error(key, "a whole number from 0");
         let Some(value) = self.members.get(key) else {
             return Ok(None);
         };
         match number::exact(value.as_number().ok_or_else(wrong)?) {
-            Exact::Integer(size) if size >= 0 => Ok(Some(u64::try_from(size).unwrap_or(u64::MAX))),
-            Exact::Float(size) if size > 1e38 => Ok(Some(u64::MAX)),
+            ExactNumber::Integer(size) if size >= 0 => Ok(Some(u64::try_from(size).unwrap_or(u64::MAX))),
+            ExactNumber::Float(size) if size > 1e38 => Ok(Some(u64::MAX)),
             _ => Err(wrong()),
         }
     }
@@ -182,7 +182,7 @@ impl<'c, 's> Reader<'c, 's> {
                 Ok(None)
             }
             Err(error) => Err(SchemaError::Pattern {
-                pattern: shown(text),
+                pattern: quote(text),
                 error,
             }),
         }
@@ -190,11 +190,11 @@ impl<'c, 's> Reader<'c, 's> {
 
     fn names(&mut self) -> Result<(), SchemaError> {
         if let Some(value) = self.members.get("required") {
-            let names = texts(value).ok_or_else(|| wrong("required", "a list of names"))?;
+            let names = texts(value).ok_or_else(|| keyword_error("required", "a list of names"))?;
             self.keywords.push(Keyword::Required(names));
         }
         if let Some(value) = self.members.get("dependentRequired") {
-            let wrong = || wrong("dependentRequired", "an object of lists of names");
+            let wrong = || keyword_error("dependentRequired", "an object of lists of names");
             let members = value.as_object().ok_or_else(wrong)?;
             let each = members
                 .iter()
@@ -216,11 +216,11 @@ impl<'c, 's> Reader<'c, 's> {
                 None => properties.is_open = true,
             }
         }
-        properties.rest = self.one("additionalProperties")?;
+        properties.rest = self.read_subschema("additionalProperties")?;
         // Without in-place subschemas, what is not evaluated is what is not named here.
         let is_plain = !IN_PLACE.iter().any(|key| self.members.contains_key(*key));
         if properties.rest.is_none() && is_plain {
-            properties.rest = self.one("unevaluatedProperties")?;
+            properties.rest = self.read_subschema("unevaluatedProperties")?;
         }
         if properties.is_open {
             properties.rest = None;
@@ -232,7 +232,7 @@ impl<'c, 's> Reader<'c, 's> {
         if says_much || properties.rest.is_some() || properties.is_open {
             self.keywords.push(Keyword::Properties(properties));
         }
-        if let Some(node) = self.one("propertyNames")? {
+        if let Some(node) = self.read_subschema("propertyNames")? {
             self.keywords.push(Keyword::PropertyNames(node));
         }
         Ok(())
@@ -240,22 +240,22 @@ impl<'c, 's> Reader<'c, 's> {
 
     fn items(&mut self) -> Result<(), SchemaError> {
         let prefix = self.list("prefixItems")?.unwrap_or_default();
-        let rest = self.one("items")?;
+        let rest = self.read_subschema("items")?;
         if !prefix.is_empty() || rest.is_some() {
             self.keywords.push(Keyword::Items { prefix, rest });
         }
         let (min, max) = (self.size("minContains")?, self.size("maxContains")?);
-        if let Some(node) = self.one("contains")? {
+        if let Some(node) = self.read_subschema("contains")? {
             let min = min.unwrap_or(1);
             self.keywords.push(Keyword::Contains { node, min, max });
         }
         Ok(())
     }
 
-    fn in_place(&mut self) -> Result<(), SchemaError> {
+    fn read_in_place(&mut self) -> Result<(), SchemaError> {
         for key in ["$ref", "$dynamicRef"] {
             if let Some(value) = self.members.get(key) {
-                let reference = value.as_str().ok_or_else(|| wrong("$ref", "a text"))?;
+                let reference = value.as_str().ok_or_else(|| keyword_error("$ref", "a text"))?;
                 let target = self.compiler.target(reference)?;
                 self.keywords.push(Keyword::Ref(target));
             }
@@ -270,11 +270,11 @@ impl<'c, 's> Reader<'c, 's> {
                 self.keywords.push(keyword(nodes));
             }
         }
-        if let Some(node) = self.one("not")? {
+        if let Some(node) = self.read_subschema("not")? {
             self.keywords.push(Keyword::Not(node));
         }
-        let (then, otherwise) = (self.one("then")?, self.one("else")?);
-        if let Some(condition) = self.one("if")? {
+        let (then, otherwise) = (self.read_subschema("then")?, self.read_subschema("else")?);
+        if let Some(condition) = self.read_subschema("if")? {
             self.keywords.push(Keyword::If {
                 condition,
                 then,
@@ -289,9 +289,9 @@ impl<'c, 's> Reader<'c, 's> {
     }
 
     /// Whether there is something that asks which children were evaluated.
-    fn unevaluated(&mut self) -> Result<bool, SchemaError> {
-        let items = self.one("unevaluatedItems")?;
-        let properties = self.one("unevaluatedProperties")?;
+    fn read_unevaluated(&mut self) -> Result<bool, SchemaError> {
+        let items = self.read_subschema("unevaluatedItems")?;
+        let properties = self.read_subschema("unevaluatedProperties")?;
         let is_plain = !IN_PLACE.iter().any(|key| self.members.contains_key(*key));
         let properties = properties.filter(|_| !is_plain);
         self.keywords.extend(items.map(Keyword::UnevaluatedItems));
@@ -300,11 +300,11 @@ impl<'c, 's> Reader<'c, 's> {
         Ok(items.is_some() || properties.is_some())
     }
 
-    fn one(&mut self, key: &'static str) -> Result<Option<NodeId>, SchemaError> {
+    fn read_subschema(&mut self, key: &'static str) -> Result<Option<NodeId>, SchemaError> {
         match self.members.get(key) {
             None => Ok(None),
             Some(schema @ (Value::Object(_) | Value::Bool(_))) => self.compiler.node(schema).map(Some),
-            Some(_) => Err(wrong(key, "a schema")),
+            Some(_) => Err(keyword_error(key, "a schema")),
         }
     }
 
@@ -315,7 +315,7 @@ impl<'c, 's> Reader<'c, 's> {
                 let nodes = schemas.iter().map(|schema| self.compiler.node(schema));
                 nodes.collect::<Result<_, _>>().map(Some)
             }
-            Some(_) => Err(wrong(key, "a list of schemas")),
+            Some(_) => Err(keyword_error(key, "a list of schemas")),
         }
     }
 
@@ -326,7 +326,7 @@ impl<'c, 's> Reader<'c, 's> {
                 .iter()
                 .map(|(name, schema)| Ok((name.clone(), self.compiler.node(schema)?)))
                 .collect(),
-            Some(_) => Err(wrong(key, "an object of schemas")),
+            Some(_) => Err(keyword_error(key, "an object of schemas")),
         }
     }
 }
@@ -336,6 +336,6 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     names.map(|name| name.as_str().map(ToOwned::to_owned)).collect()
 }
 
-fn wrong(keyword: &'static str, expected: &'static str) -> SchemaError {
+fn keyword_error(keyword: &'static str, expected: &'static str) -> SchemaError {
     SchemaError::Keyword { keyword, expected }
 }

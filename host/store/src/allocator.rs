@@ -5,7 +5,7 @@ const MMAP_THRESHOLD: libc::c_int = 128 << 10;
 
 /// Tunes glibc's allocator for databases that are opened and closed: 128 open ones took 1 GB with its moving threshold,
 /// and 28 MB with a fixed one. To be called once, when the process starts.
-pub fn tune() {
+pub fn tune_allocator() {
     #[cfg(target_env = "gnu")]
     #[expect(
         unsafe_code,

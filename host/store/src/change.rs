@@ -2,7 +2,7 @@ use crate::Key;
 
 /// What must be true of a record for a change to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub enum Precondition {
     /// Nothing.
     Any,
     /// There is none.
@@ -11,10 +11,10 @@ pub enum Expect {
     Version(u64),
 }
 
-impl Expect {
+impl Precondition {
     /// Whether a record of this version, or the absence of one, is what was expected.
     #[must_use]
-    pub fn holds(self, version: Option<u64>) -> bool {
+    pub fn is_met(self, version: Option<u64>) -> bool {
         match self {
             Self::Any => true,
             Self::Absent => version.is_none(),
@@ -33,14 +33,14 @@ pub enum Change {
         /// Its bytes, at most [`crate::MAX_VALUE`].
         value: Vec<u8>,
         /// On what condition.
-        expect: Expect,
+        expect: Precondition,
     },
     /// Removes a record; none there is no error, unless one was expected.
     Delete {
         /// Which.
         key: Key,
         /// On what condition.
-        expect: Expect,
+        expect: Precondition,
     },
 }
 
@@ -55,7 +55,7 @@ impl Change {
 
     /// On what condition.
     #[must_use]
-    pub fn expect(&self) -> Expect {
+    pub fn expect(&self) -> Precondition {
         match self {
             Self::Put { expect, .. } | Self::Delete { expect, .. } => *expect,
         }

@@ -12,7 +12,7 @@ use crate::{Key, Table};
 #[non_exhaustive]
 pub enum Notice {
     /// Some record of a table was changed, by any host, this one included.
-    Changed(Changed),
+    Changed(RecordChange),
     /// From now on changes may be missed: nothing that is kept in memory is to be believed.
     Lost,
     /// Changes are told again. What was kept in memory before is older than what was missed.
@@ -21,7 +21,7 @@ pub enum Notice {
 
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
+pub struct RecordChange {
     /// Whose space it is in; the host's own where it is nobody's.
     pub tenant: Option<TenantId>,
     /// What kind of record.
@@ -36,15 +36,15 @@ pub struct Changed {
 /// change is told after it can be read. A listener that falls behind is told that it has missed some: [`Notice::Lost`] and
 /// then [`Notice::Resumed`].
 #[derive(Debug)]
-pub struct Changes {
+pub struct ChangeSubscription {
     notices: broadcast::Receiver<Notice>,
     confirmed: watch::Receiver<Option<Instant>>,
     /// What is told before anything else.
     first: Option<Notice>,
 }
 
-impl Changes {
-    pub(crate) fn of(
+impl ChangeSubscription {
+    pub(crate) fn new(
         notices: broadcast::Receiver<Notice>,
         confirmed: watch::Receiver<Option<Instant>>,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Changes {
     /// Every change that was made before this moment has been told or waits in [`Changes::next`]. `None`: nobody listens to
     /// the server now. It moves on several times a second; where it is older than a cache can bear, the cache asks the store.
     #[must_use]
-    pub fn confirmed(&self) -> Option<Instant> {
+    pub fn confirmed_at(&self) -> Option<Instant> {
         *self.confirmed.borrow()
     }
 }

@@ -54,10 +54,10 @@ pub mod artifacts;
 mod blocking;
 mod change;
 mod changes;
+mod durable_store;
 mod embedded;
 mod error;
 mod files;
-mod kept;
 mod key;
 pub mod keys;
 pub mod kv;
@@ -70,19 +70,20 @@ mod space;
 mod state_sealer;
 mod store;
 
-pub use artifacts::{Artifact, ArtifactError, ArtifactId, Artifacts, NewArtifact};
-pub use change::{Change, Expect};
-pub use changes::{Changed, Changes, Notice};
+pub use artifacts::{ArtifactError, ArtifactId, ArtifactStore, NewArtifact, StoredArtifact};
+pub use change::{Change, Precondition};
+pub use changes::{ChangeSubscription, Notice, RecordChange};
+pub use durable_store::DurableStore;
 pub use embedded::{
-    BackedUp, Contents, DataDir, EmbeddedSettings, Outcome, Restored, SledStore, SpaceReport, Which,
+    DataDir, EmbeddedSettings, RestoreOutcome, RestoreScope, RestoredSpace, SledStore, SpaceBackup,
+    SpaceContents, SpaceReport,
 };
 pub use error::StoreError;
-pub use kept::Kept;
 pub use key::{Key, KeyError, MAX_NAME, Table};
-pub use kv::{Entry, KeyPage, Kv, KvError, KvQuota, KvScope, KvSpace};
+pub use kv::{KeyPage, KvEntry, KvError, KvQuota, KvScope, KvSpace, PluginKv};
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
-pub use scan::{Found, MAX_PAGE, Page, Scan};
+pub use scan::{KeyedRecord, MAX_PAGE, RecordPage, Scan};
 pub use space::Space;
 pub use state_sealer::{StateError, StatePurpose, StateSealer};
 pub use store::{MAX_VALUE, Record, Store};

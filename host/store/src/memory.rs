@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
 
-use crate::{Change, Found, Key, MAX_VALUE, Page, Record, Scan, Space, Store, StoreError};
+use crate::{Change, Key, KeyedRecord, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError};
 
 /// A store that ends with the process: the model that the others are held against.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl MemoryStore {
     }
 }
 
-fn unknown(space: &Space) -> StoreError {
+fn unknown_space(space: &Space) -> StoreError {
     StoreError::UnknownSpace {
         space: space.to_string(),
     }
@@ -44,15 +44,15 @@ fn unknown(space: &Space) -> StoreError {
 impl Store for MemoryStore {
     async fn get(&self, space: &Space, key: &Key) -> Result<Option<Record>, StoreError> {
         let spaces = self.spaces();
-        let records = spaces.get(space).ok_or_else(|| unknown(space))?;
+        let records = spaces.get(space).ok_or_else(|| unknown_space(space))?;
         Ok(records.by_key.get(key.as_bytes()).cloned())
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         let spaces = self.spaces();
-        let records = spaces.get(space).ok_or_else(|| unknown(space))?;
-        let first = scan.first();
-        let from = match scan.past() {
+        let records = spaces.get(space).ok_or_else(|| unknown_space(space))?;
+        let first = scan.key_prefix();
+        let from = match scan.start_after() {
             Some(past) => Bound::Excluded(past),
             None => Bound::Included(first.clone()),
         };
@@ -66,10 +66,10 @@ impl Store for MemoryStore {
             .filter_map(|(key, record)| {
                 let key = Key::from_bytes(key)?;
                 let record = record.clone();
-                Some(Found { key, record })
+                Some(KeyedRecord { key, record })
             })
             .collect();
-        Ok(Page {
+        Ok(RecordPage {
             found,
             more: rest.next().is_some(),
         })
@@ -77,13 +77,13 @@ impl Store for MemoryStore {
 
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
         let mut spaces = self.spaces();
-        let records = spaces.get_mut(space).ok_or_else(|| unknown(space))?;
+        let records = spaces.get_mut(space).ok_or_else(|| unknown_space(space))?;
         for change in &changes {
             if matches!(change, Change::Put { value, .. } if value.len() > MAX_VALUE) {
                 return Err(StoreError::TooLarge);
             }
             let now = records.by_key.get(change.key().as_bytes());
-            if !change.expect().holds(now.map(|record| record.version)) {
+            if !change.expect().is_met(now.map(|record| record.version)) {
                 return Err(StoreError::Conflict);
             }
         }

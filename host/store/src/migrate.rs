@@ -12,19 +12,24 @@ use sha2::{Digest, Sha256};
 
 use crate::blocking::blocking;
 use crate::keys::Keyring;
-use crate::{Change, Expect, Found, Key, Space, Store, StoreError, Table};
+use crate::{Change, Key, KeyedRecord, Precondition, Space, Store, StoreError, Table};
 
 /// Records that are moved at once.
 const CHUNK: usize = 64;
 
 /// A store that all can be moved out of and into. For [`migrate`] alone: what is done here passes by every condition.
 #[async_trait]
-pub trait Movable: Store {
+pub trait MigrationStore: Store {
     /// Records of a space after a key, of every table, in order of their keys; at most so many.
     ///
     /// # Errors
     /// As [`Store::get`].
-    async fn all(&self, space: &Space, after: Option<&Key>, most: usize) -> Result<Vec<Found>, StoreError>;
+    async fn all(
+        &self,
+        space: &Space,
+        after: Option<&Key>,
+        most: usize,
+    ) -> Result<Vec<KeyedRecord>, StoreError>;
 
     /// The revision of a space.
     ///
@@ -36,7 +41,7 @@ pub trait Movable: Store {
     ///
     /// # Errors
     /// As [`Store::batch`].
-    async fn fill(&self, space: &Space, records: Vec<Found>, revision: u64) -> Result<(), StoreError>;
+    async fn fill(&self, space: &Space, records: Vec<KeyedRecord>, revision: u64) -> Result<(), StoreError>;
 
     /// The keys of its spaces.
     fn keyring(&self) -> &Arc<Keyring>;
@@ -44,7 +49,7 @@ pub trait Movable: Store {
 
 /// What was moved of a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct MigratedSpace {
     /// Which.
     pub space: Space,
     /// How many records.
@@ -61,7 +66,10 @@ pub struct Moved {
 /// [`StoreError::Exists`]: the target has something in it. [`StoreError::Unavailable`]: the source was changed meanwhile, or
 /// one of them does not answer. [`StoreError::Corrupt`]: what was read back is not what was written. The target is emptied
 /// then; where that fails it keeps its mark, and the next try empties it.
-pub async fn migrate(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Moved>, StoreError> {
+pub async fn migrate(
+    from: &dyn MigrationStore,
+    to: &dyn MigrationStore,
+) -> Result<Vec<MigratedSpace>, StoreError> {
     refuse_unfinished(from).await?;
     prepare(to).await?;
     let moved = match move_all(from, to).await {
@@ -70,12 +78,12 @@ pub async fn migrate(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Moved>,
             if let Err(failed) = empty(to).await {
                 tracing::error!(error = %failed, "the store that was to be moved to could not be emptied; it keeps its mark");
             } else {
-                to.delete(&Space::Host, &mark()?).await?;
+                to.delete(&Space::Host, &migration_mark_key()?).await?;
             }
             return Err(error);
         }
     };
-    to.delete(&Space::Host, &mark()?).await?;
+    to.delete(&Space::Host, &migration_mark_key()?).await?;
     Ok(moved)
 }
 
@@ -84,13 +92,13 @@ pub async fn migrate(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Moved>,
 /// # Errors
 /// [`StoreError::Exists`], and as [`Store::get`].
 pub(crate) async fn refuse_unfinished(store: &dyn Store) -> Result<(), StoreError> {
-    match store.get(&Space::Host, &mark()?).await? {
+    match store.get(&Space::Host, &migration_mark_key()?).await? {
         None => Ok(()),
-        Some(_) => Err(unfinished()),
+        Some(_) => Err(unfinished_error()),
     }
 }
 
-pub(crate) fn unfinished() -> StoreError {
+pub(crate) fn unfinished_error() -> StoreError {
     StoreError::Exists(
         "a migration into this store was cut short, and not all is in it: `host store migrate` again begins it anew"
             .to_owned(),
@@ -98,28 +106,28 @@ pub(crate) fn unfinished() -> StoreError {
 }
 
 /// The record that says that a migration goes on.
-pub(crate) fn mark() -> Result<Key, StoreError> {
+pub(crate) fn migration_mark_key() -> Result<Key, StoreError> {
     Ok(Key::new(Table::Tenant, &[b"unfinished migration"], b"")?)
 }
 
-async fn prepare(to: &dyn Movable) -> Result<(), StoreError> {
-    if to.get(&Space::Host, &mark()?).await?.is_some() {
+async fn prepare(to: &dyn MigrationStore) -> Result<(), StoreError> {
+    if to.get(&Space::Host, &migration_mark_key()?).await?.is_some() {
         empty(to).await?;
     } else if !is_empty(to).await? {
         return Err(StoreError::Exists(
             "the store to move to has something in it; name an empty one".to_owned(),
         ));
     }
-    to.put(&Space::Host, &mark()?, vec![1]).await?;
+    to.put(&Space::Host, &migration_mark_key()?, vec![1]).await?;
     Ok(())
 }
 
-async fn is_empty(to: &dyn Movable) -> Result<bool, StoreError> {
+async fn is_empty(to: &dyn MigrationStore) -> Result<bool, StoreError> {
     Ok(to.all(&Space::Host, None, 1).await?.is_empty() && tenants_of_keys(to).await?.is_empty())
 }
 
 /// The tenants' spaces that have a key, recorded or not.
-async fn tenants_of_keys(store: &dyn Movable) -> Result<Vec<Space>, StoreError> {
+async fn tenants_of_keys(store: &dyn MigrationStore) -> Result<Vec<Space>, StoreError> {
     let ring = store.keyring().clone();
     let mut spaces = blocking(move || ring.spaces()).await?;
     spaces.retain(|space| *space != Space::Host);
@@ -127,13 +135,17 @@ async fn tenants_of_keys(store: &dyn Movable) -> Result<Vec<Space>, StoreError> 
 }
 
 /// Removes all but the mark.
-async fn empty(to: &dyn Movable) -> Result<(), StoreError> {
-    for space in tenants_of_keys(to).await?.iter().chain(&recorded(to).await?) {
+async fn empty(to: &dyn MigrationStore) -> Result<(), StoreError> {
+    for space in tenants_of_keys(to)
+        .await?
+        .iter()
+        .chain(&recorded_spaces(to).await?)
+    {
         if let Space::Tenant(tenant) = space {
             to.destroy(tenant).await?;
         }
     }
-    let mark = mark()?;
+    let mark = migration_mark_key()?;
     let mut after = None;
     loop {
         let found = to.all(&Space::Host, after.as_ref(), CHUNK).await?;
@@ -144,21 +156,24 @@ async fn empty(to: &dyn Movable) -> Result<(), StoreError> {
         let others = found.into_iter().filter(|found| found.key != mark);
         let changes = others.map(|found| Change::Delete {
             key: found.key,
-            expect: Expect::Any,
+            expect: Precondition::Any,
         });
         to.batch(&Space::Host, changes.collect()).await?;
     }
 }
 
-async fn recorded(store: &dyn Movable) -> Result<Vec<Space>, StoreError> {
+async fn recorded_spaces(store: &dyn MigrationStore) -> Result<Vec<Space>, StoreError> {
     let tenants = store.tenants().await?;
     let labels = tenants.iter().map(Space::tenant_label);
     Ok(labels.filter_map(|label| Space::of_label(&label)).collect())
 }
 
-async fn move_all(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Moved>, StoreError> {
+async fn move_all(
+    from: &dyn MigrationStore,
+    to: &dyn MigrationStore,
+) -> Result<Vec<MigratedSpace>, StoreError> {
     let at_first = from.revision_of(&Space::Host).await?;
-    let spaces = recorded(from).await?;
+    let spaces = recorded_spaces(from).await?;
     let mut moved = Vec::with_capacity(spaces.len() + 1);
     for space in &spaces {
         let Space::Tenant(tenant) = space else {
@@ -171,12 +186,16 @@ async fn move_all(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Moved>, St
     }
     moved.push(move_space(from, to, &Space::Host).await?);
     if from.revision_of(&Space::Host).await? != at_first {
-        return Err(changed(&Space::Host));
+        return Err(changed_error(&Space::Host));
     }
     Ok(moved)
 }
 
-async fn move_space(from: &dyn Movable, to: &dyn Movable, space: &Space) -> Result<Moved, StoreError> {
+async fn move_space(
+    from: &dyn MigrationStore,
+    to: &dyn MigrationStore,
+    space: &Space,
+) -> Result<MigratedSpace, StoreError> {
     let revision = from.revision_of(space).await?;
     let mut after = None;
     loop {
@@ -191,7 +210,7 @@ async fn move_space(from: &dyn Movable, to: &dyn Movable, space: &Space) -> Resu
     to.fill(space, vec![], revision).await?;
     let (of_source, of_target) = (digest(from, space).await?, digest(to, space).await?);
     if from.revision_of(space).await? != revision {
-        return Err(changed(space));
+        return Err(changed_error(space));
     }
     if of_source != of_target || to.revision_of(space).await? < revision {
         return Err(StoreError::Corrupt {
@@ -211,9 +230,9 @@ fn is_stores_own(space: &Space, key: &Key) -> bool {
     *space == Space::Host && own.iter().any(|own| key.as_bytes().starts_with(own))
 }
 
-async fn digest(store: &dyn Movable, space: &Space) -> Result<Moved, StoreError> {
+async fn digest(store: &dyn MigrationStore, space: &Space) -> Result<MigratedSpace, StoreError> {
     let mut digest = Sha256::new();
-    let mut moved = Moved {
+    let mut moved = MigratedSpace {
         space: space.clone(),
         records: 0,
         bytes: 0,
@@ -227,7 +246,7 @@ async fn digest(store: &dyn Movable, space: &Space) -> Result<Moved, StoreError>
             return Ok(moved);
         };
         after = Some(last.key.clone());
-        for Found { key, record } in found.iter().filter(|found| !is_stores_own(space, &found.key)) {
+        for KeyedRecord { key, record } in found.iter().filter(|found| !is_stores_own(space, &found.key)) {
             for part in [key.as_bytes(), &record.version.to_be_bytes(), &record.value] {
                 digest.update((part.len() as u64).to_be_bytes());
                 digest.update(part);
@@ -238,7 +257,7 @@ async fn digest(store: &dyn Movable, space: &Space) -> Result<Moved, StoreError>
     }
 }
 
-fn changed(space: &Space) -> StoreError {
+fn changed_error(space: &Space) -> StoreError {
     StoreError::Unavailable(format!(
         "{space} was changed while it was moved: stop every host on the store"
     ))

@@ -46,12 +46,12 @@ impl Scan {
     }
 
     /// What the keys of all records found begin with.
-    pub(crate) fn first(&self) -> Vec<u8> {
+    pub(crate) fn key_prefix(&self) -> Vec<u8> {
         [self.start.as_slice(), self.prefix.as_slice()].concat()
     }
 
     /// The key after which to begin, where that is later than [`Scan::first`].
-    pub(crate) fn past(&self) -> Option<Vec<u8>> {
+    pub(crate) fn start_after(&self) -> Option<Vec<u8>> {
         let after = self.after.as_ref().filter(|after| **after >= self.prefix)?;
         Some([self.start.as_slice(), after.as_slice()].concat())
     }
@@ -59,7 +59,7 @@ impl Scan {
 
 /// A record with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct KeyedRecord {
     /// Where it is.
     pub key: Key,
     /// What it is.
@@ -68,9 +68,9 @@ pub struct Found {
 
 /// Some of the records that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Page {
+pub struct RecordPage {
     /// In byte order of their names.
-    pub found: Vec<Found>,
+    pub found: Vec<KeyedRecord>,
     /// Whether others follow: ask again, after the last name.
     pub more: bool,
 }

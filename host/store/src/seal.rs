@@ -8,7 +8,7 @@
 //! The associated data is the header, the part's index, the space's name and the key. So a part that was moved to another
 //! record, another place in it, another space, or that is of another version of the record does not open.
 
-use crate::keys::{Generation, KeyFileError, OVERHEAD, Subkey, Unopened};
+use crate::keys::{Generation, KeyFileError, OVERHEAD, Subkey, UnsealError};
 
 /// Bytes of plaintext in a part. sled keeps a value of 8 KB in its log and one of 16 KB in a file that it never syncs.
 pub(crate) const PART: usize = 8_000;
@@ -22,18 +22,18 @@ const FORMAT: u8 = 1;
 const TAG: usize = 16;
 
 /// Bytes of a part of [`PART`] bytes, sealed: all but a record's last have so many.
-pub(crate) const SEALED_PART: usize = Header::BYTES + OVERHEAD + PART;
+pub(crate) const SEALED_PART: usize = PartHeader::BYTES + OVERHEAD + PART;
 
 /// What stands in clear before every sealed part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct PartHeader {
     pub(crate) generation: Generation,
     pub(crate) version: u64,
     /// At least one.
     pub(crate) parts: u16,
 }
 
-impl Header {
+impl PartHeader {
     const BYTES: usize = 15;
 
     fn encode(self) -> [u8; Self::BYTES] {
@@ -65,7 +65,7 @@ impl Header {
     }
 
     /// What a part is bound to.
-    fn associated(self, index: u16, label: &str, key: &[u8]) -> Vec<u8> {
+    fn associated_data(self, index: u16, label: &str, key: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::BYTES + 4 + label.len() + key.len());
         bytes.extend_from_slice(&self.encode());
         bytes.extend_from_slice(&index.to_be_bytes());
@@ -85,13 +85,13 @@ impl Header {
         index: u16,
         sealed: &[u8],
         onto: &mut Vec<u8>,
-    ) -> Result<(), Unopened> {
-        subkey.open_onto(&self.associated(index, label, key), sealed, onto)
+    ) -> Result<(), UnsealError> {
+        subkey.open_onto(&self.associated_data(index, label, key), sealed, onto)
     }
 }
 
 /// A part as it is written.
-pub(crate) struct Entry {
+pub(crate) struct SealedEntry {
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
 }
@@ -116,9 +116,9 @@ pub(crate) fn seal(
     key: &[u8],
     version: u64,
     value: &[u8],
-) -> Result<Vec<Entry>, KeyFileError> {
+) -> Result<Vec<SealedEntry>, KeyFileError> {
     let parts = u16::try_from(value.len().div_ceil(PART).max(1)).map_err(|_| KeyFileError::Crypto)?;
-    let header = Header {
+    let header = PartHeader {
         generation,
         version,
         parts,
@@ -128,10 +128,10 @@ pub(crate) fn seal(
         .map(|index| {
             let (part, after) = rest.split_at(rest.len().min(PART));
             rest = after;
-            let mut sealed = Vec::with_capacity(Header::BYTES + part.len() + 28);
+            let mut sealed = Vec::with_capacity(PartHeader::BYTES + part.len() + 28);
             sealed.extend_from_slice(&header.encode());
-            subkey.seal_onto(&header.associated(index, label, key), part, &mut sealed)?;
-            Ok(Entry {
+            subkey.seal_onto(&header.associated_data(index, label, key), part, &mut sealed)?;
+            Ok(SealedEntry {
                 key: entry_key(key, index),
                 value: sealed,
             })
@@ -142,19 +142,19 @@ pub(crate) fn seal(
 /// What an entry adds to its space's digest: a keyed function of its place, its header and its tag. The tag stands for
 /// the ciphertext, which is opened when it is read.
 pub(crate) fn weight(digest: &Subkey, entry_key: &[u8], value: &[u8]) -> Option<[u8; 32]> {
-    let (header, sealed) = value.split_at_checked(Header::BYTES)?;
+    let (header, sealed) = value.split_at_checked(PartHeader::BYTES)?;
     let tag = sealed.last_chunk::<TAG>()?;
     Some(digest.mac(&[header, tag, entry_key]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Header, PART, entry_key, seal, weight};
+    use super::{PART, PartHeader, entry_key, seal, weight};
     use crate::Space;
-    use crate::keys::{Generation, Keyring, MasterKey, Purpose, Subkey};
+    use crate::keys::{Generation, Keyring, MasterKey, Subkey, SubkeyPurpose};
     use std::sync::Arc;
 
-    fn subkey(purpose: Purpose) -> Arc<Subkey> {
+    fn subkey(purpose: SubkeyPurpose) -> Arc<Subkey> {
         let directory = tempfile::tempdir().unwrap();
         let (master, _) = MasterKey::open_or_create(&directory.path().join("master.key")).unwrap();
         let keyring = Keyring::open(directory.path(), master).unwrap();
@@ -165,12 +165,12 @@ mod tests {
     /// Each of what a part is bound to, changed alone, under the very same key.
     #[test]
     fn a_part_opens_in_its_own_place_alone() {
-        let subkey = subkey(Purpose::Records);
+        let subkey = subkey(SubkeyPurpose::Records);
         let value: Vec<u8> = (0..PART * 2 + 1).map(|at| at as u8).collect();
         let entries = seal(&subkey, Generation(1), "tenant:acme", b"key", 7, &value).unwrap();
         assert_eq!(entries.len(), 3);
-        let (header, sealed) = Header::decode(&entries[1].value).unwrap();
-        let opens = |header: Header, label: &str, key: &[u8], index| {
+        let (header, sealed) = PartHeader::decode(&entries[1].value).unwrap();
+        let opens = |header: PartHeader, label: &str, key: &[u8], index| {
             header
                 .open(&subkey, label, key, index, sealed, &mut Vec::new())
                 .is_ok()
@@ -187,9 +187,9 @@ mod tests {
         );
         assert!(!opens(header, "tenant:acme", b"kez", 1), "another record");
         for other in [
-            Header { version: 8, ..header },
-            Header { parts: 2, ..header },
-            Header {
+            PartHeader { version: 8, ..header },
+            PartHeader { parts: 2, ..header },
+            PartHeader {
                 generation: Generation(2),
                 ..header
             },
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_weight_is_of_the_place_the_header_and_the_tag() {
-        let digest = subkey(Purpose::Digest);
+        let digest = subkey(SubkeyPurpose::Digest);
         let value: Vec<u8> = (0..60).collect();
         let own = weight(&digest, b"rkey", &value).unwrap();
         assert_ne!(weight(&digest, b"rkez", &value).unwrap(), own);
@@ -223,9 +223,9 @@ mod tests {
             assert_ne!(weight(&digest, b"rkey", &other).unwrap(), own, "byte {at}");
         }
         assert_eq!(weight(&digest, b"rkey", &value[..20]), None);
-        assert_eq!(Header::decode(&[]), None);
-        assert_eq!(Header::decode(&[1; 14]), None);
-        assert!(Header::decode(&[1; 15]).is_some());
-        assert_eq!(Header::decode(&[2; 15]), None);
+        assert_eq!(PartHeader::decode(&[]), None);
+        assert_eq!(PartHeader::decode(&[1; 14]), None);
+        assert!(PartHeader::decode(&[1; 15]).is_some());
+        assert_eq!(PartHeader::decode(&[2; 15]), None);
     }
 }

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::keys::{Generation, Keyring, Purpose, Subkey};
-use crate::{Change, Expect, Key, Scan, Space, Store, StoreError, Table};
+use crate::keys::{Generation, Keyring, Subkey, SubkeyPurpose};
+use crate::{Change, Key, Precondition, Scan, Space, Store, StoreError, Table};
 
 /// The longest text that is looked at: a state of 64 KiB, in base64, with what sealing adds.
 const MAX_TEXT: usize = 96 << 10;
@@ -52,10 +52,10 @@ pub struct StatePurpose<'a> {
 /// their generation is retired. That a state is used once is written in the store.
 pub struct StateSealer {
     store: Arc<dyn Store>,
-    keys: Keys,
+    keys: SealerKeys,
 }
 
-enum Keys {
+enum SealerKeys {
     Spaces(Arc<Keyring>),
     /// Of a store that ends with the process.
     Process(Arc<Subkey>),
@@ -67,7 +67,7 @@ impl StateSealer {
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>) -> Self {
         Self {
             store,
-            keys: Keys::Spaces(keyring),
+            keys: SealerKeys::Spaces(keyring),
         }
     }
 
@@ -79,7 +79,7 @@ impl StateSealer {
         let key = Subkey::random().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
             store,
-            keys: Keys::Process(Arc::new(key)),
+            keys: SealerKeys::Process(Arc::new(key)),
         })
     }
 
@@ -99,12 +99,12 @@ impl StateSealer {
             return Err(StoreError::Unavailable("the clock is before 2026".to_owned()));
         }
         let (generation, subkey) = self.current(space).await?;
-        let head = Head {
+        let head = StateHead {
             generation,
             expires_at: now.after(life).secs(),
         };
         let mut bytes = head.encode().to_vec();
-        let sealed = subkey.seal(&head.associated(space, purpose), state);
+        let sealed = subkey.seal(&head.associated_data(space, purpose), state);
         bytes.extend(sealed.map_err(|error| StoreError::Unavailable(error.to_string()))?);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -113,13 +113,13 @@ impl StateSealer {
     ///
     /// # Errors
     /// [`StateError`].
-    pub async fn look(
+    pub async fn peek(
         &self,
         space: &Space,
         purpose: StatePurpose<'_>,
         text: &str,
     ) -> Result<Zeroizing<Vec<u8>>, StateError> {
-        let (head, state) = self.opened(space, purpose, text).await?;
+        let (head, state) = self.unseal(space, purpose, text).await?;
         match self.store.get(self.marks(space), &mark_key(head, text)?).await? {
             None => Ok(state),
             Some(_) => Err(StateError::Invalid),
@@ -137,9 +137,13 @@ impl StateSealer {
         text: &str,
     ) -> Result<Zeroizing<Vec<u8>>, StateError> {
         // First: a forged text must not use up somebody's state.
-        let (head, state) = self.opened(space, purpose, text).await?;
+        let (head, state) = self.unseal(space, purpose, text).await?;
         let marks = self.marks(space);
-        match self.store.batch(marks, self.mark(marks, head, text).await?).await {
+        match self
+            .store
+            .batch(marks, self.mark_used(marks, head, text).await?)
+            .await
+        {
             Ok(_) => Ok(state),
             Err(StoreError::Conflict) => Err(StateError::Invalid),
             Err(error) => Err(error.into()),
@@ -149,28 +153,28 @@ impl StateSealer {
     /// Where marks of used states are.
     fn marks<'a>(&self, space: &'a Space) -> &'a Space {
         match &self.keys {
-            Keys::Spaces(_) => space,
+            SealerKeys::Spaces(_) => space,
             // No state outlives the process, whatever its tenant does.
-            Keys::Process(_) => &Space::Host,
+            SealerKeys::Process(_) => &Space::Host,
         }
     }
 
-    async fn opened(
+    async fn unseal(
         &self,
         space: &Space,
         purpose: StatePurpose<'_>,
         text: &str,
-    ) -> Result<(Head, Zeroizing<Vec<u8>>), StateError> {
+    ) -> Result<(StateHead, Zeroizing<Vec<u8>>), StateError> {
         if text.len() > MAX_TEXT {
             return Err(StateError::Invalid);
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| StateError::Invalid)?;
-        let (head, sealed) = Head::decode(&bytes).ok_or(StateError::Invalid)?;
+        let (head, sealed) = StateHead::decode(&bytes).ok_or(StateError::Invalid)?;
         let subkey = self
-            .of(space, head.generation)
+            .generation_key(space, head.generation)
             .await?
             .ok_or(StateError::Invalid)?;
-        let state = subkey.open(&head.associated(space, purpose), sealed);
+        let state = subkey.open(&head.associated_data(space, purpose), sealed);
         let state = state.map_err(|_| StateError::Invalid)?;
         if self.store.now().secs() >= head.expires_at {
             return Err(StateError::Invalid);
@@ -179,11 +183,11 @@ impl StateSealer {
     }
 
     /// Writes that a state is used, if it was not, and removes marks of states that are long over.
-    async fn mark(&self, space: &Space, head: Head, text: &str) -> Result<Vec<Change>, StoreError> {
+    async fn mark_used(&self, space: &Space, head: StateHead, text: &str) -> Result<Vec<Change>, StoreError> {
         let mut changes = vec![Change::Put {
             key: mark_key(head, text)?,
             value: vec![],
-            expect: Expect::Absent,
+            expect: Precondition::Absent,
         }];
         let now = self.store.now();
         if now.is_broken() {
@@ -195,7 +199,7 @@ impl StateSealer {
             if found.key.name() < over.as_slice() {
                 changes.push(Change::Delete {
                     key: found.key,
-                    expect: Expect::Any,
+                    expect: Precondition::Any,
                 });
             }
         }
@@ -204,11 +208,11 @@ impl StateSealer {
 
     async fn current(&self, space: &Space) -> Result<(Generation, Arc<Subkey>), StoreError> {
         match &self.keys {
-            Keys::Process(key) => Ok((Generation(0), Arc::clone(key))),
-            Keys::Spaces(keyring) => {
+            SealerKeys::Process(key) => Ok((Generation(0), Arc::clone(key))),
+            SealerKeys::Spaces(keyring) => {
                 let key = keyring.get_async(space).await?;
                 let current = key.current();
-                let subkey = key.subkey(current, Purpose::States);
+                let subkey = key.subkey(current, SubkeyPurpose::States);
                 let none = || StoreError::Locked {
                     space: space.to_string(),
                     why: "its key was destroyed".to_owned(),
@@ -219,11 +223,15 @@ impl StateSealer {
     }
 
     /// The key of a generation; `None` where the space has none any more.
-    async fn of(&self, space: &Space, generation: Generation) -> Result<Option<Arc<Subkey>>, StoreError> {
+    async fn generation_key(
+        &self,
+        space: &Space,
+        generation: Generation,
+    ) -> Result<Option<Arc<Subkey>>, StoreError> {
         match &self.keys {
-            Keys::Process(key) => Ok((generation == Generation(0)).then(|| Arc::clone(key))),
-            Keys::Spaces(keyring) => match keyring.get_async(space).await {
-                Ok(key) => Ok(key.subkey(generation, Purpose::States)),
+            SealerKeys::Process(key) => Ok((generation == Generation(0)).then(|| Arc::clone(key))),
+            SealerKeys::Spaces(keyring) => match keyring.get_async(space).await {
+                Ok(key) => Ok(key.subkey(generation, SubkeyPurpose::States)),
                 Err(StoreError::Locked { .. } | StoreError::UnknownSpace { .. }) => Ok(None),
                 Err(error) => Err(error),
             },
@@ -238,7 +246,7 @@ impl fmt::Debug for StateSealer {
 }
 
 /// In the order of their ends.
-fn mark_key(head: Head, text: &str) -> Result<Key, StoreError> {
+fn mark_key(head: StateHead, text: &str) -> Result<Key, StoreError> {
     let digest = Sha256::digest(text);
     let name = [
         head.expires_at.to_be_bytes().as_slice(),
@@ -250,13 +258,13 @@ fn mark_key(head: Head, text: &str) -> Result<Key, StoreError> {
 
 /// What stands in clear before a sealed state.
 #[derive(Debug, Clone, Copy)]
-struct Head {
+struct StateHead {
     generation: Generation,
     /// In Unix seconds, by the store's clock.
     expires_at: u64,
 }
 
-impl Head {
+impl StateHead {
     const BYTES: usize = 12;
 
     fn encode(self) -> [u8; Self::BYTES] {
@@ -282,7 +290,7 @@ impl Head {
         Some((head, sealed))
     }
 
-    fn associated(self, space: &Space, purpose: StatePurpose<'_>) -> [u8; 32] {
+    fn associated_data(self, space: &Space, purpose: StatePurpose<'_>) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(self.encode());
         let label = space.label();

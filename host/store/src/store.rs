@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
 use toolhost_policy::UnixTime;
 
-use crate::{Change, Changes, Expect, Key, Page, Scan, Space, StoreError};
+use crate::{Change, ChangeSubscription, Key, Precondition, RecordPage, Scan, Space, StoreError};
 
 /// The longest value: what a plugin may keep, and room for what is kept beside it.
 pub const MAX_VALUE: usize = 1 << 20;
@@ -33,7 +33,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// As [`Store::get`].
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError>;
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError>;
 
     /// Makes all changes or none, and returns the version that every record written has. Changes of one batch see the
     /// state before the batch; a key stands in it at most once.
@@ -47,7 +47,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Store::batch`].
     async fn put(&self, space: &Space, key: &Key, value: Vec<u8>) -> Result<u64, StoreError> {
-        self.compare_and_set(space, key, Expect::Any, value).await
+        self.compare_and_set(space, key, Precondition::Any, value).await
     }
 
     /// Writes a record where what is there is what was expected, and returns its version.
@@ -58,7 +58,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         &self,
         space: &Space,
         key: &Key,
-        expect: Expect,
+        expect: Precondition,
         value: Vec<u8>,
     ) -> Result<u64, StoreError> {
         let key = key.clone();
@@ -72,7 +72,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn delete(&self, space: &Space, key: &Key) -> Result<(), StoreError> {
         let change = Change::Delete {
             key: key.clone(),
-            expect: Expect::Any,
+            expect: Precondition::Any,
         };
         self.batch(space, vec![change]).await.map(|_| ())
     }
@@ -102,7 +102,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     }
 
     /// What other hosts on the same store change, from now on; `None` where there can be no other host.
-    fn changes(&self) -> Option<Changes> {
+    fn changes(&self) -> Option<ChangeSubscription> {
         None
     }
 }

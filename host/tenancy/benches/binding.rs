@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use support::{Town, branches, space};
 use toolhost_audit::LogSink;
 use toolhost_store::{MemoryStore, Store as _};
-use toolhost_tenancy::To;
+use toolhost_tenancy::SwitchTarget;
 
 fn bench(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -24,7 +24,7 @@ fn bench(c: &mut Criterion) {
         let who = runtime.block_on(town.present("olga", "t0"));
         let session = runtime.block_on(town.sessions.create(&who.principal)).unwrap();
         runtime
-            .block_on(town.switch.session(&session, &who, To::Tenant("t7")))
+            .block_on(town.switch.session(&session, &who, SwitchTarget::Tenant("t7")))
             .unwrap();
         c.bench_function(&format!("binding/of a session among {tenants} tenants"), |b| {
             b.to_async(&runtime)
@@ -32,7 +32,7 @@ fn bench(c: &mut Criterion) {
         });
         c.bench_function(&format!("switch/in memory among {tenants} tenants"), |b| {
             b.to_async(&runtime).iter(|| async {
-                let switched = town.switch.session(&session, &who, To::Tenant("t7"));
+                let switched = town.switch.session(&session, &who, SwitchTarget::Tenant("t7"));
                 switched.await.unwrap()
             });
         });

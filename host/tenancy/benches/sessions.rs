@@ -138,7 +138,7 @@ fn main() {
     if !std::env::args().any(|word| word == "--bench") {
         return;
     }
-    toolhost_store::allocator::tune();
+    toolhost_store::allocator::tune_allocator();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

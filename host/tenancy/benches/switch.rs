@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use support::{Town, branches, embedded, space};
 use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, SinkError};
 use toolhost_store::{Key, Space, Store as _, Table};
-use toolhost_tenancy::To;
+use toolhost_tenancy::SwitchTarget;
 
 const ROUNDS: usize = 4_000;
 
@@ -45,12 +45,12 @@ async fn measure(directory: &std::path::Path) {
     let (mut commits, mut switches) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let began = Instant::now();
-        let expect = toolhost_store::Expect::Version(version);
+        let expect = toolhost_store::Precondition::Version(version);
         let value = vec![b'x'; RECORD];
         version = store.compare_and_set(&place, &key, expect, value).await.unwrap();
         commits.push(began.elapsed());
         let began = Instant::now();
-        let to = To::Tenant(if round % 2 == 0 { "t7" } else { "t3" });
+        let to = SwitchTarget::Tenant(if round % 2 == 0 { "t7" } else { "t3" });
         town.switch.session(&session, &who, to).await.unwrap();
         switches.push(began.elapsed());
     }

@@ -20,7 +20,7 @@ use support::{Town, id, space};
 use toolhost_audit::LogSink;
 use toolhost_identity::{Tenant, TenantState};
 use toolhost_store::{MemoryStore, Store as _};
-use toolhost_tenancy::To;
+use toolhost_tenancy::SwitchTarget;
 
 use told_apart::{ROUNDS, Told, order, told};
 
@@ -86,7 +86,11 @@ async fn measure() {
     let who = town.present("olga", "acme").await;
     let session = town.sessions.create(&who.principal).await.unwrap();
     let switch = async |tenant: &String| {
-        let refused = black_box(town.switch.session(&session, &who, To::Tenant(tenant)).await);
+        let refused = black_box(
+            town.switch
+                .session(&session, &who, SwitchTarget::Tenant(tenant))
+                .await,
+        );
         assert!(refused.is_err());
     };
     let (unknown, foreign, suspended) = (names("unheard"), names("foreign"), names("resting"));

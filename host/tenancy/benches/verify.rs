@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
-use toolhost_identity::{KeySet, StaticDirectory, TenantId, Unverified, verify};
+use toolhost_identity::{KeySet, StaticDirectory, TenantId, UnverifiedToken, verify};
 use toolhost_tenancy::{
     Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, SystemClock, Tenancy,
 };
@@ -84,7 +84,7 @@ fn bench(c: &mut Criterion) {
         let keys = KeySet::parse(keys.as_bytes()).unwrap();
         let now = SystemClock::default().unix();
         c.bench_function(&format!("verify/{algorithm:?} cold"), |b| {
-            b.iter(|| verify(&Unverified::parse(&token).unwrap(), &rules, &keys, now).unwrap());
+            b.iter(|| verify(&UnverifiedToken::parse(&token).unwrap(), &rules, &keys, now).unwrap());
         });
     }
 }

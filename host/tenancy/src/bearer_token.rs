@@ -43,7 +43,7 @@ impl From<Secret> for Bearer {
 
 /// A verified caller with what it showed: what a switch needs, and nothing else does.
 #[derive(Debug, Clone)]
-pub struct Presented {
+pub struct VerifiedCaller {
     /// Who calls.
     pub principal: Arc<Principal>,
     /// The token that says so; `None` for the development principal, which has none.

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use toolhost_identity::{
-    AcceptedType, Algorithm, ClaimPointer, ClaimRule, IssuerName, IssuerRules, NamedTenants, Role,
-    TenantScope, WithoutSubject,
+    AcceptedType, Algorithm, ClaimPointer, ClaimRule, IssuerName, IssuerRules, MissingSubjectRule,
+    NamedTenants, Role, TenantScope,
 };
 use url::Url;
 
@@ -42,7 +42,7 @@ pub struct IssuerConfig {
     /// Where the subject is, where not in `sub`.
     pub subject_claim: Option<ClaimPointer>,
     /// What becomes of a token without one.
-    pub without_subject: WithoutSubject,
+    pub without_subject: MissingSubjectRule,
     /// JSON pointer to the role.
     pub role_claim: Option<String>,
     /// The roles it is believed for.
@@ -65,7 +65,7 @@ pub struct IssuerConfig {
 
 /// Why an issuer's configuration is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub enum IssuerConfigError {
     /// Not an issuer's name.
     #[error("issuers.issuer {0:?} is not an https url without query and fragment (http needs allow_http)")]
     Issuer(String),
@@ -152,7 +152,7 @@ impl IssuerConfig {
             tenants: None,
             shares_directory: false,
             subject_claim: None,
-            without_subject: WithoutSubject::default(),
+            without_subject: MissingSubjectRule::default(),
             role_claim: None,
             may_grant: vec![],
             machine: vec![],
@@ -169,33 +169,33 @@ impl IssuerConfig {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn rules(&self) -> Result<IssuerRules, ConfigError> {
+    pub fn rules(&self) -> Result<IssuerRules, IssuerConfigError> {
         let name = || self.issuer.clone();
-        let issuer = IssuerName::parse(&self.issuer).map_err(|_| ConfigError::Template(name()))?;
+        let issuer = IssuerName::parse(&self.issuer).map_err(|_| IssuerConfigError::Template(name()))?;
         if issuer.claim().is_some() && self.keys == KeySource::Discovery {
-            return Err(ConfigError::TemplateDiscovery(name()));
+            return Err(IssuerConfigError::TemplateDiscovery(name()));
         }
-        let url = Url::parse(&self.issuer).map_err(|_| ConfigError::Issuer(name()))?;
+        let url = Url::parse(&self.issuer).map_err(|_| IssuerConfigError::Issuer(name()))?;
         if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some()
         {
-            return Err(ConfigError::Issuer(name()));
+            return Err(IssuerConfigError::Issuer(name()));
         }
         if matches!(&self.keys, KeySource::Url(keys) if !self.permits_scheme(keys)) {
-            return Err(ConfigError::KeysUrl(name()));
+            return Err(IssuerConfigError::KeysUrl(name()));
         }
         if self.audience.iter().all(String::is_empty) || self.audience.iter().any(String::is_empty) {
-            return Err(ConfigError::Audience(name()));
+            return Err(IssuerConfigError::Audience(name()));
         }
         if self.algorithms.is_empty() {
-            return Err(ConfigError::Algorithms(name()));
+            return Err(IssuerConfigError::Algorithms(name()));
         }
         let pointer = |key, text: &str| {
-            ClaimPointer::parse(text).map_err(|_| ConfigError::Pointer { key, issuer: name() })
+            ClaimPointer::parse(text).map_err(|_| IssuerConfigError::Pointer { key, issuer: name() })
         };
         if let Some(claim) = issuer.claim()
             && self.tenant_claim.as_deref() != Some(&format!("/{claim}"))
         {
-            return Err(ConfigError::TemplateTenant {
+            return Err(IssuerConfigError::TemplateTenant {
                 issuer: name(),
                 claim: claim.to_owned(),
             });
@@ -204,7 +204,7 @@ impl IssuerConfig {
         let tenants = if self.shares_directory {
             TenantScope::among_others(&self.issuer, named)
         } else {
-            TenantScope::limited(&self.issuer, named)
+            TenantScope::sole_issuer_limited(&self.issuer, named)
         };
         Ok(IssuerRules {
             issuer,

@@ -5,6 +5,6 @@ mod inspect;
 mod key;
 mod mint;
 
-pub use inspect::{Check, Inspection, inspect};
+pub use inspect::{TokenCheck, TokenInspection, inspect};
 pub use key::{DevKey, DevKeyError};
 pub use mint::{MAX_TTL, MintRequest};

@@ -3,10 +3,10 @@
 
 mod change;
 mod membership;
-mod narrowed;
+mod narrow;
 mod record;
-mod single;
-mod stored;
+mod single_directory;
+mod stored_directory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use toolhost_identity::{Directory, Principal, StaticDirectory, Tree};
 
-pub use change::{ChangeError, Removed};
+pub use change::{ChangeError, RemovedTenant};
 pub(crate) use record::tombstone;
 
 pub use membership::{MEMBERSHIP_MAX_AGE, MembershipDirectory, MembershipEndpoint};
-pub use single::SingleDirectory;
-pub use stored::{DIRECTORY_MAX_AGE, Freshness, StoredDirectory};
+pub use single_directory::SingleDirectory;
+pub use stored_directory::{DIRECTORY_MAX_AGE, Freshness, StoredDirectory};
 
 /// Why nobody knows which tenants there are. Nobody gets a binding then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum DirectoryError {
 #[async_trait]
 pub trait TenantDirectory: Send + Sync + Debug {
     /// The tree, where it is known without asking anybody.
-    fn at_once(&self, principal: &Principal) -> Option<Arc<Tree>>;
+    fn cached_tree(&self, principal: &Principal) -> Option<Arc<Tree>>;
 
     /// The tree for a caller.
     ///
@@ -53,7 +53,7 @@ pub trait TenantDirectory: Send + Sync + Debug {
 
 #[async_trait]
 impl TenantDirectory for StaticDirectory {
-    fn at_once(&self, _principal: &Principal) -> Option<Arc<Tree>> {
+    fn cached_tree(&self, _principal: &Principal) -> Option<Arc<Tree>> {
         Some(self.tree())
     }
 
@@ -67,7 +67,7 @@ pub(crate) async fn tree_for(
     directory: &dyn TenantDirectory,
     principal: &Principal,
 ) -> Result<Arc<Tree>, DirectoryError> {
-    match directory.at_once(principal) {
+    match directory.cached_tree(principal) {
         Some(tree) => Ok(tree),
         None => directory.tree_for(principal).await,
     }

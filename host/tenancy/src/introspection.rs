@@ -8,8 +8,8 @@ use toolhost_policy::Secret;
 use toolhost_vault::client_secret_basic;
 use url::form_urlencoded;
 
-use crate::questions::{self, FailureMemory, Source};
-use crate::{AuthError, Bearer, Clock, ConfigError, Destination, Post, PostRequest};
+use crate::questions::{self, FailureMemory, RequestSource};
+use crate::{AuthError, Bearer, Clock, Destination, IssuerConfigError, Post, PostRequest};
 
 /// How long an issuer's yes to an opaque token is believed, in seconds: a token that was revoked ends within it.
 pub const INTROSPECTION_MAX_AGE: u64 = 60;
@@ -39,25 +39,25 @@ pub struct Introspection {
 pub(crate) struct Introspector {
     /// The issuer's place in the list.
     pub(crate) issuer: usize,
-    endpoint: Arc<Endpoint>,
-    flights: SingleFlight<[u8; 32], Result<Believed, AuthError>>,
+    endpoint: Arc<IntrospectionClient>,
+    flights: SingleFlight<[u8; 32], Result<IntrospectionResult, AuthError>>,
     refused: FailureMemory<[u8; 32], AuthError>,
     /// Tokens that were active lately, by their hash, with the tenant that they named.
     known: Cache<[u8; 32], Arc<str>>,
-    of_strangers: Arc<AdmissionQueue<Source>>,
+    of_strangers: Arc<AdmissionQueue<RequestSource>>,
     of_known: Arc<AdmissionQueue<Arc<str>>>,
     clock: Arc<dyn Clock>,
 }
 
 /// Whom an opaque token speaks for, and since when that is known, in seconds of [`Clock::elapsed`].
 #[derive(Debug, Clone)]
-pub(crate) struct Believed {
+pub(crate) struct IntrospectionResult {
     pub(crate) principal: Arc<Principal>,
     pub(crate) at: u64,
 }
 
 #[derive(Debug)]
-struct Endpoint {
+struct IntrospectionClient {
     destination: Destination,
     authorization: HeaderValue,
     post: Arc<dyn Post>,
@@ -72,11 +72,11 @@ impl Introspector {
         endpoint: &Introspection,
         post: Arc<dyn Post>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         crate::post::check_destination(&endpoint.destination, "issuers.introspection")?;
         Ok(Self {
             issuer,
-            endpoint: Arc::new(Endpoint {
+            endpoint: Arc::new(IntrospectionClient {
                 destination: endpoint.destination.clone(),
                 authorization: client_secret_basic(&endpoint.client_id, &endpoint.client_secret),
                 post,
@@ -97,9 +97,9 @@ impl Introspector {
         &self,
         key: [u8; 32],
         token: &str,
-        source: Source,
-    ) -> Result<Believed, AuthError> {
-        if let Some(error) = self.refused.recent(&key, self.clock.elapsed()) {
+        source: RequestSource,
+    ) -> Result<IntrospectionResult, AuthError> {
+        if let Some(error) = self.refused.recent_failure(&key, self.clock.elapsed()) {
             return Err(error);
         }
         let known = self.known.get(&key);
@@ -146,9 +146,9 @@ impl Introspector {
     }
 }
 
-impl Endpoint {
+impl IntrospectionClient {
     /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status, another form.
-    async fn ask(&self, bearer: &Bearer) -> Result<Believed, AuthError> {
+    async fn ask(&self, bearer: &Bearer) -> Result<IntrospectionResult, AuthError> {
         let rules = &self.rules;
         let question = PostRequest {
             destination: self.destination.clone(),
@@ -174,7 +174,7 @@ impl Endpoint {
             return Err(AuthError::KeysUnavailable);
         };
         let principal = verify_introspection(answer, rules, self.clock.unix())?;
-        Ok(Believed {
+        Ok(IntrospectionResult {
             principal: Arc::new(principal),
             at,
         })

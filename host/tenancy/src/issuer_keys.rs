@@ -33,7 +33,7 @@ const WAIT: Duration = Duration::from_secs(6);
 
 /// A key set as it was fetched.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedKeys {
     pub(crate) keys: Arc<KeySet>,
     /// Grows when the keys change, and only then.
     pub(crate) generation: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Loaded {
 
 /// There are no keys to verify with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoKeys {
+pub(crate) enum IssuerKeysError {
     /// The issuer has not answered.
     NotFetched,
     /// It has, and nothing in its answer can be used. Only a change at the issuer or in the configuration helps.
@@ -54,9 +54,9 @@ pub(crate) enum NoKeys {
 
 /// What another look at an issuer's keys has brought.
 #[derive(Debug)]
-pub(crate) enum Lookup {
+pub(crate) enum KeyLookup {
     /// Other keys than before.
-    Newer(Arc<Loaded>),
+    Newer(Arc<LoadedKeys>),
     /// The issuer has answered since the `kid` was first seen, and does not have it.
     Absent,
     /// It is not known: the issuer does not answer, or was asked too often for the `kid`s of strangers.
@@ -69,7 +69,7 @@ pub(crate) struct IssuerKeys {
     config: IssuerConfig,
     fetch: Arc<dyn KeyFetch>,
     clock: Arc<dyn Clock>,
-    loaded: ArcSwapOption<Loaded>,
+    loaded: ArcSwapOption<LoadedKeys>,
     flight: Arc<Mutex<()>>,
     /// Of the end of the last attempt, one more than its time; 0 where there was none.
     attempted_at: AtomicU64,
@@ -77,16 +77,16 @@ pub(crate) struct IssuerKeys {
     fetches: AtomicU64,
     failing: AtomicBool,
     unusable: AtomicBool,
-    refetches: Budget,
+    refetches: FetchBudget,
     /// Hashes of `kid`s, and since when they are known to be absent, in seconds of [`Clock::elapsed`].
     absent: Cache<[u8; 32], u64>,
 }
 
 /// So many at once, and then one in a while.
 #[derive(Debug, Default)]
-struct Budget(std::sync::Mutex<(u64, u64)>);
+struct FetchBudget(std::sync::Mutex<(u64, u64)>);
 
-impl Budget {
+impl FetchBudget {
     /// One more, if there is one at this moment, in seconds.
     fn take(&self, now: u64) -> bool {
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -116,30 +116,30 @@ impl IssuerKeys {
             fetches: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
-            refetches: Budget::default(),
+            refetches: FetchBudget::default(),
             absent: Cache::new(MAX_ABSENT),
         })
     }
 
     /// The keys to verify with. Fresh ones cost a read; older ones are renewed first, unless the issuer is known not to
     /// answer.
-    pub(crate) async fn current(self: &Arc<Self>) -> Result<Arc<Loaded>, NoKeys> {
+    pub(crate) async fn current(self: &Arc<Self>) -> Result<Arc<LoadedKeys>, IssuerKeysError> {
         if let Some(loaded) = self.loaded.load_full() {
             let age = self.age(&loaded);
             if age < REFRESH_AFTER {
                 return Ok(loaded);
             }
-            if age < KEY_SET_MAX_AGE || (self.failing() && age < KEY_SET_MAX_STALE) {
+            if age < KEY_SET_MAX_AGE || (self.is_failing() && age < KEY_SET_MAX_STALE) {
                 self.refresh_beside();
                 return Ok(loaded);
             }
         }
         let _ = tokio::time::timeout(WAIT, self.refresh()).await;
-        self.usable().ok_or_else(|| {
+        self.usable_keys().ok_or_else(|| {
             if self.unusable.load(Ordering::Acquire) {
-                NoKeys::Unusable
+                IssuerKeysError::Unusable
             } else {
-                NoKeys::NotFetched
+                IssuerKeysError::NotFetched
             }
         })
     }
@@ -149,47 +149,47 @@ impl IssuerKeys {
     ///
     /// A `kid` is looked for once in [`REFETCH_INTERVAL`]; others are looked for meanwhile, as far as the budget goes. One
     /// that nobody could look for is not said to be absent.
-    pub(crate) async fn look_for(self: &Arc<Self>, id: [u8; 32], generation: u64) -> Lookup {
-        let newer = |loaded: &Arc<Loaded>| loaded.generation != generation;
-        if let Some(loaded) = self.usable().filter(newer) {
-            return Lookup::Newer(loaded);
+    pub(crate) async fn look_for(self: &Arc<Self>, id: [u8; 32], generation: u64) -> KeyLookup {
+        let newer = |loaded: &Arc<LoadedKeys>| loaded.generation != generation;
+        if let Some(loaded) = self.usable_keys().filter(newer) {
+            return KeyLookup::Newer(loaded);
         }
         let now = self.clock.elapsed();
         if let Some(at) = self.absent.get(&id)
             && now.saturating_sub(at) < REFETCH_INTERVAL
         {
-            return Lookup::Absent;
+            return KeyLookup::Absent;
         }
         let begun = self.fetches.load(Ordering::Acquire);
         let _ = tokio::time::timeout(WAIT, self.refetch(begun)).await;
-        match self.usable() {
-            Some(loaded) if newer(&loaded) => Lookup::Newer(loaded),
+        match self.usable_keys() {
+            Some(loaded) if newer(&loaded) => KeyLookup::Newer(loaded),
             // Of a fetch that began after the kid was seen, so the answer is about it too.
             Some(loaded) if loaded.fetch > begun => {
                 self.absent.insert(id, now);
-                Lookup::Absent
+                KeyLookup::Absent
             }
-            _ => Lookup::NotKnown,
+            _ => KeyLookup::NotKnown,
         }
     }
 
     /// Whether a token could be verified now.
-    pub(crate) fn usable(&self) -> Option<Arc<Loaded>> {
+    pub(crate) fn usable_keys(&self) -> Option<Arc<LoadedKeys>> {
         let loaded = self.loaded.load_full()?;
         let age = self.age(&loaded);
-        (age < KEY_SET_MAX_AGE || (self.failing() && age < KEY_SET_MAX_STALE)).then_some(loaded)
+        (age < KEY_SET_MAX_AGE || (self.is_failing() && age < KEY_SET_MAX_STALE)).then_some(loaded)
     }
 
-    fn age(&self, loaded: &Loaded) -> u64 {
+    fn age(&self, loaded: &LoadedKeys) -> u64 {
         self.clock.elapsed().saturating_sub(loaded.fetched_at)
     }
 
-    fn failing(&self) -> bool {
+    fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Acquire)
     }
 
     /// Whether the issuer may be asked again.
-    fn due(&self) -> bool {
+    fn may_refetch(&self) -> bool {
         let interval = if self.loaded.load().is_some() {
             REFETCH_INTERVAL
         } else {
@@ -206,7 +206,7 @@ impl IssuerKeys {
         let had_none = self.loaded.load().is_none();
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let came_meanwhile = had_none && self.loaded.load().is_some();
-        if !came_meanwhile && self.due() {
+        if !came_meanwhile && self.may_refetch() {
             // In a task of its own: a caller that goes away must not cost the others their answer.
             let task = tokio::spawn(Arc::clone(self).load(flight));
             let _ = task.await;
@@ -230,7 +230,7 @@ impl IssuerKeys {
 
     /// Asks the issuer again beside the call.
     fn refresh_beside(self: &Arc<Self>) {
-        if self.due()
+        if self.may_refetch()
             && let Ok(flight) = Arc::clone(&self.flight).try_lock_owned()
         {
             tokio::spawn(Arc::clone(self).load(flight));
@@ -283,7 +283,7 @@ impl IssuerKeys {
     fn store(&self, keys: KeySet, digest: [u8; 32], now: u64, fetch: u64) {
         let before = self.loaded.load_full();
         let loaded = match &before {
-            Some(same) if same.digest == digest => Loaded {
+            Some(same) if same.digest == digest => LoadedKeys {
                 keys: Arc::clone(&same.keys),
                 generation: same.generation,
                 digest,
@@ -291,7 +291,7 @@ impl IssuerKeys {
                 fetch,
             },
             _ => {
-                self.log_skipped(keys.skipped());
+                self.log_skipped(keys.skipped_keys());
                 // Those that were withdrawn are known to be absent by this very fetch.
                 for kid in before.iter().flat_map(|before| before.keys.key_ids()) {
                     if !keys.key_ids().any(|other| other == kid) {
@@ -300,7 +300,7 @@ impl IssuerKeys {
                 }
                 tracing::info!(issuer = %self.config.issuer, keys = keys.len(), "the issuer's keys are loaded");
                 let generation = before.map_or(1, |before| before.generation + 1);
-                Loaded {
+                LoadedKeys {
                     keys: Arc::new(keys),
                     generation,
                     digest,

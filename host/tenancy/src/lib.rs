@@ -29,7 +29,7 @@
 //!   gave, and [`AuthorityCredentials`] renews it for the connections that send it.
 //! - [`dev`]: development keys and tokens, and a look into any token.
 
-mod admitted;
+mod admitted_caller;
 mod bearer;
 mod bearer_token;
 mod clock;
@@ -53,13 +53,13 @@ mod switch;
 mod tenancy;
 mod token_cache;
 
-pub use admitted::{Admitted, Authenticated};
-pub use bearer_token::{Bearer, Presented};
+pub use admitted_caller::{AdmittedCaller, AuthenticatedCaller};
+pub use bearer_token::{Bearer, VerifiedCaller};
 pub use clock::{Clock, StoreClock, SystemClock};
-pub use config::{ConfigError, IssuerConfig, KeySource};
+pub use config::{IssuerConfig, IssuerConfigError, KeySource};
 pub use directory::{
     ChangeError, DIRECTORY_MAX_AGE, DirectoryError, Freshness, MEMBERSHIP_MAX_AGE, MembershipDirectory,
-    MembershipEndpoint, Removed, SingleDirectory, StoredDirectory, TenantDirectory,
+    MembershipEndpoint, RemovedTenant, SingleDirectory, StoredDirectory, TenantDirectory,
 };
 pub use error::AuthError;
 pub use fetch::{FetchError, FetchRequest, KeyFetch};
@@ -69,18 +69,18 @@ pub use machine::{MachineHeaders, MachineRefusal};
 pub use network_fetch::NetworkFetch;
 pub use post::{Destination, Post, PostAnswer, PostRequest};
 pub use provision::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
+    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError, TenantSetUp,
 };
 pub use session::{
-    ChoiceError, ContextName, EventId, EventReader, Happened, MAX_CLIENT_BYTES, MAX_CONTEXTS_PER_OWNER,
+    ChoiceError, ContextName, EventId, EventReader, MAX_CLIENT_BYTES, MAX_CONTEXTS_PER_OWNER,
     MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION, MAX_EVENTS_PER_TENANT_BYTES, MAX_OWNED_SESSIONS,
-    MAX_SESSION_EVENT_BYTES, MAX_SESSIONS_PER_TENANT, Reach, Rooms, SessionEvent, SessionId, SessionLog,
-    SessionView, Sessions, TenantContexts,
+    MAX_SESSION_EVENT_BYTES, MAX_SESSIONS_PER_TENANT, Reach, SessionDeps, SessionEvent, SessionId,
+    SessionLog, SessionLogItem, SessionView, Sessions, TenantContexts,
 };
 pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
 pub use switch::{
-    Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeSettings,
-    HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS, NoPreparation, NotPrepared,
-    Preparation, Switch, SwitchError, Switched, To, TokenExchange,
+    Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeAuthority,
+    ExchangeSettings, HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS,
+    NoPreparation, Preparation, PreparationError, Switch, SwitchError, SwitchOutcome, SwitchTarget,
 };
 pub use tenancy::Tenancy;

@@ -56,10 +56,10 @@ impl MachineHeaders {
         }
         let single = tree.single_tenant().map(toolhost_identity::TenantId::as_str);
         let claim = principal.tenant_key().or(single).ok_or(MachineRefusal::Claim)?;
-        if one(headers, &self.tenant) != Some(claim.as_bytes()) {
+        if single_header(headers, &self.tenant) != Some(claim.as_bytes()) {
             return Err(MachineRefusal::Tenant);
         }
-        one(headers, &self.user)
+        single_header(headers, &self.user)
             .and_then(|value| std::str::from_utf8(value).ok())
             .and_then(Attribution::parse)
             .map(Some)
@@ -68,7 +68,7 @@ impl MachineHeaders {
 }
 
 /// The value of a header that is there exactly once.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then(|| first.as_bytes())

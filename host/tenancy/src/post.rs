@@ -4,22 +4,25 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, header};
-use toolhost_net::{Answer, ClientKey, Question};
+use toolhost_net::{ClientKey, OutboundRequest, OutboundResponse};
 
 pub use toolhost_net::Destination;
 
-use crate::{ConfigError, FetchError, NetworkFetch};
+use crate::{FetchError, IssuerConfigError, NetworkFetch};
 
 /// The longest answer: a token of 16 KiB and what stands around it, or a caller's tenants.
 const MAX_ANSWER: usize = 256 << 10;
 
 /// # Errors
 /// What is sent could be read on the way.
-pub(crate) fn check_destination(destination: &Destination, setting: &'static str) -> Result<(), ConfigError> {
+pub(crate) fn check_destination(
+    destination: &Destination,
+    setting: &'static str,
+) -> Result<(), IssuerConfigError> {
     if destination.is_fit_for_secrets() {
         return Ok(());
     }
-    Err(ConfigError::Cleartext {
+    Err(IssuerConfigError::Cleartext {
         setting,
         url: destination.url.clone(),
     })
@@ -78,7 +81,7 @@ impl Post for NetworkFetch {
             if let Some(value) = request.authorization {
                 headers.insert(header::AUTHORIZATION, value);
             }
-            let question = Question {
+            let question = OutboundRequest {
                 key: ClientKey::host("post", &request.destination.url),
                 destination: &request.destination,
                 tls: None,
@@ -89,7 +92,8 @@ impl Post for NetworkFetch {
                 deadline: Instant::now() + request.destination.timeout,
             };
             let answer = self.network().ask(question).await;
-            let Answer { status, body, .. } = answer.map_err(|error| FetchError(error.to_string()))?;
+            let OutboundResponse { status, body, .. } =
+                answer.map_err(|error| FetchError(error.to_string()))?;
             Ok(PostAnswer { status, body })
         })
     }

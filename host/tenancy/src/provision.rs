@@ -8,5 +8,5 @@ mod record;
 pub(crate) use record::key as provision_key;
 
 pub use provisioner::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpFailed, TenantSetUp,
+    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError, TenantSetUp,
 };

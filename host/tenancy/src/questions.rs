@@ -60,10 +60,10 @@ pub(crate) const SWITCHES: AdmissionLimits = AdmissionLimits {
 
 /// Where a request comes from, as far as shares are concerned: the addresses that one stranger has, or a door of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Source(Option<AddressGroup>);
+pub(crate) struct RequestSource(Option<AddressGroup>);
 
-impl Source {
-    pub(crate) fn of(address: Option<IpAddr>) -> Self {
+impl RequestSource {
+    pub(crate) fn from_address(address: Option<IpAddr>) -> Self {
         Self(address.map(AddressGroup::from))
     }
 }
@@ -93,7 +93,7 @@ where
     E: Clone + Send + Sync + 'static,
 {
     /// The failure, where it still counts at this moment, in seconds of [`crate::Clock::elapsed`].
-    pub(crate) fn recent(&self, key: &K, now: u64) -> Option<E> {
+    pub(crate) fn recent_failure(&self, key: &K, now: u64) -> Option<E> {
         let (until, error) = self.0.get(key)?;
         (now < until).then_some(error)
     }
@@ -106,15 +106,15 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::Source;
+    use super::RequestSource;
 
     #[test]
     fn one_customer_of_ipv6_is_one_source() {
-        let of = |text: &str| Source::of(Some(text.parse().unwrap()));
+        let of = |text: &str| RequestSource::from_address(Some(text.parse().unwrap()));
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_ne!(of("192.0.2.1"), Source::of(None));
+        assert_ne!(of("192.0.2.1"), RequestSource::from_address(None));
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use toolhost_admission::{GivesWay, Shares};
+use toolhost_admission::{EvictionVictim, Shares};
 use toolhost_identity::{OwnerId, TenantId};
 
 use crate::{Clock, SystemClock};
@@ -30,27 +30,27 @@ pub enum SessionError {
 }
 
 #[derive(Debug)]
-struct Session {
+struct OwnedSession {
     tenant: Option<TenantId>,
     owner: OwnerId,
     used_at: u64,
 }
 
 #[derive(Debug, Default)]
-struct Bound {
-    by_id: HashMap<Box<str>, Session>,
+struct OwnerTable {
+    by_id: HashMap<Box<str>, OwnedSession>,
     shares: Shares<Option<TenantId>, OwnerId>,
     swept_at: u64,
 }
 
-impl Bound {
+impl OwnerTable {
     fn is_full_for(&self, tenant: &Option<TenantId>, owner: &OwnerId) -> bool {
         self.by_id.len() >= MAX_SESSIONS || self.shares.of_caller(tenant, owner) >= MAX_SESSIONS_PER_OWNER
     }
 
     fn insert(&mut self, id: &str, tenant: Option<TenantId>, owner: OwnerId, now: u64) {
         self.shares.add(&tenant, &owner);
-        let session = Session {
+        let session = OwnedSession {
             tenant,
             owner,
             used_at: now,
@@ -82,7 +82,7 @@ impl Bound {
 /// An id that nobody has and an id that somebody else has look the same from outside (T28).
 #[derive(Debug)]
 pub struct SessionOwners {
-    sessions: Mutex<Bound>,
+    sessions: Mutex<OwnerTable>,
     clock: Arc<dyn Clock>,
 }
 
@@ -139,7 +139,7 @@ impl SessionOwners {
     /// own, where it has all that one owner may have; else the longest idle by the rule of [`Shares::gives_way_among`], so that
     /// no tenant is refused for another one's. None of those in `busy`, which have a request under way.
     #[must_use]
-    pub fn gives_way(
+    pub fn eviction_candidate(
         &self,
         home: Option<&TenantId>,
         owner: &OwnerId,
@@ -155,14 +155,14 @@ impl SessionOwners {
             *idle = (*idle).min((session.used_at, id));
         }
         let whose = if sessions.shares.of_caller(&home, owner) >= MAX_SESSIONS_PER_OWNER {
-            GivesWay::Own
+            EvictionVictim::Own
         } else {
             let can = |tenant: &_, owner: &_| longest_idle.contains_key(&(tenant, owner));
             sessions.shares.gives_way_among(&home, owner, can)?
         };
         let idle = match &whose {
-            GivesWay::Own => longest_idle.get(&(&home, owner)),
-            GivesWay::Other(tenant, owner) => longest_idle.get(&(tenant, owner)),
+            EvictionVictim::Own => longest_idle.get(&(&home, owner)),
+            EvictionVictim::Other(tenant, owner) => longest_idle.get(&(tenant, owner)),
         };
         idle.map(|(_, id)| Box::from(*id))
     }
@@ -171,13 +171,13 @@ impl SessionOwners {
     /// alike.
     #[must_use]
     pub fn check(&self, id: &str, owner: &OwnerId) -> bool {
-        self.used(&mut self.lock(), id, owner)
+        self.touch(&mut self.lock(), id, owner)
     }
 
     /// Ends the session if it is this owner's; whether it was, as [`SessionOwners::check`].
     pub fn remove(&self, id: &str, owner: &OwnerId) -> bool {
         let mut sessions = self.lock();
-        let known = self.used(&mut sessions, id, owner);
+        let known = self.touch(&mut sessions, id, owner);
         if known {
             sessions.remove(id);
         }
@@ -189,7 +189,7 @@ impl SessionOwners {
         self.lock().remove(id);
     }
 
-    fn used(&self, sessions: &mut Bound, id: &str, owner: &OwnerId) -> bool {
+    fn touch(&self, sessions: &mut OwnerTable, id: &str, owner: &OwnerId) -> bool {
         let now = self.clock.elapsed();
         match sessions.by_id.get_mut(id) {
             Some(session) if session.owner == *owner && !is_idle(session, now) => {
@@ -201,11 +201,11 @@ impl SessionOwners {
     }
 
     /// A panic elsewhere leaves it whole: nothing in a change panics.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Bound> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, OwnerTable> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_idle(session: &Session, now: u64) -> bool {
+fn is_idle(session: &OwnedSession, now: u64) -> bool {
     now.saturating_sub(session.used_at) >= SESSION_IDLE
 }

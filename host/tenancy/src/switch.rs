@@ -11,8 +11,8 @@ mod tokens;
 
 pub use authority::{Authority, AuthorityAnswer, AuthorityError, LocalAuthority};
 pub use credentials::AuthorityCredentials;
-pub use exchange::{ExchangeSettings, TokenExchange};
+pub use exchange::{ExchangeAuthority, ExchangeSettings};
 pub use http::{HttpAuthority, HttpAuthoritySettings};
-pub use preparation::{NoPreparation, NotPrepared, Preparation};
-pub use switching::{Switch, SwitchError, Switched, To};
+pub use preparation::{NoPreparation, Preparation, PreparationError};
+pub use switching::{Switch, SwitchError, SwitchOutcome, SwitchTarget};
 pub use tokens::{AuthorityTokens, MAX_AUTHORITY_TOKENS};

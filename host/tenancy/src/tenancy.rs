@@ -5,20 +5,21 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use toolhost_identity::{
-    Binding, Caller, IssuerName, MAX_TOKEN_BYTES, Principal, TokenError, Tree, Unverified,
+    Binding, Caller, IssuerName, MAX_TOKEN_BYTES, Principal, TokenError, Tree, UnverifiedToken,
 };
 use url::Url;
 
-use crate::admitted::{Admitted, Authenticated};
+use crate::admitted_caller::{AdmittedCaller, AuthenticatedCaller};
 use crate::bearer::{Credentials, credentials};
 use crate::directory::tree_for;
 use crate::introspection::Introspector;
 use crate::issuer::Issuer;
-use crate::questions::Source;
-use crate::token_cache::{Proof, TokenCache, Verified};
+use crate::questions::RequestSource;
+use crate::token_cache::{Proof, TokenCache, VerifiedToken};
 use crate::{
-    AuthError, Bearer, Clock, ConfigError, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, KeyFetch,
-    MachineHeaders, Post, Presented, ProvisionError, Provisioner, SystemClock, TenantDirectory,
+    AuthError, Bearer, Clock, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, IssuerConfigError,
+    KeyFetch, MachineHeaders, Post, ProvisionError, Provisioner, SystemClock, TenantDirectory,
+    VerifiedCaller,
 };
 
 /// Whose call it is: the issuers with their keys, the directory, and the tokens that were verified lately.
@@ -47,7 +48,7 @@ impl Tenancy {
         directory: Arc<dyn TenantDirectory>,
         development: Option<Principal>,
         fetch: Arc<dyn KeyFetch>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         Self::with_clock(
             issuers,
             directory,
@@ -67,7 +68,7 @@ impl Tenancy {
         development: Option<Principal>,
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         let mut issuers = Vec::with_capacity(configs.len());
         let mut by_name = HashMap::new();
         let mut scopes = Vec::new();
@@ -75,12 +76,12 @@ impl Tenancy {
         for mut config in configs {
             let name = config.issuer.clone();
             if are_several && config.tenants.is_none() {
-                return Err(ConfigError::Tenants(name));
+                return Err(IssuerConfigError::Tenants(name));
             }
             config.shares_directory |= are_several;
             let issuer = Issuer::new(config, Arc::clone(&fetch), Arc::clone(&clock))?;
             if by_name.insert(name.clone(), issuers.len()).is_some() {
-                return Err(ConfigError::Twice(name));
+                return Err(IssuerConfigError::Twice(name));
             }
             scopes.extend(issuer.rules.scopes.iter().cloned());
             issuers.push(issuer);
@@ -110,11 +111,11 @@ impl Tenancy {
         issuer: &str,
         endpoint: &Introspection,
         post: Arc<dyn Post>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         if self.introspector.is_some() {
-            return Err(ConfigError::Introspections(issuer.to_owned()));
+            return Err(IssuerConfigError::Introspections(issuer.to_owned()));
         }
-        let unknown = || ConfigError::Unknown {
+        let unknown = || IssuerConfigError::Unknown {
             setting: "introspection",
             issuer: issuer.to_owned(),
         };
@@ -148,14 +149,18 @@ impl Tenancy {
     /// Whether a caller could be verified: some issuer's keys are there, or no issuer is configured. An identity
     /// provider that is down does not take the host from the others' callers.
     #[must_use]
-    pub fn ready(&self) -> bool {
-        self.issuers.is_empty() || self.issuers.iter().any(|issuer| issuer.keys.usable().is_some())
+    pub fn is_ready(&self) -> bool {
+        self.issuers.is_empty()
+            || self
+                .issuers
+                .iter()
+                .any(|issuer| issuer.keys.usable_keys().is_some())
     }
 
     /// The issuers whose tokens cannot be verified now, for `/ready` and the log.
     #[must_use]
     pub fn issuers_without_keys(&self) -> Vec<&str> {
-        let lacks = |issuer: &&Issuer| issuer.keys.usable().is_none();
+        let lacks = |issuer: &&Issuer| issuer.keys.usable_keys().is_none();
         self.issuers
             .iter()
             .filter(lacks)
@@ -170,10 +175,10 @@ impl Tenancy {
     ///
     /// # Errors
     /// The request has no caller, or one without a tenant.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<AuthenticatedCaller, AuthError> {
         let admitted = self.admit(headers).await?;
         let binding = admitted.caller.binding()?.attributed_to(admitted.attribution);
-        Ok(Authenticated { binding })
+        Ok(AuthenticatedCaller { binding })
     }
 
     /// The same, for doors that know sessions: a caller without a tenant is one too. A machine's headers are held against
@@ -181,7 +186,7 @@ impl Tenancy {
     ///
     /// # Errors
     /// The request has no caller.
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<Admitted, AuthError> {
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<AdmittedCaller, AuthError> {
         self.admit_from(headers, None).await
     }
 
@@ -194,24 +199,24 @@ impl Tenancy {
         &self,
         headers: &HeaderMap,
         address: Option<IpAddr>,
-    ) -> Result<Admitted, AuthError> {
-        let source = Source::of(address);
+    ) -> Result<AdmittedCaller, AuthError> {
+        let source = RequestSource::from_address(address);
         let (principal, bearer) = match credentials(headers) {
             Credentials::Bearer(token) => (self.principal(token, source).await?, Some(Bearer::new(token))),
             Credentials::Malformed(why) => return Err(AuthError::Malformed(why)),
-            Credentials::OtherScheme => return Err(self.missing()),
+            Credentials::OtherScheme => return Err(self.missing_token_error()),
             Credentials::None => match &self.development {
                 Some(principal) => (Arc::clone(principal), None),
-                None => return Err(self.missing()),
+                None => return Err(self.missing_token_error()),
             },
         };
         let tree = tree_for(self.directory.as_ref(), &principal).await?;
         let attribution = self.machines.check(&principal, headers, &tree)?;
         let caller = self.caller(&principal, tree).await?;
         let bearer = bearer.map(Arc::new);
-        Ok(Admitted {
+        Ok(AdmittedCaller {
             caller,
-            presented: Presented { principal, bearer },
+            presented: VerifiedCaller { principal, bearer },
             attribution,
         })
     }
@@ -221,29 +226,29 @@ impl Tenancy {
     ///
     /// # Errors
     /// The token is not believed, or has no tenant that is served here.
-    pub async fn authenticate_token(&self, token: &str) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate_token(&self, token: &str) -> Result<AuthenticatedCaller, AuthError> {
         let binding = self.admit_token(token).await?.caller.binding()?;
-        Ok(Authenticated { binding })
+        Ok(AuthenticatedCaller { binding })
     }
 
     /// The same, for doors that know sessions.
     ///
     /// # Errors
     /// The token is not believed, or names a tenant that is not served here.
-    pub async fn admit_token(&self, token: &str) -> Result<Admitted, AuthError> {
-        let principal = self.principal(token, Source::of(None)).await?;
+    pub async fn admit_token(&self, token: &str) -> Result<AdmittedCaller, AuthError> {
+        let principal = self.principal(token, RequestSource::from_address(None)).await?;
         let tree = tree_for(self.directory.as_ref(), &principal).await?;
         let caller = self.caller(&principal, tree).await?;
         let bearer = Some(Arc::new(Bearer::new(token)));
-        Ok(Admitted {
+        Ok(AdmittedCaller {
             caller,
-            presented: Presented { principal, bearer },
+            presented: VerifiedCaller { principal, bearer },
             attribution: None,
         })
     }
 
     /// Whom a token speaks for, by what was verified lately or by its issuer.
-    async fn principal(&self, token: &str, source: Source) -> Result<Arc<Principal>, AuthError> {
+    async fn principal(&self, token: &str, source: RequestSource) -> Result<Arc<Principal>, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
@@ -270,7 +275,7 @@ impl Tenancy {
         {
             tree = tree_for(self.directory.as_ref(), principal).await?;
         }
-        let caller = Caller::of(Arc::clone(principal), &tree)?;
+        let caller = Caller::from_principal(Arc::clone(principal), &tree)?;
         if let (Some(provisioner), Caller::Home(binding)) = (&self.provisioner, &caller) {
             provisioner.ensure(binding).await.map_err(|error| match error {
                 ProvisionError::Removed => AuthError::TenantUnavailable,
@@ -287,12 +292,15 @@ impl Tenancy {
     ///
     /// # Errors
     /// There is none.
-    pub fn development(&self) -> Result<Authenticated, AuthError> {
-        let principal = self.development.as_ref().ok_or_else(|| self.missing())?;
-        let tree = self.directory.at_once(principal);
+    pub fn development(&self) -> Result<AuthenticatedCaller, AuthError> {
+        let principal = self
+            .development
+            .as_ref()
+            .ok_or_else(|| self.missing_token_error())?;
+        let tree = self.directory.cached_tree(principal);
         let tree = tree.ok_or(AuthError::DirectoryUnavailable)?;
         let binding = Binding::home(Arc::clone(principal), &tree)?;
-        Ok(Authenticated { binding })
+        Ok(AuthenticatedCaller { binding })
     }
 
     /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2). Members without a value
@@ -318,7 +326,7 @@ impl Tenancy {
 
     /// Whether a token that was verified would be verified again: it has not expired, and the issuer's keys are the
     /// same. So a key that its issuer removed ends its tokens here too (T25).
-    async fn still_holds(&self, verified: &Verified) -> bool {
+    async fn still_holds(&self, verified: &VerifiedToken) -> bool {
         if self.clock.unix() >= verified.principal.expires_at() {
             return false;
         }
@@ -335,7 +343,12 @@ impl Tenancy {
         }
     }
 
-    async fn verify(&self, key: [u8; 32], text: &str, source: Source) -> Result<Verified, AuthError> {
+    async fn verify(
+        &self,
+        key: [u8; 32],
+        text: &str,
+        source: RequestSource,
+    ) -> Result<VerifiedToken, AuthError> {
         // What has the three parts of a JWT is one, and is believed by its signature or not at all.
         if let Some(introspector) = self
             .introspector
@@ -344,11 +357,11 @@ impl Tenancy {
         {
             return self.ask(introspector, key, text, source).await;
         }
-        let token = Unverified::parse(text)?;
+        let token = UnverifiedToken::parse(text)?;
         let place = self.place_of(token.issuer()?).ok_or(TokenError::Issuer)?;
         let issuer = self.issuers.get(place).ok_or(TokenError::Issuer)?;
         let (principal, generation) = issuer.verify(&token, key).await?;
-        Ok(Verified {
+        Ok(VerifiedToken {
             principal: Arc::new(principal),
             issuer: place,
             proof: Proof::Keys(generation),
@@ -370,22 +383,22 @@ impl Tenancy {
         introspector: &Introspector,
         key: [u8; 32],
         text: &str,
-        source: Source,
-    ) -> Result<Verified, AuthError> {
+        source: RequestSource,
+    ) -> Result<VerifiedToken, AuthError> {
         let issuer = self.issuers.get(introspector.issuer).ok_or(TokenError::Issuer)?;
         let asked = introspector.ask(key, text, source).await;
         let believed = asked.map_err(|error| match error {
-            AuthError::InvalidToken(error) => issuer.refusal(error),
+            AuthError::InvalidToken(error) => issuer.auth_error(error),
             error => error,
         })?;
-        Ok(Verified {
+        Ok(VerifiedToken {
             principal: believed.principal,
             issuer: introspector.issuer,
             proof: Proof::Introspection(believed.at),
         })
     }
 
-    fn missing(&self) -> AuthError {
+    fn missing_token_error(&self) -> AuthError {
         AuthError::MissingToken {
             scopes: Arc::clone(&self.scopes),
         }

@@ -9,7 +9,7 @@ const MAX_TOKENS: u64 = 10_000;
 
 /// A token that was verified, and by which keys.
 #[derive(Debug, Clone)]
-pub(crate) struct Verified {
+pub(crate) struct VerifiedToken {
     pub(crate) principal: Arc<Principal>,
     /// The issuer's place in the list.
     pub(crate) issuer: usize,
@@ -27,7 +27,7 @@ pub(crate) enum Proof {
 
 /// Verified tokens by their SHA-256: the token itself is not kept.
 #[derive(Debug)]
-pub(crate) struct TokenCache(Cache<[u8; 32], Verified>);
+pub(crate) struct TokenCache(Cache<[u8; 32], VerifiedToken>);
 
 impl TokenCache {
     pub(crate) fn new() -> Self {
@@ -38,11 +38,11 @@ impl TokenCache {
         Sha256::digest(token.as_bytes()).into()
     }
 
-    pub(crate) fn get(&self, key: &[u8; 32]) -> Option<Verified> {
+    pub(crate) fn get(&self, key: &[u8; 32]) -> Option<VerifiedToken> {
         self.0.get(key)
     }
 
-    pub(crate) fn insert(&self, key: [u8; 32], verified: Verified) {
+    pub(crate) fn insert(&self, key: [u8; 32], verified: VerifiedToken) {
         self.0.insert(key, verified);
     }
 

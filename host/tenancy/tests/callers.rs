@@ -11,7 +11,7 @@ use support::{AUDIENCE, ISSUER, OTHER, World, config, dev_key, directory, header
 use toolhost_identity::{LoopbackOnly, Principal, TenantId, TokenError};
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::dev::MintRequest;
-use toolhost_tenancy::{AuthError, ConfigError, KeySource, Tenancy};
+use toolhost_tenancy::{AuthError, IssuerConfigError, KeySource, Tenancy};
 
 #[tokio::test]
 async fn a_token_is_bound_to_its_own_tenant() {
@@ -153,7 +153,7 @@ async fn e3_no_header_names_a_tenant() {
 }
 
 fn with_development(world: &World) -> Tenancy {
-    let proof = LoopbackOnly::of(&["127.0.0.1:1".parse().unwrap()]).unwrap();
+    let proof = LoopbackOnly::from_listeners(&["127.0.0.1:1".parse().unwrap()]).unwrap();
     let principal = Principal::development(&TenantId::parse("acme").unwrap(), proof);
     Tenancy::with_clock(
         vec![config(ISSUER)],
@@ -324,27 +324,27 @@ fn a_wrong_configuration_is_refused_by_name() {
         |issuer| issuer.issuer = "https://idp.example?x".into(),
         |issuer| issuer.issuer = "file:///etc/passwd".into(),
     ] {
-        assert!(matches!(refused(change), ConfigError::Issuer(_)));
+        assert!(matches!(refused(change), IssuerConfigError::Issuer(_)));
     }
     let url = |issuer: &mut toolhost_tenancy::IssuerConfig| {
         issuer.keys = KeySource::Url("http://idp.example/jwks".parse().unwrap());
     };
-    assert!(matches!(refused(url), ConfigError::KeysUrl(_)));
+    assert!(matches!(refused(url), IssuerConfigError::KeysUrl(_)));
     assert!(matches!(
         refused(|issuer| issuer.audience = vec![]),
-        ConfigError::Audience(_)
+        IssuerConfigError::Audience(_)
     ));
     assert!(matches!(
         refused(|issuer| issuer.audience = vec!["".into()]),
-        ConfigError::Audience(_)
+        IssuerConfigError::Audience(_)
     ));
     assert!(matches!(
         refused(|issuer| issuer.algorithms = vec![]),
-        ConfigError::Algorithms(_)
+        IssuerConfigError::Algorithms(_)
     ));
     assert!(matches!(
         refused(|issuer| issuer.tenant_claim = Some("tenantId".into())),
-        ConfigError::Pointer { .. }
+        IssuerConfigError::Pointer { .. }
     ));
     let twice = Tenancy::new(
         vec![both().remove(0), both().remove(0)],
@@ -352,7 +352,7 @@ fn a_wrong_configuration_is_refused_by_name() {
         None,
         net.clone(),
     );
-    assert!(matches!(twice.unwrap_err(), ConfigError::Twice(_)));
+    assert!(matches!(twice.unwrap_err(), IssuerConfigError::Twice(_)));
     // A8: with more than one, each says whose tenants it may name.
     let unsaid = Tenancy::new(
         vec![config(ISSUER), both().remove(1)],
@@ -360,7 +360,7 @@ fn a_wrong_configuration_is_refused_by_name() {
         None,
         net.clone(),
     );
-    assert_eq!(unsaid.unwrap_err(), ConfigError::Tenants(ISSUER.into()));
+    assert_eq!(unsaid.unwrap_err(), IssuerConfigError::Tenants(ISSUER.into()));
     let templates = |keys: KeySource| {
         let mut issuer = config("https://login.example/{tid}/v2.0");
         issuer.keys = keys;
@@ -369,7 +369,7 @@ fn a_wrong_configuration_is_refused_by_name() {
     };
     assert!(matches!(
         templates(KeySource::Discovery),
-        Err(ConfigError::TemplateDiscovery(_))
+        Err(IssuerConfigError::TemplateDiscovery(_))
     ));
     assert!(templates(KeySource::Url("https://login.example/keys".parse().unwrap())).is_ok());
     // A directory that anybody can have must not name another one's tenant, in another claim or in none.
@@ -379,12 +379,12 @@ fn a_wrong_configuration_is_refused_by_name() {
         issuer.tenant_claim = elsewhere.map(Into::into);
         let refused = Tenancy::new(vec![issuer], directory(), None, net.clone());
         assert!(
-            matches!(refused, Err(ConfigError::TemplateTenant { .. })),
+            matches!(refused, Err(IssuerConfigError::TemplateTenant { .. })),
             "{elsewhere:?}"
         );
     }
     assert!(matches!(
         refused(|issuer| issuer.issuer = "https://{tid}.example".into()),
-        ConfigError::Template(_)
+        IssuerConfigError::Template(_)
     ));
 }

@@ -14,7 +14,7 @@ use support::town::{Town, id, tenant_of};
 use toolhost_identity::BindingError;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
-    ChoiceError, ContextName, MAX_CONTEXTS_PER_OWNER, Reach, SESSION_IDLE, SessionId, To,
+    ChoiceError, ContextName, MAX_CONTEXTS_PER_OWNER, Reach, SESSION_IDLE, SessionId, SwitchTarget,
 };
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn n6_a_context_resolves_for_its_own_caller_alone() {
     let owner = town.owner().await;
     let (name, switched) = town
         .switch()
-        .context(None, &owner, To::Tenant("acme-eu"))
+        .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     assert_eq!(
@@ -44,7 +44,7 @@ async fn n6_a_context_resolves_for_its_own_caller_alone() {
             assert_eq!(error, ChoiceError::Unknown);
             let error = town
                 .switch()
-                .context(Some(name), &other, To::Home)
+                .context(Some(name), &other, SwitchTarget::Home)
                 .await
                 .unwrap_err();
             assert_eq!(error.public().code, ErrorCode::NotFound);
@@ -71,13 +71,19 @@ async fn n6_a_context_never_changes_its_tenant_and_ends_when_it_is_idle() {
     let town = Town::new(Reach::Tree).await;
     let owner = town.owner().await;
     let switch = town.switch();
-    let (first, _) = switch.context(None, &owner, To::Tenant("acme-eu")).await.unwrap();
+    let (first, _) = switch
+        .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
+        .await
+        .unwrap();
     let (second, switched) = switch
-        .context(Some(&first), &owner, To::Tenant("acme-us"))
+        .context(Some(&first), &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     assert_eq!((switched.previous, switched.generation), (Some(id("acme-eu")), 2));
-    let (home, _) = switch.context(Some(&second), &owner, To::Home).await.unwrap();
+    let (home, _) = switch
+        .context(Some(&second), &owner, SwitchTarget::Home)
+        .await
+        .unwrap();
     for (name, tenant) in [(&first, "acme-eu"), (&second, "acme-us"), (&home, "acme")] {
         let binding = town.contexts.binding(name, &owner.principal).await.unwrap();
         assert_eq!(tenant_of(&binding), tenant);
@@ -100,7 +106,7 @@ async fn the_context_that_was_used_least_lately_makes_room() {
         town.clock.pass(1);
         names.push(
             switch
-                .context(None, &owner, To::Tenant("acme-eu"))
+                .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
                 .await
                 .unwrap()
                 .0,
@@ -108,7 +114,10 @@ async fn the_context_that_was_used_least_lately_makes_room() {
     }
     town.clock.pass(1);
     assert!(town.contexts.binding(&names[0], &owner.principal).await.is_ok());
-    switch.context(None, &owner, To::Tenant("acme-us")).await.unwrap();
+    switch
+        .context(None, &owner, SwitchTarget::Tenant("acme-us"))
+        .await
+        .unwrap();
     assert!(
         town.contexts.binding(&names[0], &owner.principal).await.is_ok(),
         "it is in use"

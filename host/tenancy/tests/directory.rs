@@ -173,10 +173,10 @@ async fn another_hosts_change_is_seen_within_a_second_and_an_old_tree_is_refused
     let town = Town::new(Reach::Tree).await;
     let neighbour = opened(&town.store, Freshness::Shared, &town.clock).await;
     let owner = town.owner().await.principal;
-    assert!(neighbour.at_once(&owner).is_some());
+    assert!(neighbour.cached_tree(&owner).is_some());
     town.directory.suspend(&id("acme"), &by()).await.unwrap();
     town.clock.pass(1);
-    assert!(neighbour.at_once(&owner).is_none(), "it has to be confirmed");
+    assert!(neighbour.cached_tree(&owner).is_none(), "it has to be confirmed");
     assert!(
         !neighbour
             .tree_for(&owner)
@@ -235,7 +235,7 @@ async fn what_a_backup_brought_back_is_destroyed_by_nobody_in_passing() {
         directory.add_restored(globex(), &by()).await,
         Err(ChangeError::NotRestored(id("globex")))
     );
-    directory.restoring(&id("globex"), &by()).await.unwrap();
+    directory.mark_restoring(&id("globex"), &by()).await.unwrap();
     store.create(&space("globex")).await.unwrap();
     let refused = directory.add(globex(), &by()).await;
     assert_eq!(refused, Err(ChangeError::Restored(id("globex"))));
@@ -247,7 +247,7 @@ async fn what_a_backup_brought_back_is_destroyed_by_nobody_in_passing() {
     directory.add(globex(), &by()).await.unwrap();
     // One that is thrown away instead.
     directory.remove(&id("globex"), &by()).await.unwrap();
-    directory.restoring(&id("globex"), &by()).await.unwrap();
+    directory.mark_restoring(&id("globex"), &by()).await.unwrap();
     store.create(&space("globex")).await.unwrap();
     assert!(directory.remove(&id("globex"), &by()).await.unwrap().space);
     directory.add(globex(), &by()).await.unwrap();

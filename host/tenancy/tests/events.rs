@@ -17,8 +17,9 @@ use support::town::{Town, space};
 use toolhost_identity::Principal;
 use toolhost_store::{Key, Scan, Space, Store, Table};
 use toolhost_tenancy::{
-    ChoiceError, EventReader, Happened, MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION,
+    ChoiceError, EventReader, MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION,
     MAX_EVENTS_PER_TENANT_BYTES, MAX_SESSION_EVENT_BYTES, Reach, SESSION_IDLE, SessionId, SessionLog,
+    SessionLogItem,
 };
 
 async fn begun(town: &Town, principal: &Arc<Principal>) -> (SessionId, SessionLog) {
@@ -28,14 +29,14 @@ async fn begun(town: &Town, principal: &Arc<Principal>) -> (SessionId, SessionLo
 }
 
 /// The next thing, which is there already.
-async fn now(reader: &mut EventReader) -> Happened {
+async fn now(reader: &mut EventReader) -> SessionLogItem {
     let next = tokio::time::timeout(Duration::from_secs(5), reader.next()).await;
     next.unwrap().unwrap()
 }
 
-fn text(happened: &Happened) -> String {
+fn text(happened: &SessionLogItem) -> String {
     match happened {
-        Happened::Event(event) => String::from_utf8(event.data.clone()).unwrap(),
+        SessionLogItem::Event(event) => String::from_utf8(event.data.clone()).unwrap(),
         other => panic!("no event: {other:?}"),
     }
 }
@@ -63,7 +64,7 @@ async fn a_reader_goes_on_after_the_event_that_it_saw_last() {
     for n in 0..5 {
         ids.push(log.append("", format!("event {n}").as_bytes()).await.unwrap());
     }
-    let mut reader = log.after(&ids[1]);
+    let mut reader = log.read_after(&ids[1]);
     assert_eq!(text(&now(&mut reader).await), "event 2");
     assert_eq!(reader.at(), ids[2]);
     // Another host on the same store goes on with the same id, as text.
@@ -71,11 +72,11 @@ async fn a_reader_goes_on_after_the_event_that_it_saw_last() {
     let (id, _) = (town.sessions.list(&olga).await.unwrap()[0].id.clone(), ());
     let there = neighbour.log(&id, &olga).await.unwrap();
     let at = there.parse(&reader.at().to_string()).unwrap();
-    let mut other = there.after(&at);
+    let mut other = there.read_after(&at);
     for n in 3..5 {
         assert_eq!(text(&now(&mut other).await), format!("event {n}"));
     }
-    assert_eq!(other.ready().await.unwrap(), None);
+    assert_eq!(other.try_next().await.unwrap(), None);
     let waiting = tokio::spawn(async move { now(&mut other).await });
     log.append("", b"seen by both").await.unwrap();
     assert_eq!(text(&waiting.await.unwrap()), "seen by both");
@@ -97,7 +98,7 @@ async fn two_hosts_write_one_order() {
     let read = async |log: &SessionLog| {
         let mut reader = log.from_start().await.unwrap();
         let mut all = vec![];
-        while let Some(happened) = reader.ready().await.unwrap() {
+        while let Some(happened) = reader.try_next().await.unwrap() {
             all.push(text(&happened));
         }
         all
@@ -147,7 +148,7 @@ async fn events_of_a_session_are_at_no_other_owners_place() {
     ] {
         let theirs = town.sessions.log(&id, &other.principal).await.unwrap();
         let mut reader = theirs.from_start().await.unwrap();
-        assert_eq!(now(&mut reader).await, Happened::Ended);
+        assert_eq!(now(&mut reader).await, SessionLogItem::Ended);
         assert_eq!(
             theirs.append("", b"forged").await.unwrap_err(),
             ChoiceError::Unknown
@@ -155,7 +156,7 @@ async fn events_of_a_session_are_at_no_other_owners_place() {
     }
     let mut own = log.from_start().await.unwrap();
     assert_eq!(text(&now(&mut own).await), "a secret");
-    assert_eq!(own.ready().await.unwrap(), None);
+    assert_eq!(own.try_next().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -168,12 +169,12 @@ async fn what_is_kept_is_bounded_and_what_is_gone_is_said() {
         log.append("", format!("{n}").as_bytes()).await.unwrap();
     }
     assert_eq!(records(&town).await as u64, 1 + MAX_EVENTS_PER_SESSION);
-    let mut reader = log.after(&first);
-    let Happened::Lost(at) = now(&mut reader).await else {
+    let mut reader = log.read_after(&first);
+    let SessionLogItem::Lost(at) = now(&mut reader).await else {
         panic!("nothing was said")
     };
     // Whoever begins again there is told once.
-    let mut again = log.after(&at);
+    let mut again = log.read_after(&at);
     assert_eq!(text(&now(&mut again).await), "10");
     assert_eq!(text(&now(&mut reader).await), "10");
 
@@ -206,7 +207,7 @@ async fn counts(town: &Town) -> Vec<(Key, u64)> {
         .scan(&Space::Tenant(space("acme")), &scan)
         .await
         .unwrap();
-    let count = |found: toolhost_store::Found| {
+    let count = |found: toolhost_store::KeyedRecord| {
         let bytes = found.record.value.as_slice().try_into().unwrap();
         (found.key, u64::from_be_bytes(bytes))
     };
@@ -276,14 +277,14 @@ async fn an_event_that_would_go_past_the_tenants_bound_takes_the_place_of_those_
     log.append("", &large).await.unwrap();
     assert!(of_part().await <= bound);
     assert!(
-        matches!(now(&mut reader).await, Happened::Lost(_)),
+        matches!(now(&mut reader).await, SessionLogItem::Lost(_)),
         "the silent one's went"
     );
     assert_eq!(
         log.from_start()
             .await
             .unwrap()
-            .ready()
+            .try_next()
             .await
             .unwrap()
             .map(|event| text(&event).len()),
@@ -308,8 +309,8 @@ async fn an_id_from_the_future_is_lost_and_not_waited_for() {
     let tag = id.split_once('-').unwrap().1;
     for seq in [7, u64::MAX] {
         let ahead = log.parse(&format!("{seq}-{tag}")).unwrap();
-        let mut reader = log.after(&ahead);
-        assert!(matches!(now(&mut reader).await, Happened::Lost(_)));
+        let mut reader = log.read_after(&ahead);
+        assert!(matches!(now(&mut reader).await, SessionLogItem::Lost(_)));
         assert_eq!(text(&now(&mut reader).await), "one");
     }
 }
@@ -324,7 +325,7 @@ async fn events_go_with_their_session() {
     let mut reader = log.from_now().await.unwrap();
     let waiting = tokio::spawn(async move { now(&mut reader).await });
     town.sessions.end(&id, &olga).await.unwrap();
-    assert_eq!(waiting.await.unwrap(), Happened::Ended);
+    assert_eq!(waiting.await.unwrap(), SessionLogItem::Ended);
     assert_eq!(records(&town).await, 0);
     assert_eq!(log.append("", b"late").await.unwrap_err(), ChoiceError::Unknown);
 
@@ -333,7 +334,7 @@ async fn events_go_with_their_session() {
     log.keep_client(b"{}").await.unwrap();
     town.clock.pass(SESSION_IDLE);
     let mut reader = log.from_now().await.unwrap();
-    assert_eq!(now(&mut reader).await, Happened::Ended);
+    assert_eq!(now(&mut reader).await, SessionLogItem::Ended);
     assert_eq!(
         town.sessions.sweep(&Space::Tenant(space("acme"))).await.unwrap(),
         1
@@ -349,8 +350,8 @@ async fn a_reader_is_no_use_of_its_session() {
     let mut reader = log.from_now().await.unwrap();
     for _ in 0..3 {
         town.clock.pass(SESSION_IDLE / 3);
-        let _nothing = reader.ready().await.unwrap();
+        let _nothing = reader.try_next().await.unwrap();
     }
-    assert_eq!(reader.ready().await.unwrap(), Some(Happened::Ended));
+    assert_eq!(reader.try_next().await.unwrap(), Some(SessionLogItem::Ended));
     assert!(town.sessions.show(&id, &olga).await.is_err());
 }

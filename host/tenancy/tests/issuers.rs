@@ -40,7 +40,7 @@ impl Host {
         for issuer in &issuers {
             net.serve_keys(&jwks_url(&issuer.issuer), &[&key]);
         }
-        let directory = Arc::new(StaticDirectory::of(Tree::new(0, tenants).unwrap()));
+        let directory = Arc::new(StaticDirectory::from_tree(Tree::new(0, tenants).unwrap()));
         let tenancy = Tenancy::with_clock(issuers, directory, None, net, clock.clone()).unwrap();
         Self { tenancy, key, clock }
     }
@@ -158,7 +158,7 @@ async fn one_application_of_many_directories_is_one_issuer() {
         dev_key(),
     );
     net.serve_keys("https://login.example/keys", &[&key]);
-    let directory = Arc::new(StaticDirectory::of(Tree::new(0, tenants()).unwrap()));
+    let directory = Arc::new(StaticDirectory::from_tree(Tree::new(0, tenants()).unwrap()));
     let tenancy = Tenancy::with_clock(vec![issuer], directory, None, net, clock.clone()).unwrap();
     let host = Host { tenancy, key, clock };
     let resource = "https://tools.example/mcp".parse().unwrap();

@@ -242,7 +242,7 @@ async fn t25_keys_are_served_stale_for_a_day_and_no_longer() {
     world.clock.pass(KEY_SET_MAX_STALE / 2);
     let token = world.mint(&world.key, &ttl);
     assert!(world.tenant(&token).await.is_ok());
-    assert!(world.tenancy.ready());
+    assert!(world.tenancy.is_ready());
     world.clock.pass(KEY_SET_MAX_STALE / 2 - 1);
     assert!(world.tenant(&token).await.is_ok());
     settle().await;
@@ -253,7 +253,7 @@ async fn t25_keys_are_served_stale_for_a_day_and_no_longer() {
         "a cached token ends with its keys"
     );
     assert_eq!(world.tenant(&world.token()).await, Err(503));
-    assert!(!world.tenancy.ready());
+    assert!(!world.tenancy.is_ready());
     world.net.serve_keys(&jwks_url(ISSUER), &[&world.key]);
     world.clock.pass(REFETCH_INTERVAL);
     assert!(world.tenant(&token).await.is_ok());
@@ -283,7 +283,7 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
         naming(OTHER, NamedTenants::All),
     ]);
     world.tenancy.start().await;
-    assert!(world.tenancy.ready());
+    assert!(world.tenancy.is_ready());
     assert_eq!(world.tenancy.issuers_without_keys(), [OTHER]);
     assert!(world.tenant(&world.token()).await.is_ok());
     let theirs = MintRequest {
@@ -400,7 +400,7 @@ async fn keys_in_a_file_are_read_again_and_a_missing_file_is_no_crash() {
     issuer.keys = KeySource::File(path.clone());
     let world = World::of(vec![issuer]);
     world.tenancy.start().await;
-    assert!(!world.tenancy.ready());
+    assert!(!world.tenancy.is_ready());
     assert_eq!(world.tenant(&world.token()).await, Err(500));
     let keys = |key: &toolhost_tenancy::dev::DevKey| serde_json::json!({"keys": [key.jwk()]}).to_string();
     std::fs::write(&path, keys(&world.key)).unwrap();

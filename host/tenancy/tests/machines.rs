@@ -20,7 +20,7 @@ use toolhost_identity::{PrincipalKind, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_policy::{ErrorCode, Secret};
 use toolhost_tenancy::dev::MintRequest;
 use toolhost_tenancy::{
-    AuthError, ConfigError, Destination, Introspection, MachineHeaders, MachineRefusal, Tenancy,
+    AuthError, Destination, Introspection, IssuerConfigError, MachineHeaders, MachineRefusal, Tenancy,
 };
 
 fn headers(token: &str, others: &[(&str, &str)]) -> HeaderMap {
@@ -178,9 +178,9 @@ async fn a5_the_headers_names_are_the_operators() {
 #[tokio::test]
 async fn a20_a_machine_of_a_single_tenant_names_that_tenant() {
     let world = World::new();
-    let single = Tree::single(Tenant::root(TenantId::parse("acme").unwrap())).unwrap();
+    let single = Tree::from_single_tenant(Tenant::root(TenantId::parse("acme").unwrap())).unwrap();
     let configs = vec![support::config(ISSUER)];
-    let directory = Arc::new(StaticDirectory::of(single));
+    let directory = Arc::new(StaticDirectory::from_tree(single));
     let (net, clock) = (world.net.clone(), world.clock.clone());
     let tenancy = Tenancy::with_clock(configs, directory, None, net, clock).unwrap();
     let of = async |claim, header| {
@@ -337,11 +337,14 @@ async fn an_introspection_that_would_leak_is_refused_at_load() {
         "https://user:pw@idp.example/introspect",
     ] {
         let refused = tenancy().with_introspection(ISSUER, &endpoint(bad), post.clone());
-        assert!(matches!(refused, Err(ConfigError::Cleartext { .. })), "{bad}");
+        assert!(
+            matches!(refused, Err(IssuerConfigError::Cleartext { .. })),
+            "{bad}"
+        );
     }
     let refused = tenancy().with_introspection("https://nobody.example", &good, post.clone());
-    assert!(matches!(refused, Err(ConfigError::Unknown { .. })));
+    assert!(matches!(refused, Err(IssuerConfigError::Unknown { .. })));
     let first = tenancy().with_introspection(ISSUER, &good, post.clone()).unwrap();
     let second = first.with_introspection(other, &good, post);
-    assert!(matches!(second, Err(ConfigError::Introspections(_))));
+    assert!(matches!(second, Err(IssuerConfigError::Introspections(_))));
 }

@@ -78,14 +78,14 @@ async fn e27_a_yes_lasts_sixty_seconds_and_not_one_more() {
     let post = FakePost::new(|_| answer(200, &members()));
     let directory = directory(&post, &town.clock);
     let owner = town.owner().await.principal;
-    assert!(directory.at_once(&owner).is_none());
+    assert!(directory.cached_tree(&owner).is_none());
     assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
     post.now(|_| answer(200, &json!({"tenants": [{"id": "acme"}]})));
     town.clock.pass(59);
-    assert!(directory.at_once(&owner).is_some());
+    assert!(directory.cached_tree(&owner).is_some());
     assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
     town.clock.pass(1);
-    assert!(directory.at_once(&owner).is_none());
+    assert!(directory.cached_tree(&owner).is_none());
     assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(false));
     post.now(|_| silence());
     directory.forget();
@@ -117,8 +117,8 @@ async fn e27_whatever_is_no_clear_answer_is_no_tenant() {
     town.clock.pass(3);
     post.now(|_| answer(200, &json!({"tenants": []})));
     let tree = directory.tree_for(&owner).await.unwrap();
-    assert!(Caller::of(owner.clone(), &tree).is_err());
-    assert!(directory.at_once(&owner).is_none());
+    assert!(Caller::from_principal(owner.clone(), &tree).is_err());
+    assert!(directory.cached_tree(&owner).is_none());
     post.now(|_| answer(200, &members()));
     assert_eq!(reaches(&directory, &owner, "acme-eu").await, Ok(true));
 }
@@ -154,7 +154,7 @@ async fn an_answer_among_the_hosts_own_tenants_adds_none_and_revives_none() {
         {"id": "acme"}, {"id": "acme-eu-fr", "parent": "acme"}, {"id": "unheard-of"}, {"id": "globex", "suspended": true},
     ]});
     let post = FakePost::new(move |_| answer(200, &named));
-    let directory = directory(&post, &town.clock).among(town.directory.clone());
+    let directory = directory(&post, &town.clock).with_tenants(town.directory.clone());
     let owner = town.owner().await.principal;
     let tree = directory.tree_for(&owner).await.unwrap();
     let ids: Vec<&str> = tree.iter().map(|tenant| tenant.id.as_str()).collect();
@@ -167,7 +167,7 @@ async fn an_answer_among_the_hosts_own_tenants_adds_none_and_revives_none() {
     );
     assert_eq!(reaches(&directory, &owner, "acme-eu-fr").await, Ok(false));
     assert!(
-        Arc::ptr_eq(&tree, &directory.at_once(&owner).unwrap()),
+        Arc::ptr_eq(&tree, &directory.cached_tree(&owner).unwrap()),
         "it is made once"
     );
     // What the host suspends is not served at once, though the one between the two is no member's.
@@ -175,7 +175,7 @@ async fn an_answer_among_the_hosts_own_tenants_adds_none_and_revives_none() {
         .suspend(&id("acme-eu"), &support::town::by())
         .await
         .unwrap();
-    let tree = directory.at_once(&owner).unwrap();
+    let tree = directory.cached_tree(&owner).unwrap();
     assert!(!tree.is_available(&id("acme-eu-fr")) && tree.is_available(&id("acme")));
     assert_eq!(post.count(), 1);
 }
@@ -187,7 +187,7 @@ async fn a_single_tenant_is_every_tokens_as_long_as_the_directory_serves_it() {
     let nobodys = town.who("nick", "ADMIN", None).await.principal;
     let another = town.who("olga", "OWNER", Some("acme")).await.principal;
     let by = support::town::by();
-    let tree = single.at_once(&nobodys).unwrap();
+    let tree = single.cached_tree(&nobodys).unwrap();
     assert_eq!(tree.len(), 1);
     assert_eq!(
         Binding::home(nobodys.clone(), &tree).unwrap().tenant(),
@@ -195,7 +195,7 @@ async fn a_single_tenant_is_every_tokens_as_long_as_the_directory_serves_it() {
     );
     assert!(Binding::home(another, &tree).is_err());
     town.directory.suspend(&id("acme"), &by).await.unwrap();
-    let tree = single.at_once(&nobodys).unwrap();
+    let tree = single.cached_tree(&nobodys).unwrap();
     assert!(
         Binding::home(nobodys.clone(), &tree).is_err(),
         "one above it is suspended"
@@ -204,6 +204,6 @@ async fn a_single_tenant_is_every_tokens_as_long_as_the_directory_serves_it() {
     for gone in ["acme-eu-fr", "acme-eu"] {
         town.directory.remove(&id(gone), &by).await.unwrap();
     }
-    let tree = single.at_once(&nobodys).unwrap();
+    let tree = single.cached_tree(&nobodys).unwrap();
     assert!(Binding::home(nobodys, &tree).is_err());
 }

@@ -21,7 +21,7 @@ use toolhost_identity::{Directory as _, NamedTenants, Tenant, TenantSpace};
 use toolhost_store::Store;
 use toolhost_tenancy::dev::MintRequest;
 use toolhost_tenancy::{
-    Clock as _, MAX_ADMITTED_A_MINUTE, Provisioner, Reach, SetUpFailed, Tenancy, TenantSetUp,
+    Clock as _, MAX_ADMITTED_A_MINUTE, Provisioner, Reach, SetUpError, Tenancy, TenantSetUp,
 };
 
 #[derive(Debug, Default)]
@@ -32,11 +32,11 @@ struct SetUp {
 
 #[async_trait]
 impl TenantSetUp for SetUp {
-    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpFailed> {
+    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if self.fails.load(Ordering::SeqCst) {
-            return Err(SetUpFailed("the defaults could not be written".into()));
+            return Err(SetUpError("the defaults could not be written".into()));
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Fresh {
 
     fn host(town: &Town, set_up: &Arc<SetUp>) -> (Arc<Provisioner>, Arc<Tenancy>) {
         let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
-            .admitting(
+            .with_admission(
                 town.directory.clone(),
                 [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
                 Arc::new(LogSink),
@@ -269,7 +269,7 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
         fresh.set_up.clone(),
         fresh.town.clock.clone(),
     )
-    .admitting(
+    .with_admission(
         Arc::new(directory),
         [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
         Arc::new(LogSink),
@@ -306,7 +306,7 @@ struct Between {
 
 #[async_trait]
 impl TenantSetUp for Between {
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed> {
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError> {
         if !self.removed.swap(true, Ordering::SeqCst) {
             self.directory.remove(space.tenant(), &by()).await.unwrap();
             self.store.create(space).await.unwrap();
@@ -360,7 +360,7 @@ async fn a_tenant_whose_admission_cannot_be_recorded_is_not_added() {
     let fresh = Fresh::new().await;
     let town = &fresh.town;
     let provisioner = Provisioner::with_clock(town.store.clone(), fresh.set_up.clone(), town.clock.clone())
-        .admitting(
+        .with_admission(
             town.directory.clone(),
             [(ISSUER.to_owned(), 10)],
             Arc::new(Broken),
@@ -383,7 +383,7 @@ struct Forgets(std::sync::OnceLock<Arc<Provisioner>>);
 
 #[async_trait]
 impl TenantSetUp for Forgets {
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed> {
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError> {
         self.0.get().unwrap().forget(space.tenant());
         Ok(())
     }

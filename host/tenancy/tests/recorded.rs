@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use support::town::{FakePost, Town, answer};
 use toolhost_audit::{Event, Sink, SinkError};
-use toolhost_tenancy::{NoPreparation, Reach, Switch, SwitchError, To};
+use toolhost_tenancy::{NoPreparation, Reach, Switch, SwitchError, SwitchTarget};
 
 #[derive(Debug, Default)]
 struct Recorder {
@@ -52,9 +52,13 @@ async fn a_switch_that_cannot_be_recorded_is_not_made_and_its_bearer_stays_here(
         audit.clone(),
     );
     audit.broken.store(true, Ordering::SeqCst);
-    let error = switch.session(&session, &owner, To::Tenant("acme-eu")).await;
+    let error = switch
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
+        .await;
     assert!(matches!(error, Err(SwitchError::Unrecorded(_))), "{error:?}");
-    let error = switch.context(None, &owner, To::Tenant("acme-eu")).await;
+    let error = switch
+        .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
+        .await;
     assert!(matches!(error, Err(SwitchError::Unrecorded(_))), "{error:?}");
     assert_eq!(post.count(), 0);
     assert!(town.rooms.tokens.is_empty());
@@ -63,10 +67,12 @@ async fn a_switch_that_cannot_be_recorded_is_not_made_and_its_bearer_stays_here(
 
     audit.broken.store(false, Ordering::SeqCst);
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
-    let refused = switch.session(&session, &owner, To::Tenant("acme-us")).await;
+    let refused = switch
+        .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
+        .await;
     assert!(refused.is_err());
     let outcomes = audit.outcomes.lock().unwrap();
     assert_eq!(*outcomes, ["asked", "done", "asked", "tenant_unavailable"]);

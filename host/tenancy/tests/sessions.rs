@@ -90,7 +90,9 @@ fn bind(sessions: &SessionOwners, id: &str, home: &TenantId, owner: OwnerId) -> 
         match sessions.bind(id, Some(home), owner) {
             Ok(()) => return gone,
             Err(SessionError::Full) => {
-                let id = sessions.gives_way(Some(home), &owner, &HashSet::new()).unwrap();
+                let id = sessions
+                    .eviction_candidate(Some(home), &owner, &HashSet::new())
+                    .unwrap();
                 sessions.forget(&id);
                 gone.push(id);
             }
@@ -115,7 +117,7 @@ async fn an_owners_longest_idle_session_gives_way_to_its_newest() {
         Err(SessionError::Full)
     );
     let busy = HashSet::from(["a-1".into()]);
-    let id = sessions.gives_way(Some(&acme()), &alice, &busy).unwrap();
+    let id = sessions.eviction_candidate(Some(&acme()), &alice, &busy).unwrap();
     assert_eq!(&*id, "a-2", "a request is under way in the longest idle one");
     assert_eq!(bind(&sessions, "more", &acme(), alice), [Box::<str>::from("a-1")]);
 }
@@ -136,10 +138,10 @@ async fn an_owner_whose_sessions_are_all_in_use_does_not_keep_the_others_idle_on
     }
     let globex = TenantId::parse("globex").unwrap();
     let bob = owner(&world, |request| request.tenant = Some("globex".into())).await;
-    let id = sessions.gives_way(Some(&globex), &bob, &busy).unwrap();
+    let id = sessions.eviction_candidate(Some(&globex), &bob, &busy).unwrap();
     assert!(id.starts_with("0-"), "{id}");
     busy.extend((0..MAX_SESSIONS_PER_OWNER).map(|m| format!("0-{m}").into()));
-    assert_eq!(sessions.gives_way(Some(&globex), &bob, &busy), None);
+    assert_eq!(sessions.eviction_candidate(Some(&globex), &bob, &busy), None);
 }
 
 #[tokio::test]

@@ -22,12 +22,12 @@ use toolhost_audit::LogSink;
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
-    Authority, ChoiceError, LocalAuthority, NoPreparation, NotPrepared, Preparation, Presented, Reach,
-    SessionId, Switch, SwitchError, To,
+    Authority, ChoiceError, LocalAuthority, NoPreparation, Preparation, PreparationError, Reach, SessionId,
+    Switch, SwitchError, SwitchTarget, VerifiedCaller,
 };
 use toolhost_vault::CredentialError;
 
-async fn at(town: &Town, session: &SessionId, who: &Presented) -> (String, u64) {
+async fn at(town: &Town, session: &SessionId, who: &VerifiedCaller) -> (String, u64) {
     let binding = town.sessions.binding(session, &who.principal).await.unwrap();
     (tenant_of(&binding).to_owned(), binding.generation())
 }
@@ -39,7 +39,7 @@ async fn n18_a_switch_says_where_the_session_is_now_was_before_and_can_go_back_t
     let session = town.sessions.create(&owner.principal).await.unwrap();
     let switched = town
         .switch()
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     assert_eq!(switched.active, id("acme-eu"));
@@ -54,7 +54,11 @@ async fn n13_a_reset_goes_home_by_the_same_way() {
     let town = Town::new(Reach::Tree).await;
     let admin = town.who("adam", "ADMIN", Some("acme-eu")).await;
     let session = town.sessions.create(&admin.principal).await.unwrap();
-    let switched = town.switch().session(&session, &admin, To::Home).await.unwrap();
+    let switched = town
+        .switch()
+        .session(&session, &admin, SwitchTarget::Home)
+        .await
+        .unwrap();
     assert_eq!(
         (switched.active, switched.generation),
         (id("acme-eu"), 1),
@@ -63,7 +67,7 @@ async fn n13_a_reset_goes_home_by_the_same_way() {
     town.directory.suspend(&id("acme-eu"), &by()).await.unwrap();
     let error = town
         .switch()
-        .session(&session, &admin, To::Home)
+        .session(&session, &admin, SwitchTarget::Home)
         .await
         .unwrap_err();
     assert_eq!(error.public().code, ErrorCode::TenantUnavailable);
@@ -76,17 +80,23 @@ async fn n14_a_reset_without_a_home_is_an_error_and_keeps_the_active_tenant() {
     let session = town.sessions.create(&root.principal).await.unwrap();
     let switch = town.switch();
     assert_eq!(
-        switch.session(&session, &root, To::Home).await.unwrap_err(),
+        switch
+            .session(&session, &root, SwitchTarget::Home)
+            .await
+            .unwrap_err(),
         SwitchError::HomeUnavailable
     );
     switch
-        .session(&session, &root, To::Tenant("globex"))
+        .session(&session, &root, SwitchTarget::Tenant("globex"))
         .await
         .unwrap();
-    let error = switch.session(&session, &root, To::Home).await.unwrap_err();
+    let error = switch
+        .session(&session, &root, SwitchTarget::Home)
+        .await
+        .unwrap_err();
     assert_eq!(error.public().code, ErrorCode::HomeTenantUnavailable);
     assert_eq!(at(&town, &session, &root).await, ("globex".into(), 1));
-    let error = switch.context(None, &root, To::Home).await.unwrap_err();
+    let error = switch.context(None, &root, SwitchTarget::Home).await.unwrap_err();
     assert_eq!(error, SwitchError::HomeUnavailable);
 }
 
@@ -104,7 +114,7 @@ async fn n21_unknown_forbidden_suspended_and_malformed_tenants_are_one_error() {
     ] {
         for switch in [&town.switch(), &endpoint] {
             let error = switch
-                .session(&session, &owner, To::Tenant(name))
+                .session(&session, &owner, SwitchTarget::Tenant(name))
                 .await
                 .unwrap_err();
             seen.push(error.public());
@@ -121,13 +131,13 @@ struct Fails(usize, AtomicUsize);
 
 #[async_trait]
 impl Preparation for Fails {
-    async fn prepare(&self, _binding: &Binding) -> Result<(), NotPrepared> {
+    async fn prepare(&self, _binding: &Binding) -> Result<(), PreparationError> {
         // Several things are made ready, and one of them fails.
         for n in 0..3 {
             tokio::task::yield_now().await;
             self.1.fetch_add(1, Ordering::SeqCst);
             if n == self.0 {
-                return Err(NotPrepared("the credential of mail is missing".into()));
+                return Err(PreparationError("the credential of mail is missing".into()));
             }
         }
         Ok(())
@@ -152,12 +162,17 @@ async fn n9_when_the_last_of_many_is_missing_nothing_has_changed() {
             Arc::new(LogSink),
         );
         let error = switch
-            .session(&session, &owner, To::Tenant("acme-eu"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
             .await
             .unwrap_err();
         assert_eq!(error.public().code, ErrorCode::NotConnected);
         assert!(!error.public().message.contains("mail"));
-        assert!(switch.context(None, &owner, To::Tenant("acme-eu")).await.is_err());
+        assert!(
+            switch
+                .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
+                .await
+                .is_err()
+        );
     }
     assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
     assert_eq!(town.store.writes.load(Ordering::SeqCst), writes);
@@ -170,7 +185,7 @@ struct Slow(tokio::sync::Notify);
 
 #[async_trait]
 impl Preparation for Slow {
-    async fn prepare(&self, _binding: &Binding) -> Result<(), NotPrepared> {
+    async fn prepare(&self, _binding: &Binding) -> Result<(), PreparationError> {
         self.0.notified().await;
         Ok(())
     }
@@ -190,13 +205,13 @@ async fn n9_a_slow_old_switch_does_not_overwrite_a_new_one() {
         slow.clone(),
         Arc::new(LogSink),
     );
-    let mut waiting = pin!(old.session(&session, &owner, To::Tenant("acme-eu")));
+    let mut waiting = pin!(old.session(&session, &owner, SwitchTarget::Tenant("acme-eu")));
     for _ in 0..20 {
         assert!(futures::poll!(waiting.as_mut()).is_pending());
         tokio::task::yield_now().await;
     }
     town.switch()
-        .session(&session, &owner, To::Tenant("acme-us"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     slow.0.notify_one();
@@ -212,7 +227,11 @@ async fn n9_of_switches_at_once_each_generation_is_made_once() {
     let switching = (0..16).map(|n| {
         let (town, owner, session) = (town.clone(), owner.clone(), session.clone());
         let to = ["acme-eu", "acme-us", "acme"][n % 3];
-        tokio::spawn(async move { town.switch().session(&session, &owner, To::Tenant(to)).await })
+        tokio::spawn(async move {
+            town.switch()
+                .session(&session, &owner, SwitchTarget::Tenant(to))
+                .await
+        })
     });
     let mut made = Vec::new();
     for task in switching.collect::<Vec<_>>() {
@@ -243,9 +262,12 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
         let post = FakePost::pausing(3, move |_| answer(200, &granted));
         let switch = town.switch_by(town.endpoint(post));
         // The authority's keys are there.
-        switch.context(None, &owner, To::Tenant("acme-eu")).await.unwrap();
+        switch
+            .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
+            .await
+            .unwrap();
         {
-            let mut switching = Box::pin(switch.session(&session, &owner, To::Tenant("acme-eu")));
+            let mut switching = Box::pin(switch.session(&session, &owner, SwitchTarget::Tenant("acme-eu")));
             let mut context = Context::from_waker(Waker::noop());
             for _ in 0..steps {
                 let polled: Poll<_> = switching.as_mut().poll(&mut context);
@@ -305,7 +327,7 @@ async fn n10_a_reading_that_began_before_a_switch_does_not_outlive_it() {
             tokio::task::yield_now().await;
         }
         switch
-            .session(&session, &owner, To::Tenant("acme-eu"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
             .await
             .unwrap();
         if !read {
@@ -326,7 +348,7 @@ struct Revokes(Arc<toolhost_tenancy::StoredDirectory>);
 
 #[async_trait]
 impl Preparation for Revokes {
-    async fn prepare(&self, binding: &Binding) -> Result<(), NotPrepared> {
+    async fn prepare(&self, binding: &Binding) -> Result<(), PreparationError> {
         self.0.suspend(binding.tenant(), &by()).await.unwrap();
         Ok(())
     }
@@ -352,7 +374,9 @@ async fn a_tenant_that_is_revoked_while_it_is_made_ready_is_not_switched_to() {
             Arc::new(LogSink),
         );
         assert_eq!(
-            switch.session(&session, &owner, To::Tenant("acme-eu")).await,
+            switch
+                .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
+                .await,
             Err(SwitchError::TenantUnavailable)
         );
         assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));

@@ -41,19 +41,19 @@ impl Budgets {
     }
 
     /// What counts for the binding's active tenant.
-    pub(crate) fn of(&self, binding: &Binding, now: Instant) -> Arc<TenantMeter> {
+    pub(crate) fn meter(&self, binding: &Binding, now: Instant) -> Arc<TenantMeter> {
         let tenant = binding.tenant();
         let (meter, dropped) = {
             let mut meters = self.meters();
-            let dropped = meters.turn(now);
-            (meters.meter(tenant, || self.fresh(tenant, now)), dropped)
+            let dropped = meters.begin_generation(now);
+            (meters.meter(tenant, || self.new_meter(tenant, now)), dropped)
         };
         // Outside the lock: there may be thousands.
         drop(dropped);
         meter
     }
 
-    fn fresh(&self, tenant: &TenantId, now: Instant) -> Arc<TenantMeter> {
+    fn new_meter(&self, tenant: &TenantId, now: Instant) -> Arc<TenantMeter> {
         let limits = self.named.get(tenant).unwrap_or(&self.limits);
         Arc::new(TenantMeter::new(*limits, now))
     }
@@ -83,7 +83,7 @@ impl Meters {
     }
 
     /// Begins a new generation where the present one is old enough; what is left of the one before is returned.
-    fn turn(&mut self, now: Instant) -> Option<HashMap<TenantId, Arc<TenantMeter>>> {
+    fn begin_generation(&mut self, now: Instant) -> Option<HashMap<TenantId, Arc<TenantMeter>>> {
         let turned = *self.turned.get_or_insert(now);
         if now.saturating_duration_since(turned) < KEPT {
             return None;
@@ -113,7 +113,7 @@ mod tests {
     fn binding(tenant: &str) -> Binding {
         let tenant = TenantId::parse(tenant).unwrap();
         let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
-        let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+        let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
         Binding::home(Arc::new(principal), &directory).unwrap()
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let named = HashMap::from([(TenantId::parse("globex").unwrap(), calls(3))]);
         let (budgets, now) = (Budgets::new(calls(2), named), Instant::now());
         let used = |tenant| {
-            let begin = || budgets.of(&binding(tenant), now).begin(now);
+            let begin = || budgets.meter(&binding(tenant), now).begin(now);
             let count = std::iter::from_fn(|| begin().ok()).count();
             (count, begin().unwrap_err().limit)
         };
@@ -142,16 +142,16 @@ mod tests {
     fn ten_thousand_tenants_are_forgotten_once_they_are_idle() {
         let (budgets, now) = (Budgets::default(), Instant::now());
         for index in 0..10_000 {
-            budgets.of(&binding(&format!("t{index}")), now);
+            budgets.meter(&binding(&format!("t{index}")), now);
         }
         let kept = |budgets: &Budgets| {
             let meters = budgets.meters();
             meters.now.len() + meters.before.len()
         };
         assert_eq!(kept(&budgets), 10_000);
-        budgets.of(&binding("acme"), now + KEPT);
+        budgets.meter(&binding("acme"), now + KEPT);
         assert_eq!(kept(&budgets), 10_001);
-        budgets.of(&binding("acme"), now + 2 * KEPT);
+        budgets.meter(&binding("acme"), now + 2 * KEPT);
         assert_eq!(kept(&budgets), 1);
     }
 
@@ -159,20 +159,20 @@ mod tests {
     fn whoever_goes_on_calling_or_still_runs_is_not_forgotten() {
         let (budgets, now) = (Budgets::new(calls(2), HashMap::new()), Instant::now());
         let acme = binding("acme");
-        let running = budgets.of(&acme, now).begin(now).unwrap();
+        let running = budgets.meter(&acme, now).begin(now).unwrap();
         for turn in 1..6 {
             let now = now + turn * KEPT;
-            budgets.of(&binding("globex"), now);
+            budgets.meter(&binding("globex"), now);
         }
         let later = now + 6 * KEPT;
-        assert!(Arc::ptr_eq(running.meter(), &budgets.of(&acme, later)));
+        assert!(Arc::ptr_eq(running.meter(), &budgets.meter(&acme, later)));
         drop(running);
         let _two: Vec<_> = (0..2)
-            .map(|_| budgets.of(&acme, later).begin(later).unwrap())
+            .map(|_| budgets.meter(&acme, later).begin(later).unwrap())
             .collect();
         assert!(
             budgets
-                .of(&acme, later + Duration::from_millis(1))
+                .meter(&acme, later + Duration::from_millis(1))
                 .begin(later)
                 .is_err()
         );

@@ -3,22 +3,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use toolhost_audit::{CallFinished, CallStarted, Event, OnFailure, Sink, SinkError, Who};
+use toolhost_audit::{Actor, CallFinished, CallStarted, Event, OnFailure, Sink, SinkError};
 use toolhost_egress::{Egress, HostWork};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, OperationMode, PublicError, TenantMeter};
 use toolhost_sandbox::{CallContext, SandboxError, contract};
 use toolhost_store::{MemoryStore, StateSealer};
 
-use crate::assignments::Rights;
-use crate::cached::{Asked, Cached};
-use crate::catalogue::Offered;
-use crate::checks::{check_arguments, check_client, cut, input_unsupported};
-use crate::end::End;
-use crate::outcome::Inspected;
-use crate::provided::filled;
-use crate::seal::Purpose;
-use crate::stock::{Known, Reading, Stock};
+use crate::assignments::TenantRights;
+use crate::call_end_recorder::CallEndRecorder;
+use crate::catalogue::CatalogueEntry;
+use crate::catalogue_snapshot::{CatalogueSnapshot, ReadStamp, TenantView};
+use crate::checks::{check_arguments, check_client, input_unsupported_error, work_error};
+use crate::outcome::OutputInspection;
+use crate::provisions::fill_arguments;
+use crate::result_cache::{CacheLookup, ResultCache};
+use crate::resume_purpose::ResumePurpose;
 use crate::{
     Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, PluginStatuses,
     Refusals, ToolEntry, ToolPage, outcome,
@@ -26,13 +26,13 @@ use crate::{
 
 /// The catalogue and the one way to call what is in it.
 pub struct Tools {
-    stock: ArcSwap<Stock>,
+    stock: ArcSwap<CatalogueSnapshot>,
     assignments: Option<Arc<Assignments>>,
     egress: Arc<Egress>,
     audit: Arc<dyn Sink>,
     states: Arc<StateSealer>,
     pub(crate) budgets: Budgets,
-    pub(crate) cached: Cached,
+    pub(crate) cached: ResultCache,
     next_call: AtomicU64,
     statuses: Arc<PluginStatuses>,
     refusals: Refusals,
@@ -56,13 +56,13 @@ impl Tools {
             .map_err(|error| PublicError::new(ErrorCode::Internal, error.to_string()))?;
         let refusals = Refusals::new(Arc::clone(&audit));
         Ok(Self {
-            stock: ArcSwap::from_pointee(Stock::new(catalogue)),
+            stock: ArcSwap::from_pointee(CatalogueSnapshot::new(catalogue)),
             assignments: None,
             egress,
             audit,
             states: Arc::new(states),
             budgets: Budgets::default(),
-            cached: Cached::new(true),
+            cached: ResultCache::new(true),
             next_call: AtomicU64::new(1),
             statuses: Arc::default(),
             refusals,
@@ -97,8 +97,8 @@ impl Tools {
     }
 
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
-    pub fn swap(&self, catalogue: Catalogue) {
-        self.stock.store(Arc::new(Stock::new(catalogue)));
+    pub fn replace_catalogue(&self, catalogue: Catalogue) {
+        self.stock.store(Arc::new(CatalogueSnapshot::new(catalogue)));
         self.cached.clear();
     }
 
@@ -115,7 +115,7 @@ impl Tools {
     /// The cursor is of no page of the present list; what the tenant may call cannot be read.
     pub async fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
         let stock = self.stock.load_full();
-        self.known(&stock, binding).await?.shelf().page(cursor)
+        self.tenant_view(&stock, binding).await?.pages().page(cursor)
     }
 
     /// A tool that the active tenant has; its operation mode may still not let it be called.
@@ -124,45 +124,49 @@ impl Tools {
     /// What the tenant may call cannot be read.
     pub async fn find(&self, binding: &Binding, name: &str) -> Result<Option<Arc<ToolEntry>>, PublicError> {
         let stock = self.stock.load_full();
-        let known = self.known(&stock, binding).await?;
-        Ok(found(&stock, &known, name))
+        let known = self.tenant_view(&stock, binding).await?;
+        Ok(find_entry(&stock, &known, name))
     }
 
     /// The same without reading anything: `None` also where nothing is remembered of the tenant.
     #[must_use]
     pub fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
         let stock = self.stock.load_full();
-        found(&stock, &*self.known_at_once(&stock, binding)?, name)
+        find_entry(&stock, &*self.cached_tenant_view(&stock, binding)?, name)
     }
 
-    fn known_at_once(&self, stock: &Stock, binding: &Binding) -> Option<Arc<Known>> {
+    fn cached_tenant_view(&self, stock: &CatalogueSnapshot, binding: &Binding) -> Option<Arc<TenantView>> {
         let Some(assignments) = &self.assignments else {
-            return Some(stock.everything());
+            return Some(stock.full_view());
         };
         let tenant = binding.tenant();
-        stock.remembered(tenant, assignments.changes(tenant), assignments.max_age())
+        stock.cached_view(tenant, assignments.changes(tenant), assignments.max_age())
     }
 
     /// What the active tenant may call.
-    async fn known(&self, stock: &Stock, binding: &Binding) -> Result<Arc<Known>, PublicError> {
-        if let Some(known) = self.known_at_once(stock, binding) {
+    async fn tenant_view(
+        &self,
+        stock: &CatalogueSnapshot,
+        binding: &Binding,
+    ) -> Result<Arc<TenantView>, PublicError> {
+        if let Some(known) = self.cached_tenant_view(stock, binding) {
             return Ok(known);
         }
         let Some(assignments) = &self.assignments else {
-            return Ok(stock.everything());
+            return Ok(stock.full_view());
         };
         let tenant = binding.tenant();
-        let read = Reading {
+        let read = ReadStamp {
             changes: assignments.changes(tenant),
             at: Instant::now(),
         };
         let rules = assignments.rules();
-        let of_tenant = assignments.of(&binding.space()).await.map_err(|error| {
+        let of_tenant = assignments.load(&binding.space()).await.map_err(|error| {
             tracing::error!(%tenant, %error, "what a tenant may call cannot be read");
             let text = "what this tenant may call cannot be read; the log has the reason";
             PublicError::new(ErrorCode::Internal, text)
         })?;
-        Ok(stock.remember(tenant, Rights::new(rules, of_tenant), read))
+        Ok(stock.cache_view(tenant, TenantRights::new(rules, of_tenant), read))
     }
 
     /// Calls a tool. Every door comes here.
@@ -182,7 +186,7 @@ impl Tools {
         {
             let tenant = format!("tenant {}", binding.tenant());
             self.refusals
-                .refused(&tenant, error.code.as_str(), &error.message);
+                .record_refusal(&tenant, error.code.as_str(), &error.message);
         }
         outcome
     }
@@ -195,15 +199,15 @@ impl Tools {
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
         let started = Instant::now();
-        let counted = self.budgets.of(binding, started).begin(started)?;
+        let counted = self.budgets.meter(binding, started).begin(started)?;
         let stock = self.stock.load_full();
-        let known = self.known(&stock, binding).await?;
+        let known = self.tenant_view(&stock, binding).await?;
         let offered = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
-        let Offered { entry, served, .. } = offered;
+        let CatalogueEntry { entry, served, .. } = offered;
         // One that the tenant does not have is answered as one that nobody has.
         let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
         if !mode.lets_tool(entry.effects.read_only, entry.effects.destructive) {
-            return Err(blocked(mode));
+            return Err(mode_error(mode));
         }
         check_client(entry, options.client)?;
         let deadline = started + served.limits.wall();
@@ -211,7 +215,7 @@ impl Tools {
         let work = HostWork::new(Some(Arc::clone(counted.meter())), deadline).on_bytes(bytes);
         let arguments = check_arguments(entry, served, args, &work).await?;
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
-        let who = Who::from(binding);
+        let who = Actor::from(binding);
         let start = Event::CallStarted(CallStarted {
             call,
             who: who.clone(),
@@ -226,7 +230,7 @@ impl Tools {
             arguments_bytes: arguments.len() as u64,
         });
         let recorded = self.audit.record(&start).await;
-        self.recorded(recorded, entry, "the call cannot be recorded, so it is not made")?;
+        self.require_recorded(recorded, entry, "the call cannot be recorded, so it is not made")?;
         let end = CallFinished {
             call,
             who,
@@ -236,8 +240,8 @@ impl Tools {
             result_bytes: 0,
             duration_us: 0,
         };
-        let end = End::begin(Arc::clone(&self.audit), end, started);
-        let running = Running {
+        let end = CallEndRecorder::begin(Arc::clone(&self.audit), end, started);
+        let running = AcceptedCall {
             binding,
             offered,
             call,
@@ -246,7 +250,7 @@ impl Tools {
             deadline,
             work: &work,
         };
-        let asked = Asked {
+        let asked = CacheLookup {
             egress: &self.egress,
             binding,
             offered,
@@ -265,17 +269,17 @@ impl Tools {
         metrics::counter!("toolhost_calls_total", "outcome" => outcome).increment(1);
         metrics::histogram!("toolhost_call_seconds").record(started.elapsed().as_secs_f64());
         let sentence = "the call was made and its end cannot be recorded, so its result is withheld";
-        self.recorded(end.finish(outcome, bytes), entry, sentence)?;
+        self.require_recorded(end.finish(outcome, bytes), entry, sentence)?;
         result.map(|(outcome, _)| outcome)
     }
 
     async fn run(
         &self,
-        running: Running<'_>,
+        running: AcceptedCall<'_>,
         arguments: String,
         options: CallOptions,
     ) -> Result<(CallOutcome, u64), PublicError> {
-        let Running {
+        let AcceptedCall {
             binding,
             offered,
             call,
@@ -284,20 +288,20 @@ impl Tools {
             deadline,
             work,
         } = running;
-        let Offered { entry, served, .. } = offered;
+        let CatalogueEntry { entry, served, .. } = offered;
         let mut egress_call = self
             .egress
             .call(binding.clone(), Arc::clone(offered.grant()), call, deadline)
             .of_read_only_tool(entry.effects.read_only)
-            .in_mode(mode)
-            .metered(Arc::clone(meter));
+            .with_mode(mode)
+            .with_meter(Arc::clone(meter));
         if let Some(pinned) = &offered.pinned {
             let operation = Some(Arc::clone(&pinned.operation));
             egress_call = egress_call.of_adapter(pinned.connection.clone(), operation);
         }
         let egress_call = Arc::new(egress_call);
-        let arguments = filled(entry, arguments, &self.egress, &egress_call, work).await?;
-        let purpose = Purpose {
+        let arguments = fill_arguments(entry, arguments, &self.egress, &egress_call, work).await?;
+        let purpose = ResumePurpose {
             binding,
             digest: offered.digest(),
             tool: &entry.name,
@@ -338,7 +342,7 @@ impl Tools {
             returned = offered.invoke(context, invocation) => returned,
         };
         if egress_call.was_blocked() {
-            return Err(blocked(mode));
+            return Err(mode_error(mode));
         }
         let answered = match returned {
             Ok(answered) => answered,
@@ -348,7 +352,7 @@ impl Tools {
                 let Some(hit) = egress_call.credential_in(public.message.as_bytes()) else {
                     return Err(public);
                 };
-                self.egress.said_credential(&egress_call, &hit).await;
+                self.egress.record_reflection(&egress_call, &hit).await;
                 return Err(PublicError::new(
                     public.code,
                     "the plugin trapped, and wrote a credential of one of its connections",
@@ -360,13 +364,13 @@ impl Tools {
         let (own, inspected, call) = (Arc::clone(&answer), Arc::clone(entry), Arc::clone(&egress_call));
         let credential_in = move |text: &[u8]| call.credential_in(text);
         let work = work.run(move |budget| outcome::inspect(&inspected, &own, &credential_in, budget));
-        let cut = |error| cut(error, served.limits.wall_ms, || outcome::too_large(entry));
+        let cut = |error| work_error(error, served.limits.wall_ms, || outcome::too_large(entry));
         let inspected = work.await.map_err(cut)??;
         // The work has ended, and with it its part of the answer; one that was cut has returned above.
         let answer = Arc::try_unwrap(answer).unwrap_or_else(|shared| shared.as_ref().clone());
         match (inspected, answer) {
-            (Inspected::Credential(hit), _) => {
-                self.egress.said_credential(&egress_call, &hit).await;
+            (OutputInspection::Credential(hit), _) => {
+                self.egress.record_reflection(&egress_call, &hit).await;
                 let sentence = match hit.is_certain {
                     true => {
                         "the tool's result held a credential of one of its connections, so it was withheld"
@@ -385,13 +389,13 @@ impl Tools {
                 }
                 Err(error)
             }
-            (Inspected::Complete(structured), Ok(contract::Outcome::Complete(output))) => {
+            (OutputInspection::Complete(structured), Ok(contract::Outcome::Complete(output))) => {
                 let output = outcome::output(entry, output, structured)?;
                 Ok((CallOutcome::Complete(output), bytes))
             }
-            (Inspected::Requests(requests), Ok(contract::Outcome::InputRequired(asked))) => {
+            (OutputInspection::Requests(requests), Ok(contract::Outcome::InputRequired(asked))) => {
                 if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
-                    return Err(input_unsupported(&request.kind));
+                    return Err(input_unsupported_error(&request.kind));
                 }
                 let state = purpose.seal(&self.states, &asked.state).await?;
                 Ok((
@@ -405,7 +409,7 @@ impl Tools {
     }
 
     /// What cannot be written down does not happen, except for a read where the operator has said so (T55).
-    fn recorded(
+    fn require_recorded(
         &self,
         result: Result<(), SinkError>,
         entry: &ToolEntry,
@@ -427,9 +431,9 @@ impl Tools {
 
 /// A call that was accepted.
 #[derive(Clone, Copy)]
-struct Running<'a> {
+struct AcceptedCall<'a> {
     binding: &'a Binding,
-    offered: &'a Offered,
+    offered: &'a CatalogueEntry,
     call: u64,
     mode: OperationMode,
     meter: &'a Arc<TenantMeter>,
@@ -437,12 +441,12 @@ struct Running<'a> {
     work: &'a HostWork,
 }
 
-fn found(stock: &Stock, known: &Known, name: &str) -> Option<Arc<ToolEntry>> {
+fn find_entry(stock: &CatalogueSnapshot, known: &TenantView, name: &str) -> Option<Arc<ToolEntry>> {
     let entry = &stock.catalogue.get(name)?.entry;
     known.mode(entry).map(|_| Arc::clone(entry))
 }
 
-fn blocked(mode: OperationMode) -> PublicError {
+fn mode_error(mode: OperationMode) -> PublicError {
     let text = format!("the operation mode of this tenant is {mode}, which does not let this");
     PublicError::new(ErrorCode::OperationModeBlocked, text)
 }

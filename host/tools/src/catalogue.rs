@@ -2,13 +2,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
-use toolhost_sandbox::{Adapter, Answered, CallContext, Plugin, SandboxError, contract};
+use toolhost_sandbox::{
+    AdapterComponent, CallContext, GuestOutcome, PluginComponent, SandboxError, contract,
+};
 
 use crate::ToolEntry;
-use crate::described::{Described, MAX_DESCRIBED};
-use crate::prepared::{MAX_TOOLS, PreparedPlugin};
+use crate::adapter_connection::{AdapterConnection, MAX_DESCRIBED};
+use crate::paged_tools::PagedTools;
+use crate::prepared_plugin::{MAX_TOOLS, PreparedPlugin};
 use crate::revision::RevisionDigest;
-use crate::shelf::Shelf;
 
 /// Why a set of plugins cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +75,8 @@ pub enum CatalogueError {
 
 /// A plugin that is served, with what it was granted.
 #[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) code: Code,
+pub(crate) struct GrantedPlugin {
+    pub(crate) code: PluginCode,
     pub(crate) grant: Arc<Grant>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) digest: String,
@@ -82,14 +84,14 @@ pub(crate) struct Served {
 
 /// What runs.
 #[derive(Debug)]
-pub(crate) enum Code {
-    Plugin(Plugin),
-    Adapter(Adapter),
+pub(crate) enum PluginCode {
+    Plugin(PluginComponent),
+    Adapter(AdapterComponent),
 }
 
 /// What an adapter's tool is held to.
 #[derive(Debug)]
-pub(crate) struct Pinned {
+pub(crate) struct PinnedOperation {
     /// As the adapter calls it.
     pub(crate) name: String,
     /// As the described system calls it, where that is another name.
@@ -105,13 +107,13 @@ pub(crate) struct Pinned {
 
 /// A tool, and whose it is.
 #[derive(Debug)]
-pub(crate) struct Offered {
+pub(crate) struct CatalogueEntry {
     pub(crate) entry: Arc<ToolEntry>,
-    pub(crate) served: Arc<Served>,
-    pub(crate) pinned: Option<Pinned>,
+    pub(crate) served: Arc<GrantedPlugin>,
+    pub(crate) pinned: Option<PinnedOperation>,
 }
 
-impl Offered {
+impl CatalogueEntry {
     /// What its calls may reach.
     pub(crate) fn grant(&self) -> &Arc<Grant> {
         self.pinned
@@ -137,14 +139,14 @@ impl Offered {
         &self,
         context: CallContext,
         invocation: contract::Invocation,
-    ) -> Result<Answered, SandboxError> {
+    ) -> Result<GuestOutcome, SandboxError> {
         match (&self.served.code, &self.pinned) {
-            (Code::Plugin(plugin), _) => plugin.invoke(context, invocation).await,
-            (Code::Adapter(adapter), Some(pinned)) => {
+            (PluginCode::Plugin(plugin), _) => plugin.invoke(context, invocation).await,
+            (PluginCode::Adapter(adapter), Some(pinned)) => {
                 let descriptor = Arc::clone(&pinned.descriptor);
                 adapter.invoke(context, descriptor, invocation).await
             }
-            (Code::Adapter(_), None) => Err(SandboxError::Internal),
+            (PluginCode::Adapter(_), None) => Err(SandboxError::Internal),
         }
     }
 }
@@ -152,10 +154,10 @@ impl Offered {
 /// The plugins that are served. It never changes: another one takes its place.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    plugins: Vec<Arc<Served>>,
-    tools: HashMap<String, Arc<Offered>>,
+    plugins: Vec<Arc<GrantedPlugin>>,
+    tools: HashMap<String, Arc<CatalogueEntry>>,
     sorted: Vec<Arc<ToolEntry>>,
-    whole: Arc<Shelf>,
+    whole: Arc<PagedTools>,
     revision: u64,
 }
 
@@ -164,7 +166,10 @@ impl Catalogue {
     ///
     /// # Errors
     /// A plugin does not describe itself, or as [`Catalogue::of_described`].
-    pub async fn build(plugins: Vec<(Plugin, Grant)>, revision: u64) -> Result<Self, CatalogueError> {
+    pub async fn build(
+        plugins: Vec<(PluginComponent, Grant)>,
+        revision: u64,
+    ) -> Result<Self, CatalogueError> {
         let mut described = Vec::with_capacity(plugins.len());
         for (plugin, grant) in plugins {
             let tools = plugin
@@ -185,19 +190,19 @@ impl Catalogue {
     /// # Errors
     /// A tool is not acceptable, or a name stands twice. Nothing is left out in silence.
     pub fn of_described(
-        plugins: Vec<(Plugin, Grant, Vec<contract::Tool>)>,
+        plugins: Vec<(PluginComponent, Grant, Vec<contract::Tool>)>,
         revision: u64,
     ) -> Result<Self, CatalogueError> {
-        Self::of(plugins, Vec::new(), revision)
+        Self::from_plugins(plugins, Vec::new(), revision)
     }
 
     /// The same with the connections that adapters make tools of.
     ///
     /// # Errors
     /// As [`Catalogue::of_described`]; a connection's single tool that is not acceptable is left out, and said in the log.
-    pub fn of(
-        plugins: Vec<(Plugin, Grant, Vec<contract::Tool>)>,
-        connections: Vec<Described>,
+    pub fn from_plugins(
+        plugins: Vec<(PluginComponent, Grant, Vec<contract::Tool>)>,
+        connections: Vec<AdapterConnection>,
         revision: u64,
     ) -> Result<Self, CatalogueError> {
         let mut catalogue = Self::default();
@@ -239,7 +244,7 @@ impl Catalogue {
             .map(|offered| Arc::clone(&offered.entry))
             .collect();
         self.sorted.sort_by(|a, b| a.name.cmp(&b.name));
-        self.whole = Arc::new(Shelf::of(self.sorted.iter(), revision));
+        self.whole = Arc::new(PagedTools::from_entries(self.sorted.iter(), revision));
         self.revision = revision;
     }
 
@@ -261,17 +266,17 @@ impl Catalogue {
         self.revision
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Offered> {
+    pub(crate) fn get(&self, name: &str) -> Option<&CatalogueEntry> {
         self.tools.get(name).map(Arc::as_ref)
     }
 
     /// All tools, for whoever has them all.
-    pub(crate) fn whole(&self) -> &Arc<Shelf> {
+    pub(crate) fn all_pages(&self) -> &Arc<PagedTools> {
         &self.whole
     }
 
     /// Every tool, in the order of their names.
-    pub(crate) fn sorted(&self) -> &[Arc<ToolEntry>] {
+    pub(crate) fn sorted_entries(&self) -> &[Arc<ToolEntry>] {
         &self.sorted
     }
 
@@ -300,7 +305,7 @@ impl Catalogue {
         let mut sorted: Vec<_> = entries.into_iter().map(Arc::new).collect();
         sorted.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
-            whole: Arc::new(Shelf::of(sorted.iter(), revision)),
+            whole: Arc::new(PagedTools::from_entries(sorted.iter(), revision)),
             sorted,
             revision,
             ..Self::default()

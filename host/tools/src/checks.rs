@@ -8,7 +8,7 @@ use toolhost_policy::{ErrorCode, Limit, PublicError, WorkLimit};
 use toolhost_sandbox::SandboxError;
 use toolhost_schema::Misfit;
 
-use crate::catalogue::Served;
+use crate::catalogue::GrantedPlugin;
 use crate::nulls;
 use crate::schema::names_a_tenant;
 use crate::{ClientCapabilities, ModelArgs, ToolEntry};
@@ -16,11 +16,11 @@ use crate::{ClientCapabilities, ModelArgs, ToolEntry};
 pub(crate) fn check_client(entry: &ToolEntry, client: ClientCapabilities) -> Result<(), PublicError> {
     match entry.requires.iter().find(|kind| !client.has(kind)) {
         None => Ok(()),
-        Some(kind) => Err(input_unsupported(kind)),
+        Some(kind) => Err(input_unsupported_error(kind)),
     }
 }
 
-pub(crate) fn input_unsupported(kind: &str) -> PublicError {
+pub(crate) fn input_unsupported_error(kind: &str) -> PublicError {
     PublicError::new(
         ErrorCode::InputUnsupported,
         format!("the tool needs a client that offers {kind}"),
@@ -34,7 +34,7 @@ pub(crate) fn input_unsupported(kind: &str) -> PublicError {
 /// They are too large, name what a model does not choose, or do not fit; or the check reached its bound.
 pub(crate) async fn check_arguments(
     entry: &Arc<ToolEntry>,
-    served: &Served,
+    served: &GrantedPlugin,
     args: ModelArgs,
     work: &HostWork,
 ) -> Result<String, PublicError> {
@@ -67,17 +67,17 @@ pub(crate) async fn check_arguments(
         let message = "the host fills this argument itself, for the tenant of the call";
         return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
     }
-    let checked = match work.here(|budget| nulls::check(&entry.schemas().arguments, &value, budget)) {
+    let checked = match work.run_inline(|budget| nulls::check(&entry.schemas().arguments, &value, budget)) {
         Some(checked) => checked,
         None => {
             let entry = Arc::clone(entry);
-            work.away(move |budget| nulls::check(&entry.schemas().arguments, &value, budget))
+            work.run_on_pool(move |budget| nulls::check(&entry.schemas().arguments, &value, budget))
                 .await
         }
     };
     let fits = checked.map_err(|error| {
         let sentence = "the arguments are too large or too deep to be checked against the tool's schema";
-        cut(error, served.limits.wall_ms, || {
+        work_error(error, served.limits.wall_ms, || {
             PublicError::new(ErrorCode::InvalidArguments, sentence)
         })
     })?;
@@ -103,7 +103,7 @@ pub(crate) fn sentence(misfit: &Misfit) -> String {
 }
 
 /// Why a piece of the host's work for a call came to no end: `bound` where it needed more than any may have.
-pub(crate) fn cut(error: WorkError, wall_ms: u64, bound: impl FnOnce() -> PublicError) -> PublicError {
+pub(crate) fn work_error(error: WorkError, wall_ms: u64, bound: impl FnOnce() -> PublicError) -> PublicError {
     match error {
         WorkError::Limit(WorkLimit::Deadline) => PublicError::from(&SandboxError::Timeout(wall_ms)),
         WorkError::Limit(WorkLimit::Steps | WorkLimit::Depth) => bound(),

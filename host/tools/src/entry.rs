@@ -5,15 +5,15 @@ use serde_json::{Map, Value};
 use toolhost_policy::{PluginName, ToolName, is_hidden};
 use toolhost_sandbox::contract;
 
-use crate::cached::{self, CacheRule};
+use crate::adapter_connection::SchemaTexts;
 use crate::catalogue::CatalogueError;
-use crate::described::Texts;
-use crate::error_schema::or_error;
+use crate::error_schema::with_error_branch;
 use crate::model_schema;
-use crate::provided::Provisions;
+use crate::provisions::Provisions;
+use crate::result_cache::{self, CacheRule};
 use crate::revision::RevisionDigest;
-use crate::schema::{Arguments, Schema, says};
-use crate::schemas::Schemas;
+use crate::schema::{ArgumentSchemas, ToolSchema, has_keyword};
+use crate::schemas::ToolSchemas;
 
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
@@ -60,20 +60,20 @@ pub struct ToolEntry {
     pub(crate) is_described: bool,
     /// A result that does not fit its schema is the tool's failure.
     pub(crate) is_strict: bool,
-    schemas: OnceLock<Schemas>,
+    schemas: OnceLock<ToolSchemas>,
     /// What the schemas are made of where they are not made yet.
-    texts: Option<Texts>,
+    texts: Option<SchemaTexts>,
 }
 
 /// The doors' own argument, which they take out before a call comes here.
 pub(crate) const RESERVED: &str = "tenant_context";
 
 /// Where a tool's schemas come from.
-pub(crate) enum Source {
+pub(crate) enum SchemaSource {
     /// They were read already.
-    Known(Box<Schemas>),
+    Known(Box<ToolSchemas>),
     /// They are read when they are first needed.
-    Described(Texts),
+    Described(SchemaTexts),
 }
 
 impl ToolEntry {
@@ -82,11 +82,11 @@ impl ToolEntry {
     /// # Errors
     /// Its name, a schema or what it says of itself is not acceptable.
     pub fn new(plugin: &PluginName, tool: contract::Tool) -> Result<Self, CatalogueError> {
-        Self::of(plugin, tool, &Provisions::default())
+        Self::with_provisions(plugin, tool, &Provisions::default())
     }
 
     /// The same where connections provide some of its arguments.
-    pub(crate) fn of(
+    pub(crate) fn with_provisions(
         plugin: &PluginName,
         tool: contract::Tool,
         provisions: &Provisions,
@@ -96,20 +96,20 @@ impl ToolEntry {
             tool: tool.name.chars().take(64).collect(),
             why,
         };
-        let Arguments {
+        let ArgumentSchemas {
             model: arguments,
             provided,
             whole,
-        } = Arguments::of(&tool.input_schema, provisions).map_err(&refuse)?;
+        } = ArgumentSchemas::parse(&tool.input_schema, provisions).map_err(&refuse)?;
         let output = tool
             .output_schema
             .as_deref()
-            .map(Schema::of_output)
+            .map(ToolSchema::of_output)
             .transpose()
             .map_err(&refuse)?;
-        let input_schema = Schemas::shown(&arguments);
+        let input_schema = ToolSchemas::client_schema(&arguments);
         model_schema::check_keys(&input_schema).map_err(&refuse)?;
-        let schemas = Schemas {
+        let schemas = ToolSchemas {
             input_schema,
             output_schema: output.as_ref().map(|schema| Arc::clone(&schema.text)),
             arguments,
@@ -118,7 +118,7 @@ impl ToolEntry {
             whole,
             output,
         };
-        let (name, source) = (tool.name.clone(), Source::Known(Box::new(schemas)));
+        let (name, source) = (tool.name.clone(), SchemaSource::Known(Box::new(schemas)));
         Self::of_source(plugin, &tool, name, source, false, true).map_err(refuse)
     }
 
@@ -130,7 +130,7 @@ impl ToolEntry {
         plugin: &PluginName,
         tool: &contract::Tool,
         name: String,
-        source: Source,
+        source: SchemaSource,
         is_described: bool,
         is_strict: bool,
     ) -> Result<Self, String> {
@@ -146,13 +146,13 @@ impl ToolEntry {
                 ));
             }
         }
-        let cache = cached::rule(tool)?;
+        let cache = result_cache::rule(tool)?;
         if tool.effects.read_only && tool.effects.destructive {
             return Err("it says both read-only and destructive".into());
         }
         let (schemas, texts) = match source {
-            Source::Known(schemas) => (OnceLock::from(*schemas), None),
-            Source::Described(texts) => (OnceLock::new(), Some(texts)),
+            SchemaSource::Known(schemas) => (OnceLock::from(*schemas), None),
+            SchemaSource::Described(texts) => (OnceLock::new(), Some(texts)),
         };
         Ok(Self {
             name: name.as_str().to_owned(),
@@ -194,7 +194,7 @@ impl ToolEntry {
     /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
     #[must_use]
     pub fn has_header_arguments(&self) -> bool {
-        let look = || says(&self.schemas().arguments.text, "x-mcp-header");
+        let look = || has_keyword(&self.schemas().arguments.text, "x-mcp-header");
         *self.has_header_arguments.get_or_init(look)
     }
 
@@ -208,12 +208,15 @@ impl ToolEntry {
     #[must_use]
     pub fn answer_schema(&self) -> Option<&Arc<Map<String, Value>>> {
         let schema = self.output_schema()?;
-        Some(self.answer_schema.get_or_init(|| Arc::new(or_error(schema))))
+        Some(
+            self.answer_schema
+                .get_or_init(|| Arc::new(with_error_branch(schema))),
+        )
     }
 
-    pub(crate) fn schemas(&self) -> &Schemas {
+    pub(crate) fn schemas(&self) -> &ToolSchemas {
         self.schemas.get_or_init(|| {
-            let made = self.texts.as_ref().map(Texts::schemas);
+            let made = self.texts.as_ref().map(SchemaTexts::schemas);
             made.unwrap_or_else(|| Err("there are none".to_owned()))
                 .unwrap_or_else(|why| {
                     tracing::error!(
@@ -221,7 +224,7 @@ impl ToolEntry {
                         why,
                         "a tool has no usable schemas, and cannot be called"
                     );
-                    Schemas::of_nothing()
+                    ToolSchemas::of_nothing()
                 })
         })
     }

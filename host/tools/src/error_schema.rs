@@ -18,11 +18,11 @@ const BRANCH: &str = "#/anyOf/0";
 /// The schema of what a call of a tool gives: a result as `schema` has it, or `error`. A failed call has its code in the structured
 /// content too, and clients hold that against the tool's schema whether or not the call failed.
 #[must_use]
-pub fn or_error(schema: &Map<String, Value>) -> Map<String, Value> {
+pub fn with_error_branch(schema: &Map<String, Value>) -> Map<String, Value> {
     let (mut root, mut result) = (Map::new(), Map::new());
     for (keyword, value) in schema {
         let mut value = value.clone();
-        lead_to_branch(&mut value);
+        move_references(&mut value);
         if keyword == "type" {
             root.insert(keyword.clone(), value.clone());
         }
@@ -35,23 +35,23 @@ pub fn or_error(schema: &Map<String, Value>) -> Map<String, Value> {
     if root.get("type").is_some_and(|kind| kind != "object") {
         root.remove("type");
     }
-    root.insert("anyOf".to_owned(), json!([result, failed()]));
+    root.insert("anyOf".to_owned(), json!([result, failure_schema()]));
     root
 }
 
 /// References into what is moved go on leading there. A text under `$ref` is nothing else, except among names of properties.
-fn lead_to_branch(value: &mut Value) {
+fn move_references(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(lead_to_branch),
+        Value::Array(items) => items.iter_mut().for_each(move_references),
         Value::Object(members) => {
             for (key, member) in members {
                 let moved = match (key.as_str(), &*member) {
-                    ("$ref" | "$dynamicRef", Value::String(to)) => moved(to),
+                    ("$ref" | "$dynamicRef", Value::String(to)) => moved_reference(to),
                     _ => None,
                 };
                 match moved {
                     Some(to) => *member = Value::String(to),
-                    None => lead_to_branch(member),
+                    None => move_references(member),
                 }
             }
         }
@@ -59,7 +59,7 @@ fn lead_to_branch(value: &mut Value) {
     }
 }
 
-fn moved(reference: &str) -> Option<String> {
+fn moved_reference(reference: &str) -> Option<String> {
     let pointer = match reference {
         "#" | "#/" => return Some(BRANCH.to_owned()),
         other => other.strip_prefix("#/")?,
@@ -68,7 +68,7 @@ fn moved(reference: &str) -> Option<String> {
     (!AT_ROOT.contains(&first)).then(|| format!("{BRANCH}/{pointer}"))
 }
 
-fn failed() -> Value {
+fn failure_schema() -> Value {
     json!({
         "type": "object",
         "description": "the call failed (isError)",
@@ -93,10 +93,10 @@ mod tests {
     use toolhost_policy::{ErrorCode, PublicError, WorkBudget};
     use toolhost_schema::{CompiledSchema, Patterns};
 
-    use super::or_error;
+    use super::with_error_branch;
 
     fn accepts(schema: &Value, instance: &Value) -> bool {
-        let whole = Value::Object(or_error(schema.as_object().unwrap()));
+        let whole = Value::Object(with_error_branch(schema.as_object().unwrap()));
         let schema = CompiledSchema::new(&whole, Patterns::Demanded).unwrap();
         let mut budget = WorkBudget::new(1_000_000, 100);
         schema.check(instance, &mut budget).unwrap().is_ok()
@@ -125,7 +125,7 @@ mod tests {
             assert!(accepts(schema, &error), "{schema}");
             assert!(!accepts(schema, &json!({ "error": {} })), "{schema}");
         }
-        assert_eq!(or_error(plain.as_object().unwrap())["type"], "object");
-        assert!(or_error(list.as_object().unwrap()).get("type").is_none());
+        assert_eq!(with_error_branch(plain.as_object().unwrap())["type"], "object");
+        assert!(with_error_branch(list.as_object().unwrap()).get("type").is_none());
     }
 }

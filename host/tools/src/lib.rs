@@ -16,50 +16,52 @@
 //! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
-mod about;
+mod adapter_connection;
 mod args;
 mod assignments;
 mod budget;
-mod cached;
 mod call;
+mod call_end_recorder;
 mod catalogue;
+mod catalogue_snapshot;
 mod checks;
-mod described;
-mod end;
+mod content_meta;
 mod entry;
 mod error_schema;
 mod model_schema;
 mod nulls;
 mod options;
 mod outcome;
-mod prepared;
-mod provided;
+mod paged_tools;
+mod prepared_plugin;
+mod provisions;
 mod refusals;
+mod result_cache;
+mod resume_purpose;
 mod revision;
 mod schema;
 mod schemas;
-mod seal;
-mod shelf;
 mod status;
-mod stock;
 
-pub use about::About;
+pub use adapter_connection::{
+    AdapterConnection, ToolRefusal, credential_arguments, discovery_grant, refusals, tenant_arguments,
+    tool_name, upstream_name,
+};
 pub use args::ModelArgs;
 pub use assignments::{
-    Assignment, AssignmentError, AssignmentRules, Assignments, TenantAssignments, ToolChoice, WhoHas,
+    Assignment, AssignmentError, AssignmentRules, Assignments, DefaultAssignment, TenantAssignments,
+    ToolChoice,
 };
 pub use budget::Budgets;
 pub use call::Tools;
 pub use catalogue::{Catalogue, CatalogueError};
-pub use described::{
-    Described, Refusal, credential_arguments, granted, refusals, tenant_arguments, tool_name, upstream_name,
-};
+pub use content_meta::ContentMeta;
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
-pub use error_schema::or_error;
-pub use options::{Answer, CallOptions, ClientCapabilities, Resume};
-pub use outcome::{CallOutcome, Content, InputRequest, InputRequired, ResourceBody, ToolOutput};
-pub use prepared::PreparedPlugin;
+pub use error_schema::with_error_branch;
+pub use options::{CallOptions, ClientCapabilities, InputResponse, Resume};
+pub use outcome::{CallOutcome, InputRequest, InputRequired, OutputBlock, ResourceBody, ToolOutput};
+pub use paged_tools::ToolPage;
+pub use prepared_plugin::PreparedPlugin;
 pub use refusals::Refusals;
-pub use shelf::ToolPage;
 pub use status::{LEFT_OUT, PluginState, PluginStatus, PluginStatuses};
 pub use toolhost_sandbox::{GuestLog, ProgressSink};

@@ -50,7 +50,7 @@ pub(crate) fn check_keys(schema: &Map<String, Value>) -> Result<(), String> {
 }
 
 /// The schema as a model is shown it; `None` where it is that already.
-pub(crate) fn shown(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
+pub(crate) fn for_models(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
     let is_composed = COMBINATORS.iter().any(|key| schema.contains_key(*key));
     let has_open_arrays = schema.values().any(has_open_array);
     if !is_composed && !has_open_arrays {
@@ -67,7 +67,7 @@ pub(crate) fn shown(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
 /// The same without combinators at its top: the members of all branches, of which those are required that each branch of an
 /// `allOf` requires, and a sentence for the sets that alternatives require.
 fn flat(schema: &Map<String, Value>) -> Map<String, Value> {
-    let mut members = Members {
+    let mut members = SchemaMembers {
         root: schema,
         found: Vec::new(),
         places: HashMap::new(),
@@ -81,7 +81,7 @@ fn flat(schema: &Map<String, Value>) -> Map<String, Value> {
     let mut properties = own.cloned().unwrap_or_default();
     for (name, variants) in &members.found {
         if !properties.contains_key(name) {
-            properties.insert(name.clone(), merged(variants));
+            properties.insert(name.clone(), merge_variants(variants));
         }
     }
     let mut flat: Map<String, Value> = schema
@@ -104,7 +104,7 @@ fn flat(schema: &Map<String, Value>) -> Map<String, Value> {
     flat
 }
 
-struct Members<'s> {
+struct SchemaMembers<'s> {
     root: &'s Map<String, Value>,
     /// In the order in which they stand, and where each is.
     found: Vec<(String, Vec<&'s Value>)>,
@@ -115,7 +115,7 @@ struct Members<'s> {
     left: usize,
 }
 
-impl<'s> Members<'s> {
+impl<'s> SchemaMembers<'s> {
     /// `holds`: whether each value that fits the whole fits this subschema.
     fn collect(&mut self, schema: &'s Map<String, Value>, holds: bool, depth: usize) {
         let Some(left) = self.left.checked_sub(1).filter(|_| depth <= MAX_DEPTH) else {
@@ -187,7 +187,7 @@ fn names(schema: &Map<String, Value>) -> impl Iterator<Item = &str> {
 }
 
 /// One property that branches say differently: all values where each lists its own, else one of the schemas.
-fn merged(variants: &[&Value]) -> Value {
+fn merge_variants(variants: &[&Value]) -> Value {
     if let [only] = variants {
         return (*only).clone();
     }
@@ -271,13 +271,13 @@ fn close_arrays_in(part: &mut Value) {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{check_keys, shown};
+    use super::{check_keys, for_models};
 
     fn of(schema: Value) -> Option<Value> {
         let Value::Object(schema) = schema else {
             return None;
         };
-        shown(&schema).map(Value::Object)
+        for_models(&schema).map(Value::Object)
     }
 
     #[test]

@@ -2,7 +2,7 @@ use serde_json::Value;
 use toolhost_policy::{WorkBudget, WorkLimit};
 use toolhost_schema::Misfit;
 
-use crate::schema::Schema;
+use crate::schema::ToolSchema;
 
 /// How many members of one call are left out; models write `null` for a handful of optional arguments.
 const MAX_NULLS: usize = 32;
@@ -15,7 +15,7 @@ const MAX_NULLS: usize = 32;
 /// # Errors
 /// The checks together need more than the budget has.
 pub(crate) fn check(
-    schema: &Schema,
+    schema: &ToolSchema,
     arguments: &Value,
     budget: &mut WorkBudget,
 ) -> Result<Result<Option<Value>, Misfit>, WorkLimit> {
@@ -63,14 +63,14 @@ mod tests {
     use toolhost_policy::WorkBudget;
 
     use super::check;
-    use crate::schema::Schema;
+    use crate::schema::ToolSchema;
 
     fn checked(schema: Value, arguments: Value) -> Option<Value> {
         let Value::Object(schema) = schema else {
             return None;
         };
         let mut budget = WorkBudget::new(20_000_000, 100);
-        let checked = check(&Schema::lazy_closed(schema, 0), &arguments, &mut budget);
+        let checked = check(&ToolSchema::lazy_closed(schema, 0), &arguments, &mut budget);
         let changed = checked.unwrap().ok()?;
         Some(changed.unwrap_or(arguments))
     }

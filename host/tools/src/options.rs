@@ -50,14 +50,14 @@ impl ClientCapabilities {
 #[derive(Debug, Clone)]
 pub struct Resume {
     /// One for each question.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<InputResponse>,
     /// As [`InputRequired::state`](crate::InputRequired::state) gave it.
     pub state: String,
 }
 
 /// The answer to one question.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct InputResponse {
     /// The question's.
     pub id: String,
     /// `accept`, `decline` or `cancel`.
@@ -66,8 +66,8 @@ pub struct Answer {
     pub content: Option<Value>,
 }
 
-impl From<Answer> for contract::Answer {
-    fn from(answer: Answer) -> Self {
+impl From<InputResponse> for contract::Answer {
+    fn from(answer: InputResponse) -> Self {
         Self {
             id: answer.id,
             action: answer.action,

@@ -3,10 +3,10 @@ use toolhost_egress::{CredentialHit, MAX_RETRY_AFTER};
 use toolhost_policy::{ErrorCode, PublicError, WorkBudget, WorkLimit};
 use toolhost_sandbox::contract;
 
-use crate::About;
+use crate::ContentMeta;
 use crate::ToolEntry;
+use crate::adapter_connection::misfit_result;
 use crate::checks::sentence;
-use crate::described::misfit;
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,14 +21,14 @@ pub enum CallOutcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolOutput {
     /// For the model.
-    pub content: Vec<Content>,
+    pub content: Vec<OutputBlock>,
     /// For programs; valid against the tool's output schema where it has one.
     pub structured: Option<Value>,
 }
 
 /// One block of a result, in the shapes of MCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum OutputBlock {
     /// Text.
     Text(String),
     /// A picture.
@@ -64,7 +64,7 @@ pub enum Content {
         body: ResourceBody,
     },
     /// A block, and what is said about it.
-    Annotated(Box<Self>, About),
+    Annotated(Box<Self>, ContentMeta),
 }
 
 /// The body of an embedded resource.
@@ -100,19 +100,19 @@ pub struct InputRequest {
 const MAX_LABEL: usize = 2_048;
 
 /// What was found in a guest's answer before anybody sees it.
-pub(crate) enum Inspected {
+pub(crate) enum OutputInspection {
     /// The credential of a connection, or what may be one.
     Credential(CredentialHit),
     /// A failure of the tool's own.
     Failure,
     /// A result, with its structured part where it has one that fits; else why not.
-    Complete(Structured),
+    Complete(StructuredOutput),
     /// Questions.
     Requests(Vec<InputRequest>),
 }
 
 /// The structured part of a result: none, or whether it fits the tool's schema.
-pub(crate) type Structured = Option<Result<Value, String>>;
+pub(crate) type StructuredOutput = Option<Result<Value, String>>;
 
 /// Steps of reading one byte of JSON, in sixteenths; a value of it takes up to 32 times its bytes of memory.
 const PARSE_STEPS: usize = 4;
@@ -127,32 +127,32 @@ pub(crate) fn inspect(
     answer: &Result<contract::Outcome, contract::Failure>,
     credential_in: impl Fn(&[u8]) -> Option<CredentialHit>,
     budget: &mut WorkBudget,
-) -> Result<Result<Inspected, PublicError>, WorkLimit> {
+) -> Result<Result<OutputInspection, PublicError>, WorkLimit> {
     for text in texts(answer) {
         // The search reads each byte some times, for the spellings that a credential can have.
         budget.charge(text.len() as u64)?;
         if let Some(hit) = credential_in(text) {
-            return Ok(Ok(Inspected::Credential(hit)));
+            return Ok(Ok(OutputInspection::Credential(hit)));
         }
     }
     Ok(match answer {
-        Err(_) => Ok(Inspected::Failure),
+        Err(_) => Ok(OutputInspection::Failure),
         Ok(contract::Outcome::Complete(output)) => {
-            structured(entry, output, budget)?.map(Inspected::Complete)
+            inspect_structured(entry, output, budget)?.map(OutputInspection::Complete)
         }
         Ok(contract::Outcome::InputRequired(asked)) => {
             let bytes = asked.requests.iter().map(|request| request.parameters.len());
             budget.charge_bytes(bytes.sum::<usize>().saturating_mul(PARSE_STEPS))?;
-            requests(&asked.requests, &asked.state).map(Inspected::Requests)
+            requests(&asked.requests, &asked.state).map(OutputInspection::Requests)
         }
     })
 }
 
-fn structured(
+fn inspect_structured(
     entry: &ToolEntry,
     output: &contract::Output,
     budget: &mut WorkBudget,
-) -> Result<Result<Structured, PublicError>, WorkLimit> {
+) -> Result<Result<StructuredOutput, PublicError>, WorkLimit> {
     let Some(text) = &output.structured else {
         return Ok(Ok(None));
     };
@@ -160,7 +160,7 @@ fn structured(
     let value = match serde_json::from_str::<Value>(text) {
         Ok(value) => value,
         Err(error) if entry.is_strict => {
-            return Ok(Err(broken(&format!(
+            return Ok(Err(contract_error(&format!(
                 "its structured result is not JSON: {error}"
             ))));
         }
@@ -178,7 +178,7 @@ fn structured(
 pub(crate) fn output(
     entry: &ToolEntry,
     output: contract::Output,
-    structured: Structured,
+    structured: StructuredOutput,
 ) -> Result<ToolOutput, PublicError> {
     if !entry.is_strict {
         return lenient(entry, output, structured);
@@ -189,7 +189,7 @@ pub(crate) fn output(
             ErrorCode::Upstream,
             format!("the system did not answer as it is described: {why}"),
         ),
-        false => broken(&why),
+        false => contract_error(&why),
     };
     let structured = match structured {
         None if entry.schemas().output.is_some() => {
@@ -218,7 +218,7 @@ pub(crate) fn output(
 fn lenient(
     entry: &ToolEntry,
     output: contract::Output,
-    structured: Structured,
+    structured: StructuredOutput,
 ) -> Result<ToolOutput, PublicError> {
     let mut blocks = output
         .content
@@ -230,9 +230,9 @@ fn lenient(
         Ok(value) => Some(value),
         Err(why) => {
             if let (true, Some(text)) = (blocks.is_empty(), output.structured) {
-                blocks.push(Content::Text(text));
+                blocks.push(OutputBlock::Text(text));
             }
-            entry.output_schema().is_some().then(|| misfit(&why))
+            entry.output_schema().is_some().then(|| misfit_result(&why))
         }
     };
     Ok(ToolOutput {
@@ -246,38 +246,38 @@ pub(crate) fn too_large(entry: &ToolEntry) -> PublicError {
     let sentence = "is too large or too deep to be checked against the tool's schema";
     match entry.is_described {
         true => PublicError::new(ErrorCode::Upstream, format!("the system's answer {sentence}")),
-        false => broken(&format!("its result {sentence}")),
+        false => contract_error(&format!("its result {sentence}")),
     }
 }
 
-fn content(block: contract::Content) -> Result<Content, PublicError> {
+fn content(block: contract::Content) -> Result<OutputBlock, PublicError> {
     let label = |text: Option<String>, what: &str| match text {
         Some(text) if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) => Err(
-            broken(&format!("a block of its result has an unacceptable {what}")),
+            contract_error(&format!("a block of its result has an unacceptable {what}")),
         ),
         other => Ok(other),
     };
     let need = |text: Option<String>, what: &str| {
-        text.ok_or_else(|| broken(&format!("a block of its result has no {what}")))
+        text.ok_or_else(|| contract_error(&format!("a block of its result has no {what}")))
     };
     let mime_type = label(block.mime_type, "mime-type")?;
     let uri = label(block.uri, "uri")?;
     let name = label(block.name, "name")?;
-    let about = About::read(&block.meta);
+    let about = ContentMeta::read(&block.meta);
     let content = match block.kind.as_str() {
-        "text" => Content::Text(need(block.text, "text")?),
+        "text" => OutputBlock::Text(need(block.text, "text")?),
         "image" | "audio" => {
             let data = block
                 .data
-                .ok_or_else(|| broken("a block of its result has no data"))?;
+                .ok_or_else(|| contract_error("a block of its result has no data"))?;
             let mime_type = need(mime_type, "mime-type")?;
             if block.kind == "image" {
-                Content::Image { data, mime_type }
+                OutputBlock::Image { data, mime_type }
             } else {
-                Content::Audio { data, mime_type }
+                OutputBlock::Audio { data, mime_type }
             }
         }
-        "resource-link" => Content::ResourceLink {
+        "resource-link" => OutputBlock::ResourceLink {
             uri: need(uri, "uri")?,
             name: need(name, "name")?,
             mime_type,
@@ -286,18 +286,18 @@ fn content(block: contract::Content) -> Result<Content, PublicError> {
             let body = match (block.text, block.data) {
                 (Some(text), None) => ResourceBody::Text(text),
                 (None, Some(data)) => ResourceBody::Blob(data),
-                _ => return Err(broken("an embedded resource has either text or data")),
+                _ => return Err(contract_error("an embedded resource has either text or data")),
             };
-            Content::Resource {
+            OutputBlock::Resource {
                 uri: need(uri, "uri")?,
                 mime_type,
                 body,
             }
         }
-        _ => return Err(broken("a block of its result is of an unknown kind")),
+        _ => return Err(contract_error("a block of its result is of an unknown kind")),
     };
     Ok(match about {
-        Some(about) => Content::Annotated(Box::new(content), about),
+        Some(about) => OutputBlock::Annotated(Box::new(content), about),
         None => content,
     })
 }
@@ -311,26 +311,30 @@ const MAX_STATE: usize = 64 << 10;
 /// Checks what a guest asks; the state is sealed by the caller.
 fn requests(asked: &[contract::InputRequest], state: &[u8]) -> Result<Vec<InputRequest>, PublicError> {
     if asked.is_empty() || asked.len() > MAX_REQUESTS {
-        return Err(broken("it asks for input with no request, or with more than 8"));
+        return Err(contract_error(
+            "it asks for input with no request, or with more than 8",
+        ));
     }
     if state.len() > MAX_STATE {
-        return Err(broken("the state of its request for input has more than 64 KiB"));
+        return Err(contract_error(
+            "the state of its request for input has more than 64 KiB",
+        ));
     }
     let mut requests: Vec<InputRequest> = Vec::with_capacity(asked.len());
     for request in asked {
         if !matches!(request.kind.as_str(), "elicitation" | "sampling") {
-            return Err(broken("it asks for input of an unknown kind"));
+            return Err(contract_error("it asks for input of an unknown kind"));
         }
         if request.id.is_empty()
             || request.id.len() > 64
             || requests.iter().any(|known| known.id == request.id)
         {
-            return Err(broken(
+            return Err(contract_error(
                 "a request for input has no id of 1 to 64 bytes, or one that stands twice",
             ));
         }
         let parameters = serde_json::from_str(&request.parameters).map_err(|error| {
-            broken(&format!(
+            contract_error(&format!(
                 "the parameters of its request for input are not JSON: {error}"
             ))
         })?;
@@ -347,23 +351,23 @@ fn requests(asked: &[contract::InputRequest], state: &[u8]) -> Result<Vec<InputR
 fn texts(
     answer: &Result<contract::Outcome, contract::Failure>,
 ) -> Box<dyn Iterator<Item = &[u8]> + Send + '_> {
-    fn of(text: &Option<String>) -> Option<&[u8]> {
+    fn text_bytes(text: &Option<String>) -> Option<&[u8]> {
         text.as_deref().map(str::as_bytes)
     }
     match answer {
         Ok(contract::Outcome::Complete(output)) => {
             let blocks = output.content.iter().flat_map(|block| {
                 let body = [
-                    of(&block.text),
+                    text_bytes(&block.text),
                     block.data.as_deref(),
-                    of(&block.uri),
-                    of(&block.name),
-                    of(&block.mime_type),
+                    text_bytes(&block.uri),
+                    text_bytes(&block.name),
+                    text_bytes(&block.mime_type),
                 ];
                 let about = block.meta.iter().map(|(_, text)| Some(text.as_bytes()));
                 body.into_iter().chain(about)
             });
-            Box::new(blocks.chain([of(&output.structured)]).flatten())
+            Box::new(blocks.chain([text_bytes(&output.structured)]).flatten())
         }
         Ok(contract::Outcome::InputRequired(asked)) => Box::new(
             asked
@@ -372,7 +376,7 @@ fn texts(
                 .flat_map(|request| [request.id.as_bytes(), request.parameters.as_bytes()]),
         ),
         Err(failure) => Box::new(
-            [Some(failure.message.as_bytes()), of(&failure.detail)]
+            [Some(failure.message.as_bytes()), text_bytes(&failure.detail)]
                 .into_iter()
                 .flatten(),
         ),
@@ -415,17 +419,17 @@ const fn may_be_tried_again(code: ErrorCode) -> bool {
 /// `retry_after` of a failure's detail, in seconds.
 fn retry_after(detail: &str) -> Option<u64> {
     #[derive(serde::Deserialize)]
-    struct Detail {
+    struct FailureDetail {
         retry_after: Option<u64>,
     }
-    let detail: Detail =
+    let detail: FailureDetail =
         serde_json::from_str(Some(detail).filter(|detail| detail.len() <= MAX_DETAIL)?).ok()?;
     detail
         .retry_after
         .map(|seconds| seconds.clamp(1, MAX_RETRY_AFTER))
 }
 
-fn broken(why: &str) -> PublicError {
+fn contract_error(why: &str) -> PublicError {
     PublicError::new(
         ErrorCode::PluginFailed,
         format!("the plugin broke its contract: {why}"),

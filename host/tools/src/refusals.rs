@@ -21,11 +21,11 @@ const EVENTS: usize = 16;
 /// Refused requests, of all sources.
 pub struct Refusals {
     audit: Arc<dyn Sink>,
-    window: Mutex<Option<Window>>,
+    window: Mutex<Option<RefusalWindow>>,
 }
 
 #[derive(Debug)]
-struct Window {
+struct RefusalWindow {
     since: Instant,
     /// Sources that were spoken of, each with one of its reasons.
     spoken_of: HashMap<(String, &'static str), u64>,
@@ -35,14 +35,14 @@ struct Window {
 
 /// What is to be said of one refusal.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Said {
+struct RefusalNotice {
     /// Refused requests of the interval before that nobody has spoken of.
     before: u64,
     line: bool,
     event: bool,
 }
 
-impl Window {
+impl RefusalWindow {
     fn new(since: Instant) -> Self {
         Self {
             since,
@@ -52,15 +52,15 @@ impl Window {
     }
 
     /// Refused requests of which no line and no event was written.
-    fn silent(&self) -> u64 {
+    fn unreported_count(&self) -> u64 {
         let repeated: u64 = self.spoken_of.values().map(|count| count - 1).sum();
         self.unspoken + repeated
     }
 
-    fn refused(&mut self, source: &str, reason: &'static str, now: Instant) -> Said {
-        let mut said = Said::default();
+    fn count_refusal(&mut self, source: &str, reason: &'static str, now: Instant) -> RefusalNotice {
+        let mut said = RefusalNotice::default();
         if now.duration_since(self.since) >= INTERVAL {
-            said.before = self.silent();
+            said.before = self.unreported_count();
             *self = Self::new(now);
         }
         let known = self.spoken_of.len();
@@ -92,14 +92,14 @@ impl Refusals {
 
     /// A request was refused. `source` is an address or a tenant; `reason` is one of a closed list, since it is a label of
     /// `toolhost_refusals_total`; `why` is a sentence of the host's own.
-    pub fn refused(&self, source: &str, reason: &'static str, why: &str) {
+    pub fn record_refusal(&self, source: &str, reason: &'static str, why: &str) {
         metrics::counter!("toolhost_refusals_total", "reason" => reason).increment(1);
         let now = Instant::now();
         let said = {
             let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
             window
-                .get_or_insert_with(|| Window::new(now))
-                .refused(source, reason, now)
+                .get_or_insert_with(|| RefusalWindow::new(now))
+                .count_refusal(source, reason, now)
         };
         if said.before > 0 {
             let count = said.before;
@@ -147,27 +147,30 @@ impl Refusals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{EVENTS, INTERVAL, LINES, Said, Window};
+    use super::{EVENTS, INTERVAL, LINES, RefusalNotice, RefusalWindow};
 
     #[test]
     fn a_source_is_spoken_of_once_an_interval_and_summed_up_after_it() {
         let begin = Instant::now();
-        let mut window = Window::new(begin);
-        let first = window.refused("192.0.2.1", "expired", begin);
+        let mut window = RefusalWindow::new(begin);
+        let first = window.count_refusal("192.0.2.1", "expired", begin);
         assert!(first.line && first.event && first.before == 0);
         for _ in 0..9 {
-            assert_eq!(window.refused("192.0.2.1", "expired", begin), Said::default());
+            assert_eq!(
+                window.count_refusal("192.0.2.1", "expired", begin),
+                RefusalNotice::default()
+            );
         }
         assert!(
-            window.refused("192.0.2.1", "audience", begin).line,
+            window.count_refusal("192.0.2.1", "audience", begin).line,
             "another reason"
         );
         let later = begin + INTERVAL;
-        let next = window.refused("192.0.2.1", "expired", later);
+        let next = window.count_refusal("192.0.2.1", "expired", later);
         assert!(next.line && next.before == 9);
         assert_eq!(
             window
-                .refused("192.0.2.2", "expired", later + Duration::from_secs(1))
+                .count_refusal("192.0.2.2", "expired", later + Duration::from_secs(1))
                 .before,
             0
         );
@@ -176,16 +179,16 @@ mod tests {
     #[test]
     fn a_million_sources_fill_neither_memory_nor_log_nor_chain() {
         let begin = Instant::now();
-        let mut window = Window::new(begin);
+        let mut window = RefusalWindow::new(begin);
         let (mut lines, mut events) = (0, 0);
         for source in 0..1_000_000_u32 {
-            let said = window.refused(&source.to_string(), "signature", begin);
+            let said = window.count_refusal(&source.to_string(), "signature", begin);
             lines += usize::from(said.line);
             events += usize::from(said.event);
         }
         assert_eq!((lines, events), (LINES, EVENTS));
         assert_eq!(window.spoken_of.len(), LINES);
-        let next = window.refused("x", "signature", begin + INTERVAL);
+        let next = window.count_refusal("x", "signature", begin + INTERVAL);
         assert_eq!(next.before, 1_000_000 - LINES as u64);
     }
 }

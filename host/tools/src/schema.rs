@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use toolhost_policy::{ConnectionName, WorkBudget, WorkLimit};
 use toolhost_schema::{CompiledSchema, Misfit, Patterns};
 
-use crate::provided::Provisions;
+use crate::provisions::Provisions;
 
 /// A schema larger than this is not written for a model.
 const MAX_SCHEMA: usize = 256 << 10;
@@ -37,7 +37,7 @@ const TENANT_NAMES: [&str; 15] = [
 /// A JSON Schema as it is passed on, and compiled: at once for what an author wrote, at its first use for what a document
 /// described, which may have a thousand tools of which few are called.
 #[derive(Debug)]
-pub(crate) struct Schema {
+pub(crate) struct ToolSchema {
     pub(crate) text: Arc<Map<String, Value>>,
     /// Members that it does not name are refused.
     is_closed: bool,
@@ -48,9 +48,9 @@ pub(crate) struct Schema {
     validator: OnceLock<Result<CompiledSchema, String>>,
 }
 
-impl Schema {
+impl ToolSchema {
     /// Compiles the schema of an author's arguments. Members that it does not name are refused, whether it says so or not.
-    fn closed(schema: Map<String, Value>) -> Result<Self, String> {
+    fn new_closed(schema: Map<String, Value>) -> Result<Self, String> {
         Self::of_author(schema, true)
     }
 
@@ -65,7 +65,7 @@ impl Schema {
             patterns: Patterns::Demanded,
             ..Self::lazy(schema, 0)
         };
-        schema.compiled()?;
+        schema.ensure_compiled()?;
         Ok(schema)
     }
 
@@ -93,7 +93,7 @@ impl Schema {
     ///
     /// # Errors
     /// One sentence.
-    pub(crate) fn compiled(&self) -> Result<(), String> {
+    pub(crate) fn ensure_compiled(&self) -> Result<(), String> {
         self.validator().map(drop)
     }
 
@@ -136,34 +136,34 @@ impl Schema {
 }
 
 /// The schemas of a tool's arguments.
-pub(crate) struct Arguments {
+pub(crate) struct ArgumentSchemas {
     /// What a model sees, and what it chose is checked by.
-    pub(crate) model: Schema,
+    pub(crate) model: ToolSchema,
     /// What the host fills, and from which connection.
     pub(crate) provided: BTreeMap<String, ConnectionName>,
     /// The plugin's own, where the host fills something.
-    pub(crate) whole: Option<Schema>,
+    pub(crate) whole: Option<ToolSchema>,
 }
 
-impl Arguments {
+impl ArgumentSchemas {
     /// Reads the schema of a tool's arguments.
-    pub(crate) fn of(text: &str, provisions: &Provisions) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, provisions: &Provisions) -> Result<Self, String> {
         let schema = parse(text)?;
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("an input schema must have \"type\": \"object\"".into());
         }
         let mut left = schema.clone();
-        let provided = provisions.take_from(&mut left)?;
+        let provided = provisions.remove_from(&mut left)?;
         if let Some(name) = tenant_property(&Value::Object(left.clone())) {
             return Err(format!(
                 "it has the argument {name:?}: a model does not choose the tenant, it comes from the caller's token; the host can fill it, by provide of one of the plugin's [connections]"
             ));
         }
         let whole = (!provided.is_empty())
-            .then(|| Schema::closed(schema))
+            .then(|| ToolSchema::new_closed(schema))
             .transpose()?;
         Ok(Self {
-            model: Schema::closed(left)?,
+            model: ToolSchema::new_closed(left)?,
             provided,
             whole,
         })
@@ -190,15 +190,15 @@ fn tenant_property(schema: &Value) -> Option<&str> {
 }
 
 /// Whether a schema has this key anywhere, at a place where it counts or not.
-pub(crate) fn says(schema: &Map<String, Value>, key: &str) -> bool {
-    fn within(value: &Value, key: &str) -> bool {
+pub(crate) fn has_keyword(schema: &Map<String, Value>, key: &str) -> bool {
+    fn value_has_keyword(value: &Value, key: &str) -> bool {
         match value {
-            Value::Array(items) => items.iter().any(|item| within(item, key)),
-            Value::Object(members) => says(members, key),
+            Value::Array(items) => items.iter().any(|item| value_has_keyword(item, key)),
+            Value::Object(members) => has_keyword(members, key),
             _ => false,
         }
     }
-    schema.contains_key(key) || schema.values().any(|value| within(value, key))
+    schema.contains_key(key) || schema.values().any(|value| value_has_keyword(value, key))
 }
 
 /// Whether a model that uses this name means a tenant.
@@ -225,11 +225,11 @@ mod tests {
 
     use toolhost_policy::WorkBudget;
 
-    use super::{Arguments, Schema};
-    use crate::provided::Provisions;
+    use super::{ArgumentSchemas, ToolSchema};
+    use crate::provisions::Provisions;
 
-    fn of_arguments(text: &str) -> Result<Schema, String> {
-        Arguments::of(text, &Provisions::default()).map(|arguments| arguments.model)
+    fn of_arguments(text: &str) -> Result<ToolSchema, String> {
+        ArgumentSchemas::parse(text, &Provisions::default()).map(|arguments| arguments.model)
     }
 
     fn check(schema: serde_json::Value, value: serde_json::Value) -> Result<(), String> {
@@ -326,14 +326,14 @@ mod tests {
     fn an_authors_pattern_that_looks_around_is_refused_and_a_documents_is_left_to_its_system() {
         let schema = json!({"type": "object", "properties": {"s": {"type": "string", "pattern": "^(?!x)"}}});
         assert!(of_arguments(&schema.to_string()).unwrap_err().contains("pattern"));
-        let described = Schema::lazy_closed(schema.as_object().unwrap().clone(), 100);
+        let described = ToolSchema::lazy_closed(schema.as_object().unwrap().clone(), 100);
         let fits = described.check(&json!({"s": "x"}), &mut WorkBudget::new(1_000, 100));
         assert_eq!(fits, Ok(Ok(())));
     }
 
     #[test]
     fn a_large_schema_is_not_compiled_on_a_small_budget() {
-        let described = Schema::lazy(json!({"type": "object"}).as_object().unwrap().clone(), 10_000);
+        let described = ToolSchema::lazy(json!({"type": "object"}).as_object().unwrap().clone(), 10_000);
         let mut small = WorkBudget::new(16_384, 100);
         assert!(described.check(&json!({}), &mut small).is_err());
         assert_eq!(

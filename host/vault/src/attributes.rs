@@ -8,7 +8,7 @@ const MAX_VALUE_BYTES: usize = 1_024;
 
 /// Why an attribute is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AttributeRefused {
+pub enum AttributeError {
     /// The name is outside the grammar.
     #[error("attribute {0:?} is not 1 to 63 of a-z, 0-9 and _")]
     Name(String),
@@ -18,20 +18,18 @@ pub enum AttributeRefused {
 }
 
 /// Whether all of them can stand in a header template.
-pub(crate) fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), AttributeRefused> {
+pub(crate) fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), AttributeError> {
     for (name, value) in attributes {
         let named = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
         if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(named) {
             // A hostile text is not repeated whole.
-            return Err(AttributeRefused::Name(
-                name.chars().take(MAX_NAME_BYTES).collect(),
-            ));
+            return Err(AttributeError::Name(name.chars().take(MAX_NAME_BYTES).collect()));
         }
         if value.is_empty()
             || value.len() > MAX_VALUE_BYTES
             || !value.bytes().all(|byte| byte.is_ascii_graphic())
         {
-            return Err(AttributeRefused::Value(name.clone()));
+            return Err(AttributeError::Value(name.clone()));
         }
     }
     Ok(())

@@ -8,10 +8,14 @@ use serde_json::json;
 use toolhost_identity::strict_object;
 use toolhost_net::Network;
 
-use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
+use crate::cached_provider::{
+    CachedProvider, FetchFailure, FetchedCredential, MAX_FRESH_FOR, Origin, parse_object,
+};
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, Place, ProviderRefused, refusal, secret_header};
-use crate::{CredentialError, CredentialKey, Source};
+use crate::provider_endpoint::{
+    ProviderEndpoint, ProviderRequest, ProviderSettingsError, secret_header, status_error,
+};
+use crate::{CredentialError, CredentialKey, SecretSource};
 
 /// An application's endpoint that keeps its tenants' credentials.
 ///
@@ -21,19 +25,19 @@ use crate::{CredentialError, CredentialKey, Source};
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
     /// The endpoint.
-    pub place: Place,
+    pub place: ProviderEndpoint,
     /// The host's own secret there; `None` only where a certificate of its own proves who asks (`place.tls`).
-    pub secret: Option<Source>,
+    pub secret: Option<SecretSource>,
     /// For how long an answer is used without asking again: [`crate::FRESH_FOR`] as a rule, at most
     /// [`crate::MAX_FRESH_FOR`]. So long a credential that was revoked there may still be sent.
     pub fresh_for: Duration,
 }
 
 /// [`BrokerSettings`] at work.
-pub struct Broker(Kept<Asking>);
+pub struct Broker(CachedProvider<BrokerOrigin>);
 
-struct Asking {
-    place: Place,
+struct BrokerOrigin {
+    place: ProviderEndpoint,
     secret: Option<OwnSecret>,
     fresh_for: Duration,
     network: Arc<Network>,
@@ -45,19 +49,19 @@ impl Broker {
     /// # Errors
     /// The endpoint is not `https`, the host's own secret cannot be read, there is neither secret nor certificate, or
     /// answers would be used for too long.
-    pub fn new(settings: BrokerSettings, network: Arc<Network>) -> Result<Self, ProviderRefused> {
+    pub fn new(settings: BrokerSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
         settings.place.check("url")?;
         if settings.fresh_for > MAX_FRESH_FOR {
-            return Err(ProviderRefused::FreshFor("fresh_for"));
+            return Err(ProviderSettingsError::FreshFor("fresh_for"));
         }
         if settings.secret.is_none() && settings.place.tls.is_none() {
             let why = "is missing: a broker that answers anybody keeps nothing";
-            return Err(ProviderRefused::Setting("token", why));
+            return Err(ProviderSettingsError::Setting("token", why));
         }
         let secret = settings.secret.map(OwnSecret::new).transpose();
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(BrokerOrigin {
             place: settings.place,
-            secret: secret.map_err(|why| ProviderRefused::Secret("token", why))?,
+            secret: secret.map_err(|why| ProviderSettingsError::Secret("token", why))?,
             fresh_for: settings.fresh_for,
             network,
         })))
@@ -65,8 +69,8 @@ impl Broker {
 }
 
 #[async_trait]
-impl Origin for Asking {
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+impl Origin for BrokerOrigin {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
         let (tenant, connection) = (key.tenant().as_str(), key.connection().as_str());
         let question = match key.user() {
             None => json!({ "tenant": tenant, "connection": connection }),
@@ -75,7 +79,7 @@ impl Origin for Asking {
                 "user": { "issuer": &*user.issuer, "subject": &*user.subject },
             }),
         };
-        let mut asked = Asked::post("application/json", question.to_string().into());
+        let mut asked = ProviderRequest::post("application/json", question.to_string().into());
         if let Some(secret) = &self.secret {
             let value = secret_header("Bearer ", &*secret.read().await?)?;
             asked.headers.insert(AUTHORIZATION, value);
@@ -85,12 +89,12 @@ impl Origin for Asking {
             200..=299 => {
                 let object = strict_object(&answer.body)
                     .map_err(|_| CredentialError::Unavailable("the broker's answer is no JSON object"))?;
-                Ok(fetched(object, self.fresh_for)?)
+                Ok(parse_object(object, self.fresh_for)?)
             }
             404 => Err(CredentialError::NotConnected.into()),
             status => {
                 tracing::warn!(status, "the broker answered neither 200 nor 404");
-                Err(refusal(&answer, "the broker answered neither 200 nor 404").into())
+                Err(status_error(&answer, "the broker answered neither 200 nor 404").into())
             }
         }
     }
@@ -98,7 +102,7 @@ impl Origin for Asking {
 
 kept_provider!(Broker);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for BrokerOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Broker").field(&self.place.destination).finish()
     }

@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// What tells one state of a file from another. The change time is here because nothing can set it back, and because it
 /// moves when the rights change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -30,8 +30,8 @@ pub(crate) struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+impl FileStamp {
+    fn from_metadata(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -60,10 +60,10 @@ pub(crate) struct SecretFile {
 }
 
 /// A secret as it was read, and what it takes to know that it still holds.
-pub(crate) struct Reading {
+pub(crate) struct StampedSecret {
     pub(crate) secret: Secret,
     /// `None` where only reading again can tell.
-    pub(crate) stamp: Option<Stamp>,
+    pub(crate) stamp: Option<FileStamp>,
 }
 
 impl SecretFile {
@@ -72,12 +72,12 @@ impl SecretFile {
     }
 
     /// Whether the file is still in the state that the stamp was taken of. One `stat`.
-    pub(crate) fn is_unchanged(&self, stamp: &Stamp) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+    pub(crate) fn is_unchanged(&self, stamp: &FileStamp) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| FileStamp::from_metadata(&metadata) == *stamp)
     }
 
     /// Reads the file. What is checked is the open file, not the path, so nothing can be exchanged in between.
-    pub(crate) fn read(&self) -> Result<Reading, SourceProblem> {
+    pub(crate) fn read(&self) -> Result<StampedSecret, SourceProblem> {
         let file = open(&self.path)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
@@ -91,8 +91,8 @@ impl SecretFile {
         }
         let now = SystemTime::now();
         let secret = read_secret(read_capped(file)?.expose())?;
-        let stamp = Stamp::of(&metadata);
-        Ok(Reading {
+        let stamp = FileStamp::from_metadata(&metadata);
+        Ok(StampedSecret {
             secret,
             stamp: stamp.is_settled(now).then_some(stamp),
         })
@@ -144,7 +144,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, SystemTime};
 
-    use super::{SecretFile, Stamp};
+    use super::{FileStamp, SecretFile};
 
     #[test]
     fn a_stamp_proves_nothing_until_the_file_has_settled() {
@@ -154,7 +154,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert!(SecretFile::new(path.clone()).read().unwrap().stamp.is_none());
 
-        let stamp = Stamp::of(&std::fs::metadata(&path).unwrap());
+        let stamp = FileStamp::from_metadata(&std::fs::metadata(&path).unwrap());
         let later = |seconds| SystemTime::now() + Duration::from_secs(seconds);
         assert!(!stamp.is_settled(later(0)) && stamp.is_settled(later(3)));
         assert!(

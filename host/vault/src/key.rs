@@ -36,7 +36,7 @@ impl CredentialKey {
     /// The key of a call on a connection: the binding's active tenant, and the caller where the connection's
     /// `credential_of` is `user`.
     #[must_use]
-    pub fn of(binding: &Binding, connection: &Connection) -> Self {
+    pub fn from_binding(binding: &Binding, connection: &Connection) -> Self {
         let user = match connection.credential_of {
             CredentialOwner::Tenant => None,
             CredentialOwner::User => Some(UserId {

@@ -26,7 +26,7 @@
 //! [`Binding`]: toolhost_identity::Binding
 
 #[macro_use]
-mod fetched;
+mod cached_provider;
 
 mod attributes;
 mod aws;
@@ -40,37 +40,37 @@ mod login;
 mod name_template;
 mod oauth;
 mod own_secret;
-mod place;
 mod provider;
+mod provider_endpoint;
 mod sealed;
+mod secret_comparison;
+mod secret_source;
 mod secret_text;
-mod shared;
-mod source;
 mod static_provider;
 
-pub use attributes::AttributeRefused;
+pub use attributes::AttributeError;
 pub use aws::{AwsIdentity, AwsSecretsManager, AwsSettings};
 pub use broker::{Broker, BrokerSettings};
+pub use cached_provider::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use credential::Credential;
-pub use fetched::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
 pub use kv::{KvAuth, KvSettings, KvStore};
 pub use login::{
-    CodeVerifier, LOGIN_TIME, Login, LoginAnswer, LoginError, LoginSettings, Stored, UserAccounts,
+    CodeVerifier, LOGIN_TIME, Login, LoginAnswer, LoginError, LoginSettings, StoredLogin, UserAccounts,
 };
-pub use name_template::{NameTemplate, NameTemplateRefused, Names, user_name};
+pub use name_template::{NameTemplate, NameTemplateError, NameTemplates, user_name};
 pub use oauth::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
     RefreshTokenSettings, TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
 };
-pub use place::{Place, ProviderRefused};
 pub use provider::{CredentialError, CredentialProvider};
+pub use provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 pub use sealed::{
-    CredentialInfo, CredentialName, Listing, MAX_CREDENTIALS, NewCredential, RECHECK, Resealed, SealedVault,
-    Unusable, VaultError,
+    CredentialInfo, CredentialListing, CredentialName, MAX_CREDENTIALS, NewCredential, RECHECK, ResealReport,
+    SealedVault, UnusableCredential, VaultError,
 };
-pub use secret_text::{MIN_SECRET_BYTES, SecretRefused};
-pub use shared::{SharedCredential, shared_sources};
-pub use source::{MAX_SECRET_FILE_BYTES, Source, SourceProblem};
-pub use static_provider::{Problem, StaticCredential, StaticProvider, StaticProviderError};
+pub use secret_comparison::{SharedCredential, shared_sources};
+pub use secret_source::{MAX_SECRET_FILE_BYTES, SecretSource, SourceProblem};
+pub use secret_text::{MIN_SECRET_BYTES, SecretTextError};
+pub use static_provider::{CredentialProblem, StaticCredential, StaticProvider, StaticProviderError};

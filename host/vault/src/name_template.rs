@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 /// user is a digest over issuer and subject, and a `/` stands between each two places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameTemplate {
-    pieces: Vec<Piece>,
+    pieces: Vec<NamePiece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum NamePiece {
     Literal(String),
     Tenant,
     Connection,
@@ -25,7 +25,7 @@ const MAX_TEMPLATE: usize = 256;
 
 /// Why a template is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NameTemplateRefused {
+pub enum NameTemplateError {
     /// Another character than the systems take for sure.
     #[error("has a character outside A-Z, a-z, 0-9, -, _, = and /, or is longer than 256 bytes")]
     Character,
@@ -48,51 +48,52 @@ impl NameTemplate {
     ///
     /// # Errors
     /// See [`NameTemplateRefused`].
-    pub fn parse(text: &str) -> Result<Self, NameTemplateRefused> {
+    pub fn parse(text: &str) -> Result<Self, NameTemplateError> {
         if text.len() > MAX_TEMPLATE {
-            return Err(NameTemplateRefused::Character);
+            return Err(NameTemplateError::Character);
         }
         if text.split('/').any(str::is_empty) {
-            return Err(NameTemplateRefused::Empty);
+            return Err(NameTemplateError::Empty);
         }
-        let mut pieces: Vec<Piece> = Vec::new();
+        let mut pieces: Vec<NamePiece> = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let end = rest.find('{').unwrap_or(rest.len());
             let (literal, from) = rest.split_at(end);
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'/');
             if !literal.bytes().all(fits) {
-                return Err(NameTemplateRefused::Character);
+                return Err(NameTemplateError::Character);
             }
             if !literal.is_empty() {
-                pieces.push(Piece::Literal(literal.to_owned()));
+                pieces.push(NamePiece::Literal(literal.to_owned()));
             }
             if from.is_empty() {
                 break;
             }
             let is_apart = match pieces.last() {
                 None => true,
-                Some(Piece::Literal(literal)) => pieces.len() == 1 || literal.contains('/'),
+                Some(NamePiece::Literal(literal)) => pieces.len() == 1 || literal.contains('/'),
                 Some(_) => false,
             };
             if !is_apart {
-                return Err(NameTemplateRefused::Between);
+                return Err(NameTemplateError::Between);
             }
             let (name, after) = from
                 .strip_prefix('{')
                 .and_then(|from| from.split_once('}'))
-                .ok_or(NameTemplateRefused::Place)?;
+                .ok_or(NameTemplateError::Place)?;
             pieces.push(match name {
-                "tenant" => Piece::Tenant,
-                "connection" => Piece::Connection,
-                "user" => Piece::User,
-                _ => return Err(NameTemplateRefused::Place),
+                "tenant" => NamePiece::Tenant,
+                "connection" => NamePiece::Connection,
+                "user" => NamePiece::User,
+                _ => return Err(NameTemplateError::Place),
             });
             rest = after;
         }
-        let count = |piece: &Piece| pieces.iter().filter(|own| *own == piece).count();
-        if count(&Piece::Tenant) != 1 || count(&Piece::Connection) != 1 || count(&Piece::User) > 1 {
-            return Err(NameTemplateRefused::Once);
+        let count = |piece: &NamePiece| pieces.iter().filter(|own| *own == piece).count();
+        if count(&NamePiece::Tenant) != 1 || count(&NamePiece::Connection) != 1 || count(&NamePiece::User) > 1
+        {
+            return Err(NameTemplateError::Once);
         }
         Ok(Self { pieces })
     }
@@ -100,7 +101,7 @@ impl NameTemplate {
     /// Whether it is for users' own credentials.
     #[must_use]
     pub fn is_of_user(&self) -> bool {
-        self.pieces.contains(&Piece::User)
+        self.pieces.contains(&NamePiece::User)
     }
 
     /// The name of a key's credential. `None` where the key has a user and the template no place for one, or the other way
@@ -112,10 +113,10 @@ impl NameTemplate {
         let mut name = String::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(text) => name.push_str(text),
-                Piece::Tenant => name.push_str(key.tenant().as_str()),
-                Piece::Connection => name.push_str(key.connection().as_str()),
-                Piece::User => name.push_str(&user_name(key.user()?)),
+                NamePiece::Literal(text) => name.push_str(text),
+                NamePiece::Tenant => name.push_str(key.tenant().as_str()),
+                NamePiece::Connection => name.push_str(key.connection().as_str()),
+                NamePiece::User => name.push_str(&user_name(key.user()?)),
             }
         }
         Some(name)
@@ -140,22 +141,22 @@ pub fn user_name(user: &UserId) -> String {
 
 /// The templates of a provider: for tenants' credentials, for users' own, or for both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct NameTemplates {
     /// Where tenants' credentials are. Without it there are none.
     pub tenant: Option<NameTemplate>,
     /// Where users' own are; it has `{user}`. Without it there are none.
     pub user: Option<NameTemplate>,
 }
 
-impl Names {
+impl NameTemplates {
     /// Whether each is in its place, and one is there.
-    pub(crate) fn fit(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         self.tenant.as_ref().is_none_or(|name| !name.is_of_user())
             && self.user.as_ref().is_none_or(NameTemplate::is_of_user)
             && (self.tenant.is_some() || self.user.is_some())
     }
 
-    pub(crate) fn of(&self, key: &CredentialKey) -> Option<String> {
+    pub(crate) fn name_for(&self, key: &CredentialKey) -> Option<String> {
         let template = match key.user() {
             None => &self.tenant,
             Some(_) => &self.user,
@@ -166,7 +167,7 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use super::{NameTemplate, NameTemplateRefused};
+    use super::{NameTemplate, NameTemplateError};
 
     #[test]
     fn a_template_keeps_tenants_and_connections_apart() {
@@ -179,22 +180,22 @@ mod tests {
             assert!(NameTemplate::parse(text).is_ok(), "{text}");
         }
         for (text, why) in [
-            ("{tenant}{connection}", NameTemplateRefused::Between),
-            ("{tenant}-{connection}", NameTemplateRefused::Between),
-            ("a/{tenant}_{connection}", NameTemplateRefused::Between),
-            ("{tenant}", NameTemplateRefused::Once),
-            ("shared", NameTemplateRefused::Once),
-            ("{tenant}/{tenant}/{connection}", NameTemplateRefused::Once),
-            ("{tenant}/{connection}/{user}/{user}", NameTemplateRefused::Once),
-            ("/{tenant}/{connection}", NameTemplateRefused::Empty),
-            ("{tenant}//{connection}", NameTemplateRefused::Empty),
-            ("{tenant}/{connection}/", NameTemplateRefused::Empty),
-            ("../{tenant}/{connection}", NameTemplateRefused::Character),
-            ("arn:aws/{tenant}/{connection}", NameTemplateRefused::Character),
-            ("{tenant}/{connection}?x", NameTemplateRefused::Character),
-            ("{tenant/{connection}", NameTemplateRefused::Place),
-            ("{env}/{tenant}/{connection}", NameTemplateRefused::Place),
-            ("{tenant}/{connection}/{user", NameTemplateRefused::Place),
+            ("{tenant}{connection}", NameTemplateError::Between),
+            ("{tenant}-{connection}", NameTemplateError::Between),
+            ("a/{tenant}_{connection}", NameTemplateError::Between),
+            ("{tenant}", NameTemplateError::Once),
+            ("shared", NameTemplateError::Once),
+            ("{tenant}/{tenant}/{connection}", NameTemplateError::Once),
+            ("{tenant}/{connection}/{user}/{user}", NameTemplateError::Once),
+            ("/{tenant}/{connection}", NameTemplateError::Empty),
+            ("{tenant}//{connection}", NameTemplateError::Empty),
+            ("{tenant}/{connection}/", NameTemplateError::Empty),
+            ("../{tenant}/{connection}", NameTemplateError::Character),
+            ("arn:aws/{tenant}/{connection}", NameTemplateError::Character),
+            ("{tenant}/{connection}?x", NameTemplateError::Character),
+            ("{tenant/{connection}", NameTemplateError::Place),
+            ("{env}/{tenant}/{connection}", NameTemplateError::Place),
+            ("{tenant}/{connection}/{user", NameTemplateError::Place),
         ] {
             assert_eq!(NameTemplate::parse(text), Err(why), "{text}");
         }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use toolhost_policy::Secret;
 
-use crate::file::{Reading, SecretFile, Stamp};
+use crate::file::{FileStamp, SecretFile, StampedSecret};
 use crate::secret_text::read_secret;
-use crate::{CredentialError, Source, SourceProblem};
+use crate::{CredentialError, SecretSource, SourceProblem};
 
 /// A secret of the host's own, such as the one that it shows to a broker. No tenant's.
 ///
 /// A file is read again when it has changed, a variable once.
-pub(crate) struct OwnSecret(Kept);
+pub(crate) struct OwnSecret(OwnSecretValue);
 
-enum Kept {
+enum OwnSecretValue {
     Variable(Arc<Secret>),
     File {
         file: SecretFile,
-        last: ArcSwapOption<(Stamp, Arc<Secret>)>,
+        last: ArcSwapOption<(FileStamp, Arc<Secret>)>,
     },
 }
 
@@ -27,18 +27,18 @@ impl OwnSecret {
     ///
     /// # Errors
     /// The source gives no secret.
-    pub(crate) fn new(source: Source) -> Result<Self, SourceProblem> {
+    pub(crate) fn new(source: SecretSource) -> Result<Self, SourceProblem> {
         match source {
-            Source::Env(name) => {
+            SecretSource::Env(name) => {
                 let value = std::env::var_os(name).ok_or(SourceProblem::Unset)?;
                 let secret = read_secret(value.as_bytes())?;
-                Ok(Self(Kept::Variable(Arc::new(secret))))
+                Ok(Self(OwnSecretValue::Variable(Arc::new(secret))))
             }
-            Source::File(path) => {
+            SecretSource::File(path) => {
                 let file = SecretFile::new(path);
                 file.read()?;
                 let last = ArcSwapOption::empty();
-                Ok(Self(Kept::File { file, last }))
+                Ok(Self(OwnSecretValue::File { file, last }))
             }
         }
     }
@@ -46,8 +46,8 @@ impl OwnSecret {
     /// What it is now.
     pub(crate) async fn read(&self) -> Result<Arc<Secret>, CredentialError> {
         let (file, last) = match &self.0 {
-            Kept::Variable(secret) => return Ok(Arc::clone(secret)),
-            Kept::File { file, last } => (file, last),
+            OwnSecretValue::Variable(secret) => return Ok(Arc::clone(secret)),
+            OwnSecretValue::File { file, last } => (file, last),
         };
         if let Some((stamp, secret)) = last.load().as_deref()
             && file.is_unchanged(stamp)
@@ -58,7 +58,7 @@ impl OwnSecret {
             |_: SourceProblem| CredentialError::Unavailable("a secret of the host's own cannot be read");
         let opened = file.clone();
         let reading = tokio::task::spawn_blocking(move || opened.read()).await;
-        let Reading { secret, stamp } = reading
+        let StampedSecret { secret, stamp } = reading
             .map_err(|_| CredentialError::Unavailable("a secret of the host's own was not read"))?
             .map_err(unusable)?;
         let secret = Arc::new(secret);

@@ -6,7 +6,7 @@ pub const MIN_SECRET_BYTES: usize = 12;
 
 /// Why a text is not taken as a secret. Each is one sentence for the operator, and none repeats a byte of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SecretRefused {
+pub enum SecretTextError {
     /// Nothing, or a line end alone.
     #[error("it is empty")]
     Empty,
@@ -25,7 +25,7 @@ pub enum SecretRefused {
     Padded,
 }
 
-impl SecretRefused {
+impl SecretTextError {
     /// The sentence as fixed text.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -40,29 +40,29 @@ impl SecretRefused {
 }
 
 /// Takes off one line end and checks what is left.
-pub(crate) fn read_secret(bytes: &[u8]) -> Result<Secret, SecretRefused> {
+pub(crate) fn read_secret(bytes: &[u8]) -> Result<Secret, SecretTextError> {
     let line = bytes
         .strip_suffix(b"\n")
         .map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
     if line.is_empty() {
-        return Err(SecretRefused::Empty);
+        return Err(SecretTextError::Empty);
     }
-    let text = str::from_utf8(line).map_err(|_| SecretRefused::NotText)?;
+    let text = str::from_utf8(line).map_err(|_| SecretTextError::NotText)?;
     if text.chars().any(char::is_control) {
-        return Err(SecretRefused::Control);
+        return Err(SecretTextError::Control);
     }
     if text.trim().len() != text.len() || text.starts_with('\u{feff}') {
-        return Err(SecretRefused::Padded);
+        return Err(SecretTextError::Padded);
     }
     if text.len() < MIN_SECRET_BYTES {
-        return Err(SecretRefused::Short);
+        return Err(SecretTextError::Short);
     }
     Ok(Secret::new(line.to_vec()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SecretRefused, read_secret};
+    use super::{SecretTextError, read_secret};
 
     #[test]
     fn one_line_end_is_taken_off_and_no_more() {
@@ -75,13 +75,13 @@ mod tests {
         }
         assert_eq!(
             read_secret(b"tok_0123456789\n\n").unwrap_err(),
-            SecretRefused::Control
+            SecretTextError::Control
         );
     }
 
     #[test]
     fn what_could_not_be_sent_or_scrubbed_is_refused() {
-        use SecretRefused::{Control, Empty, NotText, Padded, Short};
+        use SecretTextError::{Control, Empty, NotText, Padded, Short};
         for (bytes, why) in [
             (&b""[..], Empty),
             (b"\n", Empty),

@@ -11,11 +11,11 @@ use toolhost_policy::{ConnectionName, Secret, UnixTime};
 
 use crate::attributes::check_attributes;
 use crate::credential::{is_before, next_version};
-use crate::file::{SecretFile, Stamp};
+use crate::file::{FileStamp, SecretFile};
 use crate::secret_text::read_secret;
 use crate::{
-    AttributeRefused, Credential, CredentialError, CredentialKey, CredentialProvider, Source, SourceProblem,
-    UserId,
+    AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider, SecretSource,
+    SourceProblem, UserId,
 };
 
 /// One credential as the operator's configuration has it.
@@ -29,7 +29,7 @@ pub struct StaticCredential {
     /// asks for a user's.
     pub user: Option<UserId>,
     /// Where the secret is.
-    pub source: Source,
+    pub source: SecretSource,
     /// What goes with it, such as `external_tenant_id`.
     pub attributes: BTreeMap<String, String>,
     /// When it ends, in Unix seconds.
@@ -48,22 +48,22 @@ pub enum StaticProviderError {
         /// Of which credential.
         key: String,
         /// Which, and why.
-        refused: AttributeRefused,
+        refused: AttributeError,
     },
 }
 
 /// A credential that cannot be used as things stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct CredentialProblem {
     /// `tenant/connection`, and the user where there is one.
     pub key: String,
     /// Where the secret should be.
-    pub source: Source,
+    pub source: SecretSource,
     /// Why it is not usable.
     pub reason: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for CredentialProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "credential {} ({}): {}", self.key, self.source, self.reason)
     }
@@ -71,28 +71,28 @@ impl fmt::Display for Problem {
 
 /// Credentials in files and in the environment, one for each (tenant, connection[, user]) that the configuration lists.
 pub struct StaticProvider {
-    entries: HashMap<CredentialKey, Entry>,
+    entries: HashMap<CredentialKey, StaticEntry>,
 }
 
-struct Entry {
-    source: Source,
+struct StaticEntry {
+    source: SecretSource,
     attributes: BTreeMap<String, String>,
     expires_at: Option<u64>,
-    kept: Kept,
+    kept: StaticSecret,
 }
 
-enum Kept {
+enum StaticSecret {
     Variable(Result<Arc<Credential>, SourceProblem>),
     File(Arc<WatchedFile>),
 }
 
 struct WatchedFile {
     file: SecretFile,
-    last: ArcSwapOption<Last>,
+    last: ArcSwapOption<LastRead>,
 }
 
-struct Last {
-    stamp: Option<Stamp>,
+struct LastRead {
+    stamp: Option<FileStamp>,
     credential: Arc<Credential>,
 }
 
@@ -129,16 +129,16 @@ impl StaticProvider {
                 refused,
             })?;
             let kept = match &one.source {
-                Source::File(path) => Kept::File(Arc::new(WatchedFile {
+                SecretSource::File(path) => StaticSecret::File(Arc::new(WatchedFile {
                     file: SecretFile::new(path.clone()),
                     last: ArcSwapOption::empty(),
                 })),
-                Source::Env(name) => Kept::Variable(
+                SecretSource::Env(name) => StaticSecret::Variable(
                     read_variable(variable(name))
                         .map(|secret| credential(secret, &one.attributes, one.expires_at)),
                 ),
             };
-            let entry = Entry {
+            let entry = StaticEntry {
                 source: one.source,
                 attributes: one.attributes,
                 expires_at: one.expires_at,
@@ -154,13 +154,13 @@ impl StaticProvider {
 
     /// Tries every source and lists those that give nothing, for a start, a reload or `host doctor`. Sorted by key.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = self
+    pub fn problems(&self) -> Vec<CredentialProblem> {
+        let mut problems: Vec<CredentialProblem> = self
             .entries
             .iter()
             .filter_map(|(key, entry)| {
                 let reason = entry.problem()?;
-                Some(Problem {
+                Some(CredentialProblem {
                     key: key.to_string(),
                     source: entry.source.clone(),
                     reason,
@@ -172,23 +172,23 @@ impl StaticProvider {
     }
 }
 
-impl Entry {
+impl StaticEntry {
     fn problem(&self) -> Option<String> {
         if !is_before(UnixTime::now(), self.expires_at) {
             return Some("it has expired (`expires_at`)".to_owned());
         }
         match &self.kept {
-            Kept::Variable(read) => read.as_ref().err().map(ToString::to_string),
-            Kept::File(watched) => watched.file.read().err().map(|problem| problem.to_string()),
+            StaticSecret::Variable(read) => read.as_ref().err().map(ToString::to_string),
+            StaticSecret::File(watched) => watched.file.read().err().map(|problem| problem.to_string()),
         }
     }
 
     async fn credential(&self) -> Result<Arc<Credential>, SourceProblem> {
         let watched = match &self.kept {
-            Kept::Variable(read) => return read.clone(),
-            Kept::File(watched) => watched,
+            StaticSecret::Variable(read) => return read.clone(),
+            StaticSecret::File(watched) => watched,
         };
-        if let Some(known) = watched.known() {
+        if let Some(known) = watched.last_if_unchanged() {
             return Ok(known);
         }
         // A slow disk must not hold up the other calls of this thread.
@@ -202,7 +202,7 @@ impl Entry {
 
 impl WatchedFile {
     /// The credential last read, where a `stat` proves that it still holds.
-    fn known(&self) -> Option<Arc<Credential>> {
+    fn last_if_unchanged(&self) -> Option<Arc<Credential>> {
         let last = self.last.load();
         let last = last.as_ref()?;
         let stamp = last.stamp.as_ref()?;
@@ -213,7 +213,7 @@ impl WatchedFile {
     fn keep(
         &self,
         secret: Secret,
-        stamp: Option<Stamp>,
+        stamp: Option<FileStamp>,
         attributes: &BTreeMap<String, String>,
         expires_at: Option<u64>,
     ) -> Arc<Credential> {
@@ -225,7 +225,7 @@ impl WatchedFile {
             Some(last) => last.credential.clone(),
             None => credential(secret, attributes, expires_at),
         };
-        self.last.store(Some(Arc::new(Last {
+        self.last.store(Some(Arc::new(LastRead {
             stamp,
             credential: credential.clone(),
         })));

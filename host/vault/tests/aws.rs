@@ -18,10 +18,10 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use server::{network, place, secret_file};
 use support::{key, user_key};
-use toolhost_net::{ClientKey, Question};
+use toolhost_net::{ClientKey, OutboundRequest};
 use toolhost_vault::{
     AwsIdentity, AwsSecretsManager, AwsSettings, CredentialError, CredentialProvider as _, FRESH_FOR,
-    Grammar, NameTemplate, Names, user_name,
+    Grammar, NameTemplate, NameTemplates, user_name,
 };
 
 /// What an operator does with Amazon's own tools.
@@ -37,7 +37,7 @@ async fn operate(moto: &Moto, operation: &str, body: Value) {
                  SignedHeaders=host, Signature=00";
     headers.insert("authorization", HeaderValue::from_static(scope));
     let place = place(moto.url.clone());
-    let question = Question {
+    let question = OutboundRequest {
         destination: &place.destination,
         key: ClientKey::host("test", &moto.url),
         tls: None,
@@ -60,7 +60,7 @@ fn settings(moto: &Moto, directory: &tempfile::TempDir) -> AwsSettings {
             secret_access_key: secret_file(directory, "aws", "an-aws-secret-key-0123"),
             session_token: Some(secret_file(directory, "session", "an-aws-session-token-0123")),
         },
-        names: Names {
+        names: NameTemplates {
             tenant: Some(NameTemplate::parse("toolhost/{tenant}/{connection}").unwrap()),
             user: Some(NameTemplate::parse("toolhost/{tenant}/{connection}/{user}").unwrap()),
         },
@@ -163,7 +163,7 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
                 secret_access_key: secret_file(&directory, "aws", "an-aws-secret-key-0123"),
                 session_token: None,
             },
-            names: Names {
+            names: NameTemplates {
                 tenant: Some(NameTemplate::parse("{tenant}/{connection}").unwrap()),
                 user: None,
             },
@@ -184,13 +184,13 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
                 secret_access_key: secret_file(&directory, "aws", "an-aws-secret-key-0123"),
                 session_token: None,
             },
-            names: Names::default(),
+            names: NameTemplates::default(),
             grammar: Grammar::Json,
             fresh_for: FRESH_FOR,
         };
         assert!(AwsSecretsManager::new(settings, network()).is_err(), "{region}");
     }
-    assert!(make(|settings| settings.names = Names::default()).is_err());
+    assert!(make(|settings| settings.names = NameTemplates::default()).is_err());
     assert!(make(|settings| settings.identity.access_key_id = "a b".to_owned()).is_err());
     assert!(make(|settings| settings.fresh_for = Duration::from_secs(301)).is_err());
 }
@@ -217,7 +217,7 @@ async fn a_secret_of_another_name_or_endless_or_of_a_redirect_is_not_used() {
                 secret_access_key: secret_file(&directory, "aws", "an-aws-secret-key-0123"),
                 session_token: None,
             },
-            names: Names {
+            names: NameTemplates {
                 tenant: Some(NameTemplate::parse("toolhost/{tenant}/{connection}").unwrap()),
                 user: None,
             },

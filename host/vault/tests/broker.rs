@@ -17,7 +17,8 @@ use server::{Server, network, place, secret_file};
 use support::{key, user_key};
 use toolhost_net::Destination;
 use toolhost_vault::{
-    Broker, BrokerSettings, CredentialError, CredentialProvider as _, FRESH_FOR, Place, ProviderRefused,
+    Broker, BrokerSettings, CredentialError, CredentialProvider as _, FRESH_FOR, ProviderEndpoint,
+    ProviderSettingsError,
 };
 
 /// What is to be within a second is, on a machine that does much else, within this.
@@ -26,7 +27,7 @@ const SOON: Duration = Duration::from_secs(60);
 const OWN: &str = "broker-secret-0123456789";
 const ACME: &str = r#"{"secret": "tok_of_acme_0123", "external_tenant_id": "acct-7", "version": 3}"#;
 
-fn broker(place: Place, fresh_for: Duration) -> Broker {
+fn broker(place: ProviderEndpoint, fresh_for: Duration) -> Broker {
     let directory = tempfile::tempdir().unwrap();
     let secret = Some(secret_file(&directory, "own", OWN));
     let settings = BrokerSettings {
@@ -137,7 +138,7 @@ async fn a_place_in_the_clear_or_on_this_machine_needs_the_operators_word() {
         Broker::new(settings, network())
     };
     let refused = make(|destination| destination.allow_http = false).unwrap_err();
-    assert_eq!(refused, ProviderRefused::Cleartext("url"));
+    assert_eq!(refused, ProviderSettingsError::Cleartext("url"));
     assert!(make(|destination| destination.url.set_username("u").unwrap()).is_err());
     let broker = make(|destination| destination.allow_loopback = false).unwrap();
     assert!(broker.get(&key("acme", "billing")).await.is_err());
@@ -153,7 +154,7 @@ async fn a_place_in_the_clear_or_on_this_machine_needs_the_operators_word() {
     );
     let secret = Some(secret_file(&directory, "own", OWN));
     let long = Broker::new(settings(Duration::from_secs(301), secret), network()).unwrap_err();
-    assert_eq!(long, ProviderRefused::FreshFor("fresh_for"));
+    assert_eq!(long, ProviderSettingsError::FreshFor("fresh_for"));
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use serde_json::json;
 use server::{Answer, Asked, Server, network, secret_file};
 use support::{key, user_key};
 use toolhost_vault::{
-    CredentialError, CredentialProvider as _, FRESH_FOR, KvAuth, KvSettings, KvStore, NameTemplate, Names,
-    UserId, user_name,
+    CredentialError, CredentialProvider as _, FRESH_FOR, KvAuth, KvSettings, KvStore, NameTemplate,
+    NameTemplates, UserId, user_name,
 };
 
 const NONE: &str = r#"{"errors": []}"#;
@@ -102,7 +102,7 @@ fn store(server: &Server, auth: impl FnOnce(&tempfile::TempDir) -> KvAuth) -> Kv
         mount: "kv/tools".to_owned(),
         namespace: Some("team".to_owned()),
         auth: auth(&directory),
-        names: Names {
+        names: NameTemplates {
             tenant: Some(NameTemplate::parse("hosts/{tenant}/{connection}").unwrap()),
             user: Some(NameTemplate::parse("hosts/{tenant}/{connection}/of/{user}").unwrap()),
         },
@@ -208,7 +208,7 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
             mount: "secret".to_owned(),
             namespace: None,
             auth: KvAuth::Token(secret_file(&directory, "token", "hvs.token-of-a-file")),
-            names: Names {
+            names: NameTemplates {
                 tenant: Some(NameTemplate::parse("{tenant}/{connection}").unwrap()),
                 user: None,
             },
@@ -221,7 +221,7 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
     assert!(make(|settings| settings.mount = "secret/../sys".to_owned()).is_err());
     assert!(make(|settings| settings.mount = String::new()).is_err());
     assert!(make(|settings| settings.namespace = Some("a\r\nb".to_owned())).is_err());
-    assert!(make(|settings| settings.names = Names::default()).is_err());
+    assert!(make(|settings| settings.names = NameTemplates::default()).is_err());
     assert!(make(|settings| settings.names.user = settings.names.tenant.clone()).is_err());
     assert!(make(|settings| settings.place.destination.allow_http = false).is_err());
     assert!(make(|settings| settings.fresh_for = Duration::from_secs(301)).is_err());

@@ -20,14 +20,14 @@ use support::{House, binding, by, connection, key, name, space, user_key};
 use toolhost_policy::{CredentialOwner, Secret};
 use toolhost_vault::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CodeVerifier, CredentialError,
-    CredentialName, CredentialProvider as _, Login, LoginAnswer, LoginSettings, NewCredential, Place,
-    RefreshToken, RefreshTokenSettings, SealedVault,
+    CredentialName, CredentialProvider as _, Login, LoginAnswer, LoginSettings, NewCredential,
+    ProviderEndpoint, RefreshToken, RefreshTokenSettings, SealedVault,
 };
 
 const SECRET: &str = "a-secret-of-the-client-0123";
 const REDIRECT: &str = "http://127.0.0.1:4999/connections/billing/login";
 
-fn token(accounts: &Accounts) -> Place {
+fn token(accounts: &Accounts) -> ProviderEndpoint {
     place(format!("{}/token", accounts.issuer).parse().unwrap())
 }
 

@@ -186,7 +186,7 @@ async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
     let acme = space("acme");
     let tell = |tenant: &str, table, key| {
         let tenant = Some(toolhost_identity::TenantId::parse(tenant).unwrap());
-        toolhost_store::Changed { tenant, table, key }
+        toolhost_store::RecordChange { tenant, table, key }
     };
     let own = tell("acme", Table::Credential, None);
     let mut of_witness = tell("acme", Table::CredentialVersion, Some(witness_key("acme")));

@@ -13,7 +13,7 @@ use toolhost_policy::{
     AuthPlacement, Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule, UnixTime,
 };
 use toolhost_vault::{
-    CredentialError, CredentialKey, CredentialProvider, Source, StaticCredential, StaticProvider,
+    CredentialError, CredentialKey, CredentialProvider, SecretSource, StaticCredential, StaticProvider,
     StaticProviderError, UserId,
 };
 
@@ -25,7 +25,7 @@ fn tenant(name: &str) -> TenantId {
 
 fn binding(name: &str) -> Binding {
     let all = ["acme", "globex", "initech"].map(|name| (tenant(name), vec![]));
-    let principal = Principal::development(&tenant(name), LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant(name), LoopbackOnly::from_listeners(&[]).unwrap());
     Binding::home(Arc::new(principal), &StaticDirectory::new(all).unwrap()).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "file".to_owned(),
         allow: None,
         response_headers: vec![],
@@ -54,10 +54,10 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
 }
 
 fn key(name: &str, connected: &str) -> CredentialKey {
-    CredentialKey::of(&binding(name), &connection(connected, CredentialOwner::Tenant))
+    CredentialKey::from_binding(&binding(name), &connection(connected, CredentialOwner::Tenant))
 }
 
-fn entry(name: &str, source: Source) -> StaticCredential {
+fn entry(name: &str, source: SecretSource) -> StaticCredential {
     StaticCredential {
         tenant: tenant(name),
         connection: ConnectionName::parse("billing").unwrap(),
@@ -77,7 +77,7 @@ fn secret_file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf, StaticPro
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("billing");
     write(&path, text);
-    let provider = StaticProvider::new([entry("acme", Source::File(path.clone()))]).unwrap();
+    let provider = StaticProvider::new([entry("acme", SecretSource::File(path.clone()))]).unwrap();
     (directory, path, provider)
 }
 
@@ -94,8 +94,8 @@ fn now() -> u64 {
 async fn each_tenant_gets_its_own_and_an_unknown_one_gets_nothing() {
     let (_directory, path, _) = secret_file("tok_acme_0123456789\n");
     let list = [
-        entry("acme", Source::File(path)),
-        entry("globex", Source::Env("GLOBEX".to_owned())),
+        entry("acme", SecretSource::File(path)),
+        entry("globex", SecretSource::Env("GLOBEX".to_owned())),
     ];
     let provider = StaticProvider::with_environment(list, |name| {
         (name == "GLOBEX").then(|| "tok_globex_0123456789".into())
@@ -117,11 +117,12 @@ async fn a_tenants_credential_is_never_a_users() {
     let provider = |user| {
         let one = StaticCredential {
             user,
-            ..entry("acme", Source::Env("X".to_owned()))
+            ..entry("acme", SecretSource::Env("X".to_owned()))
         };
         StaticProvider::with_environment([one], |_| Some(SECRET.into())).unwrap()
     };
-    let of_user = CredentialKey::of(&binding("acme"), &connection("billing", CredentialOwner::User));
+    let of_user =
+        CredentialKey::from_binding(&binding("acme"), &connection("billing", CredentialOwner::User));
     let user = |issuer: &str, subject: &str| {
         Some(UserId {
             issuer: issuer.into(),
@@ -179,7 +180,7 @@ async fn an_expired_credential_is_refused_and_one_that_ends_in_mid_call_is_known
     let provider = |expires_at| {
         let one = StaticCredential {
             expires_at,
-            ..entry("acme", Source::Env("X".to_owned()))
+            ..entry("acme", SecretSource::Env("X".to_owned()))
         };
         StaticProvider::with_environment([one], |_| Some(SECRET.into())).unwrap()
     };
@@ -319,9 +320,9 @@ async fn a_file_that_was_only_touched_keeps_its_version() {
 async fn a_missing_source_refuses_its_own_calls_and_no_others() {
     let (_directory, path, _) = secret_file(SECRET);
     let list = [
-        entry("acme", Source::File(path)),
-        entry("globex", Source::Env("UNSET".to_owned())),
-        entry("initech", Source::File("/nonexistent/billing".into())),
+        entry("acme", SecretSource::File(path)),
+        entry("globex", SecretSource::Env("UNSET".to_owned())),
+        entry("initech", SecretSource::File("/nonexistent/billing".into())),
     ];
     let provider = StaticProvider::with_environment(list, |_| None).unwrap();
     assert!(secret_of(&provider).await.is_ok());
@@ -358,8 +359,8 @@ async fn a_short_secret_is_refused_with_a_sentence_that_says_why() {
 #[test]
 fn two_credentials_for_one_key_are_refused() {
     let twice = [
-        entry("acme", Source::Env("A".to_owned())),
-        entry("acme", Source::Env("B".to_owned())),
+        entry("acme", SecretSource::Env("A".to_owned())),
+        entry("acme", SecretSource::Env("B".to_owned())),
     ];
     let refused = StaticProvider::with_environment(twice, |_| None).unwrap_err();
     assert_eq!(refused, StaticProviderError::Twice("acme/billing".to_owned()));
@@ -371,7 +372,7 @@ fn an_attribute_that_could_not_stand_in_a_header_is_refused() {
         let attributes = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let one = StaticCredential {
             attributes,
-            ..entry("acme", Source::Env("A".to_owned()))
+            ..entry("acme", SecretSource::Env("A".to_owned()))
         };
         StaticProvider::with_environment([one], |_| None)
     };

@@ -22,14 +22,14 @@ const fn default_limit() -> u32 {
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Page {
+pub(crate) struct InvoicePage {
     invoices: Vec<Invoice>,
     /// Where the next page begins; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-pub(crate) fn list_invoices(arguments: ListInvoices, _: &Call) -> Result<Json<Page>, Failure> {
+pub(crate) fn list_invoices(arguments: ListInvoices, _: &Call) -> Result<Json<InvoicePage>, Failure> {
     let page = Http::connection("billing")
         .get("/v1/invoices")
         .query("limit", arguments.limit)

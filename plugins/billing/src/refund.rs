@@ -25,7 +25,7 @@ pub(crate) struct Refund {
 }
 
 #[derive(Serialize)]
-struct Body {
+struct RefundBody {
     amount_cents: std::num::NonZeroU32,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn create_refund(arguments: CreateRefund, _: &Call) -> Result<Json<Re
         .post("/v1/invoices/{invoice_id}/refunds")
         .param("invoice_id", &invoice_id)
         .header("idempotency-key", format!("refund-{invoice_id}-{amount_cents}"))
-        .json(&Body { amount_cents })
+        .json(&RefundBody { amount_cents })
         .send()?
         .json()
         .map_err(|error| upstream::failure(error, format!("there is no invoice {invoice_id}")))?;

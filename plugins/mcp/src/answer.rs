@@ -12,7 +12,7 @@ use toolhost_sdk::adapter::Answer;
 use toolhost_sdk::adapter::text::{clean, line};
 use toolhost_sdk::{Code, Content, Failure};
 
-use crate::trouble::Trouble;
+use crate::exchange_error::ExchangeError;
 
 /// Blocks of one result.
 const MAX_BLOCKS: usize = 1_000;
@@ -37,7 +37,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Returned<'a> {
+struct ToolResult<'a> {
     #[serde(borrow, default)]
     result_type: Option<Cow<'a, str>>,
     /// Some servers have `null` for none.
@@ -93,9 +93,9 @@ struct Resource<'a> {
 ///
 /// # Errors
 /// It is no result.
-pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Trouble> {
-    let returned: Returned<'_> = serde_json::from_str(result.get())
-        .map_err(|_| Trouble::Malformed("it is not the result of a tool"))?;
+pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, ExchangeError> {
+    let returned: ToolResult<'_> = serde_json::from_str(result.get())
+        .map_err(|_| ExchangeError::Malformed("it is not the result of a tool"))?;
     match returned.result_type.as_deref() {
         None | Some("complete") => {}
         Some(_) => {
@@ -105,7 +105,7 @@ pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Troub
     }
     let blocks = returned.content.unwrap_or_default();
     if blocks.len() > MAX_BLOCKS {
-        return Err(Trouble::TooMuch("its result has too many blocks"));
+        return Err(ExchangeError::TooMuch("its result has too many blocks"));
     }
     let content: Vec<Content> = blocks
         .iter()

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use toolhost_sdk::Failure;
 
-use crate::exchange::{Envelope, tell};
-use crate::message::Sent;
+use crate::exchange::{RequestEnvelope, tell};
+use crate::message::ClientMessage;
 use crate::state::Session;
 
 /// What is left behind by a call.
@@ -32,7 +32,7 @@ impl Note {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cancelled {
+struct CancelledParams {
     request_id: u64,
     reason: &'static str,
 }
@@ -45,13 +45,13 @@ pub(crate) fn cancel(note: &[u8]) -> Result<(), Failure> {
     let note: Note = serde_json::from_slice(note)
         .map_err(|_| Failure::failed("the note was left by another version of this plugin"))?;
     let method = "notifications/cancelled";
-    let message = Sent::notification(
+    let message = ClientMessage::notification(
         method,
-        Some(Cancelled {
+        Some(CancelledParams {
             request_id: note.id,
             reason: "the caller no longer waits",
         }),
     );
-    tell(&Envelope::of(Some(&note.session), method), &message)?;
+    tell(&RequestEnvelope::of(Some(&note.session), method), &message)?;
     Ok(())
 }

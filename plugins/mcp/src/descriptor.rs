@@ -7,7 +7,7 @@ use toolhost_sdk::Failure;
 /// One tool, ready to be called.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Descriptor {
+pub struct ToolDescriptor {
     /// As the server has it.
     #[serde(rename = "n")]
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Descriptor {
     pub renamed: Vec<(String, String)>,
 }
 
-impl Descriptor {
+impl ToolDescriptor {
     /// The bytes that the host keeps.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -9,13 +9,13 @@ use toolhost_sdk::adapter::text::line;
 use toolhost_sdk::adapter::{Discovery, Skipped};
 use toolhost_sdk::{Code, Failure};
 
-use crate::exchange::{Envelope, ask};
-use crate::message::{Meta, Sent};
-use crate::open::{Opened, open};
+use crate::exchange::{RequestEnvelope, ask};
+use crate::exchange_error::ExchangeError;
+use crate::message::{ClientMessage, Meta};
+use crate::open::{ServerHandshake, open};
 use crate::protocol::METHOD_NOT_FOUND;
-use crate::state::State;
-use crate::tool::{self, Listed, Problem};
-use crate::trouble::Trouble;
+use crate::state::ServerState;
+use crate::tool::{self, ListedTool, ToolProblem};
 
 /// Pages of one list; each is a request.
 const MAX_PAGES: usize = 100;
@@ -42,7 +42,7 @@ struct List<'a> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<'a> {
+struct ToolListPage<'a> {
     /// Some servers have `null` for none.
     #[serde(borrow, default)]
     tools: Option<Vec<&'a RawValue>>,
@@ -55,7 +55,7 @@ struct Page<'a> {
 /// # Errors
 /// It does not answer as MCP has it, offers no tools, or too many.
 pub(crate) fn discover() -> Result<Discovery, Failure> {
-    let mut state = State::read()?;
+    let mut state = ServerState::read()?;
     // Always anew: only then does the server say what it is.
     let opened = open(&mut state)?;
     state.keep(&opened.session)?;
@@ -71,7 +71,7 @@ fn no_tools() -> Failure {
 }
 
 /// All tools, as JSON texts.
-fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failure> {
+fn list(state: &mut ServerState, opened: &ServerHandshake) -> Result<Vec<Box<RawValue>>, Failure> {
     let method = "tools/list";
     let (mut all, mut text) = (Vec::new(), 0_usize);
     let (mut cursor, mut seen) = (None::<String>, HashSet::new());
@@ -82,18 +82,18 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
             cursor: cursor.as_deref(),
             meta: Meta::of(opened.session.version, None),
         };
-        let envelope = Envelope::of(Some(&opened.session), method);
-        let (reply, _) = ask(&envelope, id, &Sent::request(id, method, list))?;
+        let envelope = RequestEnvelope::of(Some(&opened.session), method);
+        let (reply, _) = ask(&envelope, id, &ClientMessage::request(id, method, list))?;
         let result = reply.map_err(|error| match error.code {
             METHOD_NOT_FOUND => no_tools(),
             _ => Failure::new(Code::Upstream, error.message),
         })?;
-        let page: Page<'_> =
-            serde_json::from_str(result.get()).map_err(|_| Trouble::Malformed("it is no list of tools"))?;
+        let page: ToolListPage<'_> = serde_json::from_str(result.get())
+            .map_err(|_| ExchangeError::Malformed("it is no list of tools"))?;
         for tool in page.tools.unwrap_or_default() {
             text += tool.get().len();
             if all.len() >= MAX_TOOLS || text > MAX_TEXT {
-                return Err(Trouble::TooMuch("it lists too many tools").into());
+                return Err(ExchangeError::TooMuch("it lists too many tools").into());
             }
             // Pages may overlap.
             if seen_tools.insert(tool.get().to_owned()) {
@@ -105,15 +105,15 @@ fn list(state: &mut State, opened: &Opened) -> Result<Vec<Box<RawValue>>, Failur
             return Ok(all);
         };
         if next.len() > MAX_CURSOR || !seen.insert(next.clone().into_owned()) {
-            return Err(Trouble::Malformed("its list of tools goes in a circle").into());
+            return Err(ExchangeError::Malformed("its list of tools goes in a circle").into());
         }
         cursor = Some(next.into_owned());
     }
-    Err(Trouble::TooMuch("its list of tools has too many pages").into())
+    Err(ExchangeError::TooMuch("its list of tools has too many pages").into())
 }
 
-fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
-    let read: Vec<Option<Listed<'_>>> = listed
+fn tools(listed: &[Box<RawValue>], opened: &ServerHandshake) -> Discovery {
+    let read: Vec<Option<ListedTool<'_>>> = listed
         .iter()
         .map(|tool| serde_json::from_str(tool.get()).ok())
         .collect();
@@ -131,8 +131,8 @@ fn tools(listed: &[Box<RawValue>], opened: &Opened) -> Discovery {
     };
     for (at, (tool, text)) in read.iter().zip(listed).enumerate() {
         let made = match tool {
-            None => Err(Problem::Malformed),
-            Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => Err(Problem::Twice),
+            None => Err(ToolProblem::Malformed),
+            Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => Err(ToolProblem::Twice),
             Some(tool) => tool::build(tool),
         };
         match made {
@@ -162,7 +162,7 @@ fn name(tool: &RawValue) -> Option<String> {
     Some(tool.get("name")?.as_str()?.to_owned())
 }
 
-fn overview(opened: &Opened) -> Vec<(String, String)> {
+fn overview(opened: &ServerHandshake) -> Vec<(String, String)> {
     let format = format!("MCP {}", opened.session.version.as_str());
     let mut meta = vec![("format".to_owned(), format)];
     for (key, value) in [("title", &opened.title), ("version", &opened.release)] {

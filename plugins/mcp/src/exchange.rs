@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use toolhost_sdk::adapter;
 use toolhost_sdk::{Exchange, Head, Request};
 
-use crate::message::{Heard, Progress, RpcError, Sent};
+use crate::exchange_error::ExchangeError;
+use crate::message::{ClientMessage, Progress, RpcError, ServerMessage};
 use crate::protocol::{self, METHOD_NOT_FOUND, Version};
 use crate::state::Session;
-use crate::trouble::Trouble;
 
 /// What is asked of the host at once.
 const CHUNK: u32 = 64 << 10;
@@ -31,11 +31,11 @@ const MAX_MESSAGES: usize = 10_000;
 const MAX_QUESTIONS: usize = 8;
 
 /// What came back.
-pub(crate) type Reply = Result<Box<RawValue>, RpcError>;
+pub(crate) type RpcReply = Result<Box<RawValue>, RpcError>;
 
 /// How a request is sent, beside what it says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Envelope<'a> {
+pub(crate) struct RequestEnvelope<'a> {
     /// `None` before there is one.
     pub(crate) session: Option<&'a Session>,
     pub(crate) method: &'a str,
@@ -47,7 +47,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) until: Option<Instant>,
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> RequestEnvelope<'a> {
     pub(crate) const fn of(session: Option<&'a Session>, method: &'a str) -> Self {
         Self {
             session,
@@ -87,7 +87,10 @@ impl<'a> Envelope<'a> {
 ///
 /// # Errors
 /// It could not be sent, or the status says no.
-pub(crate) fn tell<P: Serialize>(envelope: &Envelope<'_>, message: &Sent<'_, P>) -> Result<(), Trouble> {
+pub(crate) fn tell<P: Serialize>(
+    envelope: &RequestEnvelope<'_>,
+    message: &ClientMessage<'_, P>,
+) -> Result<(), ExchangeError> {
     post(envelope, message).map(drop)
 }
 
@@ -96,15 +99,15 @@ pub(crate) fn tell<P: Serialize>(envelope: &Envelope<'_>, message: &Sent<'_, P>)
 /// # Errors
 /// There is no answer to this very request.
 pub(crate) fn ask<P: Serialize>(
-    envelope: &Envelope<'_>,
+    envelope: &RequestEnvelope<'_>,
     id: u64,
-    message: &Sent<'_, P>,
-) -> Result<(Reply, Option<String>), Trouble> {
+    message: &ClientMessage<'_, P>,
+) -> Result<(RpcReply, Option<String>), ExchangeError> {
     let (exchange, head) = post(envelope, message)?;
     let session = header(&head, protocol::SESSION).map(str::to_owned);
     let kind = header(&head, "content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let mut listening = Listening {
+    let mut listening = AnswerListener {
         envelope,
         id,
         heard: 0,
@@ -119,7 +122,9 @@ pub(crate) fn ask<P: Serialize>(
     {
         listening.whole(&exchange)?
     } else {
-        return Err(Trouble::Malformed("it is neither JSON nor a stream of events"));
+        return Err(ExchangeError::Malformed(
+            "it is neither JSON nor a stream of events",
+        ));
     };
     // Dropping the exchange closes the stream: what else would come belongs to no call.
     Ok((reply, session))
@@ -132,7 +137,10 @@ fn header<'h>(head: &'h Head, name: &str) -> Option<&'h str> {
         .map(|(_, value)| value.as_str())
 }
 
-fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange, Head), Trouble> {
+fn post<P: Serialize>(
+    envelope: &RequestEnvelope<'_>,
+    message: &P,
+) -> Result<(Exchange, Head), ExchangeError> {
     let exchange = envelope.request(message).start()?;
     wait(&exchange, envelope.until)?;
     let head = exchange.head()?;
@@ -140,8 +148,8 @@ fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange,
         return Ok((exchange, head));
     }
     let body = read(&exchange, MAX_REFUSAL, envelope.until).unwrap_or_default();
-    let said = serde_json::from_slice::<Heard<'_>>(&body).ok();
-    Err(Trouble::Status {
+    let said = serde_json::from_slice::<ServerMessage<'_>>(&body).ok();
+    Err(ExchangeError::Status {
         status: head.status,
         error: said.and_then(|said| said.error()),
         retry_after: head.retry_after(),
@@ -151,12 +159,12 @@ fn post<P: Serialize>(envelope: &Envelope<'_>, message: &P) -> Result<(Exchange,
 
 /// Waits until the exchange has something to say, where `until` is set. The contract has no clock to wait for besides, so it
 /// looks again and again, at first often.
-fn wait(exchange: &Exchange, until: Option<Instant>) -> Result<(), Trouble> {
+fn wait(exchange: &Exchange, until: Option<Instant>) -> Result<(), ExchangeError> {
     let Some(until) = until else { return Ok(()) };
     let mut pause = Duration::from_millis(1);
     while !exchange.is_ready() {
         if Instant::now() >= until {
-            return Err(Trouble::Silent);
+            return Err(ExchangeError::Silent);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -165,17 +173,17 @@ fn wait(exchange: &Exchange, until: Option<Instant>) -> Result<(), Trouble> {
 }
 
 /// The next piece of the body.
-fn piece(exchange: &Exchange, until: Option<Instant>) -> Result<Option<Vec<u8>>, Trouble> {
+fn piece(exchange: &Exchange, until: Option<Instant>) -> Result<Option<Vec<u8>>, ExchangeError> {
     wait(exchange, until)?;
     Ok(exchange.read(CHUNK)?)
 }
 
 /// The whole body, or an error where it is longer.
-fn read(exchange: &Exchange, most: usize, until: Option<Instant>) -> Result<Vec<u8>, Trouble> {
+fn read(exchange: &Exchange, most: usize, until: Option<Instant>) -> Result<Vec<u8>, ExchangeError> {
     let mut body = Vec::new();
     while let Some(piece) = piece(exchange, until)? {
         if body.len() + piece.len() > most {
-            return Err(Trouble::TooMuch("its body is too long"));
+            return Err(ExchangeError::TooMuch("its body is too long"));
         }
         body.extend_from_slice(&piece);
     }
@@ -183,28 +191,29 @@ fn read(exchange: &Exchange, most: usize, until: Option<Instant>) -> Result<Vec<
 }
 
 /// Waiting for one answer.
-struct Listening<'a> {
-    envelope: &'a Envelope<'a>,
+struct AnswerListener<'a> {
+    envelope: &'a RequestEnvelope<'a>,
     id: u64,
     heard: usize,
     questions: usize,
 }
 
-impl Listening<'_> {
+impl AnswerListener<'_> {
     /// One message, or in the oldest version a list of them.
-    fn whole(&mut self, exchange: &Exchange) -> Result<Reply, Trouble> {
+    fn whole(&mut self, exchange: &Exchange) -> Result<RpcReply, ExchangeError> {
         let body = read(exchange, MAX_BODY, self.envelope.until)?;
-        let text = std::str::from_utf8(&body).map_err(|_| Trouble::Malformed("it is no UTF-8 text"))?;
+        let text = std::str::from_utf8(&body).map_err(|_| ExchangeError::Malformed("it is no UTF-8 text"))?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
-            return Err(Trouble::Malformed("it is empty"));
+            return Err(ExchangeError::Malformed("it is empty"));
         }
-        self.hear(text)?
-            .ok_or(Trouble::Malformed("there is no answer to the request in it"))
+        self.hear(text)?.ok_or(ExchangeError::Malformed(
+            "there is no answer to the request in it",
+        ))
     }
 
-    fn stream(&mut self, exchange: &Exchange) -> Result<Reply, Trouble> {
-        let mut events = crate::sse::Events::default();
+    fn stream(&mut self, exchange: &Exchange) -> Result<RpcReply, ExchangeError> {
+        let mut events = crate::sse::EventParser::default();
         while let Some(piece) = piece(exchange, self.envelope.until)? {
             if let Some(reply) = events.push(&piece, |data| self.hear(data))? {
                 return Ok(reply);
@@ -215,35 +224,35 @@ impl Listening<'_> {
             return Ok(reply);
         }
         // It may mean to go on in a stream of its own, which is not opened.
-        Err(Trouble::Malformed("its stream ended before the answer"))
+        Err(ExchangeError::Malformed("its stream ended before the answer"))
     }
 
-    fn hear(&mut self, text: &str) -> Result<Option<Reply>, Trouble> {
+    fn hear(&mut self, text: &str) -> Result<Option<RpcReply>, ExchangeError> {
         if !text.trim_start().starts_with('[') {
             return self.message(text);
         }
         let list: Vec<&RawValue> =
-            serde_json::from_str(text).map_err(|_| Trouble::Malformed("it is not JSON"))?;
+            serde_json::from_str(text).map_err(|_| ExchangeError::Malformed("it is not JSON"))?;
         let mut found = None;
         for message in list {
             if let Some(reply) = self.message(message.get())?
                 && found.replace(reply).is_some()
             {
-                return Err(Trouble::Malformed("it answers the request twice"));
+                return Err(ExchangeError::Malformed("it answers the request twice"));
             }
         }
         Ok(found)
     }
 
-    fn message(&mut self, text: &str) -> Result<Option<Reply>, Trouble> {
+    fn message(&mut self, text: &str) -> Result<Option<RpcReply>, ExchangeError> {
         self.heard += 1;
         if self.heard > MAX_MESSAGES {
-            return Err(Trouble::TooMuch("it sends message after message"));
+            return Err(ExchangeError::TooMuch("it sends message after message"));
         }
-        let heard: Heard<'_> =
-            serde_json::from_str(text).map_err(|_| Trouble::Malformed("a message of it is not JSON-RPC"))?;
+        let heard: ServerMessage<'_> = serde_json::from_str(text)
+            .map_err(|_| ExchangeError::Malformed("a message of it is not JSON-RPC"))?;
         if heard.jsonrpc.as_deref().is_some_and(|version| version != "2.0") {
-            return Err(Trouble::Malformed("a message of it is not JSON-RPC 2.0"));
+            return Err(ExchangeError::Malformed("a message of it is not JSON-RPC 2.0"));
         }
         let error = heard.error();
         match (heard.method.as_deref(), heard.id, heard.result, error) {
@@ -258,10 +267,10 @@ impl Listening<'_> {
             (None, Some(id), None, Some(error)) if self.is_own(id) => Ok(Some(Err(error))),
             // It could not read whose error it is, and there is one request alone.
             (None, None, None, Some(error)) => Ok(Some(Err(error))),
-            (None, Some(_), Some(_), None) | (None, Some(_), None, Some(_)) => {
-                Err(Trouble::Malformed("it answers another request than was made"))
-            }
-            _ => Err(Trouble::Malformed(
+            (None, Some(_), Some(_), None) | (None, Some(_), None, Some(_)) => Err(ExchangeError::Malformed(
+                "it answers another request than was made",
+            )),
+            _ => Err(ExchangeError::Malformed(
                 "a message of it is neither a request nor an answer",
             )),
         }
@@ -289,71 +298,73 @@ impl Listening<'_> {
     }
 
     /// The server asks something. We are there (`ping`), and offer nothing else: no model, no person, no directory.
-    fn question(&mut self, method: &str, id: &RawValue) -> Result<(), Trouble> {
+    fn question(&mut self, method: &str, id: &RawValue) -> Result<(), ExchangeError> {
         let Some(session) = self.envelope.session else {
-            return Err(Trouble::Malformed("it asks something before there is a session"));
+            return Err(ExchangeError::Malformed(
+                "it asks something before there is a session",
+            ));
         };
         if session.version.is_stateless() {
-            return Err(Trouble::Malformed(
+            return Err(ExchangeError::Malformed(
                 "it asks something, which a server of this version cannot",
             ));
         }
         self.questions += 1;
         if self.questions > MAX_QUESTIONS {
-            return Err(Trouble::TooMuch("it asks question after question"));
+            return Err(ExchangeError::TooMuch("it asks question after question"));
         }
         let answer = if method == "ping" {
-            Said {
+            ClientReply {
                 jsonrpc: "2.0",
                 id,
-                result: Some(Nothing {}),
+                result: Some(EmptyResult {}),
                 error: None,
             }
         } else {
             let message = "this client does not offer that";
-            Said {
+            ClientReply {
                 jsonrpc: "2.0",
                 id,
                 result: None,
-                error: Some(Refused {
+                error: Some(ReplyError {
                     code: METHOD_NOT_FOUND,
                     message,
                 }),
             }
         };
         // A server that does not take the answer waits for it in vain, which is its own matter.
-        let _ = post(&Envelope::of(Some(session), "response"), &answer);
+        let _ = post(&RequestEnvelope::of(Some(session), "response"), &answer);
         Ok(())
     }
 }
 
 #[derive(Debug, Serialize)]
-struct Said<'a> {
+struct ClientReply<'a> {
     jsonrpc: &'static str,
     id: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Nothing>,
+    result: Option<EmptyResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Refused>,
+    error: Option<ReplyError>,
 }
 
 #[derive(Debug, Serialize)]
-struct Nothing {}
+struct EmptyResult {}
 
 #[derive(Debug, Serialize)]
-struct Refused {
+struct ReplyError {
     code: i64,
     message: &'static str,
 }
 
 /// What stands in the message of a request whose method has no parameters of its own.
 #[derive(Debug, Serialize)]
-pub(crate) struct Plain {
+pub(crate) struct BareParams {
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<crate::message::Meta>,
 }
 
-impl Plain {
+impl BareParams {
     pub(crate) fn of(version: Version) -> Self {
         Self {
             meta: crate::message::Meta::of(version, None),

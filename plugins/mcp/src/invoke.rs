@@ -9,15 +9,15 @@ use toolhost_sdk::{Code, Failure};
 
 use crate::answer::answer;
 use crate::cancel::Note;
-use crate::descriptor::Descriptor;
-use crate::exchange::{Envelope, ask};
+use crate::descriptor::ToolDescriptor;
+use crate::exchange::{RequestEnvelope, ask};
+use crate::exchange_error::ExchangeError;
 use crate::header;
-use crate::message::{Meta, Sent};
+use crate::message::{ClientMessage, Meta};
 use crate::open::open;
 use crate::property;
 use crate::protocol::{METHOD_NOT_FOUND, UNSUPPORTED_VERSION};
-use crate::state::{Session, State};
-use crate::trouble::Trouble;
+use crate::state::{ServerState, Session};
 
 /// How often a call may begin: with what was kept, and once more where the server says that it no longer knows of it.
 const MAX_BEGINNINGS: usize = 2;
@@ -26,7 +26,7 @@ const MAX_BEGINNINGS: usize = 2;
 const MAX_LOOKS: usize = 16;
 
 #[derive(Debug, Serialize)]
-struct Call<'a> {
+struct CallParams<'a> {
     name: &'a str,
     arguments: &'a RawValue,
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
@@ -37,12 +37,12 @@ struct Call<'a> {
 ///
 /// # Errors
 /// The tool's failure, or why there is no answer.
-pub(crate) fn invoke(descriptor: &Descriptor, arguments: &str) -> Result<Answer, Failure> {
+pub(crate) fn invoke(descriptor: &ToolDescriptor, arguments: &str) -> Result<Answer, Failure> {
     let arguments: &RawValue = serde_json::from_str(arguments)
         .map_err(|_| Failure::invalid_arguments("the arguments are not JSON"))?;
     let arguments = &*property::restore(arguments, &descriptor.renamed)?;
     let fields = fields(descriptor, arguments)?;
-    let mut state = State::read()?;
+    let mut state = ServerState::read()?;
     let mut last = None;
     for _ in 0..MAX_BEGINNINGS {
         let (session, id) = begin(&mut state)?;
@@ -66,7 +66,7 @@ pub(crate) fn invoke(descriptor: &Descriptor, arguments: &str) -> Result<Answer,
 }
 
 /// A session, kept or new, and a number for the request.
-fn begin(state: &mut State) -> Result<(Session, u64), Failure> {
+fn begin(state: &mut ServerState) -> Result<(Session, u64), Failure> {
     for _ in 0..MAX_LOOKS {
         if state.session().is_none() {
             let opened = open(state)?;
@@ -86,36 +86,36 @@ fn begin(state: &mut State) -> Result<(Session, u64), Failure> {
 
 /// The inner result is the server's; the outer error says that there is none.
 fn call(
-    descriptor: &Descriptor,
+    descriptor: &ToolDescriptor,
     arguments: &RawValue,
     fields: &[(String, String)],
     session: &Session,
     id: u64,
-) -> Result<Result<Answer, Failure>, Trouble> {
+) -> Result<Result<Answer, Failure>, ExchangeError> {
     let method = "tools/call";
     let note = Note::of(session, id);
     if let Err(failure) = UpstreamState::on_cancel(&note) {
         return Ok(Err(failure));
     }
-    let request = Sent::request(
+    let request = ClientMessage::request(
         id,
         method,
-        Call {
+        CallParams {
             name: &descriptor.name,
             arguments,
             meta: Meta::of(session.version, Some(id)),
         },
     );
-    let envelope = Envelope {
+    let envelope = RequestEnvelope {
         name: Some(&descriptor.name),
         fields,
-        ..Envelope::of(Some(session), method)
+        ..RequestEnvelope::of(Some(session), method)
     };
     let (reply, _) = ask(&envelope, id, &request)?;
     match reply {
         Ok(result) => answer(&result),
         Err(error) if session.version.is_stateless() && error.code == UNSUPPORTED_VERSION => {
-            Err(Trouble::Status {
+            Err(ExchangeError::Status {
                 status: 400,
                 error: Some(error),
                 retry_after: None,
@@ -127,7 +127,7 @@ fn call(
 }
 
 /// Whether the server says that it does not know what we hold to, so that it cannot have made the call.
-fn is_unknown(session: &Session, trouble: &Trouble) -> bool {
+fn is_unknown(session: &Session, trouble: &ExchangeError) -> bool {
     let code = trouble.error().map(|error| error.code);
     if session.version.is_stateless() {
         return code == Some(UNSUPPORTED_VERSION)
@@ -137,7 +137,7 @@ fn is_unknown(session: &Session, trouble: &Trouble) -> bool {
 }
 
 /// The arguments that are repeated in header fields.
-fn fields(descriptor: &Descriptor, arguments: &RawValue) -> Result<Vec<(String, String)>, Failure> {
+fn fields(descriptor: &ToolDescriptor, arguments: &RawValue) -> Result<Vec<(String, String)>, Failure> {
     if descriptor.headers.is_empty() {
         return Ok(Vec::new());
     }

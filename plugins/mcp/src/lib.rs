@@ -20,6 +20,7 @@ mod cancel;
 pub mod descriptor;
 mod discover;
 mod exchange;
+mod exchange_error;
 mod header;
 mod invoke;
 mod message;
@@ -31,12 +32,11 @@ mod schema;
 mod sse;
 mod state;
 mod tool;
-mod trouble;
 
 use toolhost_sdk::adapter::{Adapter, Answer, Discovery, Document, Invocation};
 use toolhost_sdk::{Code, Failure};
 
-use descriptor::Descriptor;
+use descriptor::ToolDescriptor;
 
 /// The adapter.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Adapter for Mcp {
     }
 
     fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {
-        invoke::invoke(&Descriptor::read(descriptor)?, &invocation.arguments)
+        invoke::invoke(&ToolDescriptor::read(descriptor)?, &invocation.arguments)
     }
 
     fn cancel(_descriptor: &[u8], note: &[u8]) -> Result<(), Failure> {

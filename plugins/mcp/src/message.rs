@@ -18,7 +18,7 @@ const MAX_DATA: usize = 4 << 10;
 
 /// A request, a notification or an answer of ours.
 #[derive(Debug, Serialize)]
-pub(crate) struct Sent<'a, P: Serialize> {
+pub(crate) struct ClientMessage<'a, P: Serialize> {
     jsonrpc: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
@@ -27,7 +27,7 @@ pub(crate) struct Sent<'a, P: Serialize> {
     params: Option<P>,
 }
 
-impl<'a, P: Serialize> Sent<'a, P> {
+impl<'a, P: Serialize> ClientMessage<'a, P> {
     pub(crate) const fn request(id: u64, method: &'a str, params: P) -> Self {
         Self {
             jsonrpc: "2.0",
@@ -103,7 +103,7 @@ impl ClientInfo {
 
 /// A message of the server. Two members of one name are an error, whichever was meant.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Heard<'a> {
+pub(crate) struct ServerMessage<'a> {
     /// Some servers leave it out.
     #[serde(borrow, default)]
     pub(crate) jsonrpc: Option<Cow<'a, str>>,
@@ -116,11 +116,11 @@ pub(crate) struct Heard<'a> {
     #[serde(borrow, default)]
     pub(crate) result: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    error: Option<HeardError<'a>>,
+    error: Option<ServerErrorObject<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct HeardError<'a> {
+struct ServerErrorObject<'a> {
     /// A whole number; some servers write it otherwise.
     #[serde(borrow, default)]
     code: Option<&'a RawValue>,
@@ -139,7 +139,7 @@ pub(crate) struct RpcError {
     pub(crate) data: Option<String>,
 }
 
-impl Heard<'_> {
+impl ServerMessage<'_> {
     pub(crate) fn error(&self) -> Option<RpcError> {
         self.error.as_ref().map(|error| RpcError {
             code: code(error.code),

@@ -9,16 +9,16 @@ use serde_json::value::RawValue;
 use toolhost_sdk::adapter::text::line;
 use toolhost_sdk::{Code, Failure, HttpCode};
 
-use crate::exchange::{Envelope, Plain, Reply, ask, tell};
+use crate::exchange::{BareParams, RequestEnvelope, RpcReply, ask, tell};
+use crate::exchange_error::ExchangeError;
 use crate::header::is_session;
-use crate::message::{Capabilities, ClientInfo, RpcError, Sent};
+use crate::message::{Capabilities, ClientInfo, ClientMessage, RpcError};
 use crate::protocol::Version;
-use crate::state::{Session, State};
-use crate::trouble::Trouble;
+use crate::state::{ServerState, Session};
 
 /// A server that has just been spoken to for the first time.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct ServerHandshake {
     pub(crate) session: Session,
     /// What it calls itself.
     pub(crate) title: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Opened {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Discovered<'a> {
+struct DiscoverResult<'a> {
     #[serde(borrow, default)]
     supported_versions: Vec<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -41,22 +41,22 @@ struct Discovered<'a> {
 #[derive(Debug, Deserialize)]
 struct ServerMeta<'a> {
     #[serde(borrow, default, rename = "io.modelcontextprotocol/serverInfo")]
-    server: Option<Server<'a>>,
+    server: Option<ServerInfo<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Initialised<'a> {
+struct InitializeResult<'a> {
     #[serde(borrow)]
     protocol_version: Cow<'a, str>,
     #[serde(borrow, default)]
     capabilities: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    server_info: Option<Server<'a>>,
+    server_info: Option<ServerInfo<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Server<'a> {
+struct ServerInfo<'a> {
     #[serde(borrow, default)]
     name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -67,7 +67,7 @@ struct Server<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Initialise {
+struct InitializeParams {
     protocol_version: Version,
     capabilities: Capabilities,
     client_info: ClientInfo,
@@ -81,7 +81,7 @@ const PROBE: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// It speaks none of our versions, or no MCP at all.
-pub(crate) fn open(state: &mut State) -> Result<Opened, Failure> {
+pub(crate) fn open(state: &mut ServerState) -> Result<ServerHandshake, Failure> {
     match discover(state)? {
         Probe::Opened(opened) => Ok(opened),
         Probe::Older(version) => initialise(state, version),
@@ -90,13 +90,13 @@ pub(crate) fn open(state: &mut State) -> Result<Opened, Failure> {
 
 /// What the first question came to.
 enum Probe {
-    Opened(Opened),
+    Opened(ServerHandshake),
     /// The server begins with `initialize`; the version to ask it for.
     Older(Version),
 }
 
 /// Asks as it is done from 2026-07-28 on. Whatever else goes wrong with the question, the server may be an older one.
-fn discover(state: &mut State) -> Result<Probe, Failure> {
+fn discover(state: &mut ServerState) -> Result<Probe, Failure> {
     let mut asked = probe(state)?;
     // It names the very version that it was asked in: then it did not mean it, or could not yet.
     if let Err(named) = &asked
@@ -114,31 +114,31 @@ fn discover(state: &mut State) -> Result<Probe, Failure> {
 }
 
 /// One question. The inner error: the server speaks these versions.
-fn probe(state: &mut State) -> Result<Result<Probe, Vec<String>>, Failure> {
+fn probe(state: &mut ServerState) -> Result<Result<Probe, Vec<String>>, Failure> {
     let version = Version::V2026_07_28;
     let older = Probe::Older(Version::NEWEST_WITH_SESSIONS);
     let session = Session { version, id: None };
     let id = state.next_id()?;
-    let request = Sent::request(id, "server/discover", Plain::of(version));
-    let envelope = Envelope {
+    let request = ClientMessage::request(id, "server/discover", BareParams::of(version));
+    let envelope = RequestEnvelope {
         until: Some(Instant::now() + PROBE),
-        ..Envelope::of(Some(&session), "server/discover")
+        ..RequestEnvelope::of(Some(&session), "server/discover")
     };
     let reply = match ask(&envelope, id, &request) {
         Ok((reply, _)) => reply,
         // Who may not ask at all may not ask in another way; and who is overloaded must not be asked twice.
         Err(trouble) => match &trouble {
-            Trouble::Status {
+            ExchangeError::Status {
                 status: 401 | 403 | 429 | 503 | 300..=399,
                 ..
             } => return Err(trouble.into()),
             // Nothing was sent, or nothing may be: it would be the same with another question.
-            Trouble::Http(error)
+            ExchangeError::Http(error)
                 if !error.sent || !matches!(error.code, HttpCode::Timeout | HttpCode::Upstream) =>
             {
                 return Err(trouble.into());
             }
-            Trouble::Status {
+            ExchangeError::Status {
                 error: Some(error), ..
             } => Err(error.clone()),
             _ => return Ok(Ok(older)),
@@ -148,7 +148,7 @@ fn probe(state: &mut State) -> Result<Result<Probe, Vec<String>>, Failure> {
         Ok(result) => result,
         Err(error) => return Ok(supported(&error).map_or(Ok(older), Err)),
     };
-    let Ok(said) = serde_json::from_str::<Discovered<'_>>(result.get()) else {
+    let Ok(said) = serde_json::from_str::<DiscoverResult<'_>>(result.get()) else {
         return Ok(Ok(older));
     };
     if !Version::is_named(version, &said.supported_versions) {
@@ -162,11 +162,11 @@ fn probe(state: &mut State) -> Result<Result<Probe, Vec<String>>, Failure> {
 /// The versions that the server names in its refusal of another.
 fn supported(error: &RpcError) -> Option<Vec<String>> {
     #[derive(Deserialize)]
-    struct Data {
+    struct SupportedVersions {
         supported: Vec<String>,
     }
     let data = error.data.as_deref()?;
-    Some(serde_json::from_str::<Data>(data).ok()?.supported)
+    Some(serde_json::from_str::<SupportedVersions>(data).ok()?.supported)
 }
 
 fn unsupported(versions: &str) -> Failure {
@@ -176,7 +176,7 @@ fn unsupported(versions: &str) -> Failure {
 }
 
 /// Begins a session, in another version than `asked` where the server names one that we speak.
-fn initialise(state: &mut State, asked: Version) -> Result<Opened, Failure> {
+fn initialise(state: &mut ServerState, asked: Version) -> Result<ServerHandshake, Failure> {
     let (reply, named) = match initialised(state, asked)? {
         (Err(error), _) => {
             let version = supported(&error).and_then(|named| Version::newest_with_sessions_of(&named));
@@ -187,32 +187,34 @@ fn initialise(state: &mut State, asked: Version) -> Result<Opened, Failure> {
         }
         answered => answered,
     };
-    let result: Box<RawValue> = Reply::map_err(reply, |error| {
+    let result: Box<RawValue> = RpcReply::map_err(reply, |error| {
         // Its complaint about the parameters is not about the arguments of a tool.
         Failure::new(
             Code::Upstream,
             format!("the server does not begin a session: {}", error.message),
         )
     })?;
-    let said: Initialised<'_> = serde_json::from_str(result.get())
-        .map_err(|_| Trouble::Malformed("what it says of itself cannot be read"))?;
+    let said: InitializeResult<'_> = serde_json::from_str(result.get())
+        .map_err(|_| ExchangeError::Malformed("what it says of itself cannot be read"))?;
     let version = Version::parse(&said.protocol_version).filter(|version| !version.is_stateless());
     let Some(version) = version else {
         return Err(unsupported(&said.protocol_version));
     };
     if named.as_deref().is_some_and(|id| !is_session(id)) {
-        return Err(Trouble::Malformed("the name of its session is not visible ASCII, or too long").into());
+        return Err(
+            ExchangeError::Malformed("the name of its session is not visible ASCII, or too long").into(),
+        );
     }
     let session = Session { version, id: named };
     let method = "notifications/initialized";
     let told = tell(
-        &Envelope::of(Some(&session), method),
-        &Sent::<()>::notification(method, None),
+        &RequestEnvelope::of(Some(&session), method),
+        &ClientMessage::<()>::notification(method, None),
     );
     match told {
         // Some servers refuse every message that is no request; the session is there all the same.
         Ok(())
-        | Err(Trouble::Status {
+        | Err(ExchangeError::Status {
             status: 400 | 404..=428 | 430..=499 | 500..,
             ..
         }) => {}
@@ -222,20 +224,20 @@ fn initialise(state: &mut State, asked: Version) -> Result<Opened, Failure> {
 }
 
 /// The server's word to `initialize`, and what it calls the session.
-fn initialised(state: &mut State, version: Version) -> Result<(Reply, Option<String>), Failure> {
+fn initialised(state: &mut ServerState, version: Version) -> Result<(RpcReply, Option<String>), Failure> {
     let id = state.next_id()?;
-    let request = Sent::request(
+    let request = ClientMessage::request(
         id,
         "initialize",
-        Initialise {
+        InitializeParams {
             protocol_version: version,
             capabilities: Capabilities {},
             client_info: ClientInfo::own(),
         },
     );
-    match ask(&Envelope::of(None, "initialize"), id, &request) {
+    match ask(&RequestEnvelope::of(None, "initialize"), id, &request) {
         Ok(answered) => Ok(answered),
-        Err(Trouble::Status {
+        Err(ExchangeError::Status {
             status: 400,
             error: Some(error),
             ..
@@ -244,13 +246,17 @@ fn initialised(state: &mut State, version: Version) -> Result<(Reply, Option<Str
     }
 }
 
-fn opened(session: Session, capabilities: Option<&RawValue>, server: Option<Server<'_>>) -> Opened {
+fn opened(
+    session: Session,
+    capabilities: Option<&RawValue>,
+    server: Option<ServerInfo<'_>>,
+) -> ServerHandshake {
     let offered =
         capabilities.and_then(|said| serde_json::from_str::<BTreeMap<String, &RawValue>>(said.get()).ok());
     let offered = offered.unwrap_or_default();
     let says_tools = offered.get("tools").is_some_and(|said| said.get() != "null");
     let shown = |text: &str| Some(line(text, 100)).filter(|text| !text.is_empty());
-    Opened {
+    ServerHandshake {
         session,
         title: server.as_ref().and_then(|server| {
             let title = server.title.as_deref().and_then(shown);

@@ -9,7 +9,7 @@ use toolhost_sdk::Failure;
 use toolhost_sdk::adapter::name::{sanitised, spelled_out, with_digest};
 use toolhost_sdk::adapter::text::line;
 
-use crate::tool::Problem;
+use crate::tool::ToolProblem;
 
 /// What the APIs take, in bytes.
 const MAX: usize = 64;
@@ -18,7 +18,7 @@ const MAX: usize = 64;
 const MAX_SHOWN: usize = 200;
 
 /// Names by the server's own.
-pub(crate) type Names = BTreeMap<String, String>;
+pub(crate) type ArgumentNames = BTreeMap<String, String>;
 
 /// Whether the APIs of models take a name.
 fn is_fit(name: &str) -> bool {
@@ -30,18 +30,18 @@ fn is_fit(name: &str) -> bool {
 ///
 /// # Errors
 /// A name has to change, and the schema speaks of it in a way that cannot be followed.
-pub(crate) fn rename(schema: &mut Map<String, Value>) -> Result<Names, Problem> {
+pub(crate) fn rename(schema: &mut Map<String, Value>) -> Result<ArgumentNames, ToolProblem> {
     let mut all = BTreeSet::new();
     keys(schema, &mut all);
     if all.iter().all(|key| is_fit(key)) {
-        return Ok(Names::new());
+        return Ok(ArgumentNames::new());
     }
     let names = assign(&all);
     change(schema, &names)?;
     Ok(names)
 }
 
-fn assign(all: &BTreeSet<String>) -> Names {
+fn assign(all: &BTreeSet<String>) -> ArgumentNames {
     // Both spellings of each, and how many have them: one that fits stays, so it has all of its own.
     let spellings = |key: &String| match is_fit(key) {
         true => [key.clone(), key.clone()],
@@ -97,11 +97,11 @@ fn keys(schema: &Map<String, Value>, all: &mut BTreeSet<String>) {
     }
 }
 
-fn change(schema: &mut Map<String, Value>, names: &Names) -> Result<(), Problem> {
+fn change(schema: &mut Map<String, Value>, names: &ArgumentNames) -> Result<(), ToolProblem> {
     // Each could speak of a member by a name that is not seen here.
     for key in ["$ref", "$dynamicRef", "patternProperties", "propertyNames"] {
         if schema.contains_key(key) {
-            return Err(Problem::Schema(
+            return Err(ToolProblem::Schema(
                 "has arguments whose names the APIs of models refuse, and says more of them than can be changed",
             ));
         }
@@ -152,7 +152,7 @@ fn change(schema: &mut Map<String, Value>, names: &Names) -> Result<(), Problem>
     Ok(())
 }
 
-fn change_list(list: &mut Value, names: &Names) {
+fn change_list(list: &mut Value, names: &ArgumentNames) {
     for name in list.as_array_mut().into_iter().flatten() {
         if let Some(new) = name.as_str().and_then(|name| names.get(name)) {
             *name = new.as_str().into();

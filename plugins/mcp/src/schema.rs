@@ -7,9 +7,9 @@ use toolhost_sdk::adapter::Argument;
 use toolhost_sdk::adapter::text::{clean, is_hidden};
 
 use crate::header;
-use crate::property::{self, Names};
+use crate::property::{self, ArgumentNames};
 use crate::protocol::{HEADER_OF_PROPERTY, PARAMETER};
-use crate::tool::Problem;
+use crate::tool::ToolProblem;
 
 /// A schema larger than this is not written for a model; the host takes no larger one.
 const MAX_SCHEMA: usize = 256 << 10;
@@ -37,12 +37,12 @@ impl Schema {
     ///
     /// # Errors
     /// It is no object, too large, leads outside itself, or hides something where it cannot be taken out.
-    pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn read(text: &str) -> Result<Self, ToolProblem> {
         if text.len() > MAX_SCHEMA {
-            return Err(Problem::TooLarge("a schema", MAX_SCHEMA));
+            return Err(ToolProblem::TooLarge("a schema", MAX_SCHEMA));
         }
         let Ok(Value::Object(mut value)) = serde_json::from_str(text) else {
-            return Err(Problem::Schema("is no JSON object"));
+            return Err(ToolProblem::Schema("is no JSON object"));
         };
         let was_mended = mend(&mut value);
         let mut was_cleaned = false;
@@ -67,7 +67,7 @@ impl Schema {
     }
 
     /// The same of arguments, which are an object in any case: a server that says no type, or `null` beside it, says nothing else.
-    pub(crate) fn of_arguments(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn of_arguments(text: &str) -> Result<Self, ToolProblem> {
         let mut schema = Self::read(text)?;
         let is_object = match schema.value.get("type") {
             None => true,
@@ -85,7 +85,7 @@ impl Schema {
     ///
     /// # Errors
     /// It speaks of them in a way that cannot be followed.
-    pub(crate) fn rename(&mut self) -> Result<Names, Problem> {
+    pub(crate) fn rename(&mut self) -> Result<ArgumentNames, ToolProblem> {
         let names = property::rename(&mut self.value)?;
         if !names.is_empty() {
             self.text = Value::Object(self.value.clone()).to_string();
@@ -94,7 +94,7 @@ impl Schema {
     }
 
     /// The members that an argument may have, in their order.
-    pub(crate) fn arguments(&self, names: &Names) -> Vec<Argument> {
+    pub(crate) fn arguments(&self, names: &ArgumentNames) -> Vec<Argument> {
         let own: HashMap<&str, &str> = names
             .iter()
             .map(|(own, ours)| (ours.as_str(), own.as_str()))
@@ -116,7 +116,7 @@ impl Schema {
     ///
     /// # Errors
     /// A name that is none, or stands there twice.
-    pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, Problem> {
+    pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, ToolProblem> {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut fields = HashSet::new();
         for (argument, schema) in self.properties() {
@@ -124,7 +124,7 @@ impl Schema {
                 continue;
             };
             if !is_of_header(schema) {
-                return Err(Problem::HeaderType(argument.chars().take(64).collect()));
+                return Err(ToolProblem::HeaderType(argument.chars().take(64).collect()));
             }
             let name = name.as_str().filter(|name| header::is_name(name));
             let field = name.map(|name| format!("{PARAMETER}{}", name.to_ascii_lowercase()));
@@ -134,7 +134,7 @@ impl Schema {
                 }
                 _ => {
                     let argument: String = argument.chars().take(64).collect();
-                    return Err(Problem::Header(argument));
+                    return Err(ToolProblem::Header(argument));
                 }
             }
         }
@@ -211,9 +211,9 @@ fn is_of_header(schema: &Value) -> bool {
 }
 
 /// Cleans the words below a member, and refuses what hides elsewhere.
-fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), Problem> {
+fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), ToolProblem> {
     if key.chars().any(is_hidden) {
-        return Err(Problem::Schema("holds characters that cannot be seen"));
+        return Err(ToolProblem::Schema("holds characters that cannot be seen"));
     }
     match value {
         Value::String(text) if WORDS.contains(&key) => {
@@ -225,13 +225,13 @@ fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), Prob
         }
         Value::String(text) => {
             if REFERENCES.contains(&key) && !text.starts_with('#') {
-                return Err(Problem::Reference);
+                return Err(ToolProblem::Reference);
             }
             if text
                 .chars()
                 .any(|c| is_hidden(c) && !matches!(c, '\n' | '\t' | '\r'))
             {
-                return Err(Problem::Schema("holds characters that cannot be seen"));
+                return Err(ToolProblem::Schema("holds characters that cannot be seen"));
             }
         }
         Value::Array(items) => {
@@ -253,14 +253,14 @@ fn walk(key: &str, value: &mut Value, was_cleaned: &mut bool) -> Result<(), Prob
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Names, Schema};
+    use super::{ArgumentNames, Schema};
 
     #[test]
     fn a_schema_is_passed_on_as_it_was_written() {
         let text = r#"{"$schema":"http://json-schema.org/draft-07/schema#", "type":"object","properties":{"n":{"const":1.10},"description":{"description":"two\nlines"}},"required":["n"]}"#;
         let schema = Schema::read(text).unwrap();
         assert_eq!((schema.text.as_str(), schema.was_cleaned), (text, false));
-        let arguments = schema.arguments(&Names::new());
+        let arguments = schema.arguments(&ArgumentNames::new());
         let names: Vec<_> = arguments
             .iter()
             .map(|argument| (argument.name.as_str(), argument.required))

@@ -1,13 +1,13 @@
 //! Server-sent events (WHATWG HTML section 9.2), as far as MCP needs them: the data of each `message`, in order.
 
-use crate::trouble::Trouble;
+use crate::exchange_error::ExchangeError;
 
 /// One event is one message; a result that is larger is refused by the host anyway.
 const MAX_EVENT: usize = 8 << 20;
 
 /// A stream that is read in pieces.
 #[derive(Debug, Default)]
-pub(crate) struct Events {
+pub(crate) struct EventParser {
     /// Of the line that has not ended.
     line: Vec<u8>,
     /// The line before ended in CR: a LF that follows belongs to it.
@@ -19,7 +19,7 @@ pub(crate) struct Events {
     is_begun: bool,
 }
 
-impl Events {
+impl EventParser {
     /// Takes a piece of the body; `each` gets the data of each event that ends in it, and says whether it heard enough.
     ///
     /// # Errors
@@ -27,15 +27,15 @@ impl Events {
     pub(crate) fn push<T>(
         &mut self,
         piece: &[u8],
-        mut each: impl FnMut(&str) -> Result<Option<T>, Trouble>,
-    ) -> Result<Option<T>, Trouble> {
+        mut each: impl FnMut(&str) -> Result<Option<T>, ExchangeError>,
+    ) -> Result<Option<T>, ExchangeError> {
         for &byte in piece {
             if std::mem::take(&mut self.after_cr) && byte == b'\n' {
                 continue;
             }
             if !matches!(byte, b'\r' | b'\n') {
                 if self.line.len() + self.data.len() >= MAX_EVENT {
-                    return Err(Trouble::TooMuch("an event of its stream is too large"));
+                    return Err(ExchangeError::TooMuch("an event of its stream is too large"));
                 }
                 self.line.push(byte);
                 continue;
@@ -52,7 +52,7 @@ impl Events {
     }
 
     /// A whole line; an empty one ends the event.
-    fn line(&mut self, line: &[u8]) -> Result<Option<String>, Trouble> {
+    fn line(&mut self, line: &[u8]) -> Result<Option<String>, ExchangeError> {
         let first = !std::mem::replace(&mut self.is_begun, true);
         let line = match line.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) if first => rest,
@@ -66,7 +66,7 @@ impl Events {
             return Ok((is_message && !data.is_empty()).then_some(data));
         }
         let line =
-            std::str::from_utf8(line).map_err(|_| Trouble::Malformed("its stream is no UTF-8 text"))?;
+            std::str::from_utf8(line).map_err(|_| ExchangeError::Malformed("its stream is no UTF-8 text"))?;
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
@@ -86,11 +86,11 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
-    use super::{Events, MAX_EVENT};
-    use crate::trouble::Trouble;
+    use super::{EventParser, MAX_EVENT};
+    use crate::exchange_error::ExchangeError;
 
     fn heard(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut events, mut all) = (Events::default(), Vec::new());
+        let (mut events, mut all) = (EventParser::default(), Vec::new());
         for piece in pieces {
             let none: Option<()> = events
                 .push(piece, |data| {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn one_that_has_heard_enough_hears_no_more() {
-        let mut events = Events::default();
+        let mut events = EventParser::default();
         let mut count = 0;
         let enough = events.push(b"data: a\n\ndata: b\n\n", |_| {
             count += 1;
@@ -128,19 +128,19 @@ mod tests {
 
     #[test]
     fn an_endless_event_and_bytes_that_are_no_text_end_it() {
-        let mut events = Events::default();
+        let mut events = EventParser::default();
         let long = vec![b'x'; 1 << 20];
         let mut push = |piece: &[u8]| events.push(piece, |_| Ok(None::<()>));
         push(b"data: ").unwrap();
         let ended = (0..=MAX_EVENT >> 20).find_map(|_| push(&long).err());
-        assert!(matches!(ended, Some(Trouble::TooMuch(_))));
+        assert!(matches!(ended, Some(ExchangeError::TooMuch(_))));
         let lines = (0..=MAX_EVENT / 1_000).map(|_| format!("data: {}\n", "y".repeat(1_000)));
-        let mut events = Events::default();
+        let mut events = EventParser::default();
         let ended = lines
             .filter_map(|line| events.push(line.as_bytes(), |_| Ok(None::<()>)).err())
             .next();
-        assert!(matches!(ended, Some(Trouble::TooMuch(_))));
-        let text = Events::default().push(b"data: \xff\n\n", |_| Ok(None::<()>));
-        assert!(matches!(text, Err(Trouble::Malformed(_))));
+        assert!(matches!(ended, Some(ExchangeError::TooMuch(_))));
+        let text = EventParser::default().push(b"data: \xff\n\n", |_| Ok(None::<()>));
+        assert!(matches!(text, Err(ExchangeError::Malformed(_))));
     }
 }

@@ -25,12 +25,12 @@ pub(crate) struct Session {
 
 /// What is kept, as it was last seen.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct ServerState {
     session: Option<Session>,
     version: Option<u64>,
 }
 
-impl State {
+impl ServerState {
     pub(crate) fn read() -> Result<Self, Failure> {
         let Some(kept) = UpstreamState::get()? else {
             return Ok(Self::default());

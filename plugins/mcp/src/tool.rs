@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use toolhost_sdk::adapter::text::{clean, line};
 use toolhost_sdk::adapter::{Discovered, Effects, Operation, Tool};
 
-use crate::descriptor::Descriptor;
+use crate::descriptor::ToolDescriptor;
 use crate::name;
 use crate::protocol;
 use crate::schema::Schema;
@@ -24,7 +24,7 @@ const MAX_RENAMED_NOTES: usize = 16;
 /// A tool as the server lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Listed<'a> {
+pub(crate) struct ListedTool<'a> {
     #[serde(borrow)]
     pub(crate) name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -66,7 +66,7 @@ struct Execution<'a> {
 
 /// Why a tool is not offered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum ToolProblem {
     #[error("the tool is not as MCP has it")]
     Malformed,
     #[error("the name is none that can be offered: 1 to 128 visible ASCII characters")]
@@ -91,7 +91,7 @@ pub(crate) enum Problem {
     TooLarge(&'static str, usize),
 }
 
-impl Problem {
+impl ToolProblem {
     /// The stable code of `wit/adapter.wit`.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
@@ -110,23 +110,23 @@ impl Problem {
 ///
 /// # Errors
 /// Why it is none.
-pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
+pub(crate) fn build(listed: &ListedTool<'_>) -> Result<Discovered, ToolProblem> {
     let own = &*listed.name;
-    let name = name::of_tool(own).ok_or(Problem::Name)?;
+    let name = name::of_tool(own).ok_or(ToolProblem::Name)?;
     let task = listed
         .execution
         .as_ref()
         .and_then(|how| how.task_support.as_deref());
     if task == Some("required") {
-        return Err(Problem::Task);
+        return Err(ToolProblem::Task);
     }
     let mut notes = Vec::new();
     let input = listed
         .input_schema
-        .ok_or(Problem::Schema("of arguments is missing"))?;
+        .ok_or(ToolProblem::Schema("of arguments is missing"))?;
     let mut input = Schema::of_arguments(input.get())?;
     if !input.is_of_object() {
-        return Err(Problem::Schema("of arguments is of no object"));
+        return Err(ToolProblem::Schema("of arguments is of no object"));
     }
     let output = match listed.output_schema.map(RawValue::get) {
         None => None,
@@ -151,7 +151,7 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
     }
     let arguments = input.arguments(&names);
     let operation = operation(&headers);
-    let descriptor = Descriptor {
+    let descriptor = ToolDescriptor {
         name: own.to_owned(),
         headers,
         renamed: names.into_iter().map(|(own, name)| (name, own)).collect(),
@@ -177,13 +177,13 @@ pub(crate) fn build(listed: &Listed<'_>) -> Result<Discovered, Problem> {
     })
 }
 
-fn title(listed: &Listed<'_>) -> Option<String> {
+fn title(listed: &ListedTool<'_>) -> Option<String> {
     let annotated = listed.annotations.as_ref().and_then(|said| said.title.as_deref());
     let title = line(listed.title.as_deref().or(annotated)?, MAX_TITLE);
     (!title.is_empty()).then_some(title)
 }
 
-fn description(listed: &Listed<'_>) -> String {
+fn description(listed: &ListedTool<'_>) -> String {
     let description = clean(listed.description.as_deref().unwrap_or_default(), MAX_DESCRIPTION);
     if !description.is_empty() {
         return description;

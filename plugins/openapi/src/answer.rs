@@ -5,7 +5,7 @@ use serde_json::json;
 use toolhost_sdk::adapter::Answer;
 use toolhost_sdk::{Code, Content, Failure, Response};
 
-use crate::descriptor::Descriptor;
+use crate::descriptor::OperationDescriptor;
 use crate::media_type;
 use crate::text::clean;
 
@@ -21,7 +21,7 @@ const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}
 /// # Errors
 /// Any status but 2xx, with status and body in `detail`: `upstream-refused-credential` for 401 and 403,
 /// `upstream-rate-limited` for 429, `upstream-unavailable` for 502 to 504, else `upstream`.
-pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result<Answer, Failure> {
+pub fn answer(descriptor: &OperationDescriptor, tool: &str, response: Response) -> Result<Answer, Failure> {
     if !response.is_success() {
         return Err(failure(&response));
     }
@@ -31,7 +31,7 @@ pub fn answer(descriptor: &Descriptor, tool: &str, response: Response) -> Result
     Ok(answer)
 }
 
-fn of_body(descriptor: &Descriptor, tool: &str, response: Response) -> Answer {
+fn of_body(descriptor: &OperationDescriptor, tool: &str, response: Response) -> Answer {
     let kind = kind_of(&response);
     let body = response.body;
     if body.is_empty() {
@@ -114,7 +114,7 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.
-fn json_or_text(descriptor: &Descriptor, text: String) -> Answer {
+fn json_or_text(descriptor: &OperationDescriptor, text: String) -> Answer {
     // The host reads it once more, within its own bounds.
     let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
     let is_object = text.trim_start().starts_with('{');

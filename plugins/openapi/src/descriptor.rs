@@ -10,7 +10,7 @@ pub const MAX: usize = 64 << 10;
 /// One operation, ready to be called. Member names are short: the host keeps one for each tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Descriptor {
+pub struct OperationDescriptor {
     /// In upper case.
     #[serde(rename = "m")]
     pub method: String,
@@ -25,7 +25,7 @@ pub struct Descriptor {
     pub arguments: Vec<Argument>,
     /// The body, where there is one.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Body>,
+    pub body: Option<BodyEncoding>,
     /// Whether the structured result is `{"result": …}`, since the answer is no object.
     #[serde(rename = "w", default, skip_serializing_if = "is_false")]
     pub wrapped: bool,
@@ -43,7 +43,7 @@ pub struct Argument {
     pub key: String,
     /// Where on the wire.
     #[serde(rename = "i")]
-    pub place: Place,
+    pub place: ArgumentLocation,
     /// How a list or an object is written.
     #[serde(rename = "s")]
     pub style: Style,
@@ -69,7 +69,7 @@ impl Argument {
 
 /// Where an argument goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum ArgumentLocation {
     /// Into the path.
     #[serde(rename = "p")]
     Path,
@@ -90,7 +90,7 @@ pub enum Place {
     Content,
 }
 
-impl Place {
+impl ArgumentLocation {
     /// As `wit/adapter.wit` says it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -137,7 +137,7 @@ pub enum Style {
 /// How the body is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Body {
+pub struct BodyEncoding {
     /// Which kind of body.
     #[serde(rename = "f")]
     pub format: Format,
@@ -149,7 +149,7 @@ pub struct Body {
     pub required: bool,
     /// What the document says of the parts of a form.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<Part>,
+    pub parts: Vec<FormPart>,
 }
 
 /// The kinds of bodies.
@@ -175,7 +175,7 @@ pub enum Format {
 /// One member of a form that is not written in the usual way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct FormPart {
     /// The member.
     #[serde(rename = "n")]
     pub name: String,
@@ -193,7 +193,7 @@ pub struct Part {
     pub explode: bool,
 }
 
-impl Descriptor {
+impl OperationDescriptor {
     /// The bytes that the host keeps.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

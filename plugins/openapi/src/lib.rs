@@ -28,7 +28,7 @@ pub(crate) use toolhost_sdk::adapter::text;
 use toolhost_sdk::adapter::{self, Adapter, Answer, Discovery, Document, Invocation};
 use toolhost_sdk::{Failure, HttpCode, HttpError};
 
-use descriptor::Descriptor;
+use descriptor::OperationDescriptor;
 use problem::DocumentError;
 
 /// The adapter.
@@ -45,7 +45,7 @@ impl Adapter for OpenApi {
     }
 
     fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {
-        let descriptor = Descriptor::read(descriptor)?;
+        let descriptor = OperationDescriptor::read(descriptor)?;
         let request = request::build(&descriptor, &invocation.arguments)?;
         let mut sent = adapter::connection().request(&request.method, &request.path);
         for (name, value) in &request.parameters {

@@ -12,7 +12,7 @@ const MAX: usize = 64;
 /// operations would share, gets a suffix made of method and path, so that another operation's coming or going changes
 /// nothing about it.
 #[must_use]
-pub(crate) fn assign(operations: &[Named<'_>]) -> Vec<String> {
+pub(crate) fn assign(operations: &[OperationKey<'_>]) -> Vec<String> {
     let plain: Vec<String> = operations
         .iter()
         .map(|operation| {
@@ -40,7 +40,7 @@ pub(crate) fn assign(operations: &[Named<'_>]) -> Vec<String> {
 
 /// An operation before it has a name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Named<'a> {
+pub(crate) struct OperationKey<'a> {
     /// Its id in the document.
     pub(crate) id: Option<&'a str>,
     /// In upper case.
@@ -56,10 +56,10 @@ fn without_dots(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Named, assign};
+    use super::{OperationKey, assign};
 
-    fn named<'a>(id: Option<&'a str>, path: &'a str) -> Named<'a> {
-        Named {
+    fn named<'a>(id: Option<&'a str>, path: &'a str) -> OperationKey<'a> {
+        OperationKey {
             id,
             method: "GET",
             path,

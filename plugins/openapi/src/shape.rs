@@ -25,7 +25,7 @@ pub(crate) enum Shape {
 
 /// The kind of value that a schema asks for. What cannot be followed is open.
 pub(crate) fn shape(root: &Value, schema: &Value) -> Shape {
-    Search {
+    ShapeSearch {
         root,
         left: MAX_VISITED,
     }
@@ -35,7 +35,7 @@ pub(crate) fn shape(root: &Value, schema: &Value) -> Shape {
 /// The names of the members that an object may have.
 pub(crate) fn members(root: &Value, schema: &Value) -> Vec<String> {
     let mut names = Vec::new();
-    Search {
+    ShapeSearch {
         root,
         left: MAX_VISITED,
     }
@@ -43,12 +43,12 @@ pub(crate) fn members(root: &Value, schema: &Value) -> Vec<String> {
     names
 }
 
-struct Search<'d> {
+struct ShapeSearch<'d> {
     root: &'d Value,
     left: usize,
 }
 
-impl<'d> Search<'d> {
+impl<'d> ShapeSearch<'d> {
     fn enter(&mut self, schema: &'d Value, depth: usize) -> Option<&'d Value> {
         self.left = self.left.checked_sub(1)?;
         if depth > MAX_DEPTH {

@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toolhost_sdk::{Call, Failure, Json};
 
-use super::kept;
-use super::segment::{Holds, Rule, Segment};
+use super::segment::{Rule, RuleMatch, Segment};
+use super::segment_store;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +16,7 @@ pub(crate) struct CreateSegment {
     description: Option<String>,
     /// Whether all rules must hold, or one.
     #[serde(default)]
-    holds: Holds,
+    holds: RuleMatch,
     /// What is asked of a contact.
     #[schemars(length(min = 1, max = 32))]
     rules: Vec<Rule>,
@@ -25,14 +25,14 @@ pub(crate) struct CreateSegment {
 pub(crate) fn create_segment(arguments: CreateSegment, _: &Call) -> Result<Json<Segment>, Failure> {
     check(&arguments.rules)?;
     let segment = Segment {
-        id: kept::next_id()?,
+        id: segment_store::next_id()?,
         name: arguments.name,
         description: arguments.description,
         holds: arguments.holds,
         rules: arguments.rules,
         revision: 1,
     };
-    kept::write(&segment, None)?;
+    segment_store::write(&segment, None)?;
     Ok(Json(segment))
 }
 

@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toolhost_sdk::{Call, Failure, Json};
 
-use super::kept;
 use super::segment::{Segment, SegmentId};
+use super::segment_store;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +13,6 @@ pub(crate) struct GetSegment {
 }
 
 pub(crate) fn get_segment(arguments: GetSegment, _: &Call) -> Result<Json<Segment>, Failure> {
-    let (segment, _) = kept::read(&arguments.id)?;
+    let (segment, _) = segment_store::read(&arguments.id)?;
     Ok(Json(segment))
 }

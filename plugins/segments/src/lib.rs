@@ -3,9 +3,9 @@
 
 mod create_segment;
 mod get_segment;
-mod kept;
 mod list_segments;
 mod segment;
+mod segment_store;
 mod update_segment;
 
 use toolhost_sdk::{Plugin, Tool};

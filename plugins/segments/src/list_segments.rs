@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toolhost_sdk::{Call, Failure, Json};
 
-use super::kept::{PREFIX, VALUES};
 use super::segment::{Segment, SegmentId};
+use super::segment_store::{PREFIX, VALUES};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,8 +22,8 @@ const fn default_limit() -> u32 {
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Page {
-    segments: Vec<Row>,
+pub(crate) struct SegmentPage {
+    segments: Vec<SegmentSummary>,
     /// Where the next page begins; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Page {
 
 /// A segment without its rules.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Row {
+pub(crate) struct SegmentSummary {
     /// For `get_segment` and `update_segment`.
     id: SegmentId,
     /// For people.
@@ -42,21 +42,21 @@ pub(crate) struct Row {
     revision: u32,
 }
 
-pub(crate) fn list_segments(arguments: ListSegments, _: &Call) -> Result<Json<Page>, Failure> {
+pub(crate) fn list_segments(arguments: ListSegments, _: &Call) -> Result<Json<SegmentPage>, Failure> {
     let page = VALUES.list(PREFIX, arguments.cursor.as_deref(), arguments.limit)?;
     let mut segments = Vec::with_capacity(page.keys.len());
     for key in page.keys {
         // One that was removed since is no longer on the page.
         let Some(entry) = VALUES.get(&key)? else { continue };
         let segment: Segment = entry.json()?;
-        segments.push(Row {
+        segments.push(SegmentSummary {
             rules: u32::try_from(segment.rules.len()).unwrap_or(u32::MAX),
             id: segment.id,
             name: segment.name,
             revision: segment.revision,
         });
     }
-    Ok(Json(Page {
+    Ok(Json(SegmentPage {
         segments,
         next_cursor: page.cursor,
     }))

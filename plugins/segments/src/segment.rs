@@ -17,7 +17,7 @@ pub(crate) struct Segment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether all rules must hold, or one.
-    pub holds: Holds,
+    pub holds: RuleMatch,
     /// What is asked of a contact.
     pub rules: Vec<Rule>,
     /// One more with every change.
@@ -27,7 +27,7 @@ pub(crate) struct Segment {
 /// Whether all rules must hold, or one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Holds {
+pub(crate) enum RuleMatch {
     /// All of them.
     #[default]
     All,
@@ -43,7 +43,7 @@ pub(crate) struct Rule {
     #[schemars(length(min = 1, max = 128))]
     pub field: String,
     /// How it is compared.
-    pub operator: Operator,
+    pub operator: Comparison,
     /// With what; left out for `is_set`.
     #[schemars(length(max = 512))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(crate) struct Rule {
 /// How a field is compared with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Operator {
+pub(crate) enum Comparison {
     /// It is the value.
     Equals,
     /// It is not.
@@ -72,8 +72,8 @@ impl Rule {
     /// Why the rule asks nothing, where it does.
     pub(crate) fn complaint(&self) -> Option<&'static str> {
         match (self.operator, &self.value) {
-            (Operator::IsSet, Some(_)) => Some("a rule with is_set takes no value"),
-            (Operator::IsSet, None) => None,
+            (Comparison::IsSet, Some(_)) => Some("a rule with is_set takes no value"),
+            (Comparison::IsSet, None) => None,
             (_, None) => Some("a rule needs a value, unless its operator is is_set"),
             (_, Some(_)) => None,
         }

@@ -3,8 +3,8 @@ use serde::Deserialize;
 use toolhost_sdk::{Call, Code, Failure, Json};
 
 use super::create_segment::check;
-use super::kept;
-use super::segment::{Holds, Rule, Segment, SegmentId};
+use super::segment::{Rule, RuleMatch, Segment, SegmentId};
+use super::segment_store;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,14 +20,14 @@ pub(crate) struct UpdateSegment {
     #[schemars(length(max = 1024))]
     description: Option<String>,
     /// Whether all rules must hold, or one.
-    holds: Option<Holds>,
+    holds: Option<RuleMatch>,
     /// In place of all that were there.
     #[schemars(length(min = 1, max = 32))]
     rules: Option<Vec<Rule>>,
 }
 
 pub(crate) fn update_segment(arguments: UpdateSegment, _: &Call) -> Result<Json<Segment>, Failure> {
-    let (before, version) = kept::read(&arguments.id)?;
+    let (before, version) = segment_store::read(&arguments.id)?;
     if before.revision != arguments.revision {
         return Err(outrun(&before.id));
     }
@@ -42,7 +42,7 @@ pub(crate) fn update_segment(arguments: UpdateSegment, _: &Call) -> Result<Json<
         rules: arguments.rules.unwrap_or(before.rules),
         revision: before.revision.saturating_add(1),
     };
-    kept::write(&after, Some(version)).map_err(|failure| match failure.code {
+    segment_store::write(&after, Some(version)).map_err(|failure| match failure.code {
         Code::Conflict => outrun(&after.id),
         _ => failure,
     })?;

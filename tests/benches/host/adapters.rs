@@ -13,9 +13,9 @@ use toolhost_egress::Egress;
 use toolhost_identity::Binding;
 use toolhost_net::Network;
 use toolhost_policy::{AuthPlacement, Connection, Grant, Limits};
-use toolhost_sandbox::{Adapter, Sandbox, SandboxSettings, contract};
+use toolhost_sandbox::{AdapterComponent, Sandbox, SandboxSettings, contract};
 use toolhost_tests::{connection, guests, values};
-use toolhost_tools::{CallOptions, Catalogue, Described, ModelArgs, Tools, refusals};
+use toolhost_tools::{AdapterConnection, CallOptions, Catalogue, ModelArgs, Tools, refusals};
 
 use crate::table::{Case, Table, Target, in_turns, median, quantile};
 use crate::wiring::{Callers, TENANT};
@@ -58,7 +58,7 @@ impl Rooms {
         }
     }
 
-    async fn adapter(&self) -> Adapter {
+    async fn adapter(&self) -> AdapterComponent {
         self.sandbox
             .load_adapter(&guests::component("openapi"))
             .await
@@ -73,8 +73,12 @@ fn open(base: &str) -> Arc<Connection> {
     })
 }
 
-fn described(adapter: &Adapter, connection: &Arc<Connection>, tools: Vec<contract::Discovered>) -> Described {
-    Described {
+fn described(
+    adapter: &AdapterComponent,
+    connection: &Arc<Connection>,
+    tools: Vec<contract::Discovered>,
+) -> AdapterConnection {
+    AdapterConnection {
         slashes: Default::default(),
         adapter: adapter.clone(),
         connection: Arc::clone(connection),
@@ -84,15 +88,16 @@ fn described(adapter: &Adapter, connection: &Arc<Connection>, tools: Vec<contrac
     }
 }
 
-async fn discovered(adapter: &Adapter, document: Vec<u8>) -> contract::Discovery {
+async fn discovered(adapter: &AdapterComponent, document: Vec<u8>) -> contract::Discovery {
     adapter.discover(document, None, &[]).await.unwrap().unwrap()
 }
 
 /// What starting with a document takes that an adapter has seen before: all of it, from its file to the catalogue.
-async fn warm(adapter: &Adapter, connection: &Arc<Connection>, file: &Path) -> Duration {
+async fn warm(adapter: &AdapterComponent, connection: &Arc<Connection>, file: &Path) -> Duration {
     let started = Instant::now();
     let found = discovered(adapter, std::fs::read(file).unwrap()).await;
-    let catalogue = Catalogue::of(vec![], vec![described(adapter, connection, found.tools)], 1).unwrap();
+    let catalogue =
+        Catalogue::from_plugins(vec![], vec![described(adapter, connection, found.tools)], 1).unwrap();
     let took = started.elapsed();
     drop(catalogue);
     took
@@ -168,7 +173,7 @@ async fn calls() -> Table {
         name: toolhost_policy::ConnectionName::parse("api").unwrap(),
         ..Connection::clone(&connection)
     });
-    let catalogue = Catalogue::of(
+    let catalogue = Catalogue::from_plugins(
         vec![(plugin, grant, tools)],
         vec![described(&adapter, &api, found.tools)],
         1,

@@ -12,15 +12,15 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, LogSink, SinkError};
-use toolhost_gateway::{Gateway, GatewayConfig, SwitchMode, Switching};
+use toolhost_gateway::{Gateway, GatewayConfig, SwitchMode, TenantSwitcher};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace, TenantState};
 use toolhost_policy::{OperationMode, PluginName};
 use toolhost_store::{MemoryStore, StateSealer, Store as _};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms as Sessions,
+    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, SessionDeps as Sessions,
     SystemClock,
 };
-use toolhost_tools::{AssignmentRules, Assignments, CallOptions, ModelArgs, WhoHas};
+use toolhost_tools::{AssignmentRules, Assignments, CallOptions, DefaultAssignment, ModelArgs};
 
 use crate::load::Connection;
 use crate::table::{Table, Target, micros, quantile};
@@ -73,7 +73,7 @@ async fn calls() -> Table {
     let assignments = Arc::new(Assignments::new(store.clone(), None));
     let echo = PluginName::parse("echo").unwrap();
     let rules = AssignmentRules {
-        plugins: WhoHas::All,
+        plugins: DefaultAssignment::All,
         by_plugin: BTreeMap::new(),
         mode: OperationMode::Full,
     };
@@ -87,7 +87,7 @@ async fn calls() -> Table {
     }
     let record = tempfile::tempdir().unwrap();
     let settings = ChainSettings {
-        open_chains: ChainSettings::fitting(1 << 20),
+        open_chains: ChainSettings::for_open_files(1 << 20),
         ..ChainSettings::default()
     };
     let sink = ChainSink::open(&record.path().join("audit"), Arc::new(Keys), settings);
@@ -169,7 +169,7 @@ async fn serve() -> (SocketAddr, Callers) {
     let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &sessions));
     let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
     let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switching = Switching::new(
+    let switching = TenantSwitcher::new(
         sessions,
         credentials,
         preparation,
@@ -188,7 +188,7 @@ async fn serve() -> (SocketAddr, Callers) {
         version: "0",
     };
     let calls = Arc::clone(&rooms.tools);
-    let gateway = Gateway::switching(calls, Arc::clone(&callers.tenancy), Arc::new(switching), config);
+    let gateway = Gateway::with_switcher(calls, Arc::clone(&callers.tenancy), Arc::new(switching), config);
     tokio::spawn(async move {
         let _rooms = rooms;
         let served = gateway.serve(listener, CancellationToken::new(), Duration::from_secs(1));

@@ -10,7 +10,7 @@ use toolhost_egress::Egress;
 use toolhost_identity::{Binding, Role, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits, PluginName, TenantLimits};
-use toolhost_sandbox::{CallContext, Plugin, Sandbox, SandboxSettings, contract};
+use toolhost_sandbox::{CallContext, PluginComponent, Sandbox, SandboxSettings, contract};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
 use toolhost_tests::{guests, values};
@@ -23,7 +23,7 @@ const AUDIENCE: &str = "https://tools.example/mcp";
 /// Sandbox, egress and tools, with the echo plugin.
 pub struct Rooms {
     pub tools: Arc<Tools>,
-    pub plugin: Plugin,
+    pub plugin: PluginComponent,
     pub egress: Arc<Egress>,
     pub grant: Arc<Grant>,
     pub limits: Arc<Limits>,
@@ -151,7 +151,7 @@ impl Callers {
             may_grant: vec![Role::Owner],
             ..IssuerConfig::new(ISSUER, AUDIENCE, source)
         };
-        let directory = Arc::new(StaticDirectory::of(Tree::new(1, tenants).unwrap()));
+        let directory = Arc::new(StaticDirectory::from_tree(Tree::new(1, tenants).unwrap()));
         let tenancy = Tenancy::new(vec![config], directory.clone(), None, Arc::new(Keys(keys))).unwrap();
         tenancy.start().await;
         Self {

@@ -19,7 +19,7 @@ use toolhost_audit::Event;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_policy::{AuthPlacement, ErrorCode, PublicError};
 use toolhost_tests::{Callers, Host, Issuer, Rig, RigBuilder, Upstream, connection, mcp, text_of};
-use toolhost_tools::{Answer, CallOptions, CallOutcome, ClientCapabilities, Resume};
+use toolhost_tools::{CallOptions, CallOutcome, ClientCapabilities, InputResponse, Resume};
 
 struct World {
     upstream: Upstream,
@@ -198,7 +198,10 @@ async fn after_a_switch_nothing_of_before_is_found() {
     drop(world.rig.binding("acme"));
     let acme = TenantId::parse("acme").unwrap();
     let directory = StaticDirectory::new([(acme.clone(), vec![])]).unwrap();
-    let principal = Arc::new(Principal::development(&acme, LoopbackOnly::of(&[]).unwrap()));
+    let principal = Arc::new(Principal::development(
+        &acme,
+        LoopbackOnly::from_listeners(&[]).unwrap(),
+    ));
     for (generation, asked) in [(1, 1), (1, 1), (2, 2), (3, 3), (2, 3)] {
         let binding = Binding::active(Arc::clone(&principal), &acme, generation, &directory).unwrap();
         world.call_as(&binding, "cached_shared", q("a")).await.unwrap();
@@ -235,7 +238,7 @@ async fn neither_a_failure_nor_a_question_is_kept_nor_what_follows_an_answer() {
         let CallOutcome::InputRequired(asked) = ask(None).await else {
             panic!("it asks each time")
         };
-        let answers = asked.requests.iter().map(|request| Answer {
+        let answers = asked.requests.iter().map(|request| InputResponse {
             id: request.id.clone(),
             action: "accept".into(),
             content: Some(json!({"yes": true})),

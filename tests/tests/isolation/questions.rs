@@ -1,12 +1,12 @@
 use serde_json::{Value, json};
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
-use toolhost_tools::{Answer, CallOptions, CallOutcome, ClientCapabilities, ModelArgs, Resume, Tools};
+use toolhost_tools::{CallOptions, CallOutcome, ClientCapabilities, InputResponse, ModelArgs, Resume, Tools};
 
 use super::kept;
 
 fn with_answers(state: &str, answers: Value) -> CallOptions {
-    let answer = |answer: &Value| Answer {
+    let answer = |answer: &Value| InputResponse {
         id: answer["id"].as_str().unwrap().into(),
         action: answer["action"].as_str().unwrap().into(),
         content: answer.get("content").cloned(),

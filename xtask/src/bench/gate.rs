@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::steps::Outcome;
+use crate::steps::StepOutcome;
 use crate::workspace::{run_cargo, target};
 
 /// The recorded ratios.
@@ -60,7 +60,7 @@ const PAIRS: [Pair; 4] = [
 /// What is recorded.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+struct GateRecord {
     /// How far a ratio may lie from the recorded one, either way, as a fraction. An improvement is recorded too, or the
     /// next change for the worse would hide in it.
     tolerance: f64,
@@ -70,7 +70,7 @@ struct Record {
 
 /// What to do with the ratios that were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum GateMode {
     /// Compare them with the recorded ones.
     Check,
     /// Record them.
@@ -81,15 +81,17 @@ pub(crate) enum Verdict {
 ///
 /// # Errors
 /// A program does not run, or a ratio is out of its band.
-pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
+pub(crate) fn gate_step(root: &Path) -> anyhow::Result<StepOutcome> {
     if !root.join(RECORD).exists() {
-        return Ok(Outcome::skipped(format!("no ratios are recorded in {RECORD}")));
+        return Ok(StepOutcome::skipped(format!(
+            "no ratios are recorded in {RECORD}"
+        )));
     }
     if let Err(error) = crate::install::debian("valgrind") {
-        return Ok(Outcome::skipped(format!("{error:#}")));
+        return Ok(StepOutcome::skipped(format!("{error:#}")));
     }
-    gate(root, Verdict::Check)?;
-    Ok(Outcome {
+    gate(root, GateMode::Check)?;
+    Ok(StepOutcome {
         passed: PAIRS.len(),
         failed: 0,
         note: String::new(),
@@ -100,7 +102,7 @@ pub(crate) fn gate_step(root: &Path) -> anyhow::Result<Outcome> {
 ///
 /// # Errors
 /// valgrind cannot be installed, a program does not run, or a ratio is out of its band.
-pub(crate) fn gate(root: &Path, verdict: Verdict) -> anyhow::Result<()> {
+pub(crate) fn gate(root: &Path, verdict: GateMode) -> anyhow::Result<()> {
     crate::install::debian("valgrind")?;
     crate::guests::build(root)?;
     run_cargo(
@@ -127,20 +129,20 @@ pub(crate) fn gate(root: &Path, verdict: Verdict) -> anyhow::Result<()> {
     let counts = counts(&program)?;
     let path = root.join(RECORD);
     let recorded = match (std::fs::read(&path), verdict) {
-        (Ok(text), _) => {
-            Some(serde_json::from_slice::<Record>(&text).with_context(|| format!("{RECORD} does not read"))?)
-        }
-        (Err(_), Verdict::Bless) => None,
-        (Err(error), Verdict::Check) => {
+        (Ok(text), _) => Some(
+            serde_json::from_slice::<GateRecord>(&text).with_context(|| format!("{RECORD} does not read"))?,
+        ),
+        (Err(_), GateMode::Bless) => None,
+        (Err(error), GateMode::Check) => {
             bail!("{RECORD}: {error}; record the ratios with cargo xtask bench --gate --bless")
         }
     };
     let found = ratios(&counts)?;
     let moved = report(&counts, &found, recorded.as_ref());
-    if verdict == Verdict::Bless {
+    if verdict == GateMode::Bless {
         const TOLERANCE: f64 = 0.05;
         let tolerance = recorded.map_or(TOLERANCE, |record| record.tolerance);
-        let record = Record {
+        let record = GateRecord {
             tolerance,
             ratios: found,
         };
@@ -161,7 +163,7 @@ pub(crate) fn gate(root: &Path, verdict: Verdict) -> anyhow::Result<()> {
 fn report(
     counts: &BTreeMap<&str, u64>,
     found: &BTreeMap<String, f64>,
-    recorded: Option<&Record>,
+    recorded: Option<&GateRecord>,
 ) -> Vec<String> {
     println!("\n{:<20} {:>14}", "subject", "instructions");
     for (subject, count) in counts {
@@ -270,11 +272,11 @@ fn collected(program: &Path, subject: &str, times: u64) -> anyhow::Result<u64> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Record, report};
+    use super::{GateRecord, report};
 
     #[test]
     fn a_ratio_that_moved_either_way_is_out_and_so_is_one_that_nobody_recorded() {
-        let record = Record {
+        let record = GateRecord {
             tolerance: 0.05,
             ratios: BTreeMap::from([
                 ("a / b".into(), 1.0),

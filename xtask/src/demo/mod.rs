@@ -6,7 +6,7 @@
     reason = "only JSON values are indexed: reading one gives null for what is not there"
 )]
 
-mod scene;
+mod setup;
 mod wire;
 
 use std::path::Path;
@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use crate::stage::{Answer, Client};
+use crate::stage::{CallReply, McpClient};
 use crate::{guests, workspace};
-use scene::{Scene, TENANTS};
+use setup::{DemoSetup, TENANTS};
 
 /// From the first start to the last stop. It takes about two seconds.
 const WHOLE: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 async fn play(root: &Path) -> anyhow::Result<()> {
-    let scene = Scene::set_up(root).await?;
+    let scene = DemoSetup::set_up(root).await?;
     println!(
         "\nThe billing system (a real HTTP server) is at {}.",
         scene.upstream_url
@@ -54,7 +54,7 @@ async fn play(root: &Path) -> anyhow::Result<()> {
 
     let mut sessions = Vec::new();
     for tenant in TENANTS {
-        let mut client = Client::new(&scene.host.url, scene.token(tenant)?);
+        let mut client = McpClient::new(&scene.host.url, scene.token(tenant)?);
         client.initialize().await?;
         let answer = client.call("list_invoices", json!({ "limit": 10 })).await?;
         ensure!(
@@ -116,7 +116,7 @@ async fn play(root: &Path) -> anyhow::Result<()> {
 }
 
 /// The one difference between the two calls is the token, and so are the invoices.
-fn show(tenant: &str, answer: &Answer) -> anyhow::Result<()> {
+fn show(tenant: &str, answer: &CallReply) -> anyhow::Result<()> {
     let invoices = answer
         .structured()
         .and_then(|structured| structured["invoices"].as_array());
@@ -142,7 +142,7 @@ fn show(tenant: &str, answer: &Answer) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn refusals(scene: &Scene, sessions: &mut [(&str, Client)]) -> anyhow::Result<()> {
+async fn refusals(scene: &DemoSetup, sessions: &mut [(&str, McpClient)]) -> anyhow::Result<()> {
     let [(_, acme), (_, globex)] = sessions else {
         anyhow::bail!("two sessions are needed")
     };
@@ -173,13 +173,13 @@ async fn refusals(scene: &Scene, sessions: &mut [(&str, Client)]) -> anyhow::Res
         .session()
         .context("the host gave no session id")?
         .to_owned();
-    let mut thief = Client::new(&scene.host.url, scene.token("acme")?);
+    let mut thief = McpClient::new(&scene.host.url, scene.token("acme")?);
     thief.take_session(stolen);
     let status = thief.status_of("tools/list").await?;
     ensure!(status == 404, "acme used globex's session: status {status}");
     println!("  acme's token with globex's session id:          {status}, as if there were none");
 
-    let status = Client::new(&scene.host.url, String::new())
+    let status = McpClient::new(&scene.host.url, String::new())
         .status_of("tools/list")
         .await?;
     ensure!(

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// One request as the billing system recorded it.
-pub(super) struct Request {
+pub(super) struct RecordedRequest {
     method: String,
     target: String,
     pub(super) account: String,
@@ -13,7 +13,7 @@ pub(super) struct Request {
     pub(super) status: u64,
 }
 
-impl Request {
+impl RecordedRequest {
     /// For people.
     pub(super) fn line(&self) -> String {
         let Self {
@@ -28,13 +28,13 @@ impl Request {
 }
 
 /// Everything that crossed the wire so far.
-pub(super) fn read(record: &Path) -> anyhow::Result<Vec<Request>> {
+pub(super) fn read(record: &Path) -> anyhow::Result<Vec<RecordedRequest>> {
     let text = std::fs::read_to_string(record).context("the record of the billing system cannot be read")?;
     text.lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line)?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            Ok(Request {
+            Ok(RecordedRequest {
                 method: text(&line["method"]),
                 target: text(&line["target"]),
                 account: text(&line["headers"]["x-account-id"]),

@@ -3,7 +3,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 /// What a component says of itself without being run.
 #[derive(Debug, Default)]
-pub(crate) struct Component {
+pub(crate) struct ComponentSummary {
     /// The interfaces that it imports, with their versions.
     pub(crate) imports: Vec<String>,
     /// Whether it carries a manifest, in itself or in one of its core modules.
@@ -14,8 +14,8 @@ pub(crate) struct Component {
 ///
 /// # Errors
 /// It is not a component.
-pub(crate) fn read(bytes: &[u8], manifest_section: &str) -> anyhow::Result<Component> {
-    let mut component = Component::default();
+pub(crate) fn read(bytes: &[u8], manifest_section: &str) -> anyhow::Result<ComponentSummary> {
+    let mut component = ComponentSummary::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.context("not a component")? {

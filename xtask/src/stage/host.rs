@@ -13,13 +13,13 @@ pub(crate) fn cache(root: &Path) -> PathBuf {
 }
 
 /// A running host.
-pub(crate) struct Host {
+pub(crate) struct HostProcess {
     /// Its MCP endpoint.
     pub(crate) url: String,
     process: Process,
 }
 
-impl Host {
+impl HostProcess {
     /// Starts it on a free port, as the `host.toml` of a directory says. It approves what its plugins ask for.
     pub(crate) fn start(root: &Path, directory: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(built(root, "host"));

@@ -9,13 +9,13 @@ use crate::workspace::built;
 pub(crate) const ISSUER: &str = "https://issuer.localhost";
 
 /// The development keys, with which callers' tokens are minted.
-pub(crate) struct Issuer {
+pub(crate) struct DevIssuer {
     program: PathBuf,
     keys: PathBuf,
     audience: &'static str,
 }
 
-impl Issuer {
+impl DevIssuer {
     /// Makes the keys, in `keys` of a directory.
     pub(crate) fn new(root: &Path, place: &Path, audience: &'static str) -> anyhow::Result<Self> {
         let issuer = Self {

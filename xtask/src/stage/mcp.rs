@@ -13,7 +13,7 @@ const SESSION: &str = "mcp-session-id";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An MCP client over streamable HTTP, as small as one can be.
-pub(crate) struct Client {
+pub(crate) struct McpClient {
     http: reqwest::Client,
     url: String,
     token: String,
@@ -22,11 +22,11 @@ pub(crate) struct Client {
 }
 
 /// The result of `tools/call`.
-pub(crate) struct Answer {
+pub(crate) struct CallReply {
     pub(crate) raw: Value,
 }
 
-impl Answer {
+impl CallReply {
     pub(crate) fn is_error(&self) -> bool {
         self.raw["isError"] == true
     }
@@ -48,7 +48,7 @@ impl Answer {
     }
 }
 
-impl Client {
+impl McpClient {
     pub(crate) fn new(url: &str, token: String) -> Self {
         // A proxy of the environment is not to see the tokens.
         let http = reqwest::Client::builder()
@@ -103,10 +103,10 @@ impl Client {
     }
 
     /// `tools/call`.
-    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> anyhow::Result<CallReply> {
         let parameters = json!({ "name": tool, "arguments": arguments });
         let raw = self.ask("tools/call", parameters).await;
-        Ok(Answer {
+        Ok(CallReply {
             raw: raw.with_context(|| tool.to_owned())?,
         })
     }

@@ -12,8 +12,8 @@ mod mcp;
 mod process;
 mod secret;
 
-pub(crate) use host::{Host, cache};
-pub(crate) use issuer::{ISSUER, Issuer};
-pub(crate) use mcp::{Answer, Client};
+pub(crate) use host::{HostProcess, cache};
+pub(crate) use issuer::{DevIssuer, ISSUER};
+pub(crate) use mcp::{CallReply, McpClient};
 pub(crate) use process::{Process, saying_all_on_stdout};
 pub(crate) use secret::{random, write};

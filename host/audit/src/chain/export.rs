@@ -4,7 +4,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::key::{Mac, Seal};
-use super::line::{self, Read1};
+use super::line::{self, ReadLine};
 use super::{Chain, ChainKeys, ReadError, head, walk};
 
 /// How far a chain reached at some time, to be kept where whoever can write the data directory cannot.
@@ -49,19 +49,19 @@ pub fn export(
     to: u64,
     writer: &mut dyn Write,
 ) -> Result<u64, ReadError> {
-    let seal = Seal::of(chain, keys)?;
+    let seal = Seal::new(chain, keys)?;
     let damaged = |found: &str| ReadError::Damaged {
         chain: chain.clone(),
         found: found.to_owned(),
     };
     let (directory, segments) = walk::segments(root, chain)?;
-    let file = head::look(&directory)?.ok_or_else(|| damaged("the head is missing"))?;
+    let file = head::open_for_reading(&directory)?.ok_or_else(|| damaged("the head is missing"))?;
     let slots = head::read(&file, &seal)?.map_err(|found| damaged(&found))?;
     let at = *slots.last().ok_or_else(|| damaged("the head is empty"))?;
     let mut written = 0;
     for number in segments {
         walk::each_line(&directory, number, |_, text| {
-            let Read1::Line(text) = text else {
+            let ReadLine::Line(text) = text else {
                 return Ok(());
             };
             if line::split(text).is_some_and(|parts| (from..=to).contains(&parts.seq)) {

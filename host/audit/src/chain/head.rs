@@ -42,7 +42,7 @@ const SLOT: usize = 512;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Slot {
+struct HeadSlot {
     seq: u64,
     segment: u32,
     offset: u64,
@@ -51,7 +51,7 @@ struct Slot {
 }
 
 fn encode(seal: &Seal, at: &Position) -> Result<Vec<u8>, SinkError> {
-    let slot = Slot {
+    let slot = HeadSlot {
         seq: at.seq,
         segment: at.segment,
         offset: at.offset,
@@ -65,7 +65,7 @@ fn encode(seal: &Seal, at: &Position) -> Result<Vec<u8>, SinkError> {
 }
 
 fn decode(seal: &Seal, bytes: &[u8]) -> Option<Position> {
-    let slot: Slot = serde_json::from_slice(bytes).ok()?;
+    let slot: HeadSlot = serde_json::from_slice(bytes).ok()?;
     let at = Position {
         seq: slot.seq,
         segment: slot.segment,
@@ -103,7 +103,7 @@ pub(super) fn read(file: &File, seal: &Seal) -> io::Result<Result<Vec<Position>,
 }
 
 /// The head of a chain, to look at.
-pub(super) fn look(directory: &Path) -> io::Result<Option<File>> {
+pub(super) fn open_for_reading(directory: &Path) -> io::Result<Option<File>> {
     match File::open(directory.join(NAME)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -113,7 +113,7 @@ pub(super) fn look(directory: &Path) -> io::Result<Option<File>> {
 
 /// The head of a chain that is written to. Its file is locked: a chain has one writer.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct ChainHead {
     file: File,
     /// The farthest that was written.
     at: Position,
@@ -122,7 +122,7 @@ pub(super) struct Head {
     is_closed: bool,
 }
 
-impl Head {
+impl ChainHead {
     /// Makes the head of a chain that has no record yet, whole or not at all.
     pub(super) fn create(directory: &Path, seal: &Seal) -> Result<(), SinkError> {
         let new = directory.join("head.new");
@@ -135,12 +135,12 @@ impl Head {
                 .write(true)
                 .mode(0o600)
                 .open(&new)
-                .map_err(|error| SinkError::of(&error))?;
+                .map_err(|error| SinkError::from_io(&error))?;
             file.write_all_at(&bytes, 0)
                 .and_then(|()| file.sync_all())
                 .and_then(|()| std::fs::rename(&new, directory.join(NAME)))
                 .and_then(|()| File::open(directory)?.sync_all())
-                .map_err(|error| SinkError::of(&error))
+                .map_err(|error| SinkError::from_io(&error))
         };
         write()
     }
@@ -154,13 +154,13 @@ impl Head {
         let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(SinkError::of(&error)),
+            Err(error) => return Err(SinkError::from_io(&error)),
         };
         file.try_lock().map_err(|error| match error {
             std::fs::TryLockError::WouldBlock => SinkError::Owned { chain: chain.into() },
-            std::fs::TryLockError::Error(error) => SinkError::of(&error),
+            std::fs::TryLockError::Error(error) => SinkError::from_io(&error),
         })?;
-        let slots = read(&file, seal).map_err(|error| SinkError::of(&error))?;
+        let slots = read(&file, seal).map_err(|error| SinkError::from_io(&error))?;
         let slots = slots.map_err(|found| SinkError::Damaged {
             chain: chain.into(),
             found,
@@ -169,7 +169,7 @@ impl Head {
         // The slot of the farthest is not the one to write over.
         let mut first = vec![0; SLOT];
         file.read_exact_at(&mut first, 0)
-            .map_err(|error| SinkError::of(&error))?;
+            .map_err(|error| SinkError::from_io(&error))?;
         let next = u64::from(decode(seal, &first) == Some(at));
         Ok(Some(Self {
             file,
@@ -196,7 +196,7 @@ impl Head {
         self.file
             .write_all_at(&bytes, self.next * SLOT as u64)
             .and_then(|()| self.file.sync_data())
-            .map_err(|error| SinkError::of(&error))?;
+            .map_err(|error| SinkError::from_io(&error))?;
         self.at = at;
         self.next ^= 1;
         Ok(())

@@ -82,7 +82,7 @@ impl fmt::Debug for Seal {
 }
 
 impl Seal {
-    pub(super) fn of(chain: &Chain, keys: &dyn ChainKeys) -> Result<Self, SinkError> {
+    pub(super) fn new(chain: &Chain, keys: &dyn ChainKeys) -> Result<Self, SinkError> {
         let key = keys.key(chain)?;
         Ok(Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &*key.0),

@@ -18,7 +18,7 @@ fn file(root: &Path) -> PathBuf {
 
 /// What stands for the key, and says nothing of it: its seal of no record.
 fn name(keys: &dyn ChainKeys) -> Result<Mac, SinkError> {
-    Ok(Seal::of(&Chain::Host, keys)?.genesis())
+    Ok(Seal::new(&Chain::Host, keys)?.genesis())
 }
 
 /// Refuses chains of another key. A directory of before has no name yet.
@@ -26,7 +26,7 @@ pub(super) fn check(root: &Path, keys: &dyn ChainKeys) -> Result<(), SinkError> 
     let found = match std::fs::read(file(root)) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(SinkError::of(&error)),
+        Err(error) => return Err(SinkError::from_io(&error)),
     };
     if Mac::parse(found.trim_ascii()) == Some(name(keys)?) {
         return Ok(());
@@ -53,7 +53,7 @@ pub(super) fn keep(root: &Path, keys: &dyn ChainKeys) -> Result<(), SinkError> {
         file.sync_all()?;
         std::fs::rename(&new, self::file(root))
     };
-    write().map_err(|error: io::Error| SinkError::of(&error))
+    write().map_err(|error: io::Error| SinkError::from_io(&error))
 }
 
 fn name_text(keys: &dyn ChainKeys) -> io::Result<String> {

@@ -36,7 +36,7 @@ pub(super) fn write(
 
 /// A line taken apart, without its line break.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parts<'a> {
+pub(super) struct LineParts<'a> {
     /// Its number.
     pub(super) seq: u64,
     /// What is sealed, beside what came before.
@@ -46,7 +46,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// Takes a line apart, in the one spelling that [`write`] gives.
-pub(super) fn split(line: &[u8]) -> Option<Parts<'_>> {
+pub(super) fn split(line: &[u8]) -> Option<LineParts<'_>> {
     let rest = line.strip_suffix(END)?;
     let (rest, mac) = rest.split_at_checked(rest.len().checked_sub(Mac::TEXT)?)?;
     let mac = Mac::parse(mac)?;
@@ -58,12 +58,12 @@ pub(super) fn split(line: &[u8]) -> Option<Parts<'_>> {
         .take_while(u8::is_ascii_digit)
         .collect();
     let seq = std::str::from_utf8(&digits).ok()?.parse().ok()?;
-    Some(Parts { seq, body, mac })
+    Some(LineParts { seq, body, mac })
 }
 
 /// What was read up to a line break or the end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read1<'a> {
+pub(super) enum ReadLine<'a> {
     /// A line, without its line break.
     Line(&'a [u8]),
     /// More than [`MAX_LINE`] bytes without a line break; the rest of them was skipped.
@@ -74,15 +74,15 @@ pub(super) enum Read1<'a> {
 
 /// Lines of a file that anybody may have written to, in bounded memory.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     reader: R,
     line: Vec<u8>,
     /// Bytes read, with line breaks.
     pub(super) read: u64,
 }
 
-impl<R: BufRead> Lines<R> {
-    pub(super) fn of(reader: R) -> Self {
+impl<R: BufRead> LineReader<R> {
+    pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
             line: Vec::new(),
@@ -91,7 +91,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next one, or `None` at the end of a file that ends with a line break.
-    pub(super) fn next(&mut self) -> io::Result<Option<Read1<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<ReadLine<'_>>> {
         self.line.clear();
         let most = MAX_LINE as u64 + 1;
         let mut got = self
@@ -101,10 +101,10 @@ impl<R: BufRead> Lines<R> {
             .read_until(b'\n', &mut self.line)? as u64;
         self.read += got;
         if self.line.pop_if(|last| *last == b'\n').is_some() {
-            return Ok(Some(Read1::Line(&self.line)));
+            return Ok(Some(ReadLine::Line(&self.line)));
         }
         if got < most {
-            return Ok((got > 0).then_some(Read1::Unfinished(got)));
+            return Ok((got > 0).then_some(ReadLine::Unfinished(got)));
         }
         while got > 0 && self.line.last() != Some(&b'\n') {
             self.line.clear();
@@ -115,22 +115,22 @@ impl<R: BufRead> Lines<R> {
                 .read_until(b'\n', &mut self.line)? as u64;
             self.read += got;
         }
-        Ok(Some(Read1::TooLong))
+        Ok(Some(ReadLine::TooLong))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, MAX_LINE, Read1};
+    use super::{LineReader, MAX_LINE, ReadLine};
 
     #[test]
     fn lines_are_bounded_and_an_unfinished_one_is_no_line() {
         let text = [b"a\n".to_vec(), vec![b'x'; 3 * MAX_LINE], b"\n\nbc".to_vec()].concat();
-        let mut lines = Lines::of(&text[..]);
-        assert_eq!(lines.next().unwrap(), Some(Read1::Line(b"a")));
-        assert_eq!(lines.next().unwrap(), Some(Read1::TooLong));
-        assert_eq!(lines.next().unwrap(), Some(Read1::Line(b"")));
-        assert_eq!(lines.next().unwrap(), Some(Read1::Unfinished(2)));
+        let mut lines = LineReader::new(&text[..]);
+        assert_eq!(lines.next().unwrap(), Some(ReadLine::Line(b"a")));
+        assert_eq!(lines.next().unwrap(), Some(ReadLine::TooLong));
+        assert_eq!(lines.next().unwrap(), Some(ReadLine::Line(b"")));
+        assert_eq!(lines.next().unwrap(), Some(ReadLine::Unfinished(2)));
         assert_eq!(lines.next().unwrap(), None);
         assert_eq!(lines.read, text.len() as u64);
     }

@@ -35,7 +35,7 @@ pub use name::Chain;
 pub use settings::{ChainSettings, Figures};
 pub use sink::ChainSink;
 pub use tail::{MAX_TAIL, Tail};
-pub use verify::{Finding, MAX_PROBLEMS, Problem, Report, verify};
+pub use verify::{ChainFinding, ChainProblem, MAX_PROBLEMS, VerifyReport, verify};
 
 use crate::SinkError;
 

@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::head::Head;
+use super::head::ChainHead;
 use super::key::Seal;
 use super::recover::recover;
 use super::segment;
-use super::writer::Writer;
+use super::writer::ChainWriter;
 use super::{Chain, ChainKeys};
 use crate::{ChainResumed, Durability, Event, SinkError};
 
 /// A chain that is open for writing.
 #[derive(Debug)]
 pub(super) struct OpenChain {
-    writer: Mutex<Writer>,
-    head: Arc<Mutex<Head>>,
+    writer: Mutex<ChainWriter>,
+    head: Arc<Mutex<ChainHead>>,
     seal: Arc<Seal>,
     /// The number of the last record that was added.
     last: AtomicU64,
@@ -38,32 +38,32 @@ impl OpenChain {
         refused: u64,
         syncs: Arc<AtomicU64>,
     ) -> Result<Self, SinkError> {
-        let seal = Arc::new(Seal::of(chain, keys)?);
+        let seal = Arc::new(Seal::new(chain, keys)?);
         let directory = chain.directory(root);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&directory)
-            .map_err(|error| SinkError::of(&error))?;
+            .map_err(|error| SinkError::from_io(&error))?;
         let label = chain.to_string();
-        let head = match Head::open(&directory, &seal, &label)? {
+        let head = match ChainHead::open(&directory, &seal, &label)? {
             Some(head) => head,
             None => {
-                let segments = segment::list(&directory).map_err(|error| SinkError::of(&error))?;
+                let segments = segment::list(&directory).map_err(|error| SinkError::from_io(&error))?;
                 if !segments.is_empty() {
                     let found = "its head is gone".into();
                     return Err(SinkError::Damaged { chain: label, found });
                 }
-                Head::create(&directory, &seal)?;
+                ChainHead::create(&directory, &seal)?;
                 let missing = || SinkError::Unwritable("the head of a new chain is gone".into());
-                Head::open(&directory, &seal, &label)?.ok_or_else(missing)?
+                ChainHead::open(&directory, &seal, &label)?.ok_or_else(missing)?
             }
         };
         let mut head = head;
         let recovered = recover(&directory, &seal, head.at())?;
         head.write(&seal, recovered.end)?;
         let (head, end) = (Arc::new(Mutex::new(head)), recovered.end);
-        let writer = Writer::new(
+        let writer = ChainWriter::new(
             directory,
             Arc::clone(&seal),
             Arc::clone(&head),
@@ -122,7 +122,7 @@ impl OpenChain {
         };
         if let Some(file) = file.filter(|_| end.seq > self.synced.load(Ordering::Acquire)) {
             self.syncs.fetch_add(1, Ordering::Relaxed);
-            file.sync_data().map_err(|error| SinkError::of(&error))?;
+            file.sync_data().map_err(|error| SinkError::from_io(&error))?;
             self.head().write(&self.seal, end)?;
             self.synced.fetch_max(end.seq, Ordering::AcqRel);
         }
@@ -130,7 +130,7 @@ impl OpenChain {
     }
 
     /// Waits until a record is on the disk. Whoever waits together shares one sync.
-    pub(super) async fn synced(self: &Arc<Self>, seq: u64) -> Result<(), SinkError> {
+    pub(super) async fn wait_synced(self: &Arc<Self>, seq: u64) -> Result<(), SinkError> {
         let turn = Arc::clone(&self.syncing).lock_owned().await;
         if self.synced.load(Ordering::Acquire) >= seq {
             return Ok(());
@@ -169,14 +169,14 @@ impl OpenChain {
         held
     }
 
-    fn writer(&self) -> Result<MutexGuard<'_, Writer>, SinkError> {
+    fn writer(&self) -> Result<MutexGuard<'_, ChainWriter>, SinkError> {
         self.writer.lock().map_err(|_| {
             self.is_broken.store(true, Ordering::Release);
             SinkError::Unwritable("an earlier write failed".into())
         })
     }
 
-    fn head(&self) -> MutexGuard<'_, Head> {
+    fn head(&self) -> MutexGuard<'_, ChainHead> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

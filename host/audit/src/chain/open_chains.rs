@@ -14,7 +14,7 @@ pub(super) struct OpenChains {
     root: PathBuf,
     keys: Arc<dyn ChainKeys>,
     settings: ChainSettings,
-    open: Mutex<HashMap<Chain, Used>>,
+    open: Mutex<HashMap<Chain, CachedChain>>,
     /// Held while a chain is opened or closed: no chain is ever open twice.
     opening: Mutex<()>,
     /// Records that were refused and that their chain does not say so of yet.
@@ -25,7 +25,7 @@ pub(super) struct OpenChains {
 }
 
 #[derive(Debug)]
-struct Used {
+struct CachedChain {
     chain: Arc<OpenChain>,
     at: u64,
 }
@@ -75,9 +75,9 @@ impl OpenChains {
         );
         let opened = Arc::new(opened?);
         self.opened.fetch_add(1, Ordering::Relaxed);
-        self.told(chain, refused);
+        self.clear_refused(chain, refused);
         let at = self.clock.fetch_add(1, Ordering::Relaxed);
-        let used = Used {
+        let used = CachedChain {
             chain: Arc::clone(&opened),
             at,
         };
@@ -93,7 +93,7 @@ impl OpenChains {
     }
 
     /// The chain says so now.
-    fn told(&self, chain: &Chain, records: u64) {
+    fn clear_refused(&self, chain: &Chain, records: u64) {
         let mut refused = lock(&self.refused);
         if let Some(left) = refused.get_mut(chain) {
             *left = left.saturating_sub(records);

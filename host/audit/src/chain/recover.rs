@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::head::Position;
 use super::key::{Mac, Seal};
-use super::line::{self, Lines, Read1};
+use super::line::{self, LineReader, ReadLine};
 use super::segment;
 use crate::SinkError;
 
 /// Where a chain goes on.
 #[derive(Debug)]
-pub(super) struct Recovered {
+pub(super) struct RecoveryPoint {
     /// The end of the last whole record.
     pub(super) end: Position,
     /// The segment it is in.
@@ -25,8 +25,8 @@ pub(super) struct Recovered {
 ///
 /// # Errors
 /// The chain is shorter than its head says, or reading or writing failed.
-pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<Recovered, SinkError> {
-    let io = |error: io::Error| SinkError::of(&error);
+pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<RecoveryPoint, SinkError> {
+    let io = |error: io::Error| SinkError::from_io(&error);
     let damaged = |found: &str| SinkError::Damaged {
         chain: seal.label().to_owned(),
         found: found.to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<R
         }
         dropped = rest;
         if is_begun {
-            settle(&file, start, end.offset, length).map_err(io)?;
+            truncate_and_rewrite(&file, start, end.offset, length).map_err(io)?;
             at_end = Some(file);
         } else {
             std::fs::remove_file(&path)
@@ -67,7 +67,7 @@ pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<R
                 .map_err(io)?;
         }
     }
-    Ok(Recovered {
+    Ok(RecoveryPoint {
         end,
         file: at_end,
         dropped,
@@ -91,8 +91,8 @@ fn ends_in(file: &File, offset: u64, length: u64, mac: &Mac) -> io::Result<bool>
 /// Follows the records from `start` on, as far as each is whole and of this chain.
 fn follow(mut file: &File, start: u64, seal: &Seal, number: u32, end: &mut Position) -> io::Result<()> {
     file.seek(SeekFrom::Start(start))?;
-    let mut lines = Lines::of(BufReader::new(file));
-    while let Some(Read1::Line(text)) = lines.next()? {
+    let mut lines = LineReader::new(BufReader::new(file));
+    while let Some(ReadLine::Line(text)) = lines.next()? {
         let length = text.len() as u64 + 1;
         let Some(parts) = line::split(text) else {
             return Ok(());
@@ -115,7 +115,7 @@ fn follow(mut file: &File, start: u64, seal: &Seal, number: u32, end: &mut Posit
 
 /// Cuts off what follows the last whole record, and writes the records since the head once more: where the disk has
 /// failed to take them, they are only in the operating system's memory, which takes them for written.
-fn settle(file: &File, start: u64, end: u64, length: u64) -> io::Result<()> {
+fn truncate_and_rewrite(file: &File, start: u64, end: u64, length: u64) -> io::Result<()> {
     if length == start {
         return Ok(());
     }

@@ -31,7 +31,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<u32>> {
 
 /// The first line of a segment.
 #[derive(Serialize, Deserialize)]
-struct Header<'a> {
+struct SegmentHeader<'a> {
     event: &'a str,
     chain: &'a str,
     segment: u32,
@@ -42,7 +42,7 @@ const STARTED: &str = "segment_started";
 
 /// The members of the first line of a segment.
 pub(super) fn header(seal: &Seal, segment: u32, previous: &Mac) -> Result<Vec<u8>, SinkError> {
-    let header = Header {
+    let header = SegmentHeader {
         event: STARTED,
         chain: seal.label(),
         segment,
@@ -53,7 +53,7 @@ pub(super) fn header(seal: &Seal, segment: u32, previous: &Mac) -> Result<Vec<u8
 
 /// Whether a line is the first of this segment. What it says came before is returned.
 pub(super) fn is_header(line: &[u8], seal: &Seal, segment: u32) -> Option<Mac> {
-    let header: Header<'_> = serde_json::from_slice(line).ok()?;
+    let header: SegmentHeader<'_> = serde_json::from_slice(line).ok()?;
     let is_it = header.event == STARTED && header.chain == seal.label() && header.segment == segment;
     Mac::parse(header.previous.as_bytes()).filter(|_| is_it)
 }

@@ -42,7 +42,7 @@ const FILES_A_CHAIN: u64 = 8;
 impl ChainSettings {
     /// How many chains may be open at once in a process that may have this many open files.
     #[must_use]
-    pub fn fitting(files: u64) -> usize {
+    pub fn for_open_files(files: u64) -> usize {
         let fitting = usize::try_from(files / FILES_A_CHAIN).unwrap_or(usize::MAX);
         fitting.clamp(FEWEST_OPEN, MOST_OPEN)
     }

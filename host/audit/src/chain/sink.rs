@@ -7,7 +7,7 @@ use super::open_chain::OpenChain;
 use super::open_chains::OpenChains;
 use super::settings::{ChainSettings, Figures, SYNC_EVERY};
 use super::{Chain, ChainKeys, key_name};
-use crate::{Durability, Event, OnFailure, Recording, Sink, SinkError};
+use crate::{Durability, Event, OnFailure, RecordFuture, Sink, SinkError};
 
 /// What a line adds to its event: number, time, seal.
 const FRAME: usize = 256;
@@ -39,7 +39,7 @@ impl ChainSink {
         std::thread::Builder::new()
             .name("audit-sync".into())
             .spawn(move || tick(&weak, &stop))
-            .map_err(|error| SinkError::of(&error))?;
+            .map_err(|error| SinkError::from_io(&error))?;
         Ok(Self {
             chains,
             on_failure: settings.on_failure,
@@ -70,7 +70,7 @@ impl ChainSink {
         };
         let seq = open.append(object, durability)?;
         match durability {
-            Durability::Synced => open.synced(seq).await,
+            Durability::Synced => open.wait_synced(seq).await,
             Durability::Held | Durability::Grouped => Ok(()),
         }
     }
@@ -87,24 +87,24 @@ impl ChainSink {
         }
     }
 
-    fn counted(&self, chain: &Chain, result: Result<(), SinkError>) -> Result<(), SinkError> {
+    fn count_refused(&self, chain: &Chain, result: Result<(), SinkError>) -> Result<(), SinkError> {
         result.inspect_err(|_| self.chains.refuse(chain, 1))
     }
 }
 
 impl Sink for ChainSink {
-    fn record<'a>(&'a self, event: &'a Event) -> Recording<'a> {
+    fn record<'a>(&'a self, event: &'a Event) -> RecordFuture<'a> {
         Box::pin(async move {
             let (chain, object) = (event.chain()?, object(event)?);
             let result = self.append(&chain, &object, event.durability()).await;
-            self.counted(&chain, result)
+            self.count_refused(&chain, result)
         })
     }
 
     fn record_now(&self, event: &Event) -> Result<(), SinkError> {
         let (chain, object) = (event.chain()?, object(event)?);
         let result = self.append_now(&chain, &object, event.durability());
-        self.counted(&chain, result)
+        self.count_refused(&chain, result)
     }
 
     fn on_failure(&self) -> OnFailure {

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::line::{Lines, Read1};
+use super::line::{LineReader, ReadLine};
 use super::{Chain, ReadError, segment, walk};
 
 /// No more lines are shown of what is there already; an export has them all.
@@ -82,13 +82,13 @@ impl Tail {
 fn read(directory: &Path, number: u32, offset: u64, mut see: impl FnMut(String)) -> std::io::Result<u64> {
     let mut file = File::open(segment::path(directory, number))?;
     file.seek(SeekFrom::Start(offset))?;
-    let mut lines = Lines::of(BufReader::new(file));
+    let mut lines = LineReader::new(BufReader::new(file));
     let mut end = offset;
     loop {
         match lines.next()? {
-            Some(Read1::Line(line)) => see(String::from_utf8_lossy(line).into_owned()),
-            Some(Read1::TooLong) => {}
-            Some(Read1::Unfinished(_)) | None => return Ok(end),
+            Some(ReadLine::Line(line)) => see(String::from_utf8_lossy(line).into_owned()),
+            Some(ReadLine::TooLong) => {}
+            Some(ReadLine::Unfinished(_)) | None => return Ok(end),
         }
         end = offset + lines.read;
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::head::{self, Position};
 use super::key::{Mac, Seal};
-use super::line::{self, Read1};
+use super::line::{self, ReadLine};
 use super::{Chain, ChainKeys, KnownHead, ReadError, segment, walk};
 
 /// More problems are counted and not listed: a file of rubbish has one a line.
@@ -13,7 +13,7 @@ pub const MAX_PROBLEMS: usize = 1_000;
 
 /// What a chain was found to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct VerifyReport {
     /// Whose, as its records have it: `HOST` or `tenant:NAME`.
     pub chain: String,
     /// How many records it has, the first lines of segments aside.
@@ -27,21 +27,21 @@ pub struct Report {
     /// Bytes of a record that a host which was killed could not complete. It was never acknowledged.
     pub unfinished_bytes: u64,
     /// What is wrong, up to [`MAX_PROBLEMS`].
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ChainProblem>,
     /// How many more are.
     pub more_problems: u64,
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
 
-    fn add(&mut self, segment: u32, line: u64, what: Finding) {
+    fn add(&mut self, segment: u32, line: u64, what: ChainFinding) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Problem { segment, line, what });
+            self.problems.push(ChainProblem { segment, line, what });
         } else {
             self.more_problems += 1;
         }
@@ -50,16 +50,16 @@ impl Report {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct ChainProblem {
     /// The segment; 0 where it is about the whole chain.
     pub segment: u32,
     /// The line in it, from 1; 0 where it is about the whole segment.
     pub line: u64,
     /// What.
-    pub what: Finding,
+    pub what: ChainFinding,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ChainProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.segment, self.line) {
             (0, _) => write!(f, "{}", self.what),
@@ -73,7 +73,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Finding {
+pub enum ChainFinding {
     /// Not a line that the host writes.
     #[error("this is no record")]
     NoRecord,
@@ -132,9 +132,9 @@ pub fn verify(
     chain: &Chain,
     keys: &dyn ChainKeys,
     known: &[KnownHead],
-) -> Result<Report, ReadError> {
-    let seal = Seal::of(chain, keys)?;
-    let mut report = Report {
+) -> Result<VerifyReport, ReadError> {
+    let seal = Seal::new(chain, keys)?;
+    let mut report = VerifyReport {
         chain: chain.label(),
         records: 0,
         segments: 0,
@@ -160,7 +160,7 @@ pub fn verify(
     let last = segments.last().copied().unwrap_or(0);
     for number in 1..=last {
         if segments.binary_search(&number).is_err() {
-            walk.report.add(number, 0, Finding::MissingSegment);
+            walk.report.add(number, 0, ChainFinding::MissingSegment);
             walk.previous = None;
             if walk.report.more_problems > 0 {
                 break;
@@ -169,27 +169,27 @@ pub fn verify(
         }
         walk.report.segments += 1;
         walk::each_line(&directory, number, |line, text| {
-            walk.see(number, line, text, number == last);
+            walk.check_line(number, line, text, number == last);
             Ok(())
         })?;
     }
     Ok(walk.end())
 }
 
-fn heads(directory: &Path, seal: &Seal, report: &mut Report) -> Result<Vec<Position>, ReadError> {
-    let found = match head::look(directory)? {
+fn heads(directory: &Path, seal: &Seal, report: &mut VerifyReport) -> Result<Vec<Position>, ReadError> {
+    let found = match head::open_for_reading(directory)? {
         None => Err("the head is missing".to_owned()),
         Some(file) => head::read(&file, seal)?,
     };
     Ok(found.unwrap_or_else(|found| {
-        report.add(0, 0, Finding::Head(found));
+        report.add(0, 0, ChainFinding::Head(found));
         Vec::new()
     }))
 }
 
 struct Walk<'a> {
     seal: &'a Seal,
-    report: Report,
+    report: VerifyReport,
     /// Records that must be there.
     kept: Vec<(u64, Mac)>,
     /// The number that should come.
@@ -199,37 +199,37 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn see(&mut self, segment: u32, number: u64, text: Read1<'_>, is_last: bool) {
+    fn check_line(&mut self, segment: u32, number: u64, text: ReadLine<'_>, is_last: bool) {
         let text = match text {
-            Read1::Line(text) => text,
-            Read1::Unfinished(bytes) if is_last => {
+            ReadLine::Line(text) => text,
+            ReadLine::Unfinished(bytes) if is_last => {
                 self.report.unfinished_bytes = bytes;
                 return;
             }
-            Read1::Unfinished(_) => return self.report.add(segment, number, Finding::Unfinished),
-            Read1::TooLong => return self.lost(segment, number),
+            ReadLine::Unfinished(_) => return self.report.add(segment, number, ChainFinding::Unfinished),
+            ReadLine::TooLong => return self.note_lost(segment, number),
         };
         let Some(parts) = line::split(text) else {
-            return self.lost(segment, number);
+            return self.note_lost(segment, number);
         };
         let expected = self.next;
         let found = parts.seq;
         if found > expected {
             self.report
-                .add(segment, number, Finding::Missing { expected, found });
+                .add(segment, number, ChainFinding::Missing { expected, found });
         } else if found < expected {
             self.report
-                .add(segment, number, Finding::OutOfOrder { expected, found });
+                .add(segment, number, ChainFinding::OutOfOrder { expected, found });
         } else if self
             .previous
             .is_some_and(|previous| self.seal.record(&previous, parts.body) != parts.mac)
         {
-            self.report.add(segment, number, Finding::Changed);
+            self.report.add(segment, number, ChainFinding::Changed);
         }
         if number == 1 {
             let says = segment::is_header(text, self.seal, segment);
             if says.is_none() || self.previous.is_some_and(|previous| says != Some(previous)) {
-                self.report.add(segment, number, Finding::Header);
+                self.report.add(segment, number, ChainFinding::Header);
             }
         } else {
             self.report.records += 1;
@@ -239,7 +239,8 @@ impl Walk<'_> {
             .iter()
             .any(|(seq, mac)| *seq == found && *mac != parts.mac)
         {
-            self.report.add(segment, number, Finding::AnotherRecord(found));
+            self.report
+                .add(segment, number, ChainFinding::AnotherRecord(found));
         }
         self.report.first.get_or_insert(found);
         self.report.last = Some(found);
@@ -247,16 +248,16 @@ impl Walk<'_> {
     }
 
     /// A line that takes a record's place and is none.
-    fn lost(&mut self, segment: u32, number: u64) {
-        self.report.add(segment, number, Finding::NoRecord);
+    fn note_lost(&mut self, segment: u32, number: u64) {
+        self.report.add(segment, number, ChainFinding::NoRecord);
         (self.next, self.previous) = (self.next.saturating_add(1), None);
     }
 
-    fn end(mut self) -> Report {
+    fn end(mut self) -> VerifyReport {
         let last = self.report.last.unwrap_or(0);
         let head = self.kept.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
         if head > last {
-            self.report.add(0, 0, Finding::Cut { last, head });
+            self.report.add(0, 0, ChainFinding::Cut { last, head });
         }
         self.report
     }

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use super::line::{Lines, Read1};
+use super::line::{LineReader, ReadLine};
 use super::{Chain, ReadError, segment};
 
 /// The directory and the segments of a chain.
@@ -19,10 +19,10 @@ pub(super) fn segments(root: &Path, chain: &Chain) -> Result<(std::path::PathBuf
 pub(super) fn each_line(
     directory: &Path,
     number: u32,
-    mut see: impl FnMut(u64, Read1<'_>) -> std::io::Result<()>,
+    mut see: impl FnMut(u64, ReadLine<'_>) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let file = File::open(segment::path(directory, number))?;
-    let mut lines = Lines::of(BufReader::with_capacity(64 << 10, file));
+    let mut lines = LineReader::new(BufReader::with_capacity(64 << 10, file));
     let mut at = 0;
     while let Some(line) = lines.next()? {
         at += 1;

@@ -3,7 +3,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::head::{Head, Position};
+use super::head::{ChainHead, Position};
 use super::key::Seal;
 use super::{line, segment};
 use crate::{SinkError, clock};
@@ -13,10 +13,10 @@ const MAX_HELD: usize = 64 << 10;
 
 /// The end of a chain, where records are added. After a failure nothing is: what the file ends in is not known then.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct ChainWriter {
     pub(super) directory: PathBuf,
     pub(super) seal: Arc<Seal>,
-    pub(super) head: Arc<Mutex<Head>>,
+    pub(super) head: Arc<Mutex<ChainHead>>,
     /// A segment that has reached this many bytes gets no more records.
     pub(super) segment_bytes: u64,
     /// The present segment; none before the first record.
@@ -28,11 +28,11 @@ pub(super) struct Writer {
     is_broken: bool,
 }
 
-impl Writer {
+impl ChainWriter {
     pub(super) fn new(
         directory: PathBuf,
         seal: Arc<Seal>,
-        head: Arc<Mutex<Head>>,
+        head: Arc<Mutex<ChainHead>>,
         segment_bytes: u64,
         file: Option<File>,
         end: Position,
@@ -52,14 +52,14 @@ impl Writer {
 
     /// Adds a record; `hold`: it need not be written yet. Returns its number.
     pub(super) fn append(&mut self, object: &[u8], hold: bool) -> Result<u64, SinkError> {
-        self.whole()?;
+        self.check_writable()?;
         let result = self.try_append(object, hold);
         result.inspect_err(|_| self.is_broken = true)
     }
 
     /// Writes what is held.
     pub(super) fn flush(&mut self) -> Result<(), SinkError> {
-        self.whole()?;
+        self.check_writable()?;
         let result = self.try_flush();
         result.inspect_err(|_| self.is_broken = true)
     }
@@ -71,7 +71,7 @@ impl Writer {
         std::mem::take(&mut self.held_records)
     }
 
-    fn whole(&self) -> Result<(), SinkError> {
+    fn check_writable(&self) -> Result<(), SinkError> {
         if self.is_broken {
             return Err(SinkError::Unwritable("an earlier write failed".into()));
         }
@@ -111,7 +111,7 @@ impl Writer {
         // One write for everything, so that a host that is killed leaves at most one record incomplete.
         let at = self.end.offset - self.held.len() as u64;
         file.write_all_at(&self.held, at)
-            .map_err(|error| SinkError::of(&error))?;
+            .map_err(|error| SinkError::from_io(&error))?;
         self.held.clear();
         self.held_records = 0;
         Ok(())
@@ -120,7 +120,7 @@ impl Writer {
     /// Ends the present segment and begins the next. Everything is on the disk before the head says that there is another.
     fn begin_segment(&mut self) -> Result<(), SinkError> {
         self.try_flush()?;
-        let io = |error: std::io::Error| SinkError::of(&error);
+        let io = |error: std::io::Error| SinkError::from_io(&error);
         if let Some(file) = &self.file {
             file.sync_data().map_err(io)?;
         }

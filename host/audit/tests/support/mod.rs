@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toolhost_audit::{
-    CallFinished, CallStarted, Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, EgressIntent, Event,
-    GrantApproved, HostStarted, Report, SinkError, Who, verify,
+    Actor, CallFinished, CallStarted, Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, EgressIntent,
+    Event, GrantApproved, HostStarted, SinkError, VerifyReport, verify,
 };
 use toolhost_identity::TenantId;
 
@@ -49,8 +49,8 @@ pub fn sink(root: &Path, settings: ChainSettings) -> ChainSink {
     ChainSink::open(root, Arc::new(Keys), settings).unwrap()
 }
 
-pub fn who(tenant: &str) -> Who {
-    Who {
+pub fn who(tenant: &str) -> Actor {
+    Actor {
         tenant: tenant.into(),
         issuer: "https://idp.example".into(),
         subject: "user-1".into(),
@@ -113,11 +113,11 @@ pub fn host_started() -> Event {
     })
 }
 
-pub fn check(root: &Path, chain: &Chain) -> Report {
+pub fn check(root: &Path, chain: &Chain) -> VerifyReport {
     verify(root, chain, &Keys, &[]).unwrap()
 }
 
-pub fn assert_whole(root: &Path, chain: &Chain) -> Report {
+pub fn assert_whole(root: &Path, chain: &Chain) -> VerifyReport {
     let report = check(root, chain);
     assert!(report.is_whole(), "{:?}", report.problems);
     report

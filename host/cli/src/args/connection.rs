@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{KeptArgs, UserArgs, WiringArgs};
+use super::{DataDirArgs, UserArgs, WiringArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionCommand {
@@ -37,7 +37,7 @@ pub(crate) struct QuarantinesArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) struct LiftArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) plugin: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +100,7 @@ pub(crate) struct ConnectionLoginArgs {
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -144,7 +144,7 @@ pub(crate) struct LintArgs {
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 const LIST: &str = "\

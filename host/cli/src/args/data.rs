@@ -18,7 +18,7 @@ pub(crate) struct DataArgs {
 
 /// A verb's data directory, where no other flag names the configuration.
 #[derive(Debug, Args)]
-pub(crate) struct KeptArgs {
+pub(crate) struct DataDirArgs {
     /// The configuration [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_at: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 /// One of the tenant's users, where the connection has `credential_of = "user"`.
@@ -91,7 +91,7 @@ pub(crate) struct ListArgs {
     /// Of this tenant [default: all]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -102,7 +102,7 @@ pub(crate) struct RemoveArgs {
     #[command(flatten)]
     pub(crate) user: UserArgs,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ pub(crate) struct AcceptArgs {
     /// Whose
     pub(crate) tenant: String,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -138,7 +138,7 @@ pub(crate) struct MigrateArgs {
     #[arg(long, value_name = "KIND")]
     pub(crate) to: StoreKind,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 /// The stores that last.
@@ -155,7 +155,7 @@ pub(crate) struct BackupArgs {
     /// An empty or new directory
     pub(crate) directory: PathBuf,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -166,7 +166,7 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -175,7 +175,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -194,7 +194,7 @@ pub(crate) struct KeyRotateArgs {
     #[arg(long)]
     pub(crate) master: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,7 +221,7 @@ pub(crate) struct TailArgs {
     #[arg(long, short)]
     pub(crate) follow: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -232,7 +232,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -246,7 +246,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, default_value_t = u64::MAX, hide_default_value = true, value_name = "SEQ")]
     pub(crate) to: u64,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 const SET: &str = "\

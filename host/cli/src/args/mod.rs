@@ -21,10 +21,10 @@ pub(crate) use connection::{
     LiftArgs, LintArgs, QuarantinesArgs,
 };
 pub(crate) use data::{
-    AuditCommand, CredentialCommand, DataArgs, KeptArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
+    AuditCommand, CredentialCommand, DataArgs, DataDirArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
     StoreKind, UserArgs,
 };
-pub(crate) use plugin::{PluginCommand, PluginKeptArgs};
+pub(crate) use plugin::{PluginCommand, PluginDataArgs};
 pub(crate) use tenant::TenantCommand;
 pub(crate) use wiring::WiringArgs;
 
@@ -264,7 +264,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]

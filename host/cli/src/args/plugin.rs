@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use toolhost_policy::OperationMode;
 
-use super::KeptArgs;
+use super::DataDirArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -33,7 +33,7 @@ pub(crate) struct AssignArgs {
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
-    pub(crate) kept: PluginKeptArgs,
+    pub(crate) kept: PluginDataArgs,
 }
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(crate) struct UnassignArgs {
     /// From whom
     pub(crate) tenant: String,
     #[command(flatten)]
-    pub(crate) kept: PluginKeptArgs,
+    pub(crate) kept: PluginDataArgs,
 }
 
 #[derive(Debug, Args)]
@@ -52,16 +52,16 @@ pub(crate) struct PluginListArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
-    pub(crate) kept: PluginKeptArgs,
+    pub(crate) kept: PluginDataArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PluginKeptArgs {
+pub(crate) struct PluginDataArgs {
     /// Where no host runs: where grants are kept, and so which plugins there are [default: host.lock beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 /// How far tools may go.

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::KeptArgs;
+use super::DataDirArgs;
 use super::plugin::ModeArg;
 
 #[derive(Debug, Subcommand)]
@@ -51,7 +51,7 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) restored: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -73,13 +73,13 @@ pub(crate) struct DescribeArgs {
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantListArgs {
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ pub(crate) struct TenantArgs {
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -104,7 +104,7 @@ pub(crate) struct MoveArgs {
     #[arg(long)]
     pub(crate) root: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ pub(crate) struct TenantRemoveArgs {
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) kept: KeptArgs,
+    pub(crate) kept: DataDirArgs,
 }
 
 const ADD: &str = "\

@@ -8,7 +8,7 @@ use toolhost_net::AddressPolicy;
 use toolhost_policy::{ConnectionName, PluginName, Slashes};
 use url::Url;
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
 /// What a connection's base reads as until its document has proposed one and an operator has said yes to it. Nothing is
@@ -25,7 +25,7 @@ pub(crate) struct AdapterSettings {
     /// The operator wrote no base: the document's stands, once it is approved.
     pub(crate) takes_base: bool,
     /// Which operations or tools, by their names.
-    pub(crate) choice: Choice,
+    pub(crate) choice: ToolFilter,
     /// `strict_output`.
     pub(crate) strict_output: bool,
     /// `path_parameters`: which values of path parameters may hold a `/`, by operation (`*`: each that has the parameter) and
@@ -46,7 +46,7 @@ pub(crate) enum Spec {
 
 /// `operations` or `tools`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum ToolFilter {
     /// All that there are.
     All,
     /// These.
@@ -60,10 +60,10 @@ pub(crate) enum Choice {
 /// # Errors
 /// It is there twice, not at all, or as `url` of a connection that no adapter serves.
 pub(super) fn base(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
     whole: &Spanned<()>,
-    raw: &file::Connection,
+    raw: &file::ConnectionTable,
 ) -> Result<Spanned<String>, ConfigError> {
     match (&raw.base, &raw.url) {
         (Some(_), Some(url)) => Err(source.at(
@@ -88,9 +88,9 @@ pub(super) fn base(
 /// # Errors
 /// Keys that need another one, or that exclude each other.
 pub(super) fn settings(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     name: &ConnectionName,
-    spanned: &Spanned<file::Connection>,
+    spanned: &Spanned<file::ConnectionTable>,
 ) -> Result<Option<AdapterSettings>, ConfigError> {
     let (at, raw) = (format!("connections.{name}"), spanned.get_ref());
     let Some(adapter) = &raw.adapter else {
@@ -133,7 +133,7 @@ pub(super) fn settings(
         (None, tools) => ("tools", tools.as_ref()),
     };
     let choice = match chosen {
-        None => Choice::All,
+        None => ToolFilter::All,
         Some(chosen) => choice(source, &format!("{at}.{key}"), chosen)?,
     };
     Ok(Some(AdapterSettings {
@@ -152,15 +152,15 @@ pub(super) fn settings(
 }
 
 fn spec(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
-    raw: &file::Connection,
+    raw: &file::ConnectionTable,
     spec: &Spanned<String>,
 ) -> Result<Spec, ConfigError> {
     let text = spec.get_ref();
     let refuse = |why: String| source.at(spec, format!("{at}.spec"), why);
     if !text.contains("://") {
-        return Ok(Spec::File(source.beside(text)));
+        return Ok(Spec::File(source.resolve_path(text)));
     }
     let url = Url::parse(text).map_err(|why| refuse(why.to_string()))?;
     match url.scheme() {
@@ -184,12 +184,16 @@ fn spec(
     Ok(Spec::Url(url))
 }
 
-fn choice(source: &Source<'_>, key: &str, chosen: &Spanned<file::Choice>) -> Result<Choice, ConfigError> {
+fn choice(
+    source: &ConfigText<'_>,
+    key: &str,
+    chosen: &Spanned<file::ToolFilterTable>,
+) -> Result<ToolFilter, ConfigError> {
     let raw = chosen.get_ref();
     let names = |names: &Vec<String>| names.iter().cloned().collect();
     match (&raw.allow, &raw.block) {
-        (Some(allow), None) => Ok(Choice::Allow(names(allow))),
-        (None, Some(block)) => Ok(Choice::Block(names(block))),
+        (Some(allow), None) => Ok(ToolFilter::Allow(names(allow))),
+        (None, Some(block)) => Ok(ToolFilter::Block(names(block))),
         _ => Err(source.at(chosen, key, "takes exactly one of allow and block")),
     }
 }
@@ -198,7 +202,7 @@ fn choice(source: &Source<'_>, key: &str, chosen: &Spanned<file::Choice>) -> Res
 mod tests {
     use std::path::Path;
 
-    use super::{Choice, Spec, UNAPPROVED_BASE};
+    use super::{Spec, ToolFilter, UNAPPROVED_BASE};
     use crate::config::read::parse;
 
     fn error(tables: &str) -> String {
@@ -232,10 +236,13 @@ mod tests {
         let a = of("a").unwrap();
         assert_eq!(a.spec, Some(Spec::File("/etc/a.json".into())));
         assert!(a.takes_base && base("a") == UNAPPROVED_BASE && !a.strict_output);
-        assert_eq!(a.choice, Choice::Allow(["x".to_owned(), "y".to_owned()].into()));
+        assert_eq!(
+            a.choice,
+            ToolFilter::Allow(["x".to_owned(), "y".to_owned()].into())
+        );
         let b = of("b").unwrap();
         assert!(!b.takes_base && b.strict_output && matches!(b.spec, Some(Spec::Url(_))));
-        assert_eq!(b.choice, Choice::Block(["x".to_owned()].into()));
+        assert_eq!(b.choice, ToolFilter::Block(["x".to_owned()].into()));
         let c = of("c").unwrap();
         assert!(c.spec.is_none() && !c.takes_base && base("c") == "https://c.example/mcp");
         assert!(of("d").is_none());

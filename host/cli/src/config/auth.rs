@@ -4,16 +4,16 @@ use toml::Spanned;
 use toolhost_policy::{AuthPlacement, SecretPart};
 
 use super::ConfigError;
-use super::file::Auth;
-use super::source::Source;
+use super::config_text::ConfigText;
+use super::file::AuthTable;
 
 /// The placements this host has.
 const KINDS: &str = "bearer, basic, header, query, body, parts, none";
 
 pub(super) fn placement(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
-    auth: Spanned<Auth>,
+    auth: Spanned<AuthTable>,
 ) -> Result<AuthPlacement, ConfigError> {
     let whole = Spanned::new(auth.span(), ());
     let auth = auth.into_inner();

@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toolhost_tenancy::{HttpAuthoritySettings, IssuerConfig};
 
-use super::destination::{Allowed, client_id, destination, needs_secret, secret};
-use super::source::Source;
-use super::{AuthorityKind, Client, ConfigError, Exchange, file, issuer};
+use super::config_text::ConfigText;
+use super::destination::{DestinationOptions, client_id, destination, needs_secret, secret};
+use super::{AuthorityKind, ConfigError, EndpointConfig, TokenExchangeConfig, file, issuer};
 
 const AT: &str = "tenancy.authority";
 const KINDS: &str = "local, http, token-exchange";
@@ -14,8 +14,8 @@ const TOKEN: &str = "/access_token";
 const SCOPE_PREFIX: &str = "tenant:";
 
 pub(super) fn authority(
-    source: &Source<'_>,
-    raw: Option<Spanned<file::Authority>>,
+    source: &ConfigText<'_>,
+    raw: Option<Spanned<file::AuthorityTable>>,
 ) -> Result<AuthorityKind, ConfigError> {
     let Some(spanned) = raw else {
         return Ok(AuthorityKind::Local);
@@ -42,7 +42,7 @@ pub(super) fn authority(
             return Err(source.at(&raw.kind, format!("{AT}.kind"), why));
         }
     };
-    for (member, place) in written(&raw) {
+    for (member, place) in present_keys(&raw) {
         if let Some(place) = place
             && !takes.contains(&member)
         {
@@ -61,7 +61,7 @@ pub(super) fn authority(
         let why = format!("kind = {kind:?} needs it");
         source.at(&whole, format!("{AT}.{member}"), why)
     };
-    let allowed = Allowed {
+    let allowed = DestinationOptions {
         http: raw.allow_http,
         loopback: raw.allow_loopback,
         private: raw.allow_private,
@@ -69,7 +69,7 @@ pub(super) fn authority(
     };
     let url = raw.url.ok_or_else(|| need("url"))?;
     let destination = destination(source, AT, "url", &url, allowed)?;
-    let returns = returned(source, raw.returns.ok_or_else(|| need("returns"))?)?;
+    let returns = read_token_issuer(source, raw.returns.ok_or_else(|| need("returns"))?)?;
     if kind == "http" {
         let token = match raw.token {
             None => TOKEN.to_owned(),
@@ -87,8 +87,8 @@ pub(super) fn authority(
     let name = "client_secret";
     let secret = secret(source, AT, name, raw.client_secret_file, raw.client_secret_env)?;
     let id = raw.client_id.ok_or_else(|| need("client_id"))?;
-    Ok(AuthorityKind::Exchange(Box::new(Exchange {
-        client: Client {
+    Ok(AuthorityKind::Exchange(Box::new(TokenExchangeConfig {
+        client: EndpointConfig {
             destination,
             id: client_id(source, AT, id)?,
             secret: secret.ok_or_else(|| needs_secret(source, AT, &whole))?,
@@ -103,7 +103,7 @@ pub(super) fn authority(
 }
 
 /// The members that some kind has, each with its place where it was written.
-fn written(raw: &file::Authority) -> Vec<(&'static str, Option<Spanned<()>>)> {
+fn present_keys(raw: &file::AuthorityTable) -> Vec<(&'static str, Option<Spanned<()>>)> {
     fn at<T>(value: &Option<Spanned<T>>) -> Option<Spanned<()>> {
         value.as_ref().map(|value| Spanned::new(value.span(), ()))
     }
@@ -122,13 +122,16 @@ fn written(raw: &file::Authority) -> Vec<(&'static str, Option<Spanned<()>>)> {
 }
 
 /// An issuer of one purpose: no role of its tokens counts, and nobody calls with them.
-fn returned(source: &Source<'_>, raw: Spanned<file::Returned>) -> Result<IssuerConfig, ConfigError> {
+fn read_token_issuer(
+    source: &ConfigText<'_>,
+    raw: Spanned<file::ReturnedTokenTable>,
+) -> Result<IssuerConfig, ConfigError> {
     let raw = raw.into_inner();
     if raw.issuer.get_ref().contains('{') {
         let why = "is a template; an authority's tokens are one issuer's";
         return Err(source.at(&raw.issuer, format!("{AT}.returns.issuer"), why));
     }
-    let issuer = file::Issuer {
+    let issuer = file::IssuerTable {
         issuer: raw.issuer,
         profile: raw.profile,
         audience: raw.audience,

@@ -3,12 +3,12 @@
 use toml::Spanned;
 use toolhost_identity::{ClaimPointer, ClaimRule, ClaimTest};
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
 /// The rules of a key; each is enough.
 pub(super) fn rules(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     place: &Spanned<file::ClaimRules>,
 ) -> Result<Vec<ClaimRule>, ConfigError> {
@@ -18,7 +18,7 @@ pub(super) fn rules(
 
 /// Pointers to claims; at least one.
 pub(super) fn pointers<T>(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     place: &Spanned<T>,
     texts: &[String],
@@ -31,10 +31,10 @@ pub(super) fn pointers<T>(
 }
 
 fn rule(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     place: &Spanned<file::ClaimRules>,
-    written: &file::ClaimRule,
+    written: &file::ClaimRuleTable,
 ) -> Result<ClaimRule, ConfigError> {
     let pointer = |text: &String, member: &str| {
         ClaimPointer::parse(text).map_err(|why| source.at(place, format!("{key}.{member}"), why))

@@ -5,16 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toolhost_net::{
-    AddressClass, AddressPolicy, AddressRefused, PlaceRefused, TlsIdentity, check_place, classify,
-};
+use toolhost_net::{AddressClass, AddressError, AddressPolicy, TlsIdentity, UrlError, check_url, classify};
 use toolhost_policy::{
-    AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, Filled, HeaderTemplate,
+    AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, HeaderTemplate, UrlTemplates,
 };
 use url::Url;
 
-use super::source::Source;
-use super::{AuthorityKind, ConfigError, Provider, adapter, auth, file};
+use super::config_text::ConfigText;
+use super::{AuthorityKind, ConfigError, ProviderConfig, adapter, auth, file};
 use crate::digest_files::read_at_most;
 
 /// Certificates in PEM; the whole of the public roots has about 220 KiB.
@@ -27,11 +25,11 @@ pub(super) const PROVIDERS: &[&str] = &["static", "file", "env", "vault", AUTHOR
 pub(crate) const AUTHORITY: &str = "authority";
 
 pub(super) fn connection(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     name: &ConnectionName,
-    spanned: Spanned<file::Connection>,
+    spanned: Spanned<file::ConnectionTable>,
     authority: &AuthorityKind,
-    providers: &BTreeMap<String, Provider>,
+    providers: &BTreeMap<String, ProviderConfig>,
 ) -> Result<Connection, ConfigError> {
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
@@ -91,7 +89,7 @@ pub(super) fn connection(
             .map_err(|_| source.at(&header, format!("{at}.response_headers"), "is not a header name"))?;
         response_headers.push(parsed);
     }
-    let filled = Filled {
+    let filled = UrlTemplates {
         base: template,
         query,
     };
@@ -161,14 +159,14 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
 /// # Errors
 /// One sentence, which names the key below `at` where one would allow it.
 pub(crate) fn reachable(base: &Url, policy: &AddressPolicy, at: &str) -> Result<(), String> {
-    check_place(base, policy).map_err(|why| match why {
-        PlaceRefused::Address(AddressRefused {
+    check_url(base, policy).map_err(|why| match why {
+        UrlError::Address(AddressError {
             class: AddressClass::Loopback,
             ..
         }) => {
             format!("is this machine; set {at}.allow_loopback = true if that is meant")
         }
-        PlaceRefused::Address(AddressRefused {
+        UrlError::Address(AddressError {
             class: AddressClass::Private,
             ..
         }) => {
@@ -191,16 +189,16 @@ fn base(text: &str) -> Result<(Url, Option<BaseTemplate>), String> {
 
 /// Whose credentials a connection has that are not the authority's.
 fn owner(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
     whole: &Spanned<()>,
-    provider: Option<&Provider>,
+    provider: Option<&ProviderConfig>,
     said: Option<Spanned<CredentialOwner>>,
 ) -> Result<CredentialOwner, ConfigError> {
     let place = said
         .as_ref()
         .map_or_else(|| whole.clone(), |said| Spanned::new(said.span(), ()));
-    let otherwise = provider.map_or_else(CredentialOwner::default, Provider::owner);
+    let otherwise = provider.map_or_else(CredentialOwner::default, ProviderConfig::owner);
     let owner = said.map_or(otherwise, Spanned::into_inner);
     match provider.and_then(|provider| provider.refuses(owner)) {
         Some(why) => Err(source.at(&place, format!("{at}.credential_of"), why)),
@@ -224,11 +222,11 @@ pub(crate) fn loopback(base: &Url) -> bool {
 }
 
 fn provider(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
     name: Option<Spanned<String>>,
     authority: &AuthorityKind,
-    providers: &BTreeMap<String, Provider>,
+    providers: &BTreeMap<String, ProviderConfig>,
 ) -> Result<String, ConfigError> {
     let Some(name) = name else {
         return Ok("static".into());
@@ -255,12 +253,12 @@ fn provider(
 
 /// The authority's token is one caller's, and there is nothing beside it.
 fn of_authority(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
     whole: &Spanned<()>,
     auth: &AuthPlacement,
     headers: &[(http::HeaderName, HeaderTemplate)],
-    filled: &Filled,
+    filled: &UrlTemplates,
     owner: Option<Spanned<CredentialOwner>>,
 ) -> Result<CredentialOwner, ConfigError> {
     let kind = "credentials = \"authority\"";
@@ -291,8 +289,8 @@ fn of_authority(
     Ok(CredentialOwner::User)
 }
 
-fn certificates(source: &Source<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {
-    let path = source.beside(file.get_ref());
+fn certificates(source: &ConfigText<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {
+    let path = source.resolve_path(file.get_ref());
     let refuse = |why: String| {
         source.at(
             file,

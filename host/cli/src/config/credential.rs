@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toolhost_identity::TenantId;
 use toolhost_policy::{Connection, CredentialOwner};
-use toolhost_vault::{Source as SecretSource, StaticCredential, UserId};
+use toolhost_vault::{SecretSource, StaticCredential, UserId};
 
+use super::config_text::ConfigText;
 use super::connection::AUTHORITY;
-use super::source::Source;
 use super::{ConfigError, file};
 
 /// What the tenant's own entry and a user's have alike.
-struct Entry {
+struct CredentialEntry {
     file: Option<String>,
     env: Option<String>,
     external_tenant_id: Option<String>,
@@ -22,10 +22,10 @@ struct Entry {
 
 /// The credentials of one tenant for one connection: its own, and its users'.
 pub(super) fn credentials(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     tenant: &TenantId,
     connection: &Connection,
-    spanned: Spanned<file::Credential>,
+    spanned: Spanned<file::CredentialTable>,
 ) -> Result<Vec<StaticCredential>, ConfigError> {
     let at = format!("credentials.{tenant}.{}", connection.name);
     let whole = Spanned::new(spanned.span(), ());
@@ -59,7 +59,7 @@ pub(super) fn credentials(
             .map(|user| {
                 let whole = Spanned::new(user.span(), ());
                 let user = user.into_inner();
-                let entry = Entry {
+                let entry = CredentialEntry {
                     file: user.file,
                     env: user.env,
                     external_tenant_id: user.external_tenant_id,
@@ -70,31 +70,33 @@ pub(super) fn credentials(
                     issuer: user.issuer.into(),
                     subject: user.subject.into(),
                 };
-                one(source, &at, &whole, tenant, connection, Some(id), entry)
+                read_credential(source, &at, &whole, tenant, connection, Some(id), entry)
             })
             .collect();
     }
-    let entry = Entry {
+    let entry = CredentialEntry {
         file: raw.file,
         env: raw.env,
         external_tenant_id: raw.external_tenant_id,
         attributes: raw.attributes,
         expires_at: raw.expires_at,
     };
-    Ok(vec![one(source, &at, &whole, tenant, connection, None, entry)?])
+    Ok(vec![read_credential(
+        source, &at, &whole, tenant, connection, None, entry,
+    )?])
 }
 
-fn one(
-    source: &Source<'_>,
+fn read_credential(
+    source: &ConfigText<'_>,
     at: &str,
     whole: &Spanned<()>,
     tenant: &TenantId,
     connection: &Connection,
     user: Option<UserId>,
-    entry: Entry,
+    entry: CredentialEntry,
 ) -> Result<StaticCredential, ConfigError> {
     let (kind, place) = match (entry.file, entry.env) {
-        (Some(file), None) => ("file", SecretSource::File(source.beside(&file))),
+        (Some(file), None) => ("file", SecretSource::File(source.resolve_path(&file))),
         (None, Some(variable)) => ("env", SecretSource::Env(variable)),
         (Some(_), Some(_)) => return Err(source.at(whole, at, "has both file and env; keep one")),
         (None, None) => return Err(source.at(whole, at, "needs file = or env =")),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use toolhost_audit::{ChainSettings, OnFailure};
-use toolhost_vault::Source as SecretSource;
+use toolhost_vault::SecretSource;
 
-use super::source::Source;
-use super::{ConfigError, Data, file};
+use super::config_text::ConfigText;
+use super::{ConfigError, DataConfig, file};
 
 /// Less would begin a segment every few hundred calls.
 const MIN_SEGMENT: u64 = 1 << 20;
@@ -14,25 +14,25 @@ const MIN_SEGMENT: u64 = 1 << 20;
 /// More is nothing that a person can still search and move.
 const MAX_SEGMENT: u64 = 1 << 30;
 
-pub(super) fn data(source: &Source<'_>, raw: file::Data) -> Result<Data, ConfigError> {
+pub(super) fn data(source: &ConfigText<'_>, raw: file::DataTable) -> Result<DataConfig, ConfigError> {
     let master_key = match (raw.master_key_file, raw.master_key_env) {
         (None, None) => None,
-        (Some(file), None) => Some(SecretSource::File(source.beside(&file))),
+        (Some(file), None) => Some(SecretSource::File(source.resolve_path(&file))),
         (None, Some(variable)) => Some(SecretSource::Env(variable.into_inner())),
         (Some(_), Some(variable)) => {
             let why = "stands beside master_key_file; keep one";
             return Err(source.at(&variable, "data.master_key_env", why));
         }
     };
-    Ok(Data {
-        dir: source.beside(&raw.dir),
+    Ok(DataConfig {
+        dir: source.resolve_path(&raw.dir),
         master_key,
         postgres: None,
     })
 }
 
 pub(super) fn audit(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     raw: Option<file::Audit>,
     lasts: bool,
 ) -> Result<(Option<PathBuf>, ChainSettings), ConfigError> {
@@ -58,5 +58,5 @@ pub(super) fn audit(
         }
         chains.segment_bytes = bytes.into_inner();
     }
-    Ok((raw.file.map(|file| source.beside(file.get_ref())), chains))
+    Ok((raw.file.map(|file| source.resolve_path(file.get_ref())), chains))
 }

@@ -10,50 +10,50 @@ use toolhost_policy::{
 };
 
 pub(super) use super::file_issuer::{
-    Audience, ClaimRule, ClaimRules, Introspection, Issuer, NamedTenants, OneOrSeveral,
+    Audience, ClaimRuleTable, ClaimRules, IntrospectionTable, IssuerTable, NamedTenantsValue, OneOrSeveral,
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     #[serde(default)]
-    pub(super) server: Server,
+    pub(super) server: ServerTable,
     #[serde(default)]
     pub(super) limits: Option<Spanned<LimitsPatch>>,
     #[serde(default)]
     pub(super) tenant_limits: Option<Spanned<TenantLimitsPatch>>,
     #[serde(default)]
-    pub(super) plugins: BTreeMap<PluginName, Plugin>,
+    pub(super) plugins: BTreeMap<PluginName, PluginTable>,
     #[serde(default)]
-    pub(super) tools: Tools,
+    pub(super) tools: ToolsTable,
     #[serde(default)]
-    pub(super) connections: BTreeMap<ConnectionName, Spanned<Connection>>,
+    pub(super) connections: BTreeMap<ConnectionName, Spanned<ConnectionTable>>,
     /// Read by [`super::provider`], since which keys there are depends on the kind.
     #[serde(default)]
     pub(super) providers: BTreeMap<String, serde::de::IgnoredAny>,
     #[serde(default)]
-    pub(super) adapters: BTreeMap<PluginName, Adapter>,
+    pub(super) adapters: BTreeMap<PluginName, AdapterTable>,
     #[serde(default)]
-    pub(super) issuers: Vec<Issuer>,
+    pub(super) issuers: Vec<IssuerTable>,
     #[serde(default)]
-    pub(super) tenants: BTreeMap<Spanned<String>, Tenant>,
+    pub(super) tenants: BTreeMap<Spanned<String>, TenantTable>,
     #[serde(default)]
-    pub(super) tenancy: Tenancy,
+    pub(super) tenancy: TenancyTable,
     #[serde(default)]
-    pub(super) credentials: BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<Credential>>>,
+    pub(super) credentials: BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<CredentialTable>>>,
     #[serde(default)]
     pub(super) audit: Option<Audit>,
     #[serde(default)]
-    pub(super) cache: Option<Cache>,
+    pub(super) cache: Option<CacheTable>,
     #[serde(default)]
-    pub(super) data: Option<Data>,
+    pub(super) data: Option<DataTable>,
     #[serde(default)]
-    pub(super) store: Option<Store>,
+    pub(super) store: Option<StoreTable>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Server {
+pub(super) struct ServerTable {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) public_url: Option<Spanned<String>>,
     pub(super) metrics_listen: Option<Spanned<String>>,
@@ -72,7 +72,7 @@ pub(super) struct Server {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plugin {
+pub(super) struct PluginTable {
     pub(super) file: String,
     /// `all` or `assigned`.
     pub(super) tenants: Option<Spanned<String>>,
@@ -80,7 +80,7 @@ pub(super) struct Plugin {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tools {
+pub(super) struct ToolsTable {
     /// `read-only`, `standard` or `full`.
     pub(super) mode: Option<Spanned<String>>,
     /// Whether results are kept of tools that say so.
@@ -89,15 +89,15 @@ pub(super) struct Tools {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Connection {
+pub(super) struct ConnectionTable {
     pub(super) base: Option<Spanned<String>>,
     /// The base, where an adapter asks the system itself.
     pub(super) url: Option<Spanned<String>>,
     pub(super) adapter: Option<Spanned<String>>,
     /// A URL or a file.
     pub(super) spec: Option<Spanned<String>>,
-    pub(super) operations: Option<Spanned<Choice>>,
-    pub(super) tools: Option<Spanned<Choice>>,
+    pub(super) operations: Option<Spanned<ToolFilterTable>>,
+    pub(super) tools: Option<Spanned<ToolFilterTable>>,
     pub(super) strict_output: Option<Spanned<bool>>,
     pub(super) offered_arguments: Option<Spanned<Vec<String>>>,
     /// By operation and parameter.
@@ -107,7 +107,7 @@ pub(super) struct Connection {
     #[serde(default)]
     pub(super) principal: PrincipalRule,
     pub(super) credential_of: Option<Spanned<CredentialOwner>>,
-    pub(super) auth: Option<Spanned<Auth>>,
+    pub(super) auth: Option<Spanned<AuthTable>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
@@ -134,7 +134,7 @@ pub(super) struct Connection {
 /// Exactly one of the two.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Choice {
+pub(super) struct ToolFilterTable {
     pub(super) allow: Option<Vec<String>>,
     pub(super) block: Option<Vec<String>>,
 }
@@ -142,14 +142,14 @@ pub(super) struct Choice {
 /// An adapter's component.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Adapter {
+pub(super) struct AdapterTable {
     pub(super) file: String,
 }
 
 /// Every member that some placement has; which of them fit together is checked on conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Auth {
+pub(super) struct AuthTable {
     #[serde(rename = "type")]
     pub(super) kind: Spanned<String>,
     pub(super) name: Option<Spanned<String>>,
@@ -157,12 +157,12 @@ pub(super) struct Auth {
     pub(super) key: Option<Spanned<String>>,
     pub(super) pointer: Option<Spanned<String>>,
     /// Of a credential with several secrets, by name.
-    pub(super) parts: Option<Spanned<BTreeMap<String, Spanned<Auth>>>>,
+    pub(super) parts: Option<Spanned<BTreeMap<String, Spanned<AuthTable>>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tenant {
+pub(super) struct TenantTable {
     #[serde(default)]
     pub(super) keys: Vec<String>,
     pub(super) parent: Option<Spanned<String>>,
@@ -172,7 +172,7 @@ pub(super) struct Tenant {
     pub(super) mode: Option<Spanned<String>>,
     /// Without a data directory.
     #[serde(default)]
-    pub(super) plugins: BTreeMap<PluginName, Spanned<Assigned>>,
+    pub(super) plugins: BTreeMap<PluginName, Spanned<AssignmentTable>>,
     /// Over `[tenant_limits]`.
     pub(super) limits: Option<Spanned<TenantLimitsPatch>>,
 }
@@ -180,7 +180,7 @@ pub(super) struct Tenant {
 /// What a tenant has of a plugin.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Assigned {
+pub(super) struct AssignmentTable {
     /// All where it is left out, none where it is empty.
     pub(super) tools: Option<Vec<String>>,
     pub(super) mode: Option<Spanned<String>>,
@@ -188,22 +188,22 @@ pub(super) struct Assigned {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tenancy {
+pub(super) struct TenancyTable {
     /// `all` or `assigned`.
     pub(super) plugins: Option<Spanned<String>>,
     /// `free`, `confirm` or `off`.
     pub(super) switch: Option<Spanned<String>>,
     /// The one tenant of all valid tokens.
     pub(super) single: Option<Spanned<String>>,
-    pub(super) authority: Option<Spanned<Authority>>,
-    pub(super) membership: Option<Spanned<Membership>>,
-    pub(super) machine: Option<MachineHeaders>,
+    pub(super) authority: Option<Spanned<AuthorityTable>>,
+    pub(super) membership: Option<Spanned<MembershipTable>>,
+    pub(super) machine: Option<MachineHeadersTable>,
 }
 
 /// Who says whether a caller may act for a tenant. Which members fit which kind is checked on conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Authority {
+pub(super) struct AuthorityTable {
     /// `local`, `http` or `token-exchange`.
     pub(super) kind: Spanned<String>,
     pub(super) url: Option<Spanned<String>>,
@@ -216,7 +216,7 @@ pub(super) struct Authority {
     pub(super) scope_prefix: Option<Spanned<String>>,
     /// Seconds.
     pub(super) timeout: Option<Spanned<u64>>,
-    pub(super) returns: Option<Spanned<Returned>>,
+    pub(super) returns: Option<Spanned<ReturnedTokenTable>>,
     #[serde(default)]
     pub(super) allow_http: bool,
     #[serde(default)]
@@ -228,7 +228,7 @@ pub(super) struct Authority {
 /// What the authority's own token must be, as an issuer's.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Returned {
+pub(super) struct ReturnedTokenTable {
     pub(super) issuer: Spanned<String>,
     pub(super) audience: Audience,
     pub(super) jwks_url: Option<Spanned<String>>,
@@ -257,7 +257,7 @@ pub(super) struct Returned {
 /// Who says of which tenants a caller is a member.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Membership {
+pub(super) struct MembershipTable {
     pub(super) url: Spanned<String>,
     pub(super) token_file: Option<Spanned<String>>,
     pub(super) token_env: Option<Spanned<String>>,
@@ -276,7 +276,7 @@ pub(super) struct Membership {
 /// The headers of machine callers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MachineHeaders {
+pub(super) struct MachineHeadersTable {
     pub(super) tenant_header: Option<Spanned<String>>,
     pub(super) user_header: Option<Spanned<String>>,
 }
@@ -284,7 +284,7 @@ pub(super) struct MachineHeaders {
 /// The tenant's own credential, its users', or both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Credential {
+pub(super) struct CredentialTable {
     pub(super) file: Option<String>,
     pub(super) env: Option<String>,
     pub(super) external_tenant_id: Option<String>,
@@ -322,7 +322,7 @@ pub(super) struct Audit {
 /// What lasts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Data {
+pub(super) struct DataTable {
     pub(super) dir: String,
     pub(super) master_key_file: Option<String>,
     pub(super) master_key_env: Option<Spanned<String>>,
@@ -331,7 +331,7 @@ pub(super) struct Data {
 /// Which store what lasts is in. The members of a server's are checked on conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Store {
+pub(super) struct StoreTable {
     /// `embedded` or `postgres`.
     pub(super) kind: Spanned<String>,
     pub(super) url: Option<Spanned<String>>,
@@ -351,6 +351,6 @@ pub(super) struct Store {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cache {
+pub(super) struct CacheTable {
     pub(super) dir: String,
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Issuer {
+pub(super) struct IssuerTable {
     pub(super) issuer: Spanned<String>,
     /// The provider whose tokens it has.
     pub(super) profile: Option<Spanned<String>>,
@@ -20,7 +20,7 @@ pub(super) struct Issuer {
     pub(super) jwks_file: Option<Spanned<String>>,
     pub(super) discovery: Option<Spanned<bool>>,
     pub(super) algorithms: Option<Vec<Spanned<String>>>,
-    pub(super) tenants: Option<Spanned<NamedTenants>>,
+    pub(super) tenants: Option<Spanned<NamedTenantsValue>>,
     pub(super) tenant_claim: Option<Spanned<String>>,
     pub(super) tenant_member: Option<Spanned<String>>,
     pub(super) subject_claim: Option<Spanned<String>>,
@@ -40,7 +40,7 @@ pub(super) struct Issuer {
     pub(super) allow_loopback: bool,
     #[serde(default)]
     pub(super) allow_private: bool,
-    pub(super) introspection: Option<Spanned<Introspection>>,
+    pub(super) introspection: Option<Spanned<IntrospectionTable>>,
     pub(super) may_provision: Option<Spanned<bool>>,
     /// Tenants a minute.
     pub(super) provision_rate: Option<Spanned<u32>>,
@@ -52,7 +52,7 @@ pub(super) struct Issuer {
     untagged,
     expecting = "\"all\", a list of tenants, or a table with one of prefix, below and keys"
 )]
-pub(super) enum NamedTenants {
+pub(super) enum NamedTenantsValue {
     All(String),
     Listed(Vec<String>),
     Some(TenantsTable),
@@ -71,7 +71,7 @@ pub(super) struct TenantsTable {
 /// Where an issuer says what its opaque tokens mean.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Introspection {
+pub(super) struct IntrospectionTable {
     pub(super) url: Spanned<String>,
     pub(super) client_id: Spanned<String>,
     pub(super) client_secret_file: Option<Spanned<String>>,
@@ -87,7 +87,7 @@ pub(super) struct Introspection {
 }
 
 /// What a token's claims say of it: one rule or several, of which each is enough.
-pub(super) struct ClaimRules(pub(super) Vec<ClaimRule>);
+pub(super) struct ClaimRules(pub(super) Vec<ClaimRuleTable>);
 
 impl<'de> Deserialize<'de> for ClaimRules {
     /// By hand, so that an unknown key of the one table is named with those that are known.
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for ClaimRules {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ClaimRules, A::Error> {
-                let rule = ClaimRule::deserialize(MapAccessDeserializer::new(members))?;
+                let rule = ClaimRuleTable::deserialize(MapAccessDeserializer::new(members))?;
                 Ok(ClaimRules(vec![rule]))
             }
 
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for ClaimRules {
 /// A claim, or several, and exactly one test.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ClaimRule {
+pub(super) struct ClaimRuleTable {
     pub(super) claim: OneOrSeveral,
     pub(super) equals: Option<String>,
     pub(super) prefix: Option<String>,

@@ -4,24 +4,26 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toolhost_identity::{
-    AcceptedType, Algorithm, ClaimPointer, IssuerName, NamedTenants, ProviderProfile, Role, Tenant, TenantId,
-    TenantKey, WithoutSubject,
+    AcceptedType, Algorithm, ClaimPointer, IssuerName, MissingSubjectRule, NamedTenants, ProviderProfile,
+    Role, Tenant, TenantId, TenantKey,
 };
-use toolhost_net::{AddressPolicy, check_place};
+use toolhost_net::{AddressPolicy, check_url};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
 use url::Url;
 
-use super::source::Source;
-use super::{AuthorityKind, Client, ConfigError, claim_rules, connection, destination, file, named_tenants};
+use super::config_text::ConfigText;
+use super::{
+    AuthorityKind, ConfigError, EndpointConfig, claim_rules, connection, destination, file, named_tenants,
+};
 
 /// Each costs a key, a database and a commit; more at once is no growth, but a fault.
 const MAX_PROVISION_RATE: u32 = 600;
 
 /// `at` is what errors call the table; `single` says that tokens need name no tenant.
 pub(super) fn issuer(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     at: &str,
-    raw: file::Issuer,
+    raw: file::IssuerTable,
     single: bool,
 ) -> Result<IssuerConfig, ConfigError> {
     let key = |member: &str| format!("{at}.{member}");
@@ -107,8 +109,8 @@ pub(super) fn issuer(
             .map(|profile| profile.without_subject)
             .unwrap_or_default(),
         Some(text) => match text.get_ref().as_str() {
-            "machine" => WithoutSubject::Machine,
-            "refuse" => WithoutSubject::Refused,
+            "machine" => MissingSubjectRule::Machine,
+            "refuse" => MissingSubjectRule::Refused,
             other => {
                 let why = format!("{other:?} is not one of machine, refuse");
                 return Err(source.at(text, key("without_subject"), why));
@@ -131,7 +133,7 @@ pub(super) fn issuer(
     };
     let tenants = match &raw.tenants {
         None => None,
-        Some(named) => Some(named_tenants::named(source, &key("tenants"), named)?),
+        Some(named) => Some(named_tenants::read_named_tenants(source, &key("tenants"), named)?),
     };
     let subject_claim = match &raw.subject_claim {
         None => None,
@@ -175,7 +177,7 @@ pub(super) fn issuer(
 }
 
 fn profile(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     written: Option<&Spanned<String>>,
 ) -> Result<Option<ProviderProfile>, ConfigError> {
@@ -192,7 +194,7 @@ fn profile(
 /// With more than one issuer each says which tenants it may name, and each key of a tenant whose it is: two providers may
 /// give one key to two customers. Where one tenant is served there is nothing to divide.
 pub(super) fn divide(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     issuers: &mut [(Spanned<String>, IssuerConfig)],
     tenants: &BTreeMap<TenantId, Tenant>,
     authority: &mut AuthorityKind,
@@ -236,7 +238,7 @@ pub(super) fn divide(
 }
 
 /// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
-fn keys(source: &Source<'_>, at: &str, raw: &file::Issuer) -> Result<KeySource, ConfigError> {
+fn keys(source: &ConfigText<'_>, at: &str, raw: &file::IssuerTable) -> Result<KeySource, ConfigError> {
     let key = |member: &str| format!("{at}.{member}");
     let issuer = web_address(
         source,
@@ -250,7 +252,7 @@ fn keys(source: &Source<'_>, at: &str, raw: &file::Issuer) -> Result<KeySource, 
         (Some(url), None, None) => {
             web_address(source, &key("jwks_url"), url, raw.allow_http, raw.allow_loopback).map(KeySource::Url)
         }
-        (None, Some(file), None) => Ok(KeySource::File(source.beside(file.get_ref()))),
+        (None, Some(file), None) => Ok(KeySource::File(source.resolve_path(file.get_ref()))),
         // The document is fetched below the issuer, so that has to be a place.
         (None, None, Some(_)) => issuer.map(|_| KeySource::Discovery),
         (None, None, None) => Err(source.at(
@@ -267,7 +269,7 @@ fn keys(source: &Source<'_>, at: &str, raw: &file::Issuer) -> Result<KeySource, 
 }
 
 pub(super) fn web_address(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     text: &Spanned<String>,
     allow_http: bool,
@@ -294,25 +296,24 @@ pub(super) fn web_address(
         allow_loopback: true,
         allow_private: true,
     };
-    check_place(&url, &policy)
-        .map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
+    check_url(&url, &policy).map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
     Ok(url)
 }
 
 /// What an issuer may do beside vouching for its callers.
 #[derive(Default)]
-pub(super) struct Extras {
-    pub(super) introspection: Option<(String, Client)>,
+pub(super) struct IssuerOptions {
+    pub(super) introspection: Option<(String, EndpointConfig)>,
     pub(super) may_provision: Vec<(String, u32)>,
 }
 
-impl Extras {
+impl IssuerOptions {
     /// Takes what stands beside an issuer's rules.
     pub(super) fn take(
         &mut self,
-        source: &Source<'_>,
+        source: &ConfigText<'_>,
         at: &str,
-        raw: &mut file::Issuer,
+        raw: &mut file::IssuerTable,
         single: Option<&TenantId>,
     ) -> Result<(), ConfigError> {
         let name = raw.issuer.get_ref().clone();
@@ -331,7 +332,7 @@ impl Extras {
             return Err(source.at(may, format!("{at}.may_provision"), why));
         }
         if let Some(may) = raw.may_provision.as_ref().filter(|may| *may.get_ref())
-            && let Some(file::NamedTenants::Some(table)) = raw.tenants.as_ref().map(Spanned::get_ref)
+            && let Some(file::NamedTenantsValue::Some(table)) = raw.tenants.as_ref().map(Spanned::get_ref)
             && table.prefix.is_none()
         {
             let why = "has no meaning beside tenants.below and tenants.keys: a new tenant is a root and has its own id";

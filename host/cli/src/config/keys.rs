@@ -5,15 +5,15 @@ use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use toolhost_vault::Source as SecretSource;
+use toolhost_vault::SecretSource;
 
 use super::ConfigError;
+use super::config_text::{ConfigText, nearest};
 use super::destination;
-use super::source::{Source, nearest};
 
 /// The keys of one table, taken one by one.
-pub(super) struct Keys<'a> {
-    pub(super) source: &'a Source<'a>,
+pub(super) struct TableKeys<'a> {
+    pub(super) source: &'a ConfigText<'a>,
     /// What errors call the table.
     pub(super) at: String,
     whole: Spanned<()>,
@@ -21,9 +21,9 @@ pub(super) struct Keys<'a> {
     asked: RefCell<Vec<&'static str>>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> TableKeys<'a> {
     pub(super) fn new(
-        source: &'a Source<'a>,
+        source: &'a ConfigText<'a>,
         at: String,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Self, ConfigError> {
@@ -66,10 +66,10 @@ impl<'a> Keys<'a> {
     }
 
     /// An error about something that is not there.
-    pub(super) fn lacks(&self, name: &str, why: impl std::fmt::Display) -> ConfigError {
+    pub(super) fn missing_key_error(&self, name: &str, why: impl std::fmt::Display) -> ConfigError {
         // Whoever wrote it in another way is told of that, and not that it is missing.
         let slip = self
-            .unknown()
+            .unknown_keys()
             .find(|key| nearest(key.get_ref(), &[name]).is_some());
         match slip {
             Some(slip) => {
@@ -91,8 +91,9 @@ impl<'a> Keys<'a> {
         }
     }
 
-    pub(super) fn needed(&self, name: &'static str) -> Result<Spanned<String>, ConfigError> {
-        self.text(name)?.ok_or_else(|| self.lacks(name, "is missing"))
+    pub(super) fn require_text(&self, name: &'static str) -> Result<Spanned<String>, ConfigError> {
+        self.text(name)?
+            .ok_or_else(|| self.missing_key_error(name, "is missing"))
     }
 
     pub(super) fn texts(&self, name: &'static str) -> Result<Vec<String>, ConfigError> {
@@ -140,7 +141,7 @@ impl<'a> Keys<'a> {
     }
 
     /// One of some words, the first where it is not there.
-    pub(super) fn word<T: Copy>(
+    pub(super) fn one_of<T: Copy>(
         &self,
         name: &'static str,
         words: &[(&str, T)],
@@ -170,8 +171,8 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     /// A key that has no meaning here, with the nearest that has one.
-    pub(super) fn done(&self) -> Result<(), ConfigError> {
-        let Some(key) = self.unknown().next() else {
+    pub(super) fn finish(&self) -> Result<(), ConfigError> {
+        let Some(key) = self.unknown_keys().next() else {
             return Ok(());
         };
         let asked = self.asked.borrow();
@@ -182,7 +183,7 @@ impl<'a> Keys<'a> {
         Err(self.error(key, key.get_ref(), why))
     }
 
-    fn unknown(&self) -> impl Iterator<Item = &'a Spanned<toml::de::DeString<'a>>> {
+    fn unknown_keys(&self) -> impl Iterator<Item = &'a Spanned<toml::de::DeString<'a>>> {
         let asked = self.asked.borrow().clone();
         self.table
             .keys()

@@ -3,16 +3,16 @@
 use toml::Spanned;
 use toolhost_tenancy::MEMBERSHIP_MAX_AGE;
 
-use super::destination::{Allowed, destination, secret};
-use super::source::Source;
-use super::{ConfigError, Membership, file};
+use super::config_text::ConfigText;
+use super::destination::{DestinationOptions, destination, secret};
+use super::{ConfigError, MembershipConfig, file};
 
 const AT: &str = "tenancy.membership";
 
 pub(super) fn membership(
-    source: &Source<'_>,
-    raw: Spanned<file::Membership>,
-) -> Result<Membership, ConfigError> {
+    source: &ConfigText<'_>,
+    raw: Spanned<file::MembershipTable>,
+) -> Result<MembershipConfig, ConfigError> {
     let raw = raw.into_inner();
     let max_age = match raw.max_age {
         None => MEMBERSHIP_MAX_AGE,
@@ -22,13 +22,13 @@ pub(super) fn membership(
             return Err(source.at(&seconds, format!("{AT}.max_age"), why));
         }
     };
-    let allowed = Allowed {
+    let allowed = DestinationOptions {
         http: raw.allow_http,
         loopback: raw.allow_loopback,
         private: raw.allow_private,
         timeout: raw.timeout,
     };
-    Ok(Membership {
+    Ok(MembershipConfig {
         destination: destination(source, AT, "url", &raw.url, allowed)?,
         token: secret(source, AT, "token", raw.token_file, raw.token_env)?,
         max_age,

@@ -1,10 +1,10 @@
 //! What the operator wrote: plain structs. Reading them from TOML is in `file` and `read`.
 
 mod adapter;
-mod assigned;
 mod auth;
 mod authority;
 mod claim_rules;
+mod config_text;
 mod connection;
 mod credential;
 mod data;
@@ -19,11 +19,11 @@ mod named_tenants;
 mod provider;
 mod read;
 mod server;
-mod source;
 mod store;
 #[cfg(test)]
 mod tenancy_tests;
 mod tenant;
+mod tenant_tool_rules;
 #[cfg(test)]
 mod tests;
 
@@ -38,20 +38,20 @@ use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
 use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits};
 use toolhost_tenancy::{Destination, IssuerConfig, MachineHeaders};
-use toolhost_tools::{AssignmentRules, WhoHas};
-use toolhost_vault::{Source, StaticCredential};
+use toolhost_tools::{AssignmentRules, DefaultAssignment};
+use toolhost_vault::{SecretSource, StaticCredential};
 use url::Url;
 
-pub(crate) use adapter::{AdapterSettings, Choice, Spec};
-pub(crate) use assigned::Assigned;
+pub(crate) use adapter::{AdapterSettings, Spec, ToolFilter};
+pub(crate) use config_text::nearest;
 pub(crate) use connection::{AUTHORITY, check_base, loopback, reachable};
 pub(crate) use error::ConfigError;
-pub(crate) use provider::{LoginServer, Provider};
+pub(crate) use provider::{LoginServer, ProviderConfig};
 pub(crate) use read::load;
 #[cfg(test)]
 pub(crate) use read::parse;
-pub(crate) use source::nearest;
 pub(crate) use store::Postgres;
+pub(crate) use tenant_tool_rules::TenantToolRules;
 
 /// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ pub(crate) struct Config {
     pub(crate) path: Option<PathBuf>,
     /// SHA-256 of its text, in hexadecimal.
     pub(crate) digest: Option<String>,
-    pub(crate) server: Server,
+    pub(crate) server: ServerConfig,
     pub(crate) limits: Limits,
     /// What each tenant may use.
     pub(crate) tenant_limits: TenantLimits,
@@ -76,20 +76,20 @@ pub(crate) struct Config {
     /// The files of the plugins, by the name the operator gave each.
     pub(crate) plugins: BTreeMap<PluginName, PathBuf>,
     /// Which tenants have a plugin, where the file says it of single ones.
-    pub(crate) plugin_tenants: BTreeMap<PluginName, WhoHas>,
+    pub(crate) plugin_tenants: BTreeMap<PluginName, DefaultAssignment>,
     /// `[tenancy] plugins`: of the others. Every tenant where it is not set.
-    pub(crate) who_has: Option<WhoHas>,
+    pub(crate) who_has: Option<DefaultAssignment>,
     /// `[tools] mode`; full where it is not set.
     pub(crate) mode: Option<OperationMode>,
     /// What it says of single tenants, for a host that keeps nothing.
-    pub(crate) assigned: Vec<Assigned>,
+    pub(crate) assigned: Vec<TenantToolRules>,
     pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
     /// Of the connections whose tools come from an adapter.
     pub(crate) adapters: BTreeMap<ConnectionName, AdapterSettings>,
     /// The files of adapters, by name; others are looked for beside the program.
     pub(crate) adapter_files: BTreeMap<PluginName, PathBuf>,
     /// `[providers]`, by the name that a connection's `credentials` has.
-    pub(crate) providers: BTreeMap<String, Provider>,
+    pub(crate) providers: BTreeMap<String, ProviderConfig>,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     /// `[tenancy] switch`.
@@ -97,10 +97,10 @@ pub(crate) struct Config {
     /// `[tenancy] single`.
     pub(crate) single: Option<TenantId>,
     pub(crate) authority: AuthorityKind,
-    pub(crate) membership: Option<Membership>,
+    pub(crate) membership: Option<MembershipConfig>,
     pub(crate) machine_headers: MachineHeaders,
     /// Of the issuer of this name.
-    pub(crate) introspection: Option<(String, Client)>,
+    pub(crate) introspection: Option<(String, EndpointConfig)>,
     /// Issuers that bring tenants along, and how many a minute.
     pub(crate) may_provision: Vec<(String, u32)>,
     pub(crate) credentials: Vec<StaticCredential>,
@@ -109,7 +109,7 @@ pub(crate) struct Config {
     /// How chains are kept in a data directory.
     pub(crate) chains: ChainSettings,
     pub(crate) cache_dir: Option<PathBuf>,
-    pub(crate) data: Option<Data>,
+    pub(crate) data: Option<DataConfig>,
     /// `[store]`: the server that what lasts is in. The embedded store where there is none.
     pub(crate) postgres: Option<Postgres>,
 }
@@ -130,20 +130,20 @@ impl Default for ToolSettings {
 
 /// `[data]`: what lasts, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Data {
+pub(crate) struct DataConfig {
     pub(crate) dir: PathBuf,
     /// `master.key` in the directory where it is not set.
-    pub(crate) master_key: Option<Source>,
+    pub(crate) master_key: Option<SecretSource>,
     /// The server that the records are in. The directory has what is this host's alone then.
     pub(crate) postgres: Option<Postgres>,
 }
 
 /// An endpoint that the host asks as a client with a secret of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Client {
+pub(crate) struct EndpointConfig {
     pub(crate) destination: Destination,
     pub(crate) id: String,
-    pub(crate) secret: Source,
+    pub(crate) secret: SecretSource,
 }
 
 /// `[tenancy.authority]`.
@@ -155,13 +155,13 @@ pub(crate) enum AuthorityKind {
     /// An application's endpoint.
     Http(Box<toolhost_tenancy::HttpAuthoritySettings>),
     /// An authorization server (RFC 8693).
-    Exchange(Box<Exchange>),
+    Exchange(Box<TokenExchangeConfig>),
 }
 
 /// `[tenancy.authority]` with `kind = "token-exchange"`.
 #[derive(Debug, Clone)]
-pub(crate) struct Exchange {
-    pub(crate) client: Client,
+pub(crate) struct TokenExchangeConfig {
+    pub(crate) client: EndpointConfig,
     pub(crate) audience: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) scope_prefix: String,
@@ -170,22 +170,22 @@ pub(crate) struct Exchange {
 
 /// `[tenancy.membership]`.
 #[derive(Debug, Clone)]
-pub(crate) struct Membership {
+pub(crate) struct MembershipConfig {
     pub(crate) destination: Destination,
-    pub(crate) token: Option<Source>,
+    pub(crate) token: Option<SecretSource>,
     /// Seconds.
     pub(crate) max_age: u64,
 }
 
 /// `[server]`.
 #[derive(Debug, Clone)]
-pub(crate) struct Server {
+pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     /// The URL that callers use, which is also the resource of RFC 9728. From the listener where it is not set.
     pub(crate) public_url: Option<Url>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What a scraper must present.
-    pub(crate) metrics_token: Option<Source>,
+    pub(crate) metrics_token: Option<SecretSource>,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) grace: Duration,
@@ -195,7 +195,7 @@ pub(crate) struct Server {
     pub(crate) slots: u32,
 }
 
-impl Default for Server {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             // Loopback, so that an unconfigured host is reached by nobody else.
@@ -218,7 +218,7 @@ impl Config {
     /// tenant on one machine, and does; whoever assigns plugins says so once, here or for single plugins.
     pub(crate) fn assignment_rules(&self) -> AssignmentRules {
         AssignmentRules {
-            plugins: self.who_has.unwrap_or(WhoHas::All),
+            plugins: self.who_has.unwrap_or(DefaultAssignment::All),
             by_plugin: self.plugin_tenants.clone(),
             mode: self.mode.unwrap_or(OperationMode::Full),
         }

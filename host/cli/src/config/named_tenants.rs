@@ -3,27 +3,27 @@
 use toml::Spanned;
 use toolhost_identity::{NamedTenants, TenantId};
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
-pub(super) fn named(
-    source: &Source<'_>,
+pub(super) fn read_named_tenants(
+    source: &ConfigText<'_>,
     key: &str,
-    written: &Spanned<file::NamedTenants>,
+    written: &Spanned<file::NamedTenantsValue>,
 ) -> Result<NamedTenants, ConfigError> {
     let id = |text: &String| {
         TenantId::parse(text).map_err(|why| source.at(written, key, format!("{text:?}: {why}")))
     };
     let wrong = |why: &str| source.at(written, key, why);
     match written.get_ref() {
-        file::NamedTenants::All(text) if text == "all" => Ok(NamedTenants::All),
-        file::NamedTenants::All(_) => Err(wrong("is \"all\", a list of tenants, or a table")),
-        file::NamedTenants::Listed(listed) if listed.is_empty() => Err(wrong("names no tenant")),
-        file::NamedTenants::Listed(listed) => {
+        file::NamedTenantsValue::All(text) if text == "all" => Ok(NamedTenants::All),
+        file::NamedTenantsValue::All(_) => Err(wrong("is \"all\", a list of tenants, or a table")),
+        file::NamedTenantsValue::Listed(listed) if listed.is_empty() => Err(wrong("names no tenant")),
+        file::NamedTenantsValue::Listed(listed) => {
             let listed = listed.iter().map(id).collect::<Result<_, _>>()?;
             Ok(NamedTenants::Listed(listed))
         }
-        file::NamedTenants::Some(table) => match (&table.prefix, &table.below, &table.keys) {
+        file::NamedTenantsValue::Some(table) => match (&table.prefix, &table.below, &table.keys) {
             (Some(prefix), None, None) if prefix.is_empty() => {
                 Err(wrong("prefix is empty; \"all\" is every tenant"))
             }

@@ -9,10 +9,10 @@ use toml::Spanned;
 use toolhost_identity::TenantId;
 use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{
-    Config, ConfigError, ToolSettings, adapter, assigned, authority, connection, credential, data, file,
-    issuer, membership, provider, server, store, tenant,
+    Config, ConfigError, ToolSettings, adapter, authority, connection, credential, data, file, issuer,
+    membership, provider, server, store, tenant, tenant_tool_rules,
 };
 use crate::digest_files::read_at_most;
 use crate::grants::hexadecimal;
@@ -41,8 +41,8 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// The first thing that is wrong, with line and key.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    let source = Source { path, text };
-    let raw: file::File = toml::from_str(text).map_err(|error| source.toml(&error))?;
+    let source = ConfigText { path, text };
+    let raw: file::ConfigFile = toml::from_str(text).map_err(|error| source.toml(&error))?;
     let lasts = raw.data.is_some();
     let mut authority = authority::authority(&source, raw.tenancy.authority)?;
     let providers = provider::providers(&source, &raw.providers)?;
@@ -67,10 +67,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
             limits_of.insert(id.clone(), limits);
         }
         let (mode, plugins) = (raw.mode.take(), std::mem::take(&mut raw.plugins));
-        assigned.extend(assigned::assigned(&source, &id, mode, plugins, lasts)?);
+        assigned.extend(tenant_tool_rules::read_assignments(
+            &source, &id, mode, plugins, lasts,
+        )?);
         tenants.insert(id.clone(), tenant::tenant(&source, id, raw)?);
     }
-    let single = tenant::single(&source, raw.tenancy.single, &mut tenants)?;
+    let single = tenant::read_single_tenant(&source, raw.tenancy.single, &mut tenants)?;
     let mut credentials = Vec::new();
     for (name, by_connection) in raw.credentials {
         let id = tenant_id(&source, "credentials", &name)?;
@@ -97,7 +99,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         })?,
     };
     let mut issuers = Vec::with_capacity(raw.issuers.len());
-    let mut extras = issuer::Extras::default();
+    let mut extras = issuer::IssuerOptions::default();
     for mut issuer in raw.issuers {
         let at = format!("issuers[{}]", issuers.len());
         extras.take(&source, &at, &mut issuer, single.as_ref())?;
@@ -119,10 +121,10 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let (mut plugins, mut plugin_tenants) = (BTreeMap::new(), BTreeMap::new());
     for (name, plugin) in raw.plugins {
         let key = format!("plugins.{name}.tenants");
-        if let Some(who) = assigned::who_has(&source, &key, plugin.tenants)? {
+        if let Some(who) = tenant_tool_rules::who_has(&source, &key, plugin.tenants)? {
             plugin_tenants.insert(name.clone(), who);
         }
-        plugins.insert(name, source.beside(&plugin.file));
+        plugins.insert(name, source.resolve_path(&plugin.file));
     }
     Ok(Config {
         path: Some(path.to_owned()),
@@ -136,15 +138,15 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         },
         plugins,
         plugin_tenants,
-        who_has: assigned::who_has(&source, "tenancy.plugins", raw.tenancy.plugins)?,
-        mode: assigned::mode(&source, "tools.mode", raw.tools.mode)?,
+        who_has: tenant_tool_rules::who_has(&source, "tenancy.plugins", raw.tenancy.plugins)?,
+        mode: tenant_tool_rules::mode(&source, "tools.mode", raw.tools.mode)?,
         assigned,
         connections,
         adapters,
         adapter_files: raw
             .adapters
             .into_iter()
-            .map(|(name, adapter)| (name, source.beside(&adapter.file)))
+            .map(|(name, adapter)| (name, source.resolve_path(&adapter.file)))
             .collect(),
         providers,
         issuers,
@@ -159,19 +161,19 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         credentials,
         audit,
         chains,
-        cache_dir: raw.cache.map(|cache| source.beside(&cache.dir)),
+        cache_dir: raw.cache.map(|cache| source.resolve_path(&cache.dir)),
         data,
         postgres: store::store(&source, raw.store)?,
     })
 }
 
-fn tenant_id(source: &Source<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
+fn tenant_id(source: &ConfigText<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
     TenantId::parse(name.get_ref())
         .map_err(|why| source.at(name, format!("{table}.{}", name.get_ref().escape_default()), why))
 }
 
 fn tenant_limits(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     table: &str,
     over: TenantLimits,
     patch: Option<Spanned<TenantLimitsPatch>>,

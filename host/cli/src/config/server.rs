@@ -7,8 +7,8 @@ use toml::Spanned;
 use toolhost_gateway::{is_allowed_host, is_allowed_origin};
 use url::Url;
 
-use super::source::Source;
-use super::{ConfigError, DEFAULT_GRACE, Server, destination, file};
+use super::config_text::ConfigText;
+use super::{ConfigError, DEFAULT_GRACE, ServerConfig, destination, file};
 
 /// Whoever restarts a host waits for it; an hour is no longer graceful.
 const MAX_GRACE: u64 = 3_600;
@@ -16,8 +16,8 @@ const MAX_GRACE: u64 = 3_600;
 /// The address space of a process holds about this many slots of the largest memory.
 const MAX_SLOTS: u32 = 4_096;
 
-pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, ConfigError> {
-    let defaults = Server::default();
+pub(super) fn server(source: &ConfigText<'_>, raw: file::ServerTable) -> Result<ServerConfig, ConfigError> {
+    let defaults = ServerConfig::default();
     let public_url = raw.public_url.map(|url| self_url(source, &url)).transpose()?;
     let grace = seconds(source, "server.grace", raw.grace)?.unwrap_or(DEFAULT_GRACE);
     let drain = seconds(source, "server.drain", raw.drain)?.unwrap_or(defaults.drain);
@@ -28,7 +28,7 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
             return Err(source.at(&slots, "server.slots", format!("is not from 1 to {MAX_SLOTS}")));
         }
     };
-    Ok(Server {
+    Ok(ServerConfig {
         listen: address(source, "server.listen", raw.listen)?.unwrap_or(defaults.listen),
         public_url,
         metrics_listen: address(source, "server.metrics_listen", raw.metrics_listen)?,
@@ -43,7 +43,7 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
             .allowed_hosts
             .into_iter()
             .map(|host| {
-                allowed(
+                check_entry(
                     source,
                     "server.allowed_hosts",
                     host,
@@ -58,7 +58,7 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
             .map(|origin| {
                 let what =
                     "an origin: scheme://host, scheme://host:port or scheme://host:*, and nothing after it";
-                allowed(source, "server.allowed_origins", origin, is_allowed_origin, what)
+                check_entry(source, "server.allowed_origins", origin, is_allowed_origin, what)
             })
             .collect::<Result<_, _>>()?,
         grace,
@@ -68,8 +68,8 @@ pub(super) fn server(source: &Source<'_>, raw: file::Server) -> Result<Server, C
 }
 
 /// An entry that would never match is a slip that somebody finds out about when nobody gets in.
-fn allowed(
-    source: &Source<'_>,
+fn check_entry(
+    source: &ConfigText<'_>,
     key: &str,
     entry: Spanned<String>,
     is_one: fn(&str) -> bool,
@@ -83,7 +83,7 @@ fn allowed(
 }
 
 fn seconds(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     raw: Option<Spanned<u64>>,
 ) -> Result<Option<Duration>, ConfigError> {
@@ -96,7 +96,7 @@ fn seconds(
 }
 
 fn address(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     key: &str,
     text: Option<Spanned<String>>,
 ) -> Result<Option<SocketAddr>, ConfigError> {
@@ -111,7 +111,7 @@ fn address(
     }
 }
 
-fn self_url(source: &Source<'_>, text: &Spanned<String>) -> Result<Url, ConfigError> {
+fn self_url(source: &ConfigText<'_>, text: &Spanned<String>) -> Result<Url, ConfigError> {
     let refuse = |why: &str| source.at(text, "server.public_url", why);
     let url = Url::parse(text.get_ref()).map_err(|error| refuse(&error.to_string()))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toolhost_policy::Secret;
 use toolhost_store::postgres::{Layout, Prefix};
-use toolhost_vault::Source as SecretSource;
+use toolhost_vault::SecretSource;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
 /// Making a tenant takes three connections, and calls go on meanwhile.
@@ -48,18 +48,21 @@ pub(crate) enum PostgresUrl {
 ///
 /// # Errors
 /// A key is wrong, stands beside another that says the same, or has no meaning for the kind.
-pub(super) fn store(source: &Source<'_>, raw: Option<file::Store>) -> Result<Option<Postgres>, ConfigError> {
+pub(super) fn store(
+    source: &ConfigText<'_>,
+    raw: Option<file::StoreTable>,
+) -> Result<Option<Postgres>, ConfigError> {
     let Some(raw) = raw else {
         return Ok(None);
     };
     match raw.kind.get_ref().as_str() {
-        "embedded" => embedded(source, &raw).map(|()| None),
+        "embedded" => check_embedded(source, &raw).map(|()| None),
         "postgres" => postgres(source, raw).map(Some),
         _ => Err(source.at(&raw.kind, "store.kind", "is not embedded or postgres")),
     }
 }
 
-fn embedded(source: &Source<'_>, raw: &file::Store) -> Result<(), ConfigError> {
+fn check_embedded(source: &ConfigText<'_>, raw: &file::StoreTable) -> Result<(), ConfigError> {
     let texts = [
         ("url", &raw.url),
         ("url_file", &raw.url_file),
@@ -87,7 +90,7 @@ fn embedded(source: &Source<'_>, raw: &file::Store) -> Result<(), ConfigError> {
     }
 }
 
-fn postgres(source: &Source<'_>, raw: file::Store) -> Result<Postgres, ConfigError> {
+fn postgres(source: &ConfigText<'_>, raw: file::StoreTable) -> Result<Postgres, ConfigError> {
     if let Some(pool) = &raw.pool
         && !(MIN_POOL..=MAX_POOL).contains(pool.get_ref())
     {
@@ -106,12 +109,12 @@ fn postgres(source: &Source<'_>, raw: file::Store) -> Result<Postgres, ConfigErr
         None => Prefix::default(),
         Some(said) => Prefix::parse(said.get_ref()).map_err(|why| source.at(said, "store.prefix", why))?,
     };
-    let keys_url = one(source, "keys_url", raw.keys_url_file, raw.keys_url_env)?;
-    let password = one(source, "password", raw.password_file, raw.password_env)?;
-    let whole = one(source, "url", raw.url_file, raw.url_env)?;
+    let keys_url = read_secret_source(source, "keys_url", raw.keys_url_file, raw.keys_url_env)?;
+    let password = read_secret_source(source, "password", raw.password_file, raw.password_env)?;
+    let whole = read_secret_source(source, "url", raw.url_file, raw.url_env)?;
     let url = match (raw.url, whole) {
         (Some(url), None) => PostgresUrl::Parts {
-            url: checked(source, &url, password.is_some())?,
+            url: read_url(source, &url, password.is_some())?,
             password,
         },
         (None, Some(_)) if password.is_some() => {
@@ -133,21 +136,21 @@ fn postgres(source: &Source<'_>, raw: file::Store) -> Result<Postgres, ConfigErr
         pool: raw.pool.map(Spanned::into_inner),
         layout,
         prefix,
-        ca: raw.ca_file.map(|path| source.beside(path.get_ref())),
+        ca: raw.ca_file.map(|path| source.resolve_path(path.get_ref())),
         allow_plaintext: raw.allow_plaintext.is_some_and(Spanned::into_inner),
     })
 }
 
 /// `NAME_file` or `NAME_env`.
-fn one(
-    source: &Source<'_>,
+fn read_secret_source(
+    source: &ConfigText<'_>,
     name: &str,
     file: Option<Spanned<String>>,
     variable: Option<Spanned<String>>,
 ) -> Result<Option<SecretSource>, ConfigError> {
     match (file, variable) {
         (None, None) => Ok(None),
-        (Some(file), None) => Ok(Some(SecretSource::File(source.beside(file.get_ref())))),
+        (Some(file), None) => Ok(Some(SecretSource::File(source.resolve_path(file.get_ref())))),
         (None, Some(variable)) => Ok(Some(SecretSource::Env(variable.into_inner()))),
         (Some(_), Some(variable)) => {
             let why = format!("stands beside {name}_file; keep one");
@@ -157,7 +160,11 @@ fn one(
 }
 
 /// A URL that may stand in the file. What is wrong with one is said without it: it may have the password in it.
-fn checked(source: &Source<'_>, said: &Spanned<String>, takes_password: bool) -> Result<Url, ConfigError> {
+fn read_url(
+    source: &ConfigText<'_>,
+    said: &Spanned<String>,
+    takes_password: bool,
+) -> Result<Url, ConfigError> {
     let refuse = |why: &str| source.at(said, "store.url", why);
     // In memory the text of the file is what it is; what is refused here is that it stands there at all.
     let url = Url::parse(said.get_ref()).map_err(|_| refuse("is no URL"))?;
@@ -183,7 +190,7 @@ impl PostgresUrl {
     ///
     /// # Errors
     /// Of `read`.
-    pub(crate) fn whole<E>(
+    pub(crate) fn resolve<E>(
         &self,
         read: impl Fn(&str, &SecretSource) -> Result<Secret, E>,
     ) -> Result<Secret, E> {
@@ -227,7 +234,7 @@ mod tests {
         let Some(Postgres { url, .. }) = read(lines).unwrap() else {
             panic!("it is embedded")
         };
-        let secret = url.whole(|_, _| Ok::<_, ()>(Secret::from(secret.to_owned())));
+        let secret = url.resolve(|_, _| Ok::<_, ()>(Secret::from(secret.to_owned())));
         String::from_utf8(secret.unwrap().expose().to_vec()).unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use toolhost_identity::{NamedTenants, TenantId};
-use toolhost_vault::Source;
+use toolhost_vault::SecretSource;
 
 use super::read::parse;
 use super::{AuthorityKind, Config};
@@ -47,7 +47,7 @@ fn an_authority_is_read_with_all_that_it_is_asked_with() {
     let AuthorityKind::Exchange(exchange) = &config.authority else {
         panic!("{:?}", config.authority);
     };
-    assert_eq!(exchange.client.secret, Source::Env("SECRET".into()));
+    assert_eq!(exchange.client.secret, SecretSource::Env("SECRET".into()));
     assert_eq!(exchange.scope_prefix, "tenant:");
     assert!(matches!(
         read("[tenancy.authority]\nkind = 'local'").unwrap().authority,
@@ -145,7 +145,7 @@ fn what_an_issuer_may_do_is_read_and_bounded() {
         (issuer.as_str(), client.id.as_str()),
         ("https://idp.example", "host")
     );
-    assert_eq!(client.secret, Source::File("conf/s".into()));
+    assert_eq!(client.secret, SecretSource::File("conf/s".into()));
     let second = ISSUER.replace(
         "https://idp.example'\naud",
         "https://two.example'\ntenants = 'all'\naud",

@@ -8,11 +8,15 @@ use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
 use toolhost_tenancy::MachineHeaders;
 
-use super::source::Source;
+use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
 /// That the parent is there, and that nobody is above itself, is asked of the whole tree.
-pub(super) fn tenant(source: &Source<'_>, id: TenantId, raw: file::Tenant) -> Result<Tenant, ConfigError> {
+pub(super) fn tenant(
+    source: &ConfigText<'_>,
+    id: TenantId,
+    raw: file::TenantTable,
+) -> Result<Tenant, ConfigError> {
     let parent = raw.parent.map(|parent| {
         TenantId::parse(parent.get_ref())
             .map_err(|why| source.at(&parent, format!("tenants.{id}.parent"), why))
@@ -25,7 +29,10 @@ pub(super) fn tenant(source: &Source<'_>, id: TenantId, raw: file::Tenant) -> Re
     })
 }
 
-pub(super) fn switch(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<SwitchMode, ConfigError> {
+pub(super) fn switch(
+    source: &ConfigText<'_>,
+    raw: Option<Spanned<String>>,
+) -> Result<SwitchMode, ConfigError> {
     let Some(raw) = raw else {
         return Ok(SwitchMode::default());
     };
@@ -42,8 +49,8 @@ pub(super) fn switch(source: &Source<'_>, raw: Option<Spanned<String>>) -> Resul
 }
 
 /// The one tenant, which is there whether it is listed or not.
-pub(super) fn single(
-    source: &Source<'_>,
+pub(super) fn read_single_tenant(
+    source: &ConfigText<'_>,
     raw: Option<Spanned<String>>,
     tenants: &mut BTreeMap<TenantId, Tenant>,
 ) -> Result<Option<TenantId>, ConfigError> {
@@ -60,8 +67,8 @@ pub(super) fn single(
 }
 
 pub(super) fn machine_headers(
-    source: &Source<'_>,
-    raw: Option<file::MachineHeaders>,
+    source: &ConfigText<'_>,
+    raw: Option<file::MachineHeadersTable>,
 ) -> Result<MachineHeaders, ConfigError> {
     let mut headers = MachineHeaders::default();
     let Some(raw) = raw else { return Ok(headers) };

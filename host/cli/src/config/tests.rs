@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use toolhost_vault::Source;
+use toolhost_vault::SecretSource;
 
 use super::Config;
 use super::read::parse;
@@ -50,7 +50,7 @@ fn what_lasts_is_named_once_and_within_bounds() {
     let good = with("[data]\ndir = 'kept'\nmaster_key_env = 'KEY'\n[audit]\non_failure = 'serve-reads'\nsegment_bytes = 1048576").unwrap();
     let data = good.data.unwrap();
     assert_eq!(data.dir, Path::new("conf/kept"));
-    assert_eq!(data.master_key, Some(Source::Env("KEY".into())));
+    assert_eq!(data.master_key, Some(SecretSource::Env("KEY".into())));
     assert_eq!(good.chains.segment_bytes, 1 << 20);
     for (tables, key) in [
         (
@@ -93,7 +93,7 @@ fn relative_paths_begin_beside_the_file() {
         Path::new("conf/billing.wasm")
     );
     let credential = config.credentials.first().unwrap();
-    assert_eq!(credential.source, Source::File("conf/secrets/acme".into()));
+    assert_eq!(credential.source, SecretSource::File("conf/secrets/acme".into()));
 }
 
 #[test]

@@ -3,12 +3,12 @@ use std::fmt::Write as _;
 use toolhost_audit::{Event, GrantApproved, Sink};
 
 use super::diff::diff;
-use super::{Asked, Described, Lock, answers};
-use crate::exit::Failure;
+use super::{ConnectionApproval, Lock, PluginApproval, answers};
+use crate::exit::CliError;
 use crate::output::printable;
 
 /// Who answers where the lock does not.
-pub(crate) enum Answerer<'a> {
+pub(crate) enum Approver<'a> {
     /// `--yes`.
     Yes,
     /// A person; is shown a text and says yes or no.
@@ -22,39 +22,39 @@ pub(crate) enum Answerer<'a> {
 /// # Errors
 /// Nobody is there to ask, the person said no, or the yes cannot be recorded.
 pub(crate) fn approve(
-    asked: &[Asked],
+    asked: &[PluginApproval],
     lock: &mut Lock,
-    answerer: &mut Answerer<'_>,
+    answerer: &mut Approver<'_>,
     audit: &dyn Sink,
 ) -> anyhow::Result<()> {
-    let open: Vec<&Asked> = asked
+    let open: Vec<&PluginApproval> = asked
         .iter()
-        .filter(|asked| lock.granted(&asked.name) != Some(asked))
+        .filter(|asked| lock.plugin_approval(&asked.name) != Some(asked))
         .collect();
     let by = match (&*answerer, open.is_empty()) {
         (_, true) => "host.lock",
-        (Answerer::Yes, _) => "--yes",
+        (Approver::Yes, _) => "--yes",
         _ => "terminal",
     };
     if !open.is_empty() {
         let text: String = open
             .iter()
-            .map(|asked| describe(asked, lock.granted(&asked.name)))
+            .map(|asked| describe(asked, lock.plugin_approval(&asked.name)))
             .collect();
         match answerer {
-            Answerer::Yes => tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}"),
-            Answerer::Person(ask) => {
+            Approver::Yes => tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}"),
+            Approver::Person(ask) => {
                 if !ask(&text)? {
-                    return Err(Failure::refused("not granted, and so not served").into());
+                    return Err(CliError::refusal("not granted, and so not served").into());
                 }
             }
-            Answerer::Nobody => {
+            Approver::Nobody => {
                 let names = open
                     .iter()
                     .map(|asked| asked.name.as_str())
                     .collect::<Vec<_>>()
                     .join(", ");
-                return Err(Failure::refused(format!(
+                return Err(CliError::refusal(format!(
                     "{text}this is not granted to {names} yet: run it once on a terminal and answer the question, or pass --yes"
                 ))
                 .into());
@@ -70,7 +70,7 @@ pub(crate) fn approve(
         audit.record_now(&Event::GrantApproved(event))?;
     }
     if !open.is_empty() {
-        let new: Vec<Asked> = open.into_iter().cloned().collect();
+        let new: Vec<PluginApproval> = open.into_iter().cloned().collect();
         new.into_iter().for_each(|asked| lock.grant(asked));
         lock.write()?;
     }
@@ -83,19 +83,19 @@ pub(crate) fn approve(
 /// # Errors
 /// The yes cannot be recorded, or the lock or what was said not written.
 pub(crate) fn approve_described(
-    asked: &Described,
+    asked: &ConnectionApproval,
     said: &[u8],
     notes: &[String],
     lock: &mut Lock,
-    answerer: &mut Answerer<'_>,
+    answerer: &mut Approver<'_>,
     audit: &dyn Sink,
 ) -> anyhow::Result<Result<(), String>> {
-    let before = lock.described(&asked.name);
+    let before = lock.connection_approval(&asked.name);
     if before == Some(asked) {
         answers::keep(lock.path(), said)?;
         return Ok(Ok(()));
     }
-    let said_before = before.and_then(Described::said).map(str::to_owned);
+    let said_before = before.and_then(ConnectionApproval::said).map(str::to_owned);
     let mut text = String::new();
     let head = match before {
         None => "asks for",
@@ -106,17 +106,17 @@ pub(crate) fn approve_described(
         let _ = writeln!(text, "  {}", printable(line));
     }
     let by = match answerer {
-        Answerer::Yes => {
+        Approver::Yes => {
             tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}");
             "--yes"
         }
-        Answerer::Person(ask) => {
+        Approver::Person(ask) => {
             if !ask(&text)? {
                 return Ok(Err(text));
             }
             "terminal"
         }
-        Answerer::Nobody => return Ok(Err(text)),
+        Approver::Nobody => return Ok(Err(text)),
     };
     audit.record_now(&Event::GrantApproved(GrantApproved {
         plugin: asked.name.clone(),
@@ -133,7 +133,7 @@ pub(crate) fn approve_described(
 }
 
 /// What a person reads before saying yes. Everything in it comes from the plugin, so nothing in it can steer a terminal.
-fn describe(asked: &Asked, before: Option<&Asked>) -> String {
+fn describe(asked: &PluginApproval, before: Option<&PluginApproval>) -> String {
     let mut text = String::new();
     let _ = match before {
         None => writeln!(
@@ -150,7 +150,7 @@ fn describe(asked: &Asked, before: Option<&Asked>) -> String {
     };
     let lines = match before {
         Some(before) => diff(before, asked),
-        None => whole(asked),
+        None => full_description(asked),
     };
     for line in lines {
         let _ = writeln!(text, "  {}", printable(&line));
@@ -158,7 +158,7 @@ fn describe(asked: &Asked, before: Option<&Asked>) -> String {
     text
 }
 
-fn whole(asked: &Asked) -> Vec<String> {
+fn full_description(asked: &PluginApproval) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, connection) in &asked.connections {
         lines.push(format!("connection {name} (callers: {})", connection.principal));
@@ -186,17 +186,17 @@ mod tests {
     use toolhost_audit::LogSink;
     use toolhost_policy::Manifest;
 
-    use super::super::{Asked, Lock};
-    use super::{Answerer, approve};
+    use super::super::{Lock, PluginApproval};
+    use super::{Approver, approve};
 
     const MANIFEST: &str = "[plugin]\nname='billing'\nversion='1'\n[[connection]]\nname='billing'\n[[connection.allow]]\nmethod='GET'\npath='/v1/invoices'\nquery=['limit']\n";
 
-    fn asked(manifest: &str, digest: &str, schema: &str) -> Asked {
+    fn asked(manifest: &str, digest: &str, schema: &str) -> PluginApproval {
         let tools = BTreeMap::from([(
             "list_invoices".to_owned(),
             serde_json::json!({ "schema": schema }),
         )]);
-        Asked::of(
+        PluginApproval::new(
             &Manifest::parse(manifest.as_bytes()).unwrap(),
             digest.into(),
             &tools,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     /// What a person was shown, if somebody was asked at all.
-    fn shown(asked: &Asked, lock: &mut Lock, says: bool) -> (Option<String>, bool) {
+    fn shown(asked: &PluginApproval, lock: &mut Lock, says: bool) -> (Option<String>, bool) {
         let mut seen = None;
         let mut person = |text: &str| {
             seen = Some(text.to_owned());
@@ -213,7 +213,7 @@ mod tests {
         let granted = approve(
             std::slice::from_ref(asked),
             lock,
-            &mut Answerer::Person(&mut person),
+            &mut Approver::Person(&mut person),
             &LogSink,
         )
         .is_ok();
@@ -228,7 +228,7 @@ mod tests {
         let (text, granted) = shown(&plugin, &mut Lock::read(&path).unwrap(), true);
         assert!(granted && text.unwrap().contains("GET /v1/invoices query:limit"));
         let mut lock = Lock::read(&path).unwrap();
-        assert!(approve(&[plugin], &mut lock, &mut Answerer::Nobody, &LogSink).is_ok());
+        assert!(approve(&[plugin], &mut lock, &mut Approver::Nobody, &LogSink).is_ok());
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         let error = approve(
             &[asked(MANIFEST, "aa", "x")],
             &mut lock,
-            &mut Answerer::Nobody,
+            &mut Approver::Nobody,
             &LogSink,
         )
         .unwrap_err();
@@ -271,7 +271,7 @@ mod tests {
         approve(
             &[asked(MANIFEST, "aa", "x")],
             &mut lock,
-            &mut Answerer::Yes,
+            &mut Approver::Yes,
             &LogSink,
         )
         .unwrap();
@@ -311,7 +311,7 @@ mod tests {
             );
             let mut lock = Lock::read(&path).unwrap();
             assert!(
-                approve(&[plugin], &mut lock, &mut Answerer::Nobody, &LogSink).is_err(),
+                approve(&[plugin], &mut lock, &mut Approver::Nobody, &LogSink).is_err(),
                 "{says}"
             );
         }

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use super::Asked;
+use super::PluginApproval;
 
 /// What changed since the last yes, a line each: `+` is new, `-` is gone, `~` is different.
-pub(super) fn diff(before: &Asked, now: &Asked) -> Vec<String> {
+pub(super) fn diff(before: &PluginApproval, now: &PluginApproval) -> Vec<String> {
     let mut lines = Vec::new();
     if before.version != now.version {
         lines.push(format!("~ version {} -> {}", before.version, now.version));

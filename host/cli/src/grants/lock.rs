@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use toolhost_policy::PluginName;
 use toolhost_tools::tool_name;
 
-use super::{Asked, Described};
+use super::{ConnectionApproval, PluginApproval};
 use crate::digest_files::{read_at_most, write_atomically};
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// The layout that this host writes and reads.
 const VERSION: u32 = 1;
@@ -26,18 +26,18 @@ const HEAD: &str = "\
 #[derive(Debug)]
 pub(crate) struct Lock {
     path: PathBuf,
-    plugins: Vec<Asked>,
-    connections: Vec<Described>,
+    plugins: Vec<PluginApproval>,
+    connections: Vec<ConnectionApproval>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct LockFile {
     version: u32,
     #[serde(default, rename = "plugin")]
-    plugins: Vec<Asked>,
+    plugins: Vec<PluginApproval>,
     #[serde(default, rename = "connection", skip_serializing_if = "Vec::is_empty")]
-    connections: Vec<Described>,
+    connections: Vec<ConnectionApproval>,
 }
 
 impl Lock {
@@ -47,7 +47,7 @@ impl Lock {
     /// It is there and cannot be read, or is not what this host writes. Then nothing counts as granted.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let refuse = |why: String| {
-            Failure::usage(format!(
+            CliError::usage(format!(
                 "{}: {why}; remove it to be asked again, or name another with --lock",
                 path.display()
             ))
@@ -63,7 +63,8 @@ impl Lock {
             }
             Err(error) => return Err(refuse(format!("cannot be read: {error}")).into()),
         };
-        let file: File = toml::from_str(&text).map_err(|error| refuse(error.message().replace('\n', " ")))?;
+        let file: LockFile =
+            toml::from_str(&text).map_err(|error| refuse(error.message().replace('\n', " ")))?;
         if file.version != VERSION {
             return Err(refuse(format!(
                 "has version {}, and this host reads {VERSION}",
@@ -84,17 +85,17 @@ impl Lock {
     }
 
     /// What was granted to the plugin of this name.
-    pub(crate) fn granted(&self, name: &str) -> Option<&Asked> {
+    pub(crate) fn plugin_approval(&self, name: &str) -> Option<&PluginApproval> {
         self.plugins.iter().find(|plugin| plugin.name == name)
     }
 
     /// The plugins that something was granted to, with the names of their tools.
     pub(crate) fn plugins(&self) -> BTreeMap<PluginName, BTreeSet<String>> {
-        let named = |plugin: &Asked| {
+        let named = |plugin: &PluginApproval| {
             let tools = plugin.tools.keys().cloned().collect();
             PluginName::parse(&plugin.name).ok().map(|name| (name, tools))
         };
-        let described = |connection: &Described| {
+        let described = |connection: &ConnectionApproval| {
             let names = connection.tools.keys();
             let tools = names.map(|tool| tool_name(&connection.name, tool)).collect();
             PluginName::parse(&connection.name).ok().map(|name| (name, tools))
@@ -104,18 +105,18 @@ impl Lock {
     }
 
     /// What was granted of the connection of this name.
-    pub(crate) fn described(&self, name: &str) -> Option<&Described> {
+    pub(crate) fn connection_approval(&self, name: &str) -> Option<&ConnectionApproval> {
         self.connections.iter().find(|connection| connection.name == name)
     }
 
     /// Whether some connection stands granted with this document or answer of its system.
     pub(crate) fn has_said(&self, digest: &str) -> bool {
-        let of = |connection: &Described| connection.said() == Some(digest);
+        let of = |connection: &ConnectionApproval| connection.said() == Some(digest);
         self.connections.iter().any(of)
     }
 
     /// Puts a grant in the place of an earlier one of the same connection.
-    pub(crate) fn grant_described(&mut self, described: Described) {
+    pub(crate) fn grant_described(&mut self, described: ConnectionApproval) {
         self.connections
             .retain(|connection| connection.name != described.name);
         self.connections.push(described);
@@ -123,7 +124,7 @@ impl Lock {
     }
 
     /// Puts a grant in the place of an earlier one of the same name.
-    pub(crate) fn grant(&mut self, asked: Asked) {
+    pub(crate) fn grant(&mut self, asked: PluginApproval) {
         self.plugins.retain(|plugin| plugin.name != asked.name);
         self.plugins.push(asked);
         self.plugins.sort_by(|a, b| a.name.cmp(&b.name));
@@ -134,7 +135,7 @@ impl Lock {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn write(&self) -> anyhow::Result<()> {
-        let body = toml::to_string(&File {
+        let body = toml::to_string(&LockFile {
             version: VERSION,
             plugins: self.plugins.clone(),
             connections: self.connections.clone(),

@@ -4,12 +4,12 @@
 
 pub(crate) mod answers;
 mod approve;
-mod asked;
-mod described;
+mod connection_approval;
 mod diff;
 mod lock;
+mod plugin_approval;
 
-pub(crate) use approve::{Answerer, approve, approve_described};
-pub(crate) use asked::{Asked, hexadecimal, sha256};
-pub(crate) use described::Described;
+pub(crate) use approve::{Approver, approve, approve_described};
+pub(crate) use connection_approval::ConnectionApproval;
 pub(crate) use lock::Lock;
+pub(crate) use plugin_approval::{PluginApproval, hexadecimal, sha256};

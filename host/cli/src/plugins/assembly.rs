@@ -4,17 +4,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use toolhost_audit::{Event, GrantApproved, Sink};
 use toolhost_policy::{Connection, ConnectionName, Grant, Manifest, PluginName};
-use toolhost_sandbox::{Adapter, contract};
-use toolhost_tools::{Assignments, Catalogue, Described, PluginState, PluginStatus, PreparedPlugin, Tools};
+use toolhost_sandbox::{AdapterComponent, contract};
+use toolhost_tools::{
+    AdapterConnection, Assignments, Catalogue, PluginState, PluginStatus, PreparedPlugin, Tools,
+};
 
-use super::loader::{Loaded, LoadedConnection, LoadedPlugin};
-use super::start::Named;
-use super::{Candidate, CandidateKind, Omission, Reason};
-use crate::exit::{Exit, Failure};
-use crate::grants::{self, Answerer, Asked, Lock, approve, approve_described};
+use super::loader::{LoadedCandidate, LoadedConnection, LoadedPlugin};
+use super::start::OmittedPlugin;
+use super::{Candidate, CandidateKind, Omission, OmissionReason};
+use crate::exit::{CliError, Exit};
+use crate::grants::{self, Approver, Lock, PluginApproval, approve, approve_described};
 use crate::setup::Setup;
-use crate::wiring::adapters::{Found, path_parameters};
-use crate::wiring::whole;
+use crate::wiring::adapters::{ConnectionDiscovery, path_parameters};
+use crate::wiring::approval_json;
 
 /// What the plugins that are served were granted.
 pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
@@ -24,7 +26,7 @@ pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
 pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, Arc<Connection>>>;
 
 /// Something to load, the place that it is for, and what was granted of it where it is a connection.
-pub(crate) type Job = (usize, CandidateKind, Option<grants::Described>);
+pub(crate) type LoadJob = (usize, CandidateKind, Option<grants::ConnectionApproval>);
 
 /// What becomes of each candidate, and the catalogue of those that are served. It grows while the host serves.
 pub(crate) struct Assembly {
@@ -35,14 +37,14 @@ pub(crate) struct Assembly {
     tools: Arc<Tools>,
     grants: Arc<ServedGrants>,
     connections: Arc<ServedConnections>,
-    places: Vec<Place>,
+    places: Vec<CandidateSlot>,
 }
 
 /// The tools of a connection, and the connection as it is served.
 type PreparedConnection = (Arc<PreparedPlugin>, Arc<Connection>);
 
 /// One candidate.
-struct Place {
+struct CandidateSlot {
     name: String,
     /// The tools that were granted to the very file that is there, which no other plugin gets meanwhile.
     reserved: BTreeSet<String>,
@@ -50,12 +52,12 @@ struct Place {
     is_granted: bool,
     /// Where the connection's system is, once its document was read.
     connection: Option<Arc<Connection>>,
-    state: State,
+    state: CandidateState,
 }
 
-enum State {
+enum CandidateState {
     Loading,
-    Loaded(Loaded),
+    Loaded(LoadedCandidate),
     Served(Arc<PreparedPlugin>),
     LeftOut(Omission),
 }
@@ -69,27 +71,27 @@ impl Assembly {
         assignments: Arc<Assignments>,
         tools: Arc<Tools>,
         candidates: Vec<Candidate>,
-    ) -> (Self, Vec<Job>) {
+    ) -> (Self, Vec<LoadJob>) {
         let (mut places, mut jobs) = (Vec::new(), Vec::new());
         for (index, candidate) in candidates.into_iter().enumerate() {
-            let mut place = Place {
+            let mut place = CandidateSlot {
                 name: candidate.name,
                 reserved: BTreeSet::new(),
                 is_granted: false,
                 connection: None,
-                state: State::Loading,
+                state: CandidateState::Loading,
             };
             match candidate.what {
-                Err(left_out) => place.state = State::LeftOut(left_out),
+                Err(left_out) => place.state = CandidateState::LeftOut(left_out),
                 Ok(kind) => {
                     if let CandidateKind::Plugin(file) = &kind
-                        && let Some(known) = lock.granted(&place.name)
+                        && let Some(known) = lock.plugin_approval(&place.name)
                         && known.digest == file.digest
                     {
                         place.is_granted = true;
                         place.reserved = known.tools.keys().cloned().collect();
                     }
-                    let before = lock.described(&place.name).cloned();
+                    let before = lock.connection_approval(&place.name).cloned();
                     jobs.push((index, kind, before));
                 }
             }
@@ -120,11 +122,11 @@ impl Assembly {
     }
 
     /// Takes what was loaded, or why it cannot be. It is served once it is settled.
-    pub(crate) fn arrived(&mut self, index: usize, loaded: Result<Loaded, Omission>) {
+    pub(crate) fn accept_loaded(&mut self, index: usize, loaded: Result<LoadedCandidate, Omission>) {
         if let Some(place) = self.places.get_mut(index) {
             place.state = match loaded {
-                Ok(loaded) => State::Loaded(loaded),
-                Err(left_out) => State::LeftOut(left_out),
+                Ok(loaded) => CandidateState::Loaded(loaded),
+                Err(left_out) => CandidateState::LeftOut(left_out),
             };
         }
     }
@@ -133,7 +135,7 @@ impl Assembly {
     ///
     /// # Errors
     /// The yes cannot be recorded or kept; the catalogue stands as before.
-    pub(crate) fn settle(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+    pub(crate) fn settle(&mut self, answerer: &mut Approver<'_>) -> anyhow::Result<()> {
         let connections = self.settle_connections(answerer);
         let plugins = self.settle_plugins(answerer);
         self.publish()?;
@@ -141,9 +143,9 @@ impl Assembly {
     }
 
     /// The plugins that are left out so far, with why.
-    pub(crate) fn left_out(&self) -> impl Iterator<Item = Named<'_>> {
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = OmittedPlugin<'_>> {
         self.places.iter().filter_map(|place| match &place.state {
-            State::LeftOut(left_out) => Some(Named {
+            CandidateState::LeftOut(left_out) => Some(OmittedPlugin {
                 name: &place.name,
                 left_out,
             }),
@@ -156,7 +158,7 @@ impl Assembly {
         let others = self
             .places
             .iter()
-            .filter(|place| !matches!(place.state, State::Served(_)));
+            .filter(|place| !matches!(place.state, CandidateState::Served(_)));
         others.map(|place| place.name.clone()).collect()
     }
 
@@ -164,12 +166,12 @@ impl Assembly {
     pub(crate) fn is_empty(&self) -> bool {
         self.places
             .iter()
-            .all(|place| matches!(place.state, State::LeftOut(_)))
+            .all(|place| matches!(place.state, CandidateState::LeftOut(_)))
     }
 
     /// # Errors
     /// A yes cannot be recorded: what it was for is left out, and the others are settled.
-    fn settle_connections(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+    fn settle_connections(&mut self, answerer: &mut Approver<'_>) -> anyhow::Result<()> {
         let mut unrecorded: anyhow::Result<()> = Ok(());
         for index in 0..self.places.len() {
             let Some(loaded) = self.take_connection(index) else {
@@ -183,13 +185,13 @@ impl Assembly {
             let outcome = outcome.unwrap_or_else(|error| {
                 let failure = internal(error);
                 unrecorded = Err(failure.clone().into());
-                Err(not_granted(true, failure))
+                Err(not_granted_omission(true, failure))
             });
             let outcome = match (outcome, look.before) {
                 (Err(left_out), Some(before)) => {
                     let why = &left_out.failure.message;
                     tracing::warn!(connection = %name, "what was approved before is served: {why}");
-                    let served = self.serve_connection(&name, &adapter, before, &mut Answerer::Nobody);
+                    let served = self.serve_connection(&name, &adapter, before, &mut Approver::Nobody);
                     served.unwrap_or_else(|_| Err(left_out))
                 }
                 (outcome, _) => outcome,
@@ -200,9 +202,9 @@ impl Assembly {
             match outcome {
                 Ok((prepared, connection)) => {
                     place.connection = Some(connection);
-                    place.state = State::Served(prepared);
+                    place.state = CandidateState::Served(prepared);
                 }
-                Err(left_out) => place.state = State::LeftOut(left_out),
+                Err(left_out) => place.state = CandidateState::LeftOut(left_out),
             }
         }
         Ok(())
@@ -210,8 +212,8 @@ impl Assembly {
 
     fn take_connection(&mut self, index: usize) -> Option<Box<LoadedConnection>> {
         let place = self.places.get_mut(index)?;
-        match std::mem::replace(&mut place.state, State::Loading) {
-            State::Loaded(Loaded::Connection(loaded)) => Some(loaded),
+        match std::mem::replace(&mut place.state, CandidateState::Loading) {
+            CandidateState::Loaded(LoadedCandidate::Connection(loaded)) => Some(loaded),
             other => {
                 place.state = other;
                 None
@@ -222,16 +224,16 @@ impl Assembly {
     fn serve_connection(
         &mut self,
         name: &ConnectionName,
-        adapter: &Adapter,
-        found: Found,
-        answerer: &mut Answerer<'_>,
+        adapter: &AdapterComponent,
+        found: ConnectionDiscovery,
+        answerer: &mut Approver<'_>,
     ) -> anyhow::Result<Result<PreparedConnection, Omission>> {
         let settings = self.setup.config.adapters.get(name);
         let slashes = |tool: &contract::Discovered| {
             let parameters = settings.map(|settings| path_parameters(settings, tool));
             (tool.tool.name.clone(), parameters.unwrap_or_default())
         };
-        let described = Described {
+        let described = AdapterConnection {
             slashes: found.tools.iter().map(slashes).collect(),
             adapter: adapter.clone(),
             connection: Arc::clone(&found.connection),
@@ -239,7 +241,7 @@ impl Assembly {
             tools: found.tools,
             strict_output: settings.is_some_and(|settings| settings.strict_output),
         };
-        let refuse = |why: String| Omission::new(Reason::Tools, Failure::plugin(why));
+        let refuse = |why: String| Omission::new(OmissionReason::Tools, CliError::plugin(why));
         let prepared = match PreparedPlugin::of_connection(described) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => return Ok(Err(refuse(why.to_string()))),
@@ -248,7 +250,7 @@ impl Assembly {
             return Ok(Err(left_out));
         }
         let asked = &found.asked;
-        if self.lock.described(&asked.name) == Some(asked) {
+        if self.lock.connection_approval(&asked.name) == Some(asked) {
             self.audit.record_now(&Event::GrantApproved(GrantApproved {
                 plugin: asked.name.clone(),
                 digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
@@ -256,7 +258,7 @@ impl Assembly {
             }))?;
             return Ok(Ok((prepared, found.connection)));
         }
-        let is_known = self.lock.described(&asked.name).is_some();
+        let is_known = self.lock.connection_approval(&asked.name).is_some();
         let said = approve_described(
             asked,
             &found.document,
@@ -271,20 +273,20 @@ impl Assembly {
                 let why = format!(
                     "{text}this is not granted to connection {name} yet: run it once on a terminal and answer the question, pass --yes, or use host connection approve {name}"
                 );
-                Err(not_granted(is_known, Failure::refused(why)))
+                Err(not_granted_omission(is_known, CliError::refusal(why)))
             }
         })
     }
 
     /// # Errors
     /// As [`Assembly::settle_connections`].
-    fn settle_plugins(&mut self, answerer: &mut Answerer<'_>) -> anyhow::Result<()> {
+    fn settle_plugins(&mut self, answerer: &mut Approver<'_>) -> anyhow::Result<()> {
         let mut recorded = Ok(());
-        let connections = self.placed();
+        let connections = self.placed_connections();
         let mut order: Vec<usize> = (0..self.places.len()).collect();
         // What was granted comes before what is new: a new plugin never takes a tool's name from one that is known.
         order.sort_by_key(|&index| self.places.get(index).is_none_or(|place| !place.is_granted));
-        let mut new: Vec<(usize, Arc<PreparedPlugin>, Asked)> = Vec::new();
+        let mut new: Vec<(usize, Arc<PreparedPlugin>, PluginApproval)> = Vec::new();
         for index in order {
             let Some(loaded) = self.take_plugin(index) else {
                 continue;
@@ -298,13 +300,13 @@ impl Assembly {
             };
             if let Err(left_out) = self.conflict(&prepared, &new, index) {
                 self.leave_out(index, left_out);
-            } else if self.lock.granted(&asked.name) == Some(&asked) {
-                recorded = recorded.and(self.ask(vec![(index, prepared, asked)], &mut Answerer::Nobody));
+            } else if self.lock.plugin_approval(&asked.name) == Some(&asked) {
+                recorded = recorded.and(self.ask(vec![(index, prepared, asked)], &mut Approver::Nobody));
             } else {
                 new.push((index, prepared, asked));
             }
         }
-        if !matches!(answerer, Answerer::Nobody) {
+        if !matches!(answerer, Approver::Nobody) {
             return recorded.and(self.ask(new, answerer));
         }
         // Each is told its own reason.
@@ -317,21 +319,22 @@ impl Assembly {
     /// A plugin that has arrived, unless it needs to know where a connection's system is and the document is still being read.
     fn take_plugin(&mut self, index: usize) -> Option<Box<LoadedPlugin>> {
         let place = self.places.get(index)?;
-        let State::Loaded(Loaded::Plugin(loaded)) = &place.state else {
+        let CandidateState::Loaded(LoadedCandidate::Plugin(loaded)) = &place.state else {
             return None;
         };
         let is_loading = |name: &ConnectionName| {
             let mut others = self.places.iter();
             others.any(|other| {
-                other.name == name.as_str() && matches!(other.state, State::Loading | State::Loaded(_))
+                other.name == name.as_str()
+                    && matches!(other.state, CandidateState::Loading | CandidateState::Loaded(_))
             })
         };
         if self.placed_by_documents(&loaded.manifest).any(is_loading) {
             return None;
         }
         let place = self.places.get_mut(index)?;
-        match std::mem::replace(&mut place.state, State::Loading) {
-            State::Loaded(Loaded::Plugin(loaded)) => Some(loaded),
+        match std::mem::replace(&mut place.state, CandidateState::Loading) {
+            CandidateState::Loaded(LoadedCandidate::Plugin(loaded)) => Some(loaded),
             _ => None,
         }
     }
@@ -349,7 +352,7 @@ impl Assembly {
         &self,
         loaded: LoadedPlugin,
         connections: &BTreeMap<ConnectionName, Arc<Connection>>,
-    ) -> Result<(Arc<PreparedPlugin>, Asked), Omission> {
+    ) -> Result<(Arc<PreparedPlugin>, PluginApproval), Omission> {
         let LoadedPlugin {
             plugin,
             manifest,
@@ -364,22 +367,22 @@ impl Assembly {
                 "plugin {} asks for connection {name}, which is left out itself, so that nobody knows where its system is",
                 manifest.name
             );
-            return Err(Omission::new(Reason::Refused, Failure::refused(why)));
+            return Err(Omission::new(OmissionReason::Refused, CliError::refusal(why)));
         }
         let grant = Grant::resolve(&manifest, connections, &self.setup.config.limits)
-            .map_err(|error| Omission::new(Reason::Refused, Failure::refused(error.to_string())))?;
+            .map_err(|error| Omission::new(OmissionReason::Refused, CliError::refusal(error.to_string())))?;
         let seen = tools
             .iter()
-            .map(|tool| (tool.name.clone(), whole(tool)))
+            .map(|tool| (tool.name.clone(), approval_json(tool)))
             .collect();
-        let asked = Asked::of(&manifest, plugin.digest().to_string(), &seen);
+        let asked = PluginApproval::new(&manifest, plugin.digest().to_string(), &seen);
         let prepared = PreparedPlugin::of_plugin(plugin, grant, tools)
-            .map_err(|error| Omission::new(Reason::Tools, Failure::plugin(error.to_string())))?;
+            .map_err(|error| Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string())))?;
         Ok((Arc::new(prepared), asked))
     }
 
     /// The connections of the configuration, each where its system is.
-    fn placed(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
+    fn placed_connections(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
         let mut connections = self.setup.config.connections.clone();
         for connection in self.places.iter().filter_map(|place| place.connection.as_ref()) {
             connections.insert(connection.name.clone(), Arc::clone(connection));
@@ -392,11 +395,11 @@ impl Assembly {
     fn conflict(
         &self,
         prepared: &PreparedPlugin,
-        new: &[(usize, Arc<PreparedPlugin>, Asked)],
+        new: &[(usize, Arc<PreparedPlugin>, PluginApproval)],
         index: usize,
     ) -> Result<(), Omission> {
         let served = self.places.iter().filter_map(|place| match &place.state {
-            State::Served(served) => Some(served),
+            CandidateState::Served(served) => Some(served),
             _ => None,
         });
         let others: Vec<_> = served
@@ -406,7 +409,7 @@ impl Assembly {
         let mut owners: HashMap<&str, PluginName> = HashMap::new();
         for (other, place) in self.places.iter().enumerate() {
             let is_first = !is_granted || other < index;
-            let waits = matches!(place.state, State::Loading | State::Loaded(_));
+            let waits = matches!(place.state, CandidateState::Loading | CandidateState::Loaded(_));
             if other == index || !waits || !place.is_granted || !is_first {
                 continue;
             }
@@ -420,18 +423,18 @@ impl Assembly {
         let names = others.iter().map(|other| other.name());
         prepared
             .conflict(names, |tool| owners.get(tool))
-            .map_err(|error| Omission::new(Reason::Tools, Failure::plugin(error.to_string())))
+            .map_err(|error| Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string())))
     }
 
     fn ask(
         &mut self,
-        new: Vec<(usize, Arc<PreparedPlugin>, Asked)>,
-        answerer: &mut Answerer<'_>,
+        new: Vec<(usize, Arc<PreparedPlugin>, PluginApproval)>,
+        answerer: &mut Approver<'_>,
     ) -> anyhow::Result<()> {
         if new.is_empty() {
             return Ok(());
         }
-        let asked: Vec<Asked> = new.iter().map(|(.., asked)| asked.clone()).collect();
+        let asked: Vec<PluginApproval> = new.iter().map(|(.., asked)| asked.clone()).collect();
         let known: BTreeSet<String> = self
             .lock
             .plugins()
@@ -447,7 +450,10 @@ impl Assembly {
             match &refused {
                 None => self.serve(index, prepared),
                 Some(failure) => {
-                    self.leave_out(index, not_granted(known.contains(&asked.name), failure.clone()));
+                    self.leave_out(
+                        index,
+                        not_granted_omission(known.contains(&asked.name), failure.clone()),
+                    );
                 }
             }
         }
@@ -459,20 +465,20 @@ impl Assembly {
 
     fn serve(&mut self, index: usize, prepared: Arc<PreparedPlugin>) {
         if let Some(place) = self.places.get_mut(index) {
-            place.state = State::Served(prepared);
+            place.state = CandidateState::Served(prepared);
         }
     }
 
     fn leave_out(&mut self, index: usize, left_out: Omission) {
         if let Some(place) = self.places.get_mut(index) {
-            place.state = State::LeftOut(left_out);
+            place.state = CandidateState::LeftOut(left_out);
         }
     }
 
     /// A catalogue of what is served now takes the place of the one before, where it is another one.
     fn publish(&mut self) -> anyhow::Result<()> {
         let served = self.places.iter().filter_map(|place| match &place.state {
-            State::Served(served) => Some(Arc::clone(served)),
+            CandidateState::Served(served) => Some(Arc::clone(served)),
             _ => None,
         });
         let served: Vec<_> = served.collect();
@@ -497,20 +503,20 @@ impl Assembly {
             });
             let grants = of_plugins.map(|plugin| Arc::clone(plugin.grant())).collect();
             self.grants.store(Arc::new(grants));
-            self.tools.swap(catalogue);
+            self.tools.replace_catalogue(catalogue);
         }
-        self.connections.store(Arc::new(self.placed()));
+        self.connections.store(Arc::new(self.placed_connections()));
         self.tools.statuses().set(self.statuses());
         Ok(())
     }
 
     fn statuses(&self) -> Vec<PluginStatus> {
-        let status = |place: &Place| match &place.state {
-            State::LeftOut(left_out) => left_out.status(&place.name),
+        let status = |place: &CandidateSlot| match &place.state {
+            CandidateState::LeftOut(left_out) => left_out.status(&place.name),
             other => PluginStatus {
                 plugin: place.name.clone(),
                 state: match other {
-                    State::Served(_) => PluginState::Served,
+                    CandidateState::Served(_) => PluginState::Served,
                     _ => PluginState::Loading,
                 },
             },
@@ -519,21 +525,21 @@ impl Assembly {
     }
 }
 
-fn internal(error: anyhow::Error) -> Failure {
-    error.downcast::<Failure>().unwrap_or_else(|error| Failure {
+fn internal(error: anyhow::Error) -> CliError {
+    error.downcast::<CliError>().unwrap_or_else(|error| CliError {
         exit: Exit::Internal,
         message: format!("{error:#}"),
     })
 }
 
-fn not_granted(is_known: bool, failure: Failure) -> Omission {
+fn not_granted_omission(is_known: bool, failure: CliError) -> Omission {
     let reason = if is_known {
-        Reason::Changed
+        OmissionReason::Changed
     } else {
-        Reason::NotGranted
+        OmissionReason::NotGranted
     };
-    Omission::new(reason, failure).summed_up(match reason {
-        Reason::Changed => {
+    Omission::new(reason, failure).with_summary(match reason {
+        OmissionReason::Changed => {
             "it changed since it was granted: start the host once on a terminal and answer the question, or pass --yes"
         }
         _ => "it is not granted yet: start the host once on a terminal and answer the question, or pass --yes",

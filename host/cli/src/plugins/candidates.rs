@@ -2,9 +2,9 @@ use std::path::Path;
 
 use toolhost_policy::{ConnectionName, Grant, Manifest};
 
-use super::{Named, Omission, Reason, nothing_to_serve};
-use crate::exit::Failure;
-use crate::missing;
+use super::{Omission, OmissionReason, OmittedPlugin, nothing_to_serve};
+use crate::exit::CliError;
+use crate::requirements;
 use crate::setup::Setup;
 use crate::wiring::{PluginFile, plugin_file};
 
@@ -42,7 +42,7 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
             if file.manifest.name == *name {
                 return Ok(file);
             }
-            Err(Failure::usage(format!(
+            Err(CliError::usage(format!(
                 "{}: the plugin's name is {}; write [plugins.{}] instead of [plugins.{name}]",
                 path.display(),
                 file.manifest.name,
@@ -62,7 +62,7 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
             let places = [other.path.as_deref(), Some(path.as_path())];
             let [first, second] = places.map(|path| path.unwrap_or(Path::new("")).display());
             let why = format!("plugin {} is named twice: {first} and {second}", candidate.name);
-            candidate.what = Err(Omission::new(Reason::Refused, Failure::usage(why)));
+            candidate.what = Err(Omission::new(OmissionReason::Refused, CliError::usage(why)));
         }
         found.push(candidate);
     }
@@ -70,20 +70,20 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
         let pieces = candidate
             .manifest
             .as_ref()
-            .map(|manifest| missing::of_plugin(setup, manifest));
+            .map(|manifest| requirements::of_plugin(setup, manifest));
         if let Some(refused) = pieces
-            .and_then(missing::failure)
+            .and_then(requirements::failure)
             .filter(|_| candidate.what.is_ok())
         {
-            candidate.what = Err(Omission::new(Reason::Incomplete, refused));
+            candidate.what = Err(Omission::new(OmissionReason::Incomplete, refused));
         }
         // Cheap, and said before anything is compiled.
         let refused = candidate
             .manifest
             .as_ref()
-            .and_then(|manifest| not_allowed(setup, manifest));
+            .and_then(|manifest| disallowed_request(setup, manifest));
         if let Some(refused) = refused.filter(|_| candidate.what.is_ok()) {
-            candidate.what = Err(Omission::new(Reason::Refused, refused));
+            candidate.what = Err(Omission::new(OmissionReason::Refused, refused));
         }
     }
     for name in config
@@ -92,14 +92,14 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
         .filter(|name| config.connections.contains_key(*name))
     {
         let is_taken = found.iter().any(|other| other.name == name.as_str());
-        let what = match missing::failure(missing::of_connection(setup, name, None)) {
+        let what = match requirements::failure(requirements::of_connection(setup, name, None)) {
             _ if is_taken => {
                 let why = format!(
                     "{name} is the name of two: each plugin, and each connection with an adapter, needs one of its own"
                 );
-                Err(Omission::new(Reason::Refused, Failure::plugin(why)))
+                Err(Omission::new(OmissionReason::Refused, CliError::plugin(why)))
             }
-            Some(refused) => Err(Omission::new(Reason::Incomplete, refused)),
+            Some(refused) => Err(Omission::new(OmissionReason::Incomplete, refused)),
             None => Ok(CandidateKind::Connection(name.clone())),
         };
         found.push(Candidate {
@@ -113,7 +113,7 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
 }
 
 /// What a manifest asks for beyond the configuration. Where a document says where a connection's system is, that is not known yet.
-fn not_allowed(setup: &Setup, manifest: &Manifest) -> Option<Failure> {
+fn disallowed_request(setup: &Setup, manifest: &Manifest) -> Option<CliError> {
     let config = &setup.config;
     let is_placed_later = |name: &ConnectionName| {
         let settings = config.adapters.get(name);
@@ -127,31 +127,31 @@ fn not_allowed(setup: &Setup, manifest: &Manifest) -> Option<Failure> {
         return None;
     }
     let refused = Grant::resolve(manifest, &config.connections, &config.limits).err()?;
-    Some(Failure::refused(refused.to_string()))
+    Some(CliError::refusal(refused.to_string()))
 }
 
 /// Ends a start where the files alone say that nothing will be served.
 ///
 /// # Errors
 /// As [`nothing_to_serve`] says.
-pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), Failure> {
-    fn named(candidate: &Candidate) -> Option<Named<'_>> {
+pub(crate) fn refuse_nothing(candidates: &[Candidate]) -> Result<(), CliError> {
+    fn as_omitted(candidate: &Candidate) -> Option<OmittedPlugin<'_>> {
         let left_out = candidate.what.as_ref().err()?;
         let name = &candidate.name;
-        Some(Named { name, left_out })
+        Some(OmittedPlugin { name, left_out })
     }
-    let left_out: Option<Vec<Named<'_>>> = candidates.iter().map(named).collect();
+    let left_out: Option<Vec<OmittedPlugin<'_>>> = candidates.iter().map(as_omitted).collect();
     let failure = left_out.and_then(|all| nothing_to_serve(all.into_iter()));
     failure.map_or(Ok(()), Err)
 }
 
-fn candidate(name: String, path: &Path, file: Result<PluginFile, Failure>) -> Candidate {
+fn candidate(name: String, path: &Path, file: Result<PluginFile, CliError>) -> Candidate {
     Candidate {
         name,
         path: Some(path.to_owned()),
         manifest: file.as_ref().ok().map(|file| file.manifest.clone()),
         what: file
             .map(CandidateKind::Plugin)
-            .map_err(|failure| Omission::new(Reason::File, failure)),
+            .map_err(|failure| Omission::new(OmissionReason::File, failure)),
     }
 }

@@ -6,15 +6,15 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use toolhost_audit::Sink;
 use toolhost_net::Network;
 use toolhost_policy::{ConnectionName, Manifest, PluginName};
-use toolhost_sandbox::{Adapter, Plugin, Sandbox, SandboxError, contract};
+use toolhost_sandbox::{AdapterComponent, PluginComponent, Sandbox, SandboxError, contract};
 
-use super::{CandidateKind, Omission, Reason};
-use crate::exit::Failure;
+use super::{CandidateKind, Omission, OmissionReason};
+use crate::exit::CliError;
 use crate::grants;
-use crate::progress::Progress;
 use crate::setup::Setup;
+use crate::spinner::Spinner;
 use crate::wiring::PluginFile;
-use crate::wiring::adapters::{self, Look, Room};
+use crate::wiring::adapters::{self, AdapterContext, DiscoveryOutcome};
 
 /// Components that are compiled at the same time: a compiler may take 1.5 GiB.
 const AT_ONCE: usize = 4;
@@ -25,7 +25,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// What was loaded.
 #[derive(Debug)]
-pub(crate) enum Loaded {
+pub(crate) enum LoadedCandidate {
     Plugin(Box<LoadedPlugin>),
     Connection(Box<LoadedConnection>),
 }
@@ -33,7 +33,7 @@ pub(crate) enum Loaded {
 /// A plugin, compiled and asked for its tools.
 #[derive(Debug)]
 pub(crate) struct LoadedPlugin {
-    pub(crate) plugin: Plugin,
+    pub(crate) plugin: PluginComponent,
     pub(crate) manifest: Manifest,
     pub(crate) tools: Vec<contract::Tool>,
 }
@@ -42,11 +42,11 @@ pub(crate) struct LoadedPlugin {
 #[derive(Debug)]
 pub(crate) struct LoadedConnection {
     pub(crate) name: ConnectionName,
-    pub(crate) adapter: Adapter,
-    pub(crate) look: Look,
+    pub(crate) adapter: AdapterComponent,
+    pub(crate) look: DiscoveryOutcome,
 }
 
-type AdapterCell = Arc<OnceCell<Result<Adapter, Failure>>>;
+type AdapterCell = Arc<OnceCell<Result<AdapterComponent, CliError>>>;
 
 /// Compiles components and asks them what they have. Nothing of it grants or serves anything.
 pub(crate) struct Loader {
@@ -85,26 +85,26 @@ impl Loader {
     pub(crate) async fn load(
         &self,
         kind: CandidateKind,
-        before: Option<grants::Described>,
-    ) -> Result<Loaded, Omission> {
+        before: Option<grants::ConnectionApproval>,
+    ) -> Result<LoadedCandidate, Omission> {
         let _place = self.compiling.acquire().await;
         match kind {
-            CandidateKind::Plugin(file) => Ok(Loaded::Plugin(Box::new(self.plugin(file).await?))),
-            CandidateKind::Connection(name) => {
-                Ok(Loaded::Connection(Box::new(self.connection(name, before).await?)))
-            }
+            CandidateKind::Plugin(file) => Ok(LoadedCandidate::Plugin(Box::new(self.plugin(file).await?))),
+            CandidateKind::Connection(name) => Ok(LoadedCandidate::Connection(Box::new(
+                self.connection(name, before).await?,
+            ))),
         }
     }
 
     async fn plugin(&self, file: PluginFile) -> Result<LoadedPlugin, Omission> {
         let left_out = |reason, error: SandboxError| {
             let why = format!("{}: {error}", file.path.display());
-            Omission::new(reason, Failure::plugin(why))
+            Omission::new(reason, CliError::plugin(why))
         };
-        let progress = Progress::start(format!("compiling {}", file.path.display()));
+        let progress = Spinner::start(format!("compiling {}", file.path.display()));
         let plugin = self.sandbox.load(&file.bytes).await;
         drop(progress);
-        let plugin = plugin.map_err(|error| left_out(Reason::Compile, error))?;
+        let plugin = plugin.map_err(|error| left_out(OmissionReason::Compile, error))?;
         let _alone = self.describing.lock().await;
         let mut tries = 0;
         let tools = loop {
@@ -115,7 +115,7 @@ impl Loader {
             tokio::time::sleep(BETWEEN_TRIES).await;
         };
         Ok(LoadedPlugin {
-            tools: tools.map_err(|error| left_out(Reason::Describe, error))?,
+            tools: tools.map_err(|error| left_out(OmissionReason::Describe, error))?,
             plugin,
             manifest: file.manifest,
         })
@@ -124,13 +124,13 @@ impl Loader {
     async fn connection(
         &self,
         name: ConnectionName,
-        before: Option<grants::Described>,
+        before: Option<grants::ConnectionApproval>,
     ) -> Result<LoadedConnection, Omission> {
         let config = &self.setup.config;
         let (Some(connection), Some(settings)) = (config.connections.get(&name), config.adapters.get(&name))
         else {
             let why = format!("there is no [connections.{name}] with an adapter");
-            return Err(Omission::new(Reason::Document, Failure::usage(why)));
+            return Err(Omission::new(OmissionReason::Document, CliError::usage(why)));
         };
         let cell = Arc::clone(
             self.adapters
@@ -142,15 +142,15 @@ impl Loader {
         let load = || adapters::load(&self.setup, &self.sandbox, &settings.adapter);
         let adapter = cell.get_or_init(load).await.clone().map_err(|failure| {
             let message = format!("connection {name}: {}", failure.message);
-            Omission::new(Reason::Document, Failure { message, ..failure })
+            Omission::new(OmissionReason::Document, CliError { message, ..failure })
         })?;
-        let room = Room {
+        let room = AdapterContext {
             setup: &self.setup,
             sandbox: &self.sandbox,
             network: &self.network,
             audit: self.audit.as_ref(),
         };
-        let look = room.look(connection, settings, &adapter, before).await;
+        let look = room.examine(connection, settings, &adapter, before).await;
         Ok(LoadedConnection { name, adapter, look })
     }
 }

@@ -7,18 +7,18 @@
 //! - [`candidates()`]: what the files themselves say. [`Loader`]: what takes the engine. [`Assembly`]: what is granted and served.
 //! - [`Verdicts`]: all of it for looking, where nothing is granted and nothing is served.
 
-mod answers;
+mod approval_mode;
 mod assembly;
 mod candidates;
-mod left_out;
 mod loader;
+mod omission;
 mod start;
 mod verdicts;
 
-pub(crate) use answers::{Answers, ask};
+pub(crate) use approval_mode::{ApprovalMode, ask};
 pub(crate) use assembly::{Assembly, ServedConnections, ServedGrants};
 pub(crate) use candidates::{Candidate, CandidateKind, candidates, refuse_nothing};
-pub(crate) use left_out::{Omission, Reason};
 pub(crate) use loader::Loader;
-pub(crate) use start::{Named, Patience, Pending, nothing_to_serve};
-pub(crate) use verdicts::{Verdict, Verdicts};
+pub(crate) use omission::{Omission, OmissionReason};
+pub(crate) use start::{OmittedPlugin, PendingPlugins, StartupTimeouts, nothing_to_serve};
+pub(crate) use verdicts::{StartVerdict, Verdicts};

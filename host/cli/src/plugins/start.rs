@@ -6,22 +6,22 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answers::Answers;
-use super::assembly::Job;
-use super::loader::Loaded;
-use super::{Assembly, Loader, Omission, Reason};
-use crate::exit::Failure;
+use super::approval_mode::ApprovalMode;
+use super::assembly::LoadJob;
+use super::loader::LoadedCandidate;
+use super::{Assembly, Loader, Omission, OmissionReason};
+use crate::exit::CliError;
 
 /// How long the doors stay shut for plugins that are still being loaded.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct StartupTimeouts {
     /// While nothing at all can be served.
     first: Duration,
     /// Once something can.
     others: Duration,
 }
 
-impl Patience {
+impl StartupTimeouts {
     /// A client may connect as soon as there is something to call. A component of an SDK compiles within seconds, so that most
     /// hosts begin with all of their tools; one that takes minutes keeps nobody waiting. Where nothing can be served yet, a
     /// probe that waits for the listener is given an answer before it gives up.
@@ -39,29 +39,29 @@ impl Patience {
 
 /// A plugin that is left out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Named<'a> {
+pub(crate) struct OmittedPlugin<'a> {
     pub(crate) name: &'a str,
     pub(crate) left_out: &'a Omission,
 }
 
 /// What a start ends with where everything is left out: one failure of all reasons. `None` where nothing was named.
-pub(crate) fn nothing_to_serve<'a>(all: impl Iterator<Item = Named<'a>>) -> Option<Failure> {
-    let all: Vec<Named<'_>> = all.collect();
+pub(crate) fn nothing_to_serve<'a>(all: impl Iterator<Item = OmittedPlugin<'a>>) -> Option<CliError> {
+    let all: Vec<OmittedPlugin<'_>> = all.collect();
     let first = all.first()?;
     let messages: Vec<&str> = all
         .iter()
         .map(|one| one.left_out.failure.message.as_str())
         .collect();
-    Some(Failure {
+    Some(CliError {
         exit: first.left_out.failure.exit,
         message: messages.join("\n"),
     })
 }
 
 /// Plugins that are still being loaded.
-pub(crate) struct Pending {
+pub(crate) struct PendingPlugins {
     assembly: Assembly,
-    jobs: JoinSet<Result<Loaded, Omission>>,
+    jobs: JoinSet<Result<LoadedCandidate, Omission>>,
     indices: HashMap<Id, usize>,
 }
 
@@ -73,10 +73,10 @@ impl Assembly {
     pub(crate) async fn start(
         mut self,
         loader: Loader,
-        jobs: Vec<Job>,
-        patience: Patience,
-        answers: &Answers,
-    ) -> anyhow::Result<Pending> {
+        jobs: Vec<LoadJob>,
+        patience: StartupTimeouts,
+        answers: &ApprovalMode,
+    ) -> anyhow::Result<PendingPlugins> {
         let loader = Arc::new(loader);
         let (mut running, mut indices) = (JoinSet::new(), HashMap::new());
         for (index, kind, before) in jobs {
@@ -90,11 +90,11 @@ impl Assembly {
                 if loaded.is_ok() {
                     until = until.min(Instant::now() + patience.others);
                 }
-                self.arrived(index, loaded);
+                self.accept_loaded(index, loaded);
             }
         }
         answers.with(|answerer| self.settle(answerer))?;
-        Ok(Pending {
+        Ok(PendingPlugins {
             assembly: self,
             jobs: running,
             indices,
@@ -102,20 +102,23 @@ impl Assembly {
     }
 }
 
-type Joined = Result<(Id, Result<Loaded, Omission>), tokio::task::JoinError>;
+type LoadResult = Result<(Id, Result<LoadedCandidate, Omission>), tokio::task::JoinError>;
 
-fn outcome(joined: Joined, indices: &HashMap<Id, usize>) -> Option<(usize, Result<Loaded, Omission>)> {
+fn outcome(
+    joined: LoadResult,
+    indices: &HashMap<Id, usize>,
+) -> Option<(usize, Result<LoadedCandidate, Omission>)> {
     let (id, loaded) = match joined {
         Ok(joined) => joined,
         Err(error) => {
-            let failure = Failure::plugin("loading it ended without a result; the log has the reason");
-            (error.id(), Err(Omission::new(Reason::Compile, failure)))
+            let failure = CliError::plugin("loading it ended without a result; the log has the reason");
+            (error.id(), Err(Omission::new(OmissionReason::Compile, failure)))
         }
     };
     indices.get(&id).map(|index| (*index, loaded))
 }
 
-impl Pending {
+impl PendingPlugins {
     pub(crate) fn assembly(&self) -> &Assembly {
         &self.assembly
     }
@@ -135,7 +138,7 @@ impl Pending {
     }
 
     /// Serves the rest as it comes, until `shutdown`.
-    pub(crate) async fn finish(mut self, answers: Answers, shutdown: CancellationToken) {
+    pub(crate) async fn finish(mut self, answers: ApprovalMode, shutdown: CancellationToken) {
         loop {
             let joined = tokio::select! {
                 joined = self.jobs.join_next_with_id() => joined,
@@ -147,7 +150,7 @@ impl Pending {
             };
             let before = self.assembly.not_served();
             let known: Vec<String> = self.assembly.left_out().map(|one| one.name.to_owned()).collect();
-            self.assembly.arrived(index, loaded);
+            self.assembly.accept_loaded(index, loaded);
             let settled =
                 tokio::task::block_in_place(|| answers.with(|answerer| self.assembly.settle(answerer)));
             if let Err(error) = settled {
@@ -167,7 +170,7 @@ impl Pending {
     }
 }
 
-fn log(one: Named<'_>) {
+fn log(one: OmittedPlugin<'_>) {
     let (reason, why) = (one.left_out.reason.as_str(), one.left_out.sentence());
     tracing::warn!(plugin = one.name, reason, why, "a plugin is left out");
 }

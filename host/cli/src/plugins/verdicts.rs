@@ -5,9 +5,9 @@ use toolhost_audit::LogSink;
 use toolhost_store::MemoryStore;
 use toolhost_tools::{Assignments, Catalogue, PluginState, PluginStatus, Tools};
 
-use super::answers::Answers;
-use super::{Assembly, Loader, Patience, ServedConnections, ServedGrants, candidates};
-use crate::exit::Failure;
+use super::approval_mode::ApprovalMode;
+use super::{Assembly, Loader, ServedConnections, ServedGrants, StartupTimeouts, candidates};
+use crate::exit::CliError;
 use crate::grants::Lock;
 use crate::setup::Setup;
 use crate::wiring;
@@ -17,14 +17,14 @@ const SLOTS: u32 = 4;
 
 /// What a start of the host would do with one plugin, or one connection with an adapter.
 #[derive(Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct StartVerdict {
     pub(crate) name: String,
     /// Where it has a file of its own.
     pub(crate) path: Option<PathBuf>,
     pub(crate) state: PluginState,
 }
 
-impl Verdict {
+impl StartVerdict {
     pub(crate) fn status(&self) -> PluginStatus {
         PluginStatus {
             plugin: self.name.clone(),
@@ -49,11 +49,11 @@ impl Verdict {
 /// What a start of the host would do with every plugin.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
-    pub(crate) all: Vec<Verdict>,
+    pub(crate) all: Vec<StartVerdict>,
     pub(crate) grants: Arc<ServedGrants>,
     pub(crate) connections: Arc<ServedConnections>,
     /// Why the host would not start, whatever becomes of single plugins.
-    pub(crate) refused: Option<Failure>,
+    pub(crate) refused: Option<CliError>,
 }
 
 impl Verdicts {
@@ -61,7 +61,7 @@ impl Verdicts {
     ///
     /// # Errors
     /// `host.lock` cannot be read, or there is nothing to load with.
-    pub(crate) async fn of(setup: Arc<Setup>) -> anyhow::Result<Self> {
+    pub(crate) async fn evaluate(setup: Arc<Setup>) -> anyhow::Result<Self> {
         let candidates = candidates(&setup);
         let paths: Vec<_> = candidates
             .iter()
@@ -92,12 +92,12 @@ impl Verdicts {
         let loader = Loader::new(Arc::clone(&setup), sandbox, network, audit);
         let said = setup.config.assigned.clone();
         let pending = assembly
-            .start(loader, jobs, Patience::WHOLE, &Answers::Nobody)
+            .start(loader, jobs, StartupTimeouts::WHOLE, &ApprovalMode::Nobody)
             .await?;
         let not_served = pending.assembly().not_served();
         let mut checked = said.iter().map(|said| said.check(&assignments, &not_served));
         let statuses = tools.statuses().get();
-        let all = statuses.iter().zip(paths).map(|(status, path)| Verdict {
+        let all = statuses.iter().zip(paths).map(|(status, path)| StartVerdict {
             name: status.plugin.clone(),
             path,
             state: status.state.clone(),

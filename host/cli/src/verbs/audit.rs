@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use toolhost_audit::{Chain, Tail};
-use toolhost_gateway::admin::{Answer, ChainReport, HOST, Request};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, ChainReport, HOST};
 use toolhost_identity::TenantId;
 
+use crate::admin_access::AdminAccess;
 use crate::args::{AuditCommand, OutputFormat};
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliError, Exit};
 use crate::output::{self, Show, head};
-use crate::reach::Reach;
 use crate::screen;
 use crate::wiring::{read_capped, stop_signal};
 
@@ -25,37 +25,37 @@ pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Resul
     runtime.block_on(async {
         match command {
             AuditCommand::Tail(args) => {
-                let reach = Reach::find(&args.kept)?;
+                let reach = AdminAccess::find(&args.kept)?;
                 let chain = match &args.tenant {
                     None => Chain::Host,
-                    Some(tenant) => {
-                        Chain::Tenant(TenantId::parse(tenant).map_err(|why| Failure::usage(why.to_string()))?)
-                    }
+                    Some(tenant) => Chain::Tenant(
+                        TenantId::parse(tenant).map_err(|why| CliError::usage(why.to_string()))?,
+                    ),
                 };
                 tail(&reach, &chain, args.lines, args.follow).await
             }
             AuditCommand::Verify(args) => {
-                let reach = Reach::find(&args.kept)?;
+                let reach = AdminAccess::find(&args.kept)?;
                 let head = args.head.as_deref().map(last_line).transpose()?;
                 let chain = match (&args.tenant, &head) {
                     (Some(tenant), _) => Some(tenant.clone()),
                     (None, Some(_)) => Some(HOST.to_owned()),
                     (None, None) => None,
                 };
-                match reach.ask(Request::AuditVerify { chain, head }, None).await? {
-                    Answer::Chains(reports) => verified(&reports, format),
-                    other => super::unexpected(&other),
+                match reach.ask(AdminRequest::AuditVerify { chain, head }, None).await? {
+                    AdminResponse::Chains(reports) => show_and_check(&reports, format),
+                    other => super::unexpected_answer(&other),
                 }
             }
             AuditCommand::Export(args) => {
-                let request = Request::AuditExport {
+                let request = AdminRequest::AuditExport {
                     chain: args.tenant.clone().unwrap_or_else(|| HOST.to_owned()),
                     from: args.from,
                     to: args.to,
                 };
-                match Reach::find(&args.kept)?.ask(request, None).await? {
-                    Answer::Exported(_) => Ok(()),
-                    other => super::unexpected(&other),
+                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
+                    AdminResponse::Exported(_) => Ok(()),
+                    other => super::unexpected_answer(&other),
                 }
             }
         }
@@ -63,7 +63,7 @@ pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Resul
 }
 
 /// The records are JSON lines, whatever format is asked for.
-async fn tail(reach: &Reach, chain: &Chain, lines: usize, follow: bool) -> anyhow::Result<()> {
+async fn tail(reach: &AdminAccess, chain: &Chain, lines: usize, follow: bool) -> anyhow::Result<()> {
     let mut tail = Tail::open(&reach.audit_root(), chain, lines)?;
     let stop = stop_signal();
     tokio::pin!(stop);
@@ -85,12 +85,12 @@ fn last_line(path: &Path) -> anyhow::Result<String> {
     let text = read_capped(path, MAX_EXPORT)?;
     let text = String::from_utf8_lossy(&text);
     let last = text.trim_end().lines().next_back();
-    let last = last.ok_or_else(|| Failure::usage(format!("--head {}: it is empty", path.display())))?;
+    let last = last.ok_or_else(|| CliError::usage(format!("--head {}: it is empty", path.display())))?;
     Ok(last.to_owned())
 }
 
-fn verified(reports: &[ChainReport], format: OutputFormat) -> anyhow::Result<()> {
-    output::show(format, &Verified(reports))?;
+fn show_and_check(reports: &[ChainReport], format: OutputFormat) -> anyhow::Result<()> {
+    output::show(format, &AuditVerifyOutput(reports))?;
     let damaged = reports
         .iter()
         .filter(|report| !report.problems.is_empty())
@@ -99,7 +99,7 @@ fn verified(reports: &[ChainReport], format: OutputFormat) -> anyhow::Result<()>
         return Ok(());
     }
     let message = format!("{damaged} of {} chains are not whole", reports.len());
-    Err(Failure {
+    Err(CliError {
         exit: Exit::Failed,
         message,
     }
@@ -108,9 +108,9 @@ fn verified(reports: &[ChainReport], format: OutputFormat) -> anyhow::Result<()>
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Verified<'a>(&'a [ChainReport]);
+struct AuditVerifyOutput<'a>(&'a [ChainReport]);
 
-impl Show for Verified<'_> {
+impl Show for AuditVerifyOutput<'_> {
     fn text(&self) -> String {
         let lines = self.0.iter().flat_map(|report| {
             let whole = report.problems.is_empty();

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use toolhost_policy::{Limits, Manifest};
 
 use crate::args::{BuildArgs, OutputFormat};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::grants::hexadecimal;
 use crate::output::{self, Show};
 use crate::wiring::read_capped;
@@ -13,7 +13,7 @@ use crate::wiring::read_capped;
 const MAX_MANIFEST: u64 = 1 << 20;
 
 #[derive(Serialize)]
-struct Built {
+struct BuildOutput {
     file: String,
     plugin: String,
     version: String,
@@ -21,7 +21,7 @@ struct Built {
     bytes: usize,
 }
 
-impl Show for Built {
+impl Show for BuildOutput {
     fn text(&self) -> String {
         format!(
             "{} is plugin {} {}, sha256 {}",
@@ -45,9 +45,9 @@ pub(super) fn run(args: &BuildArgs, format: OutputFormat) -> anyhow::Result<()> 
     let component = read_capped(&args.file, Limits::default().component_bytes)?;
     let text = read_capped(&args.manifest, MAX_MANIFEST)?;
     let manifest = Manifest::parse(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", args.manifest.display())))?;
+        .map_err(|error| CliError::usage(format!("{}: {error}", args.manifest.display())))?;
     let plugin = toolhost_sandbox::embed_manifest(&component, &text)
-        .map_err(|error| Failure::plugin(format!("{}: {error}", args.file.display())))?;
+        .map_err(|error| CliError::plugin(format!("{}: {error}", args.file.display())))?;
     let out = args.out.as_ref().unwrap_or(&args.file);
     let partial = out.with_extension(format!("partial.{}", std::process::id()));
     let written = std::fs::write(&partial, &plugin).and_then(|()| std::fs::rename(&partial, out));
@@ -58,7 +58,7 @@ pub(super) fn run(args: &BuildArgs, format: OutputFormat) -> anyhow::Result<()> 
     written.with_context(|| format!("{}: cannot be written", out.display()))?;
     output::show(
         format,
-        &Built {
+        &BuildOutput {
             file: out.display().to_string(),
             plugin: manifest.name.to_string(),
             version: manifest.version,

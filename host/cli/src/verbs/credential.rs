@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use toolhost_gateway::admin::{Answer, CredentialAnswer, CredentialRow, Request, UserName};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, CredentialAnswer, CredentialRow, UserName};
 
+use crate::admin_access::{self, AdminAccess};
 use crate::args::{CredentialCommand, OutputFormat, SetArgs, UserArgs};
 use crate::config::{Config, nearest};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::{self, Show, head};
-use crate::reach::{self, Reach};
 use crate::secret_ref;
 
 /// Carries out `host credential …`.
@@ -20,42 +20,44 @@ pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::
             CredentialCommand::Set(args) => put(args, false, format).await,
             CredentialCommand::Rotate(args) => put(args, true, format).await,
             CredentialCommand::List(args) => {
-                let request = Request::CredentialList {
+                let request = AdminRequest::CredentialList {
                     tenant: args.tenant.clone(),
                 };
-                match Reach::find(&args.kept)?.ask(request, None).await? {
-                    Answer::Credentials(list) => output::show(format, &Listed(list)),
-                    other => super::unexpected(&other),
+                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
+                    AdminResponse::Credentials(list) => output::show(format, &CredentialListOutput(list)),
+                    other => super::unexpected_answer(&other),
                 }
             }
             CredentialCommand::Remove(args) => {
                 let (tenant, connection) = name(&args.name)?;
-                let request = Request::CredentialRemove {
+                let request = AdminRequest::CredentialRemove {
                     tenant,
                     connection,
                     user: user(&args.user),
                 };
-                match Reach::find(&args.kept)?.ask(request, None).await? {
-                    Answer::Removed(true) => output::show(format, &Removed { removed: &args.name }),
-                    Answer::Removed(false) => {
-                        Err(Failure::usage(format!("there is no credential {}", args.name)).into())
+                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
+                    AdminResponse::Removed(true) => {
+                        output::show(format, &CredentialRemoveOutput { removed: &args.name })
                     }
-                    other => super::unexpected(&other),
+                    AdminResponse::Removed(false) => {
+                        Err(CliError::usage(format!("there is no credential {}", args.name)).into())
+                    }
+                    other => super::unexpected_answer(&other),
                 }
             }
             CredentialCommand::Accept(args) => {
                 let tenant = args.tenant.clone();
-                match Reach::find(&args.kept)?
-                    .ask(Request::CredentialAccept { tenant }, None)
+                match AdminAccess::find(&args.kept)?
+                    .ask(AdminRequest::CredentialAccept { tenant }, None)
                     .await?
                 {
-                    Answer::Done => output::show(
+                    AdminResponse::Done => output::show(
                         format,
-                        &Accepted {
+                        &CredentialAcceptOutput {
                             accepted: &args.tenant,
                         },
                     ),
-                    other => super::unexpected(&other),
+                    other => super::unexpected_answer(&other),
                 }
             }
         }
@@ -64,7 +66,7 @@ pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::
 
 async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Result<()> {
     if args.secret.is_some() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "a secret is never an argument, since every process can read it, and a shell keeps it: this one is no secret any more; give --secret-file FILE or -",
         )
         .into());
@@ -73,14 +75,14 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
     let user = user(&args.user);
     let attributes = attributes(&args.attributes)?;
     let expires_at = args.expires_at.as_deref().map(expiry).transpose()?;
-    let reach = Reach::find(&args.kept)?;
+    let reach = AdminAccess::find(&args.kept)?;
     known_connection(&reach.config, &connection)?;
     let secret = match args.parts.is_empty() {
-        true => reach::secret(args.secret_file.as_deref(), &args.name)?,
+        true => admin_access::secret(args.secret_file.as_deref(), &args.name)?,
         false => secret_ref::parts("--part", &args.parts)?,
     };
     let request = if rotate {
-        Request::CredentialRotate {
+        AdminRequest::CredentialRotate {
             tenant,
             connection,
             user,
@@ -88,7 +90,7 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
             expires_at,
         }
     } else {
-        Request::CredentialSet {
+        AdminRequest::CredentialSet {
             tenant,
             connection,
             user,
@@ -97,19 +99,19 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
         }
     };
     match reach.ask(request, Some(secret)).await? {
-        Answer::Credential(row) => output::show(format, &Kept(row)),
-        other => super::unexpected(&other),
+        AdminResponse::Credential(row) => output::show(format, &CredentialOutput(row)),
+        other => super::unexpected_answer(&other),
     }
 }
 
-fn name(text: &str) -> Result<(String, String), Failure> {
+fn name(text: &str) -> Result<(String, String), CliError> {
     text.split_once('/')
         .map(|(tenant, connection)| (tenant.to_owned(), connection.to_owned()))
-        .ok_or_else(|| Failure::usage("a credential's name is TENANT/CONNECTION, such as acme/billing"))
+        .ok_or_else(|| CliError::usage("a credential's name is TENANT/CONNECTION, such as acme/billing"))
 }
 
 /// Before a secret is asked for: one that is kept for a connection that is not there is never used, and nobody is told.
-fn known_connection(config: &Config, name: &str) -> Result<(), Failure> {
+fn known_connection(config: &Config, name: &str) -> Result<(), CliError> {
     if config.connections.keys().any(|known| known.as_str() == name) {
         return Ok(());
     }
@@ -131,7 +133,7 @@ fn known_connection(config: &Config, name: &str) -> Result<(), Failure> {
         || format!("; there are: {}", known.join(", ")),
         |near| format!(", did you mean {near}?"),
     );
-    Err(Failure::usage(format!(
+    Err(CliError::usage(format!(
         "there is no connection {name}: [connections.{name}] in host.toml{hint}"
     )))
 }
@@ -143,23 +145,25 @@ fn user(args: &UserArgs) -> Option<UserName> {
     })
 }
 
-fn attributes(given: &[String]) -> Result<Option<BTreeMap<String, String>>, Failure> {
+fn attributes(given: &[String]) -> Result<Option<BTreeMap<String, String>>, CliError> {
     let mut attributes = BTreeMap::new();
     for text in given {
         // Not repeated: a secret that was put here by mistake must not reach a log.
         let (name, value) = text
             .split_once('=')
-            .ok_or_else(|| Failure::usage("--attribute takes NAME=VALUE"))?;
+            .ok_or_else(|| CliError::usage("--attribute takes NAME=VALUE"))?;
         if attributes.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(Failure::usage(format!("--attribute {name}=…: it is given twice")));
+            return Err(CliError::usage(format!(
+                "--attribute {name}=…: it is given twice"
+            )));
         }
     }
     Ok((!attributes.is_empty()).then_some(attributes))
 }
 
-fn expiry(text: &str) -> Result<u64, Failure> {
+fn expiry(text: &str) -> Result<u64, CliError> {
     let refuse = || {
-        Failure::usage(format!(
+        CliError::usage(format!(
             "--expires-at {text:?} is not a time such as 2027-01-31T00:00:00Z"
         ))
     };
@@ -186,9 +190,9 @@ fn whole_name(row: &CredentialRow) -> String {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Kept(CredentialRow);
+struct CredentialOutput(CredentialRow);
 
-impl Show for Kept {
+impl Show for CredentialOutput {
     fn text(&self) -> String {
         format!(
             "credential {} is kept: version {}, fingerprint {}",
@@ -228,9 +232,9 @@ fn cells(row: &CredentialRow) -> Vec<String> {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Listed(CredentialAnswer);
+struct CredentialListOutput(CredentialAnswer);
 
-impl Show for Listed {
+impl Show for CredentialListOutput {
     fn text(&self) -> String {
         let usable = self.0.credentials.iter().map(|row| {
             let expires = row.expires_at.map(|at| format!(", expires {}", moment(at)));
@@ -274,11 +278,11 @@ impl Show for Listed {
 }
 
 #[derive(Serialize)]
-struct Removed<'a> {
+struct CredentialRemoveOutput<'a> {
     removed: &'a str,
 }
 
-impl Show for Removed<'_> {
+impl Show for CredentialRemoveOutput<'_> {
     fn text(&self) -> String {
         format!("credential {} is removed", self.removed)
     }
@@ -289,11 +293,11 @@ impl Show for Removed<'_> {
 }
 
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct CredentialAcceptOutput<'a> {
     accepted: &'a str,
 }
 
-impl Show for Accepted<'_> {
+impl Show for CredentialAcceptOutput<'_> {
     fn text(&self) -> String {
         format!(
             "the credentials of tenant {} are taken as they are",

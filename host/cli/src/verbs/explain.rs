@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, ExplainRequest, Explained, Request};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, ExplainRequest, Explanation};
 
 use crate::args::{ExplainArgs, OutputFormat};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::{self, Show, head, printable};
 use crate::setup::Setup;
 use crate::{secret_ref, wiring};
@@ -13,7 +13,7 @@ use crate::{secret_ref, wiring};
 pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()> {
     let setup = Arc::new(Setup::gather(&args.wiring)?);
     let token = secret_ref::parse("--as", &args.token)?;
-    let token = secret_ref::text("--as", &token).map_err(|error| Failure::auth(error.message))?;
+    let token = secret_ref::text("--as", &token).map_err(|error| CliError::auth(error.message))?;
     let asked = ExplainRequest {
         connection: args.connection.clone(),
         method: args.method.clone(),
@@ -21,24 +21,24 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let explained = runtime.block_on(async {
-        let request = Request::Explain(asked.clone());
+        let request = AdminRequest::Explain(asked.clone());
         match wiring::ask_running(&setup, &request, Some(&token)).await? {
-            Some(Answer::Explained(explained)) => Ok(explained),
-            Some(other) => Err(super::unexpected(&other)
+            Some(AdminResponse::Explained(explained)) => Ok(explained),
+            Some(other) => Err(super::unexpected_answer(&other)
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             None => {
-                let looking = wiring::looking(&setup).await?;
+                let looking = wiring::open_diagnosis(&setup).await?;
                 Ok(looking.explain(&asked, &token).await?)
             }
         }
     })?;
     let refused = explained.refused.clone();
-    output::show(format, &Said(explained))?;
+    output::show(format, &ExplainOutput(explained))?;
     if refused.is_empty() {
         return Ok(());
     }
-    Err(Failure::refused(format!(
+    Err(CliError::refusal(format!(
         "the request would be refused: {}",
         printable(&refused.join("; "))
     ))
@@ -47,9 +47,9 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Said(Explained);
+struct ExplainOutput(Explanation);
 
-impl Said {
+impl ExplainOutput {
     fn rows(&self) -> Vec<(String, String)> {
         let said = &self.0;
         let mut rows = vec![
@@ -104,7 +104,7 @@ impl Said {
     }
 }
 
-impl Show for Said {
+impl Show for ExplainOutput {
     fn text(&self) -> String {
         let line = |(name, value): (String, String)| format!("{name:<16} {}", printable(&value));
         self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")

@@ -1,24 +1,24 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, Request};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse};
 
+use crate::admin_access::AdminAccess;
 use crate::args::{KeyCommand, OutputFormat};
 use crate::output::{self, Show, head};
-use crate::reach::Reach;
 
 /// Carries out `host key …`.
 pub(super) fn run(command: &KeyCommand, format: OutputFormat) -> anyhow::Result<()> {
     let KeyCommand::Rotate(args) = command;
     let request = if args.master {
-        Request::MasterRotate {}
+        AdminRequest::MasterRotate {}
     } else {
-        Request::KeyRotate {
+        AdminRequest::KeyRotate {
             tenant: args.tenant.clone(),
         }
     };
-    let reach = Reach::find(&args.kept)?;
+    let reach = AdminAccess::find(&args.kept)?;
     let runtime = tokio::runtime::Runtime::new()?;
     match runtime.block_on(reach.ask(request, None))? {
-        Answer::Resealed { count, generation } => {
+        AdminResponse::Resealed { count, generation } => {
             let key = match (&args.tenant, args.master) {
                 (_, true) => "the master key".to_owned(),
                 (Some(tenant), false) => format!("the key of tenant {tenant}"),
@@ -26,25 +26,25 @@ pub(super) fn run(command: &KeyCommand, format: OutputFormat) -> anyhow::Result<
             };
             output::show(
                 format,
-                &Rotated {
+                &KeyRotateOutput {
                     key,
                     generation,
                     count,
                 },
             )
         }
-        other => super::unexpected(&other),
+        other => super::unexpected_answer(&other),
     }
 }
 
 #[derive(Serialize)]
-struct Rotated {
+struct KeyRotateOutput {
     key: String,
     generation: u32,
     count: u64,
 }
 
-impl Show for Rotated {
+impl Show for KeyRotateOutput {
     fn text(&self) -> String {
         format!("{} is another one; {} sealed anew", self.key, self.count)
     }

@@ -20,7 +20,7 @@ mod token;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use toolhost_gateway::admin::Answer;
+use toolhost_gateway::admin::AdminResponse;
 
 use crate::args::{Cli, Command};
 
@@ -53,7 +53,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 /// Only a host of another version answers something else than was asked.
-fn unexpected(answer: &Answer) -> anyhow::Result<()> {
+fn unexpected_answer(answer: &AdminResponse) -> anyhow::Result<()> {
     bail!(
         "the host that runs here answered something else than was asked ({answer:?}); it is another version"
     )

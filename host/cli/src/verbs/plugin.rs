@@ -1,27 +1,27 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, PluginRow, Request};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, PluginRow};
 
-use crate::args::{OutputFormat, PluginCommand, PluginKeptArgs};
+use crate::admin_access::AdminAccess;
+use crate::args::{OutputFormat, PluginCommand, PluginDataArgs};
 use crate::output::{self, Show, head};
-use crate::reach::Reach;
 use crate::setup::lock_of;
 
 /// Carries out `host plugin …`.
 pub(super) fn run(command: &PluginCommand, format: OutputFormat) -> anyhow::Result<()> {
-    let (request, PluginKeptArgs { lock, kept }) = request(command);
-    let mut reach = Reach::find(kept)?;
+    let (request, PluginDataArgs { lock, kept }) = request(command);
+    let mut reach = AdminAccess::find(kept)?;
     reach.lock = lock_of(&reach.config, lock.as_deref());
     let runtime = tokio::runtime::Runtime::new()?;
     match runtime.block_on(reach.ask(request, None))? {
-        Answer::Plugins(rows) => output::show(format, &Rows(rows)),
-        other => super::unexpected(&other),
+        AdminResponse::Plugins(rows) => output::show(format, &PluginListOutput(rows)),
+        other => super::unexpected_answer(&other),
     }
 }
 
-fn request(command: &PluginCommand) -> (Request, &PluginKeptArgs) {
+fn request(command: &PluginCommand) -> (AdminRequest, &PluginDataArgs) {
     match command {
         PluginCommand::Assign(args) => {
-            let request = Request::PluginAssign {
+            let request = AdminRequest::PluginAssign {
                 plugin: args.plugin.clone(),
                 tenant: args.tenant.clone(),
                 tools: (!args.tools.is_empty()).then(|| args.tools.clone()),
@@ -30,7 +30,7 @@ fn request(command: &PluginCommand) -> (Request, &PluginKeptArgs) {
             (request, &args.kept)
         }
         PluginCommand::Unassign(args) => {
-            let request = Request::PluginUnassign {
+            let request = AdminRequest::PluginUnassign {
                 plugin: args.plugin.clone(),
                 tenant: args.tenant.clone(),
             };
@@ -38,14 +38,14 @@ fn request(command: &PluginCommand) -> (Request, &PluginKeptArgs) {
         }
         PluginCommand::List(args) => {
             let tenant = args.tenant.clone();
-            (Request::PluginList { tenant }, &args.kept)
+            (AdminRequest::PluginList { tenant }, &args.kept)
         }
     }
 }
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Rows(Vec<PluginRow>);
+struct PluginListOutput(Vec<PluginRow>);
 
 fn tools(row: &PluginRow) -> String {
     match row.tools.len() as u64 {
@@ -55,7 +55,7 @@ fn tools(row: &PluginRow) -> String {
     }
 }
 
-fn by(row: &PluginRow) -> &'static str {
+fn assigned_by(row: &PluginRow) -> &'static str {
     match (row.said, row.tools.is_empty()) {
         (true, false) => "assigned",
         (true, true) => "taken from it",
@@ -63,7 +63,7 @@ fn by(row: &PluginRow) -> &'static str {
     }
 }
 
-impl Show for Rows {
+impl Show for PluginListOutput {
     fn text(&self) -> String {
         if self.0.is_empty() {
             return "there are no plugins".to_owned();
@@ -71,7 +71,7 @@ impl Show for Rows {
         let line = |row: &PluginRow| {
             let who = row.tenant.as_ref().map_or_else(
                 || "tenants of which nothing else is said".to_owned(),
-                |tenant| format!("tenant {tenant}, {}", by(row)),
+                |tenant| format!("tenant {tenant}, {}", assigned_by(row)),
             );
             let state = match (row.state.as_deref(), &row.why) {
                 (None | Some("served"), _) => String::new(),
@@ -93,7 +93,7 @@ impl Show for Rows {
             vec![
                 row.plugin.clone(),
                 row.tenant.clone().unwrap_or_else(|| "-".to_owned()),
-                by(row).to_owned(),
+                assigned_by(row).to_owned(),
                 tools(row),
                 row.mode.to_string(),
                 row.state.clone().unwrap_or_else(|| "-".to_owned()),

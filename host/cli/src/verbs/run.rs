@@ -16,12 +16,14 @@ use toolhost_tools::Tools;
 use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
-use crate::exit::Failure;
-use crate::looking::{Calls, Looking};
-use crate::missing::{self, Door};
-use crate::plugins::{self, Answers, Candidate, Patience, Pending, ServedConnections, ServedGrants};
+use crate::diagnosis::{CallParts, HostDiagnosis};
+use crate::exit::CliError;
+use crate::plugins::{
+    self, ApprovalMode, Candidate, PendingPlugins, ServedConnections, ServedGrants, StartupTimeouts,
+};
+use crate::requirements::{self, CallerSource};
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Doors, Ground, Providers, Sources};
+use crate::wiring::{self, HostStorage, ListenAddresses, ProviderParts, Providers, SessionSetup};
 use crate::{open_files, output, screen, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -37,12 +39,12 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     }
     let setup = Arc::new(setup);
     if args.token.is_some() && setup.dev_tenant.is_some() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
         )
         .into());
     }
-    let doors = Doors {
+    let doors = ListenAddresses {
         listen: args.listen.unwrap_or(setup.config.server.listen),
         metrics: args.metrics_listen.or(setup.config.server.metrics_listen),
     };
@@ -51,13 +53,13 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
     }
     let candidates = plugins::candidates(&setup);
     let door = if args.stdio {
-        Door::One {
+        CallerSource::One {
             token: args.token.is_some(),
         }
     } else {
-        Door::Http
+        CallerSource::Http
     };
-    missing::check(
+    requirements::check(
         &setup,
         &candidates
             .iter()
@@ -82,7 +84,7 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
 async fn over_http(
     setup: &Arc<Setup>,
     candidates: Vec<Candidate>,
-    doors: Doors,
+    doors: ListenAddresses,
     format: OutputFormat,
     started: Instant,
 ) -> anyhow::Result<()> {
@@ -112,19 +114,19 @@ async fn over_http(
     }
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
     let network = wiring::network()?;
-    let ground = Ground::open(setup).await?;
+    let ground = HostStorage::open(setup).await?;
     let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &listeners, &network, Arc::clone(&directory), kept)?;
-    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.switching(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
+    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
+    let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     let authority = choosing.credentials;
     let presented = Arc::clone(&authority);
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
     // Nothing of it is left to do when a signal comes during a long compilation.
     let served = tokio::select! {
-        served = rooms(setup, candidates, &network, &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
+        served = build_host_parts(setup, candidates, &network, &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let arguments = setup.config.limits.arguments_bytes;
@@ -135,7 +137,7 @@ async fn over_http(
         max_body_bytes: usize::try_from(arguments.saturating_mul(2).saturating_add(BODY_FRAME))?,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let Rooms {
+    let HostParts {
         tools,
         sandbox,
         providers,
@@ -150,7 +152,7 @@ async fn over_http(
     let logins = wiring::logins(setup, &network, ground.kept.as_ref(), &public_url, sink)?;
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     wiring::follow(&ground, &switching, &shutdown);
-    let looking = Looking {
+    let looking = HostDiagnosis {
         tenancy: Arc::clone(&tenancy),
         network: Arc::clone(&network),
         connections,
@@ -162,19 +164,19 @@ async fn over_http(
         unstartable: None,
         vault: ground.vault().cloned(),
         logins: logins.clone(),
-        calls: Some(Calls {
+        calls: Some(CallParts {
             tools: Arc::clone(&tools),
             authority: presented,
         }),
     };
-    let mut gateway = Gateway::switching(tools, tenancy, switching, config)
+    let mut gateway = Gateway::with_switcher(tools, tenancy, switching, config)
         .with_artifacts(sandbox.artifacts())
         .with_connections(open_files::connections())
         .with_drain(setup.config.server.drain);
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }
-    ground.started(setup).await?;
+    ground.record_start(setup).await?;
     if let Some(kept) = &ground.kept {
         let store = Arc::clone(&ground.store);
         wiring::watch_writable(
@@ -183,7 +185,7 @@ async fn over_http(
             store,
             shutdown.clone(),
         );
-        kept.admin.serve_with(Arc::new(looking));
+        kept.admin.set_operations(Arc::new(looking));
     }
     let admin = admin_socket(&ground, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
@@ -191,13 +193,13 @@ async fn over_http(
     gateway
         .serve(listener, shutdown, setup.config.server.grace)
         .await?;
-    sandbox.drained().await;
+    sandbox.wait_until_drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }
     swept.await?;
     loading.await?;
-    ground.stopped().await;
+    ground.record_stop().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -205,7 +207,7 @@ async fn over_http(
 async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidate>) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
     let network = wiring::network()?;
-    let ground = Ground::open(setup).await?;
+    let ground = HostStorage::open(setup).await?;
     let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
@@ -217,8 +219,8 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
             StdioCaller::token(Arc::clone(&tenancy), token)
         }
     };
-    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.switching(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
+    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
+    let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     wiring::follow(&ground, &switching, &shutdown);
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     let caller = caller.with_switching(switching);
@@ -226,9 +228,9 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     caller
         .admit()
         .await
-        .map_err(|error| Failure::auth(format!("--token: {error}")))?;
+        .map_err(|error| CliError::auth(format!("--token: {error}")))?;
     let presented = Arc::clone(&choosing.credentials);
-    let served = rooms(
+    let served = build_host_parts(
         setup,
         candidates,
         &network,
@@ -239,9 +241,9 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     )
     .await?;
     let loading = tokio::spawn(served.pending.finish(served.answers, shutdown.clone()));
-    ground.started(setup).await?;
+    ground.record_start(setup).await?;
     if let Some(kept) = &ground.kept {
-        kept.admin.serve_with(Arc::new(Looking {
+        kept.admin.set_operations(Arc::new(HostDiagnosis {
             tenancy,
             network,
             connections: served.connections,
@@ -253,7 +255,7 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
             unstartable: None,
             vault: ground.vault().cloned(),
             logins: None,
-            calls: Some(Calls {
+            calls: Some(CallParts {
                 tools: Arc::clone(&served.tools),
                 authority: presented,
             }),
@@ -263,53 +265,53 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     let admin = admin_socket(&ground, &shutdown)?;
     let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
     shutdown.cancel();
-    sandbox.drained().await;
+    sandbox.wait_until_drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }
     swept.await?;
     loading.await?;
-    ground.stopped().await;
+    ground.record_stop().await;
     Ok(served?)
 }
 
 /// The operator's door, where there is a data directory.
 fn admin_socket(
-    ground: &Ground,
+    ground: &HostStorage,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let Some(kept) = &ground.kept else {
         return Ok(None);
     };
     let listening = admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
-    kept.admin.watch(shutdown.clone());
+    kept.admin.watch_quarantines(shutdown.clone());
     Ok(Some(listening.context("the admin socket cannot be opened")?))
 }
 
 /// What a host serves with.
-struct Rooms {
+struct HostParts {
     tools: Arc<Tools>,
     sandbox: Sandbox,
     providers: Providers,
     connections: Arc<ServedConnections>,
     grants: Arc<ServedGrants>,
-    pending: Pending,
-    answers: Answers,
+    pending: PendingPlugins,
+    answers: ApprovalMode,
 }
 
 /// There is no `asking` where stdin belongs to the protocol.
-async fn rooms(
+async fn build_host_parts(
     setup: &Arc<Setup>,
     candidates: Vec<Candidate>,
     network: &Arc<Network>,
-    ground: &Ground,
+    ground: &HostStorage,
     authority: Arc<AuthorityCredentials>,
     public_url: Option<Url>,
     asking: Option<&Arc<AtomicBool>>,
-) -> anyhow::Result<Rooms> {
-    let sources = Sources {
+) -> anyhow::Result<HostParts> {
+    let sources = ProviderParts {
         public_url,
-        ..Sources::of(setup, network, ground, authority)
+        ..ProviderParts::from_setup(setup, network, ground, authority)
     };
     let (credentials, problems) = wiring::provider(setup, sources)?;
     for problem in problems {
@@ -322,7 +324,7 @@ async fn rooms(
     let kv = Arc::clone(&ground.kv);
     let cache = Some(setup.cache_dir.clone());
     let sandbox = wiring::sandbox(limits, slots, cache, Arc::clone(&egress), kv)?;
-    let answers = Answers::of(setup.yes, asking);
+    let answers = ApprovalMode::from_flags(setup.yes, asking);
     let plugins = wiring::serve_plugins(
         setup,
         candidates,
@@ -330,10 +332,10 @@ async fn rooms(
         egress,
         ground,
         network,
-        (&answers, Patience::SERVING),
+        (&answers, StartupTimeouts::SERVING),
     )
     .await?;
-    Ok(Rooms {
+    Ok(HostParts {
         tools: plugins.tools,
         sandbox,
         providers,
@@ -352,7 +354,7 @@ fn banner(setup: &Setup, local: Option<SocketAddr>) {
     };
     let line = "=".repeat(78);
     // Not a log line: it is to be seen whatever RUST_LOG says.
-    screen::say(&format!(
+    screen::write_stderr(&format!(
         "{line}\n  DEVELOPMENT MODE: {who} is tenant {tenant}.\n  Never use --dev-tenant (DEV_TENANT_NAME) where others can reach this machine.\n{line}"
     ));
 }

@@ -1,15 +1,15 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, Client, Request, SpaceRow};
-use toolhost_store::Outcome;
+use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, SpaceRow};
+use toolhost_store::RestoreOutcome;
 
+use crate::admin_access::AdminAccess;
 use crate::args::{MigrateArgs, OutputFormat, StoreCommand, StoreKind};
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliError, Exit};
 use crate::grants::hexadecimal;
 use crate::output::{self, Show, bytes, head};
-use crate::reach::Reach;
-use crate::wiring::Taken;
+use crate::wiring::DataDirClaim;
 
 /// Carries out `host store …`.
 pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Result<()> {
@@ -18,24 +18,24 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
         match command {
             StoreCommand::Backup(args) => {
                 let directory = absolute(&args.directory)?;
-                let request = Request::StoreBackup { directory };
-                let answer = Reach::find(&args.kept)?.ask(request, None).await?;
+                let request = AdminRequest::StoreBackup { directory };
+                let answer = AdminAccess::find(&args.kept)?.ask(request, None).await?;
                 spaces(answer, "written", format)
             }
             StoreCommand::Check(args) => {
-                let request = Request::StoreCheck {
+                let request = AdminRequest::StoreCheck {
                     tenant: args.tenant.clone(),
                 };
-                let answer = Reach::find(&args.kept)?.ask(request, None).await?;
+                let answer = AdminAccess::find(&args.kept)?.ask(request, None).await?;
                 spaces(answer, "sound", format)
             }
             StoreCommand::Restore(args) => {
-                let (reach, directory) = (Reach::find(&args.kept)?, absolute(&args.directory)?);
+                let (reach, directory) = (AdminAccess::find(&args.kept)?, absolute(&args.directory)?);
                 match &args.tenant {
                     Some(tenant) => {
                         let tenant = tenant.clone();
                         let answer = reach
-                            .ask(Request::StoreRestore { directory, tenant }, None)
+                            .ask(AdminRequest::StoreRestore { directory, tenant }, None)
                             .await?;
                         spaces(answer, "restored", format)
                     }
@@ -48,59 +48,60 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
 }
 
 /// The host's own space may be among what is brought back, so no host can run meanwhile.
-async fn restore_all(reach: &Reach, directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
-    if Client::connect(&reach.data.dir).await.is_ok() {
-        return Err(Failure::usage(
+async fn restore_all(reach: &AdminAccess, directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
+    if AdminClient::connect(&reach.data.dir).await.is_ok() {
+        return Err(CliError::usage(
             "a host runs on this data directory: stop it first, or restore one tenant with --tenant NAME",
         )
         .into());
     }
     if !directory.is_dir() {
         let path = directory.display();
-        return Err(Failure::usage(format!("{path} is no directory with a backup")).into());
+        return Err(CliError::usage(format!("{path} is no directory with a backup")).into());
     }
     let chains = reach.config.chains;
-    let (kept, restored) = Taken::take_for_backup(&reach.data, directory)?
+    let (kept, restored) = DataDirClaim::take_for_backup(&reach.data, directory)?
         .restore(directory, chains)
         .await?;
     kept.audit.sync_all();
     let rows = restored
         .into_iter()
-        .map(|one| Brought {
+        .map(|one| RestoreRow {
             space: one
                 .space
                 .tenant()
                 .map_or_else(|| toolhost_gateway::admin::HOST.to_owned(), ToString::to_string),
             outcome: match &one.outcome {
-                Outcome::Placed { .. } => "restored",
-                Outcome::Recorded => "recorded again",
-                Outcome::Kept => "sound, kept",
+                RestoreOutcome::Placed { .. } => "restored",
+                RestoreOutcome::Recorded => "recorded again",
+                RestoreOutcome::Kept => "sound, kept",
             },
             quarantined: match one.outcome {
-                Outcome::Placed { quarantined, .. } => quarantined,
+                RestoreOutcome::Placed { quarantined, .. } => quarantined,
                 _ => None,
             },
         })
         .collect();
-    output::show(format, &BroughtBack(rows))
+    output::show(format, &RestoreOutput(rows))
 }
 
 /// A host would go on with what is left behind, so none can run meanwhile. Of hosts elsewhere only their changes are seen.
 async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()> {
     if args.from == args.to {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "--from and --to name the same store; one is embedded, the other postgres",
         )
         .into());
     }
-    let reach = Reach::find(&args.kept)?;
-    if Client::connect(&reach.data.dir).await.is_ok() {
-        return Err(
-            Failure::usage("a host runs on this data directory: stop it first, and every other one").into(),
-        );
+    let reach = AdminAccess::find(&args.kept)?;
+    if AdminClient::connect(&reach.data.dir).await.is_ok() {
+        return Err(CliError::usage(
+            "a host runs on this data directory: stop it first, and every other one",
+        )
+        .into());
     }
-    let moved = Taken::migrate(&reach.data, args.to == StoreKind::Postgres).await?;
-    let rows = moved.into_iter().map(|moved| SpaceMoved {
+    let moved = DataDirClaim::migrate(&reach.data, args.to == StoreKind::Postgres).await?;
+    let rows = moved.into_iter().map(|moved| MigrateRow {
         space: moved
             .space
             .tenant()
@@ -109,7 +110,7 @@ async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()>
         bytes: moved.bytes,
         digest: hexadecimal(&moved.digest),
     });
-    output::show(format, &AllMoved(rows.collect()))
+    output::show(format, &MigrateOutput(rows.collect()))
 }
 
 /// The host has a working directory of its own.
@@ -117,17 +118,17 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(path)?)
 }
 
-fn spaces(answer: Answer, done: &'static str, format: OutputFormat) -> anyhow::Result<()> {
-    let Answer::Spaces(rows) = answer else {
-        return super::unexpected(&answer);
+fn spaces(answer: AdminResponse, done: &'static str, format: OutputFormat) -> anyhow::Result<()> {
+    let AdminResponse::Spaces(rows) = answer else {
+        return super::unexpected_answer(&answer);
     };
     let damaged = rows.iter().filter(|row| row.problem.is_some()).count();
-    output::show(format, &Spaces { rows: &rows, done })?;
+    output::show(format, &SpacesOutput { rows: &rows, done })?;
     if damaged == 0 {
         Ok(())
     } else {
         let message = format!("{damaged} of {} spaces cannot be used", rows.len());
-        Err(Failure {
+        Err(CliError {
             exit: Exit::Failed,
             message,
         }
@@ -137,13 +138,13 @@ fn spaces(answer: Answer, done: &'static str, format: OutputFormat) -> anyhow::R
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Spaces<'a> {
+struct SpacesOutput<'a> {
     rows: &'a [SpaceRow],
     #[serde(skip)]
     done: &'static str,
 }
 
-impl Show for Spaces<'_> {
+impl Show for SpacesOutput<'_> {
     fn text(&self) -> String {
         let line = |row: &SpaceRow| match &row.problem {
             Some(problem) => format!("{}: {problem}", row.space),
@@ -176,7 +177,7 @@ impl Show for Spaces<'_> {
 }
 
 #[derive(Serialize)]
-struct Brought {
+struct RestoreRow {
     space: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,11 +186,11 @@ struct Brought {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct BroughtBack(Vec<Brought>);
+struct RestoreOutput(Vec<RestoreRow>);
 
-impl Show for BroughtBack {
+impl Show for RestoreOutput {
     fn text(&self) -> String {
-        let line = |one: &Brought| {
+        let line = |one: &RestoreRow| {
             let before = one
                 .quarantined
                 .as_ref()
@@ -200,7 +201,7 @@ impl Show for BroughtBack {
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let cells = |one: &Brought| {
+        let cells = |one: &RestoreRow| {
             let before = one.quarantined.as_ref().map(|path| path.display().to_string());
             vec![
                 one.space.clone(),
@@ -216,7 +217,7 @@ impl Show for BroughtBack {
 }
 
 #[derive(Serialize)]
-struct SpaceMoved {
+struct MigrateRow {
     space: String,
     records: u64,
     bytes: u64,
@@ -226,11 +227,11 @@ struct SpaceMoved {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct AllMoved(Vec<SpaceMoved>);
+struct MigrateOutput(Vec<MigrateRow>);
 
-impl Show for AllMoved {
+impl Show for MigrateOutput {
     fn text(&self) -> String {
-        let line = |one: &SpaceMoved| {
+        let line = |one: &MigrateRow| {
             let size = bytes(one.bytes);
             let digest: String = one.digest.chars().take(16).collect();
             format!(
@@ -248,7 +249,7 @@ impl Show for AllMoved {
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let cells = |one: &SpaceMoved| {
+        let cells = |one: &MigrateRow| {
             vec![
                 one.space.clone(),
                 one.records.to_string(),

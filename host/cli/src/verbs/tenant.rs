@@ -1,28 +1,28 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, Request, TenantAnswer, TenantRemoved, TenantRow};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, TenantAnswer, TenantRemovalReport, TenantRow};
 
-use crate::args::{KeptArgs, OutputFormat, TenantCommand};
-use crate::exit::Failure;
+use crate::admin_access::AdminAccess;
+use crate::args::{DataDirArgs, OutputFormat, TenantCommand};
+use crate::exit::CliError;
 use crate::output::{self, Show, bytes, head, printable};
-use crate::reach::Reach;
 
 /// Carries out `host tenant …`.
 pub(super) fn run(command: &TenantCommand, format: OutputFormat) -> anyhow::Result<()> {
     let (request, kept) = request(command)?;
-    let reach = Reach::find(kept)?;
+    let reach = AdminAccess::find(kept)?;
     let runtime = tokio::runtime::Runtime::new()?;
     match runtime.block_on(reach.ask(request, None))? {
-        Answer::Tenant(tenant) => output::show(format, &One(tenant)),
-        Answer::Tenants(tenants) => output::show(format, &All(tenants)),
-        Answer::TenantRemoved(removed) => output::show(format, &Removed(removed)),
-        other => super::unexpected(&other),
+        AdminResponse::Tenant(tenant) => output::show(format, &TenantOutput(tenant)),
+        AdminResponse::Tenants(tenants) => output::show(format, &TenantListOutput(tenants)),
+        AdminResponse::TenantRemoved(removed) => output::show(format, &TenantRemoveOutput(removed)),
+        other => super::unexpected_answer(&other),
     }
 }
 
-fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
+fn request(command: &TenantCommand) -> Result<(AdminRequest, &DataDirArgs), CliError> {
     Ok(match command {
         TenantCommand::Add(args) => {
-            let request = Request::TenantAdd {
+            let request = AdminRequest::TenantAdd {
                 tenant: args.tenant.clone(),
                 parent: args.parent.clone(),
                 name: args.name.clone(),
@@ -32,7 +32,7 @@ fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
             (request, &args.kept)
         }
         TenantCommand::Set(args) => {
-            let request = Request::TenantSet {
+            let request = AdminRequest::TenantSet {
                 tenant: args.tenant.clone(),
                 name: args.name.clone(),
                 keys: (args.no_keys || !args.keys.is_empty()).then(|| args.keys.clone()),
@@ -40,32 +40,32 @@ fn request(command: &TenantCommand) -> Result<(Request, &KeptArgs), Failure> {
             };
             (request, &args.kept)
         }
-        TenantCommand::List(args) => (Request::TenantList {}, &args.kept),
+        TenantCommand::List(args) => (AdminRequest::TenantList {}, &args.kept),
         TenantCommand::Show(args) => {
             let tenant = args.tenant.clone();
-            (Request::TenantShow { tenant }, &args.kept)
+            (AdminRequest::TenantShow { tenant }, &args.kept)
         }
         TenantCommand::Move(args) => {
             let (tenant, parent) = (args.tenant.clone(), args.parent.clone());
-            (Request::TenantMove { tenant, parent }, &args.kept)
+            (AdminRequest::TenantMove { tenant, parent }, &args.kept)
         }
         TenantCommand::Suspend(args) => {
             let tenant = args.tenant.clone();
-            (Request::TenantSuspend { tenant }, &args.kept)
+            (AdminRequest::TenantSuspend { tenant }, &args.kept)
         }
         TenantCommand::Resume(args) => {
             let tenant = args.tenant.clone();
-            (Request::TenantResume { tenant }, &args.kept)
+            (AdminRequest::TenantResume { tenant }, &args.kept)
         }
         TenantCommand::Remove(args) if !args.yes => {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "removing tenant {} destroys its key and everything that is kept for it, for good: say --yes, or suspend it",
                 args.tenant
             )));
         }
         TenantCommand::Remove(args) => {
             let tenant = args.tenant.clone();
-            (Request::TenantRemove { tenant }, &args.kept)
+            (AdminRequest::TenantRemove { tenant }, &args.kept)
         }
     })
 }
@@ -108,9 +108,9 @@ fn cells(row: &TenantRow) -> Vec<String> {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct One(TenantAnswer);
+struct TenantOutput(TenantAnswer);
 
-impl Show for One {
+impl Show for TenantOutput {
     fn text(&self) -> String {
         let mut line = line(&self.0.tenant);
         if let Some(mode) = self.0.mode {
@@ -138,9 +138,9 @@ impl Show for One {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct All(Vec<TenantRow>);
+struct TenantListOutput(Vec<TenantRow>);
 
-impl Show for All {
+impl Show for TenantListOutput {
     fn text(&self) -> String {
         if self.0.is_empty() {
             return "there are no tenants".to_owned();
@@ -155,9 +155,9 @@ impl Show for All {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Removed(TenantRemoved);
+struct TenantRemoveOutput(TenantRemovalReport);
 
-impl Removed {
+impl TenantRemoveOutput {
     fn records(&self) -> String {
         match (self.0.records, self.0.bytes) {
             (Some(records), Some(size)) => format!("{records} records ({})", bytes(size)),
@@ -173,7 +173,7 @@ impl Removed {
     }
 }
 
-impl Show for Removed {
+impl Show for TenantRemoveOutput {
     fn text(&self) -> String {
         let tenant = &self.0.tenant;
         if !self.0.key_and_space {

@@ -5,11 +5,11 @@ use anyhow::Context;
 use serde::Serialize;
 use toolhost_identity::{IssuerRules, KeySet, PrincipalKind};
 use toolhost_policy::UnixTime;
-use toolhost_tenancy::dev::{DevKey, DevKeyError, Inspection, MintRequest, inspect};
+use toolhost_tenancy::dev::{DevKey, DevKeyError, MintRequest, TokenInspection, inspect};
 use toolhost_tenancy::{IssuerConfig, KeySource};
 
 use crate::args::{MintArgs, OutputFormat, TokenCommand, TokenInspectArgs};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::{self, Show, printable};
 use crate::secret_ref;
 use crate::setup::read_config;
@@ -25,17 +25,17 @@ const MAX_KEY_SET: u64 = 256 << 10;
 pub(super) fn run(command: &TokenCommand, format: OutputFormat) -> anyhow::Result<()> {
     match command {
         TokenCommand::Mint(args) => mint(args, format),
-        TokenCommand::Inspect(args) => look(args, format),
+        TokenCommand::Inspect(args) => inspect_token(args, format),
     }
 }
 
 #[derive(Serialize)]
-struct Minted {
+struct TokenMintOutput {
     token: String,
     expires_at: u64,
 }
 
-impl Show for Minted {
+impl Show for TokenMintOutput {
     /// Nothing but the token, so that it can go into a file.
     fn text(&self) -> String {
         self.token.clone()
@@ -50,7 +50,7 @@ impl Show for Minted {
 }
 
 fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let fail = |error: DevKeyError| Failure::usage(error.to_string());
+    let fail = |error: DevKeyError| CliError::usage(error.to_string());
     let (private, public) = (args.keys.join(PRIVATE), args.keys.join(PUBLIC));
     let key = if private.exists() {
         DevKey::load(&private).map_err(fail)?
@@ -82,7 +82,7 @@ fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
     let token = key.mint(&request, now).map_err(fail)?;
     output::show(
         format,
-        &Minted {
+        &TokenMintOutput {
             token,
             expires_at: now.saturating_add(args.ttl),
         },
@@ -90,9 +90,9 @@ fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
 }
 
 #[derive(Serialize)]
-struct Looked(Inspection);
+struct TokenInspectOutput(TokenInspection);
 
-impl Show for Looked {
+impl Show for TokenInspectOutput {
     fn text(&self) -> String {
         let mut lines = Vec::new();
         for (part, members) in [("header", &self.0.header), ("claim", &self.0.claims)] {
@@ -131,7 +131,7 @@ impl Show for Looked {
     }
 }
 
-fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
+fn inspect_token(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
     let token = secret_ref::token(&secret_ref::parse("the token", &args.token)?)?;
     let text = std::str::from_utf8(token.expose()).unwrap_or_default();
     let config = read_config(args.config.as_deref())?;
@@ -147,17 +147,17 @@ fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
         }
     }
     let now = now()?;
-    let inspection =
-        inspect(text, &issuers, now).map_err(|error| Failure::auth(format!("it is not a token: {error}")))?;
+    let inspection = inspect(text, &issuers, now)
+        .map_err(|error| CliError::auth(format!("it is not a token: {error}")))?;
     let is_refused = inspection.checks.iter().any(|check| check.failure.is_some());
     let has_passed = inspection.would_pass();
-    output::show(format, &Looked(inspection))?;
+    output::show(format, &TokenInspectOutput(inspection))?;
     match (issuers.is_empty(), is_refused, has_passed) {
         (true, _, _) | (false, false, true) => Ok(()),
-        (false, true, _) => Err(Failure::auth("this host would refuse the token").into()),
+        (false, true, _) => Err(CliError::auth("this host would refuse the token").into()),
         (false, false, false) => {
             let why = "the signature was not checked, so nothing of this is believed; give the issuer's key set with --jwks FILE";
-            Err(Failure::auth(why).into())
+            Err(CliError::auth(why).into())
         }
     }
 }
@@ -166,7 +166,7 @@ fn look(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Result<()> {
 fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)> {
     let rules = issuer
         .rules()
-        .map_err(|error| Failure::usage(error.to_string()))?;
+        .map_err(|error| CliError::usage(error.to_string()))?;
     let keys = match &issuer.keys {
         KeySource::File(path) => Some(key_set(path)?),
         KeySource::Url(_) | KeySource::Discovery => None,
@@ -177,12 +177,12 @@ fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)>
 fn key_set(path: &Path) -> anyhow::Result<KeySet> {
     let bytes = read_capped(path, MAX_KEY_SET)?;
     let keys = KeySet::parse(&bytes);
-    Ok(keys.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?)
+    Ok(keys.map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?)
 }
 
 /// In Unix seconds.
 fn now() -> anyhow::Result<u64> {
     let broken =
-        || Failure::usage("the clock of this machine is before 2026, so no expiry can be judged; set it");
-    Ok(UnixTime::now().known().ok_or_else(broken)?)
+        || CliError::usage("the clock of this machine is before 2026, so no expiry can be judged; set it");
+    Ok(UnixTime::now().if_valid().ok_or_else(broken)?)
 }

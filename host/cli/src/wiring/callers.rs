@@ -5,12 +5,12 @@ use http::HeaderMap;
 use toolhost_identity::{LoopbackOnly, Principal, StaticDirectory, Tenant, Tree};
 use toolhost_net::Network;
 use toolhost_tenancy::{
-    Admitted, Bearer, Introspection, MembershipDirectory, MembershipEndpoint, NetworkFetch, SingleDirectory,
-    Tenancy, TenantDirectory,
+    AdmittedCaller, Bearer, Introspection, MembershipDirectory, MembershipEndpoint, NetworkFetch,
+    SingleDirectory, Tenancy, TenantDirectory,
 };
 
-use super::data::Kept;
-use crate::exit::Failure;
+use super::data_directory::DataDirectory;
+use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
@@ -21,7 +21,7 @@ use crate::setup::Setup;
 /// They are no tree, or a key of an identity provider means two of them; the endpoint's secret cannot be read.
 pub(crate) fn directory(
     setup: &Setup,
-    kept: Option<&Kept>,
+    kept: Option<&DataDirectory>,
     network: &Arc<Network>,
 ) -> anyhow::Result<Arc<dyn TenantDirectory>> {
     let own = own_tenants(setup, kept)?;
@@ -41,11 +41,12 @@ pub(crate) fn directory(
         max_age: membership.max_age,
     };
     let post = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let members = MembershipDirectory::new(&endpoint, post).map_err(|why| Failure::usage(why.to_string()))?;
-    Ok(Arc::new(members.among(own)))
+    let members =
+        MembershipDirectory::new(&endpoint, post).map_err(|why| CliError::usage(why.to_string()))?;
+    Ok(Arc::new(members.with_tenants(own)))
 }
 
-fn own_tenants(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+fn own_tenants(setup: &Setup, kept: Option<&DataDirectory>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
     if let Some(kept) = kept {
         return Ok(Arc::clone(&kept.directory) as _);
     }
@@ -55,8 +56,8 @@ fn own_tenants(setup: &Setup, kept: Option<&Kept>) -> anyhow::Result<Arc<dyn Ten
         .iter()
         .filter(|tenant| !setup.config.tenants.contains_key(tenant));
     let tenants = listed.chain(developing.map(|tenant| Tenant::root(tenant.clone())));
-    let tree = Tree::new(0, tenants).map_err(|why| Failure::usage(format!("[tenants]: {why}")))?;
-    Ok(Arc::new(StaticDirectory::of(tree)))
+    let tree = Tree::new(0, tenants).map_err(|why| CliError::usage(format!("[tenants]: {why}")))?;
+    Ok(Arc::new(StaticDirectory::from_tree(tree)))
 }
 
 /// Who calls. The keys of issuers are fetched beside what else the host does at start: one that is down
@@ -70,14 +71,14 @@ pub(crate) fn tenancy(
     listeners: &[SocketAddr],
     network: &Arc<Network>,
     directory: Arc<dyn TenantDirectory>,
-    kept: Option<&Kept>,
+    kept: Option<&DataDirectory>,
 ) -> anyhow::Result<Arc<Tenancy>> {
     let config = &setup.config;
     let development = match &setup.dev_tenant {
         None => None,
         Some(tenant) => {
-            let proof = LoopbackOnly::of(listeners).ok_or_else(|| {
-                Failure::usage("--dev-tenant needs every listener on loopback: change --listen")
+            let proof = LoopbackOnly::from_listeners(listeners).ok_or_else(|| {
+                CliError::usage("--dev-tenant needs every listener on loopback: change --listen")
             })?;
             Some(Principal::development(tenant, proof))
         }
@@ -89,7 +90,7 @@ pub(crate) fn tenancy(
         development,
         Arc::clone(&fetch) as _,
     )
-    .map_err(|why| Failure::usage(why.to_string()))?
+    .map_err(|why| CliError::usage(why.to_string()))?
     .with_machine_headers(config.machine_headers.clone());
     if let Some((issuer, client)) = &config.introspection {
         let endpoint = Introspection {
@@ -99,7 +100,7 @@ pub(crate) fn tenancy(
         };
         tenancy = tenancy
             .with_introspection(issuer, &endpoint, fetch)
-            .map_err(|why| Failure::usage(why.to_string()))?;
+            .map_err(|why| CliError::usage(why.to_string()))?;
     }
     if let Some(kept) = kept {
         // A tenant whose space was not made when it was added gets it with its first call.
@@ -123,7 +124,10 @@ pub(crate) fn tenancy(
 ///
 /// # Errors
 /// The token cannot be read or is not believed.
-pub(crate) async fn token_or_development(tenancy: &Tenancy, token: Option<&str>) -> anyhow::Result<Admitted> {
+pub(crate) async fn token_or_development(
+    tenancy: &Tenancy,
+    token: Option<&str>,
+) -> anyhow::Result<AdmittedCaller> {
     let admitted = match token {
         None => tenancy.admit(&HeaderMap::new()).await,
         Some(text) => {

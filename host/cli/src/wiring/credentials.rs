@@ -4,14 +4,15 @@ use std::sync::Arc;
 use toolhost_net::Network;
 use toolhost_tenancy::AuthorityCredentials;
 use toolhost_vault::{
-    AwsSecretsManager, Broker, ClientCredentials, CredentialProvider, KvStore, Problem, ProviderRefused,
-    RefreshToken, RefreshTokenSettings, SealedVault, StaticProvider, TokenExchange, UserAccounts,
+    AwsSecretsManager, Broker, ClientCredentials, CredentialProblem, CredentialProvider, KvStore,
+    ProviderSettingsError, RefreshToken, RefreshTokenSettings, SealedVault, StaticProvider, TokenExchange,
+    UserAccounts,
 };
 use url::Url;
 
-use super::Ground;
-use crate::config::{AUTHORITY, Provider};
-use crate::exit::Failure;
+use super::HostStorage;
+use crate::config::{AUTHORITY, ProviderConfig};
+use crate::exit::CliError;
 use crate::setup::{Setup, VAULT};
 
 /// Providers by the name that a connection's `credentials` gives.
@@ -21,7 +22,7 @@ pub(crate) type Providers = BTreeMap<String, Arc<dyn CredentialProvider>>;
 const NAMES: [&str; 3] = ["static", "file", "env"];
 
 /// What the providers stand on.
-pub(crate) struct Sources<'a> {
+pub(crate) struct ProviderParts<'a> {
     pub(crate) network: &'a Arc<Network>,
     pub(crate) vault: Option<&'a SealedVault>,
     pub(crate) authority: Arc<AuthorityCredentials>,
@@ -31,12 +32,12 @@ pub(crate) struct Sources<'a> {
     pub(crate) among_hosts: bool,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> ProviderParts<'a> {
     /// As the configuration says.
-    pub(crate) fn of(
+    pub(crate) fn from_setup(
         setup: &Setup,
         network: &'a Arc<Network>,
-        ground: &'a Ground,
+        ground: &'a HostStorage,
         authority: Arc<AuthorityCredentials>,
     ) -> Self {
         Self {
@@ -59,13 +60,16 @@ pub(crate) fn no_credentials() -> Providers {
 /// # Errors
 /// Two credentials for one key; a provider that cannot be made as it is configured. With a development tenant and no issuers,
 /// a credential that cannot be read: there is no other caller that the host could serve.
-pub(crate) fn provider(setup: &Setup, sources: Sources<'_>) -> Result<(Providers, Vec<String>), Failure> {
+pub(crate) fn provider(
+    setup: &Setup,
+    sources: ProviderParts<'_>,
+) -> Result<(Providers, Vec<String>), CliError> {
     let provider = StaticProvider::new(setup.config.credentials.iter().cloned())
-        .map_err(|error| Failure::usage(error.to_string()))?;
+        .map_err(|error| CliError::usage(error.to_string()))?;
     let problems: Vec<String> = provider.problems().iter().map(sentence).collect();
     let alone = setup.dev_tenant.is_some() && setup.config.issuers.is_empty();
     if alone && !problems.is_empty() {
-        return Err(Failure::refused(problems.join("; ")));
+        return Err(CliError::refusal(problems.join("; ")));
     }
     let provider: Arc<dyn CredentialProvider> = Arc::new(provider);
     let mut providers: Providers = NAMES
@@ -73,7 +77,7 @@ pub(crate) fn provider(setup: &Setup, sources: Sources<'_>) -> Result<(Providers
         .into_iter()
         .collect();
     for (name, settings) in &setup.config.providers {
-        providers.insert(name.clone(), configured(name, settings, &sources)?);
+        providers.insert(name.clone(), build_provider(name, settings, &sources)?);
     }
     if let Some(vault) = sources.vault {
         providers.insert(VAULT.to_owned(), Arc::new(vault.clone()));
@@ -83,34 +87,36 @@ pub(crate) fn provider(setup: &Setup, sources: Sources<'_>) -> Result<(Providers
 }
 
 /// One of `[providers]`.
-fn configured(
+fn build_provider(
     name: &str,
-    settings: &Provider,
-    sources: &Sources<'_>,
-) -> Result<Arc<dyn CredentialProvider>, Failure> {
+    settings: &ProviderConfig,
+    sources: &ProviderParts<'_>,
+) -> Result<Arc<dyn CredentialProvider>, CliError> {
     let network = || Arc::clone(sources.network);
     let vault = || {
         let vault = sources.vault.cloned();
         vault.ok_or_else(|| needs_vault(name, settings))
     };
-    let refuse = |why: ProviderRefused| Failure::usage(format!("providers.{name}.{why}"));
+    let refuse = |why: ProviderSettingsError| CliError::usage(format!("providers.{name}.{why}"));
     let provider: Arc<dyn CredentialProvider> = match settings.clone() {
-        Provider::Broker(settings) => Arc::new(Broker::new(settings, network()).map_err(refuse)?),
-        Provider::Aws(settings) => Arc::new(AwsSecretsManager::new(*settings, network()).map_err(refuse)?),
-        Provider::Kv(settings) => Arc::new(KvStore::new(settings, network()).map_err(refuse)?),
-        Provider::ClientCredentials(settings) => {
+        ProviderConfig::Broker(settings) => Arc::new(Broker::new(settings, network()).map_err(refuse)?),
+        ProviderConfig::Aws(settings) => {
+            Arc::new(AwsSecretsManager::new(*settings, network()).map_err(refuse)?)
+        }
+        ProviderConfig::Kv(settings) => Arc::new(KvStore::new(settings, network()).map_err(refuse)?),
+        ProviderConfig::ClientCredentials(settings) => {
             let made = ClientCredentials::new(settings, network(), Arc::new(vault()?));
             Arc::new(made.map_err(refuse)?)
         }
-        Provider::TokenExchange(settings) => {
+        ProviderConfig::TokenExchange(settings) => {
             let made = TokenExchange::new(settings, network(), Arc::new(vault()?));
             Arc::new(made.map_err(refuse)?)
         }
-        Provider::RefreshToken(mut settings) => {
+        ProviderConfig::RefreshToken(mut settings) => {
             settings.among_hosts = sources.among_hosts;
             Arc::new(RefreshToken::new(settings, network(), vault()?).map_err(refuse)?)
         }
-        Provider::Login(server) => {
+        ProviderConfig::Login(server) => {
             let settings = RefreshTokenSettings {
                 token: server.token,
                 client: server.client,
@@ -125,15 +131,15 @@ fn configured(
 }
 
 /// Said before anything is opened, and again where it would be missed.
-pub(crate) fn needs_vault(name: &str, settings: &Provider) -> Failure {
-    Failure::usage(format!(
+pub(crate) fn needs_vault(name: &str, settings: &ProviderConfig) -> CliError {
+    CliError::usage(format!(
         "providers.{name}.kind = {:?} needs a data directory, whose vault has what it begins with: --data-dir DIR, or [data] dir",
         settings.kind()
     ))
 }
 
 /// Calls that need it are refused as not connected; the rest goes on.
-fn sentence(problem: &Problem) -> String {
+fn sentence(problem: &CredentialProblem) -> String {
     format!(
         "credential {} from {}: {}",
         problem.key, problem.source, problem.reason

@@ -7,7 +7,7 @@ use toolhost_policy::{Limits, Manifest};
 use toolhost_sandbox::inspect;
 
 use crate::digest_files::read_at_most;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// A plugin's file, whole.
 #[derive(Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct PluginFile {
 ///
 /// # Errors
 /// It cannot be read, or is not what it is to be.
-pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, Failure> {
+pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, CliError> {
     if is_pipe(path) {
-        return Err(Failure::usage(format!("{}: it is a pipe", path.display())));
+        return Err(CliError::usage(format!("{}: it is a pipe", path.display())));
     }
     let bytes = read_capped(path, limits.component_bytes)?;
     let found = inspect(&bytes, limits);
-    let refuse = |why: &str| Failure::plugin(format!("{}: {why}", path.display()));
+    let refuse = |why: &str| CliError::plugin(format!("{}: {why}", path.display()));
     if !found.obstacles.is_empty() {
         return Err(refuse(&found.obstacles.join("; ")));
     }
@@ -62,16 +62,16 @@ pub(crate) fn is_pipe(path: &Path) -> bool {
 ///
 /// # Errors
 /// It cannot be read, is no file, or is larger.
-pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
     if path.is_dir() {
-        return Err(Failure::usage(format!("{}: it is a directory", path.display())));
+        return Err(CliError::usage(format!("{}: it is a directory", path.display())));
     }
     read_at_most(path, most).map_err(|error| match error.kind() {
-        std::io::ErrorKind::FileTooLarge => Failure::plugin(format!(
+        std::io::ErrorKind::FileTooLarge => CliError::plugin(format!(
             "{}: {error}, the most that [limits] component_bytes allows",
             path.display()
         )),
-        _ => Failure::usage(format!("{}: {error}", path.display())),
+        _ => CliError::usage(format!("{}: {error}", path.display())),
     })
 }
 

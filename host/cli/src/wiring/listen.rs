@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use toolhost_identity::LoopbackOnly;
 use url::Url;
 
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::setup::Setup;
 
 /// The path of the MCP endpoint.
@@ -15,7 +15,7 @@ const MCP: &str = "/mcp";
 
 /// Where the doors are to be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Doors {
+pub(crate) struct ListenAddresses {
     pub(crate) listen: SocketAddr,
     pub(crate) metrics: Option<SocketAddr>,
 }
@@ -25,10 +25,10 @@ pub(crate) struct Doors {
 /// # Errors
 /// A development tenant with a listener that others can reach (A6), metrics that others can reach without a token, or a public
 /// listener without a public URL.
-pub(crate) fn check_addresses(setup: &Setup, doors: Doors) -> Result<(), Failure> {
+pub(crate) fn check_addresses(setup: &Setup, doors: ListenAddresses) -> Result<(), CliError> {
     let all: Vec<SocketAddr> = doors.metrics.into_iter().chain([doors.listen]).collect();
-    if setup.dev_tenant.is_some() && LoopbackOnly::of(&all).is_none() {
-        return Err(Failure::usage(
+    if setup.dev_tenant.is_some() && LoopbackOnly::from_listeners(&all).is_none() {
+        return Err(CliError::usage(
             "--dev-tenant lets everybody in who reaches a listener, so it needs every listener on loopback: change --listen (127.0.0.1 or [::1]), or configure [[issuers]] and leave out --dev-tenant (DEV_TENANT_NAME)",
         ));
     }
@@ -36,12 +36,12 @@ pub(crate) fn check_addresses(setup: &Setup, doors: Doors) -> Result<(), Failure
         && !metrics.ip().is_loopback()
         && setup.config.server.metrics_token.is_none()
     {
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "--metrics-listen {metrics}: others can reach it, so it needs a token that scrapers present: --metrics-token, or metrics_token_file or metrics_token_env under [server]"
         )));
     }
     if setup.config.server.public_url.is_none() && !doors.listen.ip().is_loopback() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "set public_url under [server] to the URL that callers use, such as https://tools.example.com/mcp: a listener beyond loopback cannot tell it by itself",
         ));
     }
@@ -52,7 +52,7 @@ pub(crate) fn check_addresses(setup: &Setup, doors: Doors) -> Result<(), Failure
 ///
 /// # Errors
 /// The port is taken or not allowed, or the address is not this machine's; the text names the flag.
-pub(crate) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "the port is in use by another process".to_owned(),
@@ -60,7 +60,7 @@ pub(crate) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
             ErrorKind::AddrNotAvailable => "the address is not one of this machine".to_owned(),
             _ => error.to_string(),
         };
-        Failure::usage(format!(
+        CliError::usage(format!(
             "{address} cannot be listened on: {why}; choose another with {flag}"
         ))
     })
@@ -83,7 +83,7 @@ mod tests {
 
     use toolhost_identity::TenantId;
 
-    use super::{Doors, bind, check_addresses};
+    use super::{ListenAddresses, bind, check_addresses};
     use crate::config::Config;
     use crate::setup::Setup;
 
@@ -96,7 +96,7 @@ mod tests {
             lock: PathBuf::new(),
             cache_dir: PathBuf::new(),
         };
-        let doors = Doors {
+        let doors = ListenAddresses {
             listen: listen.parse().unwrap(),
             metrics: metrics.map(|text| text.parse().unwrap()),
         };

@@ -8,9 +8,9 @@ use toolhost_vault::{Login, LoginSettings, UserAccounts};
 use url::Url;
 
 use super::credentials::needs_vault;
-use super::data::Kept;
-use crate::config::{LoginServer, Provider};
-use crate::exit::Failure;
+use super::data_directory::DataDirectory;
+use crate::config::{LoginServer, ProviderConfig};
+use crate::exit::CliError;
 use crate::setup::Setup;
 
 /// The connections whose users connect accounts of their own; `None` where there are none.
@@ -20,14 +20,14 @@ use crate::setup::Setup;
 pub(crate) fn logins(
     setup: &Setup,
     network: &Arc<Network>,
-    kept: Option<&Kept>,
+    kept: Option<&DataDirectory>,
     public_url: &Url,
     audit: Arc<dyn Sink>,
-) -> Result<Option<Arc<Logins>>, Failure> {
+) -> Result<Option<Arc<Logins>>, CliError> {
     let mut all = Vec::new();
     for connection in setup.config.connections.values() {
         let name = &connection.credentials;
-        let Some(provider @ Provider::Login(server)) = setup.config.providers.get(name) else {
+        let Some(provider @ ProviderConfig::Login(server)) = setup.config.providers.get(name) else {
             continue;
         };
         let vault = kept.map(|kept| kept.vault.clone());
@@ -36,8 +36,8 @@ pub(crate) fn logins(
         let login = settings.map(|settings| Login::new(settings, Arc::clone(network), vault));
         match login {
             Some(Ok(login)) => all.push((Arc::clone(connection), login)),
-            Some(Err(why)) => return Err(Failure::usage(format!("providers.{name}.{why}"))),
-            None => return Err(Failure::usage("server.public_url: no page can stand beside it")),
+            Some(Err(why)) => return Err(CliError::usage(format!("providers.{name}.{why}"))),
+            None => return Err(CliError::usage("server.public_url: no page can stand beside it")),
         }
     }
     let Some(kept) = kept.filter(|_| !all.is_empty()) else {

@@ -8,7 +8,7 @@ use toolhost_store::postgres::PostgresSettings;
 
 use super::postgres;
 use crate::config::Postgres;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// The database of the host's own space, which the embedded store makes first.
 const EMBEDDED: &str = "host";
@@ -23,7 +23,7 @@ pub(super) async fn refuse_other_store(dir: &Path, server: Option<&PostgresSetti
     if !(has_chains || has_embedded(dir))
         || PostgresStore::is_made(settings)
             .await
-            .map_err(postgres::refusal)?
+            .map_err(postgres::start_error)?
     {
         return Ok(());
     }
@@ -36,19 +36,19 @@ pub(super) async fn refuse_other_store(dir: &Path, server: Option<&PostgresSetti
             "{path} has audit chains of another store, and the server of [store] has none: name the database that they belong to in [store] url and prefix; to begin with an empty store, name another [data] dir"
         )
     };
-    Err(Failure::usage(text).into())
+    Err(CliError::usage(text).into())
 }
 
 /// Refuses a data directory that has audit chains and no store of its own.
 ///
 /// # Errors
 /// It has.
-pub(crate) fn refuse_orphans(dir: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_orphans(dir: &Path) -> Result<(), CliError> {
     if !has_any(&Admin::audit_root(dir)) || has_embedded(dir) {
         return Ok(());
     }
     let path = dir.display();
-    Err(Failure::usage(format!(
+    Err(CliError::usage(format!(
         "{path} has audit chains and no embedded store: where the store is in PostgreSQL, name it in [store], or move it with host store migrate --from postgres --to embedded --data-dir DIR; where it is lost, bring it back with host store restore; to begin anew, move {path}/audit away"
     )))
 }
@@ -69,5 +69,5 @@ pub(crate) fn has_embedded(dir: &Path) -> bool {
 pub(crate) async fn has_server(said: &Postgres) -> anyhow::Result<bool> {
     PostgresStore::is_made(&postgres::settings(said)?)
         .await
-        .map_err(postgres::refusal)
+        .map_err(postgres::start_error)
 }

@@ -1,19 +1,19 @@
 use toolhost_policy::Secret;
 use toolhost_store::PostgresStore;
 use toolhost_store::postgres::{PostgresError, PostgresSettings};
-use toolhost_vault::Source;
+use toolhost_vault::SecretSource;
 
 use crate::config::Postgres;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::secret_ref;
 
 /// The server that the configuration names, with the password from where it is kept.
 ///
 /// # Errors
 /// The password, or the whole URL, cannot be read, or they are of no server that the host would use.
-pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, Failure> {
-    let read = |key: &str, source: &Source| secret_ref::text(key, source);
-    let mut settings = PostgresSettings::new(said.url.whole(read)?);
+pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, CliError> {
+    let read = |key: &str, source: &SecretSource| secret_ref::text(key, source);
+    let mut settings = PostgresSettings::new(said.url.resolve(read)?);
     settings.keys_url = said
         .keys_url
         .as_ref()
@@ -31,13 +31,13 @@ pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, Failure> {
 }
 
 /// What stands in the way of a server is for the operator to mend.
-pub(super) fn refusal(error: PostgresError) -> anyhow::Error {
+pub(super) fn start_error(error: PostgresError) -> anyhow::Error {
     match error {
         PostgresError::Store(error) => error.into(),
         error => usage(error).into(),
     }
 }
 
-fn usage(error: PostgresError) -> Failure {
-    Failure::usage(format!("[store]: {error}"))
+fn usage(error: PostgresError) -> CliError {
+    CliError::usage(format!("[store]: {error}"))
 }

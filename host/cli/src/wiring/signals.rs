@@ -66,7 +66,7 @@ pub(crate) fn shutdown_signal(
     grace: Duration,
 ) -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
-    watch(
+    watch_signals(
         asking,
         grace.saturating_add(AFTER_GRACE),
         shutdown.clone(),
@@ -78,7 +78,7 @@ pub(crate) fn shutdown_signal(
 }
 
 /// Waits for signals on a thread of its own, and calls `exit` where the process is to end at once.
-fn watch(
+fn watch_signals(
     asking: Arc<AtomicBool>,
     within: Duration,
     token: CancellationToken,
@@ -140,7 +140,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::watch;
+    use super::watch_signals;
     use crate::exit::Exit;
 
     /// One test, since a signal reaches the whole process.
@@ -154,7 +154,7 @@ mod tests {
         let (token, (send, exits)) = (CancellationToken::new(), mpsc::channel());
         let shutdown = token.clone();
         let started = doors.block_on(async move {
-            watch(
+            watch_signals(
                 Arc::default(),
                 Duration::from_millis(100),
                 shutdown,

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::data::check_data;
-use super::{Doors, check_addresses, directory, network, tenancy};
-use crate::exit::Failure;
+use super::data_directory::check_data;
+use super::{ListenAddresses, check_addresses, directory, network, tenancy};
+use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
@@ -13,9 +13,9 @@ use crate::setup::Setup;
 ///
 /// # Errors
 /// A start of the host would be refused with this.
-pub(crate) fn check_server(setup: &Setup) -> Result<(), Failure> {
+pub(crate) fn check_server(setup: &Setup) -> Result<(), CliError> {
     let server = &setup.config.server;
-    let doors = Doors {
+    let doors = ListenAddresses {
         listen: server.listen,
         metrics: server.metrics_listen,
     };
@@ -40,7 +40,7 @@ pub(crate) fn check_start(setup: &Setup) -> anyhow::Result<()> {
     tenancy(setup, &[], &network, directory, None).map(drop)
 }
 
-fn check_events(path: &Path) -> Result<(), Failure> {
+fn check_events(path: &Path) -> Result<(), CliError> {
     let opened = std::fs::OpenOptions::new().append(true).open(path);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let looked = match opened {
@@ -49,5 +49,5 @@ fn check_events(path: &Path) -> Result<(), Failure> {
         }
         opened => opened.map(drop),
     };
-    looked.map_err(|error| Failure::usage(format!("[audit] file {}: {error}", path.display())))
+    looked.map_err(|error| CliError::usage(format!("[audit] file {}: {error}", path.display())))
 }

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use toolhost_audit::Sink;
-use toolhost_gateway::Switching;
+use toolhost_gateway::TenantSwitcher;
 use toolhost_net::Network;
 use toolhost_store::{StateSealer, Store};
 use toolhost_tenancy::{
-    Authority, AuthorityCredentials, AuthorityTokens, ExchangeSettings, HttpAuthority, HttpAuthoritySettings,
-    LocalAuthority, NetworkFetch, NoPreparation, Reach, Rooms, StoreClock, TenantDirectory, TokenExchange,
+    Authority, AuthorityCredentials, AuthorityTokens, ExchangeAuthority, ExchangeSettings, HttpAuthority,
+    HttpAuthoritySettings, LocalAuthority, NetworkFetch, NoPreparation, Reach, SessionDeps, StoreClock,
+    TenantDirectory,
 };
 
 use crate::config::AuthorityKind;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
@@ -19,18 +20,18 @@ use crate::setup::Setup;
 const CHOICE_MAX_AGE: u64 = 100;
 
 /// What sessions stand on, and what the tenant authority gave.
-pub(crate) struct Choosing {
-    rooms: Rooms,
+pub(crate) struct SessionSetup {
+    rooms: SessionDeps,
     /// For connections with `credentials = "authority"`; nothing where the host's own tree decides.
     pub(crate) credentials: Arc<AuthorityCredentials>,
 }
 
-impl Choosing {
+impl SessionSetup {
     /// Over the configured authority. Nobody is asked yet.
     ///
     /// # Errors
     /// The host's own secret at the authority cannot be read.
-    pub(crate) fn of(
+    pub(crate) fn new(
         setup: &Setup,
         store: Arc<dyn Store>,
         directory: Arc<dyn TenantDirectory>,
@@ -38,7 +39,7 @@ impl Choosing {
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(StoreClock::new(Arc::clone(&store)));
         let is_shared = store.changes().is_some();
-        let rooms = Rooms {
+        let rooms = SessionDeps {
             store,
             directory,
             tokens: Arc::new(AuthorityTokens::new(Arc::clone(&clock) as _)),
@@ -55,13 +56,13 @@ impl Choosing {
     }
 
     /// Switching by the authority, with choices kept in the store.
-    pub(crate) fn switching(
+    pub(crate) fn tenant_switcher(
         &self,
         setup: &Setup,
         audit: Arc<dyn Sink>,
         states: Arc<StateSealer>,
-    ) -> Arc<Switching> {
-        Arc::new(Switching::new(
+    ) -> Arc<TenantSwitcher> {
+        Arc::new(TenantSwitcher::new(
             self.rooms.clone(),
             Arc::clone(&self.credentials),
             Arc::new(NoPreparation),
@@ -75,7 +76,7 @@ impl Choosing {
 fn authority(kind: &AuthorityKind, network: &Arc<Network>) -> anyhow::Result<Arc<dyn Authority>> {
     let fetch = Arc::new(NetworkFetch::new(Arc::clone(network)));
     let post = Arc::clone(&fetch);
-    let refused = |why: toolhost_tenancy::ConfigError| Failure::usage(why.to_string());
+    let refused = |why: toolhost_tenancy::IssuerConfigError| CliError::usage(why.to_string());
     Ok(match kind {
         AuthorityKind::Local => Arc::new(LocalAuthority),
         AuthorityKind::Http(settings) => Arc::new(
@@ -92,7 +93,7 @@ fn authority(kind: &AuthorityKind, network: &Arc<Network>) -> anyhow::Result<Arc
                 scope_prefix: exchange.scope_prefix.clone(),
                 issuer: exchange.returns.clone(),
             };
-            Arc::new(TokenExchange::new(settings, post, fetch).map_err(refused)?)
+            Arc::new(ExchangeAuthority::new(settings, post, fetch).map_err(refused)?)
         }
     })
 }

@@ -4,8 +4,8 @@ use toolhost_audit::{ChangeAction, Event, Sink as _, TenantChanged};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantKey, TenantSpace};
 use toolhost_tenancy::ChangeError;
 
-use super::data::Kept;
-use crate::exit::Failure;
+use super::data_directory::DataDirectory;
+use crate::exit::CliError;
 
 /// Tenants that a warning names.
 const MAX_NAMED: usize = 20;
@@ -13,7 +13,7 @@ const MAX_NAMED: usize = 20;
 /// How often tenants are listed anew because another host on the same store has added some: more hosts hardly start at once.
 const MAX_TRIES: usize = 8;
 
-impl Kept {
+impl DataDirectory {
     /// Adds the tenants of the configuration, and the development one, to the directory where they are missing, and makes
     /// spaces that are missing. What the directory says of a tenant is not changed.
     ///
@@ -28,7 +28,7 @@ impl Kept {
         let by = Operator::of_this_process();
         let mut tries = 0;
         let missing = loop {
-            let missing = self.missing(listed, development, &by)?;
+            let missing = self.missing_tenants(listed, development, &by)?;
             self.record_added(&missing, false).await?;
             match self.directory.add_listed(&missing, &by).await {
                 Ok(()) => break missing,
@@ -37,7 +37,7 @@ impl Kept {
                     tries += 1;
                     self.directory.refresh().await?;
                 }
-                Err(error) => return Err(refusal(error)),
+                Err(error) => return Err(change_error(error)),
             }
         };
         let known = self.store.tenants().await?;
@@ -52,16 +52,16 @@ impl Kept {
     }
 
     /// Those that the directory does not have.
-    fn missing(
+    fn missing_tenants(
         &self,
         listed: &BTreeMap<TenantId, Tenant>,
         development: Option<&TenantId>,
         by: &Operator,
-    ) -> Result<Vec<Tenant>, Failure> {
+    ) -> Result<Vec<Tenant>, CliError> {
         let mut missing = Vec::new();
         for (id, tenant) in listed {
             match self.directory.show(id, by) {
-                Some(known) => in_step(&known, tenant)?,
+                Some(known) => check_keys_match(&known, tenant)?,
                 None => missing.push(tenant.clone()),
             }
         }
@@ -136,7 +136,7 @@ impl Kept {
 }
 
 /// A key that stands in one place and not in the other could be another tenant's by now, so neither is taken.
-fn in_step(tenant: &Tenant, listed: &Tenant) -> Result<(), Failure> {
+fn check_keys_match(tenant: &Tenant, listed: &Tenant) -> Result<(), CliError> {
     let set = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
     let (file, directory) = (set(&listed.keys), set(&tenant.keys));
     // Where a tenant stands says who may act for it. A file that says nothing of it leaves that to the directory.
@@ -144,7 +144,7 @@ fn in_step(tenant: &Tenant, listed: &Tenant) -> Result<(), Failure> {
         && tenant.parent.as_ref() != Some(parent)
     {
         let id = &tenant.id;
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "[tenants.{id}] parent: the configuration has {parent} and the directory another; change the configuration, or the directory with host tenant move {id} --parent {parent}"
         )));
     }
@@ -152,18 +152,18 @@ fn in_step(tenant: &Tenant, listed: &Tenant) -> Result<(), Failure> {
         return Ok(());
     }
     let id = &tenant.id;
-    Err(Failure::usage(format!(
+    Err(CliError::usage(format!(
         "[tenants.{id}] keys: the configuration has {file:?} and the directory has {directory:?}; change the configuration, or the directory with host tenant set {id} --key KEY or --no-keys"
     )))
 }
 
-fn refusal(error: ChangeError) -> anyhow::Error {
+fn change_error(error: ChangeError) -> anyhow::Error {
     match error {
-        ChangeError::WasRemoved(id) => Failure::usage(format!(
+        ChangeError::WasRemoved(id) => CliError::usage(format!(
             "[tenants.{id}]: tenant {id} was removed; take it out of the configuration, or add it again, empty, with host tenant add {id}"
         ))
         .into(),
-        ChangeError::Tree(why) => Failure::usage(format!("[tenants]: {why}")).into(),
+        ChangeError::Tree(why) => CliError::usage(format!("[tenants]: {why}")).into(),
         other => other.into(),
     }
 }

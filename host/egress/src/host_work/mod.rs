@@ -122,14 +122,14 @@ impl HostWork {
         W: Fn(&mut WorkBudget) -> Result<T, WorkLimit> + Send + 'static,
         T: Send + 'static,
     {
-        match self.here(&work) {
+        match self.run_inline(&work) {
             Some(done) => done,
-            None => self.away(work).await,
+            None => self.run_on_pool(work).await,
         }
     }
 
     /// Runs work on this thread; `None` where it needs more than the small budget.
-    pub fn here<T>(
+    pub fn run_inline<T>(
         &self,
         work: impl FnOnce(&mut WorkBudget) -> Result<T, WorkLimit>,
     ) -> Option<Result<T, WorkError>> {
@@ -137,7 +137,7 @@ impl HostWork {
         if began >= self.deadline {
             return Some(Err(WorkLimit::Deadline.into()));
         }
-        let mut budget = WorkBudget::new(HERE_STEPS, HERE_DEPTH).until(self.deadline);
+        let mut budget = WorkBudget::new(HERE_STEPS, HERE_DEPTH).with_deadline(self.deadline);
         let done = work(&mut budget);
         if !self.is_counted {
             self.count(began);
@@ -153,7 +153,7 @@ impl HostWork {
     ///
     /// # Errors
     /// It reached a bound, or panicked.
-    pub async fn away<T, W>(&self, work: W) -> Result<T, WorkError>
+    pub async fn run_on_pool<T, W>(&self, work: W) -> Result<T, WorkError>
     where
         W: FnOnce(&mut WorkBudget) -> Result<T, WorkLimit> + Send + 'static,
         T: Send + 'static,
@@ -167,8 +167,8 @@ impl HostWork {
             }
             let began = Instant::now();
             let mut budget = WorkBudget::new(own.steps, AWAY_DEPTH)
-                .until(own.deadline)
-                .unless(is_dropped);
+                .with_deadline(own.deadline)
+                .with_cancel_flag(is_dropped);
             let done = catch_unwind(AssertUnwindSafe(|| work(&mut budget)));
             own.count(began);
             let done = done.map_err(|_| WorkError::Failed);
@@ -176,7 +176,7 @@ impl HostWork {
         });
         // The tenant is who shares its meter.
         let tenant = self.meter.as_ref().map_or(0, |meter| Arc::as_ptr(meter) as usize);
-        Pool::shared().push(tenant, job).map_err(|error| {
+        Pool::global().push(tenant, job).map_err(|error| {
             tracing::error!(%error, "there are no threads for the host's work");
             WorkError::Failed
         })?;
@@ -241,7 +241,7 @@ mod tests {
         let own = HostWork::new(None, Instant::now() + Duration::from_millis(20));
         let ended = Arc::new(AtomicBool::new(false));
         let inside = Arc::clone(&ended);
-        let endless = own.away(move |budget| {
+        let endless = own.run_on_pool(move |budget| {
             let end = loop {
                 if let Err(end) = budget.clone().charge(8_192) {
                     break end;
@@ -261,12 +261,14 @@ mod tests {
         let held = Arc::new(());
         let inside = Arc::clone(&held);
         let own = work(600);
-        let mut running = Box::pin(own.away(move |budget| -> Result<(), toolhost_policy::WorkLimit> {
-            let _inside = inside;
-            loop {
-                budget.clone().charge(8_192)?;
-            }
-        }));
+        let mut running = Box::pin(own.run_on_pool(
+            move |budget| -> Result<(), toolhost_policy::WorkLimit> {
+                let _inside = inside;
+                loop {
+                    budget.clone().charge(8_192)?;
+                }
+            },
+        ));
         assert!(futures::poll!(&mut running).is_pending());
         drop(running);
         while Arc::strong_count(&held) > 1 {
@@ -277,10 +279,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_the_end_of_one_work() {
         let failed = work(60)
-            .away(|_| -> Result<(), WorkLimit> { panic!("a bug") })
+            .run_on_pool(|_| -> Result<(), WorkLimit> { panic!("a bug") })
             .await;
         assert_eq!(failed, Err(WorkError::Failed));
-        assert_eq!(work(60).away(|_| Ok(1)).await, Ok(1));
+        assert_eq!(work(60).run_on_pool(|_| Ok(1)).await, Ok(1));
     }
 
     #[tokio::test]
@@ -297,8 +299,8 @@ mod tests {
                 Ok(())
             };
             match is_away {
-                false => own.here(spend).unwrap().unwrap(),
-                true => own.away(spend).await.unwrap(),
+                false => own.run_inline(spend).unwrap().unwrap(),
+                true => own.run_on_pool(spend).await.unwrap(),
             }
             let over = meter.begin(Instant::now()).unwrap_err();
             assert_eq!(over.limit, TenantLimit::cpu_ms_per_minute);

@@ -10,15 +10,15 @@ const STACK: usize = 32 << 20;
 /// Threads where the machine has one core, or does not say: with one, a tenant's work would wait for another's.
 const LEAST_THREADS: usize = 2;
 
-pub(super) type Job = Box<dyn FnOnce() + Send>;
+pub(super) type WorkJob = Box<dyn FnOnce() + Send>;
 
 /// The threads of the host's work: one set a process, since cores are the process's.
 pub(super) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct PoolShared {
     queues: Mutex<Queues>,
     more: Condvar,
 }
@@ -27,25 +27,25 @@ struct Shared {
 #[derive(Default)]
 struct Queues {
     /// Tenants that have work waiting, the one whose turn it is first.
-    waiting: VecDeque<(usize, VecDeque<Job>)>,
+    waiting: VecDeque<(usize, VecDeque<WorkJob>)>,
     running: HashMap<usize, usize>,
     threads: usize,
 }
 
 impl Pool {
-    pub(super) fn shared() -> &'static Self {
+    pub(super) fn global() -> &'static Self {
         static SHARED: OnceLock<Pool> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(cores()))
     }
 
     fn start(threads: usize) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(PoolShared::default());
         for _ in 0..threads {
             let own = Arc::clone(&shared);
             let started = std::thread::Builder::new()
                 .name("host-work".into())
                 .stack_size(STACK)
-                .spawn(move || own.work());
+                .spawn(move || own.run_worker());
             match started {
                 Ok(_) => shared.queues().threads += 1,
                 Err(error) => tracing::error!(%error, "a thread for the host's work cannot be started"),
@@ -54,7 +54,7 @@ impl Pool {
         Self { shared }
     }
 
-    pub(super) fn push(&self, tenant: usize, job: Job) -> io::Result<()> {
+    pub(super) fn push(&self, tenant: usize, job: WorkJob) -> io::Result<()> {
         let mut queues = self.shared.queues();
         if queues.threads == 0 {
             return Err(io::Error::other("none could be started"));
@@ -76,7 +76,7 @@ fn cores() -> usize {
 
 impl Queues {
     /// The next job of the next tenant that does not have all threads but one already.
-    fn next(&mut self) -> Option<(usize, Job)> {
+    fn next(&mut self) -> Option<(usize, WorkJob)> {
         let share = self.threads.saturating_sub(1).max(1);
         let may =
             |running: &HashMap<usize, usize>, tenant| running.get(tenant).is_none_or(|own| *own < share);
@@ -93,7 +93,7 @@ impl Queues {
         Some((tenant, job))
     }
 
-    fn ended(&mut self, tenant: usize) {
+    fn finish_job(&mut self, tenant: usize) {
         if let Some(running) = self.running.get_mut(&tenant) {
             *running = running.saturating_sub(1);
             if *running == 0 {
@@ -103,12 +103,12 @@ impl Queues {
     }
 }
 
-impl Shared {
+impl PoolShared {
     fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn run_worker(&self) {
         let mut queues = self.queues();
         loop {
             let Some((tenant, job)) = queues.next() else {
@@ -119,7 +119,7 @@ impl Shared {
             // The job catches its own; this is for what it drops.
             let _caught = catch_unwind(AssertUnwindSafe(job));
             queues = self.queues();
-            queues.ended(tenant);
+            queues.finish_job(tenant);
             // One that waited for its share may go on.
             self.more.notify_one();
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use toolhost_identity::{TenantId, TenantSpace};
 use toolhost_policy::{ConnectionName, PluginName};
-use toolhost_store::{Expect, MemoryStore, Space, Store, StoreError};
+use toolhost_store::{MemoryStore, Precondition, Space, Store, StoreError};
 
 use super::record::{self, ReflectionRecord, Reflections};
 
@@ -36,7 +36,7 @@ pub enum QuarantineError {
 
 /// What becomes of an answer that held the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ReflectionVerdict {
     /// It is the first: handed on without the credential.
     HandOn,
     /// It is withheld, and the connection is quarantined; `true` where that is new.
@@ -44,14 +44,14 @@ pub(crate) enum Verdict {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Triple {
+struct QuarantineKey {
     tenant: TenantId,
     plugin: PluginName,
     connection: ConnectionName,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct QuarantineStatus {
     quarantined: bool,
     read: Instant,
 }
@@ -62,7 +62,7 @@ pub struct Quarantine {
     store: Arc<dyn Store>,
     /// The store is this one's own, and has no spaces but those that are made here.
     is_own: bool,
-    known: Cache<Triple, Known>,
+    known: Cache<QuarantineKey, QuarantineStatus>,
 }
 
 impl Default for Quarantine {
@@ -90,14 +90,14 @@ impl Quarantine {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) async fn holds(
+    pub(crate) async fn contains(
         &self,
         space: &TenantSpace,
         plugin: &PluginName,
         connection: &ConnectionName,
     ) -> Result<bool, QuarantineError> {
         let triple = triple(space, plugin, connection);
-        let is_fresh = |known: &Known| known.read.elapsed() < MAX_AGE;
+        let is_fresh = |known: &QuarantineStatus| known.read.elapsed() < MAX_AGE;
         if let Some(known) = self.known.get(&triple).filter(is_fresh) {
             return Ok(known.quarantined);
         }
@@ -110,7 +110,7 @@ impl Quarantine {
             Ok(Some(found)) => record::read(&found.value).is_none_or(|record| record.quarantined.is_some()),
             Err(error) => return Err(error.into()),
         };
-        self.known.insert(triple, Known { quarantined, read });
+        self.known.insert(triple, QuarantineStatus { quarantined, read });
         Ok(quarantined)
     }
 
@@ -119,17 +119,17 @@ impl Quarantine {
     ///
     /// # Errors
     /// It cannot be written: nothing may be handed on.
-    pub(crate) async fn reflected(
+    pub(crate) async fn record_reflection(
         &self,
         space: &TenantSpace,
         plugin: &PluginName,
         connection: &ConnectionName,
-    ) -> Result<Verdict, QuarantineError> {
+    ) -> Result<ReflectionVerdict, QuarantineError> {
         let (own, space, plugin, connection) =
             (self.clone(), space.clone(), plugin.clone(), connection.clone());
         let written = tokio::spawn(async move {
             let verdict = own.write(&space, &plugin, &connection).await;
-            if let Ok(Verdict::Withhold(true)) = verdict {
+            if let Ok(ReflectionVerdict::Withhold(true)) = verdict {
                 metrics::counter!("toolhost_egress_quarantines_total").increment(1);
                 tracing::error!(
                     tenant = %space.tenant(), %plugin, %connection,
@@ -147,7 +147,7 @@ impl Quarantine {
         space: &TenantSpace,
         plugin: &PluginName,
         connection: &ConnectionName,
-    ) -> Result<Verdict, QuarantineError> {
+    ) -> Result<ReflectionVerdict, QuarantineError> {
         let (place, key) = (Space::Tenant(space.clone()), record::key(plugin, connection)?);
         let damaged = || QuarantineError::Damaged(connection.to_string());
         if self.is_own {
@@ -160,12 +160,12 @@ impl Quarantine {
                 None => None,
                 Some(found) => Some(record::read(&found.value).ok_or_else(damaged)?),
             };
-            let (after, verdict) = after(before, now());
-            let expect = found.map_or(Expect::Absent, |found| Expect::Version(found.version));
+            let (after, verdict) = next_record(before, now_secs());
+            let expect = found.map_or(Precondition::Absent, |found| Precondition::Version(found.version));
             let value = serde_json::to_vec(&after).map_err(|_| damaged())?;
             match self.store.compare_and_set(&place, &key, expect, value).await {
                 Ok(_) => {
-                    let known = Known {
+                    let known = QuarantineStatus {
                         quarantined: after.quarantined.is_some(),
                         read: Instant::now(),
                     };
@@ -227,7 +227,7 @@ impl Quarantine {
         if there {
             self.store.delete(&place, &key).await?;
         }
-        let known = Known {
+        let known = QuarantineStatus {
             quarantined: false,
             read: Instant::now(),
         };
@@ -236,15 +236,15 @@ impl Quarantine {
     }
 }
 
-fn triple(space: &TenantSpace, plugin: &PluginName, connection: &ConnectionName) -> Triple {
-    Triple {
+fn triple(space: &TenantSpace, plugin: &PluginName, connection: &ConnectionName) -> QuarantineKey {
+    QuarantineKey {
         tenant: space.tenant().clone(),
         plugin: plugin.clone(),
         connection: connection.clone(),
     }
 }
 
-fn after(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord, Verdict) {
+fn next_record(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord, ReflectionVerdict) {
     let mut record = before.unwrap_or(ReflectionRecord {
         calls: 0,
         first: now,
@@ -254,16 +254,16 @@ fn after(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord, Verdi
     record.calls = record.calls.saturating_add(1);
     record.last = now;
     if record.calls < QUARANTINED_AT && record.quarantined.is_none() {
-        return (record, Verdict::HandOn);
+        return (record, ReflectionVerdict::HandOn);
     }
     let is_new = record.quarantined.is_none();
     record.quarantined.get_or_insert(now);
-    (record, Verdict::Withhold(is_new))
+    (record, ReflectionVerdict::Withhold(is_new))
 }
 
 /// Unix seconds, for people: nothing is decided by them.
-fn now() -> u64 {
-    toolhost_policy::UnixTime::now().known().unwrap_or_default()
+fn now_secs() -> u64 {
+    toolhost_policy::UnixTime::now().if_valid().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -275,7 +275,7 @@ mod tests {
     use toolhost_policy::{ConnectionName, PluginName};
     use toolhost_store::{MemoryStore, Store};
 
-    use super::{Quarantine, Verdict};
+    use super::{Quarantine, ReflectionVerdict};
 
     fn space(tenant: &str) -> TenantSpace {
         TenantSpace::of_operator(TenantId::parse(tenant).unwrap(), &Operator::of_this_process())
@@ -295,13 +295,13 @@ mod tests {
         host.store.create(&acme).await.unwrap();
         let (plugin, connection) = names("mirror", "echo");
         for _ in 0..2 {
-            let dropped = host.reflected(&acme, &plugin, &connection).now_or_never();
+            let dropped = host.record_reflection(&acme, &plugin, &connection).now_or_never();
             assert!(dropped.is_none());
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }
         }
-        assert!(host.holds(&acme, &plugin, &connection).await.unwrap());
+        assert!(host.contains(&acme, &plugin, &connection).await.unwrap());
     }
 
     #[tokio::test]
@@ -313,29 +313,40 @@ mod tests {
         }
         let (plugin, connection) = names("mirror", "echo");
         let host = Quarantine::new(Arc::clone(&store));
-        assert!(!host.holds(&acme, &plugin, &connection).await.unwrap());
-        let verdict = host.reflected(&acme, &plugin, &connection).await.unwrap();
-        assert_eq!(verdict, Verdict::HandOn);
-        assert!(!host.holds(&acme, &plugin, &connection).await.unwrap());
+        assert!(!host.contains(&acme, &plugin, &connection).await.unwrap());
+        let verdict = host.record_reflection(&acme, &plugin, &connection).await.unwrap();
+        assert_eq!(verdict, ReflectionVerdict::HandOn);
+        assert!(!host.contains(&acme, &plugin, &connection).await.unwrap());
         // Another host, or the same one after it was started again.
         let other = Quarantine::new(Arc::clone(&store));
-        let verdict = other.reflected(&acme, &plugin, &connection).await.unwrap();
-        assert_eq!(verdict, Verdict::Withhold(true));
-        let verdict = other.reflected(&acme, &plugin, &connection).await.unwrap();
-        assert_eq!(verdict, Verdict::Withhold(false));
+        let verdict = other
+            .record_reflection(&acme, &plugin, &connection)
+            .await
+            .unwrap();
+        assert_eq!(verdict, ReflectionVerdict::Withhold(true));
+        let verdict = other
+            .record_reflection(&acme, &plugin, &connection)
+            .await
+            .unwrap();
+        assert_eq!(verdict, ReflectionVerdict::Withhold(false));
         for host in [other, Quarantine::new(Arc::clone(&store))] {
-            assert!(host.holds(&acme, &plugin, &connection).await.unwrap());
-            assert!(!host.holds(&space("globex"), &plugin, &connection).await.unwrap());
+            assert!(host.contains(&acme, &plugin, &connection).await.unwrap());
+            assert!(
+                !host
+                    .contains(&space("globex"), &plugin, &connection)
+                    .await
+                    .unwrap()
+            );
             let (third, fourth) = names("other", "echo");
-            assert!(!host.holds(&acme, &third, &fourth).await.unwrap());
+            assert!(!host.contains(&acme, &third, &fourth).await.unwrap());
             assert_eq!(host.list(&acme).await.unwrap().len(), 1);
             assert!(host.list(&space("globex")).await.unwrap().is_empty());
         }
         let host = Quarantine::new(Arc::clone(&store));
-        assert!(host.holds(&acme, &plugin, &connection).await.unwrap());
+        assert!(host.contains(&acme, &plugin, &connection).await.unwrap());
         assert!(host.lift(&acme, &plugin, &connection).await.unwrap());
         assert!(!host.lift(&acme, &plugin, &connection).await.unwrap());
-        assert!(!host.holds(&acme, &plugin, &connection).await.unwrap());
+        assert!(!host.contains(&acme, &plugin, &connection).await.unwrap());
     }
 
     #[tokio::test]
@@ -345,7 +356,7 @@ mod tests {
         let calls = (0..8).map(|_| {
             let (host, plugin, connection) = (Arc::clone(&host), plugin.clone(), connection.clone());
             tokio::spawn(async move {
-                host.reflected(&space("acme"), &plugin, &connection)
+                host.record_reflection(&space("acme"), &plugin, &connection)
                     .await
                     .unwrap()
             })
@@ -353,7 +364,7 @@ mod tests {
         let verdicts = futures::future::join_all(calls).await;
         let handed_on = verdicts
             .into_iter()
-            .filter(|verdict| *verdict.as_ref().unwrap() == Verdict::HandOn);
+            .filter(|verdict| *verdict.as_ref().unwrap() == ReflectionVerdict::HandOn);
         assert_eq!(handed_on.count(), 1);
     }
 }

@@ -7,6 +7,6 @@
 mod ledger;
 mod record;
 
-pub(crate) use ledger::Verdict;
+pub(crate) use ledger::ReflectionVerdict;
 pub use ledger::{Quarantine, QuarantineError};
 pub use record::{ReflectionRecord, Reflections};

@@ -18,13 +18,13 @@ const IDLE: Duration = Duration::from_secs(600);
 /// Whose needles, of which credential exactly: a digest over all that they are made of. A provider that changes a
 /// secret and forgets its version gets new needles nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CacheKey {
+pub(crate) struct NeedleCacheKey {
     tenant: TenantId,
     connection: ConnectionName,
     digest: [u8; 32],
 }
 
-impl CacheKey {
+impl NeedleCacheKey {
     pub(crate) fn new(
         tenant: &TenantId,
         connection: &Connection,
@@ -35,7 +35,7 @@ impl CacheKey {
         let mut digest = Sha256::new();
         digest.update(version.to_be_bytes());
         digest.update([u8::from(secret.is_some())]);
-        for place in connection.auth.each() {
+        for place in connection.auth.iter_single() {
             digest.update([1 + u8::from(matches!(place, AuthPlacement::Basic))]);
         }
         // Which part of a credential is which.
@@ -64,12 +64,12 @@ impl CacheKey {
 
 /// Needles by tenant, connection and credential: built once, bounded in memory, forgotten when unused.
 #[derive(Debug)]
-pub struct NeedleCache(Cache<CacheKey, Arc<Needles>>);
+pub struct NeedleCache(Cache<NeedleCacheKey, Arc<Needles>>);
 
 impl Default for NeedleCache {
     fn default() -> Self {
         let weigher =
-            |_: &CacheKey, needles: &Arc<Needles>| u32::try_from(needles.memory()).unwrap_or(u32::MAX);
+            |_: &NeedleCacheKey, needles: &Arc<Needles>| u32::try_from(needles.memory()).unwrap_or(u32::MAX);
         Self(
             Cache::builder()
                 .max_capacity(MAX_MEMORY)
@@ -83,7 +83,7 @@ impl Default for NeedleCache {
 impl NeedleCache {
     pub(crate) fn get(
         &self,
-        key: &CacheKey,
+        key: &NeedleCacheKey,
         build: impl FnOnce() -> Result<Needles, aho_corasick::BuildError>,
     ) -> Result<Arc<Needles>, aho_corasick::BuildError> {
         if let Some(needles) = self.0.get(key) {

@@ -2,13 +2,13 @@ use aho_corasick::automaton::StateID;
 
 use super::NeedleSet;
 use super::normalise::{MAX_PASSES, Normaliser};
-use super::settle::{Refusal, Work};
+use super::text_search::{DecodeBudget, WithholdReason};
 
 /// Normalises a text until a pass changes nothing, and searches what each pass gives.
 ///
 /// A pass begins once the one before it has decoded something: until then both would give the same.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct NormaliserChain {
     /// The passes that have begun; the first is there from the start.
     passes: Vec<Pass>,
     has_seen_tags: bool,
@@ -21,7 +21,7 @@ struct Pass {
     state: StateID,
 }
 
-impl Chain {
+impl NormaliserChain {
     /// Begins where a search is in this state.
     pub(super) fn new(state: StateID, normaliser: Normaliser) -> Self {
         Self {
@@ -46,8 +46,8 @@ impl Chain {
         set: &NeedleSet,
         text: &[u8],
         is_end: bool,
-        work: &mut Work,
-    ) -> Result<Vec<u8>, Refusal> {
+        work: &mut DecodeBudget,
+    ) -> Result<Vec<u8>, WithholdReason> {
         let mut current = text.to_vec();
         // What the search before has entered with and ended with, where its text was the same.
         let mut known: Option<(StateID, StateID)> = None;
@@ -77,7 +77,7 @@ impl Chain {
             at += 1;
             if has_decoded && at == self.passes.len() {
                 if at == MAX_PASSES {
-                    return Err(Refusal::Unsettled);
+                    return Err(WithholdReason::Unsettled);
                 }
                 self.passes.push(Pass {
                     normaliser,
@@ -93,13 +93,13 @@ impl Chain {
 ///
 /// # Errors
 /// A needle is in it.
-pub(super) fn search(set: &NeedleSet, mut state: StateID, text: &[u8]) -> Result<StateID, Refusal> {
+pub(super) fn search(set: &NeedleSet, mut state: StateID, text: &[u8]) -> Result<StateID, WithholdReason> {
     let (matcher, gaps) = (&set.folded, set.gaps);
     for byte in text {
         if !gaps.has(*byte) {
             state = matcher.step(state, *byte);
             if matcher.is_match(state) {
-                return Err(Refusal::Found);
+                return Err(WithholdReason::Found);
             }
         }
     }

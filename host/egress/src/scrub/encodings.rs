@@ -23,7 +23,7 @@ pub(crate) fn all(part: &[u8]) -> Vec<Vec<u8>> {
 /// into, so that they are searched for in the normalised text too.
 pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = base64_everywhere(part);
-    forms.extend([reversed(part), rot13(part)]);
+    forms.extend([reverse_bytes(part), rot13(part)]);
     forms.extend(base32(part));
     // Base64 of the base64: a proxy that wraps what a server has wrapped.
     forms.extend(aligned_base64(
@@ -195,7 +195,7 @@ pub(crate) fn hex(part: &[u8]) -> Vec<u8> {
     form
 }
 
-pub(crate) fn reversed(part: &[u8]) -> Vec<u8> {
+pub(crate) fn reverse_bytes(part: &[u8]) -> Vec<u8> {
     part.iter().rev().copied().collect()
 }
 

@@ -76,9 +76,9 @@ pub(super) fn read(text: &[u8]) -> Escape {
             _ => Escape::None,
         },
         [lead, ..] if *lead >= 0x80 => character(text),
-        [b'\\', b'u' | b'x', b'{', digits @ ..] => braced(digits),
-        [b'\\' | b'%', b'u', digits @ ..] => fixed(digits, 4),
-        [b'\\', b'U', digits @ ..] => fixed(digits, 8),
+        [b'\\', b'u' | b'x', b'{', digits @ ..] => read_braced(digits),
+        [b'\\' | b'%', b'u', digits @ ..] => read_fixed(digits, 4),
+        [b'\\', b'U', digits @ ..] => read_fixed(digits, 8),
         [b'%' | b'=', digits @ ..] | [b'\\', b'x', digits @ ..] => byte(digits),
         [b'\\', digits @ ..] if digits.iter().all(|digit| matches!(digit, b'0'..=b'7')) => octal(digits),
         // A folded line within a JSON string.
@@ -108,7 +108,7 @@ fn character(text: &[u8]) -> Escape {
     }
 }
 
-fn braced(digits: &[u8]) -> Escape {
+fn read_braced(digits: &[u8]) -> Escape {
     match digits {
         [digits @ .., b'}'] => number(digits, 16).map_or(Escape::None, |code| Escape::Is(code, true)),
         // A character has six digits at most (ECMA-262 section 12.9.4).
@@ -117,7 +117,7 @@ fn braced(digits: &[u8]) -> Escape {
     }
 }
 
-fn fixed(digits: &[u8], count: usize) -> Escape {
+fn read_fixed(digits: &[u8], count: usize) -> Escape {
     if !digits.iter().all(u8::is_ascii_hexdigit) {
         return Escape::None;
     }

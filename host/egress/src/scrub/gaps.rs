@@ -10,8 +10,8 @@ pub(crate) enum Gaps {
 
 impl Gaps {
     /// The most that can be left out where each of the parts still has `least` bytes then.
-    pub(super) fn of<'a>(mut parts: impl Iterator<Item = &'a [u8]>, least: usize) -> Self {
-        let stays = |part: &[u8]| Self::Punctuation.without(part).len();
+    pub(super) fn widest_for<'a>(mut parts: impl Iterator<Item = &'a [u8]>, least: usize) -> Self {
+        let stays = |part: &[u8]| Self::Punctuation.strip(part).len();
         if parts.all(|part| stays(part) >= least && 4 * stays(part) >= 3 * part.len()) {
             Self::Punctuation
         } else {
@@ -25,7 +25,7 @@ impl Gaps {
         self == Self::Punctuation && !byte.is_ascii_alphanumeric()
     }
 
-    pub(super) fn without(self, text: &[u8]) -> Vec<u8> {
+    pub(super) fn strip(self, text: &[u8]) -> Vec<u8> {
         text.iter().copied().filter(|byte| !self.has(*byte)).collect()
     }
 }

@@ -24,10 +24,10 @@ pub(crate) mod parts;
 mod radix;
 mod runs;
 mod scrubber;
-mod settle;
+mod text_search;
 
-pub(crate) use cache::CacheKey;
 pub use cache::NeedleCache;
+pub(crate) use cache::NeedleCacheKey;
 pub use needles::{NeedleSet, Needles};
-pub use scrubber::{REDACTED, Reflected, Scrubber};
-pub(crate) use scrubber::{State, scrub_value, scrub_whole};
+pub use scrubber::{REDACTED, ReflectionError, Scrubber};
+pub(crate) use scrubber::{ScrubState, scrub_value, scrub_whole};

@@ -6,8 +6,8 @@ use toolhost_policy::{AuthPlacement, Secret};
 use super::encodings;
 use super::gaps::Gaps;
 use super::matcher::{Matcher, Weight};
-use super::normalise::normalised;
-use super::parts::{self, Part, Spelling};
+use super::normalise::normalise;
+use super::parts::{self, NeedlePart, Spelling};
 
 /// The length of a piece in bytes. Shorter pieces are found in text that has nothing to do with the secret; longer ones
 /// let a guest collect the secret in ranges, over several calls.
@@ -54,8 +54,8 @@ pub struct NeedleSet {
 }
 
 impl NeedleSet {
-    pub(crate) fn of(parts: &[Part]) -> Result<Self, BuildError> {
-        let gaps = Gaps::of(parts.iter().map(|part| part.bytes.as_slice()), PIECE);
+    pub(crate) fn from_parts(parts: &[NeedlePart]) -> Result<Self, BuildError> {
+        let gaps = Gaps::widest_for(parts.iter().map(|part| part.bytes.as_slice()), PIECE);
         let mut raw = BTreeMap::new();
         let mut folded = BTreeMap::new();
         for part in parts {
@@ -117,7 +117,7 @@ fn add(needles: &mut BTreeMap<Vec<u8>, Weight>, mut needle: Vec<u8>, weight: Wei
     }
 }
 
-fn spellings(part: &Part) -> Vec<(Vec<u8>, Weight)> {
+fn spellings(part: &NeedlePart) -> Vec<(Vec<u8>, Weight)> {
     let whole = part.bytes.as_slice();
     let of = |forms: Vec<Vec<u8>>, weight| forms.into_iter().map(move |form| (form, weight));
     let mut list = vec![(whole.to_vec(), Weight::Whole)];
@@ -152,25 +152,25 @@ fn spellings(part: &Part) -> Vec<(Vec<u8>, Weight)> {
     list
 }
 
-fn folded_spellings(part: &Part, gaps: Gaps) -> Vec<Vec<u8>> {
-    let settled = gaps.without(&normalised(&part.bytes));
+fn folded_spellings(part: &NeedlePart, gaps: Gaps) -> Vec<Vec<u8>> {
+    let settled = gaps.strip(&normalise(&part.bytes));
     let mut list = vec![settled.clone()];
     if part.spelling != Spelling::Plain {
         let from = part.bytes.len().saturating_sub(WINDOW);
         let tail = part.bytes.get(from..).unwrap_or_default();
-        list.extend(encodings::compact(tail).iter().map(|form| gaps.without(form)));
+        list.extend(encodings::compact(tail).iter().map(|form| gaps.strip(form)));
     }
     if let Spelling::Pieces(shared) = part.spelling {
         let prefix = part.bytes.get(..shared).unwrap_or_default();
-        let left = gaps.without(&normalised(prefix)).len();
+        let left = gaps.strip(&normalise(prefix)).len();
         for (piece, _) in pieces(&settled, left, MIN_UNSHARED, MAX_NORMALISED_PIECES) {
             list.push(piece.to_vec());
         }
         for (piece, _) in pieces(&settled, left, MIN_UNSHARED, MAX_ENCODED_PIECES) {
-            list.extend([encodings::reversed(piece), encodings::rot13(piece)]);
+            list.extend([encodings::reverse_bytes(piece), encodings::rot13(piece)]);
         }
         for (piece, _) in pieces(&part.bytes, shared, MIN_UNSHARED, MAX_ENCODED_PIECES) {
-            list.extend(encodings::of_piece(piece).iter().map(|form| gaps.without(form)));
+            list.extend(encodings::of_piece(piece).iter().map(|form| gaps.strip(form)));
             // Those of letters and digits alone: of the others too little is left.
             let blocks = encodings::piece_in_blocks(piece);
             list.extend(
@@ -224,19 +224,19 @@ impl Needles {
         attached: &[String],
     ) -> Result<Self, BuildError> {
         let parts = secret
-            .map(|secret| parts::of(secret.expose(), auth))
+            .map(|secret| parts::needle_parts(secret.expose(), auth))
             .unwrap_or_default();
         let (long, short): (Vec<_>, Vec<_>) = attached.iter().partition(|value| value.len() >= MIN_ATTACHED);
-        let long: Vec<Part> = long
+        let long: Vec<NeedlePart> = long
             .iter()
-            .map(|value| Part {
+            .map(|value| NeedlePart {
                 bytes: value.as_bytes().to_vec(),
                 spelling: Spelling::Encoded,
             })
             .collect();
         Ok(Self {
-            secret: NeedleSet::of(&parts)?,
-            attached: NeedleSet::of(&long)?,
+            secret: NeedleSet::from_parts(&parts)?,
+            attached: NeedleSet::from_parts(&long)?,
             short: short
                 .into_iter()
                 .filter(|value| !value.is_empty())

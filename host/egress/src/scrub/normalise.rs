@@ -62,7 +62,7 @@ impl Normaliser {
     #[inline]
     pub(crate) fn push(&mut self, byte: u8, emit: &mut impl FnMut(u8)) {
         if self.length == 0 && !escape::is_start(byte, self.quoted_printable) {
-            plain(byte, emit);
+            emit_plain(byte, emit);
         } else {
             self.push_escape(byte, emit);
         }
@@ -74,31 +74,31 @@ impl Normaliser {
             return;
         }
         let Some(slot) = self.pending.get_mut(self.length) else {
-            self.give_up(emit);
+            self.abandon_escape(emit);
             return self.push(byte, emit);
         };
         *slot = byte;
         self.length += 1;
         match self.pending.get(..self.length).map_or(Escape::None, escape::read) {
             Escape::Open => {}
-            Escape::None => self.give_up(emit),
+            Escape::None => self.abandon_escape(emit),
             Escape::Byte(byte) => {
                 self.length = 0;
                 self.has_decoded = true;
-                plain(byte, emit);
+                emit_plain(byte, emit);
             }
             Escape::Is(code, whole) => {
                 let is_escape = self.pending.first().is_some_and(u8::is_ascii);
                 self.length = 0;
                 self.has_decoded |= is_escape;
-                let code = self.joined(code);
+                let code = self.combine_surrogates(code);
                 if let Some(byte) = tag(code) {
                     self.has_seen_tags = true;
                     if self.reads_tags {
-                        plain(byte, emit);
+                        emit_plain(byte, emit);
                     }
                 } else if let Some(character) = char::from_u32(code) {
-                    self.has_decoded |= simplest(character, emit);
+                    self.has_decoded |= decompose(character, emit);
                 }
                 if !whole {
                     self.push(byte, emit);
@@ -108,7 +108,7 @@ impl Normaliser {
     }
 
     /// Two halves of a character as one.
-    fn joined(&mut self, code: u32) -> u32 {
+    fn combine_surrogates(&mut self, code: u32) -> u32 {
         match (self.high.take(), code) {
             (_, 0xd800..=0xdbff) => {
                 self.high = Some(code);
@@ -122,17 +122,17 @@ impl Normaliser {
     /// The text ended.
     pub(crate) fn finish(&mut self, emit: &mut impl FnMut(u8)) {
         while self.length > 0 {
-            self.give_up(emit);
+            self.abandon_escape(emit);
         }
     }
 
     /// What began like an escape is none: its first byte stands for itself, and the rest is looked at anew.
-    fn give_up(&mut self, emit: &mut impl FnMut(u8)) {
+    fn abandon_escape(&mut self, emit: &mut impl FnMut(u8)) {
         let (pending, length) = (self.pending, self.length);
         self.length = 0;
         let mut bytes = pending.iter().take(length);
         if let Some(first) = bytes.next() {
-            plain(*first, emit);
+            emit_plain(*first, emit);
         }
         for byte in bytes {
             self.push(*byte, emit);
@@ -145,7 +145,7 @@ fn is_gap(byte: u8) -> bool {
 }
 
 #[inline]
-fn plain(byte: u8, emit: &mut impl FnMut(u8)) {
+fn emit_plain(byte: u8, emit: &mut impl FnMut(u8)) {
     if !is_gap(byte) {
         emit(byte);
     }
@@ -153,7 +153,7 @@ fn plain(byte: u8, emit: &mut impl FnMut(u8)) {
 
 /// The compatibility decomposition (Unicode Standard Annex #15) without marks and without what shows as nothing. Whether it
 /// gave a character with which an escape begins.
-fn simplest(character: char, emit: &mut impl FnMut(u8)) -> bool {
+fn decompose(character: char, emit: &mut impl FnMut(u8)) -> bool {
     let mut starts = false;
     let mut one = |character: char| {
         if is_dropped(character) {
@@ -204,7 +204,7 @@ fn is_dropped(character: char) -> bool {
 pub(crate) const MAX_PASSES: usize = 6;
 
 /// A whole text, until another pass changes nothing or for so many passes: for needles and tests.
-pub(crate) fn normalised(text: &[u8]) -> Vec<u8> {
+pub(crate) fn normalise(text: &[u8]) -> Vec<u8> {
     let mut out = text.to_vec();
     for _ in 0..MAX_PASSES {
         let mut normaliser = Normaliser::default();
@@ -226,10 +226,10 @@ pub(crate) fn normalised(text: &[u8]) -> Vec<u8> {
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
-    use super::{Normaliser, normalised};
+    use super::{Normaliser, normalise};
 
     fn text(input: &str) -> String {
-        String::from_utf8_lossy(&normalised(input.as_bytes())).into_owned()
+        String::from_utf8_lossy(&normalise(input.as_bytes())).into_owned()
     }
 
     #[test]

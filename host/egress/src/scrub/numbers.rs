@@ -1,7 +1,7 @@
 use aho_corasick::automaton::StateID;
 
 use super::NeedleSet;
-use super::settle::Refusal;
+use super::text_search::WithholdReason;
 
 /// The longest number that is a byte: eight binary digits, or `0b` before them.
 const MAX_DIGITS: usize = 10;
@@ -31,7 +31,7 @@ impl Numbers {
 
     /// # Errors
     /// The credential is in it.
-    pub(super) fn push(&mut self, set: &NeedleSet, text: &[u8], is_end: bool) -> Result<(), Refusal> {
+    pub(super) fn push(&mut self, set: &NeedleSet, text: &[u8], is_end: bool) -> Result<(), WithholdReason> {
         for &byte in text {
             if byte.is_ascii_alphanumeric() {
                 if let Some(slot) = self.token.get_mut(self.length) {
@@ -45,7 +45,7 @@ impl Numbers {
         if is_end { self.end_token(set) } else { Ok(()) }
     }
 
-    fn end_token(&mut self, set: &NeedleSet) -> Result<(), Refusal> {
+    fn end_token(&mut self, set: &NeedleSet) -> Result<(), WithholdReason> {
         let length = std::mem::take(&mut self.length);
         if length == 0 {
             return Ok(());
@@ -59,7 +59,7 @@ impl Numbers {
             if byte != 0 && !set.gaps.has(byte) && !byte.is_ascii_whitespace() {
                 *state = matcher.step(*state, byte);
                 if matcher.is_match(*state) {
-                    return Err(Refusal::Found);
+                    return Err(WithholdReason::Found);
                 }
             }
         }

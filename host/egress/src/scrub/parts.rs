@@ -4,7 +4,7 @@ use toolhost_policy::{AuthPlacement, secrets_of_parts};
 
 /// A part of a credential that must not come back.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct NeedlePart {
     pub(crate) bytes: Vec<u8>,
     pub(crate) spelling: Spelling,
 }
@@ -25,24 +25,24 @@ pub(crate) enum Spelling {
 const MIN_ALONE: usize = 8;
 
 /// What is searched for where a credential goes out in this way.
-pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
+pub(crate) fn needle_parts(secret: &[u8], auth: &AuthPlacement) -> Vec<NeedlePart> {
     if let AuthPlacement::Parts(placed) = auth {
         // Where it cannot be taken apart nothing of it is sent.
         let secrets = secrets_of_parts(placed, secret).unwrap_or_default();
         let all = placed.iter().zip(&secrets);
         return all
-            .flat_map(|(part, secret)| of(secret.expose(), &part.auth))
+            .flat_map(|(part, secret)| needle_parts(secret.expose(), &part.auth))
             .collect();
     }
     if !matches!(auth, AuthPlacement::Basic) {
         return token(secret);
     }
     let mut parts = vec![
-        Part {
+        NeedlePart {
             bytes: secret.to_vec(),
             spelling: Spelling::Encoded,
         },
-        Part {
+        NeedlePart {
             bytes: STANDARD.encode(secret).into_bytes(),
             spelling: Spelling::Encoded,
         },
@@ -59,10 +59,10 @@ pub(crate) fn of(secret: &[u8], auth: &AuthPlacement) -> Vec<Part> {
     parts
 }
 
-fn token(secret: &[u8]) -> Vec<Part> {
+fn token(secret: &[u8]) -> Vec<NeedlePart> {
     let Some((payload, signature)) = jwt(secret) else {
         let spelling = Spelling::Pieces(shared_prefix(secret));
-        return vec![Part {
+        return vec![NeedlePart {
             bytes: secret.to_vec(),
             spelling,
         }];
@@ -71,15 +71,15 @@ fn token(secret: &[u8]) -> Vec<Part> {
     // token in a response is not a reflection of this one. What only this token has is its signature, and the payload
     // as a whole.
     vec![
-        Part {
+        NeedlePart {
             bytes: secret.to_vec(),
             spelling: Spelling::Plain,
         },
-        Part {
+        NeedlePart {
             bytes: payload.to_vec(),
             spelling: Spelling::Plain,
         },
-        Part {
+        NeedlePart {
             bytes: signature.to_vec(),
             spelling: Spelling::Pieces(0),
         },
@@ -139,13 +139,13 @@ fn shared_prefix(secret: &[u8]) -> usize {
 mod tests {
     use toolhost_policy::AuthPlacement;
 
-    use super::{Spelling, of, shared_prefix};
+    use super::{Spelling, needle_parts, shared_prefix};
 
     const JWT: &[u8] = b"eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIn0.c2lnbmF0dXJlLW9mLXRoaXMtdG9rZW4";
 
     #[test]
     fn the_header_of_a_jwt_is_no_part() {
-        let parts = of(JWT, &AuthPlacement::Bearer);
+        let parts = needle_parts(JWT, &AuthPlacement::Bearer);
         assert!(
             parts
                 .iter()
@@ -162,13 +162,13 @@ mod tests {
             b"a.b.c",
             b"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.",
         ] {
-            assert_eq!(of(text, &AuthPlacement::Bearer).len(), 1);
+            assert_eq!(needle_parts(text, &AuthPlacement::Bearer).len(), 1);
         }
     }
 
     #[test]
     fn basic_covers_both_parts_as_one_and_what_goes_on_the_wire() {
-        let parts = of(b"alice:s3cr3t-pass", &AuthPlacement::Basic);
+        let parts = needle_parts(b"alice:s3cr3t-pass", &AuthPlacement::Basic);
         let has = |bytes: &[u8]| parts.iter().any(|part| part.bytes == bytes);
         assert!(
             has(b"alice:s3cr3t-pass")
@@ -176,7 +176,7 @@ mod tests {
                 && has(b"s3cr3t-pass")
                 && !has(b"alice")
         );
-        let key = of(b"sk_live_0123456789:", &AuthPlacement::Basic);
+        let key = needle_parts(b"sk_live_0123456789:", &AuthPlacement::Basic);
         assert!(key.iter().any(|part| part.bytes == b"sk_live_0123456789"));
     }
 

@@ -1,5 +1,5 @@
 use super::NeedleSet;
-use super::settle::{Layer, MAX_DEPTH, Refusal, Work};
+use super::text_search::{DecodeBudget, Layer, MAX_DEPTH, WithholdReason};
 
 /// How many printable characters in a row what a run stands for has before it is read as a text of its own. Sixteen
 /// characters of base64 are twelve bytes, and by chance twelve bytes are printable in one case of a hundred thousand.
@@ -135,8 +135,8 @@ impl Radix {
         set: &NeedleSet,
         text: &[u8],
         is_end: bool,
-        work: &mut Work,
-    ) -> Result<(), Refusal> {
+        work: &mut DecodeBudget,
+    ) -> Result<(), WithholdReason> {
         for &byte in text {
             match self.alphabet.digit(byte) {
                 Some(digit) => self.add(set, byte, digit, work)?,
@@ -154,7 +154,13 @@ impl Radix {
     }
 
     #[inline]
-    fn add(&mut self, set: &NeedleSet, byte: u8, digit: u8, work: &mut Work) -> Result<(), Refusal> {
+    fn add(
+        &mut self,
+        set: &NeedleSet,
+        byte: u8,
+        digit: u8,
+        work: &mut DecodeBudget,
+    ) -> Result<(), WithholdReason> {
         if !self.phases.is_empty() {
             return self.decode(set, digit, work);
         }
@@ -179,7 +185,7 @@ impl Radix {
             return Ok(());
         }
         if self.depth == MAX_DEPTH {
-            return Err(Refusal::Unsettled);
+            return Err(WithholdReason::Unsettled);
         }
         self.phases = (0..self.alphabet.phases()).map(Phase::new).collect();
         for digit in std::mem::take(&mut self.pending) {
@@ -200,7 +206,7 @@ impl Radix {
         }
     }
 
-    fn decode(&mut self, set: &NeedleSet, digit: u8, work: &mut Work) -> Result<(), Refusal> {
+    fn decode(&mut self, set: &NeedleSet, digit: u8, work: &mut DecodeBudget) -> Result<(), WithholdReason> {
         let bits = self.alphabet.bits();
         for phase in &mut self.phases {
             if let Some(byte) = phase.add(bits, digit) {
@@ -210,7 +216,7 @@ impl Radix {
         Ok(())
     }
 
-    fn end_run(&mut self, set: &NeedleSet, work: &mut Work) -> Result<(), Refusal> {
+    fn end_run(&mut self, set: &NeedleSet, work: &mut DecodeBudget) -> Result<(), WithholdReason> {
         self.forget();
         for mut phase in std::mem::take(&mut self.phases) {
             phase.flush(set, self.depth, true, work)?;
@@ -245,7 +251,13 @@ impl Phase {
 
     /// Takes a byte. NUL is left out: text in UTF-16 has it behind every character.
     #[inline]
-    fn take(&mut self, set: &NeedleSet, depth: u8, byte: u8, work: &mut Work) -> Result<(), Refusal> {
+    fn take(
+        &mut self,
+        set: &NeedleSet,
+        depth: u8,
+        byte: u8,
+        work: &mut DecodeBudget,
+    ) -> Result<(), WithholdReason> {
         match byte {
             0 => {}
             b'\t' | b'\n' | b'\r' | 0x20..=0x7e => {
@@ -259,7 +271,13 @@ impl Phase {
         Ok(())
     }
 
-    fn flush(&mut self, set: &NeedleSet, depth: u8, is_end: bool, work: &mut Work) -> Result<(), Refusal> {
+    fn flush(
+        &mut self,
+        set: &NeedleSet,
+        depth: u8,
+        is_end: bool,
+        work: &mut DecodeBudget,
+    ) -> Result<(), WithholdReason> {
         if self.printable >= MIN_PRINTABLE && (is_end || !self.out.is_empty()) {
             let text = self
                 .text

@@ -2,7 +2,7 @@ use aho_corasick::automaton::StateID;
 use bytes::{Bytes, BytesMut};
 
 use super::matcher::Weight;
-use super::settle::{Refusal, Search};
+use super::text_search::{TextSearch, WithholdReason};
 use super::{NeedleSet, Needles};
 
 /// What stands in the place of a credential.
@@ -12,7 +12,7 @@ pub const REDACTED: &str = "[redacted]";
 /// of it may be handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the text holds the credential, or may hold it")]
-pub struct Reflected;
+pub struct ReflectionError;
 
 /// Scrubs one text, given whole or in chunks of any size.
 ///
@@ -23,7 +23,7 @@ pub struct Reflected;
 #[derive(Debug)]
 pub struct Scrubber<'n> {
     set: &'n NeedleSet,
-    state: State,
+    state: ScrubState,
 }
 
 /// A place in the whole text.
@@ -37,10 +37,10 @@ struct Span {
 
 /// What a scrubber remembers between chunks, without the needles it belongs to.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct ScrubState {
     is_text: bool,
     raw: StateID,
-    search: Search,
+    search: TextSearch,
     /// Bytes since the last line break.
     line: usize,
     /// Not handed on yet.
@@ -55,12 +55,12 @@ pub(crate) struct State {
     refused: bool,
 }
 
-impl State {
+impl ScrubState {
     pub(crate) fn new(set: &NeedleSet, is_text: bool) -> Self {
         Self {
             is_text,
             raw: set.raw.start(),
-            search: Search::new(set),
+            search: TextSearch::new(set),
             line: 0,
             held: Bytes::new(),
             base: 0,
@@ -76,8 +76,8 @@ impl State {
         self.reflections
     }
 
-    pub(crate) fn push(&mut self, set: &NeedleSet, chunk: Bytes) -> Result<Bytes, Reflected> {
-        self.guarded(|state| {
+    pub(crate) fn push(&mut self, set: &NeedleSet, chunk: Bytes) -> Result<Bytes, ReflectionError> {
+        self.run_guarded(|state| {
             if set.is_empty() {
                 return Ok(chunk);
             }
@@ -91,8 +91,8 @@ impl State {
         })
     }
 
-    pub(crate) fn finish(&mut self, set: &NeedleSet) -> Result<Bytes, Reflected> {
-        self.guarded(|state| {
+    pub(crate) fn finish(&mut self, set: &NeedleSet) -> Result<Bytes, ReflectionError> {
+        self.run_guarded(|state| {
             let released = state.release(Bytes::new(), 0);
             state.check(set, &released)?;
             let ended = state.search.finish(set);
@@ -101,12 +101,12 @@ impl State {
         })
     }
 
-    fn guarded(
+    fn run_guarded(
         &mut self,
-        step: impl FnOnce(&mut Self) -> Result<Bytes, Reflected>,
-    ) -> Result<Bytes, Reflected> {
+        step: impl FnOnce(&mut Self) -> Result<Bytes, ReflectionError>,
+    ) -> Result<Bytes, ReflectionError> {
         if self.refused {
-            return Err(Reflected);
+            return Err(ReflectionError);
         }
         let result = step(self);
         if result.is_err() {
@@ -117,12 +117,12 @@ impl State {
     }
 
     /// What could not be searched to its end is withheld like what was found, and is no reflection.
-    fn refuse(&mut self, refusal: Refusal) -> Reflected {
-        self.reflections += u64::from(refusal == Refusal::Found);
-        Reflected
+    fn refuse(&mut self, refusal: WithholdReason) -> ReflectionError {
+        self.reflections += u64::from(refusal == WithholdReason::Found);
+        ReflectionError
     }
 
-    fn search(&mut self, set: &NeedleSet, chunk: &[u8]) -> Result<(), Reflected> {
+    fn search(&mut self, set: &NeedleSet, chunk: &[u8]) -> Result<(), ReflectionError> {
         let mut at = self.base + self.held.len() as u64;
         for byte in chunk {
             self.raw = set.raw.step(self.raw, *byte);
@@ -131,7 +131,7 @@ impl State {
             if set.raw.is_match(self.raw) {
                 let hit = set.raw.hit(self.raw);
                 if hit.weight == Weight::Part || !self.is_text {
-                    return Err(self.refuse(Refusal::Found));
+                    return Err(self.refuse(WithholdReason::Found));
                 }
                 let start = at.saturating_sub(hit.length as u64);
                 self.add_span(start, at, hit.weight == Weight::Whole);
@@ -215,7 +215,7 @@ impl State {
 
     /// Looks at what is about to be handed on in every other way in which it may be written. The search crosses chunks, so
     /// a secret in any number of chunks is found with its last byte, or with the last byte of its first piece.
-    fn check(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), Reflected> {
+    fn check(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), ReflectionError> {
         let searched = self.search.push(set, released);
         searched.map_err(|refusal| self.refuse(refusal))
     }
@@ -227,7 +227,7 @@ impl<'n> Scrubber<'n> {
     pub fn new(set: &'n NeedleSet, is_text: bool) -> Self {
         Self {
             set,
-            state: State::new(set, is_text),
+            state: ScrubState::new(set, is_text),
         }
     }
 
@@ -235,7 +235,7 @@ impl<'n> Scrubber<'n> {
     ///
     /// # Errors
     /// The text may not be handed on; every later call says so too.
-    pub fn push(&mut self, chunk: Bytes) -> Result<Bytes, Reflected> {
+    pub fn push(&mut self, chunk: Bytes) -> Result<Bytes, ReflectionError> {
         self.state.push(self.set, chunk)
     }
 
@@ -243,7 +243,7 @@ impl<'n> Scrubber<'n> {
     ///
     /// # Errors
     /// As [`Scrubber::push`].
-    pub fn finish(&mut self) -> Result<Bytes, Reflected> {
+    pub fn finish(&mut self) -> Result<Bytes, ReflectionError> {
         self.state.finish(self.set)
     }
 
@@ -255,11 +255,15 @@ impl<'n> Scrubber<'n> {
 }
 
 /// A whole text. The count is of what was found, whether it could be replaced or not.
-pub(crate) fn scrub_whole(set: &NeedleSet, text: Bytes, is_text: bool) -> (Result<Bytes, Reflected>, u64) {
+pub(crate) fn scrub_whole(
+    set: &NeedleSet,
+    text: Bytes,
+    is_text: bool,
+) -> (Result<Bytes, ReflectionError>, u64) {
     if set.is_empty() {
         return (Ok(text), 0);
     }
-    let mut state = State::new(set, is_text);
+    let mut state = ScrubState::new(set, is_text);
     let result = state.push(set, text).and_then(|head| {
         let tail = state.finish(set)?;
         if tail.is_empty() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use percent_encoding::utf8_percent_encode;
-use toolhost_net::Body;
+use toolhost_net::RequestBody;
 use toolhost_policy::{AuthPlacement, Connection, Endpoint, Secret, secrets_of_parts};
 use toolhost_vault::Credential;
 use url::Url;
@@ -40,11 +40,11 @@ pub fn fill_headers(
         let lookup = |attribute: &str| credential?.attributes.get(attribute).cloned();
         let text = template.fill(lookup).map_err(|missing| {
             tracing::debug!(connection = %connection.name, attribute = missing, "the credential lacks an attribute");
-            unusable(connection)
+            unusable_credential_error(connection)
         })?;
         let mut value = visible(&text).ok_or_else(|| {
             tracing::debug!(connection = %connection.name, header = %name, "an attribute is not visible ASCII");
-            unusable(connection)
+            unusable_credential_error(connection)
         })?;
         let mut attributes = template.attributes().filter_map(lookup).peekable();
         if attributes.peek().is_some() {
@@ -78,11 +78,11 @@ pub fn attach(
     url: &Url,
     mut headers: HeaderMap,
     body: Option<Bytes>,
-) -> Result<Request<Body>, EgressFailure> {
+) -> Result<Request<RequestBody>, EgressFailure> {
     let mut place = Secret::from(url.as_str().to_owned());
     let mut body = body.unwrap_or_default();
     let secret = credential.map(|credential| &credential.secret);
-    let mut request = Places {
+    let mut request = AttachTargets {
         connection,
         headers: &mut headers,
         url: &mut place,
@@ -90,9 +90,10 @@ pub fn attach(
     };
     match (&connection.auth, secret) {
         (AuthPlacement::None, _) => {}
-        (_, None) => return Err(unusable(connection)),
+        (_, None) => return Err(unusable_credential_error(connection)),
         (AuthPlacement::Parts(parts), Some(whole)) => {
-            let secrets = secrets_of_parts(parts, whole.expose()).ok_or_else(|| unusable(connection))?;
+            let secrets = secrets_of_parts(parts, whole.expose())
+                .ok_or_else(|| unusable_credential_error(connection))?;
             for (part, secret) in parts.iter().zip(&secrets) {
                 request.put_secret(&part.auth, secret)?;
             }
@@ -115,14 +116,14 @@ pub fn attach(
         .or_insert(HeaderValue::from_static(USER_AGENT));
     let uri = Uri::try_from(place.expose()).map_err(|_| EgressFailure::denied("the URL cannot be sent"))?;
     let method = http::Method::from_bytes(endpoint.method.as_str().as_bytes());
-    let mut request = Request::new(Body::new(body));
+    let mut request = Request::new(RequestBody::new(body));
     *request.method_mut() = method.map_err(|_| EgressFailure::invalid("the method cannot be sent"))?;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-pub(super) fn unusable(connection: &Connection) -> EgressFailure {
+pub(super) fn unusable_credential_error(connection: &Connection) -> EgressFailure {
     EgressFailure::new(
         EgressCode::NotConnected,
         format!("connection {} has no usable credential", connection.name),
@@ -134,14 +135,14 @@ fn sensitive(connection: &Connection, prefix: &[u8], secret: &[u8]) -> Result<He
     let text = std::str::from_utf8(whole.expose()).ok().and_then(visible);
     let mut value = text.ok_or_else(|| {
         tracing::debug!(connection = %connection.name, "the secret is not visible ASCII, so no header can have it");
-        unusable(connection)
+        unusable_credential_error(connection)
     })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// Where a secret can go on a request that is being made.
-struct Places<'r> {
+struct AttachTargets<'r> {
     connection: &'r Connection,
     headers: &'r mut HeaderMap,
     /// The whole URL, with the secrets in it.
@@ -149,13 +150,13 @@ struct Places<'r> {
     body: &'r mut Bytes,
 }
 
-impl Places<'_> {
+impl AttachTargets<'_> {
     fn put_secret(&mut self, auth: &AuthPlacement, secret: &Secret) -> Result<(), EgressFailure> {
         let connection = self.connection;
         match auth {
             AuthPlacement::None => {}
             // A part has one secret, and no parts.
-            AuthPlacement::Parts(_) => return Err(unusable(connection)),
+            AuthPlacement::Parts(_) => return Err(unusable_credential_error(connection)),
             AuthPlacement::Bearer => {
                 let value = sensitive(connection, b"Bearer ", secret.expose())?;
                 put(self.headers, &header::AUTHORIZATION, value)?;
@@ -163,7 +164,7 @@ impl Places<'_> {
             AuthPlacement::Basic => {
                 if !secret.expose().contains(&b':') {
                     tracing::debug!(connection = %connection.name, "a basic credential is user:password");
-                    return Err(unusable(connection));
+                    return Err(unusable_credential_error(connection));
                 }
                 let encoded = Secret::from(STANDARD.encode(secret.expose()));
                 let value = sensitive(connection, b"Basic ", encoded.expose())?;
@@ -174,8 +175,10 @@ impl Places<'_> {
                 put(self.headers, name, value)?;
             }
             AuthPlacement::Query { key } => {
-                let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
-                let before = std::str::from_utf8(self.url.expose()).map_err(|_| unusable(connection))?;
+                let text = std::str::from_utf8(secret.expose())
+                    .map_err(|_| unusable_credential_error(connection))?;
+                let before = std::str::from_utf8(self.url.expose())
+                    .map_err(|_| unusable_credential_error(connection))?;
                 let joint = if before.contains('?') { '&' } else { '?' };
                 let (key, text) = (utf8_percent_encode(key, QUERY), utf8_percent_encode(text, QUERY));
                 *self.url = Secret::from(format!("{before}{joint}{key}={text}"));
@@ -209,10 +212,10 @@ mod tests {
     use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, SecretPart};
 
     use super::{attach, fill_headers};
-    use crate::testing::{call, credential, grant_of, granted};
+    use crate::testing::{call, credential, grant_of, test_grant};
     use crate::{EgressCode, EgressFailure};
 
-    type Made = Result<http::Request<toolhost_net::Body>, EgressFailure>;
+    type Made = Result<http::Request<toolhost_net::RequestBody>, EgressFailure>;
 
     fn make(
         secret: &str,
@@ -220,7 +223,7 @@ mod tests {
         body: Option<&str>,
         change: impl FnOnce(&mut Connection),
     ) -> Made {
-        let grant = granted("https://h.example", change);
+        let grant = test_grant("https://h.example", change);
         let call = call(grant_of("billing", "https://h.example", |_| {}));
         let credential = credential(secret);
         let attached = fill_headers(&grant.connection, Some(&credential))?;
@@ -343,7 +346,7 @@ mod tests {
         );
         let sent = made.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(&sent[..], br#"{"a":"aaa-0123456789","b":"bbb-0123456789"}"#);
-        let parts = crate::scrub::parts::of(secret.as_bytes(), &auth);
+        let parts = crate::scrub::parts::needle_parts(secret.as_bytes(), &auth);
         for each in [
             "id-0123456789",
             "pass-0123456789",

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use toolhost_policy::{Connection, Secret};
 use url::form_urlencoded;
 
-use super::attach::unusable;
+use super::attach::unusable_credential_error;
 use crate::EgressFailure;
 
 /// A JSON Pointer deeper than this is a mistake.
@@ -36,8 +36,8 @@ pub(super) fn into_body(
         );
         EgressFailure::invalid(text)
     };
-    let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable(connection))?;
-    let keys = pointer_keys(pointer).ok_or_else(|| unusable(connection))?;
+    let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable_credential_error(connection))?;
+    let keys = pointer_keys(pointer).ok_or_else(|| unusable_credential_error(connection))?;
     if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let [key] = keys.as_slice() else {
             return Err(refuse());
@@ -47,7 +47,7 @@ pub(super) fn into_body(
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(refuse());
     }
-    let secret = serde_json::value::to_raw_value(text).map_err(|_| unusable(connection))?;
+    let secret = serde_json::value::to_raw_value(text).map_err(|_| unusable_credential_error(connection))?;
     let body: &RawValue = serde_json::from_slice(body).map_err(|_| refuse())?;
     let whole = insert(body, &keys, secret).ok_or_else(refuse)?;
     Ok(Bytes::copy_from_slice(whole.get().as_bytes()))

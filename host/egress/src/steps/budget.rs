@@ -73,8 +73,9 @@ mod tests {
             ..TenantLimits::default()
         };
         let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
-        let one =
-            || call(grant_of("billing", "https://billing.example.com", |_| {})).metered(Arc::clone(&meter));
+        let one = || {
+            call(grant_of("billing", "https://billing.example.com", |_| {})).with_meter(Arc::clone(&meter))
+        };
         let (first, second) = (one(), one());
         assert!(budget(&first, 0).is_ok() && budget(&second, 0).is_ok() && budget(&first, 0).is_ok());
         let failure = budget(&second, 0).unwrap_err();

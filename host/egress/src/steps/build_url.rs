@@ -65,7 +65,7 @@ pub(crate) fn prefix(base: &url::Url) -> &str {
 mod tests {
     use super::build_url;
     use crate::steps::endpoint;
-    use crate::testing::{get, granted};
+    use crate::testing::{get, test_grant};
 
     fn build(
         base: &str,
@@ -74,7 +74,7 @@ mod tests {
         query: &[(&str, &str)],
     ) -> Result<String, String> {
         let own = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let grant = granted(base, |_| {});
+        let grant = test_grant(base, |_| {});
         let mut request = get(path);
         request.parameters = own(parameters);
         request.query = own(query);

@@ -81,11 +81,11 @@ mod tests {
 
     use super::canonicalise;
     use crate::EgressCode;
-    use crate::testing::granted;
+    use crate::testing::test_grant;
 
     #[test]
     fn what_a_parser_would_change_is_refused() {
-        let grant = granted("https://h.example", |_| {});
+        let grant = test_grant("https://h.example", |_| {});
         assert!(
             canonicalise(
                 &grant.connection,
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_encoded_slash_needs_a_template_that_takes_one() {
-        let grant = granted("https://h.example", |_| {});
+        let grant = test_grant("https://h.example", |_| {});
         let plain = PathTemplate::parse("/projects/{id}").unwrap();
         let takes = plain.clone().with_slashes("id", Slashes::Encoded).unwrap();
         let canonical = |template, text: &str| canonicalise(&grant.connection, template, text).is_ok();
@@ -152,14 +152,14 @@ mod tests {
 
     #[test]
     fn plain_http_needs_the_operators_word() {
-        let mut grant = granted("http://h.example", |_| {});
+        let mut grant = test_grant("http://h.example", |_| {});
         assert!(
             canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1")
                 .unwrap_err()
                 .message
                 .contains("allow_http")
         );
-        grant = granted("http://h.example", |connection| connection.allow_http = true);
+        grant = test_grant("http://h.example", |connection| connection.allow_http = true);
         assert!(canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1").is_ok());
     }
 }

@@ -68,14 +68,14 @@ pub fn cap_head(limits: &Limits, head: &Parts) -> Result<(), EgressFailure> {
 }
 
 /// What a body gives next.
-pub(crate) enum Piece {
+pub(crate) enum BodyPiece {
     Data(Bytes),
     Trailers(HeaderMap),
     End,
 }
 
 /// Waits for the next piece of a body, never beyond the call's deadline.
-pub(crate) async fn next_piece<B>(body: &mut B, deadline: Instant) -> Result<Piece, EgressFailure>
+pub(crate) async fn next_piece<B>(body: &mut B, deadline: Instant) -> Result<BodyPiece, EgressFailure>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -84,7 +84,7 @@ where
 }
 
 /// A timer alone would let through a body of which there is always more: it is asked where there is nothing.
-async fn read_piece<B>(body: &mut B, deadline: Instant) -> Result<Piece, EgressFailure>
+async fn read_piece<B>(body: &mut B, deadline: Instant) -> Result<BodyPiece, EgressFailure>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -94,15 +94,15 @@ where
             return Err(too_late());
         }
         let frame = match frame {
-            None => return Ok(Piece::End),
+            None => return Ok(BodyPiece::End),
             Some(Err(_)) => return Err(upstream("the response broke off")),
             Some(Ok(frame)) => frame,
         };
         match frame.into_data() {
-            Ok(data) => return Ok(Piece::Data(data)),
+            Ok(data) => return Ok(BodyPiece::Data(data)),
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
-                    return Ok(Piece::Trailers(trailers));
+                    return Ok(BodyPiece::Trailers(trailers));
                 }
             }
         }
@@ -139,7 +139,7 @@ where
     let mut trailers = HeaderMap::new();
     loop {
         match read_piece(body, deadline).await? {
-            Piece::Data(data) => {
+            BodyPiece::Data(data) => {
                 if (first.len() + rest.len() + data.len()) as u64 > limits.response_bytes {
                     return Err(too_long(limits));
                 }
@@ -153,8 +153,8 @@ where
                     rest.extend_from_slice(&data);
                 }
             }
-            Piece::Trailers(more) => trailers.extend(more),
-            Piece::End => return Ok((if rest.is_empty() { first } else { rest.freeze() }, trailers)),
+            BodyPiece::Trailers(more) => trailers.extend(more),
+            BodyPiece::End => return Ok((if rest.is_empty() { first } else { rest.freeze() }, trailers)),
         }
     }
 }

@@ -10,11 +10,11 @@ const PROLOG: usize = 128;
 /// and JSON of what comes; a plugin gets the bytes as they came.
 #[derive(Debug)]
 pub(super) struct Charset {
-    state: State,
+    state: CharsetState,
 }
 
 #[derive(Debug)]
-enum State {
+enum CharsetState {
     /// The first bytes say which it is: a byte order mark, the prolog of XML, or where their zeros are.
     Unknown { first: Vec<u8>, kind: Kind },
     /// As it is.
@@ -45,14 +45,14 @@ impl std::fmt::Debug for UnicodeDecoder {
 impl Charset {
     /// By the header fields of the response; what is no text stays as it is.
     #[must_use]
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let state = match text_type(headers) {
-            None => State::Plain,
+            None => CharsetState::Plain,
             Some((media, charset)) => match charset.map(|label| Encoding::for_label(label.as_bytes())) {
                 // A label that nobody knows: the bytes as they are.
-                Some(None) => State::Plain,
-                Some(Some(encoding)) if encoding != UTF_8 => State::of(encoding),
-                _ => State::Unknown {
+                Some(None) => CharsetState::Plain,
+                Some(Some(encoding)) if encoding != UTF_8 => CharsetState::from_encoding(encoding),
+                _ => CharsetState::Unknown {
                     first: Vec::new(),
                     kind: match &*media {
                         media if media.ends_with("/xml") || media.ends_with("+xml") => Kind::Xml,
@@ -68,57 +68,59 @@ impl Charset {
     /// One that leaves everything as it is.
     #[must_use]
     pub(super) fn none() -> Self {
-        Self { state: State::Plain }
+        Self {
+            state: CharsetState::Plain,
+        }
     }
 
     /// Whether UTF-8 is made of something else.
     #[must_use]
     pub(super) fn is_converted(&self) -> bool {
-        matches!(self.state, State::Decoding(_))
+        matches!(self.state, CharsetState::Decoding(_))
     }
 
     /// Takes the next bytes.
     pub(super) fn push(&mut self, data: bytes::Bytes, is_end: bool) -> bytes::Bytes {
-        if let State::Unknown { first, kind } = &mut self.state {
+        if let CharsetState::Unknown { first, kind } = &mut self.state {
             first.extend_from_slice(&data);
             let least = if *kind == Kind::Xml { PROLOG } else { 3 };
             if first.len() < least && !is_end && may_go_on(first, *kind) {
                 return bytes::Bytes::new();
             }
             let (first, kind) = (std::mem::take(first), *kind);
-            self.state = State::by_content(&first, kind);
+            self.state = CharsetState::by_content(&first, kind);
             let rest = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
-            return self.converted(bytes::Bytes::copy_from_slice(rest), is_end);
+            return self.convert(bytes::Bytes::copy_from_slice(rest), is_end);
         }
-        self.converted(data, is_end)
+        self.convert(data, is_end)
     }
 
-    fn converted(&mut self, data: bytes::Bytes, is_end: bool) -> bytes::Bytes {
+    fn convert(&mut self, data: bytes::Bytes, is_end: bool) -> bytes::Bytes {
         match &mut self.state {
-            State::Decoding(decoder) => decode(&mut decoder.0, &data, is_end).into(),
+            CharsetState::Decoding(decoder) => decode(&mut decoder.0, &data, is_end).into(),
             _ => data,
         }
     }
 }
 
-impl State {
-    fn of(encoding: &'static Encoding) -> Self {
+impl CharsetState {
+    fn from_encoding(encoding: &'static Encoding) -> Self {
         Self::Decoding(Box::new(UnicodeDecoder(encoding.new_decoder())))
     }
 
     fn by_content(first: &[u8], kind: Kind) -> Self {
         match Encoding::for_bom(first) {
-            Some((encoding, _)) if encoding != UTF_8 => return Self::of(encoding),
+            Some((encoding, _)) if encoding != UTF_8 => return Self::from_encoding(encoding),
             Some(_) => return Self::Plain,
             None => {}
         }
         match first {
-            [0, second, ..] if *second != 0 && kind != Kind::Other => return Self::of(UTF_16BE),
-            [first, 0, ..] if *first != 0 && kind != Kind::Other => return Self::of(UTF_16LE),
+            [0, second, ..] if *second != 0 && kind != Kind::Other => return Self::from_encoding(UTF_16BE),
+            [first, 0, ..] if *first != 0 && kind != Kind::Other => return Self::from_encoding(UTF_16LE),
             _ => {}
         }
-        match declared(first).filter(|_| kind == Kind::Xml) {
-            Some(encoding) if encoding != UTF_8 => Self::of(encoding),
+        match declared_encoding(first).filter(|_| kind == Kind::Xml) {
+            Some(encoding) if encoding != UTF_8 => Self::from_encoding(encoding),
             _ => Self::Plain,
         }
     }
@@ -136,7 +138,7 @@ fn may_go_on(first: &[u8], kind: Kind) -> bool {
 }
 
 /// `encoding` of a prolog (XML 1.0 section 4.3.3).
-fn declared(first: &[u8]) -> Option<&'static Encoding> {
+fn declared_encoding(first: &[u8]) -> Option<&'static Encoding> {
     let end = first.iter().position(|byte| *byte == b'>')?;
     let prolog = std::str::from_utf8(first.get(..end)?)
         .ok()?
@@ -185,8 +187,8 @@ mod tests {
 
     fn read(kind: &str, body: &[u8]) -> Vec<u8> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
-        let whole = Charset::of(&headers).push(Bytes::copy_from_slice(body), true);
-        let mut pieces = Charset::of(&headers);
+        let whole = Charset::from_headers(&headers).push(Bytes::copy_from_slice(body), true);
+        let mut pieces = Charset::from_headers(&headers);
         let mut out = Vec::new();
         for byte in body {
             out.extend_from_slice(&pieces.push(Bytes::copy_from_slice(&[*byte]), false));

@@ -1,6 +1,6 @@
 use toolhost_policy::{ConnectionGrant, ConnectionName};
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::{EgressCall, EgressFailure};
 
 /// The connection that the plugin was granted under this name. One that the operator has and the plugin did not ask for
@@ -13,33 +13,33 @@ use crate::{EgressCall, EgressFailure};
 pub fn connection<'c>(call: &'c EgressCall, name: &str) -> Result<&'c ConnectionGrant, EgressFailure> {
     if let Some(own) = call.adapter() {
         return match name {
-            "" => granted(call, own),
+            "" => connection_grant(call, own),
             other => Err(EgressFailure::denied(format!(
                 "an adapter names no connection, and this one names {}",
-                quoted(other)
+                quote(other)
             ))),
         };
     }
-    let unknown = || not_granted(name);
-    granted(call, &ConnectionName::parse(name).map_err(|_| unknown())?)
+    let unknown = || not_granted_error(name);
+    connection_grant(call, &ConnectionName::parse(name).map_err(|_| unknown())?)
 }
 
 /// The same for the host itself, which knows the name.
 ///
 /// # Errors
 /// `denied`.
-pub(crate) fn granted<'c>(
+pub(crate) fn connection_grant<'c>(
     call: &'c EgressCall,
     name: &ConnectionName,
 ) -> Result<&'c ConnectionGrant, EgressFailure> {
     let granted = call.grant().connections.get(name);
-    granted.ok_or_else(|| not_granted(name.as_str()))
+    granted.ok_or_else(|| not_granted_error(name.as_str()))
 }
 
-fn not_granted(name: &str) -> EgressFailure {
+fn not_granted_error(name: &str) -> EgressFailure {
     EgressFailure::denied(format!(
         "connection {} is not granted to this plugin",
-        quoted(name)
+        quote(name)
     ))
 }
 

@@ -4,9 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use toolhost_policy::{WorkBudget, WorkLimit};
 
-use super::Decoding;
-use super::scrub::withheld;
-use crate::scrub::{Needles, State};
+use super::BodyDecoder;
+use super::scrub::withheld_error;
+use crate::scrub::{Needles, ScrubState};
 use crate::{EgressCall, EgressCode, EgressFailure, HERE_STEPS, WorkError};
 
 /// How much is decoded and searched between two looks at the clock, in bytes.
@@ -23,14 +23,14 @@ pub async fn content(
     headers: &HeaderMap,
     body: Bytes,
 ) -> (Result<Bytes, EgressFailure>, u64) {
-    let decoding = Decoding::of(call, headers);
+    let decoding = BodyDecoder::from_headers(call, headers);
     let is_text = decoding.is_text(headers);
     let is_short = !decoding.is_coded() && body.len() as u64 <= HERE_STEPS;
-    let (work, needles) = (call.work(), Arc::clone(needles));
+    let (work, needles) = (call.host_work(), Arc::clone(needles));
     let job = move |budget: &mut WorkBudget| read(decoding, is_text, &needles, body, budget);
     let done = match is_short {
-        true => work.here(job).unwrap_or(Err(WorkLimit::Steps.into())),
-        false => work.away(job).await,
+        true => work.run_inline(job).unwrap_or(Err(WorkLimit::Steps.into())),
+        false => work.run_on_pool(job).await,
     };
     done.unwrap_or_else(|error| (Err(failure(error)), 0))
 }
@@ -54,13 +54,13 @@ fn failure(error: WorkError) -> EgressFailure {
 }
 
 fn read(
-    mut decoding: Decoding,
+    mut decoding: BodyDecoder,
     is_text: bool,
     needles: &Needles,
     mut body: Bytes,
     budget: &mut WorkBudget,
 ) -> Result<(Result<Bytes, EgressFailure>, u64), WorkLimit> {
-    let mut state = State::new(&needles.secret, is_text);
+    let mut state = ScrubState::new(&needles.secret, is_text);
     let mut pieces = Vec::new();
     loop {
         let slice = body.split_to(body.len().min(SLICE));
@@ -80,7 +80,7 @@ fn read(
                 budget.charge(part.len() as u64)?;
                 match state.push(&needles.secret, part) {
                     Ok(scrubbed) => pieces.push(scrubbed),
-                    Err(_) => return Ok((Err(withheld(&state)), state.reflections())),
+                    Err(_) => return Ok((Err(withheld_error(&state)), state.reflections())),
                 }
             }
         }
@@ -90,7 +90,7 @@ fn read(
     }
     match state.finish(&needles.secret) {
         Ok(rest) => pieces.push(rest),
-        Err(_) => return Ok((Err(withheld(&state)), state.reflections())),
+        Err(_) => return Ok((Err(withheld_error(&state)), state.reflections())),
     }
     pieces.retain(|piece| !piece.is_empty());
     let whole = match <[Bytes; 1]>::try_from(pieces) {
@@ -139,7 +139,7 @@ mod tests {
             ..TenantLimits::default()
         };
         let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
-        let call = call(grant_of("billing", "https://h.example", |_| {})).metered(Arc::clone(&meter));
+        let call = call(grant_of("billing", "https://h.example", |_| {})).with_meter(Arc::clone(&meter));
         let short = Bytes::from_static(b"s3cr3t/t0ken+value==");
         let (body, found) = content(&call, &needles(), &text(), short).await;
         assert_eq!((body.unwrap(), found), (Bytes::from_static(b"[redacted]"), 1));

@@ -41,7 +41,7 @@ pub(crate) async fn lookup(
     call: &EgressCall,
     connection: &Connection,
 ) -> Result<Arc<Credential>, EgressFailure> {
-    let found = usable(provider, call.binding(), connection, call.deadline()).await;
+    let found = fetch_usable(provider, call.binding(), connection, call.deadline()).await;
     found.map_err(|unusable| {
         let (name, reason) = (&connection.name, &unusable.reason);
         tracing::debug!(connection = %name, call = call.id(), reason, "no usable credential");
@@ -72,18 +72,18 @@ pub(crate) async fn usable_credential(
     if !needs_credential(connection) && connection.provide.is_empty() {
         return Ok(None);
     }
-    let found = usable(provider, binding, connection, deadline).await;
+    let found = fetch_usable(provider, binding, connection, deadline).await;
     found.map(Some).map_err(|unusable| unusable.reason)
 }
 
-async fn usable(
+async fn fetch_usable(
     provider: Option<&dyn CredentialProvider>,
     binding: &Binding,
     connection: &Connection,
     deadline: Instant,
-) -> Result<Arc<Credential>, Unusable> {
+) -> Result<Arc<Credential>, MissingCredential> {
     let provider = provider.ok_or_else(|| format!("no provider {:?}", connection.credentials))?;
-    let key = CredentialKey::of(binding, connection);
+    let key = CredentialKey::from_binding(binding, connection);
     let end = Instant::now()
         .checked_add(LOOKUP_DEADLINE)
         .unwrap_or(deadline)
@@ -92,11 +92,11 @@ async fn usable(
     let until = UnixTime::now().after(left);
     let found = tokio::time::timeout_at(end.into(), provider.get_for(binding, &key, until)).await;
     let credential = found
-        .map_err(|_| Unusable {
+        .map_err(|_| MissingCredential {
             reason: "the provider did not answer in time".to_owned(),
             wait: Some(None),
         })?
-        .map_err(|error| Unusable {
+        .map_err(|error| MissingCredential {
             reason: error.to_string(),
             wait: error.is_temporary().then(|| error.public().retry_after),
         })?;
@@ -105,13 +105,13 @@ async fn usable(
 }
 
 /// Why there is no credential, for the log.
-struct Unusable {
+struct MissingCredential {
     reason: String,
     /// Whether it may be there later, and where it is known after how many seconds.
     wait: Option<Option<u64>>,
 }
 
-impl From<String> for Unusable {
+impl From<String> for MissingCredential {
     fn from(reason: String) -> Self {
         Self { reason, wait: None }
     }
@@ -160,11 +160,11 @@ mod tests {
     use toolhost_vault::Credential;
 
     use super::credential;
-    use crate::testing::{Provider, call, call_for, connection, grant_of};
+    use crate::testing::{CountingProvider, call, call_for, connection, grant_of};
     use crate::{EgressCode, EgressFailure};
 
     async fn get(
-        provider: &Provider,
+        provider: &CountingProvider,
         change: impl FnOnce(&mut Connection),
     ) -> Result<Option<Arc<Credential>>, EgressFailure> {
         let mut connection = connection("billing", "https://billing.example.com");
@@ -179,14 +179,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_credential_is_that_of_the_calls_tenant() {
-        let provider = Provider::of(&[("acme", "secret-of-acme"), ("globex", "secret-of-globex")]);
+        let provider =
+            CountingProvider::with_secrets(&[("acme", "secret-of-acme"), ("globex", "secret-of-globex")]);
         let credential = get(&provider, |_| {}).await.unwrap().unwrap();
         assert_eq!(credential.secret.expose(), b"secret-of-acme");
     }
 
     #[tokio::test]
     async fn no_tenant_gets_anothers_or_a_default() {
-        let provider = Provider::of(&[("globex", "secret-of-globex"), ("default", "secret-of-default")]);
+        let provider = CountingProvider::with_secrets(&[
+            ("globex", "secret-of-globex"),
+            ("default", "secret-of-default"),
+        ]);
         assert_eq!(
             get(&provider, |_| {}).await.unwrap_err().code,
             EgressCode::NotConnected
@@ -204,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn a_provider_that_hangs_is_worth_trying_again() {
         let (provider, connection) = (
-            Provider::hanging(),
+            CountingProvider::hanging(),
             connection("billing", "https://billing.example.com"),
         );
         let call = call_for(
@@ -219,9 +223,9 @@ mod tests {
     #[tokio::test]
     async fn an_expired_a_short_and_an_endless_secret_are_not_sent() {
         for provider in [
-            Provider::of(&[("acme", "secret-of-acme")]).expiring(1),
-            Provider::of(&[("acme", "short")]),
-            Provider::of(&[("acme", &"x".repeat(9_000))]),
+            CountingProvider::with_secrets(&[("acme", "secret-of-acme")]).expiring(1),
+            CountingProvider::with_secrets(&[("acme", "short")]),
+            CountingProvider::with_secrets(&[("acme", &"x".repeat(9_000))]),
         ] {
             assert_eq!(
                 get(&provider, |_| {}).await.unwrap_err().code,
@@ -232,14 +236,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_attaches_nothing_asks_nobody() {
-        let provider = Provider::of(&[]);
+        let provider = CountingProvider::with_secrets(&[]);
         assert!(
             get(&provider, |connection| connection.auth = AuthPlacement::None)
                 .await
                 .unwrap()
                 .is_none()
         );
-        assert_eq!(provider.asked(), 0);
+        assert_eq!(provider.request_count(), 0);
         let with_attribute = |connection: &mut Connection| {
             connection.auth = AuthPlacement::None;
             let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();

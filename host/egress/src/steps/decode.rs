@@ -9,22 +9,22 @@ use crate::{EgressCall, EgressCode, EgressFailure};
 /// Takes the content codings off a body, piece by piece, before it is scrubbed, and for an adapter the charset. None was asked for, and some systems and the
 /// proxies before them compress all the same; a body without a byte has nothing to decode.
 #[derive(Debug)]
-pub struct Decoding {
+pub struct BodyDecoder {
     decoder: Result<Option<Decoder>, CodingError>,
     charset: Charset,
     cap: u64,
 }
 
-impl Decoding {
+impl BodyDecoder {
     /// By the header fields of the response. What comes out is bounded like what comes in.
     #[must_use]
-    pub fn of(call: &EgressCall, headers: &HeaderMap) -> Self {
+    pub fn from_headers(call: &EgressCall, headers: &HeaderMap) -> Self {
         let limits = &call.grant().limits;
         let cap = usize::try_from(limits.response_bytes).unwrap_or(usize::MAX);
         Self {
-            decoder: Decoder::of(headers, cap),
+            decoder: Decoder::from_headers(headers, cap),
             charset: match call.adapter() {
-                Some(_) => Charset::of(headers),
+                Some(_) => Charset::from_headers(headers),
                 None => Charset::none(),
             },
             cap: limits.response_bytes,

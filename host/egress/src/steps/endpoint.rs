@@ -1,6 +1,6 @@
-use toolhost_policy::{ConnectionGrant, Endpoint, Method, Refusal};
+use toolhost_policy::{ConnectionGrant, Endpoint, EndpointRefusal, Method};
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::{EgressFailure, GuestRequest};
 
 /// More query pairs than this are no question to an API.
@@ -18,7 +18,7 @@ pub fn endpoint<'g>(
     let method = Method::parse(&request.method).ok_or_else(|| {
         EgressFailure::invalid(format!(
             "{} is not a method that can be granted",
-            quoted(&request.method)
+            quote(&request.method)
         ))
     })?;
     let endpoint = grant
@@ -27,7 +27,7 @@ pub fn endpoint<'g>(
         .find(|endpoint| endpoint.method == method && endpoint.path.as_str() == request.path)
         .ok_or_else(|| {
             let path = request.path.chars().take(80).collect();
-            EgressFailure::denied(Refusal::NoEndpoint(method.to_string(), path).to_string())
+            EgressFailure::denied(EndpointRefusal::NoEndpoint(method.to_string(), path).to_string())
         })?;
     if request.query.len() > MAX_QUERY_PAIRS {
         return Err(EgressFailure::invalid(format!(
@@ -41,7 +41,7 @@ pub fn endpoint<'g>(
         if !endpoint.allows_header(&name.to_ascii_lowercase()) {
             let name = name.chars().take(80).collect();
             return Err(EgressFailure::denied(
-                Refusal::Header(name, endpoint.to_string()).to_string(),
+                EndpointRefusal::Header(name, endpoint.to_string()).to_string(),
             ));
         }
     }
@@ -66,7 +66,7 @@ pub(super) fn query_key(
     }
     let key = key.chars().take(80).collect();
     Err(EgressFailure::denied(
-        Refusal::Query(key, endpoint.to_string()).to_string(),
+        EndpointRefusal::Query(key, endpoint.to_string()).to_string(),
     ))
 }
 
@@ -76,11 +76,11 @@ mod tests {
 
     use super::endpoint;
     use crate::EgressCode;
-    use crate::testing::{get, granted};
+    use crate::testing::{get, test_grant};
 
     #[test]
     fn method_and_template_are_compared_byte_by_byte() {
-        let grant = granted("https://billing.example.com", |_| {});
+        let grant = test_grant("https://billing.example.com", |_| {});
         assert!(endpoint(&grant, &get("/v1/invoices/{id}")).is_ok());
         for path in [
             "/v1/invoices/in_7",
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn query_keys_and_headers_that_are_not_granted_are_refused() {
-        let grant = granted("https://billing.example.com", |_| {});
+        let grant = test_grant("https://billing.example.com", |_| {});
         let with = |key: &str, header: &str| {
             let mut request = get("/v1/invoices");
             request.query.push((key.into(), "1".into()));
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_key_of_the_credential_is_never_the_guests_whatever_was_granted() {
-        let grant = granted("https://billing.example.com", |c| {
+        let grant = test_grant("https://billing.example.com", |c| {
             c.auth = AuthPlacement::Query { key: "limit".into() }
         });
         for key in ["limit", "LIMIT"] {

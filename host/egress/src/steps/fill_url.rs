@@ -5,7 +5,7 @@ use toolhost_policy::{Connection, ConnectionGrant, Endpoint};
 use toolhost_vault::Credential;
 use url::Url;
 
-use super::attach::{AttachedHeaders, unusable};
+use super::attach::{AttachedHeaders, unusable_credential_error};
 use super::build_url::{MAX_URL, QUERY, build_url};
 use super::canonicalise::canonicalise;
 use super::match_again::match_again;
@@ -34,7 +34,7 @@ pub fn fill_url(
         Some(template) => {
             let base = template.fill(lookup).map_err(|error| {
                 tracing::debug!(connection = %connection.name, %error, "the base was not filled");
-                unusable(connection)
+                unusable_credential_error(connection)
             })?;
             if !template.matches(&base) {
                 return Err(EgressFailure::denied("the filled URL leaves its template"));
@@ -80,7 +80,7 @@ fn with_own_query(
     for (index, (key, template)) in connection.filled.query.iter().enumerate() {
         let value = template.fill(&lookup).map_err(|missing| {
             tracing::debug!(connection = %connection.name, attribute = missing, "the credential lacks an attribute");
-            unusable(connection)
+            unusable_credential_error(connection)
         })?;
         text.push(if index == 0 && url.query().is_none() {
             '?'
@@ -114,7 +114,7 @@ mod tests {
 
     use super::fill_url;
     use crate::steps::{AttachedHeaders, build_url, canonicalise, match_again};
-    use crate::testing::{get, granted};
+    use crate::testing::{get, test_grant};
     use crate::{EgressCode, EgressFailure};
 
     fn with(value: &str) -> Credential {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn filled(value: &str, change: impl FnOnce(&mut Connection)) -> Result<String, EgressFailure> {
-        let grant = granted("https://sample.example.com", change);
+        let grant = test_grant("https://sample.example.com", change);
         let endpoint = &grant.endpoints[0];
         let mut request = get("/v1/invoices");
         request.query = vec![("limit".into(), "5".into())];

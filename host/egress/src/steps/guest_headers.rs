@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use toolhost_policy::Connection;
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// Names that a guest never sets, whatever was granted: what proves an identity, what frames a message, what a proxy
@@ -95,29 +95,29 @@ pub fn guest_headers(
         if (name.len() + value.len()) as u64 > limits.header_bytes {
             let text = format!(
                 "header {} is longer than {} bytes (limits.header_bytes)",
-                quoted(name),
+                quote(name),
                 limits.header_bytes
             );
             return Err(EgressFailure::new(EgressCode::Limit, text));
         }
         let parsed = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quoted(name))))?;
+            .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quote(name))))?;
         if is_protected(call, connection, parsed.as_str()) {
             return Err(EgressFailure::denied(format!(
                 "header {} is set by the host alone",
-                quoted(name)
+                quote(name)
             )));
         }
         let value = visible(value).ok_or_else(|| {
             EgressFailure::invalid(format!(
                 "the value of header {} is not visible ASCII",
-                quoted(name)
+                quote(name)
             ))
         })?;
         if headers.insert(parsed, value).is_some() {
             return Err(EgressFailure::invalid(format!(
                 "header {} is there twice",
-                quoted(name)
+                quote(name)
             )));
         }
     }

@@ -1,5 +1,5 @@
-use toolhost_audit::{EgressIntent, Event, Sink, Who};
-use toolhost_net::Approved;
+use toolhost_audit::{Actor, EgressIntent, Event, Sink};
+use toolhost_net::ApprovedAddresses;
 use toolhost_policy::{Connection, Endpoint};
 use toolhost_vault::Credential;
 
@@ -16,7 +16,7 @@ pub async fn intent(
     connection: &Connection,
     endpoint: &Endpoint,
     credential: Option<&Credential>,
-    approved: &Approved,
+    approved: &ApprovedAddresses,
     request_bytes: usize,
 ) -> Result<(), EgressFailure> {
     let addresses: Vec<String> = approved.addresses().iter().map(ToString::to_string).collect();
@@ -24,7 +24,7 @@ pub async fn intent(
     let is_optional = call.may_go_unrecorded(sink, &method);
     let event = Event::EgressIntent(EgressIntent {
         call: call.id(),
-        who: Who::from(call.binding()),
+        who: Actor::from(call.binding()),
         plugin: call.plugin().to_string(),
         connection: connection.name.to_string(),
         method,

@@ -46,7 +46,7 @@ mod tests {
 
     use super::match_again;
     use crate::steps::endpoint;
-    use crate::testing::{get, granted};
+    use crate::testing::{get, test_grant};
 
     #[test]
     fn the_base_itself_is_that_address_and_none_below_or_beside_it() {
@@ -55,7 +55,7 @@ mod tests {
             ("https://h.example/mcp/", "https://h.example/mcp/"),
             ("https://h.example", "https://h.example/"),
         ] {
-            let mut grant = granted(base, |_| {});
+            let mut grant = test_grant(base, |_| {});
             grant.endpoints = vec![toolhost_policy::Endpoint::of_asking_adapter()];
             let mut request = get("");
             request.method = "POST".into();
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn another_origin_path_or_key_is_refused() {
-        let grant = granted("https://h.example/api", |_| {});
+        let grant = test_grant("https://h.example/api", |_| {});
         let endpoint = endpoint(&grant, &get("/v1/invoices/{id}")).unwrap();
         let matches = |url: &str| match_again(&grant, endpoint, &Url::parse(url).unwrap()).is_ok();
         assert!(

@@ -1,6 +1,6 @@
 use toolhost_policy::ConnectionName;
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::{EgressCall, EgressFailure};
 
 /// Whether the call's operation mode lets a request of this method out, whatever the tool says of itself (N22).
@@ -15,7 +15,7 @@ pub fn mode(call: &EgressCall, connection: &ConnectionName, method: &str) -> Res
     call.block();
     Err(EgressFailure::denied(format!(
         "the operation mode is {mode}: {} to connection {connection} is not let out",
-        quoted(method)
+        quote(method)
     )))
 }
 
@@ -33,7 +33,7 @@ mod tests {
         let of = |mode| {
             call(grant_of("billing", "https://billing.example.com", |_| {}))
                 .of_read_only_tool(true)
-                .in_mode(mode)
+                .with_mode(mode)
         };
         let read = of(OperationMode::ReadOnly);
         assert!(mode(&read, &billing, "GET").is_ok() && !read.was_blocked());

@@ -1,6 +1,6 @@
 use toolhost_policy::{Operation, is_member_of};
 
-use crate::failure::quoted;
+use crate::failure::quote;
 use crate::{EgressCall, EgressFailure, GuestRequest};
 
 /// Header fields that every request of an adapter may set (`wit/adapter.wit`, record `operation`).
@@ -22,16 +22,16 @@ pub fn operation(call: &EgressCall, request: &GuestRequest) -> Result<(), Egress
         )))
     };
     if request.method != operation.method.as_str() {
-        return refuse(format!("method {}", quoted(&request.method)));
+        return refuse(format!("method {}", quote(&request.method)));
     }
     if request.path != operation.path.as_str() {
-        return refuse(format!("path {}", quoted(&request.path)));
+        return refuse(format!("path {}", quote(&request.path)));
     }
     if let Some((name, _)) = request.query.iter().find(|(name, _)| !has_query(operation, name)) {
-        return refuse(format!("query key {}", quoted(name)));
+        return refuse(format!("query key {}", quote(name)));
     }
-    if let Some(name) = strange_header(operation, request) {
-        return refuse(format!("header {}", quoted(&name)));
+    if let Some(name) = unexpected_header(operation, request) {
+        return refuse(format!("header {}", quote(&name)));
     }
     if !cookies(operation, request) {
         return refuse("what its cookie field holds".to_owned());
@@ -51,7 +51,7 @@ fn has_query(operation: &Operation, name: &str) -> bool {
 }
 
 /// A header that is neither the operation's nor any request's. Cookies are looked at apart.
-fn strange_header(operation: &Operation, request: &GuestRequest) -> Option<String> {
+fn unexpected_header(operation: &Operation, request: &GuestRequest) -> Option<String> {
     let names = request.headers.iter().map(|(name, _)| name.to_ascii_lowercase());
     names
         .filter(|name| name != "cookie")

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use toolhost_audit::{EgressOutcome, Event, Sink, SinkError, Who};
+use toolhost_audit::{Actor, EgressOutcome, Event, Sink, SinkError};
 use toolhost_policy::{Method, TenantMeter};
 
-use crate::refusals::Refusals;
+use crate::refusals::EgressRefusals;
 use crate::{EgressCall, EgressFailure, GuestRequest};
 
 /// How much of what a guest wrote is recorded of a request that matched nothing.
@@ -13,24 +13,24 @@ const MAX_RECORDED: usize = 128;
 /// The one outcome event of a request: filled in along the way and recorded exactly once, whatever happens. A request
 /// that is dropped in the middle records that.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct OutcomeRecorder {
     sink: Arc<dyn Sink>,
     event: EgressOutcome,
     started: Instant,
     is_recorded: bool,
     is_optional: bool,
-    refusals: Arc<Refusals>,
+    refusals: Arc<EgressRefusals>,
     meter: Option<Arc<TenantMeter>>,
 }
 
-impl Outcome {
+impl OutcomeRecorder {
     /// Begins with what the guest asked for.
     #[must_use]
     pub fn begin(sink: Arc<dyn Sink>, call: &EgressCall, request: &GuestRequest) -> Self {
         let short = |text: &str| text.chars().take(MAX_RECORDED).collect::<String>();
         let event = EgressOutcome {
             call: call.id(),
-            who: Who::from(call.binding()),
+            who: Actor::from(call.binding()),
             plugin: call.plugin().to_string(),
             // An adapter names none, and the record does.
             connection: match call.adapter() {
@@ -62,12 +62,12 @@ impl Outcome {
     }
 
     /// From here on bytes may have left.
-    pub fn sending(&mut self) {
+    pub fn mark_sent(&mut self) {
         self.event.sent = true;
     }
 
     /// It is certain that none did.
-    pub fn unsent(&mut self) {
+    pub fn mark_unsent(&mut self) {
         self.event.sent = false;
     }
 
@@ -79,17 +79,17 @@ impl Outcome {
     }
 
     /// Where the request was about to go, should no head come.
-    pub fn going_to(&mut self, address: Option<&std::net::SocketAddr>) {
+    pub fn set_address(&mut self, address: Option<&std::net::SocketAddr>) {
         self.event.address = address.map(ToString::to_string);
     }
 
     /// Bytes of the response's body were read.
-    pub fn received(&mut self, bytes: usize) {
+    pub fn add_received(&mut self, bytes: usize) {
         self.event.response_bytes += bytes as u64;
     }
 
     /// The credential was found so many times.
-    pub fn reflected(&mut self, times: u64) {
+    pub fn add_reflections(&mut self, times: u64) {
         self.event.reflections += times;
     }
 
@@ -141,7 +141,7 @@ impl Outcome {
     }
 }
 
-impl Drop for Outcome {
+impl Drop for OutcomeRecorder {
     fn drop(&mut self) {
         if !self.is_recorded {
             self.event.outcome = "cancelled".to_owned();
@@ -156,16 +156,16 @@ impl Drop for Outcome {
 mod tests {
     use std::sync::Arc;
 
-    use super::Outcome;
+    use super::OutcomeRecorder;
     use crate::EgressFailure;
     use crate::refusals::MAX_REFUSALS_RECORDED;
     use crate::testing::{Recorder, call, get, grant_of};
 
-    fn begin(recorder: &Arc<Recorder>) -> Outcome {
+    fn begin(recorder: &Arc<Recorder>) -> OutcomeRecorder {
         let mut request = get("/v1/invoices");
         request.method = "GET\r\nX".into();
         request.path = "/".repeat(10_000);
-        Outcome::begin(
+        OutcomeRecorder::begin(
             recorder.clone(),
             &call(grant_of("billing", "https://h.example", |_| {})),
             &request,
@@ -177,18 +177,18 @@ mod tests {
         let recorder = Arc::new(Recorder::default());
         let call = call(grant_of("billing", "https://h.example", |_| {}));
         for _ in 0..131 {
-            let outcome = Outcome::begin(recorder.clone(), &call, &get("/v1/invoices"));
+            let outcome = OutcomeRecorder::begin(recorder.clone(), &call, &get("/v1/invoices"));
             outcome.finish(Some(&EgressFailure::denied("no")), true).unwrap();
         }
         assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED);
         // One that goes out is recorded in any case.
-        let mut sent = Outcome::begin(recorder.clone(), &call, &get("/v1/invoices"));
-        sent.sending();
+        let mut sent = OutcomeRecorder::begin(recorder.clone(), &call, &get("/v1/invoices"));
+        sent.mark_sent();
         sent.finish(None, true).unwrap();
         assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED + 1);
         drop(call);
         assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED + 2);
-        assert_eq!(recorder.refused_alike(), 131 - MAX_REFUSALS_RECORDED);
+        assert_eq!(recorder.repeated_refusals(), 131 - MAX_REFUSALS_RECORDED);
     }
 
     #[test]

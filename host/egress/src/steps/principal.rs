@@ -25,11 +25,11 @@ mod tests {
 
     use super::principal;
     use crate::EgressCode;
-    use crate::testing::{binding, granted};
+    use crate::testing::{binding, test_grant};
 
     #[test]
     fn a_person_on_a_connection_for_machines_is_refused() {
-        let mut grant = granted("https://billing.example.com", |_| {});
+        let mut grant = test_grant("https://billing.example.com", |_| {});
         for (rule, fits) in [
             (PrincipalRule::User, true),
             (PrincipalRule::Any, true),

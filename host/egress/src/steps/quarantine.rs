@@ -1,6 +1,6 @@
 use toolhost_policy::Connection;
 
-use crate::quarantine::{Quarantine, QuarantineError, Verdict};
+use crate::quarantine::{Quarantine, QuarantineError, ReflectionVerdict};
 use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// Refuses a request on a connection that has sent its credential back to this call, or so often to this plugin of this
@@ -13,24 +13,24 @@ pub async fn quarantine(
     call: &EgressCall,
     connection: &Connection,
 ) -> Result<(), EgressFailure> {
-    not_ended(call, connection)?;
+    check_not_ended(call, connection)?;
     let space = call.binding().space();
-    match quarantine.holds(&space, call.plugin(), &connection.name).await {
+    match quarantine.contains(&space, call.plugin(), &connection.name).await {
         Ok(false) => Ok(()),
-        Ok(true) => Err(quarantined(connection)),
-        Err(error) => Err(unknown(call, connection, &error)),
+        Ok(true) => Err(quarantined_error(connection)),
+        Err(error) => Err(unknown_quarantine_error(call, connection, &error)),
     }
 }
 
 /// What has followed from the credential in one answer.
 #[derive(Debug, Default)]
-pub struct Reflecting {
+pub struct ReflectionTracker {
     /// This answer is the one for which the connection ended.
     has_ended: bool,
     is_recorded: bool,
 }
 
-impl Reflecting {
+impl ReflectionTracker {
     /// Takes the consequences before anything of the answer is handed on: the connection ends for this call, and with the
     /// second such call it is quarantined. So a mirror answers one guess. Nothing follows where the operator accepts that the
     /// operation reflects. `reflections`: how often the credential was found so far.
@@ -52,10 +52,10 @@ impl Reflecting {
         }
         if !self.has_ended {
             if reflections == 0 || is_accepted {
-                return not_ended(call, connection).map_err(EgressFailure::after_sending);
+                return check_not_ended(call, connection).map_err(EgressFailure::after_sending);
             }
             if !call.end_connection(&connection.name) {
-                return Err(ended(connection).after_sending());
+                return Err(ended_error(connection).after_sending());
             }
             self.has_ended = true;
         }
@@ -73,24 +73,24 @@ pub(crate) async fn record(
 ) -> Result<(), EgressFailure> {
     let space = call.binding().space();
     match quarantine
-        .reflected(&space, call.plugin(), &connection.name)
+        .record_reflection(&space, call.plugin(), &connection.name)
         .await
     {
-        Ok(Verdict::HandOn) => Ok(()),
-        Ok(Verdict::Withhold(_)) => Err(quarantined(connection).after_sending()),
-        Err(error) => Err(unknown(call, connection, &error).after_sending()),
+        Ok(ReflectionVerdict::HandOn) => Ok(()),
+        Ok(ReflectionVerdict::Withhold(_)) => Err(quarantined_error(connection).after_sending()),
+        Err(error) => Err(unknown_quarantine_error(call, connection, &error).after_sending()),
     }
 }
 
-fn not_ended(call: &EgressCall, connection: &Connection) -> Result<(), EgressFailure> {
+fn check_not_ended(call: &EgressCall, connection: &Connection) -> Result<(), EgressFailure> {
     if call.has_ended(&connection.name) {
-        Err(ended(connection))
+        Err(ended_error(connection))
     } else {
         Ok(())
     }
 }
 
-fn ended(connection: &Connection) -> EgressFailure {
+fn ended_error(connection: &Connection) -> EgressFailure {
     let text = format!(
         "connection {} has sent its credential back in this call, which may not use it any more",
         connection.name
@@ -98,7 +98,7 @@ fn ended(connection: &Connection) -> EgressFailure {
     EgressFailure::new(EgressCode::Reflected, text)
 }
 
-fn quarantined(connection: &Connection) -> EgressFailure {
+fn quarantined_error(connection: &Connection) -> EgressFailure {
     let text = format!(
         "connection {name} is quarantined for this plugin and tenant, since it has sent its credential back; the operator looks \
          with `host connection quarantines` and lifts it with `host connection lift {name} --tenant TENANT`",
@@ -107,7 +107,11 @@ fn quarantined(connection: &Connection) -> EgressFailure {
     EgressFailure::new(EgressCode::Reflected, text)
 }
 
-fn unknown(call: &EgressCall, connection: &Connection, error: &QuarantineError) -> EgressFailure {
+fn unknown_quarantine_error(
+    call: &EgressCall,
+    connection: &Connection,
+    error: &QuarantineError,
+) -> EgressFailure {
     tracing::error!(connection = %connection.name, call = call.id(), %error, "nobody knows whether a connection is quarantined");
     EgressFailure::denied(format!(
         "it cannot be read whether connection {} is quarantined; the log has the reason",

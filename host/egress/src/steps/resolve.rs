@@ -1,4 +1,4 @@
-use toolhost_net::{AddressPolicy, Approved, Network};
+use toolhost_net::{AddressPolicy, ApprovedAddresses, Network};
 use toolhost_policy::Connection;
 use url::Url;
 
@@ -15,7 +15,7 @@ pub async fn resolve(
     call: &EgressCall,
     connection: &Connection,
     url: &Url,
-) -> Result<Approved, EgressFailure> {
+) -> Result<ApprovedAddresses, EgressFailure> {
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
         return Err(EgressFailure::denied(format!(
             "connection {} has no host",
@@ -23,7 +23,12 @@ pub async fn resolve(
         )));
     };
     let resolved = network
-        .resolve(&host, port, &AddressPolicy::of(connection), call.deadline())
+        .resolve(
+            &host,
+            port,
+            &AddressPolicy::from_connection(connection),
+            call.deadline(),
+        )
         .await;
     resolved.map_err(|error| failure(connection, call, &error))
 }
@@ -37,11 +42,11 @@ mod tests {
 
     use super::resolve;
     use crate::EgressCode;
-    use crate::testing::{Answers, call, connection, grant_of};
+    use crate::testing::{FixedLookup, call, connection, grant_of};
 
     async fn try_host(base: &str, answers: &[&str]) -> Result<usize, (EgressCode, String)> {
         let answers: Vec<IpAddr> = answers.iter().map(|text| text.parse().unwrap()).collect();
-        let network = Network::new(Arc::new(Answers::new(answers))).unwrap();
+        let network = Network::new(Arc::new(FixedLookup::new(answers))).unwrap();
         let connection = connection("billing", base);
         let call = call(grant_of("billing", base, |_| {}));
         let resolved = resolve(&network, &call, &connection, &connection.base).await;

@@ -116,7 +116,7 @@ pub fn response_headers(
                 .and_then(|challenge| missing_scope(&challenge))
         } else {
             text.filter(|_| is_shown(call, connection, status, name))
-                .map(|text| in_seconds(name, headers, text))
+                .map(|text| retry_after_seconds(name, headers, text))
         };
         if let Some(text) = text {
             shown.push((name.as_str().to_owned(), text));
@@ -128,7 +128,7 @@ pub fn response_headers(
 
 /// `Retry-After` in seconds, also where it is a date (RFC 9110 section 10.2.3): guests have no clock to compare it with. It
 /// counts from the answer's own `Date`, else from now.
-fn in_seconds(name: &HeaderName, headers: &HeaderMap, text: String) -> String {
+fn retry_after_seconds(name: &HeaderName, headers: &HeaderMap, text: String) -> String {
     if *name != header::RETRY_AFTER {
         return text;
     }

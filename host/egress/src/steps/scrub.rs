@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap};
 use toolhost_policy::Connection;
 use toolhost_vault::Credential;
 
-use crate::scrub::{CacheKey, NeedleCache, Needles, State, scrub_value, scrub_whole};
+use crate::scrub::{NeedleCache, NeedleCacheKey, Needles, ScrubState, scrub_value, scrub_whole};
 use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// The needles of this credential on this connection, built where they are not at hand.
@@ -22,7 +22,7 @@ pub fn needles(
     let secret = credential.map(|credential| &credential.secret);
     let secret = secret.filter(|_| !matches!(connection.auth, toolhost_policy::AuthPlacement::None));
     let version = credential.map_or(0, |credential| credential.version);
-    let key = CacheKey::new(call.binding().tenant(), connection, version, secret, attached);
+    let key = NeedleCacheKey::new(call.binding().tenant(), connection, version, secret, attached);
     cache
         .get(&key, || Needles::build(secret, &connection.auth, attached))
         .map_err(|error| {
@@ -40,16 +40,16 @@ pub fn needles(
 /// `reflected`.
 pub fn scrub(needles: &Needles, is_text: bool, body: Bytes) -> (Result<Bytes, EgressFailure>, u64) {
     let (scrubbed, reflections) = scrub_whole(&needles.secret, body, is_text);
-    (scrubbed.map_err(|_| reflected(reflections)), reflections)
+    (scrubbed.map_err(|_| reflected_error(reflections)), reflections)
 }
 
 /// The failure that stands for a withheld body of which a part was scrubbed already.
-pub(crate) fn withheld(state: &State) -> EgressFailure {
-    reflected(state.reflections())
+pub(crate) fn withheld_error(state: &ScrubState) -> EgressFailure {
+    reflected_error(state.reflections())
 }
 
 /// The failure that stands for a withheld response in which the credential was found so often.
-fn reflected(reflections: u64) -> EgressFailure {
+fn reflected_error(reflections: u64) -> EgressFailure {
     let text = match reflections {
         0 => {
             "the response is encoded so often within itself that it cannot be searched for the connection's credential, so it was withheld"

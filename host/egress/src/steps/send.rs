@@ -1,6 +1,7 @@
 use http::{Request, Response};
 use toolhost_net::{
-    AnswerBody, Approved, Body, ClientKey, NetError, NetErrorKind, Network, Timeouts, TlsIdentity, Via,
+    ApprovedAddresses, ClientKey, ConnectionReuse, NetError, NetErrorKind, Network, RequestBody,
+    ResponseBody, Timeouts, TlsIdentity,
 };
 use toolhost_policy::Connection;
 use url::Url;
@@ -19,10 +20,10 @@ pub async fn send(
     call: &EgressCall,
     connection: &Connection,
     url: &Url,
-    request: Request<Body>,
-    approved: &Approved,
-    via: Via,
-) -> Result<Response<AnswerBody>, EgressFailure> {
+    request: Request<RequestBody>,
+    approved: &ApprovedAddresses,
+    via: ConnectionReuse,
+) -> Result<Response<ResponseBody>, EgressFailure> {
     let key = ClientKey::tenant(call.binding().tenant().as_str(), connection.name.as_str(), url);
     let timeouts = Timeouts {
         first_byte: call.grant().limits.first_byte(),

@@ -4,15 +4,15 @@
 //! is never another's: it is found under everything that could make it one ([`Place`]), and is gone as soon as the credential
 //! that it was opened with is not the present one.
 
-mod kept;
-mod place;
+mod key;
+mod upstream_states;
 
 use toolhost_policy::ConnectionName;
 use toolhost_vault::Credential;
 
 use crate::{Egress, EgressCall, steps};
-pub(crate) use kept::UpstreamStates;
-use place::Place;
+use key::UpstreamStateKey;
+pub(crate) use upstream_states::UpstreamStates;
 
 /// The largest value, in bytes.
 pub const MAX_STATE: usize = 64 << 10;
@@ -22,7 +22,7 @@ pub const MAX_NOTE: usize = 4 << 10;
 
 /// A kept value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct UpstreamState {
+pub struct UpstreamValue {
     /// At most [`MAX_STATE`] bytes.
     pub value: Vec<u8>,
     /// Of this value alone.
@@ -30,9 +30,9 @@ pub struct UpstreamState {
 }
 
 // A session's id is as good as its owner's word to the upstream.
-impl std::fmt::Debug for UpstreamState {
+impl std::fmt::Debug for UpstreamValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UpstreamState")
+        f.debug_struct("UpstreamValue")
             .field("bytes", &self.value.len())
             .field("version", &self.version)
             .finish()
@@ -85,8 +85,8 @@ impl Egress {
     pub async fn upstream_state(
         &self,
         call: &EgressCall,
-    ) -> Result<Option<UpstreamState>, UpstreamStateError> {
-        let (place, access) = self.place(call).await?;
+    ) -> Result<Option<UpstreamValue>, UpstreamStateError> {
+        let (place, access) = self.state_key(call).await?;
         Ok(self.upstream_states.get(&place, access))
     }
 
@@ -104,20 +104,23 @@ impl Egress {
         if value.as_ref().is_some_and(|value| value.len() > MAX_STATE) {
             return Err(UpstreamStateError::TooLarge);
         }
-        let (place, access) = self.place(call).await?;
+        let (place, access) = self.state_key(call).await?;
         self.upstream_states.set(place, access, expected, value)
     }
 
     /// Where the value of this call is, and the version of the credential that it has to stand with.
-    async fn place(&self, call: &EgressCall) -> Result<(Place, Option<u64>), UpstreamStateError> {
+    async fn state_key(
+        &self,
+        call: &EgressCall,
+    ) -> Result<(UpstreamStateKey, Option<u64>), UpstreamStateError> {
         let name: &ConnectionName = call.adapter().ok_or(UpstreamStateError::Denied)?;
-        let grant = steps::granted(call, name).map_err(|_| UpstreamStateError::Denied)?;
+        let grant = steps::connection_grant(call, name).map_err(|_| UpstreamStateError::Denied)?;
         let connection = &*grant.connection;
         // Nothing is looked up for a caller whom no request of the connection would be sent for.
         steps::principal(call.binding(), grant).map_err(|_| UpstreamStateError::Denied)?;
         self.still_consistent(call, connection)
             .map_err(|_| UpstreamStateError::Denied)?;
-        let place = Place::of(call.binding(), call.plugin(), connection);
+        let place = UpstreamStateKey::new(call.binding(), call.plugin(), connection);
         let provider = self.provider(connection);
         let found = steps::usable_credential(provider, call.binding(), connection, call.deadline()).await;
         match found {

@@ -9,15 +9,15 @@ use toolhost_policy::{AuthPlacement, Connection, ConnectionName, PrincipalRule};
 use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 use super::{MAX_NOTE, MAX_STATE, UpstreamStateError};
-use crate::testing::{Answers, Recorder, binding, credential, grant_of};
+use crate::testing::{FixedLookup, Recorder, binding, credential, grant_of};
 use crate::{Egress, EgressCall};
 
 /// Gives each tenant a credential of the version that it is told; 0: none.
 #[derive(Debug)]
-struct Versioned(AtomicU64, AtomicU64);
+struct VersionedProvider(AtomicU64, AtomicU64);
 
 #[async_trait::async_trait]
-impl CredentialProvider for Versioned {
+impl CredentialProvider for VersionedProvider {
     async fn get(&self, _: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
         self.1.fetch_add(1, Ordering::SeqCst);
         match self.0.load(Ordering::SeqCst) {
@@ -30,15 +30,15 @@ impl CredentialProvider for Versioned {
     }
 }
 
-struct Room {
+struct UpstreamStateFixture {
     egress: Egress,
-    provider: Arc<Versioned>,
+    provider: Arc<VersionedProvider>,
 }
 
-impl Room {
+impl UpstreamStateFixture {
     fn new() -> Self {
-        let provider = Arc::new(Versioned(AtomicU64::new(1), AtomicU64::new(0)));
-        let network = Arc::new(Network::new(Arc::new(Answers::new(Vec::new()))).unwrap());
+        let provider = Arc::new(VersionedProvider(AtomicU64::new(1), AtomicU64::new(0)));
+        let network = Arc::new(Network::new(Arc::new(FixedLookup::new(Vec::new()))).unwrap());
         let named: Arc<dyn CredentialProvider> = provider.clone();
         let providers = BTreeMap::from([("static".to_owned(), named)]);
         Self {
@@ -68,14 +68,14 @@ impl Room {
 /// The same person at the same tenant, after a switch away and back.
 fn after_a_switch(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
     Binding::active(Arc::new(principal), &tenant, 2, &directory).unwrap()
 }
 
 #[tokio::test]
 async fn what_one_caller_keeps_no_other_sees() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     let acme = room.call(binding("acme"), |_| {});
     room.keep(&acme, "session-of-acme").await;
     assert_eq!(room.kept(&acme).await.as_deref(), Some("session-of-acme"));
@@ -90,7 +90,7 @@ async fn what_one_caller_keeps_no_other_sees() {
 
 #[tokio::test]
 async fn a_renewed_and_a_revoked_credential_end_it() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     let call = room.call(binding("acme"), |_| {});
     let first = room.keep(&call, "a").await;
     room.provider.0.store(2, Ordering::SeqCst);
@@ -117,7 +117,7 @@ async fn a_renewed_and_a_revoked_credential_end_it() {
 
 #[tokio::test]
 async fn what_leads_elsewhere_finds_nothing() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     room.keep(&room.call(binding("acme"), |_| {}), "a").await;
     let moved = room.call(binding("acme"), |connection| {
         connection.base = url::Url::parse("https://evil.example.com/mcp").unwrap();
@@ -127,7 +127,7 @@ async fn what_leads_elsewhere_finds_nothing() {
 
 #[tokio::test]
 async fn a_connection_without_a_credential_has_its_state_all_the_same() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     room.provider.0.store(0, Ordering::SeqCst);
     let call = room.call(binding("acme"), |connection| {
         connection.auth = AuthPlacement::None
@@ -138,7 +138,7 @@ async fn a_connection_without_a_credential_has_its_state_all_the_same() {
 
 #[tokio::test]
 async fn a_plugin_keeps_nothing_here_and_no_value_is_larger_than_the_contract_says() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     let grant = grant_of("support", "https://support.example.com/mcp", |_| {});
     let deadline = Instant::now() + Duration::from_secs(30);
     let plugin = room.egress.call(binding("acme"), Arc::new(grant), 1, deadline);
@@ -158,7 +158,7 @@ async fn a_plugin_keeps_nothing_here_and_no_value_is_larger_than_the_contract_sa
 
 #[test]
 fn the_last_note_counts_and_is_taken_once() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     let call = room.call(binding("acme"), |_| {});
     assert_eq!(call.take_note(), None);
     call.on_cancel(b"first".to_vec()).unwrap();
@@ -175,7 +175,7 @@ fn the_last_note_counts_and_is_taken_once() {
 /// E12: as no request would be sent for it, nothing is looked up for it either.
 #[tokio::test]
 async fn nothing_is_looked_up_for_a_caller_of_the_wrong_kind() {
-    let room = Room::new();
+    let room = UpstreamStateFixture::new();
     let mut grant = grant_of("support", "https://support.example.com/mcp", |_| {});
     for granted in grant.connections.values_mut() {
         granted.principal = PrincipalRule::Machine;

@@ -240,7 +240,7 @@ impl House {
 
 pub fn binding(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
     Binding::home(Arc::new(principal), &directory).unwrap()
 }
@@ -260,7 +260,7 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "static".into(),
         allow: None,
         response_headers: vec![],

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use toolhost_policy::Secret;
-use toolhost_tools::{Answer as QuestionAnswer, CallOutcome, GuestLog, ProgressSink, Resume};
+use toolhost_tools::{CallOutcome, GuestLog, InputResponse as QuestionAnswer, ProgressSink, Resume};
 
-use super::{Admin, AdminError, Answer};
+use super::{Admin, AdminError, AdminResponse};
 use crate::mcp::block;
 
 /// A call that an operator makes through the host that runs. It takes the one call path, for the caller of the token.
@@ -98,7 +98,7 @@ pub struct CallQuestion {
 impl CallEnd {
     /// Of what the call path gave.
     #[must_use]
-    pub fn of(outcome: CallOutcome) -> Self {
+    pub fn from_outcome(outcome: CallOutcome) -> Self {
         match outcome {
             CallOutcome::Complete(output) => {
                 let blocks = output.content.into_iter().map(block);
@@ -181,8 +181,10 @@ impl Admin {
         asked: CallRequest,
         token: Option<Secret>,
         lines: mpsc::Sender<Vec<u8>>,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let lines = Arc::new(CallLines(lines));
-        Ok(Answer::Called(self.whole()?.call(asked, token, lines).await?))
+        Ok(AdminResponse::Called(
+            self.host_operations()?.call(asked, token, lines).await?,
+        ))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use toolhost_audit::{Chain, KnownHead, export, verify};
 
-use super::{Admin, AdminError, Answer, ChainReport, HOST};
+use super::{Admin, AdminError, AdminResponse, ChainReport, HOST};
 
 /// Bytes of an export that are sent at once.
 const CHUNK: usize = 64 << 10;
@@ -14,7 +14,7 @@ impl Admin {
         &self,
         chain: Option<String>,
         head: Option<String>,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let root = Self::audit_root(&self.parts.data_dir);
         let chains = match chain {
             Some(chain) => vec![self.chain(&chain)?],
@@ -38,14 +38,14 @@ impl Admin {
                 .iter()
                 .map(|chain| {
                     let report = verify(&root, chain, keys.as_ref(), &heads)?;
-                    Ok(ChainReport::of(name(chain), &report))
+                    Ok(ChainReport::from_report(name(chain), &report))
                 })
                 .collect::<Result<Vec<_>, AdminError>>()
         });
         let reports = reports
             .await
             .map_err(|_| AdminError::internal("the verification ended early"))??;
-        Ok(Answer::Chains(reports))
+        Ok(AdminResponse::Chains(reports))
     }
 
     pub(super) async fn export(
@@ -54,17 +54,17 @@ impl Admin {
         from: u64,
         to: u64,
         lines: mpsc::Sender<Vec<u8>>,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let (chain, keys) = (self.chain(chain)?, Arc::clone(&self.chain_keys));
         let root = Self::audit_root(&self.parts.data_dir);
         let exported = tokio::task::spawn_blocking(move || {
-            let mut writer = io::BufWriter::with_capacity(CHUNK, Sending(lines));
+            let mut writer = io::BufWriter::with_capacity(CHUNK, ChannelWriter(lines));
             export(&root, &chain, keys.as_ref(), from, to, &mut writer)
         });
         let written = exported
             .await
             .map_err(|_| AdminError::internal("the export ended early"))??;
-        Ok(Answer::Exported(written))
+        Ok(AdminResponse::Exported(written))
     }
 
     pub(super) fn chain(&self, name: &str) -> Result<Chain, AdminError> {
@@ -83,9 +83,9 @@ fn name(chain: &Chain) -> String {
 }
 
 /// Hands what is written on to the operator, and waits for a slow one.
-struct Sending(mpsc::Sender<Vec<u8>>);
+struct ChannelWriter(mpsc::Sender<Vec<u8>>);
 
-impl Write for Sending {
+impl Write for ChannelWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0
             .blocking_send(bytes.to_vec())

@@ -6,7 +6,7 @@ use tokio::net::UnixStream;
 use toolhost_policy::Secret;
 
 use super::frames::{ANSWER, ERROR, Frames, LINES};
-use super::{ADMIN_SOCKET, AdminError, Answer, Request};
+use super::{ADMIN_SOCKET, AdminError, AdminRequest, AdminResponse};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,22 +23,22 @@ pub enum ClientError {
 }
 
 /// A connection to the host that runs on a data directory.
-pub struct Client(Frames);
+pub struct AdminClient(Frames);
 
-impl std::fmt::Debug for Client {
+impl std::fmt::Debug for AdminClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Client")
+        f.write_str("AdminClient")
     }
 }
 
-impl Client {
+impl AdminClient {
     /// Reaches the host of a data directory.
     ///
     /// # Errors
     /// [`ClientError::NobodyThere`], also where a socket was left by a host that was killed.
     pub async fn connect(data_dir: &Path) -> Result<Self, ClientError> {
         match UnixStream::connect(data_dir.join(ADMIN_SOCKET)).await {
-            Ok(stream) => Ok(Self(Frames::over(stream))),
+            Ok(stream) => Ok(Self(Frames::new(stream))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
                 Err(ClientError::NobodyThere)
             }
@@ -52,10 +52,10 @@ impl Client {
     /// The host refused, or the connection broke.
     pub async fn ask(
         &mut self,
-        request: &Request,
+        request: &AdminRequest,
         secret: Option<&Secret>,
         lines: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<AdminResponse, ClientError> {
         let body = serde_json::to_vec(request).map_err(std::io::Error::from)?;
         self.0.send(Bytes::from(body)).await?;
         if let Some(secret) = secret {

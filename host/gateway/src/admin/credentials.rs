@@ -6,7 +6,7 @@ use toolhost_policy::{ConnectionName, Secret};
 use toolhost_store::StoreError;
 use toolhost_vault::{CredentialInfo, CredentialName, NewCredential, UserId, VaultError};
 
-use super::{Admin, AdminError, Answer, CredentialAnswer, CredentialRow, UnusableRow, UserName};
+use super::{Admin, AdminError, AdminResponse, CredentialAnswer, CredentialRow, UnusableRow, UserName};
 
 impl Admin {
     pub(super) async fn put(
@@ -17,7 +17,7 @@ impl Admin {
         user: Option<UserName>,
         new: NewCredential,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let (space, name) = (self.space(tenant)?, name(connection, user)?);
         self.has_space(&space).await?;
         // Announced before it is made: a change that the chain does not know must not be there.
@@ -27,9 +27,9 @@ impl Admin {
             ChangeAction::Rotate => vault.rotate(&space, &name, new, operator).await,
             _ => vault.set(&space, &name, new, operator).await,
         }
-        .map_err(|error| refusal(error, tenant))?;
+        .map_err(|error| vault_error(error, tenant))?;
         self.record(&space, &name, action, info.version, by).await?;
-        Ok(Answer::Credential(row(tenant, info)))
+        Ok(AdminResponse::Credential(credential_row(tenant, info)))
     }
 
     pub(super) async fn remove(
@@ -38,7 +38,7 @@ impl Admin {
         connection: &str,
         user: Option<UserName>,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let (space, name) = (self.space(tenant)?, name(connection, user)?);
         self.has_space(&space).await?;
         self.record(&space, &name, ChangeAction::Remove, 0, by).await?;
@@ -47,8 +47,8 @@ impl Admin {
             .vault
             .remove(&space, &name, &self.operator)
             .await
-            .map_err(|error| refusal(error, tenant))?;
-        Ok(Answer::Removed(removed))
+            .map_err(|error| vault_error(error, tenant))?;
+        Ok(AdminResponse::Removed(removed))
     }
 
     /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a slip of the pen. One that was
@@ -83,7 +83,7 @@ impl Admin {
         Ok(self.audit.record(&event).await?)
     }
 
-    pub(super) async fn list(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
+    pub(super) async fn list(&self, tenant: Option<String>) -> Result<AdminResponse, AdminError> {
         let is_of_all = tenant.is_none();
         let spaces = match tenant {
             Some(tenant) => {
@@ -101,15 +101,18 @@ impl Admin {
                 // One tenant's damage hides no other one's credentials.
                 Err(error) if is_of_all => {
                     answer.unusable.push(UnusableRow {
-                        why: refusal(error, &tenant).message,
+                        why: vault_error(error, &tenant).message,
                         name: "all".to_owned(),
                         tenant,
                     });
                     continue;
                 }
-                Err(error) => return Err(refusal(error, &tenant)),
+                Err(error) => return Err(vault_error(error, &tenant)),
             };
-            let rows = listing.credentials.into_iter().map(|info| row(&tenant, info));
+            let rows = listing
+                .credentials
+                .into_iter()
+                .map(|info| credential_row(&tenant, info));
             answer.credentials.extend(rows);
             answer
                 .unusable
@@ -119,12 +122,12 @@ impl Admin {
                     why: unusable.why.to_owned(),
                 }));
         }
-        Ok(Answer::Credentials(answer))
+        Ok(AdminResponse::Credentials(answer))
     }
 }
 
 /// What the operator gave, once there is a secret with it.
-pub(super) fn given(
+pub(super) fn new_credential(
     secret: Option<Secret>,
     attributes: Option<BTreeMap<String, String>>,
     expires_at: Option<u64>,
@@ -146,7 +149,7 @@ fn name(connection: &str, user: Option<UserName>) -> Result<CredentialName, Admi
 }
 
 /// What the vault refused. A tenant without a space is one that nobody has named yet, and that can be said better.
-fn refusal(error: VaultError, tenant: &str) -> AdminError {
+fn vault_error(error: VaultError, tenant: &str) -> AdminError {
     match error {
         VaultError::Store(StoreError::UnknownSpace { .. }) => unknown_tenant(tenant),
         other => other.into(),
@@ -159,7 +162,7 @@ fn unknown_tenant(tenant: &str) -> AdminError {
     ))
 }
 
-fn row(tenant: &str, info: CredentialInfo) -> CredentialRow {
+fn credential_row(tenant: &str, info: CredentialInfo) -> CredentialRow {
     CredentialRow {
         tenant: tenant.to_owned(),
         connection: info.connection.to_string(),

@@ -15,7 +15,7 @@ pub(super) const ANSWER: u8 = b'A';
 pub(super) const ERROR: u8 = b'E';
 
 impl Frames {
-    pub(super) fn over(stream: UnixStream) -> Self {
+    pub(super) fn new(stream: UnixStream) -> Self {
         let codec = LengthDelimitedCodec::builder()
             .max_frame_length(MAX_FRAME)
             .new_codec();

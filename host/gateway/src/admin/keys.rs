@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use toolhost_audit::{Chain, ChainKey, ChainKeys, SinkError};
 use toolhost_policy::Secret;
-use toolhost_store::{Expect, Key, Space, Store, StoreError, Table};
+use toolhost_store::{Key, Precondition, Space, Store, StoreError, Table};
 
 /// The key of the audit chains: 32 random bytes in the host's space, made once. They stay when keys are rotated and when
 /// tenants are removed, so that old chains can be verified.
@@ -25,7 +25,7 @@ impl StoredChainKey {
             getrandom::fill(&mut bytes)
                 .map_err(|error| StoreError::Unavailable(format!("no random numbers: {error}")))?;
             match store
-                .compare_and_set(&Space::Host, &key, Expect::Absent, bytes)
+                .compare_and_set(&Space::Host, &key, Precondition::Absent, bytes)
                 .await
             {
                 // Another host on the same store was quicker: its key is the one.

@@ -10,13 +10,13 @@ mod client;
 mod credentials;
 mod error;
 mod frames;
+mod host_operations;
 mod keys;
 mod places;
 mod plugins;
 mod protocol;
 mod quarantines;
 mod service;
-mod serving;
 mod socket;
 mod spaces;
 mod tenant_row;
@@ -26,16 +26,18 @@ mod watch;
 pub use calls::{
     CallAnswer, CallEnd, CallLine, CallLines, CallProgress, CallQuestion, CallRequest, CallResume,
 };
-pub use client::{Client, ClientError};
+pub use client::{AdminClient, ClientError};
 pub use error::AdminError;
+pub use host_operations::{
+    AddressRow, ConnectionTestReport, CredentialUse, ExplainRequest, Explanation, HostOperations, RuleRow,
+    SharedSecretRow, TestStep,
+};
 pub use plugins::PluginRow;
 pub use protocol::{
-    Answer, ChainReport, CredentialAnswer, CredentialRow, HOST, Request, SpaceRow, UnusableRow, UserName,
+    AdminRequest, AdminResponse, ChainReport, CredentialAnswer, CredentialRow, HOST, SpaceRow, UnusableRow,
+    UserName,
 };
 pub use quarantines::QuarantineRow;
 pub use service::{Admin, AdminParts};
-pub use serving::{
-    AddressRow, CredentialUse, ExplainRequest, Explained, RuleRow, Serving, SharedRow, TestStep, Tested,
-};
 pub use socket::{ADMIN_SOCKET, listen};
-pub use tenant_row::{TenantAnswer, TenantRemoved, TenantRow};
+pub use tenant_row::{TenantAnswer, TenantRemovalReport, TenantRow};

@@ -6,9 +6,11 @@ use toolhost_identity::{Directory as _, TenantId, TenantSpace};
 use toolhost_policy::{ErrorCode, OperationMode};
 use toolhost_store::StoreError;
 use toolhost_tenancy::ChangeError;
-use toolhost_tools::{Assignment, AssignmentError, PluginState, TenantAssignments, ToolChoice, WhoHas};
+use toolhost_tools::{
+    Assignment, AssignmentError, DefaultAssignment, PluginState, TenantAssignments, ToolChoice,
+};
 
-use super::{Admin, AdminError, Answer};
+use super::{Admin, AdminError, AdminResponse};
 
 /// A plugin, as every tenant or one of them has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +43,7 @@ impl Admin {
         tenant: &str,
         assignment: Assignment,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let _alone = self.tenant_changes.lock().await;
         let space = self.known_tenant(tenant)?;
         let assignments = &self.parts.assignments;
@@ -69,7 +71,7 @@ impl Admin {
         self.assignment_done(change).await?;
         let rows = self.rows(&space).await?;
         let row = rows.into_iter().filter(|row| row.plugin == plugin.as_str());
-        Ok(Answer::Plugins(row.collect()))
+        Ok(AdminResponse::Plugins(row.collect()))
     }
 
     pub(super) async fn set_tenant_mode(
@@ -92,16 +94,16 @@ impl Admin {
         self.assignment_done(change).await
     }
 
-    pub(super) async fn list_plugins(&self, tenant: Option<&str>) -> Result<Answer, AdminError> {
+    pub(super) async fn list_plugins(&self, tenant: Option<&str>) -> Result<AdminResponse, AdminError> {
         let rows = match tenant {
             Some(tenant) => self.rows(&self.known_tenant(tenant)?).await?,
             None => self.all_rows(None, &TenantAssignments::default()),
         };
-        Ok(Answer::Plugins(rows))
+        Ok(AdminResponse::Plugins(rows))
     }
 
     async fn rows(&self, space: &TenantSpace) -> Result<Vec<PluginRow>, AdminError> {
-        let of_tenant = self.parts.assignments.of(space).await?;
+        let of_tenant = self.parts.assignments.load(space).await?;
         Ok(self.all_rows(Some(space.tenant()), &of_tenant))
     }
 
@@ -112,7 +114,7 @@ impl Admin {
             let own = of_tenant.plugins.get(&plugin);
             let has = |tool: &String| match own {
                 Some(own) => own.has(tool),
-                None => rules.of(&plugin) == WhoHas::All,
+                None => rules.default_for(&plugin) == DefaultAssignment::All,
             };
             let said = [of_tenant.mode, own.and_then(|own| own.mode)];
             PluginRow {

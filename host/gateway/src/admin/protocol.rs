@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use toolhost_audit::Report;
+use toolhost_audit::VerifyReport;
 use toolhost_policy::OperationMode;
 
 use super::{
-    CallEnd, CallRequest, ExplainRequest, Explained, PluginRow, QuarantineRow, SharedRow, TenantAnswer,
-    TenantRemoved, TenantRow, Tested,
+    CallEnd, CallRequest, ConnectionTestReport, ExplainRequest, Explanation, PluginRow, QuarantineRow,
+    SharedSecretRow, TenantAnswer, TenantRemovalReport, TenantRow,
 };
 use crate::connect::LoginLink;
 
@@ -28,7 +28,7 @@ pub struct UserName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Request {
+pub enum AdminRequest {
     /// Whether a host runs, and which.
     Status {},
     /// Stores a credential; the secret follows.
@@ -229,7 +229,7 @@ pub enum Request {
     },
 }
 
-impl Request {
+impl AdminRequest {
     /// Whether a secret follows in a frame of its own.
     #[must_use]
     pub fn takes_secret(&self) -> bool {
@@ -256,7 +256,7 @@ impl Request {
 
     /// The tenant of which it keeps the first thing, so that a data directory is made for it where there is none.
     #[must_use]
-    pub fn begins(&self) -> Option<&str> {
+    pub fn tenant_to_create(&self) -> Option<&str> {
         match self {
             Self::CredentialSet { tenant, .. } | Self::TenantAdd { tenant, .. } => Some(tenant),
             _ => None,
@@ -340,7 +340,7 @@ pub struct ChainReport {
 }
 
 impl ChainReport {
-    pub(super) fn of(chain: String, report: &Report) -> Self {
+    pub(super) fn from_report(chain: String, report: &VerifyReport) -> Self {
         let mut problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         if report.more_problems > 0 {
             problems.push(format!("and {} more", report.more_problems));
@@ -358,7 +358,7 @@ impl ChainReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Answer {
+pub enum AdminResponse {
     /// The host that answers.
     Status {
         /// Its process id.
@@ -392,17 +392,17 @@ pub enum Answer {
     /// Plugins and connections of which answers have held the credential.
     Quarantines(Vec<QuarantineRow>),
     /// What would become of a request.
-    Explained(Explained),
+    Explained(Explanation),
     /// How far a call came.
     Called(CallEnd),
     /// What a test came to.
-    Tested(Tested),
+    Tested(ConnectionTestReport),
     /// Where a caller connects an account.
     Link(LoginLink),
     /// Which credentials tenants share.
-    Shared(Vec<SharedRow>),
+    Shared(Vec<SharedSecretRow>),
     /// What was removed.
-    TenantRemoved(TenantRemoved),
+    TenantRemoved(TenantRemovalReport),
     /// How many records were sent before this.
     Exported(u64),
     /// It was done.

@@ -3,7 +3,7 @@ use toolhost_audit::{Event, QuarantineLifted};
 use toolhost_identity::TenantSpace;
 use toolhost_policy::{ConnectionName, PluginName};
 
-use super::{Admin, AdminError, Answer};
+use super::{Admin, AdminError, AdminResponse};
 
 /// A plugin and a connection of a tenant of which answers have held the credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct QuarantineRow {
 }
 
 impl Admin {
-    pub(super) async fn list_quarantines(&self, tenant: Option<&str>) -> Result<Answer, AdminError> {
+    pub(super) async fn list_quarantines(&self, tenant: Option<&str>) -> Result<AdminResponse, AdminError> {
         let spaces = match tenant {
             Some(tenant) => vec![self.known_tenant(tenant)?],
             None => self.tenants().await?,
@@ -35,7 +35,7 @@ impl Admin {
         for space in spaces {
             rows.extend(self.quarantines(&space).await?);
         }
-        Ok(Answer::Quarantines(rows))
+        Ok(AdminResponse::Quarantines(rows))
     }
 
     async fn quarantines(&self, space: &TenantSpace) -> Result<Vec<QuarantineRow>, AdminError> {
@@ -59,7 +59,7 @@ impl Admin {
         tenant: &str,
         plugin: Option<&str>,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let space = self.known_tenant(tenant)?;
         let connection =
             ConnectionName::parse(connection).map_err(|why| AdminError::invalid(why.to_string()))?;
@@ -89,6 +89,6 @@ impl Admin {
                 .await?;
             self.audit.record(&event(true)).await?;
         }
-        Ok(Answer::Removed(lifted))
+        Ok(AdminResponse::Removed(lifted))
     }
 }

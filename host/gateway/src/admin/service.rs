@@ -7,16 +7,16 @@ use toolhost_egress::Quarantine;
 use toolhost_identity::{Operator, TenantId, TenantSpace, TenantState};
 use toolhost_policy::Secret;
 use toolhost_store::keys::Keyring;
-use toolhost_store::{Kept, Store};
+use toolhost_store::{DurableStore, Store};
 use toolhost_tenancy::{Provisioner, StoredDirectory};
 use toolhost_tools::{Assignment, Assignments};
 use toolhost_vault::SealedVault;
 
-use super::credentials::given;
+use super::credentials::new_credential;
 use super::keys::StoredChainKey;
 use super::plugins::assignment;
-use super::tenants::Described;
-use super::{AdminError, Answer, Request, Serving};
+use super::tenants::NewTenant;
+use super::{AdminError, AdminRequest, AdminResponse, HostOperations};
 
 /// Where the audit chains are in a data directory.
 const AUDIT: &str = "audit";
@@ -27,7 +27,7 @@ pub struct AdminParts {
     /// The data directory, which this process has.
     pub data_dir: PathBuf,
     /// The records.
-    pub store: Arc<dyn Kept>,
+    pub store: Arc<dyn DurableStore>,
     /// The keys of the spaces.
     pub keyring: Arc<Keyring>,
     /// The credentials.
@@ -54,7 +54,7 @@ pub struct Admin {
     pub(super) chain_keys: Arc<StoredChainKey>,
     pub(super) operator: Operator,
     /// Set once the host serves.
-    pub(super) serving: OnceLock<Arc<dyn Serving>>,
+    pub(super) serving: OnceLock<Arc<dyn HostOperations>>,
     /// Held during a change of a tenant: one that is being removed is not added in the same moment.
     pub(super) tenant_changes: tokio::sync::Mutex<()>,
 }
@@ -96,56 +96,56 @@ impl Admin {
     /// The sentence says what to change.
     pub async fn carry_out(
         &self,
-        request: Request,
+        request: AdminRequest,
         secret: Option<Secret>,
         by: &str,
         lines: mpsc::Sender<Vec<u8>>,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let action = match &request {
-            Request::CredentialRotate { .. } => ChangeAction::Rotate,
+            AdminRequest::CredentialRotate { .. } => ChangeAction::Rotate,
             _ => ChangeAction::Set,
         };
         match request {
-            Request::Status {} => Ok(Answer::Status {
+            AdminRequest::Status {} => Ok(AdminResponse::Status {
                 pid: std::process::id(),
                 version: self.parts.version.to_owned(),
             }),
-            Request::CredentialSet {
+            AdminRequest::CredentialSet {
                 tenant,
                 connection,
                 user,
                 attributes,
                 expires_at,
             }
-            | Request::CredentialRotate {
+            | AdminRequest::CredentialRotate {
                 tenant,
                 connection,
                 user,
                 attributes,
                 expires_at,
             } => {
-                let new = given(secret, attributes, expires_at)?;
+                let new = new_credential(secret, attributes, expires_at)?;
                 self.put(action, &tenant, &connection, user, new, by).await
             }
-            Request::CredentialRemove {
+            AdminRequest::CredentialRemove {
                 tenant,
                 connection,
                 user,
             } => self.remove(&tenant, &connection, user, by).await,
-            Request::CredentialList { tenant } => self.list(tenant).await,
-            Request::CredentialAccept { tenant } => {
+            AdminRequest::CredentialList { tenant } => self.list(tenant).await,
+            AdminRequest::CredentialAccept { tenant } => {
                 let space = self.space(&tenant)?;
                 self.parts.vault.accept(&space, &self.operator).await?;
-                Ok(Answer::Done)
+                Ok(AdminResponse::Done)
             }
-            Request::StoreCheck { tenant } => self.check(tenant).await,
-            Request::StoreBackup { directory } => self.back_up(&directory).await,
-            Request::StoreRestore { directory, tenant } => self.restore(&directory, &tenant, by).await,
-            Request::KeyRotate { tenant } => self.rotate_key(tenant).await,
-            Request::MasterRotate {} => self.rotate_master().await,
-            Request::AuditVerify { chain, head } => self.verify(chain, head).await,
-            Request::AuditExport { chain, from, to } => self.export(&chain, from, to, lines).await,
-            Request::TenantAdd {
+            AdminRequest::StoreCheck { tenant } => self.check(tenant).await,
+            AdminRequest::StoreBackup { directory } => self.back_up(&directory).await,
+            AdminRequest::StoreRestore { directory, tenant } => self.restore(&directory, &tenant, by).await,
+            AdminRequest::KeyRotate { tenant } => self.rotate_key(tenant).await,
+            AdminRequest::MasterRotate {} => self.rotate_master().await,
+            AdminRequest::AuditVerify { chain, head } => self.verify(chain, head).await,
+            AdminRequest::AuditExport { chain, from, to } => self.export(&chain, from, to, lines).await,
+            AdminRequest::TenantAdd {
                 tenant,
                 parent,
                 name,
@@ -153,7 +153,7 @@ impl Admin {
                 restored,
             } => {
                 let keys = Some(keys);
-                let new = Described {
+                let new = NewTenant {
                     tenant,
                     parent,
                     name,
@@ -162,14 +162,14 @@ impl Admin {
                 };
                 self.add_tenant(new, by).await
             }
-            Request::TenantSet {
+            AdminRequest::TenantSet {
                 tenant,
                 name,
                 keys,
                 mode,
             } => {
                 let parent = None;
-                let new = Described {
+                let new = NewTenant {
                     tenant,
                     parent,
                     name,
@@ -178,15 +178,19 @@ impl Admin {
                 };
                 self.describe_tenant(new, mode, by).await
             }
-            Request::TenantList {} => Ok(self.list_tenants()),
-            Request::TenantShow { tenant } => self.show_tenant(&tenant).await,
-            Request::TenantMove { tenant, parent } => self.move_tenant(&tenant, parent.as_deref(), by).await,
-            Request::TenantSuspend { tenant } => {
+            AdminRequest::TenantList {} => Ok(self.list_tenants()),
+            AdminRequest::TenantShow { tenant } => self.show_tenant(&tenant).await,
+            AdminRequest::TenantMove { tenant, parent } => {
+                self.move_tenant(&tenant, parent.as_deref(), by).await
+            }
+            AdminRequest::TenantSuspend { tenant } => {
                 self.suspend_tenant(&tenant, TenantState::Suspended, by).await
             }
-            Request::TenantResume { tenant } => self.suspend_tenant(&tenant, TenantState::Active, by).await,
-            Request::TenantRemove { tenant } => self.remove_tenant(&tenant, by).await,
-            Request::PluginAssign {
+            AdminRequest::TenantResume { tenant } => {
+                self.suspend_tenant(&tenant, TenantState::Active, by).await
+            }
+            AdminRequest::TenantRemove { tenant } => self.remove_tenant(&tenant, by).await,
+            AdminRequest::PluginAssign {
                 plugin,
                 tenant,
                 tools,
@@ -195,19 +199,19 @@ impl Admin {
                 let wanted = assignment(tools, mode)?;
                 self.assign_plugin(&plugin, &tenant, wanted, by).await
             }
-            Request::PluginUnassign { plugin, tenant } => {
+            AdminRequest::PluginUnassign { plugin, tenant } => {
                 self.assign_plugin(&plugin, &tenant, Assignment::none(), by).await
             }
-            Request::Call(asked) => self.call(asked, secret, lines).await,
-            Request::Explain(asked) => self.explain(&asked, secret).await,
-            Request::ConnectionTest {
+            AdminRequest::Call(asked) => self.call(asked, secret, lines).await,
+            AdminRequest::Explain(asked) => self.explain(&asked, secret).await,
+            AdminRequest::ConnectionTest {
                 connection,
                 tenant,
                 user,
             } => self.test(&connection, &tenant, user.as_ref()).await,
-            Request::ConnectionLogin { connection } => self.link(&connection, secret).await,
-            Request::QuarantineList { tenant } => self.list_quarantines(tenant.as_deref()).await,
-            Request::QuarantineLift {
+            AdminRequest::ConnectionLogin { connection } => self.link(&connection, secret).await,
+            AdminRequest::QuarantineList { tenant } => self.list_quarantines(tenant.as_deref()).await,
+            AdminRequest::QuarantineLift {
                 connection,
                 tenant,
                 plugin,
@@ -215,8 +219,8 @@ impl Admin {
                 self.lift_quarantine(&connection, &tenant, plugin.as_deref(), by)
                     .await
             }
-            Request::CredentialShared {} => self.shared().await,
-            Request::PluginList { tenant } => self.list_plugins(tenant.as_deref()).await,
+            AdminRequest::CredentialShared {} => self.list_shared_secrets().await,
+            AdminRequest::PluginList { tenant } => self.list_plugins(tenant.as_deref()).await,
         }
     }
 

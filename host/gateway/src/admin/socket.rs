@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 
 use super::frames::{ANSWER, ERROR, Frames, LINES};
 use super::places::{AdminPlace, AdminPlaces};
-use super::{Admin, AdminError, Request};
+use super::{Admin, AdminError, AdminRequest};
 
 /// The socket's name in the data directory.
 pub const ADMIN_SOCKET: &str = "admin.sock";
@@ -94,7 +94,7 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io:
     let by = stream
         .peer_cred()
         .map_or_else(|_| "uid ?".to_owned(), |peer| format!("uid {}", peer.uid()));
-    let mut frames = Frames::over(stream);
+    let mut frames = Frames::new(stream);
     let asked = tokio::select! {
         () = place.gives_way() => return Ok(()),
         asked = tokio::time::timeout(REQUEST_TIMEOUT, receive(&mut frames)) => asked,
@@ -105,8 +105,8 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io:
     let (request, secret) = match asked {
         Ok(Ok(Some(asked))) => asked,
         Ok(Ok(None)) => return Ok(()),
-        Ok(Err(Received::Malformed(error))) => return refuse(&mut frames, &error).await,
-        Ok(Err(Received::Broken(error))) => return Err(error),
+        Ok(Err(ReceiveError::Malformed(error))) => return refuse(&mut frames, &error).await,
+        Ok(Err(ReceiveError::Broken(error))) => return Err(error),
         Err(_) => {
             return refuse(
                 &mut frames,
@@ -116,7 +116,7 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io:
         }
     };
     let call = match &request {
-        Request::Call(_) => match place.call() {
+        AdminRequest::Call(_) => match place.call() {
             None => {
                 let error = AdminError::busy("too many calls are under way over the admin socket; try again");
                 return refuse(&mut frames, &error).await;
@@ -158,23 +158,25 @@ async fn send(frames: &mut Frames, tag: u8, frame: &[u8]) -> io::Result<()> {
     sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-enum Received {
+enum ReceiveError {
     Malformed(AdminError),
     Broken(io::Error),
 }
 
-async fn receive(frames: &mut Frames) -> Result<Option<(Request, Option<Secret>)>, Received> {
-    let Some(frame) = frames.receive().await.map_err(Received::Broken)? else {
+async fn receive(frames: &mut Frames) -> Result<Option<(AdminRequest, Option<Secret>)>, ReceiveError> {
+    let Some(frame) = frames.receive().await.map_err(ReceiveError::Broken)? else {
         return Ok(None);
     };
-    let request: Request = serde_json::from_slice(&frame)
-        .map_err(|error| Received::Malformed(AdminError::invalid(format!("this is no request: {error}"))))?;
+    let request: AdminRequest = serde_json::from_slice(&frame).map_err(|error| {
+        ReceiveError::Malformed(AdminError::invalid(format!("this is no request: {error}")))
+    })?;
     if !request.takes_secret() {
         return Ok(Some((request, None)));
     }
-    let frame = frames.receive().await.map_err(Received::Broken)?;
-    let mut frame = frame
-        .ok_or_else(|| Received::Malformed(AdminError::invalid("the secret did not follow the request")))?;
+    let frame = frames.receive().await.map_err(ReceiveError::Broken)?;
+    let mut frame = frame.ok_or_else(|| {
+        ReceiveError::Malformed(AdminError::invalid("the secret did not follow the request"))
+    })?;
     let secret = Secret::new(frame.to_vec());
     frame.as_mut().zeroize();
     Ok(Some((request, Some(secret))))

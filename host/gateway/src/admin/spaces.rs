@@ -5,10 +5,10 @@ use toolhost_audit::{Event, KeyRotated, SpaceRestored};
 use toolhost_store::keys::{KeyFileError, MasterKey};
 use toolhost_store::{Space, StoreError};
 
-use super::{Admin, AdminError, Answer, HOST, SpaceRow};
+use super::{Admin, AdminError, AdminResponse, HOST, SpaceRow};
 
 impl Admin {
-    pub(super) async fn check(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
+    pub(super) async fn check(&self, tenant: Option<String>) -> Result<AdminResponse, AdminError> {
         let store = &self.parts.store;
         let rows = match tenant {
             Some(tenant) => {
@@ -33,13 +33,13 @@ impl Admin {
                 })
                 .collect(),
         };
-        Ok(Answer::Spaces(rows))
+        Ok(AdminResponse::Spaces(rows))
     }
 
-    pub(super) async fn back_up(&self, directory: &Path) -> Result<Answer, AdminError> {
+    pub(super) async fn back_up(&self, directory: &Path) -> Result<AdminResponse, AdminError> {
         let written = self.parts.store.backup(directory).await?;
         let row = |space: &Space, records, bytes| space_row(space, &Ok((records, bytes)));
-        Ok(Answer::Spaces(
+        Ok(AdminResponse::Spaces(
             written
                 .iter()
                 .map(|one| row(&one.space, one.contents.records, one.contents.bytes))
@@ -52,7 +52,7 @@ impl Admin {
         directory: &Path,
         tenant: &str,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let space = self.space(tenant)?;
         if !self.parts.store.has_backups() {
             return Err(StoreError::Servers.into());
@@ -64,20 +64,20 @@ impl Admin {
         self.audit.record(&event).await?;
         let _alone = self.tenant_changes.lock().await;
         let tenants = &self.parts.directory;
-        tenants.restoring(space.tenant(), &self.operator).await?;
+        tenants.mark_restoring(space.tenant(), &self.operator).await?;
         self.parts.store.restore_tenant(directory, &space).await?;
         // What was opened of the state before is not the state of now.
         self.parts.vault.forget_tenant(&space);
         self.parts.assignments.forget(space.tenant());
         let space = Space::Tenant(space);
         let found = self.parts.store.check_space(&space).await;
-        Ok(Answer::Spaces(vec![space_row(
+        Ok(AdminResponse::Spaces(vec![space_row(
             &space,
             &found.map(|found| (found.records, found.bytes)),
         )]))
     }
 
-    pub(super) async fn rotate_key(&self, tenant: Option<String>) -> Result<Answer, AdminError> {
+    pub(super) async fn rotate_key(&self, tenant: Option<String>) -> Result<AdminResponse, AdminError> {
         let parts = &self.parts;
         let of = tenant.as_deref().map(|tenant| self.space(tenant)).transpose()?;
         let space = of.clone().map_or(Space::Host, Space::Tenant);
@@ -106,13 +106,13 @@ impl Admin {
         }
         count += parts.store.reseal(&space).await?;
         parts.store.retire_generations(&space).await?;
-        Ok(Answer::Resealed {
+        Ok(AdminResponse::Resealed {
             count,
             generation: generation.0,
         })
     }
 
-    pub(super) async fn rotate_master(&self) -> Result<Answer, AdminError> {
+    pub(super) async fn rotate_master(&self) -> Result<AdminResponse, AdminError> {
         let Some(path) = self.parts.master_key.clone() else {
             return Err(AdminError::invalid(
                 "the master key came from the environment: put the new one before the old one in it, each on its own line, and start the host again",
@@ -133,7 +133,7 @@ impl Admin {
             generation: 0,
         });
         self.audit.record(&event).await?;
-        Ok(Answer::Resealed {
+        Ok(AdminResponse::Resealed {
             count: rewrapped.rewrapped as u64,
             generation: 0,
         })

@@ -22,7 +22,7 @@ pub struct TenantRow {
 }
 
 impl TenantRow {
-    pub(super) fn of(tenant: &Tenant, tree: &Tree) -> Self {
+    pub(super) fn from_tenant(tenant: &Tenant, tree: &Tree) -> Self {
         let name = &tenant.display_name;
         Self {
             tenant: tenant.id.to_string(),
@@ -50,7 +50,7 @@ pub struct TenantAnswer {
 
 /// What went with a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TenantRemoved {
+pub struct TenantRemovalReport {
     /// Which.
     pub tenant: String,
     /// Whether its key and its space were destroyed now; an earlier removal may have come so far.

@@ -5,10 +5,10 @@ use toolhost_store::{Space, StoreError};
 use toolhost_tenancy::{ChangeError, ProvisionError};
 use toolhost_tools::AssignmentError;
 
-use super::{Admin, AdminError, Answer, TenantAnswer, TenantRemoved, TenantRow};
+use super::{Admin, AdminError, AdminResponse, TenantAnswer, TenantRemovalReport, TenantRow};
 
 /// What an operator says of a tenant.
-pub(super) struct Described {
+pub(super) struct NewTenant {
     pub(super) tenant: String,
     pub(super) parent: Option<String>,
     pub(super) name: Option<String>,
@@ -18,32 +18,36 @@ pub(super) struct Described {
 }
 
 impl Admin {
-    pub(super) fn list_tenants(&self) -> Answer {
+    pub(super) fn list_tenants(&self) -> AdminResponse {
         let tree = self.parts.directory.tree();
-        Answer::Tenants(tree.iter().map(|tenant| TenantRow::of(tenant, &tree)).collect())
+        AdminResponse::Tenants(
+            tree.iter()
+                .map(|tenant| TenantRow::from_tenant(tenant, &tree))
+                .collect(),
+        )
     }
 
-    pub(super) async fn show_tenant(&self, tenant: &str) -> Result<Answer, AdminError> {
+    pub(super) async fn show_tenant(&self, tenant: &str) -> Result<AdminResponse, AdminError> {
         let id = parse(tenant)?;
         let tree = self.parts.directory.tree();
         let Some(found) = tree.get(&id) else {
             return Err(ChangeError::Unknown(id).into());
         };
-        let mode = match self.parts.assignments.of(&self.space_of(&id)).await {
+        let mode = match self.parts.assignments.load(&self.space_of(&id)).await {
             Ok(said) => said.mode,
             // Of one whose space is still to be made nothing was said.
             Err(AssignmentError::Store(StoreError::UnknownSpace { .. })) => None,
             Err(error) => return Err(error.into()),
         };
         let below = tree.iter().filter(|other| other.parent.as_ref() == Some(&id));
-        Ok(Answer::Tenant(TenantAnswer {
-            tenant: TenantRow::of(found, &tree),
+        Ok(AdminResponse::Tenant(TenantAnswer {
+            tenant: TenantRow::from_tenant(found, &tree),
             below: below.map(|other| other.id.to_string()).collect(),
             mode,
         }))
     }
 
-    pub(super) async fn add_tenant(&self, new: Described, by: &str) -> Result<Answer, AdminError> {
+    pub(super) async fn add_tenant(&self, new: NewTenant, by: &str) -> Result<AdminResponse, AdminError> {
         let id = parse(&new.tenant)?;
         let parent = new.parent.as_deref().map(parse).transpose()?;
         let _alone = self.tenant_changes.lock().await;
@@ -51,12 +55,12 @@ impl Admin {
         if directory.show(&id, &self.operator).is_some() {
             return Err(ChangeError::Exists(id).into());
         }
-        let change = changing(&id, ChangeAction::Add, parent.as_ref(), by);
+        let change = tenant_change(&id, ChangeAction::Add, parent.as_ref(), by);
         self.announce(&change).await?;
         if new.restored {
             // Nothing is destroyed; its credentials wait to be accepted.
         } else if directory.was_removed(&id).await.map_err(ChangeError::from)? {
-            directory.not_restored(&id).await?;
+            directory.check_not_restored(&id).await?;
             // A removal that was broken off is finished first, so that nothing of the old one is the new one's.
             match self.destroy_tenant(&id).await {
                 Ok(_) | Err(ChangeError::Unknown(_)) => self.end_credentials(&id).await?,
@@ -76,16 +80,16 @@ impl Admin {
             directory.add(tenant, &self.operator).await?;
         }
         self.parts.provisioner.prepare(&id, &self.operator).await?;
-        self.done(change).await?;
+        self.record_done(change).await?;
         self.show_tenant(&new.tenant).await
     }
 
     pub(super) async fn describe_tenant(
         &self,
-        new: Described,
+        new: NewTenant,
         mode: Option<OperationMode>,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let id = parse(&new.tenant)?;
         let _alone = self.tenant_changes.lock().await;
         let directory = &self.parts.directory;
@@ -98,10 +102,10 @@ impl Admin {
         if new.name.is_some() || new.keys.is_some() {
             let name = new.name.unwrap_or(now.display_name);
             let keys = new.keys.unwrap_or(now.keys);
-            let change = changing(&id, ChangeAction::Set, None, by);
+            let change = tenant_change(&id, ChangeAction::Set, None, by);
             self.announce(&change).await?;
             directory.describe(&id, &name, &keys, &self.operator).await?;
-            self.done(change).await?;
+            self.record_done(change).await?;
         }
         self.show_tenant(&new.tenant).await
     }
@@ -111,15 +115,15 @@ impl Admin {
         tenant: &str,
         parent: Option<&str>,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let id = parse(tenant)?;
         let parent = parent.map(parse).transpose()?;
         let _alone = self.tenant_changes.lock().await;
-        let change = changing(&id, ChangeAction::Move, parent.as_ref(), by);
+        let change = tenant_change(&id, ChangeAction::Move, parent.as_ref(), by);
         self.announce(&change).await?;
         let directory = &self.parts.directory;
         directory.move_to(&id, parent, &self.operator).await?;
-        self.done(change).await?;
+        self.record_done(change).await?;
         self.show_tenant(tenant).await
     }
 
@@ -128,7 +132,7 @@ impl Admin {
         tenant: &str,
         state: TenantState,
         by: &str,
-    ) -> Result<Answer, AdminError> {
+    ) -> Result<AdminResponse, AdminError> {
         let id = parse(tenant)?;
         let _alone = self.tenant_changes.lock().await;
         let (directory, operator) = (&self.parts.directory, &self.operator);
@@ -136,17 +140,17 @@ impl Admin {
             TenantState::Suspended => ChangeAction::Suspend,
             TenantState::Active => ChangeAction::Resume,
         };
-        let change = changing(&id, action, None, by);
+        let change = tenant_change(&id, action, None, by);
         self.announce(&change).await?;
         match state {
             TenantState::Suspended => directory.suspend(&id, operator).await?,
             TenantState::Active => directory.resume(&id, operator).await?,
         }
-        self.done(change).await?;
+        self.record_done(change).await?;
         self.show_tenant(tenant).await
     }
 
-    pub(super) async fn remove_tenant(&self, tenant: &str, by: &str) -> Result<Answer, AdminError> {
+    pub(super) async fn remove_tenant(&self, tenant: &str, by: &str) -> Result<AdminResponse, AdminError> {
         let id = parse(tenant)?;
         let _alone = self.tenant_changes.lock().await;
         let directory = &self.parts.directory;
@@ -154,13 +158,13 @@ impl Admin {
         if !known && !directory.was_removed(&id).await.map_err(ChangeError::from)? {
             return Err(ChangeError::Unknown(id).into());
         }
-        let (contents, credentials) = self.held(&id).await;
-        let change = changing(&id, ChangeAction::Remove, None, by);
+        let (contents, credentials) = self.tenant_usage(&id).await;
+        let change = tenant_change(&id, ChangeAction::Remove, None, by);
         self.announce(&change).await?;
         let key_and_space = self.destroy_tenant(&id).await?;
         self.end_credentials(&id).await?;
-        self.done(change).await?;
-        Ok(Answer::TenantRemoved(TenantRemoved {
+        self.record_done(change).await?;
+        Ok(AdminResponse::TenantRemoved(TenantRemovalReport {
             tenant: id.to_string(),
             key_and_space,
             records: contents.map(|(records, _)| records),
@@ -187,7 +191,7 @@ impl Admin {
     }
 
     /// How many records, in how many bytes, and how many credentials a tenant has, as far as they can be read.
-    async fn held(&self, id: &TenantId) -> (Option<(u64, u64)>, Option<u64>) {
+    async fn tenant_usage(&self, id: &TenantId) -> (Option<(u64, u64)>, Option<u64>) {
         let space = self.space_of(id);
         let listing = self.parts.vault.list(&space, &self.operator).await;
         let found = self.parts.store.check_space(&Space::Tenant(space)).await;
@@ -208,7 +212,7 @@ impl Admin {
         Ok(self.audit.record(&Event::TenantChanged(change.clone())).await?)
     }
 
-    async fn done(&self, change: TenantChanged) -> Result<(), AdminError> {
+    async fn record_done(&self, change: TenantChanged) -> Result<(), AdminError> {
         let done = TenantChanged { done: true, ..change };
         Ok(self.audit.record(&Event::TenantChanged(done)).await?)
     }
@@ -219,7 +223,7 @@ fn parse(tenant: &str) -> Result<TenantId, AdminError> {
     TenantId::parse(tenant).map_err(refused)
 }
 
-fn changing(id: &TenantId, action: ChangeAction, parent: Option<&TenantId>, by: &str) -> TenantChanged {
+fn tenant_change(id: &TenantId, action: ChangeAction, parent: Option<&TenantId>, by: &str) -> TenantChanged {
     TenantChanged {
         tenant: id.to_string(),
         action,

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Admin {
     /// Logs and records each space that the store begins to refuse, until `shutdown`.
-    pub fn watch(self: &Arc<Self>, shutdown: CancellationToken) -> tokio::task::JoinHandle<()> {
+    pub fn watch_quarantines(self: &Arc<Self>, shutdown: CancellationToken) -> tokio::task::JoinHandle<()> {
         let admin = Arc::clone(self);
         tokio::spawn(async move {
             let mut known: HashSet<Space> = HashSet::new();
@@ -22,7 +22,7 @@ impl Admin {
                 .await
                 .is_some()
             {
-                let refused = admin.parts.store.quarantined();
+                let refused = admin.parts.store.quarantined_spaces();
                 // One that was restored and is damaged again is told again.
                 known.retain(|space| refused.iter().any(|(other, _)| other == space));
                 for (space, found) in refused {

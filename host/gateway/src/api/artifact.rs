@@ -7,12 +7,12 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_store::{Artifact, Artifacts};
+use toolhost_store::{ArtifactStore, StoredArtifact};
 
-use super::perform::bound;
-use super::said::said;
-use crate::auth::Caller;
-use crate::gateway::Doors;
+use super::perform::resolve_binding;
+use super::tenant_headers::tenant_selection;
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
 
 /// What stands as it is in an extended value (RFC 8187 section 3.2.1, `attr-char`), of what is not a letter or a digit.
@@ -28,15 +28,15 @@ const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandb
 /// `GET /api/v1/artifacts/{id}`: the bytes, to be saved and not to be shown. What is another tenant's, another person's,
 /// expired or no id at all is not found, alike.
 pub(crate) async fn artifact(
-    State(doors): State<Arc<Doors>>,
-    Extension(artifacts): Extension<Option<Arc<Artifacts>>>,
-    Extension(caller): Extension<Caller>,
+    State(doors): State<Arc<SharedState>>,
+    Extension(artifacts): Extension<Option<Arc<ArtifactStore>>>,
+    Extension(caller): Extension<RequestCaller>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let binding = async {
-        let said = said(&headers)?;
-        let binding = bound(&doors, &caller.who(), &said).await?;
+        let said = tenant_selection(&headers)?;
+        let binding = resolve_binding(&doors, &caller.to_session_caller(), &said).await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };
@@ -60,7 +60,7 @@ pub(crate) async fn artifact(
     }
 }
 
-fn download(artifact: Artifact) -> Response {
+fn download(artifact: StoredArtifact) -> Response {
     let disposition = match &artifact.name {
         None => "attachment".to_owned(),
         // RFC 6266 section 4.3: the extended form alone, which every client of today reads.
@@ -88,7 +88,7 @@ fn download(artifact: Artifact) -> Response {
 #[cfg(test)]
 mod tests {
     use http::header;
-    use toolhost_store::Artifact;
+    use toolhost_store::StoredArtifact;
 
     use super::download;
 
@@ -103,7 +103,7 @@ mod tests {
             ),
             (Some("é\u{202e}"), "attachment; filename*=UTF-8''%C3%A9%E2%80%AE"),
         ] {
-            let response = download(Artifact {
+            let response = download(StoredArtifact {
                 name: name.map(str::to_owned),
                 mime_type: "text/html".into(),
                 bytes: b"<script>".to_vec(),

@@ -7,23 +7,23 @@ use tokio_util::sync::CancellationToken;
 use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
 
-use super::asked::{CallBody, object};
-use super::perform::{Call, CallAnswer, Target, perform};
-use super::query::{self, Named};
-use super::said::{of_tenant, said};
-use crate::auth::Caller;
-use crate::gateway::Doors;
+use super::call_input::{CallBody, object};
+use super::perform::{ApiCall, CallResponse, CallTarget, perform};
+use super::query::{self, PathName};
+use super::tenant_headers::{of_tenant, tenant_selection};
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
 use crate::problem::problem;
 
 /// `POST /api/v1/tools/{name}/call`. A client that goes away drops this future, and the call with it.
 pub(crate) async fn call(
-    State(doors): State<Arc<Doors>>,
-    Extension(caller): Extension<Caller>,
-    Named(name): Named,
+    State(doors): State<Arc<SharedState>>,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(name): PathName,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let said = match query::none(parts.uri.query()).and_then(|()| said(&parts.headers)) {
+    let said = match query::reject_query(parts.uri.query()).and_then(|()| tenant_selection(&parts.headers)) {
         Ok(said) => said,
         Err(error) => return problem(&error),
     };
@@ -31,13 +31,13 @@ pub(crate) async fn call(
         Ok(body) => body,
         Err(response) => return *response,
     };
-    let who = caller.who();
+    let who = caller.to_session_caller();
     let (answer, active) = async {
-        let asked = body.asked()?;
-        let target = Target::of(&doors, &who, &said, &name).await?;
+        let asked = body.into_input()?;
+        let target = CallTarget::resolve(&doors, &who, &said, &name).await?;
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
-        let call = Call {
+        let call = ApiCall {
             who: &who,
             said: &said,
             tool: &name,
@@ -46,14 +46,14 @@ pub(crate) async fn call(
             cancel,
         };
         let (outcome, active) = perform(&doors, &target, call).await;
-        Ok((outcome.map(CallAnswer::of), active))
+        Ok((outcome.map(CallResponse::from_outcome), active))
     }
     .await
     .unwrap_or_else(|error: PublicError| (Err(error), None));
-    answered(answer, active.as_ref())
+    call_response(answer, active.as_ref())
 }
 
-fn answered(answer: Result<CallAnswer, PublicError>, active: Option<&TenantId>) -> Response {
+fn call_response(answer: Result<CallResponse, PublicError>, active: Option<&TenantId>) -> Response {
     let response = match answer {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => problem(&error),

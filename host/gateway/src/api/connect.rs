@@ -5,24 +5,24 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderMap;
 
-use super::perform::bound;
-use super::said::said;
-use crate::auth::Caller;
+use super::perform::resolve_binding;
+use super::tenant_headers::tenant_selection;
+use crate::auth::RequestCaller;
 use crate::connect::Logins;
-use crate::gateway::Doors;
+use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
 
 /// `POST /api/v1/connections/{name}/login`: a link where the caller connects an account of their own.
 pub(crate) async fn connect(
-    State(doors): State<Arc<Doors>>,
+    State(doors): State<Arc<SharedState>>,
     Extension(logins): Extension<Option<Arc<Logins>>>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<RequestCaller>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let binding = async {
-        let said = said(&headers)?;
-        let binding = bound(&doors, &caller.who(), &said).await?;
+        let said = tenant_selection(&headers)?;
+        let binding = resolve_binding(&doors, &caller.to_session_caller(), &said).await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

@@ -15,13 +15,13 @@ use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
 use toolhost_tools::{ToolEntry, ToolPage};
 
-use super::perform::bound;
+use super::perform::resolve_binding;
 use super::query;
-use super::said::{EXPECT, of_tenant, said};
-use crate::auth::Caller;
-use crate::gateway::Doors;
+use super::tenant_headers::{EXPECT, of_tenant, tenant_selection};
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
 use crate::problem::problem;
-use crate::switching::{Offer, is_homeless};
+use crate::switching::{HostToolSet, is_homeless};
 
 /// Serialised pages that are kept, and how long one that nobody asks for.
 const KEPT: u64 = 1024;
@@ -30,12 +30,12 @@ const IDLE: Duration = Duration::from_secs(600);
 /// Pages as they go on the wire. The key is the page itself, which is kept beside them, so that its address stays its
 /// own.
 #[derive(Debug)]
-pub(crate) struct Pages {
-    kept: Cache<(usize, Offer), (Arc<ToolPage>, Bytes)>,
+pub(crate) struct ApiPageCache {
+    kept: Cache<(usize, HostToolSet), (Arc<ToolPage>, Bytes)>,
     empty: Arc<ToolPage>,
 }
 
-impl Default for Pages {
+impl Default for ApiPageCache {
     fn default() -> Self {
         Self {
             kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
@@ -48,16 +48,16 @@ impl Default for Pages {
     }
 }
 
-impl Pages {
+impl ApiPageCache {
     /// The page as it goes on the wire, after the host's own tools that are offered on it.
-    fn json(&self, page: Arc<ToolPage>, offer: Offer) -> Bytes {
+    fn json(&self, page: Arc<ToolPage>, offer: HostToolSet) -> Bytes {
         let key = (Arc::as_ptr(&page).addr(), offer);
         let (_, bytes) = self.kept.get_with(key, || {
             let mut tools: Vec<ToolJson<'_>> = Vec::with_capacity(page.tools.len());
             for tool in offer.tools() {
-                tools.push(ToolJson::own(tool));
+                tools.push(ToolJson::from_host_tool(tool));
             }
-            tools.extend(page.tools.iter().map(|entry| ToolJson::of(entry)));
+            tools.extend(page.tools.iter().map(|entry| ToolJson::from_entry(entry)));
             let list = ListJson {
                 tools,
                 next_cursor: page.next_cursor.as_deref(),
@@ -100,7 +100,7 @@ struct EffectsJson {
 }
 
 impl<'a> ToolJson<'a> {
-    fn own(tool: &'a Tool) -> Self {
+    fn from_host_tool(tool: &'a Tool) -> Self {
         let effects = tool.annotations.as_ref();
         let has = |effect: fn(&ToolAnnotations) -> Option<bool>| effects.and_then(effect).unwrap_or_default();
         Self {
@@ -120,7 +120,7 @@ impl<'a> ToolJson<'a> {
         }
     }
 
-    fn of(entry: &'a ToolEntry) -> Self {
+    fn from_entry(entry: &'a ToolEntry) -> Self {
         let effects = &entry.effects;
         Self {
             name: &entry.name,
@@ -142,12 +142,12 @@ impl<'a> ToolJson<'a> {
 
 /// `GET /api/v1/tools?cursor=`.
 pub(crate) async fn list(
-    State(doors): State<Arc<Doors>>,
-    Extension(caller): Extension<Caller>,
+    State(doors): State<Arc<SharedState>>,
+    Extension(caller): Extension<RequestCaller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match listed(&doors, &caller, query.as_deref(), &headers).await {
+    match list_tools(&doors, &caller, query.as_deref(), &headers).await {
         Err(error) => problem(&error),
         Ok((json, active)) => {
             let mut response = Response::new(Body::from(json));
@@ -159,18 +159,18 @@ pub(crate) async fn list(
     }
 }
 
-async fn listed(
-    doors: &Doors,
-    caller: &Caller,
+async fn list_tools(
+    doors: &SharedState,
+    caller: &RequestCaller,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<(Bytes, Option<TenantId>), PublicError> {
-    let (cursor, said) = (query::cursor(query)?, said(headers)?);
+    let (cursor, said) = (query::cursor(query)?, tenant_selection(headers)?);
     let offer = doors
         .switching
         .as_ref()
-        .map_or(Offer::Nothing, |switching| switching.offer());
-    let (page, active) = match bound(doors, &caller.who(), &said).await {
+        .map_or(HostToolSet::Nothing, |switching| switching.offer());
+    let (page, active) = match resolve_binding(doors, &caller.to_session_caller(), &said).await {
         Ok(binding) => {
             said.check(Some(binding.tenant()))
                 .map_err(|error| error.about(EXPECT))?;
@@ -179,15 +179,19 @@ async fn listed(
                 Some(binding.tenant().clone()),
             )
         }
-        Err(error) if is_homeless(&error) && offer != Offer::Nothing && said.expects.is_none() => {
+        Err(error) if is_homeless(&error) && offer != HostToolSet::Nothing && said.expects.is_none() => {
             (Arc::clone(&doors.api.empty), None)
         }
         Err(error) => return Err(error),
     };
     // The host's own stand on the first page.
     let offer = match &doors.switching {
-        Some(switching) if cursor.is_none() => switching.listed(caller.admitted(), active.as_ref()).await,
-        _ => Offer::Nothing,
+        Some(switching) if cursor.is_none() => {
+            switching
+                .listed_host_tools(caller.admitted_caller(), active.as_ref())
+                .await
+        }
+        _ => HostToolSet::Nothing,
     };
     Ok((doors.api.json(page, offer), active))
 }

@@ -10,34 +10,41 @@ use toolhost_tools::{
     CallOptions, CallOutcome, ClientCapabilities, InputRequest, ModelArgs, ProgressSink, Resume, ToolOutput,
 };
 
-use super::asked::Asked;
-use super::said::{CONTEXT, EXPECT};
-use crate::call::{Door, call};
-use crate::gateway::Doors;
-use crate::mcp::missing;
+use super::call_input::CallInput;
+use super::tenant_headers::{CONTEXT, EXPECT};
+use crate::call::{CallTransport, call};
+use crate::gateway::SharedState;
+use crate::mcp::missing_capability;
 use crate::metrics;
-use crate::switching::{HostTool, Said, Switching, Wanted, Who, at_home, help};
+use crate::switching::{
+    HostTool, SessionCaller, SwitchRequest, TenantSelection, TenantSwitcher, at_home, help_output,
+};
 
 /// What a call is for, once it is known that it may be made.
-pub(super) enum Target {
+pub(super) enum CallTarget {
     /// One of the host's own tools, and the tenant that is active before it.
-    Host(Arc<Switching>, HostTool, Option<TenantId>),
+    Host(Arc<TenantSwitcher>, HostTool, Option<TenantId>),
     Plugin(Box<Binding>),
 }
 
-impl Target {
+impl CallTarget {
     /// # Errors
     /// There is no tenant, no such context, or another tenant than the request expects. Nothing was done.
-    pub(super) async fn of(doors: &Doors, who: &Who, said: &Said, tool: &str) -> Result<Self, PublicError> {
+    pub(super) async fn resolve(
+        doors: &SharedState,
+        who: &SessionCaller,
+        said: &TenantSelection,
+        tool: &str,
+    ) -> Result<Self, PublicError> {
         let target = match &doors.switching {
             Some(switching) => match switching.offer().find(tool) {
                 Some((tool, _)) => {
                     let active = switching.active(who, said).await?;
                     Self::Host(Arc::clone(switching), tool, active)
                 }
-                None => Self::Plugin(Box::new(bound(doors, who, said).await?)),
+                None => Self::Plugin(Box::new(resolve_binding(doors, who, said).await?)),
             },
-            None => Self::Plugin(Box::new(bound(doors, who, said).await?)),
+            None => Self::Plugin(Box::new(resolve_binding(doors, who, said).await?)),
         };
         said.check(target.tenant()).map_err(|error| error.about(EXPECT))?;
         Ok(target)
@@ -53,7 +60,11 @@ impl Target {
 }
 
 /// This request's caller at the tenant that it chose.
-pub(super) async fn bound(doors: &Doors, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+pub(super) async fn resolve_binding(
+    doors: &SharedState,
+    who: &SessionCaller,
+    said: &TenantSelection,
+) -> Result<Binding, PublicError> {
     match &doors.switching {
         Some(switching) => switching.binding(who, said).await,
         None if said.context.is_some() => {
@@ -65,23 +76,23 @@ pub(super) async fn bound(doors: &Doors, who: &Who, said: &Said) -> Result<Bindi
 }
 
 /// What a call brings beside its target.
-pub(super) struct Call<'a> {
-    pub(super) who: &'a Who,
-    pub(super) said: &'a Said,
+pub(super) struct ApiCall<'a> {
+    pub(super) who: &'a SessionCaller,
+    pub(super) said: &'a TenantSelection,
     pub(super) tool: &'a str,
-    pub(super) asked: Asked,
+    pub(super) asked: CallInput,
     pub(super) progress: Option<Arc<dyn ProgressSink>>,
     pub(super) cancel: CancellationToken,
 }
 
 /// Calls, and names the tenant that the answer is for.
 pub(super) async fn perform(
-    doors: &Doors,
-    target: &Target,
-    request: Call<'_>,
+    doors: &SharedState,
+    target: &CallTarget,
+    request: ApiCall<'_>,
 ) -> (Result<CallOutcome, PublicError>, Option<TenantId>) {
     match target {
-        Target::Plugin(binding) => {
+        CallTarget::Plugin(binding) => {
             let options = CallOptions {
                 progress: request.progress,
                 cancel: request.cancel,
@@ -93,7 +104,7 @@ pub(super) async fn perform(
             let arguments = ModelArgs::new(request.asked.arguments);
             let called = call(
                 doors.calls.as_ref(),
-                Door::Api,
+                CallTransport::Api,
                 binding,
                 request.tool,
                 arguments,
@@ -102,14 +113,14 @@ pub(super) async fn perform(
             let outcome = called.await.and_then(|outcome| answerable(outcome, client));
             (outcome, Some(binding.tenant().clone()))
         }
-        Target::Host(switching, tool, active) => {
+        CallTarget::Host(switching, tool, active) => {
             let started = Instant::now();
             let answered = host_tool(switching, *tool, active.as_ref(), &request).await;
             let (outcome, active) = match answered {
                 Ok((outcome, active)) => (Ok(outcome), active),
                 Err(error) => (Err(error), active.clone()),
             };
-            metrics::called(Door::Api, &outcome, started.elapsed());
+            metrics::record_call(CallTransport::Api, &outcome, started.elapsed());
             (outcome, active)
         }
     }
@@ -123,7 +134,7 @@ fn answerable(outcome: CallOutcome, client: ClientCapabilities) -> Result<CallOu
             .iter()
             .map(|request| request.kind.clone())
             .collect();
-        if let Some(missing) = missing(&kinds, client) {
+        if let Some(missing) = missing_capability(&kinds, client) {
             return Err(missing.public());
         }
     }
@@ -131,18 +142,18 @@ fn answerable(outcome: CallOutcome, client: ClientCapabilities) -> Result<CallOu
 }
 
 async fn host_tool(
-    switching: &Switching,
+    switching: &TenantSwitcher,
     tool: HostTool,
     active: Option<&TenantId>,
-    request: &Call<'_>,
+    request: &ApiCall<'_>,
 ) -> Result<(CallOutcome, Option<TenantId>), PublicError> {
     let (who, arguments) = (request.who, request.asked.arguments.clone());
     let complete = |output| (CallOutcome::Complete(output), active.cloned());
     let wanted = match tool {
-        HostTool::Help => return help(arguments).map(complete),
+        HostTool::Help => return help_output(arguments).map(complete),
         HostTool::List => return switching.list(who, active, arguments).await.map(complete),
-        HostTool::Switch => Wanted::tenant(arguments)?,
-        HostTool::Reset => Wanted::home(arguments)?,
+        HostTool::Switch => SwitchRequest::tenant(arguments)?,
+        HostTool::Reset => SwitchRequest::home(arguments)?,
     };
     let resume: Option<&Resume> = request.asked.resume.as_ref();
     if resume.is_none()
@@ -161,40 +172,40 @@ async fn host_tool(
 /// The answer to a call.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum CallAnswer {
+pub(super) enum CallResponse {
     Complete {
         content: Vec<rmcp::model::ContentBlock>,
         #[serde(skip_serializing_if = "Option::is_none")]
         structured: Option<Value>,
     },
     Asks {
-        input_required: Questions,
+        input_required: InputRequiredBody,
     },
 }
 
 /// What the tool asks before it goes on.
 #[derive(Serialize)]
-pub(super) struct Questions {
-    requests: Vec<Question>,
+pub(super) struct InputRequiredBody {
+    requests: Vec<InputRequestBody>,
     state: String,
 }
 
 #[derive(Serialize)]
-struct Question {
+struct InputRequestBody {
     id: String,
     kind: String,
     parameters: Value,
 }
 
-impl CallAnswer {
-    pub(super) fn of(outcome: CallOutcome) -> Self {
+impl CallResponse {
+    pub(super) fn from_outcome(outcome: CallOutcome) -> Self {
         match outcome {
             CallOutcome::Complete(ToolOutput { content, structured }) => Self::Complete {
                 content: content.into_iter().map(crate::mcp::block).collect(),
                 structured,
             },
             CallOutcome::InputRequired(required) => {
-                let question = |request: InputRequest| Question {
+                let question = |request: InputRequest| InputRequestBody {
                     id: request.id,
                     kind: request.kind,
                     parameters: match request.parameters {
@@ -203,7 +214,7 @@ impl CallAnswer {
                     },
                 };
                 Self::Asks {
-                    input_required: Questions {
+                    input_required: InputRequiredBody {
                         requests: required.requests.into_iter().map(question).collect(),
                         state: required.state,
                     },

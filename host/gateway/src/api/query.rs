@@ -6,9 +6,9 @@ use toolhost_policy::{ErrorCode, PublicError};
 use crate::problem::not_found;
 
 /// The one name in a path. What is no text names nothing.
-pub(crate) struct Named(pub(crate) String);
+pub(crate) struct PathName(pub(crate) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl<S: Send + Sync> FromRequestParts<S> for PathName {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
@@ -34,7 +34,7 @@ pub(super) fn cursor(query: Option<&str>) -> Result<Option<String>, PublicError>
 }
 
 /// For everything but lists.
-pub(super) fn none(query: Option<&str>) -> Result<(), PublicError> {
+pub(super) fn reject_query(query: Option<&str>) -> Result<(), PublicError> {
     match query {
         None => Ok(()),
         Some(_) => Err(PublicError::new(

@@ -7,18 +7,18 @@ use serde::Serialize;
 use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
 
-use super::query::{self, Named};
-use crate::auth::Caller;
-use crate::gateway::Doors;
+use super::query::{self, PathName};
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
-use crate::switching::{Reached, is_homeless};
+use crate::switching::{ReachableTenant, is_homeless};
 
 /// Tenants of one page.
 const PAGE: usize = 100;
 
 #[derive(Serialize)]
 struct TenantList {
-    tenants: Vec<Reached>,
+    tenants: Vec<ReachableTenant>,
     home_tenant_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -27,17 +27,21 @@ struct TenantList {
 /// `GET /api/v1/tenants?cursor=`: what the caller's own login reaches, as `list_tenants` has it. To read is all that this
 /// API can do with tenants: they are added, moved and removed by the operator.
 pub(crate) async fn list(
-    State(doors): State<Arc<Doors>>,
-    Extension(caller): Extension<Caller>,
+    State(doors): State<Arc<SharedState>>,
+    Extension(caller): Extension<RequestCaller>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match listed(&doors, &caller, query.as_deref()).await {
+    match list_page(&doors, &caller, query.as_deref()).await {
         Ok(list) => Json(list).into_response(),
         Err(error) => problem(&error),
     }
 }
 
-async fn listed(doors: &Doors, caller: &Caller, query: Option<&str>) -> Result<TenantList, PublicError> {
+async fn list_page(
+    doors: &SharedState,
+    caller: &RequestCaller,
+    query: Option<&str>,
+) -> Result<TenantList, PublicError> {
     // The id that a page ends with: one that is gone by then has its place all the same.
     let after = query::cursor(query)?.map(|cursor| {
         let text = "the cursor is not one of this list";
@@ -46,12 +50,12 @@ async fn listed(doors: &Doors, caller: &Caller, query: Option<&str>) -> Result<T
             .map_err(|_| PublicError::new(ErrorCode::InvalidRequest, text).about("cursor"))
     });
     let after = after.transpose()?;
-    let reached = reached(doors, caller).await?.into_iter();
+    let reached = reachable_tenants(doors, caller).await?.into_iter();
     let mut rest = reached.skip_while(|tenant| after.as_ref().is_some_and(|after| tenant.id <= *after));
-    let tenants: Vec<Reached> = rest.by_ref().take(PAGE).collect();
+    let tenants: Vec<ReachableTenant> = rest.by_ref().take(PAGE).collect();
     let last = tenants.last().map(|tenant| tenant.id.clone());
     Ok(TenantList {
-        home_tenant_id: caller.admitted().caller.home().map(ToString::to_string),
+        home_tenant_id: caller.admitted_caller().caller.home().map(ToString::to_string),
         next_cursor: rest.next().and(last),
         tenants,
     })
@@ -59,15 +63,15 @@ async fn listed(doors: &Doors, caller: &Caller, query: Option<&str>) -> Result<T
 
 /// `GET /api/v1/tenants/{id}`. One that is not there and one that is out of reach are one answer (N21).
 pub(crate) async fn show(
-    State(doors): State<Arc<Doors>>,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named,
+    State(doors): State<Arc<SharedState>>,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(id): PathName,
     RawQuery(query): RawQuery,
 ) -> Response {
-    if let Err(error) = query::none(query.as_deref()) {
+    if let Err(error) = query::reject_query(query.as_deref()) {
         return problem(&error);
     }
-    match reached(&doors, &caller).await {
+    match reachable_tenants(&doors, &caller).await {
         Ok(reached) => match reached.into_iter().find(|tenant| tenant.id == id) {
             Some(tenant) => Json(tenant).into_response(),
             None => not_found(),
@@ -76,7 +80,10 @@ pub(crate) async fn show(
     }
 }
 
-async fn reached(doors: &Doors, caller: &Caller) -> Result<Vec<Reached>, PublicError> {
+async fn reachable_tenants(
+    doors: &SharedState,
+    caller: &RequestCaller,
+) -> Result<Vec<ReachableTenant>, PublicError> {
     let Some(switching) = &doors.switching else {
         // Without a directory that could be asked, the token's own is all that is known.
         let home = match caller.home() {
@@ -84,11 +91,11 @@ async fn reached(doors: &Doors, caller: &Caller) -> Result<Vec<Reached>, PublicE
             Err(error) if is_homeless(&error) => return Ok(vec![]),
             Err(error) => return Err(error),
         };
-        return Ok(vec![Reached {
+        return Ok(vec![ReachableTenant {
             id: home.tenant().to_string(),
             display_name: String::new(),
             parent_id: None,
         }]);
     };
-    switching.reached(&caller.who()).await
+    switching.reachable_tenants(&caller.to_session_caller()).await
 }

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 
 /// What the page that asks says.
-pub(super) struct Consent<'a> {
+pub(super) struct ConsentPage<'a> {
     pub(super) connection: &'a str,
     pub(super) description: &'a str,
     pub(super) tenant: &'a str,
@@ -17,11 +17,11 @@ pub(super) struct Consent<'a> {
 }
 
 /// The page that says who connects what, and asks.
-pub(super) fn consent(consent: &Consent<'_>) -> Response {
+pub(super) fn consent(consent: &ConsentPage<'_>) -> Response {
     let scope: String = consent
         .scope
         .iter()
-        .map(|scope| format!("<li><code>{}</code></li>", escaped(scope)))
+        .map(|scope| format!("<li><code>{}</code></li>", escape_html(scope)))
         .collect();
     let scope = if scope.is_empty() {
         "<p>It asks for nothing in particular.</p>".to_owned()
@@ -39,14 +39,14 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
          Whoever sent you a link that you did not ask for would get the use of your account.</p>\
          <form method=\"post\" action=\"login\"><input type=\"hidden\" name=\"ticket\" value=\"{ticket}\">\
          <input type=\"hidden\" name=\"check\" value=\"{check}\"><button>Connect my account</button></form>",
-        connection = escaped(consent.connection),
-        description = escaped(consent.description),
-        server = escaped(&server),
-        subject = escaped(consent.subject),
-        issuer = escaped(consent.issuer),
-        tenant = escaped(consent.tenant),
-        ticket = escaped(consent.ticket),
-        check = escaped(consent.check),
+        connection = escape_html(consent.connection),
+        description = escape_html(consent.description),
+        server = escape_html(&server),
+        subject = escape_html(consent.subject),
+        issuer = escape_html(consent.issuer),
+        tenant = escape_html(consent.tenant),
+        ticket = escape_html(consent.ticket),
+        check = escape_html(consent.check),
     );
     // A browser holds the redirect that follows a form to this list, too.
     page(
@@ -58,8 +58,8 @@ pub(super) fn consent(consent: &Consent<'_>) -> Response {
 }
 
 /// A page that says something and asks nothing.
-pub(super) fn said(status: StatusCode, title: &str, text: &str) -> Response {
-    let body = format!("<h1>{}</h1><p>{}</p>", escaped(title), escaped(text));
+pub(super) fn message_page(status: StatusCode, title: &str, text: &str) -> Response {
+    let body = format!("<h1>{}</h1><p>{}</p>", escape_html(title), escape_html(text));
     page(status, title, &body, "'none'")
 }
 
@@ -67,7 +67,7 @@ fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Respo
     let text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title>\
          <meta name=\"viewport\" content=\"width=device-width\"></head><body><main>{body}</main></body></html>",
-        escaped(title)
+        escape_html(title)
     );
     let policy =
         format!("default-src 'none'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'");
@@ -101,7 +101,7 @@ const FIXED: [(HeaderName, &str); 6] = [
 ];
 
 /// For text and for attribute values in double quotes. A hidden character shows as the hole that it is.
-fn escaped(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -122,14 +122,14 @@ mod tests {
     use http::StatusCode;
     use http_body_util::BodyExt as _;
 
-    use super::{Consent, consent, said};
+    use super::{ConsentPage, consent, message_page};
 
     #[tokio::test]
     async fn nothing_that_is_shown_becomes_part_of_the_page() {
         const HOSTILE: &str = "<script>alert('x')</script>\"onload=\"y\u{202e}&amp;";
         let scope = vec![HOSTILE.to_owned()];
         let server = "https://accounts.example.com/auth".parse().unwrap();
-        let asked = Consent {
+        let asked = ConsentPage {
             connection: HOSTILE,
             description: HOSTILE,
             tenant: HOSTILE,
@@ -140,7 +140,7 @@ mod tests {
             ticket: HOSTILE,
             check: HOSTILE,
         };
-        for response in [consent(&asked), said(StatusCode::OK, HOSTILE, HOSTILE)] {
+        for response in [consent(&asked), message_page(StatusCode::OK, HOSTILE, HOSTILE)] {
             let policy = response.headers()["content-security-policy"]
                 .to_str()
                 .unwrap()
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_form_goes_to_this_host_and_its_redirect_to_the_one_server() {
         let server = "https://accounts.example.com:8443/auth".parse().unwrap();
-        let asked = Consent {
+        let asked = ConsentPage {
             connection: "crm",
             description: "",
             tenant: "acme",

@@ -65,8 +65,10 @@ impl LoginRequest {
     ) -> Result<String, PublicError> {
         let text = serde_json::to_vec(self).unwrap_or_default();
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let sealed = states.seal(&Space::Host, link(parts), LINK_TIME, &text).await;
-        sealed.map_err(|error| unsealed(&error))
+        let sealed = states
+            .seal(&Space::Host, link_purpose(parts), LINK_TIME, &text)
+            .await;
+        sealed.map_err(|error| seal_error(&error))
     }
 
     /// Who a ticket was made for, where it is good still.
@@ -76,7 +78,7 @@ impl LoginRequest {
         ticket: &str,
     ) -> Result<Self, StateError> {
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let text = states.look(&Space::Host, link(parts), ticket).await?;
+        let text = states.peek(&Space::Host, link_purpose(parts), ticket).await?;
         read(&text)
     }
 
@@ -87,7 +89,7 @@ impl LoginRequest {
         ticket: &str,
     ) -> Result<Self, StateError> {
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let text = states.take(&Space::Host, link(parts), ticket).await?;
+        let text = states.take(&Space::Host, link_purpose(parts), ticket).await?;
         read(&text)
     }
 
@@ -103,7 +105,7 @@ impl LoginRequest {
         text.extend(serde_json::to_vec(self).unwrap_or_default());
         let parts: &[&[u8]] = &[connection.as_str().as_bytes(), cookie.as_bytes()];
         let sealed = states.seal(&Space::Host, visit(parts), LOGIN_TIME, &text).await;
-        sealed.map_err(|error| unsealed(&error))
+        sealed.map_err(|error| seal_error(&error))
     }
 
     /// Whose login a state is, in the browser that has this cookie, once.
@@ -126,7 +128,7 @@ fn read(text: &[u8]) -> Result<LoginRequest, StateError> {
 }
 
 /// In the host's space: who opens a link has no token, and says no tenant.
-fn link<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
+fn link_purpose<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
     StatePurpose {
         word: "login link",
         parts,
@@ -140,7 +142,7 @@ fn visit<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
     }
 }
 
-fn unsealed(error: &toolhost_store::StoreError) -> PublicError {
+fn seal_error(error: &toolhost_store::StoreError) -> PublicError {
     tracing::error!(%error, "a login cannot be sealed");
     PublicError::new(ErrorCode::Internal, "the login cannot be sealed")
 }

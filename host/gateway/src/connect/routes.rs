@@ -12,11 +12,11 @@ use toolhost_vault::{CodeVerifier, LoginAnswer};
 use url::form_urlencoded;
 
 use super::Logins;
-use super::pages::{Consent, consent, said};
+use super::pages::{ConsentPage, consent, message_page};
 use super::request::{LoginRequest, random};
 use crate::body;
 use crate::problem::not_found;
-use crate::refused::refused;
+use crate::refusals::mark_refused;
 
 /// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least of all, can set it.
 const COOKIE: &str = "__Host-toolhost-login";
@@ -33,43 +33,46 @@ const MAX_TEXT: usize = 8 << 10;
 /// A form of a ticket and a check, in bytes.
 const MAX_FORM: usize = 9 << 10;
 
-type Known = Extension<Option<Arc<Logins>>>;
+type LoginsExtension = Extension<Option<Arc<Logins>>>;
 
 /// `GET /connections/{name}/login?ticket=`: says who connects what. A program that looks at links for somebody changes nothing
 /// by it: the ticket stays good until the form is sent.
 pub(crate) async fn login(
-    Extension(logins): Known,
+    Extension(logins): LoginsExtension,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some((logins, name)) = known(logins, &name) else {
+    let Some((logins, name)) = find_login(logins, &name) else {
         return not_found();
     };
-    let Some(ticket) = query.as_deref().and_then(|query| one(query.as_bytes(), "ticket")) else {
+    let Some(ticket) = query
+        .as_deref()
+        .and_then(|query| single_value(query.as_bytes(), "ticket"))
+    else {
         let text = format!(
             "A link is needed that was made for you: ask for one with POST /api/v1/connections/{name}/login and your token, or with host connection login {name}."
         );
-        return said(StatusCode::BAD_REQUEST, "No link", &text);
+        return message_page(StatusCode::BAD_REQUEST, "No link", &text);
     };
     let asked = match LoginRequest::of_ticket(&logins.states, &name, &ticket).await {
         Ok(asked) => asked,
         Err(error) => return unusable(&error),
     };
     let Some((connection, login)) = logins.connections.get(&name) else {
-        return over();
+        return expired_page();
     };
     if !asked.is_served(&logins.directory).await {
-        return over();
+        return expired_page();
     }
     let (cookie, is_new) = match cookie(&headers) {
         Some(cookie) => (cookie, false),
         None => match random() {
             Ok(cookie) => (cookie, true),
-            Err(error) => return said(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message),
+            Err(error) => return message_page(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message),
         },
     };
-    let mut page = consent(&Consent {
+    let mut page = consent(&ConsentPage {
         connection: name.as_str(),
         description: &connection.description,
         tenant: &asked.tenant,
@@ -92,7 +95,7 @@ pub(crate) async fn login(
 
 /// `POST /connections/{name}/login`: the form of that page, from the browser that was shown it.
 pub(crate) async fn agree(
-    Extension(logins): Known,
+    Extension(logins): LoginsExtension,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -101,7 +104,7 @@ pub(crate) async fn agree(
         Ok(form) => form,
         Err(error) => return error.response(),
     };
-    let Some((logins, name)) = known(logins, &name) else {
+    let Some((logins, name)) = find_login(logins, &name) else {
         return not_found();
     };
     let Some(cookie) = cookie(&headers) else {
@@ -110,25 +113,25 @@ pub(crate) async fn agree(
         return not_taken(StatusCode::BAD_REQUEST, "No cookie", text);
     };
     // The page of another site could send this form, but not know what belongs in it.
-    if one(&form, "check").is_none_or(|given| given != check(&cookie)) {
+    if single_value(&form, "check").is_none_or(|given| given != check(&cookie)) {
         return not_taken(
             StatusCode::FORBIDDEN,
             "Not from here",
             "The form did not come from this host's own page.",
         );
     }
-    let Some(ticket) = one(&form, "ticket") else {
-        return over();
+    let Some(ticket) = single_value(&form, "ticket") else {
+        return expired_page();
     };
     let asked = match LoginRequest::take_ticket(&logins.states, &name, &ticket).await {
         Ok(asked) => asked,
         Err(error) => return unusable(&error),
     };
     let Some((_, login)) = logins.connections.get(&name) else {
-        return over();
+        return expired_page();
     };
     if !asked.is_served(&logins.directory).await {
-        return over();
+        return expired_page();
     }
     let begin = async {
         let verifier = CodeVerifier::random().map_err(|error| error.public())?;
@@ -137,7 +140,7 @@ pub(crate) async fn agree(
     };
     match begin.await.map(|url| HeaderValue::from_str(url.as_str())) {
         Ok(Ok(location)) => {
-            let mut response = said(
+            let mut response = message_page(
                 StatusCode::SEE_OTHER,
                 "On the way",
                 "You are sent to the other system.",
@@ -145,23 +148,23 @@ pub(crate) async fn agree(
             response.headers_mut().insert(header::LOCATION, location);
             response
         }
-        Ok(Err(_)) => said(
+        Ok(Err(_)) => message_page(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Not now",
             "The other system has no address.",
         ),
-        Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, "Not now", &error.message),
+        Err(error) => message_page(StatusCode::SERVICE_UNAVAILABLE, "Not now", &error.message),
     }
 }
 
 /// `GET /connections/{name}/callback`: the browser comes back, with what the authorization server says.
 pub(crate) async fn callback(
-    Extension(logins): Known,
+    Extension(logins): LoginsExtension,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some((logins, name)) = known(logins, &name) else {
+    let Some((logins, name)) = find_login(logins, &name) else {
         return not_found();
     };
     let Some((_, login)) = logins.connections.get(&name) else {
@@ -199,14 +202,14 @@ pub(crate) async fn callback(
         logins.record(&asked, &name, stored.version).await
     };
     match finished.await {
-        Ok(()) => said(
+        Ok(()) => message_page(
             StatusCode::OK,
             "Connected",
             &format!("Your account is connected to {name}. You can close this page."),
         ),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-            said(
+            message_page(
                 status,
                 "Not connected",
                 &format!("{}. Ask for a new link.", error.message),
@@ -215,28 +218,28 @@ pub(crate) async fn callback(
     }
 }
 
-fn known(logins: Option<Arc<Logins>>, name: &str) -> Option<(Arc<Logins>, ConnectionName)> {
+fn find_login(logins: Option<Arc<Logins>>, name: &str) -> Option<(Arc<Logins>, ConnectionName)> {
     let (logins, name) = (logins?, ConnectionName::parse(name).ok()?);
     logins.connections.contains_key(&name).then_some((logins, name))
 }
 
-fn over() -> Response {
+fn expired_page() -> Response {
     let text = "This link was used, or its time is over. Ask for a new one.";
     not_taken(StatusCode::GONE, "Over", text)
 }
 
 /// A page for a link, a form or an answer that is not this browser's or not good any more. It is told of as a refusal.
 fn not_taken(status: StatusCode, title: &str, text: &str) -> Response {
-    refused(said(status, title, text), "login", text)
+    mark_refused(message_page(status, title, text), "login", text)
 }
 
 /// What a link or a state is answered that cannot be taken.
 fn unusable(error: &StateError) -> Response {
     match error {
-        StateError::Invalid => over(),
+        StateError::Invalid => expired_page(),
         StateError::Store(error) => {
             tracing::error!(%error, "whether a login was used cannot be known");
-            said(
+            message_page(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Not now",
                 "Open the link again in a moment.",
@@ -246,7 +249,7 @@ fn unusable(error: &StateError) -> Response {
 }
 
 /// The one value of a name in a form or a query, where it has the form that ours have.
-fn one(pairs: &[u8], name: &str) -> Option<String> {
+fn single_value(pairs: &[u8], name: &str) -> Option<String> {
     let mut values = form_urlencoded::parse(pairs).filter(|(own, _)| own == name);
     let (_, value) = values.next()?;
     (values.next().is_none() && is_text(&value)).then(|| value.into_owned())
@@ -280,7 +283,7 @@ fn check(cookie: &str) -> String {
 mod tests {
     use http::{HeaderMap, HeaderValue, header};
 
-    use super::{cookie, one};
+    use super::{cookie, single_value};
 
     #[test]
     fn a_cookie_is_read_where_there_is_exactly_one() {
@@ -303,7 +306,7 @@ mod tests {
             assert_eq!(read(&line), None, "{line}");
         }
         assert_eq!(
-            one(format!("ticket={text}&ticket={text}").as_bytes(), "ticket"),
+            single_value(format!("ticket={text}&ticket={text}").as_bytes(), "ticket"),
             None
         );
     }

@@ -4,7 +4,7 @@ use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Resource, ResourceCo
 use serde_json::{Map, json};
 use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
-use toolhost_tools::{About, Content, ResourceBody, ToolOutput};
+use toolhost_tools::{ContentMeta, OutputBlock, ResourceBody, ToolOutput};
 
 use super::Era;
 use crate::switching::ACTIVE_KEY;
@@ -46,18 +46,18 @@ pub(crate) fn of_tenant(mut result: CallToolResult, tenant: &TenantId) -> CallTo
     result
 }
 
-pub(crate) fn block(content: Content) -> ContentBlock {
+pub(crate) fn block(content: OutputBlock) -> ContentBlock {
     match content {
-        Content::Text(text) => ContentBlock::text(text),
-        Content::Image { data, mime_type } => ContentBlock::image(STANDARD.encode(data), mime_type),
-        Content::Audio { data, mime_type } => ContentBlock::audio(STANDARD.encode(data), mime_type),
-        Content::ResourceLink { uri, name, mime_type } => {
+        OutputBlock::Text(text) => ContentBlock::text(text),
+        OutputBlock::Image { data, mime_type } => ContentBlock::image(STANDARD.encode(data), mime_type),
+        OutputBlock::Audio { data, mime_type } => ContentBlock::audio(STANDARD.encode(data), mime_type),
+        OutputBlock::ResourceLink { uri, name, mime_type } => {
             let mut link = Resource::new(uri, name);
             link.mime_type = mime_type;
             ContentBlock::resource_link(link)
         }
-        Content::Annotated(content, about) => annotated(block(*content), about),
-        Content::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
+        OutputBlock::Annotated(content, about) => annotate(block(*content), about),
+        OutputBlock::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
             ResourceBody::Text(text) => ResourceContents::TextResourceContents {
                 uri,
                 mime_type,
@@ -75,7 +75,7 @@ pub(crate) fn block(content: Content) -> ContentBlock {
 }
 
 /// A block with what is said about it. Annotations that are not as MCP has them are left out.
-fn annotated(mut block: ContentBlock, about: About) -> ContentBlock {
+fn annotate(mut block: ContentBlock, about: ContentMeta) -> ContentBlock {
     let said = about
         .annotations
         .and_then(|annotations| serde_json::from_value(annotations.into()).ok());
@@ -99,7 +99,7 @@ fn annotated(mut block: ContentBlock, about: About) -> ContentBlock {
 mod tests {
     use serde_json::json;
     use toolhost_policy::{ErrorCode, PublicError};
-    use toolhost_tools::{About, Content, ResourceBody, ToolOutput};
+    use toolhost_tools::{ContentMeta, OutputBlock, ResourceBody, ToolOutput};
 
     use super::{failure, result};
     use crate::mcp::Era;
@@ -107,26 +107,26 @@ mod tests {
     #[test]
     fn every_kind_of_content_has_its_block() {
         let content = vec![
-            Content::Text("hello".into()),
-            Content::Image {
+            OutputBlock::Text("hello".into()),
+            OutputBlock::Image {
                 data: vec![1, 2, 3],
                 mime_type: "image/png".into(),
             },
-            Content::Audio {
+            OutputBlock::Audio {
                 data: vec![4],
                 mime_type: "audio/wav".into(),
             },
-            Content::ResourceLink {
+            OutputBlock::ResourceLink {
                 uri: "x://1".into(),
                 name: "one".into(),
                 mime_type: None,
             },
-            Content::Resource {
+            OutputBlock::Resource {
                 uri: "x://2".into(),
                 mime_type: None,
                 body: ResourceBody::Text("t".into()),
             },
-            Content::Resource {
+            OutputBlock::Resource {
                 uri: "x://3".into(),
                 mime_type: Some("a/b".into()),
                 body: ResourceBody::Blob(vec![255]),
@@ -158,22 +158,22 @@ mod tests {
     #[test]
     fn what_is_said_about_a_block_is_passed_on() {
         let annotations = json!({"audience": ["user"], "priority": 0.5});
-        let about = |annotations: &serde_json::Value| About {
+        let about = |annotations: &serde_json::Value| ContentMeta {
             annotations: annotations.as_object().cloned(),
             description: Some("d".into()),
             size: Some(7),
             title: Some("t".into()),
         };
-        let wire = |content: Content, annotations: &serde_json::Value| {
-            let annotated = Content::Annotated(Box::new(content), about(annotations));
+        let wire = |content: OutputBlock, annotations: &serde_json::Value| {
+            let annotated = OutputBlock::Annotated(Box::new(content), about(annotations));
             serde_json::to_value(super::block(annotated)).unwrap()
         };
-        let text = wire(Content::Text("x".into()), &annotations);
+        let text = wire(OutputBlock::Text("x".into()), &annotations);
         assert_eq!(
             text,
             json!({"type": "text", "text": "x", "annotations": annotations})
         );
-        let link = || Content::ResourceLink {
+        let link = || OutputBlock::ResourceLink {
             uri: "x://1".into(),
             name: "one".into(),
             mime_type: None,

@@ -21,21 +21,21 @@ use toolhost_identity::OwnerId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionOwners};
 
-use super::direct::{Plain, Polled, nobody};
-use super::handler::{Handler, Parts};
+use super::direct_request::{DirectRequest, SessionCallPoll, null_peer};
+use super::expiring_stream::{ExpiringStream, end_of};
+use super::handler::{Handler, HandlerParts};
 use super::handlers::Handlers;
-use super::kept::{Kept, Sessions, Written};
-use super::listed::Listed;
-use super::owned::{SESSION_ID, Session, begun, owned, taken_up};
-use super::pages::Pages;
-use super::parked::InUse;
-use super::questions::{Elsewhere, Questions, deliver};
+use super::pages::McpPageCache;
+use super::questions::{ForeignMessage, QuestionIds, deliver};
 use super::refusal;
-use super::replay::{LAST_EVENT_ID, stream};
-use super::stream::{Ending, end_of};
-use crate::auth::Caller;
-use crate::door::RequestPlace;
-use crate::gateway::Doors;
+use super::request_session::{RequestSession, SESSION_ID, owned_session, rebind_session, register_session};
+use super::session_persistence::{McpSessionManager, OpenStreams, SessionPersistence};
+use super::session_usage::SessionUsage;
+use super::stream_replay::{LAST_EVENT_ID, stream};
+use super::tool_list_text::ToolListText;
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
+use crate::http_server::RequestPermit;
 use crate::problem::{not_found, problem};
 use crate::{GatewayConfig, body, sse};
 
@@ -45,22 +45,22 @@ const TURNS: usize = 64;
 const METHOD: &str = "mcp-method";
 
 /// What `/mcp` keeps between requests.
-pub(crate) struct Mcp {
+pub(crate) struct McpState {
     pub(super) sessions: Arc<LocalSessionManager>,
     pub(super) owners: SessionOwners,
-    pub(super) in_use: Arc<InUse>,
-    written: Arc<Written>,
-    questions: Arc<Questions>,
+    pub(super) in_use: Arc<SessionUsage>,
+    written: Arc<OpenStreams>,
+    questions: Arc<QuestionIds>,
     turns: Box<[Mutex<()>]>,
     hasher: RandomState,
-    pages: Arc<Pages>,
+    pages: Arc<McpPageCache>,
     pub(super) handlers: Handlers,
     nobody: OnceLock<Peer<RoleServer>>,
     config: StreamableHttpServerConfig,
     stop: CancellationToken,
 }
 
-impl Mcp {
+impl McpState {
     pub(crate) fn new(config: &GatewayConfig, stop: CancellationToken) -> Self {
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(Duration::from_secs(SESSION_IDLE));
@@ -80,7 +80,7 @@ impl Mcp {
             owners: SessionOwners::new(),
             in_use: Arc::default(),
             written: Arc::default(),
-            questions: Arc::new(Questions::new(RandomState::new().hash_one(0))),
+            questions: Arc::new(QuestionIds::new(RandomState::new().hash_one(0))),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             pages: Arc::default(),
@@ -92,7 +92,7 @@ impl Mcp {
     }
 }
 
-impl Mcp {
+impl McpState {
     /// Whether a session is in this process, and its handshake done. It has its owner here from that moment on, so the
     /// owner is looked at last.
     pub(super) async fn is_here(&self, id: &str, owner: &OwnerId) -> bool {
@@ -101,11 +101,11 @@ impl Mcp {
 
     /// Waits until a session is here, or for the turn to take it up: it was begun on another host, or before a restart.
     /// Whoever has its turn lets go of it once the handshake is done again.
-    async fn turn(&self, id: &str, owner: &OwnerId) -> Option<MutexGuard<'_, ()>> {
+    async fn lock_unless_present(&self, id: &str, owner: &OwnerId) -> Option<MutexGuard<'_, ()>> {
         if self.is_here(id, owner).await {
             return None;
         }
-        let turn = self.turn_of(id).await?;
+        let turn = self.lock_turn(id).await?;
         if self.is_here(id, owner).await {
             return None;
         }
@@ -115,7 +115,7 @@ impl Mcp {
         Some(turn)
     }
 
-    pub(super) async fn turn_of(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+    pub(super) async fn lock_turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
         Some(self.turn_lock(id)?.lock().await)
     }
 
@@ -129,18 +129,18 @@ impl Mcp {
     }
 }
 
-impl Mcp {
+impl McpState {
     /// Who is behind a request without a session, as far as a handler could ask.
-    pub(super) fn nobody(&self) -> Peer<RoleServer> {
+    pub(super) fn null_peer(&self) -> Peer<RoleServer> {
         self.nobody
-            .get_or_init(|| nobody(self.stop.child_token()))
+            .get_or_init(|| null_peer(self.stop.child_token()))
             .clone()
     }
 }
 
-impl fmt::Debug for Mcp {
+impl fmt::Debug for McpState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mcp").finish_non_exhaustive()
+        f.debug_struct("McpState").finish_non_exhaustive()
     }
 }
 
@@ -151,47 +151,47 @@ fn says_method(headers: &HeaderMap, method: &str) -> bool {
 
 /// `/mcp`. The caller is verified; here its session is, and the transport does the rest.
 pub(crate) async fn endpoint(
-    State(doors): State<Arc<Doors>>,
-    Extension(caller): Extension<Caller>,
+    State(doors): State<Arc<SharedState>>,
+    Extension(caller): Extension<RequestCaller>,
     request: Request,
 ) -> Response {
     let mcp = &doors.mcp;
     let owner = caller.owner();
     let (mut parts, body) = request.into_parts();
-    let (session, caller) = match owned(&doors, &parts.headers, caller).await {
+    let (session, caller) = match owned_session(&doors, &parts.headers, caller).await {
         Ok(found) => found,
         Err(response) => return *response,
     };
-    if matches!(session, Session::Stateless) {
+    if matches!(session, RequestSession::Stateless) {
         // The transport would look at an id wherever a body speaks the older protocol; here it is no id.
         parts.headers.remove(SESSION_ID);
         parts.headers.remove(LAST_EVENT_ID);
     }
     let in_use = match &session {
-        Session::Own(id) => Some(Arc::new(mcp.in_use.begin(id))),
-        Session::Stateless | Session::None => None,
+        RequestSession::Own(id) => Some(Arc::new(mcp.in_use.begin(id))),
+        RequestSession::Stateless | RequestSession::None => None,
     };
-    let kept = doors.switching.as_ref().map(|switching| Kept {
+    let kept = doors.switching.as_ref().map(|switching| SessionPersistence {
         switching: Arc::clone(switching),
         caller: caller.clone(),
         written: Arc::clone(&mcp.written),
         questions: Arc::clone(&mcp.questions),
         in_use: in_use.as_ref().map(Arc::downgrade),
     });
-    if let (Session::Own(id), &Method::GET) = (&session, &parts.method) {
-        RequestPlace::becomes_stream(&parts.extensions, id);
+    if let (RequestSession::Own(id), &Method::GET) = (&session, &parts.method) {
+        RequestPermit::becomes_stream(&parts.extensions, id);
     }
-    if let (Session::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
+    if let (RequestSession::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
         let response = match kept.switching.log(id, &caller).await {
             Ok(log) => stream(&parts.headers, log, &kept.written).await,
             Err(error) => problem(&error),
         };
-        return ending(doors, caller, response, true);
+        return end_with_token(doors, caller, response, true);
     }
     parts.extensions.insert(caller.clone());
     let method = parts.method.clone();
-    let listed = Listed::default();
-    if matches!(session, Session::Stateless) && method == Method::POST {
+    let listed = ToolListText::default();
+    if matches!(session, RequestSession::Stateless) && method == Method::POST {
         // One request, one answer in JSON: a session's stream has no such place, and is kept to be sent again.
         parts.extensions.insert(listed.clone());
     }
@@ -202,25 +202,25 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
-    if let (Session::Own(id), Some(kept), &Method::POST) = (&session, &kept, &method)
-        && let Some(elsewhere) = mcp.questions.elsewhere(&body)
-        && let Some(response) = hand_over(kept, id, elsewhere, &body).await
+    if let (RequestSession::Own(id), Some(kept), &Method::POST) = (&session, &kept, &method)
+        && let Some(elsewhere) = mcp.questions.foreign_message(&body)
+        && let Some(response) = forward_to_host(kept, id, elsewhere, &body).await
     {
         return response;
     }
-    let plain = Plain {
+    let plain = DirectRequest {
         doors: &doors,
         caller: &caller,
         headers: &parts.headers,
         body: &body,
     };
-    if let (Session::Own(id), &Method::POST) = (&session, &method) {
+    if let (RequestSession::Own(id), &Method::POST) = (&session, &method) {
         match plain.in_session(id, kept.as_ref()).await {
-            Polled::Answered(response) => return response,
-            Polled::Begun(begun) => {
+            SessionCallPoll::Answered(response) => return response,
+            SessionCallPoll::Begun(begun) => {
                 parts.extensions.insert(begun);
             }
-            Polled::Not => {}
+            SessionCallPoll::Not => {}
         }
     }
     if method == Method::POST
@@ -229,16 +229,16 @@ pub(crate) async fn endpoint(
         return refusal;
     }
     let handler = Arc::new(Handler::http(
-        Parts {
+        HandlerParts {
             calls: Arc::clone(&doors.calls),
             pages: Arc::clone(&mcp.pages),
             switching: doors.switching.clone(),
             version: doors.config.version,
         },
         caller.clone(),
-        !matches!(session, Session::Stateless),
+        !matches!(session, RequestSession::Stateless),
     ));
-    if let (Session::Stateless, &Method::POST) = (&session, &method)
+    if let (RequestSession::Stateless, &Method::POST) = (&session, &method)
         && let Some(response) = plain.stateless(&handler).await
     {
         return response;
@@ -256,14 +256,16 @@ pub(crate) async fn endpoint(
     let mut config = mcp.config.clone();
     config.session_store = kept.clone().map(|kept| Arc::new(kept) as _);
     let turn = match &session {
-        Session::Own(id) if config.session_store.is_some() => mcp.turn(id, &owner).await,
+        RequestSession::Own(id) if config.session_store.is_some() => {
+            mcp.lock_unless_present(id, &owner).await
+        }
         _ => None,
     };
-    let sessions = Sessions {
+    let sessions = McpSessionManager {
         local: Arc::clone(&mcp.sessions),
         kept,
         handler: match &session {
-            Session::Own(id) if turn.is_none() => mcp.handlers.get(id),
+            RequestSession::Own(id) if turn.is_none() => mcp.handlers.get(id),
             _ => None,
         }
         .unwrap_or_else(|| Arc::clone(&handler)),
@@ -273,10 +275,10 @@ pub(crate) async fn endpoint(
     let response = transport
         .handle(http::Request::from_parts(parts, Full::new(body)))
         .await;
-    if let (Some(_), Session::Own(id), &Method::POST) = (&turn, &session, &method)
+    if let (Some(_), RequestSession::Own(id), &Method::POST) = (&turn, &session, &method)
         && response.status().is_success()
     {
-        if let Err(error) = taken_up(&doors, id, &caller).await {
+        if let Err(error) = rebind_session(&doors, id, &caller).await {
             let _gone = mcp.sessions.close_session(&id.as_str().into()).await;
             return problem(&error);
         }
@@ -295,7 +297,7 @@ pub(crate) async fn endpoint(
         }
     };
 
-    if let Session::Own(id) = &session {
+    if let RequestSession::Own(id) = &session {
         match response.status() {
             // It ended by itself meanwhile, which looks as if it had never been.
             StatusCode::NOT_FOUND => {
@@ -305,7 +307,7 @@ pub(crate) async fn endpoint(
             status if method == Method::DELETE && status.is_success() => {
                 mcp.owners.remove(id, &owner);
                 if let Some(switching) = &doors.switching {
-                    switching.ended(&caller).await;
+                    switching.end_session(&caller).await;
                 }
                 // It is over, and not merely accepted; clients warn of a 202.
                 *response.status_mut() = StatusCode::NO_CONTENT;
@@ -315,19 +317,24 @@ pub(crate) async fn endpoint(
     }
     if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
         let _in_use = mcp.in_use.begin(id);
-        if let Err(error) = begun(&doors, id, &caller).await {
+        if let Err(error) = register_session(&doors, id, &caller).await {
             // Nobody has seen the id yet; a session without an owner must not stay.
             let _gone = mcp.sessions.close_session(&id.into()).await;
             return problem(&error);
         }
         mcp.handlers.put(id, &handler);
     }
-    ending(Arc::clone(&doors), caller, response, method == Method::GET)
+    end_with_token(Arc::clone(&doors), caller, response, method == Method::GET)
 }
 
 /// Hands a client's message to the host that may wait for it. `None`: the transport of this one has its part in it too.
-async fn hand_over(kept: &Kept, id: &str, elsewhere: Elsewhere, body: &[u8]) -> Option<Response> {
-    let is_answer = matches!(elsewhere, Elsewhere::Answer(_));
+async fn forward_to_host(
+    kept: &SessionPersistence,
+    id: &str,
+    elsewhere: ForeignMessage,
+    body: &[u8],
+) -> Option<Response> {
+    let is_answer = matches!(elsewhere, ForeignMessage::Answer(_));
     let log = match kept.switching.log(id, &kept.caller).await {
         Ok(log) if is_answer || log.is_shared() => log,
         Ok(_) => return None,
@@ -353,10 +360,15 @@ async fn hand_over(kept: &Kept, id: &str, elsewhere: Elsewhere, body: &[u8]) -> 
 }
 
 /// A stream that ends with its caller's right to it; any other response as it is.
-fn ending(doors: Arc<Doors>, caller: Caller, response: Response, standalone: bool) -> Response {
+fn end_with_token(
+    doors: Arc<SharedState>,
+    caller: RequestCaller,
+    response: Response,
+    standalone: bool,
+) -> Response {
     if sse::is_stream(&response) {
         let end = end_of(doors, caller, standalone).boxed();
-        response.map(|body| Body::new(Ending::new(body, end)))
+        response.map(|body| Body::new(ExpiringStream::new(body, end)))
     } else {
         response
     }

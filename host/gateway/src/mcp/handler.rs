@@ -15,119 +15,126 @@ use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::CallOutcome;
 
-use super::handlers::Client;
-use super::listed::Listed;
-use super::pages::{Face, Pages, caching, tool};
-use super::replay::is_primed;
+use super::handlers::SessionPeer;
+use super::pages::{ListAdditions, McpPageCache, caching, tool};
 use super::rounds::Round;
-use super::running::{Begun, adopted, is_direct};
+use super::running_call::{StartedCall, await_adopted, is_direct};
+use super::stream_replay::is_primed;
+use super::tool_list_text::ToolListText;
 use super::{Era, content, input};
 use crate::CallPath;
-use crate::auth::Caller;
-use crate::call::Door;
+use crate::auth::RequestCaller;
+use crate::call::CallTransport;
 use crate::stdio::StdioCaller;
-use crate::switching::{Offer, Said, Switching, Who, at_home, is_homeless};
+use crate::switching::{HostToolSet, SessionCaller, TenantSelection, TenantSwitcher, at_home, is_homeless};
 
 /// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: this handler
 /// lives as long as a session, and a session is no proof of who is calling.
-enum Source {
+enum HandlerCaller {
     /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against arguments.
     Http {
-        schemas_of: Caller,
+        schemas_of: RequestCaller,
     },
     Stdio(StdioCaller),
 }
 
 /// What every handler of a door has.
-pub(crate) struct Parts {
+pub(crate) struct HandlerParts {
     pub(crate) calls: Arc<dyn CallPath>,
-    pub(crate) pages: Arc<Pages>,
-    pub(crate) switching: Option<Arc<Switching>>,
+    pub(crate) pages: Arc<McpPageCache>,
+    pub(crate) switching: Option<Arc<TenantSwitcher>>,
     pub(crate) version: &'static str,
 }
 
 /// The MCP server: lists tools, calls them.
 pub(crate) struct Handler {
-    pub(super) parts: Parts,
-    source: Source,
+    pub(super) parts: HandlerParts,
+    source: HandlerCaller,
     /// Whether clients hear of it when the list of tools has changed.
     announces: bool,
     /// The revision of the list that the session was last given, or told of; 0 before the first.
     listed: AtomicU64,
-    client: Client,
+    client: SessionPeer,
     /// Whether the handshake has settled a version that has events of empty data.
     primes: AtomicBool,
 }
 
 impl Handler {
-    pub(crate) fn http(parts: Parts, caller: Caller, announces: bool) -> Self {
+    pub(crate) fn http(parts: HandlerParts, caller: RequestCaller, announces: bool) -> Self {
         let announces = announces && parts.switching.is_some();
         Self {
             parts,
-            source: Source::Http { schemas_of: caller },
+            source: HandlerCaller::Http { schemas_of: caller },
             announces,
             listed: AtomicU64::new(0),
-            client: Client::default(),
+            client: SessionPeer::default(),
             primes: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
-        let switching = caller.switching();
+        let switching = caller.tenant_switcher();
         Self {
             announces: switching.is_some(),
             listed: AtomicU64::new(0),
-            client: Client::default(),
+            client: SessionPeer::default(),
             primes: AtomicBool::new(false),
-            parts: Parts {
+            parts: HandlerParts {
                 calls,
                 pages: Arc::default(),
                 switching,
                 version,
             },
-            source: Source::Stdio(caller),
+            source: HandlerCaller::Stdio(caller),
         }
     }
 
     /// Who makes this request.
-    pub(super) async fn who(&self, context: &RequestContext<RoleServer>) -> Result<Who, ErrorData> {
+    pub(super) async fn session_caller(
+        &self,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<SessionCaller, ErrorData> {
         match &self.source {
-            Source::Http { .. } => {
+            HandlerCaller::Http { .. } => {
                 let parts = context.extensions.get::<http::request::Parts>();
                 let caller = match parts {
-                    Some(parts) => parts.extensions.get::<Caller>(),
-                    None => context.extensions.get::<Caller>(),
+                    Some(parts) => parts.extensions.get::<RequestCaller>(),
+                    None => context.extensions.get::<RequestCaller>(),
                 };
                 let missing = || {
                     let text = "the request has no verified caller";
                     protocol_error(&PublicError::new(ErrorCode::Unauthenticated, text))
                 };
-                caller.map(Caller::who).ok_or_else(missing)
+                caller.map(RequestCaller::to_session_caller).ok_or_else(missing)
             }
-            Source::Stdio(caller) => caller
-                .who(Era::of(context))
+            HandlerCaller::Stdio(caller) => caller
+                .session_caller(Era::from_context(context))
                 .await
                 .map_err(|error| protocol_error(&error)),
         }
     }
 
     /// The binding of a call: the caller at the tenant that it chose, or at its own.
-    pub(super) async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+    pub(super) async fn binding(
+        &self,
+        who: &SessionCaller,
+        said: &TenantSelection,
+    ) -> Result<Binding, PublicError> {
         match &self.parts.switching {
             Some(switching) => switching.binding(who, said).await,
             None => at_home(who),
         }
     }
 
-    pub(super) fn offer(&self) -> Offer {
+    pub(super) fn offer(&self) -> HostToolSet {
         let switching = self.parts.switching.as_ref();
-        switching.map_or(Offer::Nothing, |switching| switching.offer())
+        switching.map_or(HostToolSet::Nothing, |switching| switching.offer())
     }
 
-    pub(super) fn door(&self) -> Door {
+    pub(super) fn door(&self) -> CallTransport {
         match self.source {
-            Source::Http { .. } => Door::Mcp,
-            Source::Stdio(_) => Door::Stdio,
+            HandlerCaller::Http { .. } => CallTransport::Mcp,
+            HandlerCaller::Stdio(_) => CallTransport::Stdio,
         }
     }
 
@@ -137,9 +144,9 @@ impl Handler {
     }
 
     /// Each request that the transport brings shows it the session's client.
-    fn heard(&self, context: &RequestContext<RoleServer>) {
-        if matches!(self.source, Source::Http { .. }) && !is_direct(context) {
-            self.client.shown(&context.peer, Instant::now());
+    fn remember_peer(&self, context: &RequestContext<RoleServer>) {
+        if matches!(self.source, HandlerCaller::Http { .. }) && !is_direct(context) {
+            self.client.set_peer(&context.peer, Instant::now());
         }
     }
 
@@ -150,21 +157,31 @@ impl Handler {
 
     /// What a list has beside the plugins' tools: the host's own, on the first page, and the argument for callers who
     /// could choose.
-    async fn face(&self, who: &Who, active: Option<&TenantId>, first: bool) -> Result<Face, PublicError> {
+    async fn list_additions(
+        &self,
+        who: &SessionCaller,
+        active: Option<&TenantId>,
+        first: bool,
+    ) -> Result<ListAdditions, PublicError> {
         let argument = match &self.parts.switching {
             Some(switching) if who.session.is_none() => switching.can_switch(&who.admitted).await?,
             _ => false,
         };
         let offer = match &self.parts.switching {
-            Some(switching) if first => switching.listed(&who.admitted, active).await,
-            _ => Offer::Nothing,
+            Some(switching) if first => switching.listed_host_tools(&who.admitted, active).await,
+            _ => HostToolSet::Nothing,
         };
-        Ok(Face { offer, argument })
+        Ok(ListAdditions { offer, argument })
     }
 
     /// A session whose list is another one since it was given, because something was assigned or taken meanwhile, is told
     /// with its next call. Whoever does not listen is not waited for.
-    async fn tell_of_change(&self, who: &Who, binding: &Binding, context: &RequestContext<RoleServer>) {
+    async fn notify_list_change(
+        &self,
+        who: &SessionCaller,
+        binding: &Binding,
+        context: &RequestContext<RoleServer>,
+    ) {
         let known = self.listed.load(Ordering::Relaxed);
         if !self.announces || who.session.is_none() || known == 0 {
             return;
@@ -194,7 +211,7 @@ impl ServerHandler for Handler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let Source::Http { schemas_of } = &self.source else {
+        let HandlerCaller::Http { schemas_of } = &self.source else {
             return None;
         };
         if let Some((_, described)) = self.offer().find(name) {
@@ -209,28 +226,28 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.heard(&context);
-        let who = self.who(&context).await?;
+        self.remember_peer(&context);
+        let who = self.session_caller(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
-        let listed = match self.binding(&who, &Said::default()).await {
+        let listed = match self.binding(&who, &TenantSelection::default()).await {
             Ok(binding) => {
                 let page = self.parts.calls.list(&binding, cursor.as_deref()).await;
                 page.map(|page| (page, Some(binding.tenant().clone())))
             }
-            Err(error) if is_homeless(&error) && self.offer() != Offer::Nothing => {
+            Err(error) if is_homeless(&error) && self.offer() != HostToolSet::Nothing => {
                 Ok((self.parts.pages.without_plugins(), None))
             }
             Err(error) => Err(error),
         };
         let (page, active) = listed.map_err(|error| protocol_error(&error))?;
         self.listed.store(page.revision, Ordering::Relaxed);
-        let face = self.face(&who, active.as_ref(), cursor.is_none()).await;
+        let face = self.list_additions(&who, active.as_ref(), cursor.is_none()).await;
         let face = face.map_err(|error| protocol_error(&error))?;
-        let era = Era::of(&context);
+        let era = Era::from_context(&context);
         let parts = context.extensions.get::<http::request::Parts>();
-        match parts.and_then(|parts| parts.extensions.get::<Listed>()) {
-            Some(listed) => self.parts.pages.aside(page, era, face, listed),
+        match parts.and_then(|parts| parts.extensions.get::<ToolListText>()) {
+            Some(listed) => self.parts.pages.split_result(page, era, face, listed),
             None => Ok(self.parts.pages.result(page, era, face)),
         }
     }
@@ -240,14 +257,14 @@ impl ServerHandler for Handler {
         mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.heard(&context);
-        if let Some(running) = Begun::of(&context) {
-            return adopted(running, &context).await;
+        self.remember_peer(&context);
+        if let Some(running) = StartedCall::take_from(&context) {
+            return await_adopted(running, &context).await;
         }
-        let who = self.who(&context).await?;
-        let era = Era::of(&context);
+        let who = self.session_caller(&context).await?;
+        let era = Era::from_context(&context);
         let name = std::mem::take(&mut request.name);
-        let mut said = Said::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
+        let mut said = TenantSelection::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
         if let Some(switching) = &self.parts.switching {
             let taken = switching.take_argument(&who, &mut said, request.arguments.as_mut());
             taken.await.map_err(|error| protocol_error(&error))?;
@@ -264,12 +281,12 @@ impl ServerHandler for Handler {
             Err(error) => return Ok(content::failure(&error).into()),
         };
         let tenant = binding.tenant().clone();
-        self.tell_of_change(&who, &binding, &context).await;
+        self.notify_list_change(&who, &binding, &context).await;
         let entry = self.parts.calls.find(&binding, &name).await;
         let entry = entry.map_err(|error| protocol_error(&error))?;
         let entry = entry.ok_or_else(|| unknown_tool(&name))?;
         let failed = |error: &PublicError| content::of_tenant(content::failure(error), &tenant).into();
-        if let Some(missing) = input::missing(&entry.requires, input::capabilities(&context)) {
+        if let Some(missing) = input::missing_capability(&entry.requires, input::capabilities(&context)) {
             return match era {
                 Era::Modern => Err(missing.protocol_error()),
                 Era::Legacy => Ok(failed(&missing.public())),
@@ -282,12 +299,12 @@ impl ServerHandler for Handler {
             said: &said,
             binding,
         };
-        match self.answered(round, request, resume, &context).await? {
+        match self.run_rounds(round, request, resume, &context).await? {
             Ok(CallOutcome::Complete(output)) => {
                 Ok(content::of_tenant(content::result(output, era), &tenant).into())
             }
             Ok(CallOutcome::InputRequired(required)) => {
-                input::required(required, input::capabilities(&context))
+                input::input_required_response(required, input::capabilities(&context))
             }
             Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
             // The client's own words were wrong (a state that was changed, say), not the tool's work.
@@ -304,7 +321,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let mut nothing = ListPromptsResult::default();
-        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::from_context(&context));
         Ok(nothing)
     }
 
@@ -326,7 +343,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let mut nothing = ListResourcesResult::default();
-        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::from_context(&context));
         Ok(nothing)
     }
 
@@ -336,7 +353,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let mut nothing = ListResourceTemplatesResult::default();
-        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::of(&context));
+        (nothing.ttl_ms, nothing.cache_scope) = caching(Era::from_context(&context));
         Ok(nothing)
     }
 

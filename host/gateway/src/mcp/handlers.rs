@@ -12,10 +12,10 @@ const FEW: usize = 64;
 
 /// The handlers of the sessions that are in this process, as long as the transport keeps them.
 #[derive(Default)]
-pub(super) struct Handlers(Mutex<Known>);
+pub(super) struct Handlers(Mutex<HandlerTable>);
 
 #[derive(Default)]
-struct Known {
+struct HandlerTable {
     of: HashMap<Box<str>, Weak<Handler>>,
     /// At how many entries those of ended sessions are looked for: twice as many as lived at the last look.
     sweep_at: usize,
@@ -38,7 +38,7 @@ impl Handlers {
     }
 
     /// Each change is one step, so a panic elsewhere leaves the map whole.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HandlerTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -49,11 +49,11 @@ const SHOWN: Duration = Duration::from_secs(60);
 
 /// The client of a handler's session, as the transport showed it with its last request.
 #[derive(Default)]
-pub(super) struct Client(Mutex<Option<(Peer<RoleServer>, Instant)>>);
+pub(super) struct SessionPeer(Mutex<Option<(Peer<RoleServer>, Instant)>>);
 
-impl Client {
+impl SessionPeer {
     /// The transport has brought a request.
-    pub(super) fn shown(&self, client: &Peer<RoleServer>, now: Instant) {
+    pub(super) fn set_peer(&self, client: &Peer<RoleServer>, now: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client.clone(), now));
     }
 
@@ -71,14 +71,14 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::{Client, SHOWN};
-    use crate::mcp::direct::nobody;
+    use super::{SHOWN, SessionPeer};
+    use crate::mcp::direct_request::null_peer;
 
     #[tokio::test]
     async fn a_client_that_the_transport_has_not_shown_of_late_is_shown_by_it_again() {
-        let (client, now) = (Client::default(), Instant::now());
+        let (client, now) = (SessionPeer::default(), Instant::now());
         assert!(client.get(now).is_none());
-        client.shown(&nobody(CancellationToken::new()), now);
+        client.set_peer(&null_peer(CancellationToken::new()), now);
         assert!(client.get(now).is_some());
         assert!(client.get(now + SHOWN).is_none());
     }

@@ -8,27 +8,29 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{CallOutcome, Resume};
 
 use super::handler::{Handler, protocol_error};
-use super::rounds::expired;
+use super::rounds::is_token_expired;
 use super::{Era, content, input};
 use crate::metrics;
-use crate::switching::{HostTool, Said, Switching, Wanted, Who, help};
+use crate::switching::{
+    HostTool, SessionCaller, SwitchRequest, TenantSelection, TenantSwitcher, help_output,
+};
 
 /// An answer, and the tenant that is active after it.
-type Answered = (CallOutcome, Option<TenantId>);
+type HostToolOutcome = (CallOutcome, Option<TenantId>);
 
 impl Handler {
     /// Answers one of the host's own tools. No plugin takes part in it.
     pub(super) async fn host_tool(
         &self,
-        switching: &Switching,
+        switching: &TenantSwitcher,
         tool: HostTool,
-        who: &Who,
-        said: &Said,
+        who: &SessionCaller,
+        said: &TenantSelection,
         mut request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
-        let era = Era::of(context);
+        let era = Era::from_context(context);
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
         let arguments = request.arguments.unwrap_or_default();
         let answered = async {
@@ -36,15 +38,15 @@ impl Handler {
             said.check(active.as_ref())?;
             let complete = |output| (CallOutcome::Complete(output), active.clone());
             let wanted = match tool {
-                HostTool::Help => return help(arguments).map(complete),
+                HostTool::Help => return help_output(arguments).map(complete),
                 HostTool::List => {
                     let listed = switching.list(who, active.as_ref(), arguments).await;
                     return listed.map(complete);
                 }
-                HostTool::Switch => Wanted::tenant(arguments)?,
-                HostTool::Reset => Wanted::home(arguments)?,
+                HostTool::Switch => SwitchRequest::tenant(arguments)?,
+                HostTool::Reset => SwitchRequest::home(arguments)?,
             };
-            self.switched(switching, who, said, &wanted, resume, context)
+            self.switch_tenant(switching, who, said, &wanted, resume, context)
                 .await
         }
         .await;
@@ -52,11 +54,11 @@ impl Handler {
             Ok((outcome, active)) => (Ok(outcome), active),
             Err(error) => (Err(error), None),
         };
-        metrics::called(self.door(), &outcome, started.elapsed());
+        metrics::record_call(self.door(), &outcome, started.elapsed());
         let result = match outcome {
             Ok(CallOutcome::Complete(output)) => content::result(output, era),
             Ok(CallOutcome::InputRequired(required)) => {
-                return input::required(required, input::capabilities(context));
+                return input::input_required_response(required, input::capabilities(context));
             }
             Err(error) if error.code == ErrorCode::InvalidRequest => return Err(protocol_error(&error)),
             Err(error) => content::failure(&error),
@@ -69,16 +71,16 @@ impl Handler {
     }
 
     /// Switches, once the person has said yes where it is to be asked.
-    async fn switched(
+    async fn switch_tenant(
         &self,
-        switching: &Switching,
-        who: &Who,
-        said: &Said,
-        wanted: &Wanted,
+        switching: &TenantSwitcher,
+        who: &SessionCaller,
+        said: &TenantSelection,
+        wanted: &SwitchRequest,
         resume: Option<Resume>,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Answered, PublicError> {
-        let (client, era) = (input::capabilities(context), Era::of(context));
+    ) -> Result<HostToolOutcome, PublicError> {
+        let (client, era) = (input::capabilities(context), Era::from_context(context));
         let mut resume = resume;
         if resume.is_none()
             && let Some(question) = switching.question(who, wanted).await?
@@ -91,7 +93,7 @@ impl Handler {
                 return Ok((CallOutcome::InputRequired(question), None));
             }
             let answers = input::ask(context, client, question.requests).await?;
-            if expired(who) {
+            if is_token_expired(who) {
                 let text = "the token ended while the switch was waiting";
                 return Err(PublicError::new(ErrorCode::Unauthenticated, text));
             }

@@ -13,10 +13,10 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, ServiceError};
 use serde_json::{Value, json};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tools::{Answer, ClientCapabilities, InputRequest, InputRequired, Resume};
+use toolhost_tools::{ClientCapabilities, InputRequest, InputRequired, InputResponse, Resume};
 
 use super::Era;
-use super::running::is_direct;
+use super::running_call::is_direct;
 
 /// How long the host waits for a person. Nothing but this request waits: the instance ended when it asked.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -37,9 +37,9 @@ pub(crate) fn capabilities(context: &RequestContext<RoleServer>) -> ClientCapabi
 
 /// What a tool or its question needs, and the client cannot do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Missing(String);
+pub(crate) struct MissingCapability(String);
 
-impl Missing {
+impl MissingCapability {
     pub(crate) fn public(&self) -> PublicError {
         let text = format!("the tool needs a client that can do {}", self.0);
         PublicError::new(ErrorCode::InputUnsupported, text).about(self.0.clone())
@@ -59,7 +59,7 @@ impl Missing {
 }
 
 /// The first of the needed capabilities that is not there. One that nobody knows is never there.
-pub(crate) fn missing(needed: &[String], client: ClientCapabilities) -> Option<Missing> {
+pub(crate) fn missing_capability(needed: &[String], client: ClientCapabilities) -> Option<MissingCapability> {
     let there = |kind: &str| match kind {
         "elicitation" => client.elicitation,
         "sampling" => client.sampling,
@@ -68,7 +68,7 @@ pub(crate) fn missing(needed: &[String], client: ClientCapabilities) -> Option<M
     needed
         .iter()
         .find(|kind| !there(kind))
-        .map(|kind| Missing(kind.chars().take(64).collect()))
+        .map(|kind| MissingCapability(kind.chars().take(64).collect()))
 }
 
 /// The answers that a retried request carries (2026-07-28, multi round-trip requests).
@@ -97,7 +97,7 @@ pub(crate) fn resume(
 }
 
 /// An `ElicitResult` has an action; a `CreateMessageResult` is the answer as it stands.
-fn answer(id: String, value: Value) -> Answer {
+fn answer(id: String, value: Value) -> InputResponse {
     match value {
         Value::Object(mut result) if result.get("action").is_some_and(Value::is_string) => {
             let action = result
@@ -105,13 +105,13 @@ fn answer(id: String, value: Value) -> Answer {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
                 .to_owned();
-            Answer {
+            InputResponse {
                 id,
                 action,
                 content: result.remove("content"),
             }
         }
-        content => Answer {
+        content => InputResponse {
             id,
             action: "accept".into(),
             content: Some(content),
@@ -120,7 +120,7 @@ fn answer(id: String, value: Value) -> Answer {
 }
 
 /// The questions, for a client that asks by itself and calls again.
-pub(crate) fn required(
+pub(crate) fn input_required_response(
     required: InputRequired,
     client: ClientCapabilities,
 ) -> Result<CallToolResponse, ErrorData> {
@@ -129,14 +129,14 @@ pub(crate) fn required(
         .iter()
         .map(|request| request.kind.clone())
         .collect();
-    if let Some(missing) = missing(&kinds, client) {
+    if let Some(missing) = missing_capability(&kinds, client) {
         return Err(missing.protocol_error());
     }
     let mut requests = InputRequests::new();
     for request in required.requests.into_iter().take(MAX_REQUESTS) {
         match question(&request) {
             Some(question) => requests.insert(request.id, question),
-            None => return Ok(super::content::failure(&malformed(&request.kind)).into()),
+            None => return Ok(super::content::failure(&malformed_request_error(&request.kind)).into()),
         };
     }
     let requests = (!requests.is_empty()).then_some(requests);
@@ -166,9 +166,9 @@ pub(crate) async fn ask(
     context: &RequestContext<RoleServer>,
     client: ClientCapabilities,
     requests: Vec<InputRequest>,
-) -> Result<Vec<Answer>, PublicError> {
+) -> Result<Vec<InputResponse>, PublicError> {
     let kinds: Vec<String> = requests.iter().map(|request| request.kind.clone()).collect();
-    if let Some(missing) = missing(&kinds, client) {
+    if let Some(missing) = missing_capability(&kinds, client) {
         return Err(missing.public());
     }
     if is_direct(context) {
@@ -178,7 +178,7 @@ pub(crate) async fn ask(
     }
     let mut answers = Vec::with_capacity(requests.len().min(MAX_REQUESTS));
     for request in requests.into_iter().take(MAX_REQUESTS) {
-        let asked = tokio::time::timeout(PATIENCE, one(context, request));
+        let asked = tokio::time::timeout(PATIENCE, ask_client(context, request));
         let answer = tokio::select! {
             () = context.ct.cancelled() => return Err(PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller")),
             answer = asked => answer,
@@ -189,7 +189,10 @@ pub(crate) async fn ask(
     Ok(answers)
 }
 
-async fn one(context: &RequestContext<RoleServer>, request: InputRequest) -> Result<Answer, PublicError> {
+async fn ask_client(
+    context: &RequestContext<RoleServer>,
+    request: InputRequest,
+) -> Result<InputResponse, PublicError> {
     let InputRequest { id, kind, parameters } = request;
     let refused = |error: ServiceError| {
         tracing::debug!(%error, "the client did not answer");
@@ -199,7 +202,7 @@ async fn one(context: &RequestContext<RoleServer>, request: InputRequest) -> Res
         )
     };
     let result = if kind == "elicitation" {
-        let parameters = form(parameters).ok_or_else(|| malformed(&kind))?;
+        let parameters = form(parameters).ok_or_else(|| malformed_request_error(&kind))?;
         let result = context
             .peer
             .create_elicitation(parameters)
@@ -208,16 +211,16 @@ async fn one(context: &RequestContext<RoleServer>, request: InputRequest) -> Res
         serde_json::to_value(result)
     } else {
         let parameters: CreateMessageRequestParams =
-            serde_json::from_value(parameters).map_err(|_| malformed(&kind))?;
+            serde_json::from_value(parameters).map_err(|_| malformed_request_error(&kind))?;
         let result = context.peer.create_message(parameters).await.map_err(refused)?;
         serde_json::to_value(result)
     };
     result
         .map(|result| answer(id, result))
-        .map_err(|_| malformed(&kind))
+        .map_err(|_| malformed_request_error(&kind))
 }
 
-fn malformed(kind: &str) -> PublicError {
+fn malformed_request_error(kind: &str) -> PublicError {
     let kind: String = kind.chars().take(64).collect();
     PublicError::new(
         ErrorCode::PluginFailed,
@@ -231,7 +234,7 @@ mod tests {
     use toolhost_policy::ErrorCode;
     use toolhost_tools::{ClientCapabilities, InputRequest, InputRequired};
 
-    use super::{answer, missing, required, resume};
+    use super::{answer, input_required_response, missing_capability, resume};
     use crate::mcp::Era;
 
     const ALL: ClientCapabilities = ClientCapabilities {
@@ -259,15 +262,16 @@ mod tests {
     #[test]
     fn a_capability_that_nobody_knows_is_missing() {
         let none = ClientCapabilities::default();
-        assert!(missing(&[], none).is_none());
-        assert!(missing(&["elicitation".into(), "sampling".into()], ALL).is_none());
-        assert!(missing(&["elicitation".into()], none).is_some());
-        assert!(missing(&["roots".into()], ALL).is_some());
+        assert!(missing_capability(&[], none).is_none());
+        assert!(missing_capability(&["elicitation".into(), "sampling".into()], ALL).is_none());
+        assert!(missing_capability(&["elicitation".into()], none).is_some());
+        assert!(missing_capability(&["roots".into()], ALL).is_some());
     }
 
     #[test]
     fn a_missing_capability_is_named_as_a_client_declares_it() {
-        let error = required(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
+        let error =
+            input_required_response(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
         assert_eq!(error.code.0, -32021);
         assert_eq!(
             error.data.unwrap()["requiredCapabilities"],
@@ -277,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_question_goes_out_with_its_sealed_state() {
-        let response = required(asks("elicitation", form()), ALL).unwrap();
+        let response = input_required_response(asks("elicitation", form()), ALL).unwrap();
         let rmcp::model::CallToolResponse::InputRequired(result) = response else {
             panic!("not a question")
         };
@@ -292,7 +296,8 @@ mod tests {
         let url =
             json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
         for bad in [asks("elicitation", url), asks("elicitation", json!({}))] {
-            let rmcp::model::CallToolResponse::Complete(result) = required(bad, ALL).unwrap() else {
+            let rmcp::model::CallToolResponse::Complete(result) = input_required_response(bad, ALL).unwrap()
+            else {
                 panic!("asked")
             };
             let code = result.structured_content.unwrap()["error"]["code"].clone();

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use toolhost_tools::{ToolEntry, ToolPage};
 
 use super::Era;
-use super::listed::Listed;
-use crate::switching::{Offer, with_argument};
+use super::tool_list_text::ToolListText;
+use crate::switching::{HostToolSet, with_argument};
 
 /// Converted pages that are kept: those of some hundred tenants. One more costs its conversion again.
 const KEPT: u64 = 1024;
@@ -26,29 +26,29 @@ const TTL_MS: u64 = 60_000;
 /// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
 /// tenant's page never answers for another's.
 #[derive(Debug)]
-pub(crate) struct Pages {
-    kept: Cache<(usize, Era, Face), Arc<Kept>>,
+pub(crate) struct McpPageCache {
+    kept: Cache<(usize, Era, ListAdditions), Arc<RenderedPage>>,
     empty: Arc<ToolPage>,
 }
 
 /// What a list has beside the plugins' tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Face {
+pub(crate) struct ListAdditions {
     /// The host's own tools.
-    pub(crate) offer: Offer,
+    pub(crate) offer: HostToolSet,
     /// Whether each tool takes a tenant context.
     pub(crate) argument: bool,
 }
 
 /// A page, its tools as MCP has them, and the text of these once somebody has asked for it.
 #[derive(Debug)]
-struct Kept {
+struct RenderedPage {
     page: Arc<ToolPage>,
     tools: Vec<Tool>,
     text: OnceLock<Bytes>,
 }
 
-impl Default for Pages {
+impl Default for McpPageCache {
     fn default() -> Self {
         Self {
             kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
@@ -61,30 +61,30 @@ impl Default for Pages {
     }
 }
 
-impl Pages {
+impl McpPageCache {
     /// The page of a caller that no plugin's tool is for.
     pub(crate) fn without_plugins(&self) -> Arc<ToolPage> {
         Arc::clone(&self.empty)
     }
 
     /// The whole page.
-    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era, face: Face) -> ListToolsResult {
-        let kept = self.kept(page, era, face);
-        around(&kept.page, kept.tools.clone(), era)
+    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era, face: ListAdditions) -> ListToolsResult {
+        let kept = self.render_cached(page, era, face);
+        list_result(&kept.page, kept.tools.clone(), era)
     }
 
     /// The page without its tools, whose text goes to `listed`.
     ///
     /// # Errors
     /// The tools cannot be written, which no tool that was admitted leads to.
-    pub(crate) fn aside(
+    pub(crate) fn split_result(
         &self,
         page: Arc<ToolPage>,
         era: Era,
-        face: Face,
-        listed: &Listed,
+        face: ListAdditions,
+        listed: &ToolListText,
     ) -> Result<ListToolsResult, ErrorData> {
-        let kept = self.kept(page, era, face);
+        let kept = self.render_cached(page, era, face);
         let text = match kept.text.get() {
             Some(text) => text.clone(),
             None => {
@@ -94,10 +94,10 @@ impl Pages {
             }
         };
         listed.put(text);
-        Ok(around(&kept.page, vec![], era))
+        Ok(list_result(&kept.page, vec![], era))
     }
 
-    fn kept(&self, page: Arc<ToolPage>, era: Era, face: Face) -> Arc<Kept> {
+    fn render_cached(&self, page: Arc<ToolPage>, era: Era, face: ListAdditions) -> Arc<RenderedPage> {
         let key = (Arc::as_ptr(&page).addr(), era, face);
         self.kept.get_with(key, || {
             let plugins = page.tools.iter().map(|entry| tool(entry, era));
@@ -107,7 +107,7 @@ impl Pages {
                     tool.input_schema = with_argument(&tool.input_schema);
                 }
             }
-            Arc::new(Kept {
+            Arc::new(RenderedPage {
                 page,
                 tools,
                 text: OnceLock::new(),
@@ -117,7 +117,7 @@ impl Pages {
 }
 
 /// What a page says beside its tools.
-fn around(page: &ToolPage, tools: Vec<Tool>, era: Era) -> ListToolsResult {
+fn list_result(page: &ToolPage, tools: Vec<Tool>, era: Era) -> ListToolsResult {
     let mut result = ListToolsResult::with_all_items(tools);
     result.next_cursor.clone_from(&page.next_cursor);
     (result.ttl_ms, result.cache_scope) = caching(era);
@@ -190,12 +190,12 @@ mod tests {
     use toolhost_sandbox::contract;
     use toolhost_tools::{ToolEntry, ToolPage};
 
-    use super::{Face, Pages, with_object_properties};
+    use super::{ListAdditions, McpPageCache, with_object_properties};
     use crate::mcp::Era;
-    use crate::switching::Offer;
+    use crate::switching::HostToolSet;
 
-    const PLAIN: Face = Face {
-        offer: Offer::Nothing,
+    const PLAIN: ListAdditions = ListAdditions {
+        offer: HostToolSet::Nothing,
         argument: false,
     };
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_list_is_private_and_says_what_each_tool_may_do() {
-        let list = Pages::default().result(page("a", json!({"type": "object"})), Era::Modern, PLAIN);
+        let list = McpPageCache::default().result(page("a", json!({"type": "object"})), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
         assert_eq!(wire["cacheScope"], "private");
         assert!(wire["ttlMs"].is_u64());
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn older_clients_are_spared_an_output_schema_of_another_type() {
-        let pages = Pages::default();
+        let pages = McpPageCache::default();
         let array = page("a", json!({"type": "array"}));
         assert!(
             pages.result(Arc::clone(&array), Era::Legacy, PLAIN).tools[0]
@@ -255,7 +255,7 @@ mod tests {
     fn a_property_that_is_true_or_false_is_said_as_an_object() {
         let schema =
             json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
-        let list = Pages::default().result(page("a", schema.clone()), Era::Modern, PLAIN);
+        let list = McpPageCache::default().result(page("a", schema.clone()), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
         // The SDK looks at the properties of the root alone, and those of a result are in a branch.
         let output = &wire["tools"][0]["outputSchema"];
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_gone_never_answers_for_a_new_one_at_its_address() {
-        let pages = Pages::default();
+        let pages = McpPageCache::default();
         for round in 0..200 {
             let name = format!("tool-{round}");
             let list = pages.result(page(&name, json!({"type": "object"})), Era::Legacy, PLAIN);
@@ -278,9 +278,9 @@ mod tests {
 
     #[test]
     fn one_callers_face_of_a_page_is_not_anothers() {
-        let (pages, page) = (Pages::default(), page("a", json!({"type": "object"})));
-        let several = Face {
-            offer: Offer::All,
+        let (pages, page) = (McpPageCache::default(), page("a", json!({"type": "object"})));
+        let several = ListAdditions {
+            offer: HostToolSet::All,
             argument: true,
         };
         let all = pages.result(Arc::clone(&page), Era::Modern, several).tools;

@@ -12,18 +12,18 @@ const WAITING: usize = 64;
 /// The longest message that is passed on, in characters.
 const MAX_MESSAGE: usize = 1024;
 
-struct Report {
+struct ProgressReport {
     done: f64,
     total: Option<f64>,
     message: Option<String>,
 }
 
-struct Reports {
-    sender: mpsc::Sender<Report>,
+struct ProgressChannel {
+    sender: mpsc::Sender<ProgressReport>,
     last: Mutex<Option<f64>>,
 }
 
-impl ProgressSink for Reports {
+impl ProgressSink for ProgressChannel {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         // Progress grows ("MUST increase"), and JSON has no NaN and no infinity.
         let Ok(mut last) = self.last.lock() else { return };
@@ -32,7 +32,11 @@ impl ProgressSink for Reports {
         }
         let total = total.filter(|total| total.is_finite());
         let message = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
-        if self.sender.try_send(Report { done, total, message }).is_ok() {
+        if self
+            .sender
+            .try_send(ProgressReport { done, total, message })
+            .is_ok()
+        {
             *last = Some(done);
         }
     }
@@ -40,7 +44,7 @@ impl ProgressSink for Reports {
 
 /// Runs a call; what it reports goes to the client as it comes, and all of it before the result. There is a sink only
 /// where the client asked to be told.
-pub(crate) async fn reported<F: Future>(
+pub(crate) async fn run_with_progress<F: Future>(
     context: &RequestContext<RoleServer>,
     call: impl FnOnce(Option<Arc<dyn ProgressSink>>) -> F,
 ) -> F::Output {
@@ -48,7 +52,7 @@ pub(crate) async fn reported<F: Future>(
         return call(None).await;
     };
     let (sender, mut reports) = mpsc::channel(WAITING);
-    let sink = Arc::new(Reports {
+    let sink = Arc::new(ProgressChannel {
         sender,
         last: Mutex::new(None),
     });
@@ -66,7 +70,7 @@ pub(crate) async fn reported<F: Future>(
     outcome
 }
 
-async fn send(context: &RequestContext<RoleServer>, token: &ProgressToken, report: Report) {
+async fn send(context: &RequestContext<RoleServer>, token: &ProgressToken, report: ProgressReport) {
     let mut params = ProgressNotificationParam::new(token.clone(), report.done);
     params.total = report.total;
     params.message = report.message;
@@ -81,12 +85,12 @@ mod tests {
     use tokio::sync::mpsc;
     use toolhost_tools::ProgressSink;
 
-    use super::{MAX_MESSAGE, Reports};
+    use super::{MAX_MESSAGE, ProgressChannel};
 
     #[test]
     fn progress_only_grows_and_is_always_json() {
         let (sender, mut reports) = mpsc::channel(8);
-        let sink = Reports {
+        let sink = ProgressChannel {
             sender,
             last: Mutex::new(None),
         };
@@ -104,7 +108,7 @@ mod tests {
     #[test]
     fn a_slow_client_costs_reports_and_no_memory() {
         let (sender, reports) = mpsc::channel(2);
-        let sink = Reports {
+        let sink = ProgressChannel {
             sender,
             last: Mutex::new(None),
         };

@@ -21,9 +21,9 @@ use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
-use toolhost_tenancy::{ChoiceError, EventReader, Happened, SessionLog};
+use toolhost_tenancy::{ChoiceError, EventReader, SessionLog, SessionLogItem};
 
-use super::place::{MCP, Place};
+use super::stream_position::{MCP, StreamPosition};
 use crate::switching::kept_in_log;
 
 /// What an id of a question begins with.
@@ -40,13 +40,13 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The ids under which this process asks.
 #[derive(Debug)]
-pub(super) struct Questions {
+pub(super) struct QuestionIds {
     process: Box<str>,
 }
 
 /// A question in its session's log, for a host that finds its asker gone.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
+struct LoggedQuestion {
     /// Its place in the stream of the call.
     place: String,
     /// The call that asks.
@@ -54,14 +54,14 @@ struct Question {
 }
 
 /// A message of a client that may be for another host.
-pub(super) enum Elsewhere {
+pub(super) enum ForeignMessage {
     /// The answer to a question that another process asked, or this one before it was started again.
     Answer(String),
     /// A call is cancelled, wherever it runs.
     Cancelled(RequestId),
 }
 
-impl Questions {
+impl QuestionIds {
     /// `random` tells this process from every other that has the session.
     pub(super) fn new(random: u64) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Questions {
     }
 
     /// A message to the client, with the id that it is asked under. Whether it is a question.
-    pub(super) fn outward(&self, message: &mut ServerJsonRpcMessage) -> bool {
+    pub(super) fn rewrite_outgoing(&self, message: &mut ServerJsonRpcMessage) -> bool {
         match message {
             JsonRpcMessage::Request(request) => {
                 if let RequestId::Number(number) = request.id {
@@ -102,7 +102,7 @@ impl Questions {
     }
 
     /// A client's message, with the transport's own number of the question that it answers.
-    pub(super) fn inward(&self, message: &mut ClientJsonRpcMessage) {
+    pub(super) fn rewrite_incoming(&self, message: &mut ClientJsonRpcMessage) {
         let id = match message {
             JsonRpcMessage::Response(response) => Some(&mut response.id),
             JsonRpcMessage::Error(error) => error.id.as_mut(),
@@ -116,18 +116,18 @@ impl Questions {
     }
 
     /// What of a client's body another host may wait for.
-    pub(super) fn elsewhere(&self, body: &[u8]) -> Option<Elsewhere> {
+    pub(super) fn foreign_message(&self, body: &[u8]) -> Option<ForeignMessage> {
         // Most bodies are requests, and none of those needs a second reading.
         let has = |text: &[u8]| memchr::memmem::find(body, text).is_some();
         if !has(PREFIX.as_bytes()) && !has(b"notifications/cancelled") {
             return None;
         }
         match serde_json::from_slice::<ClientJsonRpcMessage>(body).ok()? {
-            JsonRpcMessage::Response(response) => self.foreign(&response.id),
-            JsonRpcMessage::Error(error) => self.foreign(error.id.as_ref()?),
+            JsonRpcMessage::Response(response) => self.foreign_answer(&response.id),
+            JsonRpcMessage::Error(error) => self.foreign_answer(error.id.as_ref()?),
             JsonRpcMessage::Notification(notification) => match notification.notification {
                 ClientNotification::CancelledNotification(cancelled) => {
-                    cancelled.params.request_id.map(Elsewhere::Cancelled)
+                    cancelled.params.request_id.map(ForeignMessage::Cancelled)
                 }
                 _ => None,
             },
@@ -135,12 +135,12 @@ impl Questions {
         }
     }
 
-    fn foreign(&self, id: &RequestId) -> Option<Elsewhere> {
+    fn foreign_answer(&self, id: &RequestId) -> Option<ForeignMessage> {
         let RequestId::String(text) = id else { return None };
         parts(text)?;
         self.number(id)
             .is_none()
-            .then(|| Elsewhere::Answer(text.to_string()))
+            .then(|| ForeignMessage::Answer(text.to_string()))
     }
 }
 
@@ -174,13 +174,13 @@ fn cancel_label(request: &RequestId) -> String {
 pub(super) async fn keep_question(
     log: &SessionLog,
     message: &ServerJsonRpcMessage,
-    place: Place,
+    place: StreamPosition,
     request: &RequestId,
 ) {
     let JsonRpcMessage::Request(asked) = message else {
         return;
     };
-    let question = Question {
+    let question = LoggedQuestion {
         place: place.to_string(),
         request: request.clone(),
     };
@@ -191,15 +191,15 @@ pub(super) async fn keep_question(
 /// Hands a message that another host may wait for to whichever does. `false`: an answer that nobody took.
 pub(super) async fn deliver(
     log: &SessionLog,
-    elsewhere: Elsewhere,
+    elsewhere: ForeignMessage,
     body: &[u8],
 ) -> Result<bool, ChoiceError> {
     let id = match elsewhere {
-        Elsewhere::Cancelled(request) => {
+        ForeignMessage::Cancelled(request) => {
             log.append(&cancel_label(&request), body).await?;
             return Ok(true);
         }
-        Elsewhere::Answer(id) => id,
+        ForeignMessage::Answer(id) => id,
     };
     let mut reader = log.from_now().await?;
     log.append(&answer_label(&id), body).await?;
@@ -207,9 +207,9 @@ pub(super) async fn deliver(
     let taken = async {
         loop {
             match reader.next().await? {
-                Happened::Event(event) if event.label == label => return Ok(true),
-                Happened::Ended => return Ok(false),
-                Happened::Event(_) | Happened::Lost(_) => {}
+                SessionLogItem::Event(event) if event.label == label => return Ok(true),
+                SessionLogItem::Ended => return Ok(false),
+                SessionLogItem::Event(_) | SessionLogItem::Lost(_) => {}
             }
         }
     };
@@ -226,18 +226,18 @@ pub(super) async fn deliver(
 async fn end_call(log: &SessionLog, id: &str) -> Result<(), ChoiceError> {
     let (mut reader, asked) = (log.from_start().await?, label("question", id));
     let (mut question, mut places) = (None, vec![]);
-    while let Some(happened) = reader.ready().await? {
+    while let Some(happened) = reader.try_next().await? {
         match happened {
-            Happened::Event(event) if event.label == asked => {
-                question = serde_json::from_slice::<Question>(&event.data).ok();
+            SessionLogItem::Event(event) if event.label == asked => {
+                question = serde_json::from_slice::<LoggedQuestion>(&event.data).ok();
             }
-            Happened::Event(event) => places.extend(Place::of_label(&event.label)),
-            Happened::Lost(_) => {}
-            Happened::Ended => return Ok(()),
+            SessionLogItem::Event(event) => places.extend(StreamPosition::of_label(&event.label)),
+            SessionLogItem::Lost(_) => {}
+            SessionLogItem::Ended => return Ok(()),
         }
     }
     let Some((place, request)) =
-        question.and_then(|question| Some((Place::parse(&question.place)?, question.request)))
+        question.and_then(|question| Some((StreamPosition::parse(&question.place)?, question.request)))
     else {
         return Ok(());
     };
@@ -251,23 +251,23 @@ async fn end_call(log: &SessionLog, id: &str) -> Result<(), ChoiceError> {
     let error = json!({
         "jsonrpc": "2.0", "id": request, "error": { "code": -32603, "message": text },
     });
-    let label = Place { index, ..place }.label(true);
+    let label = StreamPosition { index, ..place }.label(true);
     kept_in_log(log, &label, error.to_string().as_bytes()).await;
     Ok(())
 }
 
 /// Reads a session's log while one of its calls runs here, for what other hosts got for it.
-pub(super) struct Watch {
+pub(super) struct SessionLogWatcher {
     pub(super) log: SessionLog,
-    pub(super) questions: Arc<Questions>,
+    pub(super) questions: Arc<QuestionIds>,
     pub(super) request: RequestId,
     /// Whether something is asked now.
     pub(super) is_asked: watch::Receiver<bool>,
 }
 
-impl Watch {
+impl SessionLogWatcher {
     /// Gives each message that comes after where the reader is to the session here, until it is dropped.
-    pub(super) async fn watch(
+    pub(super) async fn run(
         mut self,
         mut reader: EventReader,
         local: &LocalSessionManager,
@@ -295,10 +295,10 @@ impl Watch {
                 }
             }
             loop {
-                let event = match reader.ready().await {
-                    Ok(Some(Happened::Event(event))) => event,
-                    Ok(Some(Happened::Lost(_))) => continue,
-                    Ok(Some(Happened::Ended)) => return,
+                let event = match reader.try_next().await {
+                    Ok(Some(SessionLogItem::Event(event))) => event,
+                    Ok(Some(SessionLogItem::Lost(_))) => continue,
+                    Ok(Some(SessionLogItem::Ended)) => return,
                     Ok(None) => break,
                     Err(error) => {
                         tracing::warn!(%error, "what other hosts got for a call cannot be read");
@@ -317,7 +317,7 @@ impl Watch {
                     let Some(id) = own_answer(&self.questions, &message) else {
                         continue;
                     };
-                    self.questions.inward(&mut message);
+                    self.questions.rewrite_incoming(&mut message);
                     if take(message).await {
                         kept_in_log(&self.log, &taken_label(&id), &[]).await;
                     }
@@ -330,7 +330,7 @@ impl Watch {
 }
 
 /// The id that a message answers, where this process asked under it.
-fn own_answer(questions: &Questions, message: &ClientJsonRpcMessage) -> Option<String> {
+fn own_answer(questions: &QuestionIds, message: &ClientJsonRpcMessage) -> Option<String> {
     let id = match message {
         JsonRpcMessage::Response(response) => &response.id,
         JsonRpcMessage::Error(error) => error.id.as_ref()?,
@@ -344,7 +344,7 @@ fn own_answer(questions: &Questions, message: &ClientJsonRpcMessage) -> Option<S
 mod tests {
     use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId};
 
-    use super::{Elsewhere, Questions};
+    use super::{ForeignMessage, QuestionIds};
 
     fn answer(id: &str) -> Vec<u8> {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept","content":{{}}}}}}"#).into_bytes()
@@ -352,13 +352,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_this_processes_or_anothers() {
-        let (one, two) = (Questions::new(1), Questions::new(2));
+        let (one, two) = (QuestionIds::new(1), QuestionIds::new(2));
         let asked = one.id(7).to_string();
         let body = answer(&format!("\"{asked}\""));
-        assert!(one.elsewhere(&body).is_none());
-        assert!(matches!(two.elsewhere(&body), Some(Elsewhere::Answer(id)) if id == asked));
+        assert!(one.foreign_message(&body).is_none());
+        assert!(matches!(two.foreign_message(&body), Some(ForeignMessage::Answer(id)) if id == asked));
         let mut message: ClientJsonRpcMessage = serde_json::from_slice(&body).unwrap();
-        one.inward(&mut message);
+        one.rewrite_incoming(&mut message);
         let JsonRpcMessage::Response(response) = message else {
             panic!()
         };
@@ -372,7 +372,7 @@ mod tests {
             "\"q-0000000000000001-1x\"",
         ] {
             assert!(
-                two.elsewhere(&answer(nobodys)).is_none() || nobodys.ends_with("-\""),
+                two.foreign_message(&answer(nobodys)).is_none() || nobodys.ends_with("-\""),
                 "{nobodys}"
             );
         }
@@ -381,7 +381,10 @@ mod tests {
     #[test]
     fn a_cancelled_call_is_told_wherever_it_runs() {
         let body = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
-        let read = Questions::new(1).elsewhere(body);
-        assert!(matches!(read, Some(Elsewhere::Cancelled(RequestId::Number(3)))));
+        let read = QuestionIds::new(1).foreign_message(body);
+        assert!(matches!(
+            read,
+            Some(ForeignMessage::Cancelled(RequestId::Number(3)))
+        ));
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use rmcp::model::ErrorCode;
 use serde_json::{Map, Value};
 
-use super::malformed::{Envelope, Malformed, UNREAD};
+use super::malformed_message::{JsonRpcEnvelope, MalformedMessage, UNREAD};
 
 /// Methods that the stateless protocol (2026-07-28) has no more. Whatever their parameters, they are not found there.
 const REMOVED_METHODS: &[&str] = &[
@@ -41,7 +41,7 @@ pub(super) fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
     if !brings_json(headers) {
         return None;
     }
-    let malformed = Malformed::find(body)?;
+    let malformed = MalformedMessage::find(body)?;
     if malformed.code == ErrorCode::INVALID_PARAMS && is_stateless(headers) && names_a_removed_method(body) {
         return None;
     }
@@ -55,7 +55,7 @@ fn is_stateless(headers: &HeaderMap) -> bool {
 }
 
 fn names_a_removed_method(body: &[u8]) -> bool {
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
+    let envelope = serde_json::from_slice::<JsonRpcEnvelope<'_>>(body).ok();
     let method = envelope.and_then(|envelope| serde_json::from_str::<String>(envelope.method?.get()).ok());
     method.is_some_and(|method| REMOVED_METHODS.contains(&method.as_str()))
 }
@@ -82,9 +82,9 @@ pub(super) async fn spelled_out(headers: &HeaderMap, body: &[u8], response: Resp
         true => UNREAD.into(),
         false => String::from_utf8_lossy(&sentence),
     };
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
+    let envelope = serde_json::from_slice::<JsonRpcEnvelope<'_>>(body).ok();
     let id = envelope.and_then(|envelope| serde_json::from_str(envelope.id?.get()).ok());
-    Malformed::new(id, ErrorCode::INVALID_REQUEST, text).response(StatusCode::BAD_REQUEST)
+    MalformedMessage::new(id, ErrorCode::INVALID_REQUEST, text).response(StatusCode::BAD_REQUEST)
 }
 
 /// An error of JSON-RPC with an id, and with what it repeats of the request cut to what somebody reads.

@@ -19,12 +19,12 @@ pub(crate) struct ToolCall {
     pub(crate) id: RequestId,
     #[serde(rename = "method")]
     _method: CallToolRequestMethod,
-    params: Params,
+    params: ToolCallParams,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Params {
+struct ToolCallParams {
     name: String,
     arguments: Option<JsonObject>,
     #[serde(rename = "_meta")]
@@ -43,7 +43,7 @@ impl ToolCall {
 
     /// As the SDK's dispatcher has them: what was asked, and beside it what stood in `_meta`.
     pub(super) fn into_parts(self) -> (RequestId, CallToolRequestParams, RequestMetaObject) {
-        let Params {
+        let ToolCallParams {
             name,
             arguments,
             meta,

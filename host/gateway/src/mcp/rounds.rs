@@ -9,7 +9,7 @@ use toolhost_tools::{CallOptions, CallOutcome, InputRequired, ModelArgs, Resume}
 use super::handler::Handler;
 use super::{Era, input, progress};
 use crate::call::call;
-use crate::switching::{Said, Who};
+use crate::switching::{SessionCaller, TenantSelection};
 
 /// How often one call of an older client may come back with another question.
 const MAX_ROUNDS: usize = 8;
@@ -17,14 +17,14 @@ const MAX_ROUNDS: usize = 8;
 /// One call of a tool, as it goes through its rounds.
 pub(super) struct Round<'a> {
     pub(super) name: &'a str,
-    pub(super) who: Who,
-    pub(super) said: &'a Said,
+    pub(super) who: SessionCaller,
+    pub(super) said: &'a TenantSelection,
     pub(super) binding: Binding,
 }
 
 impl Handler {
     /// Calls until the tool is done or needs an answer that only the client's next request can bring.
-    pub(super) async fn answered(
+    pub(super) async fn run_rounds(
         &self,
         round: Round<'_>,
         request: CallToolRequestParams,
@@ -32,7 +32,7 @@ impl Handler {
         context: &RequestContext<RoleServer>,
     ) -> Result<Result<CallOutcome, PublicError>, ErrorData> {
         let client = input::capabilities(context);
-        let era = Era::of(context);
+        let era = Era::from_context(context);
         let asks_itself = era == Era::Legacy && (client.elicitation || client.sampling);
         let mut arguments = Some(request.arguments.unwrap_or_default());
         let Round {
@@ -42,7 +42,7 @@ impl Handler {
             mut binding,
         } = round;
         for _ in 0..MAX_ROUNDS {
-            if expired(&who) {
+            if is_token_expired(&who) {
                 let error = PublicError::new(
                     ErrorCode::Unauthenticated,
                     "the token ended while the call was waiting",
@@ -57,7 +57,7 @@ impl Handler {
             .unwrap_or_default();
             let cancel: CancellationToken = context.ct.clone();
             let again = resume.take();
-            let outcome = progress::reported(context, |progress| {
+            let outcome = progress::run_with_progress(context, |progress| {
                 let options = CallOptions {
                     progress,
                     cancel,
@@ -82,7 +82,7 @@ impl Handler {
                         Err(error) => return Ok(Err(error)),
                     }
                     // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
-                    who = self.who(context).await?;
+                    who = self.session_caller(context).await?;
                     let now = match self.binding(&who, said).await {
                         Ok(now) => now,
                         Err(error) => return Ok(Err(error)),
@@ -101,6 +101,6 @@ impl Handler {
     }
 }
 
-pub(super) fn expired(who: &Who) -> bool {
-    super::stream::ends_at(&who.admitted.presented.principal) <= UnixTime::now().secs()
+pub(super) fn is_token_expired(who: &SessionCaller) -> bool {
+    super::expiring_stream::ends_at(&who.admitted.presented.principal) <= UnixTime::now().secs()
 }

@@ -2,27 +2,27 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toolhost_identity::{Tenant, TenantId};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{SwitchError, Switched, To};
-use toolhost_tools::{Content, InputRequired, Resume, ToolOutput};
+use toolhost_tenancy::{SwitchError, SwitchOutcome, SwitchTarget};
+use toolhost_tools::{InputRequired, OutputBlock, Resume, ToolOutput};
 
-use super::consent::Consent;
-use super::{Said, SwitchMode, Switching, Topic, Who};
+use super::consent::SwitchConsent;
+use super::{SessionCaller, SwitchMode, TenantSelection, TenantSwitcher, Topic};
 
 /// Tenants in one answer. More cost a model more than they tell it.
 const MAX_LISTED: usize = 1_000;
 
 /// Where a switch goes.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
+pub(crate) enum SwitchRequest {
     Tenant(String),
     Home,
 }
 
-impl Wanted {
-    fn to(&self) -> To<'_> {
+impl SwitchRequest {
+    fn to(&self) -> SwitchTarget<'_> {
         match self {
-            Self::Tenant(id) => To::Tenant(id),
-            Self::Home => To::Home,
+            Self::Tenant(id) => SwitchTarget::Tenant(id),
+            Self::Home => SwitchTarget::Home,
         }
     }
 
@@ -30,26 +30,27 @@ impl Wanted {
     pub(crate) fn tenant(arguments: Map<String, Value>) -> Result<Self, PublicError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Arguments {
+        struct SwitchTenantArguments {
             #[serde(rename = "tenantId")]
             tenant_id: String,
         }
-        let Arguments { tenant_id } = read(arguments, "switch_tenant takes one argument, tenantId, a text")?;
+        let SwitchTenantArguments { tenant_id } =
+            read(arguments, "switch_tenant takes one argument, tenantId, a text")?;
         Ok(Self::Tenant(tenant_id))
     }
 
     /// The arguments of `reset_tenant`.
     pub(crate) fn home(arguments: Map<String, Value>) -> Result<Self, PublicError> {
-        none(arguments).map(|()| Self::Home)
+        parse_no_arguments(arguments).map(|()| Self::Home)
     }
 }
 
 /// No arguments at all.
-fn none(arguments: Map<String, Value>) -> Result<(), PublicError> {
+fn parse_no_arguments(arguments: Map<String, Value>) -> Result<(), PublicError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Arguments {}
-    read(arguments, "the tool takes no arguments").map(|Arguments {}| ())
+    struct NoArguments {}
+    read(arguments, "the tool takes no arguments").map(|NoArguments {}| ())
 }
 
 fn read<T: serde::de::DeserializeOwned>(
@@ -62,14 +63,14 @@ fn read<T: serde::de::DeserializeOwned>(
 }
 
 /// What `help` answers.
-pub(crate) fn help(arguments: Map<String, Value>) -> Result<ToolOutput, PublicError> {
+pub(crate) fn help_output(arguments: Map<String, Value>) -> Result<ToolOutput, PublicError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Arguments {
+    struct HelpArguments {
         topic: Option<Topic>,
     }
     let sentence = "help takes one argument, topic: workflows, errors or tenancy";
-    let Arguments { topic } = read(arguments, sentence)?;
+    let HelpArguments { topic } = read(arguments, sentence)?;
     let topics = topic.map_or_else(|| Topic::ALL.to_vec(), |topic| vec![topic]);
     let text: Vec<&str> = topics.into_iter().map(Topic::text).collect();
     let text = text.join("\n\n");
@@ -77,27 +78,27 @@ pub(crate) fn help(arguments: Map<String, Value>) -> Result<ToolOutput, PublicEr
         "topic": topic.map(Topic::as_str), "topics": Topic::ALL.map(Topic::as_str), "text": text,
     });
     Ok(ToolOutput {
-        content: vec![Content::Text(text)],
+        content: vec![OutputBlock::Text(text)],
         structured: Some(structured),
     })
 }
 
-impl Switching {
+impl TenantSwitcher {
     /// What `list_tenants` answers: by the login token, whatever is active (N5).
     pub(crate) async fn list(
         &self,
-        who: &Who,
+        who: &SessionCaller,
         active: Option<&TenantId>,
         arguments: Map<String, Value>,
     ) -> Result<ToolOutput, PublicError> {
-        none(arguments)?;
-        let reached = self.reached(who).await?;
+        parse_no_arguments(arguments)?;
+        let reached = self.reachable_tenants(who).await?;
         let listed: Vec<Value> = reached
             .iter()
             .take(MAX_LISTED)
             .map(|tenant| json!(tenant))
             .collect();
-        Ok(structured(json!({
+        Ok(structured_output(json!({
             "left_out": reached.len() - listed.len(), "tenants": listed,
             "active_tenant_id": active.map(TenantId::as_str),
             "home_tenant_id": who.admitted.caller.home().map(TenantId::as_str),
@@ -110,14 +111,14 @@ impl Switching {
     /// There is nothing to ask: the caller cannot switch there.
     pub(crate) async fn question(
         &self,
-        who: &Who,
-        wanted: &Wanted,
+        who: &SessionCaller,
+        wanted: &SwitchRequest,
     ) -> Result<Option<InputRequired>, PublicError> {
         if self.mode != SwitchMode::Confirm {
             return Ok(None);
         }
         let (tenant, removals) = self.target(who, wanted).await?;
-        let consent = Consent {
+        let consent = SwitchConsent {
             owner: who.admitted.caller.owner(),
             tenant: &tenant,
             removals,
@@ -131,16 +132,16 @@ impl Switching {
     /// Nothing has changed.
     pub(crate) async fn switch(
         &self,
-        who: &Who,
-        said: &Said,
-        wanted: &Wanted,
+        who: &SessionCaller,
+        said: &TenantSelection,
+        wanted: &SwitchRequest,
         answer: Option<&Resume>,
     ) -> Result<(ToolOutput, TenantId), PublicError> {
         match (self.mode, answer) {
             (SwitchMode::Free, _) => {}
             (SwitchMode::Confirm, Some(answer)) => {
                 let (tenant, removals) = self.target(who, wanted).await?;
-                let consent = Consent {
+                let consent = SwitchConsent {
                     owner: who.admitted.caller.owner(),
                     tenant: &tenant,
                     removals,
@@ -159,7 +160,7 @@ impl Switching {
             Some(id) => {
                 let switched = self.switch.session(id, presented, wanted.to()).await;
                 if let Ok(switched) = &switched {
-                    self.changed(id, &presented.principal, switched).await;
+                    self.record_switch(id, &presented.principal, switched).await;
                 }
                 switched.map(|switched| (None, switched))
             }
@@ -169,8 +170,8 @@ impl Switching {
                 switched.map(|(name, switched)| (Some(name), switched))
             }
         };
-        let (context, switched) = switched.map_err(|error| told(&error))?;
-        let Switched {
+        let (context, switched) = switched.map_err(|error| log_into_public(&error))?;
+        let SwitchOutcome {
             active,
             previous,
             home,
@@ -184,16 +185,20 @@ impl Switching {
         if let (Some(name), Some(members)) = (context, answer.as_object_mut()) {
             members.insert("tenant_context".to_owned(), json!(name.as_str()));
         }
-        Ok((structured(answer), active))
+        Ok((structured_output(answer), active))
     }
 
     /// The tenant that a switch would go to, as the caller's tree has it, and how many were ever removed.
-    async fn target(&self, who: &Who, wanted: &Wanted) -> Result<(Tenant, u64), PublicError> {
+    async fn target(
+        &self,
+        who: &SessionCaller,
+        wanted: &SwitchRequest,
+    ) -> Result<(Tenant, u64), PublicError> {
         let (tree, caller) = (self.tree(&who.admitted).await?, &who.admitted.caller);
         let unavailable = || SwitchError::TenantUnavailable.public();
         let id = match wanted {
-            Wanted::Tenant(name) => TenantId::parse(name).map_err(|_| unavailable())?,
-            Wanted::Home => caller
+            SwitchRequest::Tenant(name) => TenantId::parse(name).map_err(|_| unavailable())?,
+            SwitchRequest::Home => caller
                 .home()
                 .cloned()
                 .ok_or_else(|| SwitchError::HomeUnavailable.public())?,
@@ -204,14 +209,14 @@ impl Switching {
     }
 }
 
-fn structured(value: Value) -> ToolOutput {
+fn structured_output(value: Value) -> ToolOutput {
     ToolOutput {
         content: vec![],
         structured: Some(value),
     }
 }
 
-fn told(error: &SwitchError) -> PublicError {
+fn log_into_public(error: &SwitchError) -> PublicError {
     if matches!(
         error,
         SwitchError::Authority(_)

@@ -12,14 +12,14 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const QUESTION: &str = "switch";
 
 /// A switch that a person is asked about: the answer counts for that very switch, once, on whichever host it comes to.
-pub(super) struct Consent<'a> {
+pub(super) struct SwitchConsent<'a> {
     pub(super) owner: OwnerId,
     pub(super) tenant: &'a Tenant,
     /// How many tenants were ever removed: where one was meanwhile, the name may be another tenant's by now.
     pub(super) removals: u64,
 }
 
-impl Consent<'_> {
+impl SwitchConsent<'_> {
     /// The question, and a state that brings its answer back.
     pub(super) async fn ask(&self, sealer: &StateSealer) -> Result<InputRequired, PublicError> {
         let tenant = self.tenant;

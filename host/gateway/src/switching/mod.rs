@@ -3,11 +3,11 @@
 
 mod answer;
 mod consent;
-mod context;
 mod help;
-mod reached;
+mod reachable_tenant;
 mod sessions;
 mod sweep;
+mod tenant_selection;
 mod tools;
 
 use std::fmt;
@@ -16,20 +16,20 @@ use std::sync::Arc;
 use toolhost_audit::Sink;
 use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_store::{Changed, StateSealer};
+use toolhost_store::{RecordChange, StateSealer};
 use toolhost_tenancy::{
-    Admitted, AuthorityCredentials, ChoiceError, Preparation, Rooms, SessionId, Sessions, Switch,
+    AdmittedCaller, AuthorityCredentials, ChoiceError, Preparation, SessionDeps, SessionId, Sessions, Switch,
     TenantContexts, TenantDirectory,
 };
 
 use crate::auth::home;
 
-pub(crate) use answer::{Wanted, help};
-pub(crate) use context::{ACTIVE_KEY, ARGUMENT, Said, with_argument};
+pub(crate) use answer::{SwitchRequest, help_output};
 pub(crate) use help::Topic;
-pub(crate) use reached::Reached;
+pub(crate) use reachable_tenant::ReachableTenant;
 pub(crate) use sessions::kept_in_log;
-pub(crate) use tools::{HostTool, Offer};
+pub(crate) use tenant_selection::{ACTIVE_KEY, ARGUMENT, TenantSelection, with_argument};
+pub(crate) use tools::{HostTool, HostToolSet};
 
 /// How a caller may switch tenants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,13 +45,13 @@ pub enum SwitchMode {
 
 /// Who asks: a verified caller, and the session that its request came in.
 #[derive(Debug, Clone)]
-pub(crate) struct Who {
-    pub(crate) admitted: Arc<Admitted>,
+pub(crate) struct SessionCaller {
+    pub(crate) admitted: Arc<AdmittedCaller>,
     pub(crate) session: Option<SessionId>,
 }
 
 /// Switching, as the doors see it.
-pub struct Switching {
+pub struct TenantSwitcher {
     mode: SwitchMode,
     sessions: Arc<Sessions>,
     contexts: Arc<TenantContexts>,
@@ -61,19 +61,19 @@ pub struct Switching {
     states: Arc<StateSealer>,
 }
 
-impl fmt::Debug for Switching {
+impl fmt::Debug for TenantSwitcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Switching")
+        f.debug_struct("TenantSwitcher")
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
 }
 
-impl Switching {
+impl TenantSwitcher {
     /// Over what sessions stand on, with who decides, what is made ready, where it is recorded, and what seals the questions.
     #[must_use]
     pub fn new(
-        rooms: Rooms,
+        rooms: SessionDeps,
         credentials: Arc<AuthorityCredentials>,
         preparation: Arc<dyn Preparation>,
         mode: SwitchMode,
@@ -101,7 +101,7 @@ impl Switching {
     }
 
     /// Another host has changed a record: a choice of it is read again when it is used.
-    pub fn forget_changed(&self, changed: &Changed) {
+    pub fn forget_changed(&self, changed: &RecordChange) {
         self.sessions.forget_changed(changed);
         self.contexts.forget_changed(changed);
     }
@@ -113,18 +113,22 @@ impl Switching {
     }
 
     /// The host's own tools that answer.
-    pub(crate) fn offer(&self) -> Offer {
+    pub(crate) fn offer(&self) -> HostToolSet {
         match self.mode {
-            SwitchMode::Free | SwitchMode::Confirm => Offer::All,
-            SwitchMode::Off => Offer::Help,
+            SwitchMode::Free | SwitchMode::Confirm => HostToolSet::All,
+            SwitchMode::Off => HostToolSet::Help,
         }
     }
 
     /// The host's own tools in the list of a caller for whom this tenant is active: none where it has nothing to switch to.
     /// Called by name they answer all the same; so where the directory cannot be asked they are listed.
-    pub(crate) async fn listed(&self, admitted: &Admitted, active: Option<&TenantId>) -> Offer {
+    pub(crate) async fn listed_host_tools(
+        &self,
+        admitted: &AdmittedCaller,
+        active: Option<&TenantId>,
+    ) -> HostToolSet {
         match self.reaches_other(admitted, active).await {
-            Ok(false) => Offer::Nothing,
+            Ok(false) => HostToolSet::Nothing,
             Ok(true) | Err(_) => self.offer(),
         }
     }
@@ -133,19 +137,27 @@ impl Switching {
     ///
     /// # Errors
     /// There is no such session or context for this caller, no tenant, or one that is out of reach by now.
-    pub(crate) async fn binding(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
-        let binding = self.bound(who, said).await?;
-        self.presents(&binding, &who.admitted);
+    pub(crate) async fn binding(
+        &self,
+        who: &SessionCaller,
+        said: &TenantSelection,
+    ) -> Result<Binding, PublicError> {
+        let binding = self.resolve_binding(who, said).await?;
+        self.register_bearer(&binding, &who.admitted);
         Ok(binding)
     }
 
     /// A call begins, which may need the tenant authority's token: its own bearer can be shown there as long as `admitted`
     /// lasts.
-    pub(crate) fn presents(&self, binding: &Binding, admitted: &Admitted) {
-        self.credentials.presents(binding, &admitted.presented);
+    pub(crate) fn register_bearer(&self, binding: &Binding, admitted: &AdmittedCaller) {
+        self.credentials.register_bearer(binding, &admitted.presented);
     }
 
-    async fn bound(&self, who: &Who, said: &Said) -> Result<Binding, PublicError> {
+    async fn resolve_binding(
+        &self,
+        who: &SessionCaller,
+        said: &TenantSelection,
+    ) -> Result<Binding, PublicError> {
         let principal = &who.admitted.presented.principal;
         let bound = match (&who.session, &said.context) {
             // What was chosen while switching was allowed counts no more.
@@ -168,7 +180,7 @@ impl Switching {
                 }
             }
         };
-        let bound = bound.map_err(|error| told(&error))?;
+        let bound = bound.map_err(|error| log_into_public(&error))?;
         Ok(bound.attributed_to(who.admitted.attribution.clone()))
     }
 
@@ -176,7 +188,11 @@ impl Switching {
     ///
     /// # Errors
     /// As [`Switching::binding`], but for a tenant that is not there or not within reach.
-    pub(crate) async fn active(&self, who: &Who, said: &Said) -> Result<Option<TenantId>, PublicError> {
+    pub(crate) async fn active(
+        &self,
+        who: &SessionCaller,
+        said: &TenantSelection,
+    ) -> Result<Option<TenantId>, PublicError> {
         match self.binding(who, said).await {
             Ok(binding) => Ok(Some(binding.tenant().clone())),
             Err(error) if is_homeless(&error) => Ok(None),
@@ -185,14 +201,14 @@ impl Switching {
     }
 
     /// Whether the caller could switch from its own tenant: then its tools take the argument.
-    pub(crate) async fn can_switch(&self, admitted: &Admitted) -> Result<bool, PublicError> {
+    pub(crate) async fn can_switch(&self, admitted: &AdmittedCaller) -> Result<bool, PublicError> {
         self.reaches_other(admitted, admitted.caller.home()).await
     }
 
     /// Whether a tenant is within reach beside the active one, which is.
     async fn reaches_other(
         &self,
-        admitted: &Admitted,
+        admitted: &AdmittedCaller,
         active: Option<&TenantId>,
     ) -> Result<bool, PublicError> {
         let role = admitted.presented.principal.role();
@@ -204,15 +220,15 @@ impl Switching {
         Ok(admitted.caller.reach_count(&tree) > usize::from(active.is_some()))
     }
 
-    async fn tree(&self, admitted: &Admitted) -> Result<Arc<Tree>, PublicError> {
+    async fn tree(&self, admitted: &AdmittedCaller) -> Result<Arc<Tree>, PublicError> {
         let principal = &admitted.presented.principal;
-        match self.directory.at_once(principal) {
+        match self.directory.cached_tree(principal) {
             Some(tree) => Ok(tree),
             None => self
                 .directory
                 .tree_for(principal)
                 .await
-                .map_err(|error| told(&error.into())),
+                .map_err(|error| log_into_public(&error.into())),
         }
     }
 }
@@ -226,7 +242,7 @@ pub(crate) fn is_homeless(error: &PublicError) -> bool {
 }
 
 /// The caller at the tenant of its own token.
-pub(crate) fn at_home(who: &Who) -> Result<Binding, PublicError> {
+pub(crate) fn at_home(who: &SessionCaller) -> Result<Binding, PublicError> {
     home(&who.admitted).map_err(|error| error.public())
 }
 
@@ -238,7 +254,7 @@ fn unknown_context() -> PublicError {
     .about(ARGUMENT)
 }
 
-fn told(error: &ChoiceError) -> PublicError {
+fn log_into_public(error: &ChoiceError) -> PublicError {
     let public = error.public();
     if public.code == ErrorCode::Internal {
         tracing::warn!(%error, "a session's tenant cannot be read or written");

@@ -5,56 +5,65 @@ use std::sync::Arc;
 use serde_json::json;
 use toolhost_identity::{Principal, TenantId};
 use toolhost_policy::PublicError;
-use toolhost_tenancy::{Admitted, ChoiceError, SessionId, SessionLog, SessionView, Switched};
+use toolhost_tenancy::{AdmittedCaller, ChoiceError, SessionId, SessionLog, SessionView, SwitchOutcome};
 
-use super::{Switching, told};
-use crate::auth::Caller;
+use super::{TenantSwitcher, log_into_public};
+use crate::auth::RequestCaller;
 
 /// The kind of event that says that another tenant is active.
 const CHANGED: &str = "active_tenant_changed";
 
-impl Switching {
+impl TenantSwitcher {
     /// Keeps a choice for a session that the transport has just made.
-    pub(crate) async fn begun(&self, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    pub(crate) async fn begin_session(&self, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Id.public())?;
         let kept = self.sessions.adopt(&id, principal(caller)).await;
-        kept.map_err(|error| told(&error))
+        kept.map_err(|error| log_into_public(&error))
     }
 
     /// The session of this id, if it is this caller's own; a use of it.
-    pub(crate) async fn session(&self, id: &str, caller: &Caller) -> Result<SessionId, PublicError> {
-        self.shown(id, caller).await.map(|view| view.id)
+    pub(crate) async fn session(&self, id: &str, caller: &RequestCaller) -> Result<SessionId, PublicError> {
+        self.session_view(id, caller).await.map(|view| view.id)
     }
 
     /// The same, with what it has chosen.
-    pub(crate) async fn shown(&self, id: &str, caller: &Caller) -> Result<SessionView, PublicError> {
+    pub(crate) async fn session_view(
+        &self,
+        id: &str,
+        caller: &RequestCaller,
+    ) -> Result<SessionView, PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
         let shown = self.sessions.show(&id, principal(caller)).await;
-        shown.map_err(|error| told(&error))
+        shown.map_err(|error| log_into_public(&error))
     }
 
     /// The caller's own sessions.
-    pub(crate) async fn shown_all(&self, caller: &Caller) -> Result<Vec<SessionView>, PublicError> {
+    pub(crate) async fn shown_all(&self, caller: &RequestCaller) -> Result<Vec<SessionView>, PublicError> {
         let all = self.sessions.list(principal(caller)).await;
-        all.map_err(|error| told(&error))
+        all.map_err(|error| log_into_public(&error))
     }
 
     /// Ends a session of the caller's own.
-    pub(crate) async fn end(&self, id: &str, caller: &Caller) -> Result<(), PublicError> {
+    pub(crate) async fn end(&self, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
         let ended = self.sessions.end(&id, principal(caller)).await;
-        ended.map_err(|error| told(&error))
+        ended.map_err(|error| log_into_public(&error))
     }
 
     /// What happened in a session of this id of this caller's, whether there is one or not.
-    pub(crate) async fn log(&self, id: &str, caller: &Caller) -> Result<SessionLog, PublicError> {
+    pub(crate) async fn log(&self, id: &str, caller: &RequestCaller) -> Result<SessionLog, PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
         let log = self.sessions.log(&id, principal(caller)).await;
-        log.map_err(|error| told(&error))
+        log.map_err(|error| log_into_public(&error))
     }
 
     /// Writes down that a session has another active tenant. The switch is made, and does not wait for it.
-    pub(super) async fn changed(&self, id: &SessionId, principal: &Arc<Principal>, switched: &Switched) {
+    pub(super) async fn record_switch(
+        &self,
+        id: &SessionId,
+        principal: &Arc<Principal>,
+        switched: &SwitchOutcome,
+    ) {
         let Ok(log) = self.sessions.log(id, principal).await else {
             return;
         };
@@ -67,16 +76,20 @@ impl Switching {
     }
 
     /// Whether a session is still there; a use of it.
-    pub(crate) async fn is_kept(&self, id: &SessionId, admitted: &Admitted) -> Result<bool, PublicError> {
+    pub(crate) async fn is_kept(
+        &self,
+        id: &SessionId,
+        admitted: &AdmittedCaller,
+    ) -> Result<bool, PublicError> {
         match self.sessions.show(id, &admitted.presented.principal).await {
             Ok(_) => Ok(true),
             Err(ChoiceError::Unknown) => Ok(false),
-            Err(error) => Err(told(&error)),
+            Err(error) => Err(log_into_public(&error)),
         }
     }
 
     /// The caller has ended its session.
-    pub(crate) async fn ended(&self, caller: &Caller) {
+    pub(crate) async fn end_session(&self, caller: &RequestCaller) {
         if let Some(id) = caller.session() {
             // One that is gone is gone.
             let _gone = self.sessions.end(id, principal(caller)).await;
@@ -84,9 +97,9 @@ impl Switching {
     }
 
     /// A session for a door that is one by itself.
-    pub(crate) async fn begin(&self, admitted: &Admitted) -> Result<SessionId, PublicError> {
+    pub(crate) async fn begin(&self, admitted: &AdmittedCaller) -> Result<SessionId, PublicError> {
         let made = self.sessions.create(&admitted.presented.principal).await;
-        made.map_err(|error| told(&error))
+        made.map_err(|error| log_into_public(&error))
     }
 }
 
@@ -98,6 +111,6 @@ pub(crate) async fn kept_in_log(log: &SessionLog, label: &str, data: &[u8]) {
     }
 }
 
-fn principal(caller: &Caller) -> &Arc<Principal> {
-    &caller.admitted().presented.principal
+fn principal(caller: &RequestCaller) -> &Arc<Principal> {
+    &caller.admitted_caller().presented.principal
 }

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use toolhost_identity::{Operator, TenantSpace};
 use toolhost_store::{Space, Store};
 
-use super::Switching;
+use super::TenantSwitcher;
 
 /// From one round to the next. What is idle is refused without it; it only makes room.
 const ROUND: Duration = Duration::from_secs(600);
@@ -14,7 +14,7 @@ const JITTER_MS: u64 = 120_000;
 /// Between two spaces, so that a round is nothing that calls could notice.
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl Switching {
+impl TenantSwitcher {
     /// Sweeps what is idle out of every space of a store, one after the other, now and then, until `shutdown`.
     pub fn keep_swept(
         self: &Arc<Self>,

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
-use toolhost_tools::or_error;
+use toolhost_tools::with_error_branch;
 
 use super::help::Topic;
 
@@ -17,17 +17,17 @@ pub(crate) enum HostTool {
 
 /// Which of them are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Offer {
+pub(crate) enum HostToolSet {
     Nothing,
     Help,
     All,
 }
 
 static TOOLS: LazyLock<[(HostTool, Tool); 4]> = LazyLock::new(|| {
-    [HostTool::Help, HostTool::List, HostTool::Reset, HostTool::Switch].map(|tool| (tool, tool.described()))
+    [HostTool::Help, HostTool::List, HostTool::Reset, HostTool::Switch].map(|tool| (tool, tool.to_mcp_tool()))
 });
 
-impl Offer {
+impl HostToolSet {
     /// The tools as MCP lists them, in the order of their names.
     pub(crate) fn tools(self) -> impl Iterator<Item = &'static Tool> {
         TOOLS
@@ -54,7 +54,7 @@ impl Offer {
 }
 
 impl HostTool {
-    fn described(self) -> Tool {
+    fn to_mcp_tool(self) -> Tool {
         let id = || json!({ "type": ["string", "null"] });
         let switched = || {
             json!({
@@ -143,7 +143,7 @@ impl HostTool {
         };
         let mut tool = Tool::new(name, text, object(input));
         tool.title = Some(title.to_owned());
-        tool.output_schema = Some(or_error(&object(output)).into());
+        tool.output_schema = Some(with_error_branch(&object(output)).into());
         // A switch changes what comes after it, and nothing outside the host.
         tool.annotations = Some(ToolAnnotations::from_raw(
             Some(title.to_owned()),
@@ -167,11 +167,11 @@ fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use toolhost_tools::HOST_TOOLS;
 
-    use super::Offer;
+    use super::HostToolSet;
 
     #[test]
     fn the_names_that_no_plugin_may_have_are_those_of_these_tools() {
-        let mut names: Vec<&str> = Offer::All.tools().map(|tool| tool.name.as_ref()).collect();
+        let mut names: Vec<&str> = HostToolSet::All.tools().map(|tool| tool.name.as_ref()).collect();
         let mut reserved = HOST_TOOLS.to_vec();
         names.sort_unstable();
         reserved.sort_unstable();
@@ -180,7 +180,9 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_not_found() {
-        assert!(Offer::Help.find("switch_tenant").is_none() && Offer::Help.find("help").is_some());
-        assert!(Offer::Nothing.find("help").is_none());
+        assert!(
+            HostToolSet::Help.find("switch_tenant").is_none() && HostToolSet::Help.find("help").is_some()
+        );
+        assert!(HostToolSet::Nothing.find("help").is_none());
     }
 }

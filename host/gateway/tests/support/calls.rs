@@ -11,7 +11,7 @@ use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
 use toolhost_tools::{
-    CallOptions, CallOutcome, Content, InputRequest, InputRequired, ModelArgs, ToolEntry, ToolOutput,
+    CallOptions, CallOutcome, InputRequest, InputRequired, ModelArgs, OutputBlock, ToolEntry, ToolOutput,
     ToolPage,
 };
 
@@ -67,7 +67,7 @@ fn entry(name: &str) -> Arc<ToolEntry> {
 
 fn text(text: impl Into<String>) -> Result<CallOutcome, PublicError> {
     Ok(CallOutcome::Complete(ToolOutput {
-        content: vec![Content::Text(text.into())],
+        content: vec![OutputBlock::Text(text.into())],
         structured: None,
     }))
 }

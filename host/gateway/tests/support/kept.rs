@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use toolhost_audit::LogSink;
-use toolhost_gateway::{Gateway, SwitchMode, Switching};
+use toolhost_gateway::{Gateway, SwitchMode, TenantSwitcher};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::{MemoryStore, StateSealer, Store as _};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, Rooms, SystemClock,
+    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, SessionDeps, SystemClock,
 };
 
 use super::{Fake, Host, config, directory, tenancy};
@@ -19,7 +19,7 @@ pub async fn kept_host() -> Host {
         store.create(&space).await.unwrap();
     }
     let clock = Arc::new(SystemClock::default());
-    let rooms = Rooms {
+    let rooms = SessionDeps {
         store,
         directory: Arc::new(directory()),
         tokens: Arc::new(AuthorityTokens::new(clock.clone())),
@@ -30,9 +30,9 @@ pub async fn kept_host() -> Host {
     let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms));
     let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
     let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switching = Switching::new(rooms, credentials, preparation, SwitchMode::Free, audit, states);
+    let switching = TenantSwitcher::new(rooms, credentials, preparation, SwitchMode::Free, audit, states);
     let calls = Arc::new(Fake::default());
-    let gateway = Gateway::switching(calls.clone(), tenancy(), Arc::new(switching), config());
+    let gateway = Gateway::with_switcher(calls.clone(), tenancy(), Arc::new(switching), config());
     Host {
         router: gateway.router(),
         gateway,

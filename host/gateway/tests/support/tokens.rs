@@ -54,7 +54,7 @@ pub fn development() -> Arc<Tenancy> {
     let acme = TenantId::parse("acme").unwrap();
     of(Some(Principal::development(
         &acme,
-        LoopbackOnly::of(&[]).unwrap(),
+        LoopbackOnly::from_listeners(&[]).unwrap(),
     )))
 }
 

@@ -17,7 +17,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm as Jose, EncodingKey};
 use serde_json::{Value, json};
 use toolhost_identity::{
-    Algorithm, ClaimPointer, IssuerName, IssuerRules, KeySet, Principal, TokenError, Unverified, verify,
+    Algorithm, ClaimPointer, IssuerName, IssuerRules, KeySet, Principal, TokenError, UnverifiedToken, verify,
 };
 
 pub const NOW: u64 = 1_800_000_000;
@@ -119,7 +119,7 @@ pub fn with(name: &str, value: Value) -> Value {
 }
 
 pub fn check(token: &str, rules: &IssuerRules, keys: &KeySet) -> Result<Principal, TokenError> {
-    verify(&Unverified::parse(token)?, rules, keys, NOW)
+    verify(&UnverifiedToken::parse(token)?, rules, keys, NOW)
 }
 
 /// The same, with a header that does not say what kind of token it is.

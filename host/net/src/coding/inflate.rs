@@ -6,21 +6,26 @@ use flate2::write::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::CodingError;
-use super::output::Output;
+use super::output::CappedOutput;
 
 /// What is decoded at once, in bytes.
 const BUFFER: usize = 16 << 10;
 
 /// gzip (RFC 1952), of one member or several.
 #[derive(Debug)]
-pub(super) struct Gzip(MultiGzDecoder<Output>);
+pub(super) struct Gzip(MultiGzDecoder<CappedOutput>);
 
 impl Gzip {
     pub(super) fn new(cap: usize) -> Self {
-        Self(MultiGzDecoder::new(Output::new(cap)))
+        Self(MultiGzDecoder::new(CappedOutput::new(cap)))
     }
 
-    pub(super) fn push(&mut self, data: &[u8], is_end: bool, out: &mut Output) -> Result<(), CodingError> {
+    pub(super) fn push(
+        &mut self,
+        data: &[u8],
+        is_end: bool,
+        out: &mut CappedOutput,
+    ) -> Result<(), CodingError> {
         let written = self.0.write_all(data).and_then(|()| {
             if is_end {
                 self.0.try_finish()
@@ -34,7 +39,7 @@ impl Gzip {
 }
 
 /// Brotli (RFC 7932).
-pub(super) struct Brotli(DecompressorWriter<Output>);
+pub(super) struct Brotli(DecompressorWriter<CappedOutput>);
 
 impl fmt::Debug for Brotli {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,10 +49,15 @@ impl fmt::Debug for Brotli {
 
 impl Brotli {
     pub(super) fn new(cap: usize) -> Self {
-        Self(DecompressorWriter::new(Output::new(cap), BUFFER))
+        Self(DecompressorWriter::new(CappedOutput::new(cap), BUFFER))
     }
 
-    pub(super) fn push(&mut self, data: &[u8], is_end: bool, out: &mut Output) -> Result<(), CodingError> {
+    pub(super) fn push(
+        &mut self,
+        data: &[u8],
+        is_end: bool,
+        out: &mut CappedOutput,
+    ) -> Result<(), CodingError> {
         let written = self
             .0
             .write_all(data)
@@ -75,7 +85,12 @@ impl Inflate {
         }
     }
 
-    pub(super) fn push(&mut self, data: &[u8], is_end: bool, out: &mut Output) -> Result<(), CodingError> {
+    pub(super) fn push(
+        &mut self,
+        data: &[u8],
+        is_end: bool,
+        out: &mut CappedOutput,
+    ) -> Result<(), CodingError> {
         let joined;
         let mut data = data;
         if self.inner.is_none() {

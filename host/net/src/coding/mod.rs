@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use self::inflate::{Brotli, Gzip, Inflate};
-use self::output::Output;
+use self::output::CappedOutput;
 use self::zstd::Zstd;
 
 /// Codings on top of each other. Two come from a proxy that compresses what a server has compressed.
@@ -74,7 +74,7 @@ impl Decoder {
     ///
     /// # Errors
     /// A coding is not known, or there are too many.
-    pub fn of(headers: &HeaderMap, cap: usize) -> Result<Option<Self>, CodingError> {
+    pub fn from_headers(headers: &HeaderMap, cap: usize) -> Result<Option<Self>, CodingError> {
         let mut stages = Vec::new();
         for field in headers.get_all(CONTENT_ENCODING) {
             let field = field.to_str().map_err(|_| CodingError::Unknown)?;
@@ -110,7 +110,7 @@ impl Decoder {
         let mut out = Vec::new();
         for slice in data.chunks(SLICE) {
             self.received += slice.len();
-            let decoded = self.through(slice, false)?;
+            let decoded = self.decode_chunk(slice, false)?;
             out.extend_from_slice(&decoded);
         }
         Ok(out.into())
@@ -124,13 +124,13 @@ impl Decoder {
         if self.received == 0 {
             return Ok(Bytes::new());
         }
-        self.through(&[], true).map(Bytes::from)
+        self.decode_chunk(&[], true).map(Bytes::from)
     }
 
-    fn through(&mut self, data: &[u8], is_end: bool) -> Result<Vec<u8>, CodingError> {
+    fn decode_chunk(&mut self, data: &[u8], is_end: bool) -> Result<Vec<u8>, CodingError> {
         let mut current = data.to_vec();
         for (stage, given) in self.stages.iter_mut().zip(&mut self.given) {
-            let mut out = Output::new(self.cap);
+            let mut out = CappedOutput::new(self.cap);
             match stage {
                 Stage::Gzip(gzip) => gzip.push(&current, is_end, &mut out)?,
                 Stage::Deflate(inflate) => inflate.push(&current, is_end, &mut out)?,
@@ -154,8 +154,8 @@ impl Decoder {
 ///
 /// # Errors
 /// As [`Decoder::of`] and [`Decoder::push`].
-pub fn decoded(headers: &HeaderMap, body: Bytes, cap: usize) -> Result<Bytes, CodingError> {
-    let Some(mut decoder) = Decoder::of(headers, cap)? else {
+pub fn decode_body(headers: &HeaderMap, body: Bytes, cap: usize) -> Result<Bytes, CodingError> {
+    let Some(mut decoder) = Decoder::from_headers(headers, cap)? else {
         return Ok(body);
     };
     let head = decoder.push(&body)?;

@@ -4,13 +4,13 @@ use super::CodingError;
 
 /// What a decoder has made, never more than the cap.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct CappedOutput {
     bytes: Vec<u8>,
     cap: usize,
     is_full: bool,
 }
 
-impl Output {
+impl CappedOutput {
     pub(super) fn new(cap: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -44,7 +44,7 @@ impl Output {
     }
 }
 
-impl io::Write for Output {
+impl io::Write for CappedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.add(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())

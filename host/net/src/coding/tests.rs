@@ -6,7 +6,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use super::{CodingError, Decoder, decoded};
+use super::{CodingError, Decoder, decode_body};
 
 const CAP: usize = 1 << 20;
 
@@ -80,11 +80,11 @@ fn each_coding_is_decoded_however_it_is_cut() {
     for (coding, body) in all() {
         let headers = headers(&[coding]);
         assert_eq!(
-            decoded(&headers, body.clone().into(), CAP).unwrap(),
+            decode_body(&headers, body.clone().into(), CAP).unwrap(),
             TEXT,
             "{coding}"
         );
-        let Some(mut decoder) = Decoder::of(&headers, CAP).unwrap() else {
+        let Some(mut decoder) = Decoder::from_headers(&headers, CAP).unwrap() else {
             continue;
         };
         let mut out = Vec::new();
@@ -101,12 +101,12 @@ fn members_and_frames_in_a_row_are_one_body() {
     let two = |one: Vec<u8>| [one.clone(), one].concat();
     let twice = [TEXT, TEXT].concat();
     assert_eq!(
-        decoded(&headers(&["gzip"]), two(gzip(TEXT)).into(), CAP).unwrap(),
+        decode_body(&headers(&["gzip"]), two(gzip(TEXT)).into(), CAP).unwrap(),
         twice
     );
     let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9][..], &zstd(TEXT)].concat();
     assert_eq!(
-        decoded(&headers(&["zstd"]), two(skippable).into(), CAP).unwrap(),
+        decode_body(&headers(&["zstd"]), two(skippable).into(), CAP).unwrap(),
         twice
     );
 }
@@ -115,7 +115,7 @@ fn members_and_frames_in_a_row_are_one_body() {
 fn a_body_without_a_byte_has_nothing_to_decode() {
     for coding in ["gzip", "deflate", "br", "zstd", "gzip, gzip"] {
         assert_eq!(
-            decoded(&headers(&[coding]), Bytes::new(), CAP).unwrap(),
+            decode_body(&headers(&[coding]), Bytes::new(), CAP).unwrap(),
             Bytes::new(),
             "{coding}"
         );
@@ -124,7 +124,8 @@ fn a_body_without_a_byte_has_nothing_to_decode() {
 
 #[test]
 fn what_was_cut_off_is_of_another_coding_or_of_too_many_is_an_error() {
-    let refused = |coding: &str, body: Vec<u8>| decoded(&headers(&[coding]), body.into(), CAP).unwrap_err();
+    let refused =
+        |coding: &str, body: Vec<u8>| decode_body(&headers(&[coding]), body.into(), CAP).unwrap_err();
     for (coding, body) in all().into_iter().take(8) {
         let cut = body[..body.len() - 2].to_vec();
         assert_eq!(refused(coding, cut), CodingError::Broken, "{coding} cut off");
@@ -140,7 +141,7 @@ fn what_was_cut_off_is_of_another_coding_or_of_too_many_is_an_error() {
     assert_eq!(refused("gzip, gzip, gzip", gzip(TEXT)), CodingError::Stacked);
     let fields = headers(&["gzip", "br", "gzip"]);
     assert_eq!(
-        decoded(&fields, Bytes::new(), CAP).unwrap_err(),
+        decode_body(&fields, Bytes::new(), CAP).unwrap_err(),
         CodingError::Stacked
     );
 }
@@ -157,13 +158,13 @@ fn a_bomb_ends_with_the_byte_that_would_be_too_many() {
         ("gzip, gzip", gzip(&gzip(&zeros))),
     ];
     for (coding, bomb) in bombs {
-        let error = decoded(&headers(&[coding]), bomb.clone().into(), CAP).unwrap_err();
+        let error = decode_body(&headers(&[coding]), bomb.clone().into(), CAP).unwrap_err();
         assert!(
             matches!(error, CodingError::TooLong(CAP) | CodingError::Ratio),
             "{coding}: {error}"
         );
         let large = 256 << 20;
-        let error = decoded(&headers(&[coding]), bomb.into(), large).unwrap_err();
+        let error = decode_body(&headers(&[coding]), bomb.into(), large).unwrap_err();
         assert_eq!(error, CodingError::Ratio, "{coding}");
     }
     // A window of a terabyte, and a frame that says that it holds as much.
@@ -171,7 +172,7 @@ fn a_bomb_ends_with_the_byte_that_would_be_too_many() {
         &[0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8][..],
         &[0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0],
     ] {
-        let error = decoded(&headers(&["zstd"]), Bytes::copy_from_slice(header), CAP).unwrap_err();
+        let error = decode_body(&headers(&["zstd"]), Bytes::copy_from_slice(header), CAP).unwrap_err();
         assert_eq!(error, CodingError::TooLong(CAP));
     }
 }
@@ -182,7 +183,7 @@ fn what_a_coding_makes_for_the_next_is_bounded_also_where_nothing_comes_out_of_i
     let nothing = [0, 0, 0, 0xff, 0xff].repeat(4 << 20);
     let nested = gzip(&nothing);
     for cap in [CAP, 256 << 20] {
-        let error = decoded(&headers(&["deflate, gzip"]), nested.clone().into(), cap).unwrap_err();
+        let error = decode_body(&headers(&["deflate, gzip"]), nested.clone().into(), cap).unwrap_err();
         assert!(
             matches!(error, CodingError::TooLong(CAP) | CodingError::Ratio),
             "{error}"
@@ -190,11 +191,11 @@ fn what_a_coding_makes_for_the_next_is_bounded_also_where_nothing_comes_out_of_i
     }
     let frames = |count| zstd(b"").repeat(count);
     assert_eq!(
-        decoded(&headers(&["zstd"]), frames(1_000).into(), CAP),
+        decode_body(&headers(&["zstd"]), frames(1_000).into(), CAP),
         Ok(Bytes::new())
     );
     assert_eq!(
-        decoded(&headers(&["zstd"]), frames(1_001).into(), CAP),
+        decode_body(&headers(&["zstd"]), frames(1_001).into(), CAP),
         Err(CodingError::Broken)
     );
 }

@@ -3,7 +3,7 @@ use std::io::Read as _;
 use ruzstd::decoding::StreamingDecoder;
 
 use super::CodingError;
-use super::output::Output;
+use super::output::CappedOutput;
 
 /// The largest window in bytes: what RFC 8878 section 3.1.1.1.2 recommends, and RFC 9659 requires of HTTP.
 const MAX_WINDOW: u64 = 8 << 20;
@@ -26,7 +26,7 @@ impl Zstd {
         data: &[u8],
         is_end: bool,
         cap: usize,
-        out: &mut Output,
+        out: &mut CappedOutput,
     ) -> Result<(), CodingError> {
         if data.len() > cap.saturating_sub(self.received.len()) {
             return Err(CodingError::TooLong(cap));
@@ -43,7 +43,7 @@ impl Zstd {
             if frames > MAX_FRAMES {
                 return Err(CodingError::Broken);
             }
-            match Frame::of(rest).ok_or(CodingError::Broken)? {
+            match Frame::parse(rest).ok_or(CodingError::Broken)? {
                 Frame::Skippable(length) => rest = rest.get(length..).ok_or(CodingError::Broken)?,
                 Frame::Window(window) if window > MAX_WINDOW.max(cap as u64) => {
                     return Err(CodingError::TooLong(cap));
@@ -55,7 +55,7 @@ impl Zstd {
     }
 }
 
-fn frame(rest: &mut &[u8], out: &mut Output) -> Result<(), CodingError> {
+fn frame(rest: &mut &[u8], out: &mut CappedOutput) -> Result<(), CodingError> {
     let mut decoder = StreamingDecoder::new(rest).map_err(|_| CodingError::Broken)?;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -77,7 +77,7 @@ enum Frame {
 
 impl Frame {
     /// RFC 8878 sections 3.1.1.1 and 3.1.2.
-    fn of(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8]) -> Option<Self> {
         let number = |at: usize, length: usize| {
             let bytes = text.get(at..at.checked_add(length)?)?;
             Some(

@@ -24,7 +24,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use toolhost_net::{AddressPolicy, AnswerBody, Body, Client, Lookup, NetError, Network, Timeouts};
+use toolhost_net::{AddressPolicy, Client, Lookup, NetError, Network, RequestBody, ResponseBody, Timeouts};
 use url::Url;
 
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -156,8 +156,8 @@ pub fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
-pub fn get(url: &Url) -> Request<Body> {
-    Request::get(url.as_str()).body(Body::default()).unwrap()
+pub fn get(url: &Url) -> Request<RequestBody> {
+    Request::get(url.as_str()).body(RequestBody::default()).unwrap()
 }
 
 /// Resolves, sends, and reads the whole answer.
@@ -172,12 +172,12 @@ pub async fn round(
         .resolve(&url.host().unwrap(), port, &LOOPBACK, deadline)
         .await?;
     let response = client
-        .send(get(url), &approved, Timeouts::until(deadline))
+        .send(get(url), &approved, Timeouts::from_deadline(deadline))
         .await?;
     Ok(whole(response).await)
 }
 
-pub async fn whole(response: Response<AnswerBody>) -> Response<Bytes> {
+pub async fn whole(response: Response<ResponseBody>) -> Response<Bytes> {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     // The connection goes back to its pool in a task of its own.

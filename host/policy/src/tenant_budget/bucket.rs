@@ -23,7 +23,7 @@ impl Bucket {
     }
 
     /// How long until there is one, where there is none now.
-    pub(super) fn closed(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn wait_time(&mut self, now: Instant) -> Option<Duration> {
         self.refill(now);
         let missing = MINUTE - self.level;
         (missing > 0).then(|| {
@@ -67,19 +67,19 @@ mod tests {
         let start = Instant::now();
         let mut bucket = Bucket::full(60, start);
         for _ in 0..60 {
-            assert_eq!(bucket.closed(start), None);
+            assert_eq!(bucket.wait_time(start), None);
             bucket.charge(1, start);
         }
-        assert_eq!(bucket.closed(start), Some(Duration::from_secs(1)));
-        assert_eq!(bucket.closed(start + Duration::from_secs(1)), None);
+        assert_eq!(bucket.wait_time(start), Some(Duration::from_secs(1)));
+        assert_eq!(bucket.wait_time(start + Duration::from_secs(1)), None);
         bucket.charge(1, start + Duration::from_secs(1));
-        assert!(bucket.closed(start + Duration::from_secs(1)).is_some());
+        assert!(bucket.wait_time(start + Duration::from_secs(1)).is_some());
         let later = start + Duration::from_secs(3_600);
         for _ in 0..60 {
-            assert_eq!(bucket.closed(later), None, "never more than a minute's worth");
+            assert_eq!(bucket.wait_time(later), None, "never more than a minute's worth");
             bucket.charge(1, later);
         }
-        assert!(bucket.closed(later).is_some());
+        assert!(bucket.wait_time(later).is_some());
     }
 
     #[test]
@@ -87,8 +87,8 @@ mod tests {
         let start = Instant::now() + Duration::from_secs(10);
         let mut bucket = Bucket::full(10, start);
         bucket.charge(u64::MAX, start);
-        assert!(bucket.closed(start).unwrap() <= Duration::from_secs(66));
-        assert!(bucket.closed(start - Duration::from_secs(5)).is_some());
-        assert_eq!(bucket.closed(start + Duration::from_secs(67)), None);
+        assert!(bucket.wait_time(start).unwrap() <= Duration::from_secs(66));
+        assert!(bucket.wait_time(start - Duration::from_secs(5)).is_some());
+        assert_eq!(bucket.wait_time(start + Duration::from_secs(67)), None);
     }
 }

@@ -35,11 +35,11 @@ impl From<OverBudget> for PublicError {
 #[derive(Debug)]
 pub struct TenantMeter {
     limits: TenantLimits,
-    used: Mutex<Used>,
+    used: Mutex<BudgetUsage>,
 }
 
 #[derive(Debug)]
-struct Used {
+struct BudgetUsage {
     running: u64,
     calls: Bucket,
     cpu: Bucket,
@@ -52,9 +52,9 @@ struct Used {
 
 /// A call that counts towards `calls_at_once` until this is dropped.
 #[derive(Debug)]
-pub struct Running(Arc<TenantMeter>);
+pub struct CallPermit(Arc<TenantMeter>);
 
-impl Running {
+impl CallPermit {
     /// Whose call it is.
     #[must_use]
     pub fn meter(&self) -> &Arc<TenantMeter> {
@@ -62,9 +62,9 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for CallPermit {
     fn drop(&mut self) {
-        let mut used = self.0.used();
+        let mut used = self.0.lock_usage();
         used.running = used.running.saturating_sub(1);
     }
 }
@@ -74,7 +74,7 @@ impl TenantMeter {
     #[must_use]
     pub fn new(limits: TenantLimits, now: Instant) -> Self {
         let full = |per_minute| Bucket::full(per_minute, now);
-        let used = Used {
+        let used = BudgetUsage {
             running: 0,
             calls: full(limits.calls_per_minute),
             cpu: full(limits.cpu_ms_per_minute),
@@ -93,25 +93,25 @@ impl TenantMeter {
     ///
     /// # Errors
     /// `calls_at_once`, `calls_per_minute`, `cpu_ms_per_minute` or `audit_bytes_per_minute`.
-    pub fn begin(self: &Arc<Self>, now: Instant) -> Result<Running, OverBudget> {
-        let mut used = self.used();
+    pub fn begin(self: &Arc<Self>, now: Instant) -> Result<CallPermit, OverBudget> {
+        let mut used = self.lock_usage();
         if used.running >= self.limits.calls_at_once {
-            return Err(self.over(TenantLimit::calls_at_once, Duration::ZERO));
+            return Err(self.over_budget(TenantLimit::calls_at_once, Duration::ZERO));
         }
-        if let Some(wait) = used.calls.closed(now) {
-            return Err(self.over(TenantLimit::calls_per_minute, wait));
+        if let Some(wait) = used.calls.wait_time(now) {
+            return Err(self.over_budget(TenantLimit::calls_per_minute, wait));
         }
-        if let Some(wait) = used.cpu.closed(now) {
-            return Err(self.over(TenantLimit::cpu_ms_per_minute, wait));
+        if let Some(wait) = used.cpu.wait_time(now) {
+            return Err(self.over_budget(TenantLimit::cpu_ms_per_minute, wait));
         }
-        if let Some(wait) = used.audit.closed(now) {
-            return Err(self.over(TenantLimit::audit_bytes_per_minute, wait));
+        if let Some(wait) = used.audit.wait_time(now) {
+            return Err(self.over_budget(TenantLimit::audit_bytes_per_minute, wait));
         }
         used.calls.charge(1, now);
         // That it began, and that it ended.
         used.audit.charge(2 * RECORD_BYTES, now);
         used.running += 1;
-        Ok(Running(Arc::clone(self)))
+        Ok(CallPermit(Arc::clone(self)))
     }
 
     /// One more request goes out, with a body of so many bytes. The body that passes the bound still goes; the next one
@@ -120,14 +120,14 @@ impl TenantMeter {
     /// # Errors
     /// `requests_per_minute` or `sent_bytes_per_minute`.
     pub fn send(&self, bytes: u64, now: Instant) -> Result<(), OverBudget> {
-        let mut used = self.used();
-        if let Some(wait) = used.requests.closed(now) {
-            return Err(self.over(TenantLimit::requests_per_minute, wait));
+        let mut used = self.lock_usage();
+        if let Some(wait) = used.requests.wait_time(now) {
+            return Err(self.over_budget(TenantLimit::requests_per_minute, wait));
         }
         if bytes > 0
-            && let Some(wait) = used.sent.closed(now)
+            && let Some(wait) = used.sent.wait_time(now)
         {
-            return Err(self.over(TenantLimit::sent_bytes_per_minute, wait));
+            return Err(self.over_budget(TenantLimit::sent_bytes_per_minute, wait));
         }
         used.requests.charge(1, now);
         // That it is about to go.
@@ -138,12 +138,12 @@ impl TenantMeter {
 
     /// One more record of the tenant was written: how a request went.
     pub fn record(&self, now: Instant) {
-        self.used().audit.charge(RECORD_BYTES, now);
+        self.lock_usage().audit.charge(RECORD_BYTES, now);
     }
 
     /// A guest has held a thread for so long.
     pub fn spend_cpu(&self, time: Duration, now: Instant) {
-        let mut used = self.used();
+        let mut used = self.lock_usage();
         let time = used.rest.saturating_add(time);
         let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         used.rest = time.saturating_sub(Duration::from_millis(whole));
@@ -152,11 +152,11 @@ impl TenantMeter {
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn lock_usage(&self) -> MutexGuard<'_, BudgetUsage> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn over(&self, limit: TenantLimit, wait: Duration) -> OverBudget {
+    fn over_budget(&self, limit: TenantLimit, wait: Duration) -> OverBudget {
         OverBudget {
             limit,
             value: self.limits.get(limit),

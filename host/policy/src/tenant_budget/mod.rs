@@ -9,4 +9,4 @@ mod limits;
 mod meter;
 
 pub use limits::{TenantLimit, TenantLimits, TenantLimitsPatch};
-pub use meter::{OverBudget, Running, TenantMeter};
+pub use meter::{CallPermit, OverBudget, TenantMeter};

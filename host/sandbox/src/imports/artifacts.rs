@@ -4,7 +4,7 @@ use std::time::Duration;
 use toolhost_egress::{Egress, EgressCall, WorkError};
 use toolhost_identity::Binding;
 use toolhost_policy::{PluginName, WorkBudget};
-use toolhost_store::{ArtifactError, Artifacts, KvScope, NewArtifact};
+use toolhost_store::{ArtifactError, ArtifactStore, KvScope, NewArtifact};
 
 use super::kv::failure;
 use crate::bindings::toolhost::plugin::artifacts::{Artifact, Host, NewArtifact as Wanted};
@@ -12,7 +12,7 @@ use crate::bindings::toolhost::plugin::types::Failure;
 use crate::state::HostState;
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: ArtifactError) -> Failure {
+fn artifact_failure(error: ArtifactError) -> Failure {
     let code = match &error {
         ArtifactError::Name | ArtifactError::MimeType | ArtifactError::Ttl => "invalid-arguments",
         ArtifactError::TooLarge | ArtifactError::Full => "limit",
@@ -26,15 +26,15 @@ fn refused(error: ArtifactError) -> Failure {
 }
 
 /// Where the guest's artifacts are: what is kept, for whom, of which plugin.
-type Reached = (Arc<Artifacts>, Binding, PluginName);
+type ArtifactScope = (Arc<ArtifactStore>, Binding, PluginName);
 
 /// The artifact, if it holds no credential: callers fetch it past the search of results.
-async fn searched(
+async fn search_artifact(
     egress: &Arc<Egress>,
     call: &Arc<EgressCall>,
     new: NewArtifact,
 ) -> Result<NewArtifact, Failure> {
-    let (work, searching) = (call.work(), Arc::clone(call));
+    let (work, searching) = (call.host_work(), Arc::clone(call));
     let search = move |budget: &mut WorkBudget| {
         let name = new.name.as_deref().unwrap_or_default();
         for text in [name.as_bytes(), new.mime_type.as_bytes(), &new.bytes] {
@@ -46,7 +46,7 @@ async fn searched(
         }
         Ok(Ok(new))
     };
-    let searched = work.away(search).await.map(|searched| {
+    let searched = work.run_on_pool(search).await.map(|searched| {
         searched.map_err(|hit| {
             egress.record_output_hit(call, &hit);
             failure(
@@ -69,7 +69,7 @@ async fn searched(
 
 impl HostState {
     /// The guest's artifacts, and one operation less to spend.
-    fn artifacts(&mut self) -> Result<Reached, Failure> {
+    fn artifacts(&mut self) -> Result<ArtifactScope, Failure> {
         let Some(call) = self.scope.as_mut() else {
             return Err(failure(
                 "denied",
@@ -112,13 +112,13 @@ impl Host for HostState {
         };
         let new = match &self.scope {
             None => new,
-            Some(scope) => match searched(&scope.egress, scope.egress_call(), new).await {
+            Some(scope) => match search_artifact(&scope.egress, scope.egress_call(), new).await {
                 Ok(new) => new,
                 Err(failure) => return Ok(Err(failure)),
             },
         };
         let id = artifacts.put(&binding, &plugin, new).await;
-        Ok(id.map(|id| id.to_string()).map_err(refused))
+        Ok(id.map(|id| id.to_string()).map_err(artifact_failure))
     }
 
     async fn get(&mut self, id: String) -> wasmtime::Result<Result<Option<Artifact>, Failure>> {
@@ -126,7 +126,10 @@ impl Host for HostState {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
         };
-        let found = artifacts.get(&binding, &plugin, &id).await.map_err(refused);
+        let found = artifacts
+            .get(&binding, &plugin, &id)
+            .await
+            .map_err(artifact_failure);
         Ok(found.map(|found| {
             found.map(|found| Artifact {
                 name: found.name,
@@ -139,9 +142,10 @@ impl Host for HostState {
 
     async fn delete(&mut self, id: String) -> wasmtime::Result<Result<bool, Failure>> {
         Ok(match self.artifacts() {
-            Ok((artifacts, binding, plugin)) => {
-                artifacts.delete(&binding, &plugin, &id).await.map_err(refused)
-            }
+            Ok((artifacts, binding, plugin)) => artifacts
+                .delete(&binding, &plugin, &id)
+                .await
+                .map_err(artifact_failure),
             Err(failure) => Err(failure),
         })
     }

@@ -44,14 +44,14 @@ fn request(request: Request) -> GuestRequest {
 
 impl HostState {
     /// The way out for one more request; `None` while the plugin describes itself. Far over its budget the call ends.
-    fn way_out(&mut self) -> wasmtime::Result<Option<(Arc<Egress>, Arc<EgressCall>)>> {
+    fn take_egress(&mut self) -> wasmtime::Result<Option<(Arc<Egress>, Arc<EgressCall>)>> {
         Ok(self.scope.as_mut().map(CallScope::take_request).transpose()?)
     }
 }
 
 impl Host for HostState {
     async fn send(&mut self, asked: Request) -> wasmtime::Result<Result<Response, HttpFailure>> {
-        let Some((egress, call)) = self.way_out()? else {
+        let Some((egress, call)) = self.take_egress()? else {
             return Ok(Err(unreachable_here()));
         };
         Ok(match egress.send(&call, request(asked)).await {
@@ -65,13 +65,16 @@ impl Host for HostState {
         })
     }
 
-    async fn start(&mut self, asked: Request) -> wasmtime::Result<Result<Resource<Exchange>, HttpFailure>> {
-        let Some((egress, call)) = self.way_out()? else {
+    async fn start(
+        &mut self,
+        asked: Request,
+    ) -> wasmtime::Result<Result<Resource<HttpExchange>, HttpFailure>> {
+        let Some((egress, call)) = self.take_egress()? else {
             return Ok(Err(unreachable_here()));
         };
         let task = tokio::spawn(async move { egress.start(call, request(asked)).await });
-        let exchange = Exchange {
-            state: State::Starting(Starting(task)),
+        let exchange = HttpExchange {
+            state: ExchangeState::Starting(PendingExchange(task)),
         };
         Ok(Ok(self.table.push(exchange)?))
     }
@@ -79,23 +82,23 @@ impl Host for HostState {
 
 /// A response that is read in parts.
 #[expect(unreachable_pub, reason = "the generated bindings name it publicly")]
-pub struct Exchange {
-    state: State,
+pub struct HttpExchange {
+    state: ExchangeState,
 }
 
-impl std::fmt::Debug for Exchange {
+impl std::fmt::Debug for HttpExchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Exchange")
+        f.write_str("HttpExchange")
     }
 }
 
-enum State {
-    Starting(Starting),
-    Open(Box<Open>),
+enum ExchangeState {
+    Starting(PendingExchange),
+    Open(Box<OpenExchange>),
     Failed(EgressFailure),
 }
 
-struct Open {
+struct OpenExchange {
     head: (u16, Vec<(String, String)>),
     body: BodyStream,
     ready: Option<Bytes>,
@@ -103,36 +106,38 @@ struct Open {
 }
 
 /// A request on its way; it ends when the guest lets go of it.
-struct Starting(tokio::task::JoinHandle<Result<toolhost_egress::Exchange, EgressFailure>>);
+struct PendingExchange(tokio::task::JoinHandle<Result<toolhost_egress::StreamingResponse, EgressFailure>>);
 
-impl Drop for Starting {
+impl Drop for PendingExchange {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Exchange {
+impl HttpExchange {
     /// Waits for the head.
-    async fn opened(&mut self) {
-        let State::Starting(Starting(task)) = &mut self.state else {
+    async fn wait_for_head(&mut self) {
+        let ExchangeState::Starting(PendingExchange(task)) = &mut self.state else {
             return;
         };
         self.state = match task.await {
-            Ok(Ok(exchange)) => State::Open(Box::new(Open {
+            Ok(Ok(exchange)) => ExchangeState::Open(Box::new(OpenExchange {
                 head: (exchange.head.status, exchange.head.headers),
                 body: exchange.body,
                 ready: None,
                 ended: false,
             })),
-            Ok(Err(error)) => State::Failed(error),
-            Err(_) => State::Failed(EgressFailure::broken_off("the request ended inside the host")),
+            Ok(Err(error)) => ExchangeState::Failed(error),
+            Err(_) => ExchangeState::Failed(EgressFailure::unknown_outcome(
+                "the request ended inside the host",
+            )),
         };
     }
 
     /// Waits for bytes, the end, or a failure. Nothing is lost when the wait is given up.
-    async fn filled(&mut self) {
-        self.opened().await;
-        let State::Open(open) = &mut self.state else {
+    async fn wait_for_bytes(&mut self) {
+        self.wait_for_head().await;
+        let ExchangeState::Open(open) = &mut self.state else {
             return;
         };
         if open.ended || open.ready.is_some() {
@@ -141,18 +146,18 @@ impl Exchange {
         match open.body.next().await {
             Some(Ok(bytes)) => open.ready = Some(bytes),
             None => open.ended = true,
-            Some(Err(error)) => self.state = State::Failed(error),
+            Some(Err(error)) => self.state = ExchangeState::Failed(error),
         }
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl wasmtime_wasi::p2::Pollable for Exchange {
+impl wasmtime_wasi::p2::Pollable for HttpExchange {
     async fn ready(&mut self) {
-        if matches!(self.state, State::Starting(_)) {
-            self.opened().await;
+        if matches!(self.state, ExchangeState::Starting(_)) {
+            self.wait_for_head().await;
         } else {
-            self.filled().await;
+            self.wait_for_bytes().await;
         }
     }
 }
@@ -160,15 +165,15 @@ impl wasmtime_wasi::p2::Pollable for Exchange {
 impl HostExchange for HostState {
     async fn head(
         &mut self,
-        this: Resource<Exchange>,
+        this: Resource<HttpExchange>,
     ) -> wasmtime::Result<Result<Option<ResponseHead>, HttpFailure>> {
         let exchange = self.table.get_mut(&this)?;
-        if matches!(&exchange.state, State::Starting(Starting(task)) if task.is_finished()) {
-            exchange.opened().await;
+        if matches!(&exchange.state, ExchangeState::Starting(PendingExchange(task)) if task.is_finished()) {
+            exchange.wait_for_head().await;
         }
         Ok(match &exchange.state {
-            State::Starting(_) => Ok(None),
-            State::Open(open) => {
+            ExchangeState::Starting(_) => Ok(None),
+            ExchangeState::Open(open) => {
                 let (status, headers) = open.head.clone();
                 Ok(Some(ResponseHead {
                     status,
@@ -176,31 +181,31 @@ impl HostExchange for HostState {
                     meta: Vec::new(),
                 }))
             }
-            State::Failed(error) => Err(failure(error.clone())),
+            ExchangeState::Failed(error) => Err(failure(error.clone())),
         })
     }
 
     async fn read(
         &mut self,
-        this: Resource<Exchange>,
+        this: Resource<HttpExchange>,
         max: u32,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, HttpFailure>> {
         let exchange = self.table.get_mut(&this)?;
-        exchange.filled().await;
+        exchange.wait_for_bytes().await;
         let max = usize::try_from(max).unwrap_or(usize::MAX).clamp(1, MAX_READ);
         Ok(match &mut exchange.state {
-            State::Open(open) => Ok(open.ready.take().map(|mut bytes| {
+            ExchangeState::Open(open) => Ok(open.ready.take().map(|mut bytes| {
                 if bytes.len() > max {
                     open.ready = Some(bytes.split_off(max));
                 }
                 bytes.into()
             })),
-            State::Failed(error) => Err(failure(error.clone())),
-            State::Starting(_) => Ok(None),
+            ExchangeState::Failed(error) => Err(failure(error.clone())),
+            ExchangeState::Starting(_) => Ok(None),
         })
     }
 
-    async fn drop(&mut self, this: Resource<Exchange>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, this: Resource<HttpExchange>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

@@ -1,12 +1,12 @@
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::io::poll::Pollable;
 
-use super::Exchange;
+use super::HttpExchange;
 use crate::bindings::toolhost::plugin::http_polling::Host;
 use crate::state::HostState;
 
 impl Host for HostState {
-    fn subscribe(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<Resource<Pollable>> {
+    fn subscribe(&mut self, exchange: Resource<HttpExchange>) -> wasmtime::Result<Resource<Pollable>> {
         wasmtime_wasi::p2::subscribe(&mut self.table, exchange)
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use toolhost_store::{Kv, KvError, KvScope, KvSpace};
+use toolhost_store::{KvError, KvScope, KvSpace, PluginKv};
 
 use crate::bindings::toolhost::plugin::kv::{Entry, Host, Page};
 use crate::bindings::toolhost::plugin::types::Failure;
@@ -18,7 +18,7 @@ pub(super) fn failure(code: &str, message: impl Into<String>) -> Failure {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: KvError) -> Failure {
+fn kv_failure(error: KvError) -> Failure {
     let code = match &error {
         KvError::Key | KvError::Value | KvError::Page => "invalid-arguments",
         KvError::Conflict => "conflict",
@@ -34,7 +34,7 @@ fn refused(error: KvError) -> Failure {
 
 impl HostState {
     /// The same for a change, which the operation mode may not let (N22). The call has no result then.
-    fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
+    fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<PluginKv>, KvSpace), Failure> {
         if let Some(call) = &self.scope {
             let egress = &call.context.egress;
             if !egress.mode().lets_keep() {
@@ -50,7 +50,7 @@ impl HostState {
     }
 
     /// The space that the guest means, and one operation less to spend.
-    fn kv_space(&mut self, scope: &str) -> Result<(Arc<Kv>, KvSpace), Failure> {
+    fn kv_space(&mut self, scope: &str) -> Result<(Arc<PluginKv>, KvSpace), Failure> {
         let Some(call) = self.scope.as_mut() else {
             return Err(failure("denied", "a plugin that describes itself has no values"));
         };
@@ -66,7 +66,7 @@ impl HostState {
             ));
         };
         call.kv_calls_left = left;
-        let space = KvSpace::of(&call.context.binding, &call.context.plugin, scope);
+        let space = KvSpace::new(&call.context.binding, &call.context.plugin, scope);
         Ok((Arc::clone(&call.kv), space))
     }
 }
@@ -77,7 +77,7 @@ impl Host for HostState {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
         };
-        let found = kv.get(&space, &key).await.map_err(refused);
+        let found = kv.get(&space, &key).await.map_err(kv_failure);
         Ok(found.map(|entry| {
             entry.map(|entry| Entry {
                 value: entry.value,
@@ -93,14 +93,14 @@ impl Host for HostState {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<u64, Failure>> {
         match self.kv_space_to_change(&scope) {
-            Ok((kv, space)) => Ok(kv.put(&space, &key, value).await.map_err(refused)),
+            Ok((kv, space)) => Ok(kv.put(&space, &key, value).await.map_err(kv_failure)),
             Err(failure) => Ok(Err(failure)),
         }
     }
 
     async fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
         match self.kv_space_to_change(&scope) {
-            Ok((kv, space)) => Ok(kv.delete(&space, &key).await.map_err(refused)),
+            Ok((kv, space)) => Ok(kv.delete(&space, &key).await.map_err(kv_failure)),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -117,7 +117,7 @@ impl Host for HostState {
             Err(failure) => return Ok(Err(failure)),
         };
         let page = kv.list_keys(&space, &prefix, cursor.as_deref(), limit).await;
-        Ok(page.map_err(refused).map(|page| Page {
+        Ok(page.map_err(kv_failure).map(|page| Page {
             keys: page.keys,
             cursor: page.cursor,
         }))
@@ -134,7 +134,7 @@ impl Host for HostState {
             Ok((kv, space)) => Ok(kv
                 .compare_and_set(&space, &key, expected, value)
                 .await
-                .map_err(refused)),
+                .map_err(kv_failure)),
             Err(failure) => Ok(Err(failure)),
         }
     }

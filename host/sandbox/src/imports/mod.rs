@@ -10,7 +10,7 @@ mod upstream_state;
 mod wasi_http;
 
 #[expect(unreachable_pub, reason = "the generated bindings name it publicly")]
-pub use http::Exchange;
+pub use http::HttpExchange;
 pub(crate) use wasi_http::EgressHooks;
 
 use wasmtime::Engine;

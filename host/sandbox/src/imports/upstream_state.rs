@@ -7,7 +7,7 @@ use crate::bindings::toolhost::plugin::types::Failure;
 use crate::bindings::toolhost::plugin::upstream_state::{Entry, Host};
 use crate::state::HostState;
 
-fn refused(error: UpstreamStateError) -> Failure {
+fn upstream_state_failure(error: UpstreamStateError) -> Failure {
     failure(error.code(), error.to_string())
 }
 
@@ -34,7 +34,7 @@ impl Host for HostState {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
         };
-        let found = egress.upstream_state(&call).await.map_err(refused);
+        let found = egress.upstream_state(&call).await.map_err(upstream_state_failure);
         Ok(found.map(|state| {
             state.map(|state| Entry {
                 value: state.value,
@@ -52,14 +52,14 @@ impl Host for HostState {
             Ok((egress, call)) => egress
                 .set_upstream_state(&call, expected, value)
                 .await
-                .map_err(refused),
+                .map_err(upstream_state_failure),
             Err(failure) => Err(failure),
         })
     }
 
     async fn on_cancel(&mut self, note: Vec<u8>) -> wasmtime::Result<Result<(), Failure>> {
         Ok(match self.upstream() {
-            Ok((_, call)) => call.on_cancel(note).map_err(refused),
+            Ok((_, call)) => call.on_cancel(note).map_err(upstream_state_failure),
             Err(failure) => Err(failure),
         })
     }

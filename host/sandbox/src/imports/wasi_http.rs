@@ -29,7 +29,7 @@ impl EgressHooks {
     }
 }
 
-type Io = Box<dyn Future<Output = Result<()>> + Send>;
+type IoFuture = Box<dyn Future<Output = Result<()>> + Send>;
 
 impl WasiHttpHooks for EgressHooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
@@ -47,8 +47,8 @@ impl WasiHttpHooks for EgressHooks {
         &mut self,
         request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
-        _processed: Io,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
+        _processed: IoFuture,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, IoFuture)>> + Send> {
         let (reach, max) = (self.reach.clone(), self.request_bytes);
         Box::new(async move {
             let Some((egress, call)) = reach else {
@@ -64,7 +64,7 @@ async fn send(
     call: Arc<EgressCall>,
     request: http::Request<WasiBody>,
     max: usize,
-) -> Result<(http::Response<WasiBody>, Io)> {
+) -> Result<(http::Response<WasiBody>, IoFuture)> {
     let (parts, body) = request.into_parts();
     let text = parts.uri.to_string();
     if text.len() > MAX_URL {

@@ -19,7 +19,7 @@ fn fill(slots: &Arc<Slots>, index: usize) -> Vec<Slot> {
 fn alone_a_tenant_has_almost_all_and_always_leaves_room_for_newcomers() {
     let slots = Arc::new(Slots::new(64, 2));
     let first = fill(&slots, 0);
-    assert_eq!((first.len(), slots.free()), (56, 8));
+    assert_eq!((first.len(), slots.free_count()), (56, 8));
     assert_eq!(slots.take(Some(&tenant(0))).unwrap_err(), SandboxError::Share);
     let newcomers: Vec<_> = (1..=8)
         .map(|index| slots.take(Some(&tenant(index))).unwrap())
@@ -30,7 +30,7 @@ fn alone_a_tenant_has_almost_all_and_always_leaves_room_for_newcomers() {
         "the host's own end"
     );
     drop(newcomers);
-    assert_eq!(slots.free(), 8);
+    assert_eq!(slots.free_count(), 8);
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn nothing_is_remembered_of_tenants_that_hold_nothing() {
     for index in 0..1_000 {
         drop(slots.take(Some(&tenant(index))).unwrap());
     }
-    assert!(slots.taken().by_tenant.is_empty());
-    assert_eq!(slots.free(), 8);
+    assert!(slots.lock_usage().by_tenant.is_empty());
+    assert_eq!(slots.free_count(), 8);
 }
 
 proptest! {
@@ -91,7 +91,7 @@ proptest! {
         let mut held: Vec<Vec<Slot>> = (0..6).map(|_| Vec::new()).collect();
         for (take, index) in steps {
             let all: usize = held.iter().map(Vec::len).sum();
-            prop_assert_eq!(slots.free() + all, total as usize);
+            prop_assert_eq!(slots.free_count() + all, total as usize);
             if !take {
                 held[index].pop();
                 continue;

@@ -13,7 +13,7 @@ pub(super) type Owner = Option<[u8; 32]>;
 
 /// A head, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct ArtifactHead {
     pub(super) plugin: String,
     pub(super) owner: Owner,
     pub(super) name: Option<String>,
@@ -38,7 +38,7 @@ pub(super) fn owner(binding: &Binding, scope: KvScope) -> Owner {
     })
 }
 
-impl Head {
+impl ArtifactHead {
     /// Whether this caller may have it now.
     pub(super) fn is_for(&self, binding: &Binding, now: u64) -> bool {
         self.expires_at > now && (self.owner.is_none() || self.owner == owner(binding, KvScope::Personal))
@@ -111,12 +111,12 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
-    use super::Head;
+    use super::ArtifactHead;
 
     #[test]
     fn a_head_is_read_as_it_was_written_and_half_of_one_is_none() {
         for (owner, name) in [(None, None), (Some([7; 32]), Some("report é.pdf".to_owned()))] {
-            let head = Head {
+            let head = ArtifactHead {
                 plugin: "billing".into(),
                 owner,
                 name,
@@ -126,11 +126,11 @@ mod tests {
                 expires_at: u64::MAX,
             };
             let bytes = head.to_bytes();
-            assert_eq!(Head::from_bytes(&bytes), Some(head));
+            assert_eq!(ArtifactHead::from_bytes(&bytes), Some(head));
             for end in 0..bytes.len() {
-                assert_eq!(Head::from_bytes(&bytes[..end]), None, "{end}");
+                assert_eq!(ArtifactHead::from_bytes(&bytes[..end]), None, "{end}");
             }
-            assert_eq!(Head::from_bytes(&[bytes, vec![0]].concat()), None);
+            assert_eq!(ArtifactHead::from_bytes(&[bytes, vec![0]].concat()), None);
         }
     }
 }

@@ -4,7 +4,7 @@
 use toolhost_policy::PluginName;
 
 use super::ArtifactId;
-use super::head::Head;
+use super::head::ArtifactHead;
 use crate::{Key, Scan, Space, StoreError, Table};
 
 /// Bytes of a part: half of what a record may hold.
@@ -48,7 +48,7 @@ pub(super) fn expiries(plugin: &PluginName) -> Scan {
 }
 
 /// What a name in the order of expiry says: when, and which.
-pub(super) fn expiring(name: &[u8]) -> Option<(u64, ArtifactId)> {
+pub(super) fn parse_expiry_name(name: &[u8]) -> Option<(u64, ArtifactId)> {
     let (at, id) = name.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*at), ArtifactId::of_bytes(id)?))
 }
@@ -69,16 +69,16 @@ pub(super) fn tenant_usage() -> Result<Key, StoreError> {
 
 /// A count of bytes.
 pub(super) fn count(value: &[u8], space: &Space) -> Result<u64, StoreError> {
-    let bytes = <[u8; 8]>::try_from(value).map_err(|_| damaged(space))?;
+    let bytes = <[u8; 8]>::try_from(value).map_err(|_| damaged_error(space))?;
     Ok(u64::from_be_bytes(bytes))
 }
 
-pub(super) fn read_head(value: &[u8], space: &Space) -> Result<Head, StoreError> {
-    Head::from_bytes(value).ok_or_else(|| damaged(space))
+pub(super) fn read_head(value: &[u8], space: &Space) -> Result<ArtifactHead, StoreError> {
+    ArtifactHead::from_bytes(value).ok_or_else(|| damaged_error(space))
 }
 
 /// What stands there cannot have been written by these files.
-pub(super) fn damaged(space: &Space) -> StoreError {
+pub(super) fn damaged_error(space: &Space) -> StoreError {
     StoreError::Corrupt {
         space: space.to_string(),
         found: "a record of an artifact that is none".to_owned(),

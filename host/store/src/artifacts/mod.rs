@@ -9,16 +9,16 @@
 //! - [`ArtifactId`]: the id.
 //! - [`ArtifactError`]: why not, in words that a guest may read.
 
+mod artifact_store;
 mod error;
 mod head;
 mod id;
-mod keep;
 mod layout;
 mod sweep;
 
 #[cfg(test)]
 mod tests;
 
+pub use artifact_store::{ArtifactStore, DEFAULT_TTL, MAX_TTL, NewArtifact, StoredArtifact};
 pub use error::ArtifactError;
 pub use id::ArtifactId;
-pub use keep::{Artifact, Artifacts, DEFAULT_TTL, MAX_TTL, NewArtifact};

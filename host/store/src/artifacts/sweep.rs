@@ -1,10 +1,10 @@
 use toolhost_identity::Binding;
 use toolhost_policy::{PluginName, UnixTime};
 
-use super::head::Head;
-use super::layout::{self, expiring};
-use super::{ArtifactError, ArtifactId, Artifacts};
-use crate::{Change, Expect, Space, StoreError};
+use super::head::ArtifactHead;
+use super::layout::{self, parse_expiry_name};
+use super::{ArtifactError, ArtifactId, ArtifactStore};
+use crate::{Change, Precondition, Space, StoreError};
 
 /// How many expired ones a new one removes: so that there are never many, and none waits for long.
 const SWEPT: usize = 16;
@@ -12,7 +12,7 @@ const SWEPT: usize = 16;
 /// How often a removal begins again because another host counted meanwhile.
 const MAX_TRIES: usize = 64;
 
-impl Artifacts {
+impl ArtifactStore {
     /// Removes an artifact of this very plugin, where this caller may have it; whether it was there.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Artifacts {
         }
         let first = layout::expiries(plugin).limit(SWEPT);
         for found in self.store.scan(space, &first).await?.found {
-            let (at, id) = expiring(found.key.name()).ok_or_else(|| layout::damaged(space))?;
+            let (at, id) = parse_expiry_name(found.key.name()).ok_or_else(|| layout::damaged_error(space))?;
             if at > now {
                 break;
             }
@@ -63,7 +63,12 @@ impl Artifacts {
         Ok(())
     }
 
-    async fn remove(&self, space: &Space, id: ArtifactId, head: &Head) -> Result<bool, ArtifactError> {
+    async fn remove(
+        &self,
+        space: &Space,
+        id: ArtifactId,
+        head: &ArtifactHead,
+    ) -> Result<bool, ArtifactError> {
         for _ in 0..MAX_TRIES {
             let Some(record) = self.store.get(space, &layout::head(id)?).await? else {
                 return Ok(false);
@@ -71,7 +76,7 @@ impl Artifacts {
             let mut changes = self.charge(space, &head.plugin, head.cost, 0).await?;
             changes.push(Change::Delete {
                 key: layout::head(id)?,
-                expect: Expect::Version(record.version),
+                expect: Precondition::Version(record.version),
             });
             let rest = layout::parts(id, head.size)?.into_iter().chain([layout::expiry(
                 &head.plugin,
@@ -80,7 +85,7 @@ impl Artifacts {
             )?]);
             changes.extend(rest.map(|key| Change::Delete {
                 key,
-                expect: Expect::Any,
+                expect: Precondition::Any,
             }));
             match self.store.batch(space, changes).await {
                 Err(StoreError::Conflict) => tokio::task::yield_now().await,

@@ -4,15 +4,15 @@ use std::time::Duration;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_policy::{PluginName, UnixTime};
 
-use super::head::Head;
+use super::head::ArtifactHead;
 use super::layout;
-use super::{ArtifactError, Artifacts, DEFAULT_TTL, MAX_TTL, NewArtifact};
+use super::{ArtifactError, ArtifactStore, DEFAULT_TTL, MAX_TTL, NewArtifact};
 use crate::{KvQuota, KvScope, MemoryStore, Space, Store, StoreError};
 
 fn binding(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
     let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     Binding::home(Arc::new(principal), &directory).unwrap()
 }
 
@@ -30,15 +30,15 @@ fn new(bytes: usize) -> NewArtifact {
     }
 }
 
-async fn over(quota: KvQuota) -> Artifacts {
+async fn over(quota: KvQuota) -> ArtifactStore {
     let store = Arc::new(MemoryStore::default());
     for tenant in ["acme", "globex"] {
         store.create(&binding(tenant).space()).await.unwrap();
     }
-    Artifacts::new(store, quota)
+    ArtifactStore::new(store, quota)
 }
 
-async fn artifacts() -> Artifacts {
+async fn artifacts() -> ArtifactStore {
     over(KvQuota::default()).await
 }
 
@@ -122,7 +122,7 @@ async fn a_persons_artifact_is_no_other_persons_and_an_expired_one_is_nobodys() 
     let space = Space::from(acme.space());
     let head = artifacts.head(&space, id).await.unwrap().unwrap();
     assert!(head.is_for(&acme, UnixTime::now().secs()));
-    let others = Head {
+    let others = ArtifactHead {
         owner: head.owner.map(|mut owner| {
             owner[0] ^= 1;
             owner

@@ -4,24 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SledStore;
-use super::backup_file::Writer;
+use super::backup_file::BackupWriter;
 use super::build::io_failure;
-use super::check::Contents;
+use super::check::SpaceContents;
 use super::database::Database;
-use super::failure::Failure;
-use super::lifecycle::finished;
-use super::store::{Shared, spaces};
+use super::failure::DatabaseError;
+use super::lifecycle::join_result;
+use super::store::{SledShared, spaces};
 use crate::{Space, Store, StoreError, files};
 
 /// A space in a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackedUp {
+pub struct SpaceBackup {
     /// Which.
     pub space: Space,
     /// Its file.
     pub file: PathBuf,
     /// What is in it.
-    pub contents: Contents,
+    pub contents: SpaceContents,
 }
 
 /// Where a space's file is in a backup.
@@ -42,7 +42,7 @@ impl SledStore {
     /// # Errors
     /// [`StoreError::Exists`]: the directory is not empty. A space that is damaged: nothing is called a backup that is
     /// not one of everything.
-    pub async fn backup(&self, directory: &Path) -> Result<Vec<BackedUp>, StoreError> {
+    pub async fn backup(&self, directory: &Path) -> Result<Vec<SpaceBackup>, StoreError> {
         let _no_destruction = self.0.destroying.read().await;
         prepare(directory)?;
         let mut backed_up = vec![self.back_up(directory, &Space::Host).await?];
@@ -53,16 +53,16 @@ impl SledStore {
         Ok(backed_up)
     }
 
-    async fn back_up(&self, directory: &Path, space: &Space) -> Result<BackedUp, StoreError> {
+    async fn back_up(&self, directory: &Path, space: &Space) -> Result<SpaceBackup, StoreError> {
         let database = self.0.database(space).await?;
         let path = file_of(directory, space);
         let (shared, source, file) = (self.0.clone(), database.clone(), path.clone());
         let written = tokio::task::spawn_blocking(move || Ok(shared.write_backup(&source, &file)));
-        let outcome = finished(space, written.await)?;
-        Ok(BackedUp {
+        let outcome = join_result(space, written.await)?;
+        Ok(SpaceBackup {
             space: space.clone(),
             file: path,
-            contents: self.0.told_of(&database, outcome)?,
+            contents: self.0.condemn_on_damage(&database, outcome)?,
         })
     }
 }
@@ -84,8 +84,8 @@ fn prepare(directory: &Path) -> Result<(), StoreError> {
     files::make_directory(&tenants).map_err(failed)
 }
 
-impl Shared {
-    fn write_backup(&self, database: &Arc<Database>, path: &Path) -> Result<Contents, Failure> {
+impl SledShared {
+    fn write_backup(&self, database: &Arc<Database>, path: &Path) -> Result<SpaceContents, DatabaseError> {
         let partial = files::partial(path);
         let failed = |error: std::io::Error| io_failure(path, &error);
         let file = OpenOptions::new()
@@ -94,8 +94,11 @@ impl Shared {
             .mode(0o600)
             .open(&partial)
             .map_err(failed)?;
-        let mut writer = Writer::new(path, file);
-        let wrapped = self.keyring.wrapped(&database.space).map_err(Failure::Refused)?;
+        let mut writer = BackupWriter::new(path, file);
+        let wrapped = self
+            .keyring
+            .wrapped_key(&database.space)
+            .map_err(DatabaseError::Refused)?;
         writer.head(&database.label, &wrapped, database.revision())?;
         let contents = database.verify(|entry_key, value| writer.entry(entry_key, value))?;
         writer.finish(&database.key)?;

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::build::io_failure;
-use super::failure::Failure;
-use crate::keys::{Generation, Purpose, SpaceKey};
-use crate::seal::Entry;
+use super::failure::DatabaseError;
+use crate::keys::{Generation, SpaceKey, SubkeyPurpose};
+use crate::seal::SealedEntry;
 use crate::{MAX_NAME, seal};
 
 const MAGIC: &[u8; 18] = b"toolhost backup 1\n";
@@ -33,14 +33,14 @@ const MAX_KEY: usize = MAX_NAME + 64;
 const MAX_VALUE: usize = seal::PART + 128;
 
 /// Writes a backup's file.
-pub(super) struct Writer {
+pub(super) struct BackupWriter {
     path: PathBuf,
     file: BufWriter<File>,
     digest: Sha256,
     entries: u64,
 }
 
-impl Writer {
+impl BackupWriter {
     pub(super) fn new(path: &Path, file: File) -> Self {
         Self {
             path: path.to_owned(),
@@ -50,13 +50,13 @@ impl Writer {
         }
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), DatabaseError> {
         self.digest.update(bytes);
         let written = self.file.write_all(bytes);
         written.map_err(|error| io_failure(&self.path, &error))
     }
 
-    pub(super) fn head(&mut self, label: &str, wrapped: &[u8], revision: u64) -> Result<(), Failure> {
+    pub(super) fn head(&mut self, label: &str, wrapped: &[u8], revision: u64) -> Result<(), DatabaseError> {
         self.bytes(MAGIC)?;
         self.bytes(&u16::try_from(label.len()).unwrap_or(u16::MAX).to_be_bytes())?;
         self.bytes(label.as_bytes())?;
@@ -65,11 +65,11 @@ impl Writer {
         self.bytes(&revision.to_be_bytes())
     }
 
-    fn length(&mut self, length: usize) -> Result<(), Failure> {
+    fn length(&mut self, length: usize) -> Result<(), DatabaseError> {
         self.bytes(&u32::try_from(length).unwrap_or(END).to_be_bytes())
     }
 
-    pub(super) fn entry(&mut self, entry_key: &[u8], value: &[u8]) -> Result<(), Failure> {
+    pub(super) fn entry(&mut self, entry_key: &[u8], value: &[u8]) -> Result<(), DatabaseError> {
         self.length(entry_key.len())?;
         self.length(value.len())?;
         self.bytes(entry_key)?;
@@ -79,13 +79,13 @@ impl Writer {
     }
 
     /// Ends the file and waits for the disk.
-    pub(super) fn finish(mut self, key: &SpaceKey) -> Result<(), Failure> {
+    pub(super) fn finish(mut self, key: &SpaceKey) -> Result<(), DatabaseError> {
         let generation = key.current();
         self.bytes(&END.to_be_bytes())?;
         self.bytes(&self.entries.to_be_bytes())?;
         self.bytes(&generation.0.to_be_bytes())?;
-        let subkey = key.subkey(generation, Purpose::Digest);
-        let subkey = subkey.ok_or_else(|| Failure::Locked("its key was destroyed".to_owned()))?;
+        let subkey = key.subkey(generation, SubkeyPurpose::Digest);
+        let subkey = subkey.ok_or_else(|| DatabaseError::Locked("its key was destroyed".to_owned()))?;
         let code = subkey.mac(&[DOMAIN, &self.digest.clone().finalize()]);
         self.bytes(&code)?;
         let synced = self
@@ -98,7 +98,7 @@ impl Writer {
 }
 
 /// Reads a backup's file.
-pub(super) struct Reader {
+pub(super) struct BackupReader {
     path: PathBuf,
     file: BufReader<File>,
     digest: Sha256,
@@ -106,13 +106,13 @@ pub(super) struct Reader {
 }
 
 /// What stands before the entries.
-pub(super) struct Head {
+pub(super) struct BackupHead {
     pub(super) wrapped: Vec<u8>,
     pub(super) revision: u64,
 }
 
-impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+impl BackupReader {
+    pub(super) fn open(path: &Path) -> Result<Self, DatabaseError> {
         let file = File::open(path).map_err(|error| io_failure(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -122,55 +122,57 @@ impl Reader {
         })
     }
 
-    fn damaged(&self) -> Failure {
-        Failure::Damaged(format!("the backup {} is damaged", self.path.display()))
+    fn damaged_error(&self) -> DatabaseError {
+        DatabaseError::Damaged(format!("the backup {} is damaged", self.path.display()))
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DatabaseError> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Failure> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DatabaseError> {
         self.file.read_exact(bytes).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => self.damaged(),
+            std::io::ErrorKind::UnexpectedEof => self.damaged_error(),
             _ => io_failure(&self.path, &error),
         })?;
         self.digest.update(bytes);
         Ok(())
     }
 
-    fn bytes(&mut self, length: usize, most: usize) -> Result<Vec<u8>, Failure> {
+    fn bytes(&mut self, length: usize, most: usize) -> Result<Vec<u8>, DatabaseError> {
         if length > most {
-            return Err(self.damaged());
+            return Err(self.damaged_error());
         }
         let mut bytes = vec![0; length];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn length(&mut self) -> Result<u32, Failure> {
+    fn length(&mut self) -> Result<u32, DatabaseError> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// The head, of a file that says that it is this space's. Its word is verified with the end.
-    pub(super) fn head(&mut self, label: &str) -> Result<Head, Failure> {
+    pub(super) fn head(&mut self, label: &str) -> Result<BackupHead, DatabaseError> {
         let magic: [u8; MAGIC.len()] = self.array()?;
         let length = u16::from_be_bytes(self.array()?).into();
         let name = self.bytes(length, MAX_LABEL)?;
         if magic != *MAGIC || name != label.as_bytes() {
             let path = self.path.display();
-            return Err(Failure::Damaged(format!("{path} is not a backup of {label}")));
+            return Err(DatabaseError::Damaged(format!(
+                "{path} is not a backup of {label}"
+            )));
         }
         let length = self.length()? as usize;
         let wrapped = self.bytes(length, MAX_WRAPPED)?;
         let revision = u64::from_be_bytes(self.array()?);
-        Ok(Head { wrapped, revision })
+        Ok(BackupHead { wrapped, revision })
     }
 
     /// The next entry. `None`: it was the last, and everything that was read is what was written.
-    pub(super) fn entry(&mut self, key: &SpaceKey) -> Result<Option<Entry>, Failure> {
+    pub(super) fn entry(&mut self, key: &SpaceKey) -> Result<Option<SealedEntry>, DatabaseError> {
         let length = self.length()?;
         if length == END {
             return self.end(key).map(|()| None);
@@ -179,21 +181,21 @@ impl Reader {
         let key = self.bytes(length as usize, MAX_KEY)?;
         let value = self.bytes(of_value, MAX_VALUE)?;
         self.entries += 1;
-        Ok(Some(Entry { key, value }))
+        Ok(Some(SealedEntry { key, value }))
     }
 
-    fn end(&mut self, key: &SpaceKey) -> Result<(), Failure> {
+    fn end(&mut self, key: &SpaceKey) -> Result<(), DatabaseError> {
         let entries = u64::from_be_bytes(self.array()?);
         let generation = Generation(self.length()?);
         let digest = self.digest.clone().finalize();
         let code: [u8; 32] = self.array()?;
         let is_end = self.file.read(&mut [0]).is_ok_and(|read| read == 0);
         let subkey = key
-            .subkey(generation, Purpose::Digest)
-            .ok_or_else(|| self.damaged())?;
+            .subkey(generation, SubkeyPurpose::Digest)
+            .ok_or_else(|| self.damaged_error())?;
         if is_end && entries == self.entries && subkey.verify(&[DOMAIN, &digest], &code) {
             return Ok(());
         }
-        Err(self.damaged())
+        Err(self.damaged_error())
     }
 }

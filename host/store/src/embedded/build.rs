@@ -3,9 +3,9 @@ use std::path::Path;
 
 use super::EmbeddedSettings;
 use super::database::{configure, open_sled};
-use super::failure::{Failure, guarded};
+use super::failure::{DatabaseError, catch_panics};
 use super::tally::{TALLY, Tally};
-use super::witness::Witness;
+use super::watermark::BatchWatermark;
 use crate::keys::SpaceKey;
 use crate::{StoreError, files};
 
@@ -18,9 +18,9 @@ pub(super) fn build(
     label: &str,
     key: &SpaceKey,
     settings: &EmbeddedSettings,
-) -> Result<(), Failure> {
+) -> Result<(), DatabaseError> {
     assemble(directory, label, key, settings, |_| Ok(0))?;
-    place(directory)
+    move_into_place(directory)
 }
 
 /// Makes a whole database beside its place: what stands under the name was finished, whenever the process or the machine
@@ -30,14 +30,14 @@ pub(super) fn assemble(
     label: &str,
     key: &SpaceKey,
     settings: &EmbeddedSettings,
-    fill: impl FnOnce(&mut Filling<'_>) -> Result<u64, Failure>,
-) -> Result<u64, Failure> {
+    fill: impl FnOnce(&mut DatabaseBuilder<'_>) -> Result<u64, DatabaseError>,
+) -> Result<u64, DatabaseError> {
     let partial = files::partial(directory);
     discard(&partial).map_err(|error| io_failure(&partial, &error))?;
     files::make_directory(&partial).map_err(|error| io_failure(&partial, &error))?;
-    let records = guarded(|| {
+    let records = catch_panics(|| {
         let db = open_sled(&configure(&partial, settings))?;
-        let mut filling = Filling {
+        let mut filling = DatabaseBuilder {
             db: &db,
             key,
             tally: Tally::default(),
@@ -45,14 +45,14 @@ pub(super) fn assemble(
             bytes: 0,
         };
         let revision = fill(&mut filling)?;
-        let Filling {
+        let DatabaseBuilder {
             mut tally, mut batch, ..
         } = filling;
         tally.revision = revision;
         batch.insert(TALLY, tally.seal(key, label)?);
         db.apply_batch(batch)?;
         db.flush()?;
-        Witness::create(&partial, key, label, tally.batch)?;
+        BatchWatermark::create(&partial, key, label, tally.batch)?;
         Ok(tally.records)
     })?;
     sync_tree(&partial).map_err(|error| io_failure(&partial, &error))?;
@@ -60,13 +60,13 @@ pub(super) fn assemble(
 }
 
 /// Puts what was assembled in its place, where nothing is.
-pub(super) fn place(directory: &Path) -> Result<(), Failure> {
+pub(super) fn move_into_place(directory: &Path) -> Result<(), DatabaseError> {
     let partial = files::partial(directory);
     files::rename(&partial, directory).map_err(|error| io_failure(directory, &error))
 }
 
 /// A database that is being assembled.
-pub(super) struct Filling<'a> {
+pub(super) struct DatabaseBuilder<'a> {
     db: &'a sled::Db,
     key: &'a SpaceKey,
     pub(super) tally: Tally,
@@ -74,10 +74,10 @@ pub(super) struct Filling<'a> {
     bytes: usize,
 }
 
-impl Filling<'_> {
-    pub(super) fn put(&mut self, entry_key: Vec<u8>, value: Vec<u8>) -> Result<(), Failure> {
+impl DatabaseBuilder<'_> {
+    pub(super) fn put(&mut self, entry_key: Vec<u8>, value: Vec<u8>) -> Result<(), DatabaseError> {
         let counted = self.tally.count(self.key, &entry_key, &value);
-        counted.ok_or_else(super::read::strange)?;
+        counted.ok_or_else(super::read::foreign_entry_error)?;
         self.bytes += entry_key.len() + value.len();
         self.batch.insert(entry_key, value);
         if self.bytes > CHUNK {
@@ -109,6 +109,6 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
     files::sync_directory(directory)
 }
 
-pub(super) fn io_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::Refused(StoreError::of_io(&path.display().to_string(), error))
+pub(super) fn io_failure(path: &Path, error: &io::Error) -> DatabaseError {
+    DatabaseError::Refused(StoreError::of_io(&path.display().to_string(), error))
 }

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use super::SledStore;
 use super::database::Database;
-use super::failure::{Failure, guarded};
-use super::lifecycle::finished;
-use super::read::{strange, verify_entry};
+use super::failure::{DatabaseError, catch_panics};
+use super::lifecycle::join_result;
+use super::read::{foreign_entry_error, verify_entry};
 use super::store::spaces;
 use super::tally::{TALLY, Tally};
 use crate::{Space, Store, StoreError};
@@ -15,12 +15,12 @@ pub struct SpaceReport {
     /// Which.
     pub space: Space,
     /// What it holds, or what is wrong with it.
-    pub outcome: Result<Contents, StoreError>,
+    pub outcome: Result<SpaceContents, StoreError>,
 }
 
 /// What a sound space holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Contents {
+pub struct SpaceContents {
     /// How many records.
     pub records: u64,
     /// Their bytes, sealed.
@@ -53,7 +53,7 @@ impl SledStore {
     }
 
     /// A space that was never finished is empty, and the next use of its tenant goes on with it.
-    async fn check_unrecorded(&self, space: &Space) -> Result<Contents, StoreError> {
+    async fn check_unrecorded(&self, space: &Space) -> Result<SpaceContents, StoreError> {
         let reservation = self.0.reserve(space).await?;
         if self.0.exists(space).await? {
             drop(reservation);
@@ -63,21 +63,23 @@ impl SledStore {
         let looked = tokio::task::spawn_blocking(move || {
             let _reservation = reservation;
             let key = shared.keyring.get(&owned)?;
-            shared.unfinished(&owned, key).map(|()| Contents::default())
+            shared
+                .finish_unfinished(&owned, key)
+                .map(|()| SpaceContents::default())
         });
-        finished(space, looked.await)
+        join_result(space, looked.await)
     }
 
     /// As [`SledStore::check`], of one space.
     ///
     /// # Errors
     /// What was found; the space is in quarantine then.
-    pub async fn check_space(&self, space: &Space) -> Result<Contents, StoreError> {
+    pub async fn check_space(&self, space: &Space) -> Result<SpaceContents, StoreError> {
         let database = self.0.database(space).await?;
         let checked = database.clone();
         let verified = tokio::task::spawn_blocking(move || Ok(checked.verify(|_, _| Ok(()))));
-        let outcome = finished(space, verified.await)?;
-        self.0.told_of(&database, outcome)
+        let outcome = join_result(space, verified.await)?;
+        self.0.condemn_on_damage(&database, outcome)
     }
 }
 
@@ -85,13 +87,13 @@ impl Database {
     /// Opens and counts everything that is there while nothing is written, and hands each entry on.
     pub(super) fn verify(
         self: &Arc<Self>,
-        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>,
-    ) -> Result<Contents, Failure> {
-        self.checked_blocking()?;
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), DatabaseError>,
+    ) -> Result<SpaceContents, DatabaseError> {
+        self.wait_checked_blocking()?;
         // Whoever writes waits for it.
         let tally = self.tally();
-        guarded(|| {
-            let mut audit = Verified::default();
+        catch_panics(|| {
+            let mut audit = CheckCounts::default();
             let mut bytes = 0;
             for entry in self.db.iter() {
                 let (entry_key, value) = entry?;
@@ -102,27 +104,31 @@ impl Database {
                 }
             }
             if !audit.counted.agrees(&tally) || audit.parts != tally.entries {
-                return Err(Failure::Damaged("it does not hold what was written".to_owned()));
+                return Err(DatabaseError::Damaged(
+                    "it does not hold what was written".to_owned(),
+                ));
             }
             let records = tally.records;
-            Ok(Contents { records, bytes })
+            Ok(SpaceContents { records, bytes })
         })
     }
 }
 
 /// What was counted.
 #[derive(Default)]
-struct Verified {
+struct CheckCounts {
     counted: Tally,
     parts: u64,
     scratch: Vec<u8>,
 }
 
-impl Verified {
-    fn entry(&mut self, database: &Database, entry_key: &[u8], value: &[u8]) -> Result<(), Failure> {
+impl CheckCounts {
+    fn entry(&mut self, database: &Database, entry_key: &[u8], value: &[u8]) -> Result<(), DatabaseError> {
         let (key, label) = (&database.key, &database.label);
         let parts = verify_entry(key, label, entry_key, value, &mut self.scratch)?;
         self.parts += u64::from(parts.unwrap_or(0));
-        self.counted.count(key, entry_key, value).ok_or_else(strange)
+        self.counted
+            .count(key, entry_key, value)
+            .ok_or_else(foreign_entry_error)
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::database::Database;
-use super::failure::{Failure, guarded};
-use super::read::strange;
+use super::failure::{DatabaseError, catch_panics};
+use super::read::foreign_entry_error;
 use super::tally::{TALLY, Tally};
-use crate::keys::{Generation, Purpose, Subkey};
-use crate::seal::{self, Entry, Header};
-use crate::{Change, Found, MAX_VALUE, StoreError};
+use crate::keys::{Generation, Subkey, SubkeyPurpose};
+use crate::seal::{self, PartHeader, SealedEntry};
+use crate::{Change, KeyedRecord, MAX_VALUE, StoreError};
 
 /// Batches that are written together at most.
 const GROUP: usize = 256;
@@ -35,7 +35,7 @@ const GROWTH: u64 = 4;
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<QueuedTask>,
     is_led: bool,
 }
 
@@ -47,30 +47,30 @@ pub(super) enum Task {
     Reseal(Vec<Vec<u8>>),
     /// Writes records of another store with the versions that they have there, and brings the revision up to this one.
     Fill {
-        records: Vec<Found>,
+        records: Vec<KeyedRecord>,
         revision: u64,
     },
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedTask {
     task: Task,
-    answer: oneshot::Sender<Result<u64, Failure>>,
+    answer: oneshot::Sender<Result<u64, DatabaseError>>,
 }
 
 /// A record as it will be after the group.
-struct Staged {
+struct StagedRecord {
     /// What the database has: entries with their weights.
     present: Vec<(Vec<u8>, [u8; 32])>,
     was_there: bool,
     /// The version after the batches so far; none where there is no record.
     version: Option<u64>,
     /// Entries to write, where it was written.
-    entries: Vec<Entry>,
+    entries: Vec<SealedEntry>,
 }
 
 /// The records that a group touches, by their keys.
-type Stage = HashMap<Vec<u8>, Staged>;
+type StagedRecords = HashMap<Vec<u8>, StagedRecord>;
 
 impl Task {
     fn bytes(&self) -> usize {
@@ -104,28 +104,28 @@ fn value_bytes(change: &Change) -> usize {
 impl Database {
     /// Writes a batch. It is on the disk when this returns its version; a future that is dropped before leaves it
     /// written or not.
-    pub(super) async fn write(self: Arc<Self>, task: Task) -> Result<u64, Failure> {
+    pub(super) async fn write(self: Arc<Self>, task: Task) -> Result<u64, DatabaseError> {
         if let Task::Change(changes) = &task
             && changes.iter().any(|change| value_bytes(change) > MAX_VALUE)
         {
-            return Err(Failure::Refused(StoreError::TooLarge));
+            return Err(DatabaseError::Refused(StoreError::TooLarge));
         }
-        self.checked().await?;
+        self.wait_checked().await?;
         let (answer, answered) = oneshot::channel();
         let leads = {
             let mut queue = self.queue();
-            queue.waiting.push_back(Waiting { task, answer });
+            queue.waiting.push_back(QueuedTask { task, answer });
             !std::mem::replace(&mut queue.is_led, true)
         };
         if leads {
             let database = self.clone();
-            tokio::task::spawn_blocking(move || database.lead());
+            tokio::task::spawn_blocking(move || database.write_groups());
         }
-        let late = || Failure::Broken("a write took too long, or its writer ended".to_owned());
+        let late = || DatabaseError::Broken("a write took too long, or its writer ended".to_owned());
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => {
-                self.condemn(&late());
+                self.mark_unusable(&late());
                 Err(late())
             }
         }
@@ -136,7 +136,7 @@ impl Database {
     }
 
     /// Writes group after group until nothing waits.
-    fn lead(&self) {
+    fn write_groups(&self) {
         loop {
             let Some(group) = self.next_group() else {
                 return;
@@ -145,7 +145,7 @@ impl Database {
                 .into_iter()
                 .map(|waiting| (waiting.task, waiting.answer))
                 .unzip();
-            let outcomes = match self.sound().and_then(|()| self.commit(&tasks)) {
+            let outcomes = match self.check_usable().and_then(|()| self.commit(&tasks)) {
                 Ok(outcomes) => outcomes,
                 Err(failure) => tasks.iter().map(|_| Err(failure.clone())).collect(),
             };
@@ -156,7 +156,7 @@ impl Database {
         }
     }
 
-    fn next_group(&self) -> Option<Vec<Waiting>> {
+    fn next_group(&self) -> Option<Vec<QueuedTask>> {
         let mut queue = self.queue();
         let mut bytes = 0;
         let mut group = Vec::new();
@@ -172,29 +172,29 @@ impl Database {
     }
 
     /// Writes a group and waits for the disk. An error is every task's outcome.
-    fn commit(&self, tasks: &[Task]) -> Result<Vec<Result<u64, Failure>>, Failure> {
+    fn commit(&self, tasks: &[Task]) -> Result<Vec<Result<u64, DatabaseError>>, DatabaseError> {
         self.has_room(tasks)?;
         let mut tally = self.tally();
-        let mut stage = Stage::new();
+        let mut stage = StagedRecords::new();
         let mut after = *tally;
         let mut outcomes = Vec::with_capacity(tasks.len());
         // Until something is written, a failure leaves the database as it was.
-        let staged = guarded(|| {
+        let staged = catch_panics(|| {
             for task in tasks {
                 outcomes.push(self.stage(task, &mut stage, &mut after)?);
             }
             self.batch(stage, &tally, &mut after)
         });
-        let batch = staged.inspect_err(|failure| self.condemn(failure))?;
+        let batch = staged.inspect_err(|failure| self.mark_unusable(failure))?;
         if let Some(batch) = batch {
-            let written = guarded(|| self.apply(batch, tasks, after.batch)).map_err(unknown);
-            written.inspect_err(|failure| self.condemn(failure))?;
+            let written = catch_panics(|| self.apply(batch, tasks, after.batch)).map_err(as_unknown_outcome);
+            written.inspect_err(|failure| self.mark_unusable(failure))?;
             self.advance(&mut tally, after);
         }
         Ok(outcomes)
     }
 
-    fn apply(&self, batch: sled::Batch, tasks: &[Task], number: u64) -> Result<(), Failure> {
+    fn apply(&self, batch: sled::Batch, tasks: &[Task], number: u64) -> Result<(), DatabaseError> {
         {
             let _writing = self.opened.write(tasks.iter().flat_map(Task::keys));
             let _applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
@@ -203,13 +203,13 @@ impl Database {
         self.db.flush()?;
         self.file
             .sync_data()
-            .map_err(|error| Failure::Broken(error.to_string()))?;
-        self.witness.note(&self.key, &self.label, number)
+            .map_err(|error| DatabaseError::Broken(error.to_string()))?;
+        self.witness.write_batch(&self.key, &self.label, number)
     }
 
-    fn has_room(&self, tasks: &[Task]) -> Result<(), Failure> {
+    fn has_room(&self, tasks: &[Task]) -> Result<(), DatabaseError> {
         let disk = rustix::fs::statvfs(&self.directory)
-            .map_err(|error| Failure::Refused(StoreError::of_io("the disk", &error.into())))?;
+            .map_err(|error| DatabaseError::Refused(StoreError::of_io("the disk", &error.into())))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let reserve = if tasks.iter().all(Task::only_removes) {
             RESERVE_TO_REMOVE
@@ -222,7 +222,7 @@ impl Database {
             return Ok(());
         }
         let directory = self.directory.display();
-        Err(Failure::Refused(StoreError::Full(format!(
+        Err(DatabaseError::Refused(StoreError::Full(format!(
             "{directory}: {free} bytes are free and {needed} are needed"
         ))))
     }
@@ -232,20 +232,20 @@ impl Database {
     fn stage(
         &self,
         task: &Task,
-        stage: &mut Stage,
+        stage: &mut StagedRecords,
         after: &mut Tally,
-    ) -> Result<Result<u64, Failure>, Failure> {
+    ) -> Result<Result<u64, DatabaseError>, DatabaseError> {
         match task {
             Task::Change(changes) => {
                 for change in changes {
-                    let staged = self.staged(change.key().as_bytes(), stage)?;
-                    if !change.expect().holds(staged.version) {
-                        return Ok(Err(Failure::Refused(StoreError::Conflict)));
+                    let staged = self.stage_record(change.key().as_bytes(), stage)?;
+                    if !change.expect().is_met(staged.version) {
+                        return Ok(Err(DatabaseError::Refused(StoreError::Conflict)));
                     }
                 }
                 after.revision += 1;
                 for change in changes {
-                    let staged = self.staged(change.key().as_bytes(), stage)?;
+                    let staged = self.stage_record(change.key().as_bytes(), stage)?;
                     match change {
                         Change::Put { key, value, .. } => {
                             staged.entries = self.seal(key.as_bytes(), after.revision, value)?;
@@ -260,7 +260,7 @@ impl Database {
             }
             Task::Reseal(keys) => {
                 for key in keys {
-                    let staged = self.staged(key, stage)?;
+                    let staged = self.stage_record(key, stage)?;
                     if staged.version.is_none() || !staged.entries.is_empty() {
                         continue;
                     }
@@ -271,8 +271,8 @@ impl Database {
                 }
             }
             Task::Fill { records, revision } => {
-                for Found { key, record } in records {
-                    let staged = self.staged(key.as_bytes(), stage)?;
+                for KeyedRecord { key, record } in records {
+                    let staged = self.stage_record(key.as_bytes(), stage)?;
                     staged.entries = self.seal(key.as_bytes(), record.version, &record.value)?;
                     staged.version = Some(record.version);
                 }
@@ -282,39 +282,45 @@ impl Database {
         Ok(Ok(after.revision))
     }
 
-    fn seal(&self, key: &[u8], version: u64, value: &[u8]) -> Result<Vec<Entry>, Failure> {
+    fn seal(&self, key: &[u8], version: u64, value: &[u8]) -> Result<Vec<SealedEntry>, DatabaseError> {
         let generation = self.key.current();
-        let subkey = self.subkey(generation, Purpose::Records)?;
+        let subkey = self.subkey(generation, SubkeyPurpose::Records)?;
         Ok(seal::seal(&subkey, generation, &self.label, key, version, value)?)
     }
 
-    fn subkey(&self, generation: Generation, purpose: Purpose) -> Result<Arc<Subkey>, Failure> {
-        self.key.subkey(generation, purpose).ok_or_else(|| self.locked())
+    fn subkey(&self, generation: Generation, purpose: SubkeyPurpose) -> Result<Arc<Subkey>, DatabaseError> {
+        self.key
+            .subkey(generation, purpose)
+            .ok_or_else(|| self.locked_error())
     }
 
-    fn staged<'a>(&self, key: &[u8], stage: &'a mut Stage) -> Result<&'a mut Staged, Failure> {
+    fn stage_record<'a>(
+        &self,
+        key: &[u8],
+        stage: &'a mut StagedRecords,
+    ) -> Result<&'a mut StagedRecord, DatabaseError> {
         if !stage.contains_key(key) {
-            let staged = self.present(key)?;
+            let staged = self.load_staged(key)?;
             stage.insert(key.to_vec(), staged);
         }
-        stage.get_mut(key).ok_or_else(strange)
+        stage.get_mut(key).ok_or_else(foreign_entry_error)
     }
 
     /// A record as the database has it. It is not opened: where its tag is not the one that was written, what it takes out
     /// of the sum is not what it put in, and the next check finds that.
-    fn present(&self, key: &[u8]) -> Result<Staged, Failure> {
+    fn load_staged(&self, key: &[u8]) -> Result<StagedRecord, DatabaseError> {
         let mut present = Vec::new();
         let first = self.db.get(seal::entry_key(key, 0))?;
         let header = first
             .as_ref()
-            .map(|first| Header::decode(first).ok_or_else(strange));
+            .map(|first| PartHeader::decode(first).ok_or_else(foreign_entry_error));
         let header = header.transpose()?.map(|(header, _)| header);
         for index in 0..header.map_or(0, |header| header.parts) {
             let entry_key = seal::entry_key(key, index);
-            let value = self.db.get(&entry_key)?.ok_or_else(strange)?;
-            present.push(self.weighed(entry_key, &value)?);
+            let value = self.db.get(&entry_key)?.ok_or_else(foreign_entry_error)?;
+            present.push(self.weigh(entry_key, &value)?);
         }
-        Ok(Staged {
+        Ok(StagedRecord {
             present,
             was_there: header.is_some(),
             version: header.map(|header| header.version),
@@ -322,15 +328,20 @@ impl Database {
         })
     }
 
-    fn weighed(&self, entry_key: Vec<u8>, value: &[u8]) -> Result<(Vec<u8>, [u8; 32]), Failure> {
-        let (header, _) = Header::decode(value).ok_or_else(strange)?;
-        let digest = self.subkey(header.generation, Purpose::Digest)?;
-        let weight = seal::weight(&digest, &entry_key, value).ok_or_else(strange)?;
+    fn weigh(&self, entry_key: Vec<u8>, value: &[u8]) -> Result<(Vec<u8>, [u8; 32]), DatabaseError> {
+        let (header, _) = PartHeader::decode(value).ok_or_else(foreign_entry_error)?;
+        let digest = self.subkey(header.generation, SubkeyPurpose::Digest)?;
+        let weight = seal::weight(&digest, &entry_key, value).ok_or_else(foreign_entry_error)?;
         Ok((entry_key, weight))
     }
 
     /// What the group comes to, with the tally that describes it. `None`: nothing.
-    fn batch(&self, stage: Stage, before: &Tally, after: &mut Tally) -> Result<Option<sled::Batch>, Failure> {
+    fn batch(
+        &self,
+        stage: StagedRecords,
+        before: &Tally,
+        after: &mut Tally,
+    ) -> Result<Option<sled::Batch>, DatabaseError> {
         let mut batch = sled::Batch::default();
         let mut is_empty = after.revision == before.revision;
         for staged in stage.into_values() {
@@ -346,7 +357,7 @@ impl Database {
             after.records = after.records.wrapping_sub(u64::from(staged.was_there));
             after.records = after.records.wrapping_add(u64::from(!is_removed));
             for entry in staged.entries {
-                let (entry_key, weight) = self.weighed(entry.key, &entry.value)?;
+                let (entry_key, weight) = self.weigh(entry.key, &entry.value)?;
                 after.add(weight);
                 // In the place of its removal above, where there was one.
                 batch.insert(entry_key, entry.value);
@@ -362,9 +373,11 @@ impl Database {
 }
 
 /// After something was written, what failed left it written or not.
-fn unknown(failure: Failure) -> Failure {
+fn as_unknown_outcome(failure: DatabaseError) -> DatabaseError {
     match failure {
-        Failure::Damaged(why) | Failure::Broken(why) | Failure::Locked(why) => Failure::Broken(why),
-        Failure::Refused(error) => Failure::Broken(error.to_string()),
+        DatabaseError::Damaged(why) | DatabaseError::Broken(why) | DatabaseError::Locked(why) => {
+            DatabaseError::Broken(why)
+        }
+        DatabaseError::Refused(error) => DatabaseError::Broken(error.to_string()),
     }
 }

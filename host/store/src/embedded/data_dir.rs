@@ -94,7 +94,7 @@ impl DataDir {
     }
 
     /// Where what was found of a space's damage is written, so that a restart does not serve it again.
-    pub(super) fn damage(&self, space: &Space) -> PathBuf {
+    pub(super) fn damage_path(&self, space: &Space) -> PathBuf {
         let mut name = self.database(space).into_os_string();
         name.push(".damaged");
         name.into()

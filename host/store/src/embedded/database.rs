@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::EmbeddedSettings;
 use super::commit::Queue;
-use super::failure::{Failure, guarded};
-use super::opened::OpenedValues;
-use super::tally::{TALLY, Tally, Untold};
-use super::witness::Witness;
+use super::failure::{DatabaseError, catch_panics};
+use super::opened_values::OpenedValues;
+use super::tally::{TALLY, Tally, TallyError};
+use super::watermark::BatchWatermark;
 use crate::Space;
 use crate::keys::SpaceKey;
 
@@ -32,7 +32,7 @@ pub(super) struct Database {
     pub(super) db: sled::Db,
     /// The file that sled writes its log to. sled's own flush does not reach the disk on Linux.
     pub(super) file: File,
-    pub(super) witness: Witness,
+    pub(super) witness: BatchWatermark,
     pub(super) key: Arc<SpaceKey>,
     /// Held by whoever changes the database, and by whoever must see it stand still.
     tally: Mutex<Tally>,
@@ -73,30 +73,33 @@ impl Database {
         directory: &Path,
         key: Arc<SpaceKey>,
         settings: &EmbeddedSettings,
-    ) -> Result<Arc<Self>, Failure> {
+    ) -> Result<Arc<Self>, DatabaseError> {
         // sled makes what it does not find, and would show a lost database as an empty one.
         for name in ["db", "conf"] {
             if !directory.join(name).is_file() {
-                return Err(Failure::Damaged(format!("{name:?} of its database is missing")));
+                return Err(DatabaseError::Damaged(format!(
+                    "{name:?} of its database is missing"
+                )));
             }
         }
         let label = space.label();
-        let (db, tally) = guarded(|| {
+        let (db, tally) = catch_panics(|| {
             remove_unfinished_snapshots(directory)?;
             let db = open_sled(&configure(directory, settings))?;
             let told = db.get(TALLY)?;
-            let told = told.ok_or_else(|| Failure::Damaged("its tally is missing".to_owned()))?;
-            let tally = Tally::open(&key, &label, &told).map_err(untold)?;
+            let told = told.ok_or_else(|| DatabaseError::Damaged("its tally is missing".to_owned()))?;
+            let tally = Tally::open(&key, &label, &told).map_err(tally_failure)?;
             Ok((db, tally))
         })?;
-        let (witness, seen) = Witness::open(directory, &key, &label)?;
+        let (witness, seen) = BatchWatermark::open(directory, &key, &label)?;
         if tally.batch < seen {
             let lost = seen - tally.batch;
-            return Err(Failure::Damaged(format!(
+            return Err(DatabaseError::Damaged(format!(
                 "the last {lost} batches are missing from its log"
             )));
         }
-        let file = File::open(directory.join("db")).map_err(|error| Failure::Broken(error.to_string()))?;
+        let file =
+            File::open(directory.join("db")).map_err(|error| DatabaseError::Broken(error.to_string()))?;
         let database = Arc::new(Self {
             space: space.clone(),
             label,
@@ -143,35 +146,35 @@ impl Database {
     }
 
     /// Counts everything that is there and compares it with the tally.
-    fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), DatabaseError> {
         // Nobody writes before the check has ended.
         let tally = *self.tally();
-        let counted = guarded(|| {
+        let counted = catch_panics(|| {
             let mut counted = Tally::default();
             for entry in self.db.iter() {
                 let (entry_key, value) = entry?;
                 if entry_key == TALLY {
                     continue;
                 }
-                counted
-                    .count(&self.key, &entry_key, &value)
-                    .ok_or_else(|| Failure::Damaged("an entry is not one that was written".to_owned()))?;
+                counted.count(&self.key, &entry_key, &value).ok_or_else(|| {
+                    DatabaseError::Damaged("an entry is not one that was written".to_owned())
+                })?;
             }
             Ok(counted)
         })?;
         if counted.agrees(&tally) {
             return Ok(());
         }
-        Err(Failure::Damaged(format!(
+        Err(DatabaseError::Damaged(format!(
             "{} records in {} entries are there, and not the {} records in {} entries that were written",
             counted.records, counted.entries, tally.records, tally.entries
         )))
     }
 
-    fn check_in_background(self: Arc<Self>) -> Result<(), Failure> {
+    fn check_in_background(self: Arc<Self>) -> Result<(), DatabaseError> {
         let check = move || {
             if let Err(failure) = self.check() {
-                self.condemn(&failure);
+                self.mark_unusable(&failure);
             }
             self.checked.send_replace(true);
         };
@@ -179,7 +182,7 @@ impl Database {
             .name("store-check".to_owned())
             .spawn(check)
             .map(|_| ())
-            .map_err(|error| Failure::Broken(error.to_string()))
+            .map_err(|error| DatabaseError::Broken(error.to_string()))
     }
 
     pub(super) fn is_checked(&self) -> bool {
@@ -187,29 +190,29 @@ impl Database {
     }
 
     /// Waits until it is known that the database is whole.
-    pub(super) async fn checked(&self) -> Result<(), Failure> {
+    pub(super) async fn wait_checked(&self) -> Result<(), DatabaseError> {
         if !self.is_checked() {
             // The sender is in this object: it cannot be gone.
             let _ = self.checked.subscribe().wait_for(|checked| *checked).await;
         }
-        self.sound()
+        self.check_usable()
     }
 
     /// As [`Database::checked`], where waiting does no harm.
-    pub(super) fn checked_blocking(&self) -> Result<(), Failure> {
+    pub(super) fn wait_checked_blocking(&self) -> Result<(), DatabaseError> {
         while !self.is_checked() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.sound()
+        self.check_usable()
     }
 
     /// Whether it may be used.
-    pub(super) fn sound(&self) -> Result<(), Failure> {
+    pub(super) fn check_usable(&self) -> Result<(), DatabaseError> {
         if let Some(found) = self.damage.get() {
-            return Err(Failure::Damaged(found.clone()));
+            return Err(DatabaseError::Damaged(found.clone()));
         }
         if self.is_broken() {
-            return Err(Failure::Broken(
+            return Err(DatabaseError::Broken(
                 "its last write failed; it is opened again".to_owned(),
             ));
         }
@@ -217,13 +220,13 @@ impl Database {
     }
 
     /// Remembers a failure that makes this handle useless.
-    pub(super) fn condemn(&self, failure: &Failure) {
+    pub(super) fn mark_unusable(&self, failure: &DatabaseError) {
         match failure {
-            Failure::Damaged(found) => {
+            DatabaseError::Damaged(found) => {
                 let _ = self.damage.set(found.clone());
             }
-            Failure::Broken(_) => self.broken.store(true, Ordering::Release),
-            Failure::Locked(_) | Failure::Refused(_) => {}
+            DatabaseError::Broken(_) => self.broken.store(true, Ordering::Release),
+            DatabaseError::Locked(_) | DatabaseError::Refused(_) => {}
         }
     }
 
@@ -236,28 +239,28 @@ impl Database {
     }
 
     /// The key as it is destroyed or retired meanwhile.
-    pub(super) fn locked(&self) -> Failure {
+    pub(super) fn locked_error(&self) -> DatabaseError {
         match self.key.generations().as_slice() {
-            [] => Failure::Locked("its key was destroyed".to_owned()),
-            _ => Failure::Locked("its key does not have that generation".to_owned()),
+            [] => DatabaseError::Locked("its key was destroyed".to_owned()),
+            _ => DatabaseError::Locked("its key does not have that generation".to_owned()),
         }
     }
 }
 
-fn untold(untold: Untold) -> Failure {
+fn tally_failure(untold: TallyError) -> DatabaseError {
     match untold {
-        Untold::Generation(generation) => {
-            Failure::Locked(format!("its key does not have generation {generation}"))
+        TallyError::Generation(generation) => {
+            DatabaseError::Locked(format!("its key does not have generation {generation}"))
         }
-        Untold::Damaged => Failure::Damaged("its tally does not open".to_owned()),
+        TallyError::Damaged => DatabaseError::Damaged("its tally does not open".to_owned()),
     }
 }
 
 /// Removes what sled left of a snapshot of its log that it did not finish, since the disk was full or the process was killed.
 /// It writes one while it opens a database, and would take the unfinished one for the newest and the database for damaged
 /// (sled 0.34.7, `Config::get_snapshot_files`). The log has all that a snapshot has.
-fn remove_unfinished_snapshots(directory: &Path) -> Result<(), Failure> {
-    let broken = |error: std::io::Error| Failure::Broken(error.to_string());
+fn remove_unfinished_snapshots(directory: &Path) -> Result<(), DatabaseError> {
+    let broken = |error: std::io::Error| DatabaseError::Broken(error.to_string());
     for entry in std::fs::read_dir(directory).map_err(broken)? {
         let path = entry.map_err(broken)?.path();
         if path
@@ -271,13 +274,13 @@ fn remove_unfinished_snapshots(directory: &Path) -> Result<(), Failure> {
 }
 
 /// Opens sled, and waits for the lock of the handle before this one.
-pub(super) fn open_sled(config: &sled::Config) -> Result<sled::Db, Failure> {
+pub(super) fn open_sled(config: &sled::Config) -> Result<sled::Db, DatabaseError> {
     let until = Instant::now() + LOCK_LAG;
     loop {
         match config.open() {
             Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
                 if Instant::now() > until {
-                    return Err(Failure::Broken(error.to_string()));
+                    return Err(DatabaseError::Broken(error.to_string()));
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -5,7 +5,7 @@ use crate::{Space, StoreError};
 
 /// Why a database did not do it. The space's name is put to it further up.
 #[derive(Debug, Clone)]
-pub(super) enum Failure {
+pub(super) enum DatabaseError {
     /// What is there is not what was written.
     Damaged(String),
     /// The key is not there, or not of that generation.
@@ -16,8 +16,8 @@ pub(super) enum Failure {
     Refused(StoreError),
 }
 
-impl Failure {
-    pub(super) fn of(self, space: &Space) -> StoreError {
+impl DatabaseError {
+    pub(super) fn into_store_error(self, space: &Space) -> StoreError {
         let name = space.to_string();
         match self {
             Self::Damaged(found) => StoreError::Corrupt { space: name, found },
@@ -28,7 +28,7 @@ impl Failure {
     }
 }
 
-impl From<sled::Error> for Failure {
+impl From<sled::Error> for DatabaseError {
     fn from(error: sled::Error) -> Self {
         match error {
             sled::Error::Io(error) if is_damage(&error) => Self::Damaged(format!("the database: {error}")),
@@ -38,7 +38,7 @@ impl From<sled::Error> for Failure {
     }
 }
 
-impl From<KeyFileError> for Failure {
+impl From<KeyFileError> for DatabaseError {
     fn from(error: KeyFileError) -> Self {
         Self::Locked(error.to_string())
     }
@@ -55,9 +55,9 @@ fn is_damage(error: &std::io::Error) -> bool {
 }
 
 /// Runs what enters sled. It panics where it meets what it did not write.
-pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn catch_panics<T>(run: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
         // The payload is not told: it may hold what was read.
-        Err(Failure::Damaged("the database panicked over it".to_owned()))
+        Err(DatabaseError::Damaged("the database panicked over it".to_owned()))
     })
 }

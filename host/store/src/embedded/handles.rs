@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::database::Database;
-use super::failure::guarded;
+use super::failure::catch_panics;
 use crate::{Space, StoreError};
 
 /// How long an open waits while every handle is in use.
@@ -25,17 +25,17 @@ const CLOSING: usize = 32;
 const LINGER: Duration = Duration::from_secs(35);
 
 #[derive(Debug, Clone)]
-pub(super) struct Handles(Arc<Table>);
+pub(super) struct Handles(Arc<HandleTable>);
 
 #[derive(Debug)]
-struct Table {
-    slots: RwLock<HashMap<Space, Slot>>,
+struct HandleTable {
+    slots: RwLock<HashMap<Space, HandleSlot>>,
     clock: AtomicU64,
     most: usize,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum HandleSlot {
     Open {
         database: Arc<Database>,
         used: AtomicU64,
@@ -49,7 +49,7 @@ enum Slot {
 /// A space that nobody else opens, closes, makes or destroys meanwhile, with the handle that was open before.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    table: Arc<Table>,
+    table: Arc<HandleTable>,
     space: Space,
     before: Option<Arc<Database>>,
     /// Dropped last: it wakes those who wait.
@@ -58,14 +58,14 @@ pub(super) struct Reservation {
 
 /// What was got of a space.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum SpaceAccess {
     Open(Arc<Database>),
     Reserved(Reservation),
 }
 
 impl Handles {
     pub(super) fn new(most: usize) -> Self {
-        Self(Arc::new(Table {
+        Self(Arc::new(HandleTable {
             slots: RwLock::default(),
             clock: AtomicU64::new(0),
             // One for the host's own, which is always open, and one at least for a tenant's.
@@ -76,18 +76,18 @@ impl Handles {
     /// A handle that is open and sound.
     pub(super) fn open(&self, space: &Space) -> Option<Arc<Database>> {
         let slots = self.0.read();
-        let Some(Slot::Open { database, used }) = slots.get(space) else {
+        let Some(HandleSlot::Open { database, used }) = slots.get(space) else {
             return None;
         };
         used.store(self.0.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        database.sound().is_ok().then(|| database.clone())
+        database.check_usable().is_ok().then(|| database.clone())
     }
 
     /// Shows a handle that was opened before there was anybody else.
     pub(super) fn put(&self, database: Arc<Database>) {
         let used = AtomicU64::new(0);
         let space = database.space.clone();
-        self.0.write().insert(space, Slot::Open { database, used });
+        self.0.write().insert(space, HandleSlot::Open { database, used });
     }
 
     /// How many are open or about to be.
@@ -96,21 +96,21 @@ impl Handles {
     }
 
     /// The handle of a space, or the right to open it. With `take`, the right in any case.
-    pub(super) async fn turn(&self, space: &Space, take: bool) -> Result<Turn, StoreError> {
+    pub(super) async fn acquire(&self, space: &Space, take: bool) -> Result<SpaceAccess, StoreError> {
         let until = Instant::now() + PATIENCE;
         loop {
             let mut busy = match self.0.reserve(space, take) {
-                Got::Turn(turn) => return Ok(turn),
-                Got::Busy(busy) => busy,
-                Got::Instead(reservation, turn) => {
+                HandleAttempt::Turn(turn) => return Ok(turn),
+                HandleAttempt::Busy(busy) => busy,
+                HandleAttempt::Instead(reservation, turn) => {
                     tokio::task::spawn_blocking(move || reservation.close());
                     return Ok(turn);
                 }
-                Got::Full if Instant::now() < until => {
+                HandleAttempt::Full if Instant::now() < until => {
                     tokio::time::sleep(POLL).await;
                     continue;
                 }
-                Got::Full => {
+                HandleAttempt::Full => {
                     return Err(StoreError::Unavailable(
                         "every database handle is in use; try again, or raise the limit of open files, of which handles take a part".to_owned(),
                     ));
@@ -122,62 +122,72 @@ impl Handles {
     }
 }
 
-enum Got {
-    Turn(Turn),
+enum HandleAttempt {
+    Turn(SpaceAccess),
     Busy(watch::Receiver<()>),
     /// After the first one was closed, which need not be waited for.
-    Instead(Reservation, Turn),
+    Instead(Reservation, SpaceAccess),
     Full,
 }
 
-impl Table {
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Space, Slot>> {
+impl HandleTable {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Space, HandleSlot>> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Space, Slot>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Space, HandleSlot>> {
         self.slots.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reserve(self: &Arc<Self>, space: &Space, take: bool) -> Got {
+    fn reserve(self: &Arc<Self>, space: &Space, take: bool) -> HandleAttempt {
         let mut slots = self.write();
         match slots.get(space) {
-            Some(Slot::Busy(busy) | Slot::Closing(busy)) => return Got::Busy(busy.clone()),
-            Some(Slot::Open { database, .. }) if !take && database.sound().is_ok() => {
-                return Got::Turn(Turn::Open(database.clone()));
+            Some(HandleSlot::Busy(busy) | HandleSlot::Closing(busy)) => {
+                return HandleAttempt::Busy(busy.clone());
             }
-            Some(Slot::Open { .. }) => {
-                return Got::Turn(Turn::Reserved(self.clone().busy(&mut slots, space, Slot::Busy)));
+            Some(HandleSlot::Open { database, .. }) if !take && database.check_usable().is_ok() => {
+                return HandleAttempt::Turn(SpaceAccess::Open(database.clone()));
+            }
+            Some(HandleSlot::Open { .. }) => {
+                return HandleAttempt::Turn(SpaceAccess::Reserved(self.clone().busy(
+                    &mut slots,
+                    space,
+                    HandleSlot::Busy,
+                )));
             }
             None => {}
         }
         let closing = slots
             .values()
-            .filter(|slot| matches!(slot, Slot::Closing(_)))
+            .filter(|slot| matches!(slot, HandleSlot::Closing(_)))
             .count();
         if slots.len() - closing < self.most {
-            return Got::Turn(Turn::Reserved(self.clone().busy(&mut slots, space, Slot::Busy)));
+            return HandleAttempt::Turn(SpaceAccess::Reserved(self.clone().busy(
+                &mut slots,
+                space,
+                HandleSlot::Busy,
+            )));
         }
         if closing >= CLOSING {
-            return Got::Full;
+            return HandleAttempt::Full;
         }
         let Some(victim) = oldest_idle(&slots) else {
-            return Got::Full;
+            return HandleAttempt::Full;
         };
-        let victim = self.clone().busy(&mut slots, &victim, Slot::Closing);
-        let turn = Turn::Reserved(self.clone().busy(&mut slots, space, Slot::Busy));
-        Got::Instead(victim, turn)
+        let victim = self.clone().busy(&mut slots, &victim, HandleSlot::Closing);
+        let turn = SpaceAccess::Reserved(self.clone().busy(&mut slots, space, HandleSlot::Busy));
+        HandleAttempt::Instead(victim, turn)
     }
 
     fn busy(
         self: Arc<Self>,
-        slots: &mut HashMap<Space, Slot>,
+        slots: &mut HashMap<Space, HandleSlot>,
         space: &Space,
-        slot: fn(watch::Receiver<()>) -> Slot,
+        slot: fn(watch::Receiver<()>) -> HandleSlot,
     ) -> Reservation {
         let (sender, receiver) = watch::channel(());
         let before = match slots.insert(space.clone(), slot(receiver)) {
-            Some(Slot::Open { database, .. }) => Some(database),
+            Some(HandleSlot::Open { database, .. }) => Some(database),
             _ => None,
         };
         Reservation {
@@ -190,12 +200,12 @@ impl Table {
 }
 
 /// The one that was used longest ago, of those that nobody uses. Nobody gets one while the table is locked.
-fn oldest_idle(slots: &HashMap<Space, Slot>) -> Option<Space> {
+fn oldest_idle(slots: &HashMap<Space, HandleSlot>) -> Option<Space> {
     let idle = slots.iter().filter_map(|(space, slot)| match slot {
-        Slot::Open { database, used } if *space != Space::Host && Arc::strong_count(database) == 1 => {
+        HandleSlot::Open { database, used } if *space != Space::Host && Arc::strong_count(database) == 1 => {
             Some((used.load(Ordering::Relaxed), space))
         }
-        Slot::Open { .. } | Slot::Busy(_) | Slot::Closing(_) => None,
+        HandleSlot::Open { .. } | HandleSlot::Busy(_) | HandleSlot::Closing(_) => None,
     });
     idle.min_by_key(|(used, _)| *used).map(|(_, space)| space.clone())
 }
@@ -216,7 +226,7 @@ impl Reservation {
             match Arc::try_unwrap(database) {
                 // sled panics where its file does not sync.
                 Ok(database) => {
-                    let _ = guarded(|| {
+                    let _ = catch_panics(|| {
                         drop(database);
                         Ok(())
                     });
@@ -244,7 +254,7 @@ impl Reservation {
 
     /// Ends the reservation with an open handle.
     pub(super) fn fill(self, database: Arc<Database>) {
-        let slot = Slot::Open {
+        let slot = HandleSlot::Open {
             database,
             used: AtomicU64::new(self.table.clock.fetch_add(1, Ordering::Relaxed)),
         };
@@ -255,14 +265,14 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut slots = self.table.write();
-        let Some(Slot::Busy(_) | Slot::Closing(_)) = slots.get(&self.space) else {
+        let Some(HandleSlot::Busy(_) | HandleSlot::Closing(_)) = slots.get(&self.space) else {
             return;
         };
         match self.before.take() {
             // Nobody closed it: it is as it was.
             Some(database) => {
                 let used = AtomicU64::new(0);
-                slots.insert(self.space.clone(), Slot::Open { database, used });
+                slots.insert(self.space.clone(), HandleSlot::Open { database, used });
             }
             None => {
                 slots.remove(&self.space);

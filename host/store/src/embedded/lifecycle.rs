@@ -15,11 +15,11 @@ use super::SledStore;
 use super::build::{build, discard, io_failure};
 use super::commit::Task;
 use super::database::Database;
-use super::failure::Failure;
-use super::handles::{Reservation, Turn};
-use super::store::{Shared, tenant_key};
+use super::failure::DatabaseError;
+use super::handles::{Reservation, SpaceAccess};
+use super::store::{SledShared, tenant_key};
 use crate::keys::SpaceKey;
-use crate::{Change, Expect, Space, StoreError, files};
+use crate::{Change, Precondition, Space, StoreError, files};
 
 /// What the record of a tenant says: the layout of its database.
 const LAYOUT: &[u8] = &[1];
@@ -41,8 +41,8 @@ impl SledStore {
             Ok(reservation)
         });
         // Held until the tenant is recorded.
-        let _reservation = finished(&space, made.await)?;
-        self.record(tenant, true).await?;
+        let _reservation = join_result(&space, made.await)?;
+        self.record_tenant(tenant, true).await?;
         Ok(true)
     }
 
@@ -60,17 +60,17 @@ impl SledStore {
             let had_files = shared.remove(&owned)?;
             Ok((reservation, had_files))
         });
-        let (_reservation, had_files) = finished(&space, removed.await)?;
+        let (_reservation, had_files) = join_result(&space, removed.await)?;
         if was_recorded {
-            self.record(tenant, false).await?;
+            self.record_tenant(tenant, false).await?;
         }
         self.0.quarantine().remove(&space);
         Ok(was_recorded || had_key || had_files)
     }
 
     /// Writes down in the host's space that there is a tenant's, or that there is none.
-    pub(super) async fn record(&self, tenant: &TenantSpace, exists: bool) -> Result<(), StoreError> {
-        let (key, expect) = (tenant_key(tenant.tenant())?, Expect::Any);
+    pub(super) async fn record_tenant(&self, tenant: &TenantSpace, exists: bool) -> Result<(), StoreError> {
+        let (key, expect) = (tenant_key(tenant.tenant())?, Precondition::Any);
         let change = match exists {
             true => Change::Put {
                 key,
@@ -84,12 +84,12 @@ impl SledStore {
     }
 }
 
-impl Shared {
+impl SledShared {
     /// The right to open, make or destroy a space, whether a handle is open or not.
     pub(super) async fn reserve(self: &Arc<Self>, space: &Space) -> Result<Reservation, StoreError> {
-        match self.handles.turn(space, true).await? {
-            Turn::Reserved(reservation) => Ok(reservation),
-            Turn::Open(_) => Err(StoreError::Unavailable(format!("{space} is in use"))),
+        match self.handles.acquire(space, true).await? {
+            SpaceAccess::Reserved(reservation) => Ok(reservation),
+            SpaceAccess::Open(_) => Err(StoreError::Unavailable(format!("{space} is in use"))),
         }
     }
 
@@ -98,36 +98,37 @@ impl Shared {
         let directory = self.data_dir.database(space);
         if !directory.exists() {
             let label = space.label();
-            return build(&directory, &label, &key, &self.settings).map_err(|failure| failure.of(space));
+            return build(&directory, &label, &key, &self.settings)
+                .map_err(|failure| failure.into_store_error(space));
         }
-        self.unfinished(space, key)
+        self.finish_unfinished(space, key)
     }
 
     /// A crash before the record leaves a whole database without records, and nothing leaves one with some: then it is the
     /// host's space that is older than it should be.
-    pub(super) fn unfinished(&self, space: &Space, key: Arc<SpaceKey>) -> Result<(), StoreError> {
+    pub(super) fn finish_unfinished(&self, space: &Space, key: Arc<SpaceKey>) -> Result<(), StoreError> {
         let directory = self.data_dir.database(space);
         if !directory.exists() {
             return Ok(());
         }
-        let found =
-            Database::open(space, &directory, key, &self.settings).map_err(|failure| failure.of(space))?;
+        let found = Database::open(space, &directory, key, &self.settings)
+            .map_err(|failure| failure.into_store_error(space))?;
         let records = found.tally().records;
         if records == 0 {
             return Ok(());
         }
         let found = format!("it has {records} records and the host's space does not know it");
-        Err(Failure::Damaged(found).of(space))
+        Err(DatabaseError::Damaged(found).into_store_error(space))
     }
 
     fn remove(&self, space: &Space) -> Result<bool, StoreError> {
         let directory = self.data_dir.database(space);
         let had_files = directory.exists();
-        let failed = |error| io_failure(&directory, &error).of(space);
+        let failed = |error| io_failure(&directory, &error).into_store_error(space);
         for path in [files::partial(&directory), directory.clone()] {
             discard(&path).map_err(failed)?;
         }
-        match std::fs::remove_file(self.data_dir.damage(space)) {
+        match std::fs::remove_file(self.data_dir.damage_path(space)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
             Ok(()) | Err(_) => {}
         }
@@ -137,7 +138,7 @@ impl Shared {
 }
 
 /// The outcome of work on a thread of its own.
-pub(super) fn finished<T>(
+pub(super) fn join_result<T>(
     space: &Space,
     joined: Result<Result<T, StoreError>, tokio::task::JoinError>,
 ) -> Result<T, StoreError> {

@@ -2,27 +2,29 @@ use std::ops::Bound;
 use std::sync::PoisonError;
 
 use super::database::Database;
-use super::failure::{Failure, guarded};
-use super::opened::Seen;
-use crate::keys::{Purpose, SpaceKey};
-use crate::seal::{self, Header};
-use crate::{Found, Key, Page, Record, Scan};
+use super::failure::{DatabaseError, catch_panics};
+use super::opened_values::ValueLookup;
+use crate::keys::{SpaceKey, SubkeyPurpose};
+use crate::seal::{self, PartHeader};
+use crate::{Key, KeyedRecord, Record, RecordPage, Scan};
 
 impl Database {
     /// The record of a key. What is there proves itself by its seal; that nothing is there is proved by the check.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Record>, Failure> {
-        self.sound()?;
-        let ticket = match self.opened.see(key) {
-            Seen::Opened(record, generation) if self.key.opens(generation) => return Ok(Some(record)),
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Record>, DatabaseError> {
+        self.check_usable()?;
+        let ticket = match self.opened.look_up(key) {
+            ValueLookup::Opened(record, generation) if self.key.has_generation(generation) => {
+                return Ok(Some(record));
+            }
             // Of a key that was destroyed meanwhile.
-            Seen::Opened(..) => return Err(self.locked()),
-            Seen::Ask(ticket) => ticket,
+            ValueLookup::Opened(..) => return Err(self.locked_error()),
+            ValueLookup::Ask(ticket) => ticket,
         };
-        guarded(|| {
+        catch_panics(|| {
             let Some(first) = self.db.get(seal::entry_key(key, 0))? else {
                 return Ok(None);
             };
-            let (header, _) = Header::decode(&first).ok_or_else(strange)?;
+            let (header, _) = PartHeader::decode(&first).ok_or_else(foreign_entry_error)?;
             if header.parts == 1 {
                 let record = self.open_record(key, &first)?;
                 self.opened.keep(ticket, key, &record, header.generation);
@@ -36,23 +38,24 @@ impl Database {
     }
 
     /// Opens a record whose first part this is. Where it has more, nothing may be written meanwhile.
-    pub(super) fn open_record(&self, key: &[u8], first: &[u8]) -> Result<Record, Failure> {
-        let (header, sealed) = Header::decode(first).ok_or_else(strange)?;
-        let subkey = self.key.subkey(header.generation, Purpose::Records);
-        let subkey = subkey.ok_or_else(|| self.locked())?;
+    pub(super) fn open_record(&self, key: &[u8], first: &[u8]) -> Result<Record, DatabaseError> {
+        let (header, sealed) = PartHeader::decode(first).ok_or_else(foreign_entry_error)?;
+        let subkey = self.key.subkey(header.generation, SubkeyPurpose::Records);
+        let subkey = subkey.ok_or_else(|| self.locked_error())?;
         let mut value = Vec::new();
         let mut open = |index: u16, sealed: &[u8]| {
             header
                 .open(&subkey, &self.label, key, index, sealed, &mut value)
-                .map_err(|_| Failure::Damaged("a record does not open".to_owned()))
+                .map_err(|_| DatabaseError::Damaged("a record does not open".to_owned()))
         };
         open(0, sealed)?;
         for index in 1..header.parts {
             let part = self.db.get(seal::entry_key(key, index))?;
-            let part = part.ok_or_else(|| Failure::Damaged("a part of a record is missing".to_owned()))?;
-            match Header::decode(&part) {
+            let part =
+                part.ok_or_else(|| DatabaseError::Damaged("a part of a record is missing".to_owned()))?;
+            match PartHeader::decode(&part) {
                 Some((other, sealed)) if other == header => open(index, sealed)?,
-                _ => return Err(strange()),
+                _ => return Err(foreign_entry_error()),
             }
         }
         let version = header.version;
@@ -60,16 +63,16 @@ impl Database {
     }
 
     /// A page. Only after the check: nothing else tells that no record is missing.
-    pub(super) fn scan(&self, scan: &Scan) -> Result<Page, Failure> {
-        self.sound()?;
-        let first = seal::entry_key(&scan.first(), 0);
-        let from = match scan.past() {
+    pub(super) fn scan(&self, scan: &Scan) -> Result<RecordPage, DatabaseError> {
+        self.check_usable()?;
+        let first = seal::entry_key(&scan.key_prefix(), 0);
+        let from = match scan.start_after() {
             Some(past) => Bound::Excluded(seal::entry_key(&past, 0)),
             None => Bound::Included(first.clone()),
         };
-        guarded(|| {
+        catch_panics(|| {
             let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);
-            let mut page = Page::default();
+            let mut page = RecordPage::default();
             for entry in self.db.range((from, Bound::Unbounded)) {
                 let (entry_key, value) = entry?;
                 if !entry_key.starts_with(&first) {
@@ -79,9 +82,12 @@ impl Database {
                     page.more = true;
                     break;
                 }
-                let key = entry_key.get(1..).and_then(Key::from_bytes).ok_or_else(strange)?;
+                let key = entry_key
+                    .get(1..)
+                    .and_then(Key::from_bytes)
+                    .ok_or_else(foreign_entry_error)?;
                 let record = self.open_record(key.as_bytes(), &value)?;
-                page.found.push(Found { key, record });
+                page.found.push(KeyedRecord { key, record });
             }
             Ok(page)
         })
@@ -95,27 +101,29 @@ pub(super) fn verify_entry(
     entry_key: &[u8],
     value: &[u8],
     scratch: &mut Vec<u8>,
-) -> Result<Option<u16>, Failure> {
-    let (kind, rest) = entry_key.split_first().ok_or_else(strange)?;
+) -> Result<Option<u16>, DatabaseError> {
+    let (kind, rest) = entry_key.split_first().ok_or_else(foreign_entry_error)?;
     let (record_key, index) = match *kind {
         seal::RECORD => (rest, 0),
         seal::FURTHER => {
-            let (record_key, index) = rest.split_last_chunk::<2>().ok_or_else(strange)?;
+            let (record_key, index) = rest.split_last_chunk::<2>().ok_or_else(foreign_entry_error)?;
             (record_key, u16::from_be_bytes(*index))
         }
-        _ => return Err(strange()),
+        _ => return Err(foreign_entry_error()),
     };
-    let (header, sealed) = Header::decode(value).ok_or_else(strange)?;
+    let (header, sealed) = PartHeader::decode(value).ok_or_else(foreign_entry_error)?;
     let subkey = key
-        .subkey(header.generation, Purpose::Records)
-        .ok_or_else(|| Failure::Locked(format!("its key does not have generation {}", header.generation)))?;
+        .subkey(header.generation, SubkeyPurpose::Records)
+        .ok_or_else(|| {
+            DatabaseError::Locked(format!("its key does not have generation {}", header.generation))
+        })?;
     scratch.clear();
     header
         .open(&subkey, label, record_key, index, sealed, scratch)
-        .map_err(|_| Failure::Damaged("a record does not open".to_owned()))?;
+        .map_err(|_| DatabaseError::Damaged("a record does not open".to_owned()))?;
     Ok((index == 0).then_some(header.parts))
 }
 
-pub(super) fn strange() -> Failure {
-    Failure::Damaged("an entry is not one that was written".to_owned())
+pub(super) fn foreign_entry_error() -> DatabaseError {
+    DatabaseError::Damaged("an entry is not one that was written".to_owned())
 }

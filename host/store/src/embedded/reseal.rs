@@ -3,12 +3,12 @@ use std::sync::Arc;
 use super::SledStore;
 use super::commit::Task;
 use super::database::Database;
-use super::failure::{Failure, guarded};
-use super::lifecycle::finished;
-use super::read::strange;
+use super::failure::{DatabaseError, catch_panics};
+use super::lifecycle::join_result;
+use super::read::foreign_entry_error;
 use super::tally::TALLY;
 use crate::keys::Generation;
-use crate::seal::{self, Header};
+use crate::seal::{self, PartHeader};
 use crate::{Space, StoreError};
 
 /// Records that are sealed anew at once; writers wait for so many.
@@ -21,16 +21,16 @@ impl SledStore {
     /// # Errors
     /// As [`crate::Store::batch`].
     pub async fn reseal(&self, space: &Space) -> Result<u64, StoreError> {
-        self.0.keyring.settle().await;
+        self.0.keyring.wait_until_propagated().await;
         let mut resealed = 0;
         let mut after = None;
         loop {
             let database = self.0.database(space).await?;
             let current = database.key.current();
             let (source, from) = (database.clone(), after.clone());
-            let found = tokio::task::spawn_blocking(move || Ok(source.older(current, from, CHUNK)));
-            let outcome = finished(space, found.await)?;
-            let keys = self.0.told_of(&database, outcome)?;
+            let found = tokio::task::spawn_blocking(move || Ok(source.older_records(current, from, CHUNK)));
+            let outcome = join_result(space, found.await)?;
+            let keys = self.0.condemn_on_damage(&database, outcome)?;
             let Some(last) = keys.last().cloned() else {
                 break;
             };
@@ -56,31 +56,31 @@ impl SledStore {
         let retired = tokio::task::spawn_blocking(move || {
             Ok(source.retire(|generation| keyring.retire(&source.space, generation)))
         });
-        let outcome = finished(space, retired.await)?;
-        self.0.told_of(&database, outcome)
+        let outcome = join_result(space, retired.await)?;
+        self.0.condemn_on_damage(&database, outcome)
     }
 }
 
 impl Database {
     /// The next records that are sealed with an older generation.
-    fn older(
+    fn older_records(
         &self,
         current: Generation,
         after: Option<Vec<u8>>,
         most: usize,
-    ) -> Result<Vec<Vec<u8>>, Failure> {
-        self.checked_blocking()?;
+    ) -> Result<Vec<Vec<u8>>, DatabaseError> {
+        self.wait_checked_blocking()?;
         let mut from = seal::entry_key(&after.clone().unwrap_or_default(), 0);
         if after.is_some() {
             from.push(0);
         }
-        guarded(|| {
+        catch_panics(|| {
             let mut keys = Vec::new();
             for entry in self.db.range(from..vec![seal::RECORD + 1]) {
                 let (entry_key, value) = entry?;
-                let (header, _) = Header::decode(&value).ok_or_else(strange)?;
+                let (header, _) = PartHeader::decode(&value).ok_or_else(foreign_entry_error)?;
                 if header.generation < current {
-                    keys.push(entry_key.get(1..).ok_or_else(strange)?.to_vec());
+                    keys.push(entry_key.get(1..).ok_or_else(foreign_entry_error)?.to_vec());
                 }
                 if keys.len() == most {
                     break;
@@ -94,20 +94,20 @@ impl Database {
     fn retire(
         self: &Arc<Self>,
         retire: impl Fn(Generation) -> Result<(), StoreError>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<usize, DatabaseError> {
         let current = self.key.current();
         let mut oldest = current;
-        self.checked_blocking()?;
+        self.wait_checked_blocking()?;
         let _still = self.tally();
-        guarded(|| {
+        catch_panics(|| {
             for entry in self.db.iter() {
                 let (entry_key, value) = entry?;
                 let generation = if entry_key == TALLY {
                     super::tally::generation(&value)
                 } else {
-                    Header::decode(&value).map(|(header, _)| header.generation)
+                    PartHeader::decode(&value).map(|(header, _)| header.generation)
                 };
-                oldest = oldest.min(generation.ok_or_else(strange)?);
+                oldest = oldest.min(generation.ok_or_else(foreign_entry_error)?);
             }
             Ok(())
         })?;
@@ -120,7 +120,7 @@ impl Database {
             .filter(|own| *own < oldest)
             .collect();
         for generation in &unused {
-            retire(*generation).map_err(Failure::Refused)?;
+            retire(*generation).map_err(DatabaseError::Refused)?;
         }
         Ok(unused.len())
     }

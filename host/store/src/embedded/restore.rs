@@ -5,21 +5,21 @@ use toolhost_identity::{TenantId, TenantSpace};
 use toolhost_policy::UnixTime;
 
 use super::backup::file_of;
-use super::backup_file::Reader;
-use super::build::{Filling, assemble, io_failure, place};
+use super::backup_file::BackupReader;
+use super::build::{DatabaseBuilder, assemble, io_failure, move_into_place};
 use super::database::Database;
-use super::failure::Failure;
-use super::lifecycle::finished;
-use super::read::{strange, verify_entry};
-use super::store::{Shared, spaces};
+use super::failure::DatabaseError;
+use super::lifecycle::join_result;
+use super::read::{foreign_entry_error, verify_entry};
+use super::store::{SledShared, spaces};
 use super::{DataDir, EmbeddedSettings, SledStore};
 use crate::keys::{Keyring, MasterKey, SpaceKey};
-use crate::seal::Entry;
+use crate::seal::SealedEntry;
 use crate::{Space, StoreError, files};
 
 /// What is to be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum RestoreScope {
     /// Every space of the backup that is absent or damaged.
     All,
     /// One space.
@@ -28,16 +28,16 @@ pub enum Which {
 
 /// What became of a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredSpace {
     /// Which.
     pub space: Space,
     /// What was done.
-    pub outcome: Outcome,
+    pub outcome: RestoreOutcome,
 }
 
 /// What a restoration did with a space.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RestoreOutcome {
     /// It is as it was in the backup.
     Placed {
         /// How many records.
@@ -61,20 +61,21 @@ impl SledStore {
     /// [`StoreError::Backup`]: it has none. [`StoreError::Locked`]: its key was wrapped with another master key.
     pub fn opens_backup(from: &Path, master: &MasterKey) -> Result<(), StoreError> {
         let space = Space::Host;
-        let head = Reader::open(&file_of(from, &space)).and_then(|mut reader| reader.head(&space.label()));
+        let head =
+            BackupReader::open(&file_of(from, &space)).and_then(|mut reader| reader.head(&space.label()));
         let head = head.map_err(|failure| StoreError::Backup {
             path: from.display().to_string(),
             why: match failure {
-                Failure::Damaged(why)
-                | Failure::Locked(why)
-                | Failure::Broken(why)
-                | Failure::Refused(StoreError::Unavailable(why)) => why,
-                Failure::Refused(error) => error.to_string(),
+                DatabaseError::Damaged(why)
+                | DatabaseError::Locked(why)
+                | DatabaseError::Broken(why)
+                | DatabaseError::Refused(StoreError::Unavailable(why)) => why,
+                DatabaseError::Refused(error) => error.to_string(),
             },
         })?;
-        match master.opens(&space, &head.wrapped) {
+        match master.can_open(&space, &head.wrapped) {
             true => Ok(()),
-            false => Err(Failure::Locked(ANOTHER_MASTER.to_owned()).of(&space)),
+            false => Err(DatabaseError::Locked(ANOTHER_MASTER.to_owned()).into_store_error(&space)),
         }
     }
 
@@ -89,25 +90,27 @@ impl SledStore {
         keyring: Arc<Keyring>,
         settings: EmbeddedSettings,
         from: &Path,
-        which: &Which,
-    ) -> Result<(Self, Vec<Restored>), StoreError> {
+        which: &RestoreScope,
+    ) -> Result<(Self, Vec<RestoredSpace>), StoreError> {
         let mut restored = Vec::new();
-        if matches!(which, Which::All | Which::One(Space::Host)) {
+        if matches!(which, RestoreScope::All | RestoreScope::One(Space::Host)) {
             data_dir.prepare()?;
             let outcome = restore_host(&data_dir, &keyring, &settings, from, which)?;
             let space = Space::Host;
-            restored.push(Restored { space, outcome });
+            restored.push(RestoredSpace { space, outcome });
         }
         let store = Self::open(data_dir, keyring, settings)?;
         match which {
-            Which::One(Space::Host) => {}
-            Which::One(Space::Tenant(tenant)) => restored.push(store.restore_tenant(from, tenant).await?),
-            Which::All => {
+            RestoreScope::One(Space::Host) => {}
+            RestoreScope::One(Space::Tenant(tenant)) => {
+                restored.push(store.restore_tenant(from, tenant).await?)
+            }
+            RestoreScope::All => {
                 for tenant in spaces(tenants_of(from)?) {
                     restored.push(match store.restore_tenant(from, &tenant).await {
-                        Err(StoreError::Exists(_)) => Restored {
+                        Err(StoreError::Exists(_)) => RestoredSpace {
                             space: Space::Tenant(tenant),
-                            outcome: Outcome::Kept,
+                            outcome: RestoreOutcome::Kept,
                         },
                         outcome => outcome?,
                     });
@@ -121,7 +124,11 @@ impl SledStore {
     ///
     /// # Errors
     /// As [`SledStore::restore`].
-    pub async fn restore_tenant(&self, from: &Path, tenant: &TenantSpace) -> Result<Restored, StoreError> {
+    pub async fn restore_tenant(
+        &self,
+        from: &Path,
+        tenant: &TenantSpace,
+    ) -> Result<RestoredSpace, StoreError> {
         let space = Space::Tenant(tenant.clone());
         let is_recorded = self.0.exists(&space).await?;
         let reservation = self.0.reserve(&space).await?;
@@ -133,28 +140,28 @@ impl SledStore {
             let outcome = shared.restore_space(&owned, &from, is_recorded, was_damaged)?;
             Ok((reservation, outcome))
         });
-        let (_reservation, outcome) = finished(&space, placed.await)?;
+        let (_reservation, outcome) = join_result(&space, placed.await)?;
         if !is_recorded {
-            self.record(tenant, true).await?;
+            self.record_tenant(tenant, true).await?;
         }
         self.0.quarantine().remove(&space);
-        Ok(Restored { space, outcome })
+        Ok(RestoredSpace { space, outcome })
     }
 }
 
-impl Shared {
+impl SledShared {
     fn restore_space(
         &self,
         space: &Space,
         from: &Path,
         is_recorded: bool,
         was_damaged: bool,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<RestoreOutcome, StoreError> {
         let is_quarantined = was_damaged || self.quarantine().contains_key(space);
         if !is_quarantined && is_sound(&self.data_dir, &self.keyring, &self.settings, space) {
             return match is_recorded {
                 true => Err(exists(space)),
-                false => Ok(Outcome::Recorded),
+                false => Ok(RestoreOutcome::Recorded),
             };
         }
         put_back(&self.data_dir, &self.keyring, &self.settings, space, from)
@@ -166,12 +173,12 @@ fn restore_host(
     keyring: &Keyring,
     settings: &EmbeddedSettings,
     from: &Path,
-    which: &Which,
-) -> Result<Outcome, StoreError> {
+    which: &RestoreScope,
+) -> Result<RestoreOutcome, StoreError> {
     if is_sound(data_dir, keyring, settings, &Space::Host) {
         return match which {
-            Which::All => Ok(Outcome::Kept),
-            Which::One(_) => Err(exists(&Space::Host)),
+            RestoreScope::All => Ok(RestoreOutcome::Kept),
+            RestoreScope::One(_) => Err(exists(&Space::Host)),
         };
     }
     put_back(data_dir, keyring, settings, &Space::Host, from)
@@ -186,7 +193,7 @@ fn exists(space: &Space) -> StoreError {
 /// Whether a space is there, opens, and every record in it does.
 fn is_sound(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSettings, space: &Space) -> bool {
     let directory = data_dir.database(space);
-    if !directory.exists() || data_dir.damage(space).exists() {
+    if !directory.exists() || data_dir.damage_path(space).exists() {
         return false;
     }
     let Ok(key) = keyring.get(space) else {
@@ -203,36 +210,41 @@ fn put_back(
     settings: &EmbeddedSettings,
     space: &Space,
     from: &Path,
-) -> Result<Outcome, StoreError> {
+) -> Result<RestoreOutcome, StoreError> {
     let directory = data_dir.database(space);
-    let put_back = || -> Result<Outcome, Failure> {
-        let mut reader = Reader::open(&file_of(from, space))?;
+    let put_back = || -> Result<RestoreOutcome, DatabaseError> {
+        let mut reader = BackupReader::open(&file_of(from, space))?;
         let label = space.label();
         let head = reader.head(&label)?;
         let key = keyring
             .unwrap(space, &head.wrapped)
-            .ok_or_else(|| Failure::Locked(ANOTHER_MASTER.to_owned()))?;
-        let fill = |filling: &mut Filling<'_>| {
+            .ok_or_else(|| DatabaseError::Locked(ANOTHER_MASTER.to_owned()))?;
+        let fill = |filling: &mut DatabaseBuilder<'_>| {
             copy(&mut reader, &key, &label, filling)?;
             Ok(head.revision)
         };
         let records = assemble(&directory, &label, &key, settings, fill)?;
         let quarantined = set_aside(data_dir, space)?;
-        keyring.adopt(space, &key).map_err(Failure::Refused)?;
-        place(&directory)?;
-        match std::fs::remove_file(data_dir.damage(space)) {
+        keyring.adopt(space, &key).map_err(DatabaseError::Refused)?;
+        move_into_place(&directory)?;
+        match std::fs::remove_file(data_dir.damage_path(space)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_failure(&directory, &error)),
-            Ok(()) | Err(_) => Ok(Outcome::Placed { records, quarantined }),
+            Ok(()) | Err(_) => Ok(RestoreOutcome::Placed { records, quarantined }),
         }
     };
-    put_back().map_err(|failure| failure.of(space))
+    put_back().map_err(|failure| failure.into_store_error(space))
 }
 
 /// Copies every entry, opened once, and the end of the file verified.
-fn copy(reader: &mut Reader, key: &SpaceKey, label: &str, filling: &mut Filling<'_>) -> Result<(), Failure> {
+fn copy(
+    reader: &mut BackupReader,
+    key: &SpaceKey,
+    label: &str,
+    filling: &mut DatabaseBuilder<'_>,
+) -> Result<(), DatabaseError> {
     let mut scratch = Vec::new();
     let mut parts = 0;
-    while let Some(Entry {
+    while let Some(SealedEntry {
         key: entry_key,
         value,
     }) = reader.entry(key)?
@@ -243,12 +255,12 @@ fn copy(reader: &mut Reader, key: &SpaceKey, label: &str, filling: &mut Filling<
     if parts == filling.tally.entries {
         return Ok(());
     }
-    Err(strange())
+    Err(foreign_entry_error())
 }
 
 /// Moves what is there to `quarantine/`, for whoever wants to look at it. Its key is not kept there: a tenant that is
 /// destroyed is destroyed.
-fn set_aside(data_dir: &DataDir, space: &Space) -> Result<Option<PathBuf>, Failure> {
+fn set_aside(data_dir: &DataDir, space: &Space) -> Result<Option<PathBuf>, DatabaseError> {
     let directory = data_dir.database(space);
     if !directory.exists() {
         return Ok(None);

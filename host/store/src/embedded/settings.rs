@@ -25,7 +25,7 @@ const FILES_A_DATABASE: u64 = 32;
 impl EmbeddedSettings {
     /// The settings of a process that may have this many open files.
     #[must_use]
-    pub fn fitting(files: u64) -> Self {
+    pub fn for_open_files(files: u64) -> Self {
         let fitting = usize::try_from(files / FILES_A_DATABASE).unwrap_or(usize::MAX);
         Self {
             handles: fitting.clamp(FEWEST_OPEN, MOST_OPEN),

@@ -9,11 +9,11 @@ use toolhost_identity::{Operator, TenantId, TenantSpace};
 use super::build::build;
 use super::commit::Task;
 use super::database::Database;
-use super::failure::Failure;
-use super::handles::{Handles, Reservation, Turn};
+use super::failure::DatabaseError;
+use super::handles::{Handles, Reservation, SpaceAccess};
 use super::{DataDir, EmbeddedSettings};
 use crate::keys::Keyring;
-use crate::{Change, Key, Page, Record, Scan, Space, Store, StoreError, Table, files, migrate};
+use crate::{Change, Key, Record, RecordPage, Scan, Space, Store, StoreError, Table, files, migrate};
 
 /// What is written of a damage at most.
 const MAX_FOUND: u64 = 4_096;
@@ -23,10 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The embedded store: a sled database a space, in a data directory that no other process has.
 #[derive(Debug, Clone)]
-pub struct SledStore(pub(super) Arc<Shared>);
+pub struct SledStore(pub(super) Arc<SledShared>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SledShared {
     pub(super) data_dir: DataDir,
     pub(super) keyring: Arc<Keyring>,
     pub(super) settings: EmbeddedSettings,
@@ -51,11 +51,11 @@ impl SledStore {
     ) -> Result<Self, StoreError> {
         let store = Self::open_unfinished(data_dir, keyring, settings)?;
         let host = store.0.handles.open(&Space::Host);
-        let mark = migrate::mark()?;
-        let found = host.map(|host| store.0.told_of(&host, host.get(mark.as_bytes())));
+        let mark = migrate::migration_mark_key()?;
+        let found = host.map(|host| store.0.condemn_on_damage(&host, host.get(mark.as_bytes())));
         match found.transpose()?.flatten() {
             None => Ok(store),
-            Some(_) => Err(migrate::unfinished()),
+            Some(_) => Err(migrate::unfinished_error()),
         }
     }
 
@@ -70,7 +70,7 @@ impl SledStore {
     ) -> Result<Self, StoreError> {
         data_dir.prepare()?;
         first_start(&data_dir, &keyring, &settings)?;
-        let store = Self(Arc::new(Shared {
+        let store = Self(Arc::new(SledShared {
             data_dir,
             keyring,
             settings,
@@ -91,7 +91,7 @@ impl SledStore {
 
     /// The spaces that are not served, with what was found.
     #[must_use]
-    pub fn quarantined(&self) -> Vec<(Space, String)> {
+    pub fn quarantined_spaces(&self) -> Vec<(Space, String)> {
         let quarantine = self.0.quarantine();
         quarantine
             .iter()
@@ -112,7 +112,8 @@ impl SledStore {
     /// As [`Store::get`].
     pub async fn revision(&self, space: &Space) -> Result<u64, StoreError> {
         let database = self.0.database(space).await?;
-        self.0.told(space, database.checked().await)?;
+        self.0
+            .quarantine_on_damage(space, database.wait_checked().await)?;
         Ok(database.revision())
     }
 }
@@ -141,10 +142,10 @@ fn first_start(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSetting
         .map_err(|error| StoreError::of_io(&partial.display().to_string(), &error))?;
     let key = keyring.create(&Space::Host)?;
     let label = Space::Host.label();
-    build(&directory, &label, &key, settings).map_err(|failure| failure.of(&Space::Host))
+    build(&directory, &label, &key, settings).map_err(|failure| failure.into_store_error(&Space::Host))
 }
 
-impl Shared {
+impl SledShared {
     pub(super) fn quarantine(&self) -> MutexGuard<'_, HashMap<Space, String>> {
         self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,22 +156,22 @@ impl Shared {
             return Ok(database);
         }
         self.refuse_quarantined(space)?;
-        self.must_exist(space).await?;
-        match self.handles.turn(space, false).await? {
-            Turn::Open(database) => Ok(database),
-            Turn::Reserved(reservation) => self.open_reserved(space, reservation).await,
+        self.require_space(space).await?;
+        match self.handles.acquire(space, false).await? {
+            SpaceAccess::Open(database) => Ok(database),
+            SpaceAccess::Reserved(reservation) => self.open_reserved(space, reservation).await,
         }
     }
 
     fn refuse_quarantined(&self, space: &Space) -> Result<(), StoreError> {
         match self.quarantine().get(space) {
-            Some(found) => Err(Failure::Damaged(found.clone()).of(space)),
+            Some(found) => Err(DatabaseError::Damaged(found.clone()).into_store_error(space)),
             None => Ok(()),
         }
     }
 
     /// A tenant's space exists where the host's says so, and nowhere else.
-    pub(super) async fn must_exist(self: &Arc<Self>, space: &Space) -> Result<(), StoreError> {
+    pub(super) async fn require_space(self: &Arc<Self>, space: &Space) -> Result<(), StoreError> {
         if self.exists(space).await? {
             return Ok(());
         }
@@ -199,7 +200,7 @@ impl Shared {
         let open = tokio::task::spawn_blocking(move || {
             // What a check in the background found is not forgotten with its handle.
             if let Some(found) = reservation.damage() {
-                return shared.told(&owned, Err(Failure::Damaged(found)));
+                return shared.quarantine_on_damage(&owned, Err(DatabaseError::Damaged(found)));
             }
             reservation.close_before()?;
             let database = shared.open_database(&owned)?;
@@ -221,22 +222,22 @@ impl Shared {
     fn open_database(&self, space: &Space) -> Result<Arc<Database>, StoreError> {
         if let Some(found) = self.recorded_damage(space) {
             self.quarantine().insert(space.clone(), found.clone());
-            return Err(Failure::Damaged(found).of(space));
+            return Err(DatabaseError::Damaged(found).into_store_error(space));
         }
         let key = self.keyring.get(space)?;
         let directory = self.data_dir.database(space);
         let opened = Database::open(space, &directory, key, &self.settings);
         opened.map_err(|failure| {
-            if let Failure::Damaged(found) = &failure {
+            if let DatabaseError::Damaged(found) = &failure {
                 self.quarantine().insert(space.clone(), found.clone());
             }
-            failure.of(space)
+            failure.into_store_error(space)
         })
     }
 
     /// What an earlier process found by reading. The check at open need not find it.
     fn recorded_damage(&self, space: &Space) -> Option<String> {
-        let file = std::fs::File::open(self.data_dir.damage(space)).ok()?;
+        let file = std::fs::File::open(self.data_dir.damage_path(space)).ok()?;
         let text = files::read_bounded(file, MAX_FOUND).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         // Nothing of a file goes to a terminal but plain text.
@@ -245,29 +246,33 @@ impl Shared {
     }
 
     /// A database's outcome as a caller's. Damage that was found puts the space into quarantine.
-    pub(super) fn told<T>(&self, space: &Space, outcome: Result<T, Failure>) -> Result<T, StoreError> {
+    pub(super) fn quarantine_on_damage<T>(
+        &self,
+        space: &Space,
+        outcome: Result<T, DatabaseError>,
+    ) -> Result<T, StoreError> {
         outcome.map_err(|failure| {
-            if let Failure::Damaged(found) = &failure {
+            if let DatabaseError::Damaged(found) = &failure {
                 tracing::error!(%space, found, "a space is damaged and is not served any more");
                 let is_new = self.quarantine().insert(space.clone(), found.clone()).is_none();
-                if is_new && let Err(error) = files::replace(&self.data_dir.damage(space), found.as_bytes()) {
+                if is_new && let Err(error) = files::replace(&self.data_dir.damage_path(space), found.as_bytes()) {
                     tracing::error!(%space, %error, "the damage could not be recorded; this process remembers it");
                 }
             }
-            failure.of(space)
+            failure.into_store_error(space)
         })
     }
 
     /// As [`Shared::told`], of a handle, which is of no use any more where it is damaged or broken.
-    pub(super) fn told_of<T>(
+    pub(super) fn condemn_on_damage<T>(
         &self,
         database: &Database,
-        outcome: Result<T, Failure>,
+        outcome: Result<T, DatabaseError>,
     ) -> Result<T, StoreError> {
         if let Err(failure) = &outcome {
-            database.condemn(failure);
+            database.mark_unusable(failure);
         }
-        self.told(&database.space, outcome)
+        self.quarantine_on_damage(&database.space, outcome)
     }
 
     /// The record of a key in a database that is open and was checked; `None`: it must be waited for.
@@ -276,7 +281,7 @@ impl Shared {
         // What the check found is known before it has ended, so nothing more is asked of it below.
         database
             .is_checked()
-            .then(|| self.told_of(&database, database.get(key.as_bytes())))
+            .then(|| self.condemn_on_damage(&database, database.get(key.as_bytes())))
     }
 
     pub(super) async fn get(
@@ -287,11 +292,11 @@ impl Shared {
         let database = self.database(space).await?;
         if *space == Space::Host {
             // Which tenants and which versions there are: an older record opens too, and only the check finds it.
-            self.told_of(&database, database.checked().await)?;
+            self.condemn_on_damage(&database, database.wait_checked().await)?;
         }
-        let got = self.told_of(&database, database.get(key.as_bytes()))?;
+        let got = self.condemn_on_damage(&database, database.get(key.as_bytes()))?;
         if got.is_none() {
-            self.told_of(&database, database.checked().await)?;
+            self.condemn_on_damage(&database, database.wait_checked().await)?;
         }
         Ok(got)
     }
@@ -299,7 +304,7 @@ impl Shared {
     pub(super) async fn write(self: &Arc<Self>, space: &Space, task: Task) -> Result<u64, StoreError> {
         let database = self.database(space).await?;
         let outcome = database.clone().write(task).await;
-        self.told_of(&database, outcome)
+        self.condemn_on_damage(&database, outcome)
     }
 }
 
@@ -313,10 +318,11 @@ impl Store for SledStore {
         }
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         let database = self.0.database(space).await?;
-        self.0.told_of(&database, database.checked().await)?;
-        self.0.told_of(&database, database.scan(scan))
+        self.0
+            .condemn_on_damage(&database, database.wait_checked().await)?;
+        self.0.condemn_on_damage(&database, database.scan(scan))
     }
 
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {

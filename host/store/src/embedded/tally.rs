@@ -1,4 +1,4 @@
-use crate::keys::{Generation, KeyFileError, Purpose, SpaceKey};
+use crate::keys::{Generation, KeyFileError, SpaceKey, SubkeyPurpose};
 use crate::seal;
 
 /// The entry under which a database keeps its tally.
@@ -25,7 +25,7 @@ pub(super) struct Tally {
 
 /// Why a tally cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Untold {
+pub(super) enum TallyError {
     /// The space's key does not have that generation.
     Generation(Generation),
     Damaged,
@@ -49,13 +49,13 @@ impl Tally {
     /// Counts an entry: its weight, and whether it is a record's first part. `None`: it is none of ours, or of a
     /// generation that is not there.
     pub(super) fn count(&mut self, key: &SpaceKey, entry_key: &[u8], value: &[u8]) -> Option<()> {
-        let (header, _) = seal::Header::decode(value)?;
+        let (header, _) = seal::PartHeader::decode(value)?;
         match *entry_key.first()? {
             seal::RECORD => self.records = self.records.wrapping_add(1),
             seal::FURTHER => {}
             _ => return None,
         }
-        let digest = key.subkey(header.generation, Purpose::Digest)?;
+        let digest = key.subkey(header.generation, SubkeyPurpose::Digest)?;
         self.add(seal::weight(&digest, entry_key, value)?);
         Some(())
     }
@@ -68,7 +68,7 @@ impl Tally {
     pub(super) fn seal(&self, key: &SpaceKey, label: &str) -> Result<Vec<u8>, KeyFileError> {
         let generation = key.current();
         let digest = key
-            .subkey(generation, Purpose::Digest)
+            .subkey(generation, SubkeyPurpose::Digest)
             .ok_or(KeyFileError::Crypto)?;
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(&generation.0.to_be_bytes());
@@ -78,23 +78,23 @@ impl Tally {
             .chain(&self.sum)
             .flat_map(|word| word.to_be_bytes())
             .collect();
-        digest.seal_onto(&associated(label, generation), &plaintext, &mut bytes)?;
+        digest.seal_onto(&associated_data(label, generation), &plaintext, &mut bytes)?;
         Ok(bytes)
     }
 
-    pub(super) fn open(key: &SpaceKey, label: &str, value: &[u8]) -> Result<Self, Untold> {
+    pub(super) fn open(key: &SpaceKey, label: &str, value: &[u8]) -> Result<Self, TallyError> {
         let split = || {
             let (format, rest) = value.split_first()?;
             let (generation, sealed) = rest.split_first_chunk::<4>()?;
             (*format == FORMAT).then_some((Generation(u32::from_be_bytes(*generation)), sealed))
         };
-        let (generation, sealed) = split().ok_or(Untold::Damaged)?;
+        let (generation, sealed) = split().ok_or(TallyError::Damaged)?;
         let digest = key
-            .subkey(generation, Purpose::Digest)
-            .ok_or(Untold::Generation(generation))?;
+            .subkey(generation, SubkeyPurpose::Digest)
+            .ok_or(TallyError::Generation(generation))?;
         let plaintext = digest
-            .open(&associated(label, generation), sealed)
-            .map_err(|_| Untold::Damaged)?;
+            .open(&associated_data(label, generation), sealed)
+            .map_err(|_| TallyError::Damaged)?;
         let words: Vec<u64> = plaintext
             .as_chunks::<8>()
             .0
@@ -102,7 +102,7 @@ impl Tally {
             .map(|word| u64::from_be_bytes(*word))
             .collect();
         let [revision, batch, records, entries, a, b, c, d] =
-            words.try_into().map_err(|_| Untold::Damaged)?;
+            words.try_into().map_err(|_| TallyError::Damaged)?;
         Ok(Self {
             revision,
             batch,
@@ -127,7 +127,7 @@ fn lanes(weight: &[u8; 32]) -> impl Iterator<Item = u64> {
         .map(|lane| u64::from_be_bytes(*lane))
 }
 
-fn associated(label: &str, generation: Generation) -> Vec<u8> {
+fn associated_data(label: &str, generation: Generation) -> Vec<u8> {
     [
         b"tally of ".as_slice(),
         label.as_bytes(),

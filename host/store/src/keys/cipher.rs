@@ -19,7 +19,7 @@ pub(crate) const OVERHEAD: usize = NONCE + TAG;
 /// What is not ours, was changed, or was sealed with another key or other associated data. Which of them is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not open with this key")]
-pub struct Unopened;
+pub struct UnsealError;
 
 /// A key for one purpose: seals with AES-256-GCM and authenticates with HMAC-SHA256, each under a key of its own.
 ///
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Subkey {
 }
 
 impl Subkey {
-    pub(super) fn of(secret: &[u8]) -> Result<Self, KeyFileError> {
+    pub(super) fn from_secret(secret: &[u8]) -> Result<Self, KeyFileError> {
         let aead = derive(secret, &[b"seal"])?;
         let mac = derive(secret, &[b"mac"])?;
         let aead = UnboundKey::new(&AES_256_GCM, aead.as_slice()).map_err(|_| KeyFileError::Crypto)?;
@@ -48,7 +48,7 @@ impl Subkey {
 
     /// One that nobody else has, and that ends with the process.
     pub(crate) fn random() -> Result<Self, KeyFileError> {
-        Self::of(random()?.as_slice())
+        Self::from_secret(random()?.as_slice())
     }
 
     /// A random nonce, the ciphertext and the tag: 28 bytes more than the plaintext.
@@ -87,26 +87,26 @@ impl Subkey {
     ///
     /// # Errors
     /// [`Unopened`].
-    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
         let mut plaintext = Zeroizing::new(Vec::new());
         self.open_onto(aad, sealed, &mut plaintext)?;
         Ok(plaintext)
     }
 
     /// As [`Subkey::open`], after what is there. Nothing is added where it does not open.
-    pub(crate) fn open_onto(&self, aad: &[u8], sealed: &[u8], onto: &mut Vec<u8>) -> Result<(), Unopened> {
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(Unopened)?;
-        let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(Unopened)?;
+    pub(crate) fn open_onto(&self, aad: &[u8], sealed: &[u8], onto: &mut Vec<u8>) -> Result<(), UnsealError> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
+        let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(UnsealError)?;
         let start = onto.len();
         onto.resize(start + text.len(), 0);
-        let plaintext = onto.get_mut(start..).ok_or(Unopened)?;
+        let plaintext = onto.get_mut(start..).ok_or(UnsealError)?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let opened = self
             .aead
             .open_separate_gather(nonce, Aad::from(aad), text, tag, plaintext);
         if opened.is_err() {
             onto.truncate(start);
-            return Err(Unopened);
+            return Err(UnsealError);
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toolhost_identity::TenantId;
 
-use super::shelf::{Shelf, Shelved};
-use super::wrapped;
+use super::key_wrap;
+use super::wrapped_key_store::{WrappedKey, WrappedKeyStore};
 use crate::{Space, StoreError, files};
 
 /// Wrapped keys in `keys/` of a data directory that no other process has.
@@ -25,7 +25,7 @@ impl KeyFiles {
     }
 }
 
-impl Shelf for KeyFiles {
+impl WrappedKeyStore for KeyFiles {
     fn path(&self, space: &Space) -> Option<PathBuf> {
         Some(match space.tenant() {
             None => self.directory.join("host.key"),
@@ -39,13 +39,13 @@ impl Shelf for KeyFiles {
         Ok(path.is_some_and(|path| path.symlink_metadata().is_ok()))
     }
 
-    fn read(&self, space: &Space) -> Result<Option<Shelved>, StoreError> {
+    fn read(&self, space: &Space) -> Result<Option<WrappedKey>, StoreError> {
         let Some(path) = self.path(space) else {
             return Ok(None);
         };
-        let read = File::open(&path).and_then(|file| files::read_bounded(file, wrapped::MAX_FILE));
+        let read = File::open(&path).and_then(|file| files::read_bounded(file, key_wrap::MAX_FILE));
         match read {
-            Ok(bytes) => Ok(Some(Shelved { bytes, revision: 0 })),
+            Ok(bytes) => Ok(Some(WrappedKey { bytes, revision: 0 })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::Locked {
                 space: space.to_string(),
@@ -101,7 +101,7 @@ impl Shelf for KeyFiles {
 fn erase(path: &Path) -> io::Result<bool> {
     let overwrite = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        let length = usize::try_from(file.metadata()?.len().min(wrapped::MAX_FILE)).unwrap_or(0);
+        let length = usize::try_from(file.metadata()?.len().min(key_wrap::MAX_FILE)).unwrap_or(0);
         file.write_all(&vec![0; length])?;
         file.sync_data()
     };

@@ -9,7 +9,7 @@ use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, KEY, Subkey};
-use super::{KeyFileError, wrapped};
+use super::{KeyFileError, key_wrap};
 use crate::{Space, files};
 
 /// Lines that a master key's text has at most: the current one, and those that a rotation has not finished with.
@@ -22,10 +22,10 @@ const MAX_FILE: u64 = 4_096;
 ///
 /// Its text is one secret of 32 bytes a line in base64, the current one first.
 pub struct MasterKey {
-    lines: Vec<Line>,
+    lines: Vec<MasterSecret>,
 }
 
-struct Line {
+struct MasterSecret {
     secret: Secret,
     wrapping: Subkey,
 }
@@ -68,8 +68,8 @@ impl MasterKey {
     }
 
     /// Whether it opens a space's wrapped key.
-    pub(crate) fn opens(&self, space: &Space, wrapped: &[u8]) -> bool {
-        wrapped::unwrap(wrapped, space, self).is_some()
+    pub(crate) fn can_open(&self, space: &Space, wrapped: &[u8]) -> bool {
+        key_wrap::unwrap(wrapped, space, self).is_some()
     }
 
     fn from_file(path: &Path, file: File) -> Result<Self, KeyFileError> {
@@ -107,8 +107,8 @@ impl MasterKey {
             return Err(KeyFileError::Form);
         }
         let line = |secret: Secret| {
-            let wrapping = Subkey::of(cipher::derive(secret.expose(), &[b"wrap"])?.as_slice())?;
-            Ok(Line { secret, wrapping })
+            let wrapping = Subkey::from_secret(cipher::derive(secret.expose(), &[b"wrap"])?.as_slice())?;
+            Ok(MasterSecret { secret, wrapping })
         };
         let lines = secrets.into_iter().map(line).collect::<Result<_, _>>()?;
         Ok(Self { lines })

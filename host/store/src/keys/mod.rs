@@ -12,16 +12,16 @@
 mod cipher;
 mod error;
 mod files;
-mod held;
+mod held_keys;
+pub(crate) mod key_wrap;
 mod master;
 mod ring;
-pub(crate) mod shelf;
 mod space_key;
-pub(crate) mod wrapped;
+pub(crate) mod wrapped_key_store;
 
 pub(crate) use cipher::OVERHEAD;
-pub use cipher::{Subkey, Unopened};
+pub use cipher::{Subkey, UnsealError};
 pub use error::KeyFileError;
 pub use master::MasterKey;
-pub use ring::{Keyring, Rewrapped};
-pub use space_key::{Generation, Purpose, SpaceKey};
+pub use ring::{Keyring, RewrapReport};
+pub use space_key::{Generation, SpaceKey, SubkeyPurpose};

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use toolhost_identity::TenantSpace;
 
 use super::files::KeyFiles;
-use super::held::HeldKeys;
-use super::shelf::{KeyChange, Shelf};
+use super::held_keys::HeldKeys;
 use super::space_key::{self, Generations};
-use super::{Generation, KeyFileError, MasterKey, SpaceKey, wrapped};
+use super::wrapped_key_store::{KeyChange, WrappedKeyStore};
+use super::{Generation, KeyFileError, MasterKey, SpaceKey, key_wrap};
 use crate::blocking::blocking;
 use crate::{Space, StoreError};
 
@@ -18,21 +18,21 @@ const MAX_TRIES: usize = 32;
 /// it reads the host's key alone.
 #[derive(Debug)]
 pub struct Keyring {
-    shelf: Arc<dyn Shelf>,
-    state: Arc<State>,
+    shelf: Arc<dyn WrappedKeyStore>,
+    state: Arc<KeyringState>,
     /// One thing at a time, so that nobody gets a key that was just destroyed or rotated.
     turn: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct State {
+struct KeyringState {
     master: RwLock<Arc<MasterKey>>,
     held: HeldKeys,
 }
 
 /// What [`Keyring::rewrap`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rewrapped {
+pub struct RewrapReport {
     /// Keys that were wrapped anew.
     pub rewrapped: usize,
     /// Keys that were already.
@@ -40,7 +40,7 @@ pub struct Rewrapped {
 }
 
 /// A key as it was read: whether the current master key opened it.
-struct Read {
+struct KeyRecord {
     generations: Generations,
     revision: u64,
     is_current: bool,
@@ -53,19 +53,22 @@ impl Keyring {
     /// [`StoreError::Locked`]: the host's key does not open with this master key. [`StoreError::Unavailable`]: the
     /// directory cannot be made.
     pub fn open(data_dir: &Path, master: MasterKey) -> Result<Self, StoreError> {
-        Self::over(Arc::new(KeyFiles::open(data_dir)?), master)
+        Self::from_key_store(Arc::new(KeyFiles::open(data_dir)?), master)
     }
 
     /// Over a shelf of keys.
-    pub(crate) fn over(shelf: Arc<dyn Shelf>, master: MasterKey) -> Result<Self, StoreError> {
-        let state = Arc::new(State {
+    pub(crate) fn from_key_store(
+        shelf: Arc<dyn WrappedKeyStore>,
+        master: MasterKey,
+    ) -> Result<Self, StoreError> {
+        let state = Arc::new(KeyringState {
             master: RwLock::new(Arc::new(master)),
             held: HeldKeys::default(),
         });
-        let watching: Weak<State> = Arc::downgrade(&state);
-        shelf.watch(Box::new(move |change| {
+        let watching: Weak<KeyringState> = Arc::downgrade(&state);
+        shelf.on_change(Box::new(move |change| {
             if let Some(state) = watching.upgrade() {
-                state.changed(change);
+                state.on_key_change(change);
             }
         }));
         let turn = Mutex::default();
@@ -76,7 +79,7 @@ impl Keyring {
         Ok(ring)
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    fn lock_changes(&self) -> MutexGuard<'_, ()> {
         // A key is replaced whole or not at all, and the objects are changed after it.
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,15 +104,15 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Locked`]: it was destroyed, is missing or does not open.
     pub fn get(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        match self.at_hand(space) {
+        match self.cached_key(space) {
             Some(key) => Ok(key),
-            None => self.load(&self.turn(), space),
+            None => self.load(&self.lock_changes(), space),
         }
     }
 
     /// The key of a space, read on a thread of its own where it is not in memory: those of the runtime serve everybody.
     pub(crate) async fn get_async(self: &Arc<Self>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        match self.at_hand(space) {
+        match self.cached_key(space) {
             Some(key) => Ok(key),
             None => {
                 let (ring, space) = (Arc::clone(self), space.clone());
@@ -119,46 +122,49 @@ impl Keyring {
     }
 
     /// The key of a space that is in memory and known to hold still.
-    pub(crate) fn at_hand(&self, space: &Space) -> Option<Arc<SpaceKey>> {
+    pub(crate) fn cached_key(&self, space: &Space) -> Option<Arc<SpaceKey>> {
         // Where changes by others are not heard, nothing in memory is believed.
         self.shelf
-            .is_told()
-            .then(|| self.state.held.recent(space))
+            .is_current()
+            .then(|| self.state.held.recent_key(space))
             .flatten()
     }
 
     /// The key of a space as it lies, whatever is in memory.
-    pub(crate) fn reread(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        let _turn = self.turn();
+    pub(crate) fn reload(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
+        let _turn = self.lock_changes();
         let read = self.read(space)?;
-        Ok(self.state.held.hold(space, read.revision, read.generations))
+        Ok(self.state.held.hold_key(space, read.revision, read.generations))
     }
 
     fn load(&self, _turn: &MutexGuard<'_, ()>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        if self.shelf.is_told()
-            && let Some(key) = self.state.held.in_hand(space)
+        if self.shelf.is_current()
+            && let Some(key) = self.state.held.in_use_key(space)
         {
             return Ok(key);
         }
         let read = self.read(space)?;
-        Ok(self.state.held.hold(space, read.revision, read.generations))
+        Ok(self.state.held.hold_key(space, read.revision, read.generations))
     }
 
-    fn read(&self, space: &Space) -> Result<Read, StoreError> {
+    fn read(&self, space: &Space) -> Result<KeyRecord, StoreError> {
         let Some(shelved) = self.shelf.read(space)? else {
             self.state.held.destroy(space);
-            return Err(locked(space, &KeyFileError::None(self.place(space))));
+            return Err(locked_error(
+                space,
+                &KeyFileError::None(self.location_text(space)),
+            ));
         };
-        let (generations, is_current) = wrapped::unwrap(&shelved.bytes, space, &self.state.master())
-            .ok_or_else(|| locked(space, &KeyFileError::Wrapped(self.place(space))))?;
-        Ok(Read {
+        let (generations, is_current) = key_wrap::unwrap(&shelved.bytes, space, &self.state.master())
+            .ok_or_else(|| locked_error(space, &KeyFileError::Wrapped(self.location_text(space))))?;
+        Ok(KeyRecord {
             generations,
             revision: shelved.revision,
             is_current,
         })
     }
 
-    fn place(&self, space: &Space) -> String {
+    fn location_text(&self, space: &Space) -> String {
         match self.path(space) {
             Some(path) => format!("{path:?}"),
             None => format!("the key of {space}"),
@@ -172,8 +178,8 @@ impl Keyring {
         generations: &Generations,
         over: Option<u64>,
     ) -> Result<Option<u64>, StoreError> {
-        let bytes =
-            wrapped::wrap(generations, space, &self.state.master()).map_err(|error| locked(space, &error))?;
+        let bytes = key_wrap::wrap(generations, space, &self.state.master())
+            .map_err(|error| locked_error(space, &error))?;
         self.shelf.write(space, &bytes, over)
     }
 
@@ -182,14 +188,14 @@ impl Keyring {
     /// # Errors
     /// As [`Keyring::get`], and [`StoreError::Full`], [`StoreError::Unavailable`]: it cannot be written.
     pub fn create(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        let turn = self.turn();
+        let turn = self.lock_changes();
         if self.exists(space)? {
             return self.load(&turn, space);
         }
-        let secret = space_key::generate().map_err(|error| locked(space, &error))?;
+        let secret = space_key::generate().map_err(|error| locked_error(space, &error))?;
         let generations = Generations::from([(Generation(1), Arc::new(secret))]);
         match self.write(space, &generations, None)? {
-            Some(revision) => Ok(self.state.held.hold(space, revision, generations)),
+            Some(revision) => Ok(self.state.held.hold_key(space, revision, generations)),
             None => self.load(&turn, space),
         }
     }
@@ -201,7 +207,7 @@ impl Keyring {
     /// [`StoreError::Unavailable`]: it cannot be removed.
     pub fn destroy(&self, space: &TenantSpace) -> Result<bool, StoreError> {
         let space = Space::Tenant(space.clone());
-        let _turn = self.turn();
+        let _turn = self.lock_changes();
         self.state.held.destroy(&space);
         self.shelf.remove(&space)
     }
@@ -214,7 +220,7 @@ impl Keyring {
         self.change(space, |generations| {
             let current = generations.last_key_value().map_or(0, |(newest, _)| newest.0);
             let next = Generation(current.saturating_add(1));
-            let secret = space_key::generate().map_err(|error| locked(space, &error))?;
+            let secret = space_key::generate().map_err(|error| locked_error(space, &error))?;
             generations.insert(next, Arc::new(secret));
             Ok(next)
         })
@@ -242,12 +248,12 @@ impl Keyring {
         space: &Space,
         change: impl Fn(&mut Generations) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let _turn = self.turn();
+        let _turn = self.lock_changes();
         for _ in 0..MAX_TRIES {
             let mut read = self.read(space)?;
             let changed = change(&mut read.generations)?;
             if let Some(revision) = self.write(space, &read.generations, Some(read.revision))? {
-                self.state.held.hold(space, revision, read.generations);
+                self.state.held.hold_key(space, revision, read.generations);
                 return Ok(changed);
             }
         }
@@ -256,8 +262,8 @@ impl Keyring {
 
     /// Returns when every host uses the newest generation of every key: at once, where no other host has them. To be
     /// waited for between a rotation and what takes it for granted.
-    pub async fn settle(&self) {
-        if let Some(lag) = self.shelf.lag() {
+    pub async fn wait_until_propagated(&self) {
+        if let Some(lag) = self.shelf.propagation_delay() {
             tokio::time::sleep(lag).await;
         }
     }
@@ -268,12 +274,12 @@ impl Keyring {
     ///
     /// # Errors
     /// A key opens with neither, or cannot be written. The others may have been rewrapped.
-    pub fn rewrap(&self, master: MasterKey) -> Result<Rewrapped, StoreError> {
+    pub fn rewrap(&self, master: MasterKey) -> Result<RewrapReport, StoreError> {
         self.state.set_master(master);
-        let mut done = Rewrapped::default();
+        let mut done = RewrapReport::default();
         for space in self.spaces()? {
             // One by one: whoever asks for a key waits for one of them at most.
-            let _turn = self.turn();
+            let _turn = self.lock_changes();
             if !self.exists(&space)? {
                 continue;
             }
@@ -305,25 +311,25 @@ impl Keyring {
     }
 
     /// The bytes of a space's key, for a backup: wrapped as they are.
-    pub(crate) fn wrapped(&self, space: &Space) -> Result<Vec<u8>, StoreError> {
-        let _turn = self.turn();
+    pub(crate) fn wrapped_key(&self, space: &Space) -> Result<Vec<u8>, StoreError> {
+        let _turn = self.lock_changes();
         let shelved = self.shelf.read(space)?;
         shelved
             .map(|shelved| shelved.bytes)
-            .ok_or_else(|| locked(space, &KeyFileError::None(self.place(space))))
+            .ok_or_else(|| locked_error(space, &KeyFileError::None(self.location_text(space))))
     }
 
     /// The key that a backup carries, which is not taken yet.
     pub(crate) fn unwrap(&self, space: &Space, bytes: &[u8]) -> Option<SpaceKey> {
-        let (generations, _) = wrapped::unwrap(bytes, space, &self.state.master())?;
-        Some(SpaceKey::of(generations))
+        let (generations, _) = key_wrap::unwrap(bytes, space, &self.state.master())?;
+        Some(SpaceKey::new(generations))
     }
 
     /// Takes the key of a backup, or of another store. Generations that it does not have and the present one does are
     /// kept; where one number stands for two keys the other one's is taken.
     pub(crate) fn adopt(&self, space: &Space, brought: &SpaceKey) -> Result<(), StoreError> {
-        let _turn = self.turn();
-        let brought = brought.kept();
+        let _turn = self.lock_changes();
+        let brought = brought.generation_secrets();
         for _ in 0..MAX_TRIES {
             let over = self.shelf.read(space)?.map(|shelved| shelved.revision);
             let present = over.and_then(|_| self.read(space).ok());
@@ -333,8 +339,8 @@ impl Keyring {
             generations.extend(brought.clone());
             if let Some(revision) = self.write(space, &generations, over)? {
                 // Whoever holds the present one sees the other.
-                self.state.held.hold(space, revision, generations);
-                self.state.held.let_go(space);
+                self.state.held.hold_key(space, revision, generations);
+                self.state.held.release(space);
                 return Ok(());
             }
         }
@@ -342,7 +348,7 @@ impl Keyring {
     }
 }
 
-impl State {
+impl KeyringState {
     fn master(&self) -> Arc<MasterKey> {
         self.master.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -352,7 +358,7 @@ impl State {
     }
 
     /// Another host has changed a key.
-    fn changed(&self, change: KeyChange) {
+    fn on_key_change(&self, change: KeyChange) {
         match change {
             KeyChange::All => {
                 for space in self.held.spaces() {
@@ -371,9 +377,9 @@ impl State {
                     self.held.destroy(&space);
                     return;
                 };
-                match wrapped::unwrap(&bytes, &space, &self.master()) {
-                    Some((generations, _)) if self.held.in_hand(&space).is_some() => {
-                        self.held.hold(&space, revision, generations);
+                match key_wrap::unwrap(&bytes, &space, &self.master()) {
+                    Some((generations, _)) if self.held.in_use_key(&space).is_some() => {
+                        self.held.hold_key(&space, revision, generations);
                     }
                     Some(_) => self.held.forget(&space),
                     // Wrapped with a master key that this host does not have.
@@ -384,7 +390,7 @@ impl State {
     }
 }
 
-fn locked(space: &Space, error: &KeyFileError) -> StoreError {
+fn locked_error(space: &Space, error: &KeyFileError) -> StoreError {
     StoreError::Locked {
         space: space.to_string(),
         why: error.to_string(),

@@ -19,7 +19,7 @@ impl fmt::Display for Generation {
 
 /// What a subkey is for. The words are on disk, in effect, and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
+pub enum SubkeyPurpose {
     /// Records of the store.
     Records,
     /// The digest over a space's records, and a backup's.
@@ -30,8 +30,8 @@ pub enum Purpose {
     States,
 }
 
-impl Purpose {
-    const fn word(self) -> &'static [u8] {
+impl SubkeyPurpose {
+    const fn label(self) -> &'static [u8] {
         match self {
             Self::Records => b"records",
             Self::Digest => b"digest",
@@ -42,7 +42,7 @@ impl Purpose {
 }
 
 /// A generation and the subkeys that have been asked for.
-struct Held {
+struct GenerationSubkeys {
     secret: Arc<Secret>,
     subkeys: [OnceLock<Arc<Subkey>>; PURPOSES],
 }
@@ -51,7 +51,7 @@ struct Held {
 ///
 /// What holds one sees a rotation and a destruction at once: after [`super::Keyring::destroy`] there is no generation.
 pub struct SpaceKey {
-    held: RwLock<BTreeMap<Generation, Held>>,
+    held: RwLock<BTreeMap<Generation, GenerationSubkeys>>,
 }
 
 impl fmt::Debug for SpaceKey {
@@ -67,7 +67,7 @@ const PURPOSES: usize = 4;
 pub(super) type Generations = BTreeMap<Generation, Arc<Secret>>;
 
 impl SpaceKey {
-    pub(super) fn of(generations: Generations) -> Self {
+    pub(super) fn new(generations: Generations) -> Self {
         let key = Self {
             held: RwLock::default(),
         };
@@ -75,11 +75,11 @@ impl SpaceKey {
         key
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Generation, Held>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Generation, GenerationSubkeys>> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Generation, Held>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Generation, GenerationSubkeys>> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -87,12 +87,12 @@ impl SpaceKey {
     pub(super) fn replace(&self, generations: Generations) {
         let held = generations.into_iter().map(|(generation, secret)| {
             let subkeys = Default::default();
-            (generation, Held { secret, subkeys })
+            (generation, GenerationSubkeys { secret, subkeys })
         });
         *self.write() = held.collect();
     }
 
-    pub(super) fn kept(&self) -> Generations {
+    pub(super) fn generation_secrets(&self) -> Generations {
         let held = self.read();
         held.iter()
             .map(|(generation, held)| (*generation, held.secret.clone()))
@@ -101,7 +101,7 @@ impl SpaceKey {
 
     /// Whether these are of the same key: one that was rotated or retired from since, or is as it was.
     pub(super) fn is_continued_by(&self, later: &Generations) -> bool {
-        let held = self.kept();
+        let held = self.generation_secrets();
         !differ(&held, later) && held.keys().any(|generation| later.contains_key(generation))
     }
 
@@ -120,13 +120,13 @@ impl SpaceKey {
     }
 
     /// Whether what a generation sealed may still be told: it is there, and not retired.
-    pub(crate) fn opens(&self, generation: Generation) -> bool {
+    pub(crate) fn has_generation(&self, generation: Generation) -> bool {
         self.read().contains_key(&generation)
     }
 
     /// The key for a purpose. `None`: there is no such generation, it was retired, or the key was destroyed.
     #[must_use]
-    pub fn subkey(&self, generation: Generation, purpose: Purpose) -> Option<Arc<Subkey>> {
+    pub fn subkey(&self, generation: Generation, purpose: SubkeyPurpose) -> Option<Arc<Subkey>> {
         let held = self.read();
         let held = held.get(&generation)?;
         let cell = held.subkeys.get(purpose as usize)?;
@@ -152,7 +152,7 @@ pub(super) fn differ(one: &Generations, other: &Generations) -> bool {
     })
 }
 
-fn subkey_of(secret: &Secret, purpose: Purpose) -> Option<Subkey> {
-    let share = cipher::derive(secret.expose(), &[b"purpose ", purpose.word()]).ok()?;
-    Subkey::of(share.as_slice()).ok()
+fn subkey_of(secret: &Secret, purpose: SubkeyPurpose) -> Option<Subkey> {
+    let share = cipher::derive(secret.expose(), &[b"purpose ", purpose.label()]).ok()?;
+    Subkey::from_secret(share.as_slice()).ok()
 }

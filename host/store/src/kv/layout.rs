@@ -54,12 +54,12 @@ pub(super) fn tenant_usage() -> Result<Key, StoreError> {
 
 /// A count of bytes, as heads and usages hold it.
 pub(super) fn count(record: &Record, space: &KvSpace) -> Result<u64, StoreError> {
-    let bytes = <[u8; 8]>::try_from(record.value.as_slice()).map_err(|_| damaged(space))?;
+    let bytes = <[u8; 8]>::try_from(record.value.as_slice()).map_err(|_| damaged_error(space))?;
     Ok(u64::from_be_bytes(bytes))
 }
 
 /// What stands there cannot have been written by this file.
-pub(super) fn damaged(space: &KvSpace) -> StoreError {
+pub(super) fn damaged_error(space: &KvSpace) -> StoreError {
     StoreError::Corrupt {
         space: space.space().to_string(),
         found: "a record of a plugin's values that is none".to_owned(),

@@ -7,18 +7,18 @@
 
 mod error;
 mod layout;
+mod plugin_kv;
 mod quota;
 mod space;
-pub(crate) mod turns;
-mod values;
+pub(crate) mod space_locks;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use quota::Usage;
-pub(crate) use turns::Turns;
+pub(crate) use space_locks::SpaceLocks;
 
 pub use error::KvError;
+pub use plugin_kv::{KeyPage, KvEntry, PluginKv};
 pub use quota::KvQuota;
 pub use space::{KvScope, KvSpace};
-pub use values::{Entry, KeyPage, Kv};

@@ -31,7 +31,7 @@ impl Usage {
     /// # Errors
     /// [`KvError::Full`]: more than the quota, and the change would make it more still. One that frees more than it
     /// needs is always welcome, so that a lowered quota locks nobody out.
-    pub(crate) fn after(self, freed: u64, needed: u64, quota: &KvQuota) -> Result<Self, KvError> {
+    pub(crate) fn after_change(self, freed: u64, needed: u64, quota: &KvQuota) -> Result<Self, KvError> {
         let after = |now: u64| now.saturating_sub(freed).saturating_add(needed);
         let next = Self {
             plugin: after(self.plugin),

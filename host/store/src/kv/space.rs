@@ -24,7 +24,7 @@ pub struct KvSpace {
 impl KvSpace {
     /// The space of a plugin under a binding.
     #[must_use]
-    pub fn of(binding: &Binding, plugin: &PluginName, scope: KvScope) -> Self {
+    pub fn new(binding: &Binding, plugin: &PluginName, scope: KvScope) -> Self {
         let principal = binding.principal();
         let person = || (principal.issuer().to_owned(), principal.subject().to_owned());
         Self {

@@ -7,17 +7,17 @@ use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenan
 use toolhost_policy::PluginName;
 
 use super::layout::{self, MAX_KEY};
-use crate::{Kv, KvError, KvQuota, KvScope, KvSpace, MemoryStore, Scan, Store, StoreError, Table};
+use crate::{KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Scan, Store, StoreError, Table};
 
 fn binding(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
     let directory = StaticDirectory::new([(tenant.clone(), vec![])]).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     Binding::home(Arc::new(principal), &directory).unwrap()
 }
 
 fn space(tenant: &str, plugin: &str, scope: KvScope) -> KvSpace {
-    KvSpace::of(&binding(tenant), &PluginName::parse(plugin).unwrap(), scope)
+    KvSpace::new(&binding(tenant), &PluginName::parse(plugin).unwrap(), scope)
 }
 
 fn home() -> KvSpace {
@@ -32,11 +32,11 @@ async fn store() -> Arc<MemoryStore> {
     store
 }
 
-async fn kv() -> Kv {
-    Kv::new(store().await, KvQuota::default())
+async fn kv() -> PluginKv {
+    PluginKv::new(store().await, KvQuota::default())
 }
 
-async fn keys(kv: &Kv, space: &KvSpace) -> Vec<String> {
+async fn keys(kv: &PluginKv, space: &KvSpace) -> Vec<String> {
     kv.list_keys(space, "", None, 1_000).await.unwrap().keys
 }
 
@@ -83,7 +83,7 @@ async fn a_key_is_found_in_its_own_space_alone() {
 #[tokio::test]
 async fn a_tenant_without_a_space_gets_none_by_asking() {
     let store = store().await;
-    let kv = Kv::new(store.clone(), KvQuota::default());
+    let kv = PluginKv::new(store.clone(), KvQuota::default());
     let initech = space("initech", "billing", KvScope::Shared);
     let refused = kv.put(&initech, "k", vec![]).await.unwrap_err();
     assert!(matches!(
@@ -130,7 +130,7 @@ async fn a_full_space_refuses_and_keeps_what_it_has() {
         plugin_bytes: 1_000,
         ..KvQuota::default()
     };
-    let kv = Kv::new(store().await, quota);
+    let kv = PluginKv::new(store().await, quota);
     kv.put(&home(), "a", vec![0; 500]).await.unwrap();
     assert_eq!(kv.put(&home(), "b", vec![0; 500]).await, Err(KvError::Full));
     let personal = space("acme", "billing", KvScope::Personal);
@@ -153,11 +153,11 @@ async fn the_tenants_quota_covers_all_its_plugins_and_outlives_the_process() {
         ..KvQuota::default()
     };
     let store = store().await;
-    Kv::new(store.clone(), quota)
+    PluginKv::new(store.clone(), quota)
         .put(&home(), "a", vec![0; 500])
         .await
         .unwrap();
-    let later = Kv::new(store.clone(), quota);
+    let later = PluginKv::new(store.clone(), quota);
     let other = space("acme", "support", KvScope::Shared);
     assert_eq!(later.put(&other, "b", vec![0; 500]).await, Err(KvError::Full));
     let globex = space("globex", "support", KvScope::Shared);
@@ -167,7 +167,7 @@ async fn the_tenants_quota_covers_all_its_plugins_and_outlives_the_process() {
         tenant_bytes: 10,
         ..quota
     };
-    let lowered = Kv::new(store, lower);
+    let lowered = PluginKv::new(store, lower);
     lowered.put(&home(), "a", vec![0; 400]).await.unwrap();
     assert_eq!(lowered.put(&home(), "a", vec![0; 401]).await, Err(KvError::Full));
 }
@@ -214,7 +214,7 @@ async fn what_is_too_long_is_refused() {
 #[tokio::test]
 async fn a_damaged_count_refuses_instead_of_counting_from_nothing() {
     let store = store().await;
-    let kv = Kv::new(store.clone(), KvQuota::default());
+    let kv = PluginKv::new(store.clone(), KvQuota::default());
     kv.put(&home(), "k", vec![1]).await.unwrap();
     let usage = layout::plugin_usage(&home()).unwrap();
     store.put(home().space(), &usage, vec![0; 7]).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_damaged_count_refuses_instead_of_counting_from_nothing() {
 #[tokio::test]
 async fn a_removed_value_leaves_no_record() {
     let store = store().await;
-    let kv = Kv::new(store.clone(), KvQuota::default());
+    let kv = PluginKv::new(store.clone(), KvQuota::default());
     kv.put(&home(), "k", vec![1]).await.unwrap();
     kv.delete(&home(), "k").await.unwrap();
     for kind in [&b"head"[..], b"value"] {

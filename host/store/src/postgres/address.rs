@@ -26,7 +26,7 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    pub(super) fn of(url: &Secret, settings: &PostgresSettings) -> Result<Self, PostgresError> {
+    pub(super) fn from_url(url: &Secret, settings: &PostgresSettings) -> Result<Self, PostgresError> {
         let text = std::str::from_utf8(url.expose()).map_err(|_| bad("it is not UTF-8"))?;
         // Not the parser's own words: they may repeat what is in it.
         let mut url = Url::parse(text.trim()).map_err(|_| bad("it does not parse"))?;
@@ -170,7 +170,7 @@ mod tests {
     fn mode(url: &str) -> Result<SslMode, PostgresError> {
         let url = Secret::from(url.to_owned());
         let settings = PostgresSettings::new(url);
-        Address::of(&settings.url, &settings).map(|address| address.config.get_ssl_mode())
+        Address::from_url(&settings.url, &settings).map(|address| address.config.get_ssl_mode())
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
             let mut settings = PostgresSettings::new(url);
             settings.plaintext_beyond_loopback = true;
             if matches!(refused, PostgresError::Plaintext { .. }) {
-                Address::of(&settings.url, &settings).unwrap();
+                Address::from_url(&settings.url, &settings).unwrap();
             }
         }
     }

@@ -8,8 +8,8 @@ use deadpool_postgres::Pool;
 use tokio_postgres::types::Type;
 use toolhost_identity::TenantId;
 
-use super::error::Fault;
-use crate::{Change, Changed, Key, Space, Table};
+use super::error::PostgresFault;
+use crate::{Change, Key, RecordChange, Space, Table};
 
 /// Announces texts on a channel.
 pub(super) const NOTIFY: &str = "SELECT pg_notify($1, payload) FROM unnest($2) AS announced (payload)";
@@ -36,7 +36,7 @@ pub(super) struct Announcement {
 impl Announcement {
     /// `None`: no other host keeps anything of it in memory. The server makes those that announce something wait for one
     /// another, so what plugins write is not told.
-    pub(super) fn of(by: &Announcer, space: &Space, changes: &[Change]) -> Option<Self> {
+    pub(super) fn new(by: &Announcer, space: &Space, changes: &[Change]) -> Option<Self> {
         let keys = changes.iter().map(Change::key);
         let told: Vec<(Table, &Key)> = keys
             .filter_map(|key| Some((key.table().filter(|table| table.is_announced())?, key)))
@@ -58,22 +58,22 @@ impl Announcement {
     }
 
     /// Announces in a transaction of its own, some times over.
-    pub(super) async fn send(&self, pool: &Pool, patience: Duration) -> Result<(), Fault> {
+    pub(super) async fn send(&self, pool: &Pool, patience: Duration) -> Result<(), PostgresFault> {
         let mut tries = 0;
         loop {
             tries += 1;
             match tokio::time::timeout(patience, self.send_once(pool)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(fault)) if tries == SENDS => return Err(fault),
-                Err(_) if tries == SENDS => return Err(super::place::slow()),
+                Err(_) if tries == SENDS => return Err(super::space_location::timeout_fault()),
                 Ok(Err(_)) | Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
-    async fn send_once(&self, pool: &Pool) -> Result<(), Fault> {
+    async fn send_once(&self, pool: &Pool) -> Result<(), PostgresFault> {
         let client = pool.get().await?;
-        let parameters: [super::place::Typed<'_>; 2] =
+        let parameters: [super::space_location::TypedParameter<'_>; 2] =
             [(&self.channel, Type::TEXT), (&self.payloads, Type::TEXT_ARRAY)];
         client.query_typed(NOTIFY, &parameters).await?;
         Ok(())
@@ -100,26 +100,26 @@ impl Announcer {
     }
 
     /// What was announced.
-    pub(super) fn read(&self, payload: &str) -> Heard {
+    pub(super) fn read(&self, payload: &str) -> ReceivedAnnouncement {
         match read(payload) {
-            Some((host, _)) if host == self.host => Heard::Own,
-            Some((_, changed)) => Heard::Changed(changed),
-            None => Heard::Strange,
+            Some((host, _)) if host == self.host => ReceivedAnnouncement::Own,
+            Some((_, changed)) => ReceivedAnnouncement::Changed(changed),
+            None => ReceivedAnnouncement::Strange,
         }
     }
 }
 
 /// A text that was announced.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum ReceivedAnnouncement {
     /// By this host.
     Own,
-    Changed(Changed),
+    Changed(RecordChange),
     /// It is not understood, as from a later version: anything may have changed.
     Strange,
 }
 
-fn read(payload: &str) -> Option<(&str, Changed)> {
+fn read(payload: &str) -> Option<(&str, RecordChange)> {
     let mut words = payload.split(' ');
     let (host, tenant) = (words.next()?, words.next()?);
     let (table, key) = (words.next()?, words.next()?);
@@ -132,19 +132,19 @@ fn read(payload: &str) -> Option<(&str, Changed)> {
         "" => None,
         key => Some(Key::from_bytes(&STANDARD.decode(key).ok()?)?),
     };
-    Some((host, Changed { tenant, table, key }))
+    Some((host, RecordChange { tenant, table, key }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Announcement, Announcer, Heard};
-    use crate::{Change, Expect, Key, Space, Table};
+    use super::{Announcement, Announcer, ReceivedAnnouncement};
+    use crate::{Change, Key, Precondition, Space, Table};
 
     fn put(table: Table, name: &str) -> Change {
         Change::Put {
             key: Key::new(table, &[b"group"], name.as_bytes()).unwrap(),
             value: vec![],
-            expect: Expect::Any,
+            expect: Precondition::Any,
         }
     }
 
@@ -159,22 +159,24 @@ mod tests {
     fn what_is_announced_is_understood_and_what_plugins_write_is_not_announced() {
         let (one, two) = (announcer("1"), announcer("2"));
         let changes = [put(Table::Session, "a"), put(Table::Kv, "b")];
-        let told = Announcement::of(&one, &Space::Host, &changes).unwrap();
+        let told = Announcement::new(&one, &Space::Host, &changes).unwrap();
         let (channel, payloads) = told.parts();
         assert_eq!((channel, payloads.len()), ("c", 1));
-        assert_eq!(one.read(&payloads[0]), Heard::Own);
-        let Heard::Changed(changed) = two.read(&payloads[0]) else {
+        assert_eq!(one.read(&payloads[0]), ReceivedAnnouncement::Own);
+        let ReceivedAnnouncement::Changed(changed) = two.read(&payloads[0]) else {
             panic!("it is another's");
         };
         assert_eq!((changed.tenant, changed.table), (None, Table::Session));
         assert_eq!(changed.key.as_ref(), Some(changes[0].key()));
-        assert!(Announcement::of(&one, &Space::Host, &[put(Table::Kv, "b")]).is_none());
+        assert!(Announcement::new(&one, &Space::Host, &[put(Table::Kv, "b")]).is_none());
         let many: Vec<_> = (0..9).map(|n| put(Table::Session, &n.to_string())).collect();
-        let told = Announcement::of(&one, &Space::Host, &many).unwrap();
+        let told = Announcement::new(&one, &Space::Host, &many).unwrap();
         assert_eq!(told.parts().1.len(), 1);
-        assert!(matches!(two.read(&told.parts().1[0]), Heard::Changed(changed) if changed.key.is_none()));
+        assert!(
+            matches!(two.read(&told.parts().1[0]), ReceivedAnnouncement::Changed(changed) if changed.key.is_none())
+        );
         for odd in ["", "1 HOST", "1 HOST 6", "1 acme 99 ", "1 A 6 ", "1 HOST 6 !!"] {
-            assert_eq!(two.read(odd), Heard::Strange, "{odd:?}");
+            assert_eq!(two.read(odd), ReceivedAnnouncement::Strange, "{odd:?}");
         }
     }
 }

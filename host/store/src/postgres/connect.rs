@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client, Notification};
 
 use super::address::Address;
-use super::error::{Fault, PostgresError};
+use super::error::{PostgresError, PostgresFault};
 
 /// An acknowledged write is on the server's disk, whatever the server's own default is.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
@@ -37,14 +37,14 @@ pub(super) fn pool(address: &Address, size: usize, connect_timeout: Duration) ->
 }
 
 /// A connection of its own, and what is announced on it.
-pub(super) async fn single(
+pub(super) async fn connect_single(
     address: &Address,
     patience: Duration,
-) -> Result<(Client, mpsc::UnboundedReceiver<Notification>), Fault> {
+) -> Result<(Client, mpsc::UnboundedReceiver<Notification>), PostgresFault> {
     let connecting = address.config.connect(address.tls.clone());
     let (client, mut connection) = tokio::time::timeout(patience, connecting)
         .await
-        .map_err(|_| Fault::lost("the server does not answer in time"))??;
+        .map_err(|_| PostgresFault::connection_lost("the server does not answer in time"))??;
     let (announce, announced) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut messages = futures::stream::poll_fn(move |context| connection.poll_message(context));
@@ -58,7 +58,7 @@ pub(super) async fn single(
     let durable = client.batch_execute(DURABLE);
     tokio::time::timeout(patience, durable)
         .await
-        .map_err(|_| Fault::lost("the server does not answer in time"))??;
+        .map_err(|_| PostgresFault::connection_lost("the server does not answer in time"))??;
     Ok((client, announced))
 }
 

@@ -78,8 +78,8 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
-    pub(super) fn of(fault: Fault) -> Self {
-        let Fault { code, text, .. } = fault;
+    pub(super) fn from_fault(fault: PostgresFault) -> Self {
+        let PostgresFault { code, text, .. } = fault;
         match code {
             Some(code) if code.code().starts_with("28") => Self::Password(text),
             Some(SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase(text),
@@ -93,15 +93,15 @@ impl PostgresError {
 
 /// Why the server did not do it.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
+pub(super) struct PostgresFault {
     pub(super) code: Option<SqlState>,
     pub(super) text: String,
     /// The server has answered, and nothing was changed. Otherwise nobody knows.
     pub(super) is_answer: bool,
 }
 
-impl Fault {
-    pub(super) fn lost(text: impl Into<String>) -> Self {
+impl PostgresFault {
+    pub(super) fn connection_lost(text: impl Into<String>) -> Self {
         Self {
             code: None,
             text: text.into(),
@@ -123,7 +123,7 @@ impl Fault {
         .any(|code| self.code.as_ref() == Some(*code))
     }
 
-    pub(super) fn of(&self, space: &Space) -> StoreError {
+    pub(super) fn to_store_error(&self, space: &Space) -> StoreError {
         let text = format!("{space}: {}", self.text);
         match &self.code {
             Some(code) if *code == SqlState::DISK_FULL => StoreError::Full(text),
@@ -132,10 +132,10 @@ impl Fault {
     }
 }
 
-impl From<tokio_postgres::Error> for Fault {
+impl From<tokio_postgres::Error> for PostgresFault {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
-            return Self::lost(causes(&error));
+            return Self::connection_lost(causes(&error));
         };
         // The detail is left out: it may hold what was to be written.
         let text = said.message().to_owned();
@@ -151,14 +151,14 @@ impl From<tokio_postgres::Error> for Fault {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for Fault {
+impl From<deadpool_postgres::PoolError> for PostgresFault {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
             deadpool_postgres::PoolError::Backend(error) => error.into(),
-            deadpool_postgres::PoolError::Timeout(_) => Self::lost(
+            deadpool_postgres::PoolError::Timeout(_) => Self::connection_lost(
                 "no connection was to be had in time: the server does not answer, or all of the pool are in use",
             ),
-            error => Self::lost(error.to_string()),
+            error => Self::connection_lost(error.to_string()),
         }
     }
 }

@@ -5,11 +5,11 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 use super::address::Address;
-use super::announce::{Announcer, Heard};
+use super::announce::{Announcer, ReceivedAnnouncement};
 use super::clock::ServerClock;
 use super::connect;
-use super::error::Fault;
-use crate::{Changes, Notice};
+use super::error::PostgresFault;
+use crate::{ChangeSubscription, Notice};
 
 /// How often the server is asked what time it is, and so whether the connection is alive. What was announced before the question was heard before
 /// the answer.
@@ -68,8 +68,8 @@ impl Feed {
         }
     }
 
-    pub(super) fn changes(&self) -> Changes {
-        Changes::of(self.notices.subscribe(), self.confirmed.subscribe())
+    pub(super) fn changes(&self) -> ChangeSubscription {
+        ChangeSubscription::new(self.notices.subscribe(), self.confirmed.subscribe())
     }
 }
 
@@ -85,42 +85,42 @@ struct Listener {
 impl Listener {
     async fn listen(self) {
         loop {
-            if let Err(fault) = self.until_lost().await {
+            if let Err(fault) = self.listen_until_lost().await {
                 tracing::warn!(error = fault.text, "what other hosts change is not heard");
             }
             if self.confirmed.send_replace(None).is_some() {
-                self.tell(Notice::Lost);
+                self.notify(Notice::Lost);
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    fn tell(&self, notice: Notice) {
+    fn notify(&self, notice: Notice) {
         // Nobody may listen.
         let _ = self.notices.send(notice);
     }
 
-    async fn until_lost(&self) -> Result<(), Fault> {
-        let (client, mut announced) = connect::single(&self.address, self.patience).await?;
+    async fn listen_until_lost(&self) -> Result<(), PostgresFault> {
+        let (client, mut announced) = connect::connect_single(&self.address, self.patience).await?;
         let asked = Instant::now();
         // The prefix alone names it, so there is nothing in it to quote.
         let listen = format!("LISTEN {}", self.announcer.channel);
-        answered(async { Ok(client.batch_execute(&listen).await?) }, self.patience).await?;
+        with_timeout(async { Ok(client.batch_execute(&listen).await?) }, self.patience).await?;
         self.confirmed.send_replace(Some(asked));
-        self.tell(Notice::Resumed);
+        self.notify(Notice::Resumed);
         let mut beat = tokio::time::interval(BEAT);
         loop {
             tokio::select! {
                 notification = announced.recv() => match notification {
-                    Some(notification) => self.heard(notification.payload()),
-                    None => return Err(Fault::lost("the connection ended")),
+                    Some(notification) => self.handle_payload(notification.payload()),
+                    None => return Err(PostgresFault::connection_lost("the connection ended")),
                 },
                 _ = beat.tick() => {
                     let asked = Instant::now();
-                    answered(self.clock.renew(&client), ANSWER).await?;
+                    with_timeout(self.clock.renew(&client), ANSWER).await?;
                     // Those that came before the answer are told before it counts.
                     while let Ok(notification) = announced.try_recv() {
-                        self.heard(notification.payload());
+                        self.handle_payload(notification.payload());
                     }
                     self.confirmed.send_replace(Some(asked));
                 }
@@ -128,20 +128,23 @@ impl Listener {
         }
     }
 
-    fn heard(&self, payload: &str) {
+    fn handle_payload(&self, payload: &str) {
         match self.announcer.read(payload) {
-            Heard::Own => {}
-            Heard::Changed(changed) => self.tell(Notice::Changed(changed)),
-            Heard::Strange => {
-                self.tell(Notice::Lost);
-                self.tell(Notice::Resumed);
+            ReceivedAnnouncement::Own => {}
+            ReceivedAnnouncement::Changed(changed) => self.notify(Notice::Changed(changed)),
+            ReceivedAnnouncement::Strange => {
+                self.notify(Notice::Lost);
+                self.notify(Notice::Resumed);
             }
         }
     }
 }
 
-async fn answered(asked: impl Future<Output = Result<(), Fault>>, patience: Duration) -> Result<(), Fault> {
+async fn with_timeout(
+    asked: impl Future<Output = Result<(), PostgresFault>>,
+    patience: Duration,
+) -> Result<(), PostgresFault> {
     tokio::time::timeout(patience, asked)
         .await
-        .map_err(|_| super::place::slow())?
+        .map_err(|_| super::space_location::timeout_fault())?
 }

@@ -14,10 +14,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::address::Address;
-use super::error::{Fault, PostgresError};
-use super::place::{Typed, slow};
+use super::error::{PostgresError, PostgresFault};
+use super::space_location::{TypedParameter, timeout_fault};
 use super::{PostgresSettings, connect, setup};
-use crate::keys::shelf::{KeyChange, Shelf, Shelved, Watch};
+use crate::keys::wrapped_key_store::{KeyChange, KeyChangeCallback, WrappedKey, WrappedKeyStore};
 use crate::keys::{Keyring, MasterKey};
 use crate::{Space, StoreError};
 
@@ -31,9 +31,9 @@ const TOLD: Duration = Duration::from_millis(700);
 const LAG: Duration = Duration::from_millis(1_700);
 
 /// A question that waits to be asked.
-type Job = (Ask, reply::SyncSender<Result<Answer, StoreError>>);
+type KeyJob = (KeyRequest, reply::SyncSender<Result<KeyResponse, StoreError>>);
 
-enum Ask {
+enum KeyRequest {
     Exists(String),
     Read(String),
     Write {
@@ -45,25 +45,25 @@ enum Ask {
     Labels,
 }
 
-enum Answer {
+enum KeyResponse {
     Is(bool),
-    Key(Option<Shelved>),
+    Key(Option<WrappedKey>),
     Revision(Option<u64>),
     Labels(Vec<String>),
 }
 
 /// What the thread and its callers both know.
 #[derive(Default)]
-struct Known {
+struct KeyThreadState {
     /// When the last question was asked that was answered.
     told: Mutex<Option<Instant>>,
-    watch: OnceLock<Watch>,
+    watch: OnceLock<KeyChangeCallback>,
 }
 
 /// See the module.
 struct SharedKeys {
-    jobs: mpsc::UnboundedSender<Job>,
-    known: Arc<Known>,
+    jobs: mpsc::UnboundedSender<KeyJob>,
+    known: Arc<KeyThreadState>,
     patience: Duration,
 }
 
@@ -80,14 +80,14 @@ impl Keyring {
     /// [`PostgresError`]; of [`StoreError::Locked`], the host's key does not open with this master key.
     pub async fn in_postgres(settings: &PostgresSettings, master: MasterKey) -> Result<Self, PostgresError> {
         let url = settings.keys_url.as_ref().unwrap_or(&settings.url);
-        let address = Address::of(url, settings)?;
-        let (client, _) = connect::single(&address, settings.connect_timeout)
+        let address = Address::from_url(url, settings)?;
+        let (client, _) = connect::connect_single(&address, settings.connect_timeout)
             .await
-            .map_err(PostgresError::of)?;
+            .map_err(PostgresError::from_fault)?;
         setup::keys(&client, &settings.prefix).await?;
         let keys = SharedKeys::start(address, settings)?;
         // Its first question is asked where it may wait.
-        crate::blocking::blocking(move || Self::over(Arc::new(keys), master))
+        crate::blocking::blocking(move || Self::from_key_store(Arc::new(keys), master))
             .await
             .map_err(PostgresError::Store)
     }
@@ -96,13 +96,13 @@ impl Keyring {
 impl SharedKeys {
     fn start(address: Address, settings: &PostgresSettings) -> Result<Self, PostgresError> {
         let (jobs, waiting) = mpsc::unbounded_channel();
-        let known = Arc::new(Known::default());
+        let known = Arc::new(KeyThreadState::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| PostgresError::Unreachable(error.to_string()))?;
         // The prefix has nothing to quote in it.
-        let keeper = Keeper {
+        let keeper = KeyThread {
             address,
             schema: settings.prefix.keys(),
             known: known.clone(),
@@ -123,7 +123,7 @@ impl SharedKeys {
         })
     }
 
-    fn ask(&self, ask: Ask) -> Result<Answer, StoreError> {
+    fn ask(&self, ask: KeyRequest) -> Result<KeyResponse, StoreError> {
         let unavailable = || StoreError::Unavailable("the database of the keys does not answer".to_owned());
         let (answer, answered) = reply::sync_channel(1);
         self.jobs.send((ask, answer)).map_err(|_| unavailable())?;
@@ -131,61 +131,67 @@ impl SharedKeys {
     }
 }
 
-impl Shelf for SharedKeys {
+impl WrappedKeyStore for SharedKeys {
     fn path(&self, _space: &Space) -> Option<PathBuf> {
         None
     }
 
     fn exists(&self, space: &Space) -> Result<bool, StoreError> {
-        Ok(matches!(self.ask(Ask::Exists(space.label()))?, Answer::Is(true)))
+        Ok(matches!(
+            self.ask(KeyRequest::Exists(space.label()))?,
+            KeyResponse::Is(true)
+        ))
     }
 
-    fn read(&self, space: &Space) -> Result<Option<Shelved>, StoreError> {
-        match self.ask(Ask::Read(space.label()))? {
-            Answer::Key(key) => Ok(key),
+    fn read(&self, space: &Space) -> Result<Option<WrappedKey>, StoreError> {
+        match self.ask(KeyRequest::Read(space.label()))? {
+            KeyResponse::Key(key) => Ok(key),
             _ => Ok(None),
         }
     }
 
     fn write(&self, space: &Space, bytes: &[u8], over: Option<u64>) -> Result<Option<u64>, StoreError> {
         let (label, bytes) = (space.label(), bytes.to_vec());
-        match self.ask(Ask::Write { label, bytes, over })? {
-            Answer::Revision(revision) => Ok(revision),
+        match self.ask(KeyRequest::Write { label, bytes, over })? {
+            KeyResponse::Revision(revision) => Ok(revision),
             _ => Ok(None),
         }
     }
 
     fn remove(&self, space: &Space) -> Result<bool, StoreError> {
-        Ok(matches!(self.ask(Ask::Remove(space.label()))?, Answer::Is(true)))
+        Ok(matches!(
+            self.ask(KeyRequest::Remove(space.label()))?,
+            KeyResponse::Is(true)
+        ))
     }
 
     fn labels(&self) -> Result<Vec<String>, StoreError> {
-        match self.ask(Ask::Labels)? {
-            Answer::Labels(labels) => Ok(labels),
+        match self.ask(KeyRequest::Labels)? {
+            KeyResponse::Labels(labels) => Ok(labels),
             _ => Ok(vec![]),
         }
     }
 
-    fn is_told(&self) -> bool {
+    fn is_current(&self) -> bool {
         let told = *self.known.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.is_some_and(|told| told.elapsed() < TOLD)
     }
 
-    fn lag(&self) -> Option<Duration> {
+    fn propagation_delay(&self) -> Option<Duration> {
         Some(LAG)
     }
 
-    fn watch(&self, watch: Watch) {
+    fn on_change(&self, watch: KeyChangeCallback) {
         // Once, by the keyring over it.
         let _ = self.known.watch.set(watch);
     }
 }
 
 /// The thread's own.
-struct Keeper {
+struct KeyThread {
     address: Address,
     schema: String,
-    known: Arc<Known>,
+    known: Arc<KeyThreadState>,
     connect_timeout: Duration,
     patience: Duration,
     client: Option<Client>,
@@ -193,9 +199,9 @@ struct Keeper {
     revision: Option<i64>,
 }
 
-impl Keeper {
+impl KeyThread {
     /// Answers until nobody can ask any more.
-    async fn keep(mut self, mut waiting: mpsc::UnboundedReceiver<Job>) {
+    async fn keep(mut self, mut waiting: mpsc::UnboundedReceiver<KeyJob>) {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -204,12 +210,12 @@ impl Keeper {
                     let Some((ask, answer)) = job else {
                         return;
                     };
-                    let outcome = self.bounded(Some(ask)).await;
+                    let outcome = self.ask_with_timeout(Some(ask)).await;
                     // Whoever asked may have given up.
                     let _ = answer.send(outcome.map_err(|fault| StoreError::Unavailable(fault.text)));
                 }
                 _ = beat.tick() => {
-                    if let Err(fault) = self.bounded(None).await {
+                    if let Err(fault) = self.ask_with_timeout(None).await {
                         tracing::warn!(error = fault.text, "what other hosts do to keys is not heard");
                     }
                 }
@@ -218,9 +224,9 @@ impl Keeper {
     }
 
     /// Answers a question, or asks what was changed. A connection that fails is given up.
-    async fn bounded(&mut self, ask: Option<Ask>) -> Result<Answer, Fault> {
+    async fn ask_with_timeout(&mut self, ask: Option<KeyRequest>) -> Result<KeyResponse, PostgresFault> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
-            let (client, _) = connect::single(&self.address, self.connect_timeout).await?;
+            let (client, _) = connect::connect_single(&self.address, self.connect_timeout).await?;
             self.client = Some(client);
         }
         let patience = match ask {
@@ -230,15 +236,15 @@ impl Keeper {
         let work = async {
             if self.revision.is_none() {
                 // No key is read before it is known from where on changes are told.
-                self.hear().await?;
+                self.poll_changes().await?;
             }
             match ask {
                 Some(ask) => self.answer(ask).await,
-                None => self.hear().await.map(|()| Answer::Is(true)),
+                None => self.poll_changes().await.map(|()| KeyResponse::Is(true)),
             }
         };
         let outcome = tokio::time::timeout(patience, work).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(slow()));
+        let outcome = outcome.unwrap_or_else(|_| Err(timeout_fault()));
         if outcome.is_err() {
             // Whatever it was in the middle of.
             self.client = None;
@@ -246,8 +252,12 @@ impl Keeper {
         outcome
     }
 
-    async fn rows(&self, statement: &str, parameters: &[Typed<'_>]) -> Result<Vec<Row>, Fault> {
-        let client = self.client.as_ref().ok_or_else(slow)?;
+    async fn rows(
+        &self,
+        statement: &str,
+        parameters: &[TypedParameter<'_>],
+    ) -> Result<Vec<Row>, PostgresFault> {
+        let client = self.client.as_ref().ok_or_else(timeout_fault)?;
         let begin = format!("BEGIN READ ONLY; SET LOCAL ROLE {}", self.schema);
         let (begun, rows, ended) = futures::join!(
             client.batch_execute(&begin),
@@ -260,35 +270,35 @@ impl Keeper {
         Ok(rows)
     }
 
-    async fn answer(&self, ask: Ask) -> Result<Answer, Fault> {
+    async fn answer(&self, ask: KeyRequest) -> Result<KeyResponse, PostgresFault> {
         let schema = &self.schema;
         match ask {
-            Ask::Exists(label) => {
+            KeyRequest::Exists(label) => {
                 let ask = format!("SELECT 1 FROM {schema}.key WHERE space = $1 AND wrapped IS NOT NULL");
                 let rows = self.rows(&ask, &[(&label, Type::TEXT)]).await?;
-                Ok(Answer::Is(!rows.is_empty()))
+                Ok(KeyResponse::Is(!rows.is_empty()))
             }
-            Ask::Read(label) => {
+            KeyRequest::Read(label) => {
                 let ask = format!(
                     "SELECT revision, wrapped FROM {schema}.key WHERE space = $1 AND wrapped IS NOT NULL"
                 );
                 let rows = self.rows(&ask, &[(&label, Type::TEXT)]).await?;
                 let Some(row) = rows.first() else {
-                    return Ok(Answer::Key(None));
+                    return Ok(KeyResponse::Key(None));
                 };
                 let revision: i64 = row.try_get(0)?;
-                Ok(Answer::Key(Some(Shelved {
+                Ok(KeyResponse::Key(Some(WrappedKey {
                     bytes: row.try_get(1)?,
                     revision: u64::try_from(revision).unwrap_or(0),
                 })))
             }
-            Ask::Labels => {
+            KeyRequest::Labels => {
                 let ask = format!("SELECT space FROM {schema}.key WHERE wrapped IS NOT NULL");
                 let rows = self.rows(&ask, &[]).await?;
                 let labels = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
-                Ok(Answer::Labels(labels?))
+                Ok(KeyResponse::Labels(labels?))
             }
-            Ask::Write { label, bytes, over } => {
+            KeyRequest::Write { label, bytes, over } => {
                 let change = match over {
                     None => format!(
                         "INSERT INTO {schema}.key AS now (space, revision, wrapped) VALUES ($1, $2, $3) \
@@ -302,16 +312,18 @@ impl Keeper {
                 };
                 let over = over.map(|over| i64::try_from(over).unwrap_or(-1));
                 let revision = self.change(&change, &label, Some(&bytes), over).await?;
-                Ok(Answer::Revision(revision.and_then(|r| u64::try_from(r).ok())))
+                Ok(KeyResponse::Revision(
+                    revision.and_then(|r| u64::try_from(r).ok()),
+                ))
             }
-            Ask::Remove(label) => {
+            KeyRequest::Remove(label) => {
                 // Its row stays, without the key, so that every host hears of it.
                 let change = format!(
                     "UPDATE {schema}.key SET revision = $2, wrapped = $3 \
                      WHERE space = $1 AND wrapped IS NOT NULL AND $4::int8 IS NULL RETURNING revision"
                 );
                 let removed = self.change(&change, &label, None, None).await?;
-                Ok(Answer::Is(removed.is_some()))
+                Ok(KeyResponse::Is(removed.is_some()))
             }
         }
     }
@@ -323,16 +335,16 @@ impl Keeper {
         label: &str,
         bytes: Option<&[u8]>,
         over: Option<i64>,
-    ) -> Result<Option<i64>, Fault> {
-        let client = self.client.as_ref().ok_or_else(slow)?;
+    ) -> Result<Option<i64>, PostgresFault> {
+        let client = self.client.as_ref().ok_or_else(timeout_fault)?;
         let schema = &self.schema;
         client
             .batch_execute(&format!("BEGIN; SET LOCAL ROLE {schema}"))
             .await?;
         let next = format!("UPDATE {schema}.ring SET revision = revision + 1 RETURNING revision");
         let rows = client.query_typed(&next, &[]).await?;
-        let revision: i64 = rows.first().ok_or_else(slow)?.try_get(0)?;
-        let parameters: [Typed<'_>; 4] = [
+        let revision: i64 = rows.first().ok_or_else(timeout_fault)?.try_get(0)?;
+        let parameters: [TypedParameter<'_>; 4] = [
             (&label, Type::TEXT),
             (&revision, Type::INT8),
             (&bytes, Type::BYTEA),
@@ -344,7 +356,7 @@ impl Keeper {
     }
 
     /// Asks what was changed since it was last asked, and tells it.
-    async fn hear(&mut self) -> Result<(), Fault> {
+    async fn poll_changes(&mut self) -> Result<(), PostgresFault> {
         let asked = Instant::now();
         let ask = format!(
             "SELECT ring.revision, key.space, key.revision, key.wrapped FROM {0}.ring \
@@ -353,7 +365,7 @@ impl Keeper {
         );
         let since = self.revision.unwrap_or(i64::MAX);
         let rows = self.rows(&ask, &[(&since, Type::INT8)]).await?;
-        let now: i64 = rows.first().ok_or_else(slow)?.try_get(0)?;
+        let now: i64 = rows.first().ok_or_else(timeout_fault)?.try_get(0)?;
         let tell = |change| {
             if let Some(watch) = self.known.watch.get() {
                 watch(change);

@@ -17,14 +17,14 @@ use tokio_postgres::{Client, Row};
 use toolhost_identity::TenantSpace;
 
 use super::announce::{Announcement, NOTIFY};
-use super::error::Fault;
-use super::place::{Place, Typed, give_up, slow};
+use super::error::PostgresFault;
 use super::settings::Layout;
-use super::store::{PostgresStore, Shared, corrupt, tenant_key};
-use super::write::{bump, bumped_row, put};
+use super::space_location::{SpaceLocation, TypedParameter, close_connection, timeout_fault};
+use super::store::{PostgresShared, PostgresStore, corrupt, tenant_key};
+use super::write::{bump, parse_bumped_row, put};
 use super::{row, setup};
 use crate::blocking::blocking;
-use crate::{Change, Expect, Space, StoreError};
+use crate::{Change, Precondition, Space, StoreError};
 
 /// How often a database is tried to be dropped while a session of another role is in it.
 const DROPS: u32 = 20;
@@ -42,26 +42,26 @@ impl PostgresStore {
         if self.0.exists(&space).await? {
             return Ok(false);
         }
-        self.alone(space, Work::Make).await
+        self.run_locked(space, LifecycleAction::Make).await
     }
 
     pub(super) async fn destroy_space(&self, tenant: &TenantSpace) -> Result<bool, StoreError> {
         let space = Space::Tenant(tenant.clone());
-        self.alone(space, Work::Remove).await
+        self.run_locked(space, LifecycleAction::Remove).await
     }
 
     /// Runs on its own, so that a caller who goes away leaves nothing half done, and under the tenant's lock.
-    async fn alone(&self, space: Space, work: Work) -> Result<bool, StoreError> {
+    async fn run_locked(&self, space: Space, work: LifecycleAction) -> Result<bool, StoreError> {
         let shared = self.0.clone();
         let done = tokio::spawn(async move {
             let _making = shared.making.lock().await;
-            let at = Alone::begin(&shared, space).await?;
+            let at = TenantTransaction::begin(&shared, space).await?;
             let done = match work {
-                Work::Make => shared.make(&at).await,
-                Work::Remove => shared.remove(&at).await,
+                LifecycleAction::Make => shared.make(&at).await,
+                LifecycleAction::Remove => shared.remove(&at).await,
             };
-            let done = done.map_err(Problem::told)?;
-            at.commit().await.map_err(Problem::told)?;
+            let done = done.map_err(LifecycleError::into_store_error)?;
+            at.commit().await.map_err(LifecycleError::into_store_error)?;
             Ok(done)
         });
         done.await.unwrap_or_else(|_| {
@@ -73,55 +73,55 @@ impl PostgresStore {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Work {
+enum LifecycleAction {
     Make,
     Remove,
 }
 
 /// Why it was not done.
-enum Problem {
+enum LifecycleError {
     Told(StoreError),
-    Fault(Space, Fault),
+    Fault(Space, PostgresFault),
 }
 
-impl Problem {
-    fn told(self) -> StoreError {
+impl LifecycleError {
+    fn into_store_error(self) -> StoreError {
         match self {
             Self::Told(error) => error,
-            Self::Fault(space, fault) => fault.of(&space),
+            Self::Fault(space, fault) => fault.to_store_error(&space),
         }
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for LifecycleError {
     fn from(error: StoreError) -> Self {
         Self::Told(error)
     }
 }
 
 /// A transaction that has a tenant's lock. Dropped, it is undone with its connection.
-struct Alone {
+struct TenantTransaction {
     space: Space,
-    place: Place,
+    place: SpaceLocation,
     name: Arc<str>,
     object: Option<Object>,
 }
 
-impl Drop for Alone {
+impl Drop for TenantTransaction {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            give_up(object);
+            close_connection(object);
         }
     }
 }
 
-impl Alone {
-    async fn begin(shared: &Shared, space: Space) -> Result<Self, StoreError> {
-        let place = shared.place(&space).await?;
+impl TenantTransaction {
+    async fn begin(shared: &PostgresShared, space: Space) -> Result<Self, StoreError> {
+        let place = shared.location(&space).await?;
         let name: Arc<str> = Arc::from(shared.prefix.space(&space));
         let lock = shared.prefix.lock(&space.label());
         let object = shared.pools.main.get().await;
-        let object = object.map_err(|error| Fault::from(error).of(&space))?;
+        let object = object.map_err(|error| PostgresFault::from(error).to_store_error(&space))?;
         let at = Self {
             space,
             place,
@@ -133,56 +133,63 @@ impl Alone {
             at.ask("SELECT pg_advisory_xact_lock($1)::text", &[(&lock, Type::INT8)])
                 .await
         };
-        begun.await.map_err(Problem::told)?;
+        begun.await.map_err(LifecycleError::into_store_error)?;
         Ok(at)
     }
 
-    fn client(&self) -> Result<&Client, Problem> {
-        let object = self.object.as_ref().ok_or_else(|| self.fault(slow()))?;
+    fn client(&self) -> Result<&Client, LifecycleError> {
+        let object = self
+            .object
+            .as_ref()
+            .ok_or_else(|| self.to_lifecycle_error(timeout_fault()))?;
         Ok(object)
     }
 
-    fn fault(&self, fault: Fault) -> Problem {
-        Problem::Fault(self.space.clone(), fault)
+    fn to_lifecycle_error(&self, fault: PostgresFault) -> LifecycleError {
+        LifecycleError::Fault(self.space.clone(), fault)
     }
 
-    async fn ask(&self, statement: &str, parameters: &[Typed<'_>]) -> Result<Vec<Row>, Problem> {
+    async fn ask(
+        &self,
+        statement: &str,
+        parameters: &[TypedParameter<'_>],
+    ) -> Result<Vec<Row>, LifecycleError> {
         let asked = self.client()?.query_typed(statement, parameters);
         let rows = tokio::time::timeout(self.place.patience, asked).await;
-        rows.map_err(|_| self.fault(slow()))?
-            .map_err(|error| self.fault(error.into()))
+        rows.map_err(|_| self.to_lifecycle_error(timeout_fault()))?
+            .map_err(|error| self.to_lifecycle_error(error.into()))
     }
 
-    async fn run(&self, statements: &str) -> Result<(), Problem> {
+    async fn run(&self, statements: &str) -> Result<(), LifecycleError> {
         self.run_on(self.client()?, statements).await
     }
 
-    async fn run_on(&self, client: &Client, statements: &str) -> Result<(), Problem> {
+    async fn run_on(&self, client: &Client, statements: &str) -> Result<(), LifecycleError> {
         let run = tokio::time::timeout(self.place.patience, client.batch_execute(statements)).await;
-        run.map_err(|_| self.fault(slow()))?
-            .map_err(|error| self.fault(error.into()))
+        run.map_err(|_| self.to_lifecycle_error(timeout_fault()))?
+            .map_err(|error| self.to_lifecycle_error(error.into()))
     }
 
-    async fn is_there(&self, ask: &str) -> Result<bool, Problem> {
+    async fn is_there(&self, ask: &str) -> Result<bool, LifecycleError> {
         let name: &str = &self.name;
         Ok(!self.ask(ask, &[(&name, Type::TEXT)]).await?.is_empty())
     }
 
-    async fn is_role(&self) -> Result<bool, Problem> {
+    async fn is_role(&self) -> Result<bool, LifecycleError> {
         self.is_there("SELECT 1 FROM pg_roles WHERE rolname = $1").await
     }
 
-    async fn is_database(&self) -> Result<bool, Problem> {
+    async fn is_database(&self) -> Result<bool, LifecycleError> {
         self.is_there("SELECT 1 FROM pg_database WHERE datname = $1")
             .await
     }
 
-    async fn is_schema(&self) -> Result<bool, Problem> {
+    async fn is_schema(&self) -> Result<bool, LifecycleError> {
         self.is_there("SELECT 1 FROM pg_namespace WHERE nspname = $1")
             .await
     }
 
-    async fn commit(mut self) -> Result<(), Problem> {
+    async fn commit(mut self) -> Result<(), LifecycleError> {
         self.run("COMMIT").await?;
         // Back to the pool.
         self.object = None;
@@ -190,8 +197,8 @@ impl Alone {
     }
 }
 
-impl Shared {
-    async fn make(&self, at: &Alone) -> Result<bool, Problem> {
+impl PostgresShared {
+    async fn make(&self, at: &TenantTransaction) -> Result<bool, LifecycleError> {
         if self.exists(&at.space).await? {
             return Ok(false);
         }
@@ -209,13 +216,13 @@ impl Shared {
             }
             Layout::Database => self.make_database(at).await?,
         }
-        self.record(at, true).await?;
+        self.record_tenant(at, true).await?;
         Ok(true)
     }
 
     /// In steps that are each made or found.
-    async fn make_database(&self, at: &Alone) -> Result<(), Problem> {
-        let fault = |fault: Fault| at.fault(fault);
+    async fn make_database(&self, at: &TenantTransaction) -> Result<(), LifecycleError> {
+        let fault = |fault: PostgresFault| at.to_lifecycle_error(fault);
         let beside = self.pools.main.get().await.map_err(|error| fault(error.into()))?;
         let quoted = &at.place.quoted;
         if !at.is_role().await? {
@@ -236,7 +243,7 @@ impl Shared {
             let make = format!("BEGIN; {}; COMMIT", setup::schema(quoted, setup::SPACE));
             let made = at.run_on(&within, &make).await;
             if made.is_err() {
-                give_up(within);
+                close_connection(within);
             }
             return made;
         }
@@ -251,7 +258,7 @@ impl Shared {
         }
     }
 
-    async fn remove(&self, at: &Alone) -> Result<bool, Problem> {
+    async fn remove(&self, at: &TenantTransaction) -> Result<bool, LifecycleError> {
         let was_recorded = self.exists(&at.space).await?;
         // The key at once: calls that are on their way find it locked.
         let mut was_there = was_recorded;
@@ -272,7 +279,7 @@ impl Shared {
                 was_there |= at.is_database().await?;
                 self.pools.forget(&at.name);
                 let beside = self.pools.main.get().await;
-                let beside = beside.map_err(|error| at.fault(error.into()))?;
+                let beside = beside.map_err(|error| at.to_lifecycle_error(error.into()))?;
                 let drop = format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)");
                 // It ends its own roles' sessions and nobody else's: one that was just refused here may not be gone yet.
                 let mut left = DROPS;
@@ -290,21 +297,21 @@ impl Shared {
             at.run(&format!("DROP ROLE {quoted}")).await?;
         }
         if was_recorded {
-            self.record(at, false).await?;
+            self.record_tenant(at, false).await?;
         }
         Ok(was_there)
     }
 
     /// Writes down in the host's space that there is a tenant's, or that there is none, in the same transaction.
-    async fn record(&self, at: &Alone, exists: bool) -> Result<(), Problem> {
-        let (host, host_key) = self.opened(&Space::Host).await?;
+    async fn record_tenant(&self, at: &TenantTransaction, exists: bool) -> Result<(), LifecycleError> {
+        let (host, host_key) = self.open_space(&Space::Host).await?;
         at.run(&format!("SET LOCAL ROLE {}", host.quoted)).await?;
         let mut name = [0_u8; 16];
         aws_lc_rs::rand::fill(&mut name)
             .map_err(|_| StoreError::Unavailable("there are no random numbers".to_owned()))?;
         let name = name.as_slice();
         let rows = at.ask(&bump(&host), &[(&name, Type::BYTEA)]).await?;
-        let (revision, _) = bumped_row(&rows).map_err(|fault| at.fault(fault))?;
+        let (revision, _) = parse_bumped_row(&rows).map_err(|fault| at.to_lifecycle_error(fault))?;
         let Some(tenant) = at.space.tenant() else {
             return Ok(());
         };
@@ -319,7 +326,7 @@ impl Shared {
                 })?;
             let (keys, rows) = (vec![key.as_bytes()], vec![sealed]);
             let (version, generation) = (row::column(revision)?, row::generation_column(generation));
-            let parameters: [Typed<'_>; 4] = [
+            let parameters: [TypedParameter<'_>; 4] = [
                 (&keys, Type::BYTEA_ARRAY),
                 (&rows, Type::BYTEA_ARRAY),
                 (&version, Type::INT8),
@@ -333,11 +340,11 @@ impl Shared {
         }
         let change = Change::Delete {
             key,
-            expect: Expect::Any,
+            expect: Precondition::Any,
         };
-        if let Some(announcement) = Announcement::of(&self.announcer, &Space::Host, &[change]) {
+        if let Some(announcement) = Announcement::new(&self.announcer, &Space::Host, &[change]) {
             let (channel, payloads) = announcement.parts();
-            let parameters: [Typed<'_>; 2] = [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
+            let parameters: [TypedParameter<'_>; 2] = [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
             at.ask(NOTIFY, &parameters).await?;
         }
         Ok(())

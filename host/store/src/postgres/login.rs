@@ -1,6 +1,6 @@
 use tokio_postgres::Client;
 
-use super::error::{Fault, PostgresError};
+use super::error::{PostgresError, PostgresFault};
 use super::settings::Layout;
 
 /// The oldest server that is tested; `DROP DATABASE … WITH (FORCE)` is of 13.
@@ -11,21 +11,21 @@ const INHERIT_OPTION: u32 = 16;
 
 /// What the login role can do, and on which server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Login {
+pub(super) struct LoginRole {
     version: u32,
 }
 
-impl Login {
+impl LoginRole {
     /// Looks whether the login role is one that tenants are kept apart from.
     pub(super) async fn check(client: &Client, layout: Layout) -> Result<Self, PostgresError> {
         let ask = "SELECT current_setting('server_version_num')::int4, rolname::text, rolsuper, rolinherit, rolcreaterole, \
                    rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = current_user";
-        let rows = client.query_typed(ask, &[]).await.map_err(fault)?;
+        let rows = client.query_typed(ask, &[]).await.map_err(fault_error)?;
         let row = rows
             .first()
             .ok_or_else(|| PostgresError::SetUp("the server does not know its own user".to_owned()))?;
-        let get = |column: usize| row.try_get::<_, bool>(column).map_err(fault);
-        let number: i32 = row.try_get(0).map_err(fault)?;
+        let get = |column: usize| row.try_get::<_, bool>(column).map_err(fault_error);
+        let number: i32 = row.try_get(0).map_err(fault_error)?;
         let version = u32::try_from(number).unwrap_or(0) / 10_000;
         if version < LEAST {
             return Err(PostgresError::Version {
@@ -33,7 +33,7 @@ impl Login {
                 least: LEAST,
             });
         }
-        let role: String = row.try_get(1).map_err(fault)?;
+        let role: String = row.try_get(1).map_err(fault_error)?;
         let wrong = |why: &str, mend: &str| {
             Err(PostgresError::Role {
                 role: role.clone(),
@@ -72,6 +72,6 @@ impl Login {
     }
 }
 
-fn fault(error: tokio_postgres::Error) -> PostgresError {
-    PostgresError::of(Fault::from(error))
+fn fault_error(error: tokio_postgres::Error) -> PostgresError {
+    PostgresError::from_fault(PostgresFault::from(error))
 }

@@ -9,9 +9,9 @@ use crate::keys::SpaceKey;
 ///
 /// A space that was destroyed and made again has another key, and what was found of the one before is not said of it.
 #[derive(Debug, Default)]
-pub(super) struct Quarantine(RwLock<HashMap<Space, (Arc<SpaceKey>, String)>>);
+pub(super) struct SpaceQuarantine(RwLock<HashMap<Space, (Arc<SpaceKey>, String)>>);
 
-impl Quarantine {
+impl SpaceQuarantine {
     pub(super) fn put(&self, space: &Space, key: &Arc<SpaceKey>, found: &str) {
         tracing::error!(%space, found, "a space is damaged and is not served any more");
         let mut damaged = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -19,7 +19,7 @@ impl Quarantine {
     }
 
     /// What was found of a space.
-    pub(super) fn found(&self, space: &Space, key: &Arc<SpaceKey>) -> Option<String> {
+    pub(super) fn damage(&self, space: &Space, key: &Arc<SpaceKey>) -> Option<String> {
         let damaged = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let (of, found) = damaged.get(space)?;
         Arc::ptr_eq(of, key).then(|| found.clone())

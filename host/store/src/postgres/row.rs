@@ -1,12 +1,12 @@
 //! A record as it lies in a row: its parts one after the other, each sealed as in the embedded store.
 
-use crate::keys::{Generation, KeyFileError, Purpose, SpaceKey};
-use crate::seal::{self, Header, SEALED_PART};
+use crate::keys::{Generation, KeyFileError, SpaceKey, SubkeyPurpose};
+use crate::seal::{self, PartHeader, SEALED_PART};
 use crate::{Record, StoreError};
 
 /// Why a row is not told.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum RowError {
     /// The key does not have that generation: it may be another host's, and newer.
     Generation(Generation),
     /// It is not what was written.
@@ -23,7 +23,7 @@ pub(super) fn seal(
 ) -> Result<(Generation, Vec<u8>), KeyFileError> {
     let generation = key.current();
     let subkey = key
-        .subkey(generation, Purpose::Records)
+        .subkey(generation, SubkeyPurpose::Records)
         .ok_or(KeyFileError::Crypto)?;
     let entries = seal::seal(&subkey, generation, label, record_key, version, value)?;
     let mut row = Vec::with_capacity(entries.iter().map(|entry| entry.value.len()).sum());
@@ -40,23 +40,23 @@ pub(super) fn open(
     record_key: &[u8],
     column: i64,
     row: &[u8],
-) -> Result<Record, Unread> {
-    let (header, _) = Header::decode(row).ok_or(Unread::Damaged)?;
+) -> Result<Record, RowError> {
+    let (header, _) = PartHeader::decode(row).ok_or(RowError::Damaged)?;
     if u64::try_from(column) != Ok(header.version)
         || row.len().div_ceil(SEALED_PART) != usize::from(header.parts)
     {
-        return Err(Unread::Damaged);
+        return Err(RowError::Damaged);
     }
     let subkey = key
-        .subkey(header.generation, Purpose::Records)
-        .ok_or(Unread::Generation(header.generation))?;
+        .subkey(header.generation, SubkeyPurpose::Records)
+        .ok_or(RowError::Generation(header.generation))?;
     let mut value = Vec::with_capacity(row.len());
     for (index, part) in (0..header.parts).zip(row.chunks(SEALED_PART)) {
-        match Header::decode(part) {
+        match PartHeader::decode(part) {
             Some((other, sealed)) if other == header => header
                 .open(&subkey, label, record_key, index, sealed, &mut value)
-                .map_err(|_| Unread::Damaged)?,
-            _ => return Err(Unread::Damaged),
+                .map_err(|_| RowError::Damaged)?,
+            _ => return Err(RowError::Damaged),
         }
     }
     let version = header.version;

@@ -5,8 +5,8 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::Prefix;
-use super::error::{Fault, PostgresError};
-use super::login::Login;
+use super::error::{PostgresError, PostgresFault};
+use super::login::LoginRole;
 use super::settings::Layout;
 
 /// The version of the layout below. A host that finds a later one does not start.
@@ -42,24 +42,29 @@ const KEYS: &str = "
     CREATE TABLE key (space text PRIMARY KEY, revision bigint NOT NULL, wrapped bytea);
     CREATE INDEX ON key (revision);";
 
-type Outcome<T> = Result<T, PostgresError>;
+type SetupResult<T> = Result<T, PostgresError>;
 
 /// Whether a host was set up here before. Nothing is made.
-pub(super) async fn is_made(client: &Client, prefix: &Prefix) -> Outcome<bool> {
+pub(super) async fn is_made(client: &Client, prefix: &Prefix) -> SetupResult<bool> {
     let name = prefix.space(&crate::Space::Host);
     is_table(client, &name, "installation").await
 }
 
 /// Makes the host's space, or looks whether this host can use the one that is there.
-pub(super) async fn host(client: &Client, prefix: &Prefix, layout: Layout, has_key: bool) -> Outcome<Login> {
-    let login = Login::check(client, layout).await?;
+pub(super) async fn host(
+    client: &Client,
+    prefix: &Prefix,
+    layout: Layout,
+    has_key: bool,
+) -> SetupResult<LoginRole> {
+    let login = LoginRole::check(client, layout).await?;
     let name = prefix.space(&crate::Space::Host);
     let done = async {
         let quoted = begin(client, prefix, &name).await?;
         if is_table(client, &name, "installation").await? {
             let set_role = format!("SET LOCAL ROLE {quoted}");
             run(client, &set_role).await?;
-            return understood(client, &quoted, layout).await;
+            return check_installation(client, &quoted, layout).await;
         }
         if has_key {
             return Err(PostgresError::SetUp(format!(
@@ -69,12 +74,13 @@ pub(super) async fn host(client: &Client, prefix: &Prefix, layout: Layout, has_k
         }
         make(client, login, &name, &quoted, &format!("{SPACE}{INSTALLATION}")).await?;
         let insert = format!("INSERT INTO {quoted}.installation (version, layout) VALUES ($1, $2)");
-        let parameters: [super::place::Typed<'_>; 2] = [(&VERSION, Type::INT4), (&layout.word(), Type::TEXT)];
+        let parameters: [super::space_location::TypedParameter<'_>; 2] =
+            [(&VERSION, Type::INT4), (&layout.word(), Type::TEXT)];
         client
             .query_typed(&insert, &parameters)
             .await
-            .map_err(Fault::from)
-            .map_err(PostgresError::of)?;
+            .map_err(PostgresFault::from)
+            .map_err(PostgresError::from_fault)?;
         Ok(())
     };
     end(client, done.await).await?;
@@ -82,8 +88,8 @@ pub(super) async fn host(client: &Client, prefix: &Prefix, layout: Layout, has_k
 }
 
 /// Makes the schema of the keys.
-pub(super) async fn keys(client: &Client, prefix: &Prefix) -> Outcome<()> {
-    let login = Login::check(client, Layout::Schema).await?;
+pub(super) async fn keys(client: &Client, prefix: &Prefix) -> SetupResult<()> {
+    let login = LoginRole::check(client, Layout::Schema).await?;
     let name = prefix.keys();
     let done = async {
         let quoted = begin(client, prefix, &name).await?;
@@ -95,13 +101,14 @@ pub(super) async fn keys(client: &Client, prefix: &Prefix) -> Outcome<()> {
     end(client, done.await).await
 }
 
-async fn run(client: &Client, statements: &str) -> Outcome<()> {
+async fn run(client: &Client, statements: &str) -> SetupResult<()> {
     let done = client.batch_execute(statements).await;
-    done.map_err(Fault::from).map_err(PostgresError::of)
+    done.map_err(PostgresFault::from)
+        .map_err(PostgresError::from_fault)
 }
 
 /// Begins, waits for its turn, and has a name quoted by the server.
-async fn begin(client: &Client, prefix: &Prefix, name: &str) -> Outcome<String> {
+async fn begin(client: &Client, prefix: &Prefix, name: &str) -> SetupResult<String> {
     run(client, "BEGIN").await?;
     let asked = client
         .query_typed(
@@ -109,12 +116,14 @@ async fn begin(client: &Client, prefix: &Prefix, name: &str) -> Outcome<String> 
             &[(&prefix.lock("set-up"), Type::INT8), (&name, Type::TEXT)],
         )
         .await;
-    let rows = asked.map_err(Fault::from).map_err(PostgresError::of)?;
+    let rows = asked
+        .map_err(PostgresFault::from)
+        .map_err(PostgresError::from_fault)?;
     let quoted = rows.first().and_then(|row| row.try_get(1).ok());
     quoted.ok_or_else(|| PostgresError::Unreachable("the server does not quote a name".to_owned()))
 }
 
-async fn end(client: &Client, done: Outcome<()>) -> Outcome<()> {
+async fn end(client: &Client, done: SetupResult<()>) -> SetupResult<()> {
     match done {
         Ok(()) => run(client, "COMMIT").await,
         Err(error) => {
@@ -125,7 +134,7 @@ async fn end(client: &Client, done: Outcome<()>) -> Outcome<()> {
     }
 }
 
-async fn is_table(client: &Client, schema: &str, table: &str) -> Outcome<bool> {
+async fn is_table(client: &Client, schema: &str, table: &str) -> SetupResult<bool> {
     exists(
         client,
         "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relname = $2",
@@ -134,12 +143,19 @@ async fn is_table(client: &Client, schema: &str, table: &str) -> Outcome<bool> {
     .await
 }
 
-async fn exists(client: &Client, ask: &str, parameters: &[super::place::Typed<'_>]) -> Outcome<bool> {
+async fn exists(
+    client: &Client,
+    ask: &str,
+    parameters: &[super::space_location::TypedParameter<'_>],
+) -> SetupResult<bool> {
     let rows = client.query_typed(ask, parameters).await;
-    Ok(!rows.map_err(Fault::from).map_err(PostgresError::of)?.is_empty())
+    Ok(!rows
+        .map_err(PostgresFault::from)
+        .map_err(PostgresError::from_fault)?
+        .is_empty())
 }
 
-async fn make(client: &Client, login: Login, name: &str, quoted: &str, tables: &str) -> Outcome<()> {
+async fn make(client: &Client, login: LoginRole, name: &str, quoted: &str, tables: &str) -> SetupResult<()> {
     let ask = "SELECT 1 FROM pg_roles WHERE rolname = $1";
     if exists(client, ask, &[(&name, Type::TEXT)]).await? {
         return Err(PostgresError::SetUp(format!(
@@ -159,10 +175,12 @@ pub(super) fn schema(quoted: &str, tables: &str) -> String {
     )
 }
 
-async fn understood(client: &Client, quoted: &str, layout: Layout) -> Outcome<()> {
+async fn check_installation(client: &Client, quoted: &str, layout: Layout) -> SetupResult<()> {
     let ask = format!("SELECT version, layout FROM {quoted}.installation");
     let rows = client.query_typed(&ask, &[]).await;
-    let rows = rows.map_err(Fault::from).map_err(PostgresError::of)?;
+    let rows = rows
+        .map_err(PostgresFault::from)
+        .map_err(PostgresError::from_fault)?;
     let found = rows
         .first()
         .and_then(|row| Some((row.try_get::<_, i32>(0).ok()?, row.try_get::<_, String>(1).ok()?)));

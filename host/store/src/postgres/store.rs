@@ -11,18 +11,20 @@ use super::address::Address;
 use super::announce::{Announcement, Announcer};
 use super::clock::ServerClock;
 use super::connect::Pools;
-use super::error::{Fault, PostgresError};
+use super::error::{PostgresError, PostgresFault};
 use super::feed::Feed;
-use super::login::Login;
-use super::place::Place;
-use super::quarantine::Quarantine;
+use super::login::LoginRole;
+use super::quarantine::SpaceQuarantine;
 use super::settings::{Layout, PostgresSettings};
-use super::write::{Batch, Ended};
+use super::space_location::SpaceLocation;
+use super::write::{Batch, BatchOutcome};
 use super::{Prefix, setup};
 use crate::blocking::blocking;
 use crate::keys::{Keyring, SpaceKey};
-use crate::kv::turns::Turns;
-use crate::{Change, Changes, Key, MAX_VALUE, Page, Record, Scan, Space, Store, StoreError, Table};
+use crate::kv::space_locks::SpaceLocks;
+use crate::{
+    Change, ChangeSubscription, Key, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError, Table,
+};
 
 /// Names that the server has quoted and that are remembered.
 const NAMES: u64 = 65_536;
@@ -32,21 +34,21 @@ const LEAST_POOL: usize = 4;
 
 /// The store in a PostgreSQL server, which several hosts may share.
 #[derive(Debug, Clone)]
-pub struct PostgresStore(pub(super) Arc<Shared>);
+pub struct PostgresStore(pub(super) Arc<PostgresShared>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct PostgresShared {
     pub(super) prefix: Prefix,
     pub(super) layout: Layout,
-    pub(super) login: Login,
+    pub(super) login: LoginRole,
     pub(super) pools: Pools,
     pub(super) keyring: Arc<Keyring>,
     pub(super) patience: Duration,
     pub(super) announcer: Announcer,
-    pub(super) quarantine: Quarantine,
+    pub(super) quarantine: SpaceQuarantine,
     /// Making and destroying take several connections: one at a time, so that they never wait for each other's.
     pub(super) making: Mutex<()>,
-    turns: Turns,
+    turns: SpaceLocks,
     names: moka::sync::Cache<Space, Arc<str>>,
     clock: Arc<ServerClock>,
     feed: Feed,
@@ -71,7 +73,7 @@ impl PostgresStore {
         settings: &PostgresSettings,
         keyring: Arc<Keyring>,
     ) -> Result<Self, PostgresError> {
-        let address = Address::of(&settings.url, settings)?;
+        let address = Address::from_url(&settings.url, settings)?;
         let size = settings.pool.max(LEAST_POOL);
         let pools = Pools::new(address.clone(), size, settings.connect_timeout)?;
         let ring = keyring.clone();
@@ -81,9 +83,11 @@ impl PostgresStore {
                 .main
                 .get()
                 .await
-                .map_err(|error| PostgresError::of(error.into()))?;
+                .map_err(|error| PostgresError::from_fault(error.into()))?;
             let login = setup::host(&client, &settings.prefix, settings.layout, has_key).await?;
-            let clock = ServerClock::read(&client).await.map_err(PostgresError::of)?;
+            let clock = ServerClock::read(&client)
+                .await
+                .map_err(PostgresError::from_fault)?;
             (login, Arc::new(clock))
         };
         let announcer = Announcer {
@@ -92,7 +96,7 @@ impl PostgresStore {
         };
         let patience = settings.connect_timeout;
         let feed = Feed::open(address, announcer.clone(), patience, Arc::clone(&clock)).await;
-        let store = Self(Arc::new(Shared {
+        let store = Self(Arc::new(PostgresShared {
             prefix: settings.prefix.clone(),
             layout: settings.layout,
             login,
@@ -100,9 +104,9 @@ impl PostgresStore {
             keyring,
             patience: settings.statement_timeout,
             announcer,
-            quarantine: Quarantine::default(),
+            quarantine: SpaceQuarantine::default(),
             making: Mutex::default(),
-            turns: Turns::default(),
+            turns: SpaceLocks::default(),
             names: moka::sync::Cache::new(NAMES),
             clock,
             feed,
@@ -117,7 +121,7 @@ impl PostgresStore {
     /// A URL is none of a server, or would be talked to without TLS; the certificates cannot be read.
     pub fn check_settings(settings: &PostgresSettings) -> Result<(), PostgresError> {
         let mut urls = std::iter::once(&settings.url).chain(&settings.keys_url);
-        urls.try_for_each(|url| Address::of(url, settings).map(drop))
+        urls.try_for_each(|url| Address::from_url(url, settings).map(drop))
     }
 
     /// Whether a host was set up in the database before. It looks, and makes nothing.
@@ -125,15 +129,15 @@ impl PostgresStore {
     /// # Errors
     /// The server cannot be reached, or refuses the role.
     pub async fn is_made(settings: &PostgresSettings) -> Result<bool, PostgresError> {
-        let address = Address::of(&settings.url, settings)?;
-        let connecting = super::connect::single(&address, settings.connect_timeout);
-        let (client, _) = connecting.await.map_err(PostgresError::of)?;
+        let address = Address::from_url(&settings.url, settings)?;
+        let connecting = super::connect::connect_single(&address, settings.connect_timeout);
+        let (client, _) = connecting.await.map_err(PostgresError::from_fault)?;
         setup::is_made(&client, &settings.prefix).await
     }
 
     /// The spaces that are not served, with what was found.
     #[must_use]
-    pub fn quarantined(&self) -> Vec<(Space, String)> {
+    pub fn quarantined_spaces(&self) -> Vec<(Space, String)> {
         self.0.quarantine.all()
     }
 
@@ -153,7 +157,7 @@ fn random_word() -> Result<String, StoreError> {
     Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
-impl Shared {
+impl PostgresShared {
     /// Looks whether the host's key is there, and makes it at the first start.
     async fn host_key(&self, has_key: bool) -> Result<(), StoreError> {
         // Two hosts at their first start make one key: whoever is later takes what is there.
@@ -166,12 +170,12 @@ impl Shared {
     }
 
     pub(super) async fn revision(&self, space: &Space) -> Result<u64, StoreError> {
-        let place = self.place(space).await?;
+        let place = self.location(space).await?;
         let ask = format!("SELECT revision FROM {}", place.table("space"));
         let rows = place.rows("READ ONLY", &ask, &[]).await;
         let rows = match rows {
             Ok(rows) => rows,
-            Err(fault) => return Err(self.failed(space, fault).await),
+            Err(fault) => return Err(self.fault_to_store_error(space, fault).await),
         };
         let revision = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
         revision
@@ -180,11 +184,14 @@ impl Shared {
     }
 
     /// Where a space lies, whether it is there or not.
-    pub(super) async fn place(&self, space: &Space) -> Result<Place, StoreError> {
+    pub(super) async fn location(&self, space: &Space) -> Result<SpaceLocation, StoreError> {
         let quoted = match self.names.get(space) {
             Some(quoted) => quoted,
             None => {
-                let quoted = self.quote(space).await.map_err(|fault| fault.of(space))?;
+                let quoted = self
+                    .quote(space)
+                    .await
+                    .map_err(|fault| fault.to_store_error(space))?;
                 self.names.insert(space.clone(), quoted.clone());
                 quoted
             }
@@ -197,7 +204,7 @@ impl Shared {
                 pool.map_err(|error| StoreError::Unavailable(error.to_string()))?
             }
         };
-        Ok(Place {
+        Ok(SpaceLocation {
             pool,
             quoted,
             patience: self.patience,
@@ -205,45 +212,48 @@ impl Shared {
     }
 
     /// The server says how a name is written in a statement.
-    async fn quote(&self, space: &Space) -> Result<Arc<str>, Fault> {
+    async fn quote(&self, space: &Space) -> Result<Arc<str>, PostgresFault> {
         let name = self.prefix.space(space);
         let client = self.pools.main.get().await?;
-        let named: [super::place::Typed<'_>; 1] = [(&name, Type::TEXT)];
+        let named: [super::space_location::TypedParameter<'_>; 1] = [(&name, Type::TEXT)];
         let asked = client.query_typed("SELECT format('%I', $1)", &named);
         let rows = tokio::time::timeout(self.patience, asked)
             .await
-            .map_err(|_| super::place::slow())??;
-        let row = rows.first().ok_or_else(super::place::slow)?;
+            .map_err(|_| super::space_location::timeout_fault())??;
+        let row = rows.first().ok_or_else(super::space_location::timeout_fault)?;
         let quoted: String = row.try_get(0)?;
         Ok(Arc::from(quoted))
     }
 
     /// Where a space lies, and its key. What stands in the way of them is the error.
-    pub(super) async fn opened(&self, space: &Space) -> Result<(Place, Arc<SpaceKey>), StoreError> {
-        let place = self.place(space).await?;
+    pub(super) async fn open_space(
+        &self,
+        space: &Space,
+    ) -> Result<(SpaceLocation, Arc<SpaceKey>), StoreError> {
+        let place = self.location(space).await?;
         let got = self.keyring.get_async(space).await;
-        let key = self.keyed(space, got).await?;
-        if let Some(found) = self.quarantine.found(space, &key) {
+        let key = self.classify_missing_key(space, got).await?;
+        if let Some(found) = self.quarantine.damage(space, &key) {
             return Err(corrupt(space, &found));
         }
         Ok((place, key))
     }
 
     /// The key as it lies, when what is in memory does not do.
-    pub(super) async fn reread(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
+    pub(super) async fn reload_key(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
         let (ring, of) = (self.keyring.clone(), space.clone());
-        let got = blocking(move || ring.reread(&of)).await;
-        self.keyed(space, got).await
+        let got = blocking(move || ring.reload(&of)).await;
+        self.classify_missing_key(space, got).await
     }
 
     /// A space that nobody made has no key, and is unknown; one that was made is locked.
-    async fn keyed(
+    async fn classify_missing_key(
         &self,
         space: &Space,
         got: Result<Arc<SpaceKey>, StoreError>,
     ) -> Result<Arc<SpaceKey>, StoreError> {
         match got {
-            Err(StoreError::Locked { .. }) if !self.exists(space).await? => Err(unknown(space)),
+            Err(StoreError::Locked { .. }) if !self.exists(space).await? => Err(unknown_space(space)),
             got => got,
         }
     }
@@ -259,12 +269,12 @@ impl Shared {
     }
 
     /// A failure as a caller's.
-    pub(super) async fn failed(&self, space: &Space, fault: Fault) -> StoreError {
+    pub(super) async fn fault_to_store_error(&self, space: &Space, fault: PostgresFault) -> StoreError {
         if !fault.is_missing() {
-            return fault.of(space);
+            return fault.to_store_error(space);
         }
         match self.exists(space).await {
-            Ok(false) => unknown(space),
+            Ok(false) => unknown_space(space),
             Ok(true) => corrupt(
                 space,
                 &format!("its role or its schema is not there: {}", fault.text),
@@ -274,8 +284,8 @@ impl Shared {
     }
 
     async fn write(self: Arc<Self>, space: Space, changes: Vec<Change>) -> Result<u64, StoreError> {
-        let announcement = Announcement::of(&self.announcer, &space, &changes);
-        let (place, key) = self.opened(&space).await?;
+        let announcement = Announcement::new(&self.announcer, &space, &changes);
+        let (place, key) = self.open_space(&space).await?;
         let mut batch = Batch {
             space,
             place,
@@ -284,23 +294,23 @@ impl Shared {
             announcement,
         };
         let mut ended = batch.make().await;
-        if matches!(ended, Ended::OldKey) {
-            batch.key = self.reread(&batch.space).await?;
+        if matches!(ended, BatchOutcome::OldKey) {
+            batch.key = self.reload_key(&batch.space).await?;
             ended = batch.make().await;
         }
         let space = &batch.space;
         match ended {
-            Ended::Made(version) => {
+            BatchOutcome::Made(version) => {
                 self.announce_elsewhere(&batch).await;
                 Ok(version)
             }
-            Ended::Conflict => Err(StoreError::Conflict),
-            Ended::OldKey => Err(StoreError::Locked {
+            BatchOutcome::Conflict => Err(StoreError::Conflict),
+            BatchOutcome::OldKey => Err(StoreError::Locked {
                 space: space.to_string(),
                 why: "its key does not have the generation that it is sealed with".to_owned(),
             }),
-            Ended::Failed(fault) => Err(self.failed(space, fault).await),
-            Ended::Unknown(fault) => Err(StoreError::Unavailable(format!(
+            BatchOutcome::Failed(fault) => Err(self.fault_to_store_error(space, fault).await),
+            BatchOutcome::Unknown(fault) => Err(StoreError::Unavailable(format!(
                 "{space}: it is not known whether the change was made: {}",
                 fault.text
             ))),
@@ -327,7 +337,7 @@ impl Store for PostgresStore {
         self.0.get(space, key).await
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         self.0.scan(space, scan).await
     }
 
@@ -375,7 +385,7 @@ impl Store for PostgresStore {
         self.0.clock.now()
     }
 
-    fn changes(&self) -> Option<Changes> {
+    fn changes(&self) -> Option<ChangeSubscription> {
         Some(self.0.feed.changes())
     }
 }
@@ -392,7 +402,7 @@ pub(super) fn corrupt(space: &Space, found: &str) -> StoreError {
     }
 }
 
-fn unknown(space: &Space) -> StoreError {
+fn unknown_space(space: &Space) -> StoreError {
     StoreError::UnknownSpace {
         space: space.to_string(),
     }

@@ -3,13 +3,13 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::error::Fault;
-use super::place::{Place, Typed, give_up, slow};
+use super::error::PostgresFault;
 use super::row;
+use super::space_location::{SpaceLocation, TypedParameter, close_connection, timeout_fault};
 use super::store::{PostgresStore, corrupt};
 use crate::blocking::blocking;
 use crate::keys::{Generation, SpaceKey};
-use crate::{Contents, Found, Key, Space, SpaceReport, Store, StoreError};
+use crate::{Key, KeyedRecord, Space, SpaceContents, SpaceReport, Store, StoreError};
 
 /// Records that are sealed anew at once; writers wait for so many.
 const CHUNK: i64 = 64;
@@ -53,8 +53,8 @@ impl PostgresStore {
     ///
     /// # Errors
     /// What was found; this process does not serve the space then.
-    pub async fn check_space(&self, space: &Space) -> Result<Contents, StoreError> {
-        let mut contents = Contents::default();
+    pub async fn check_space(&self, space: &Space) -> Result<SpaceContents, StoreError> {
+        let mut contents = SpaceContents::default();
         let mut after = None;
         loop {
             let found = self.page(space, after.as_ref(), PAGE).await?;
@@ -75,12 +75,12 @@ impl PostgresStore {
         space: &Space,
         after: Option<&Key>,
         limit: i64,
-    ) -> Result<Vec<Found>, StoreError> {
+    ) -> Result<Vec<KeyedRecord>, StoreError> {
         let after = after.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
         let ask = |table: &str| {
             format!("SELECT key, version, value FROM {table} WHERE key > $1 ORDER BY key LIMIT $2")
         };
-        let parameters: [Typed<'_>; 2] = [(&after, Type::BYTEA), (&limit, Type::INT8)];
+        let parameters: [TypedParameter<'_>; 2] = [(&after, Type::BYTEA), (&limit, Type::INT8)];
         self.0.read(space, ask, &parameters).await
     }
 
@@ -90,8 +90,8 @@ impl PostgresStore {
     /// # Errors
     /// As [`Store::batch`].
     pub async fn reseal(&self, space: &Space) -> Result<u64, StoreError> {
-        self.0.keyring.settle().await;
-        self.0.reread(space).await?;
+        self.0.keyring.wait_until_propagated().await;
+        self.0.reload_key(space).await?;
         let mut resealed = 0;
         loop {
             let (store, of) = (self.clone(), space.clone());
@@ -105,31 +105,34 @@ impl PostgresStore {
     }
 
     async fn reseal_chunk(&self, space: &Space) -> Result<u64, StoreError> {
-        let (place, key) = self.0.opened(space).await?;
+        let (place, key) = self.0.open_space(space).await?;
         let current = row::generation_column(key.current());
         let record = place.table("record");
         let older =
             format!("SELECT key, version, value FROM {record} WHERE generation < $1 ORDER BY key LIMIT $2");
         let update =
             format!("UPDATE {record} SET value = $3, generation = $4 WHERE key = $1 AND version = $2");
-        let transaction = Locked::begin(&place).await;
-        let transaction = transaction.map_err(|fault| fault.of(space))?;
-        let parameters: [Typed<'_>; 2] = [(&current, Type::INT4), (&CHUNK, Type::INT8)];
+        let transaction = SpaceTransaction::begin(&place).await;
+        let transaction = transaction.map_err(|fault| fault.to_store_error(space))?;
+        let parameters: [TypedParameter<'_>; 2] = [(&current, Type::INT4), (&CHUNK, Type::INT8)];
         let rows = transaction.ask(&older, &parameters).await;
-        let rows = rows.map_err(|fault| fault.of(space))?;
+        let rows = rows.map_err(|fault| fault.to_store_error(space))?;
         for row in &rows {
             let (record_key, version, sealed) =
-                anew(space, &key, row).ok_or_else(|| corrupt(space, "a record does not open"))?;
-            let parameters: [Typed<'_>; 4] = [
+                reseal_row(space, &key, row).ok_or_else(|| corrupt(space, "a record does not open"))?;
+            let parameters: [TypedParameter<'_>; 4] = [
                 (&record_key, Type::BYTEA),
                 (&version, Type::INT8),
                 (&sealed, Type::BYTEA),
                 (&current, Type::INT4),
             ];
             let updated = transaction.ask(&update, &parameters).await;
-            updated.map_err(|fault| fault.of(space))?;
+            updated.map_err(|fault| fault.to_store_error(space))?;
         }
-        transaction.commit().await.map_err(|fault| fault.of(space))?;
+        transaction
+            .commit()
+            .await
+            .map_err(|fault| fault.to_store_error(space))?;
         Ok(rows.len() as u64)
     }
 
@@ -140,9 +143,9 @@ impl PostgresStore {
     /// # Errors
     /// As [`Store::batch`].
     pub async fn retire_generations(&self, space: &Space) -> Result<usize, StoreError> {
-        self.0.keyring.settle().await;
-        let key = self.0.reread(space).await?;
-        let (place, _) = self.0.opened(space).await?;
+        self.0.keyring.wait_until_propagated().await;
+        let key = self.0.reload_key(space).await?;
+        let (place, _) = self.0.open_space(space).await?;
         let current = row::generation_column(key.current());
         let raise = format!(
             "UPDATE {} SET oldest = least($1, coalesce((SELECT min(generation) FROM {}), $1)) RETURNING oldest",
@@ -150,11 +153,14 @@ impl PostgresStore {
             place.table("record"),
         );
         // Writers wait for the row, and look at it: after this none of them seals with an older one.
-        let transaction = Locked::begin(&place).await;
-        let transaction = transaction.map_err(|fault| fault.of(space))?;
+        let transaction = SpaceTransaction::begin(&place).await;
+        let transaction = transaction.map_err(|fault| fault.to_store_error(space))?;
         let raised = transaction.ask(&raise, &[(&current, Type::INT4)]).await;
-        let raised = raised.map_err(|fault| fault.of(space))?;
-        transaction.commit().await.map_err(|fault| fault.of(space))?;
+        let raised = raised.map_err(|fault| fault.to_store_error(space))?;
+        transaction
+            .commit()
+            .await
+            .map_err(|fault| fault.to_store_error(space))?;
         let oldest = raised.first().and_then(|row| row.try_get::<_, i32>(0).ok());
         let oldest = Generation(oldest.and_then(|oldest| u32::try_from(oldest).ok()).unwrap_or(0));
         let unused: Vec<Generation> = key.generations();
@@ -170,7 +176,7 @@ impl PostgresStore {
     }
 }
 
-fn anew(space: &Space, key: &SpaceKey, row: &Row) -> Option<(Vec<u8>, i64, Vec<u8>)> {
+fn reseal_row(space: &Space, key: &SpaceKey, row: &Row) -> Option<(Vec<u8>, i64, Vec<u8>)> {
     let (record_key, version): (Vec<u8>, i64) = (row.try_get(0).ok()?, row.try_get(1).ok()?);
     let label = space.label();
     let record = row::open(key, &label, &record_key, version, row.try_get(2).ok()?).ok()?;
@@ -179,21 +185,21 @@ fn anew(space: &Space, key: &SpaceKey, row: &Row) -> Option<(Vec<u8>, i64, Vec<u
 }
 
 /// A transaction as a space's role that has the space's row. Dropped, it is undone with its connection.
-struct Locked<'a> {
-    place: &'a Place,
+struct SpaceTransaction<'a> {
+    place: &'a SpaceLocation,
     object: Option<deadpool_postgres::Object>,
 }
 
-impl Drop for Locked<'_> {
+impl Drop for SpaceTransaction<'_> {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            give_up(object);
+            close_connection(object);
         }
     }
 }
 
-impl<'a> Locked<'a> {
-    async fn begin(place: &'a Place) -> Result<Self, Fault> {
+impl<'a> SpaceTransaction<'a> {
+    async fn begin(place: &'a SpaceLocation) -> Result<Self, PostgresFault> {
         let object = Some(place.connection().await?);
         let locked = Self { place, object };
         locked.run(&place.begin("")).await?;
@@ -202,21 +208,25 @@ impl<'a> Locked<'a> {
         Ok(locked)
     }
 
-    async fn ask(&self, statement: &str, parameters: &[Typed<'_>]) -> Result<Vec<Row>, Fault> {
-        let object = self.object.as_ref().ok_or_else(slow)?;
+    async fn ask(
+        &self,
+        statement: &str,
+        parameters: &[TypedParameter<'_>],
+    ) -> Result<Vec<Row>, PostgresFault> {
+        let object = self.object.as_ref().ok_or_else(timeout_fault)?;
         let asked = object.query_typed(statement, parameters);
         Ok(tokio::time::timeout(self.place.patience, asked)
             .await
-            .map_err(|_| slow())??)
+            .map_err(|_| timeout_fault())??)
     }
 
-    async fn run(&self, statements: &str) -> Result<(), Fault> {
-        let object = self.object.as_ref().ok_or_else(slow)?;
+    async fn run(&self, statements: &str) -> Result<(), PostgresFault> {
+        let object = self.object.as_ref().ok_or_else(timeout_fault)?;
         let run = tokio::time::timeout(self.place.patience, object.batch_execute(statements));
-        Ok(run.await.map_err(|_| slow())??)
+        Ok(run.await.map_err(|_| timeout_fault())??)
     }
 
-    async fn commit(mut self) -> Result<(), Fault> {
+    async fn commit(mut self) -> Result<(), PostgresFault> {
         self.run("COMMIT").await?;
         // Back to the pool.
         self.object = None;

@@ -18,9 +18,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::announce::Announcement;
-use super::error::Fault;
-use super::place::{Place, Typed, give_up, slow};
+use super::error::PostgresFault;
 use super::row;
+use super::space_location::{SpaceLocation, TypedParameter, close_connection, timeout_fault};
 use crate::keys::SpaceKey;
 use crate::{Change, Space};
 
@@ -37,76 +37,76 @@ const RESOLVE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a batch ended.
-pub(super) enum Ended {
+pub(super) enum BatchOutcome {
     Made(u64),
     /// Another host has retired the generation that this key has as its newest: it is to be read again.
     OldKey,
     /// A condition did not hold.
     Conflict,
     /// It was not made.
-    Failed(Fault),
+    Failed(PostgresFault),
     /// Nobody knows.
-    Unknown(Fault),
+    Unknown(PostgresFault),
 }
 
 /// A batch on its way.
 pub(super) struct Batch {
     pub(super) space: Space,
-    pub(super) place: Place,
+    pub(super) place: SpaceLocation,
     pub(super) key: Arc<SpaceKey>,
     pub(super) changes: Vec<Change>,
     pub(super) announcement: Option<Announcement>,
 }
 
 /// What the first trip found.
-struct Locked {
+struct LockedSpace {
     revision: u64,
     oldest: i32,
     versions: HashMap<Vec<u8>, u64>,
 }
 
 impl Batch {
-    pub(super) async fn make(&self) -> Ended {
+    pub(super) async fn make(&self) -> BatchOutcome {
         let object = match self.place.connection().await {
             Ok(object) => object,
-            Err(fault) => return Ended::Failed(fault),
+            Err(fault) => return BatchOutcome::Failed(fault),
         };
         let mut name = [0; NAME];
         if aws_lc_rs::rand::fill(&mut name).is_err() {
-            return Ended::Failed(Fault::lost("there are no random numbers"));
+            return BatchOutcome::Failed(PostgresFault::connection_lost("there are no random numbers"));
         }
         let first = tokio::time::timeout(self.place.patience, self.lock(&object, &name));
         let locked = match first.await {
             Ok(Ok(locked)) => locked,
-            Ok(Err(fault)) if fault.is_answer => return self.undo(object, Ended::Failed(fault)).await,
+            Ok(Err(fault)) if fault.is_answer => return self.undo(object, BatchOutcome::Failed(fault)).await,
             Ok(Err(fault)) => {
                 // Nothing was written, and the end of the connection undoes the rest.
-                give_up(object);
-                return Ended::Failed(fault);
+                close_connection(object);
+                return BatchOutcome::Failed(fault);
             }
             Err(_) => {
-                give_up(object);
-                return Ended::Failed(slow());
+                close_connection(object);
+                return BatchOutcome::Failed(timeout_fault());
             }
         };
         if self.newest() < locked.oldest {
-            return self.undo(object, Ended::OldKey).await;
+            return self.undo(object, BatchOutcome::OldKey).await;
         }
         let holds = |change: &Change| {
             let version = locked.versions.get(change.key().as_bytes());
-            change.expect().holds(version.copied())
+            change.expect().is_met(version.copied())
         };
         if !self.changes.iter().all(holds) {
-            return self.undo(object, Ended::Conflict).await;
+            return self.undo(object, BatchOutcome::Conflict).await;
         }
         let second = tokio::time::timeout(self.place.patience, self.write(&object, locked.revision));
         let fault = match second.await {
-            Ok(Ok(())) => return Ended::Made(locked.revision),
-            Ok(Err(fault)) if fault.is_answer => return self.undo(object, Ended::Failed(fault)).await,
+            Ok(Ok(())) => return BatchOutcome::Made(locked.revision),
+            Ok(Err(fault)) if fault.is_answer => return self.undo(object, BatchOutcome::Failed(fault)).await,
             Ok(Err(fault)) => fault,
-            Err(_) => slow(),
+            Err(_) => timeout_fault(),
         };
-        give_up(object);
+        close_connection(object);
         self.resolve(&name, locked.revision, fault).await
     }
 
@@ -114,15 +114,15 @@ impl Batch {
         row::generation_column(self.key.current())
     }
 
-    async fn undo(&self, object: deadpool_postgres::Object, ended: Ended) -> Ended {
+    async fn undo(&self, object: deadpool_postgres::Object, ended: BatchOutcome) -> BatchOutcome {
         let undone = tokio::time::timeout(self.place.patience, object.batch_execute("ROLLBACK"));
         if !matches!(undone.await, Ok(Ok(()))) {
-            give_up(object);
+            close_connection(object);
         }
         ended
     }
 
-    async fn lock(&self, client: &Client, name: &[u8]) -> Result<Locked, Fault> {
+    async fn lock(&self, client: &Client, name: &[u8]) -> Result<LockedSpace, PostgresFault> {
         let (begin, bump) = (self.place.begin(""), bump(&self.place));
         let present = format!(
             "SELECT key, version FROM {} WHERE key = ANY ($1)",
@@ -133,28 +133,28 @@ impl Batch {
             .iter()
             .map(|change| change.key().as_bytes())
             .collect();
-        let keys: [Typed<'_>; 1] = [(&keys, Type::BYTEA_ARRAY)];
-        let named: [Typed<'_>; 1] = [(&name, Type::BYTEA)];
+        let keys: [TypedParameter<'_>; 1] = [(&keys, Type::BYTEA_ARRAY)];
+        let named: [TypedParameter<'_>; 1] = [(&name, Type::BYTEA)];
         let (begun, bumped, present) = futures::join!(
             client.batch_execute(&begin),
             client.query_typed(&bump, &named),
             client.query_typed(&present, &keys),
         );
         begun?;
-        let (revision, oldest) = bumped_row(&bumped?)?;
+        let (revision, oldest) = parse_bumped_row(&bumped?)?;
         let mut versions = HashMap::new();
         for row in present? {
             let version: i64 = row.try_get(1)?;
             versions.insert(row.try_get(0)?, u64::try_from(version).unwrap_or(0));
         }
-        Ok(Locked {
+        Ok(LockedSpace {
             revision,
             oldest,
             versions,
         })
     }
 
-    async fn write(&self, client: &Client, revision: u64) -> Result<(), Fault> {
+    async fn write(&self, client: &Client, revision: u64) -> Result<(), PostgresFault> {
         let record = self.place.table("record");
         let (mut gone, mut keys, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         let (label, mut generation) = (self.space.label(), 0);
@@ -164,25 +164,25 @@ impl Batch {
                 Change::Put { key, value, .. } => {
                     let sealed = row::seal(&self.key, &label, key.as_bytes(), revision, value);
                     // Destroyed meanwhile: nothing is written, and the transaction is undone with an answer.
-                    let (sealed_with, row) = sealed.map_err(|error| undone(&error.to_string()))?;
+                    let (sealed_with, row) = sealed.map_err(|error| undone_fault(&error.to_string()))?;
                     generation = row::generation_column(sealed_with);
                     keys.push(key.as_bytes());
                     rows.push(row);
                 }
             }
         }
-        let version = row::column(revision).map_err(|error| undone(&error.to_string()))?;
+        let version = row::column(revision).map_err(|error| undone_fault(&error.to_string()))?;
         let remove = format!("DELETE FROM {record} WHERE key = ANY ($1)");
         let put = put(&record);
         let announced = self.announcement.as_ref().map(Announcement::parts);
-        let remove_with: [Typed<'_>; 1] = [(&gone, Type::BYTEA_ARRAY)];
-        let put_with: [Typed<'_>; 4] = [
+        let remove_with: [TypedParameter<'_>; 1] = [(&gone, Type::BYTEA_ARRAY)];
+        let put_with: [TypedParameter<'_>; 4] = [
             (&keys, Type::BYTEA_ARRAY),
             (&rows, Type::BYTEA_ARRAY),
             (&version, Type::INT8),
             (&generation, Type::INT4),
         ];
-        let announce_with: Option<[Typed<'_>; 2]> = announced
+        let announce_with: Option<[TypedParameter<'_>; 2]> = announced
             .as_ref()
             .map(|(channel, payloads)| [(channel as _, Type::TEXT), (payloads as _, Type::TEXT_ARRAY)]);
         let removed = (!gone.is_empty()).then(|| client.query_typed(&remove, &remove_with));
@@ -203,7 +203,7 @@ impl Batch {
     }
 
     /// What became of a batch whose COMMIT was not answered. The row is locked by it as long as it may still be made.
-    async fn resolve(&self, name: &[u8], revision: u64, fault: Fault) -> Ended {
+    async fn resolve(&self, name: &[u8], revision: u64, fault: PostgresFault) -> BatchOutcome {
         let until = Instant::now() + RESOLVE;
         let look = format!(
             "SELECT revision, recent FROM {} FOR UPDATE",
@@ -211,17 +211,17 @@ impl Batch {
         );
         loop {
             match self.place.rows("", &look, &[]).await {
-                Ok(rows) => return resolved(&rows, name, revision, fault),
-                Err(gone) if gone.is_missing() => return Ended::Failed(gone),
+                Ok(rows) => return resolve_outcome(&rows, name, revision, fault),
+                Err(gone) if gone.is_missing() => return BatchOutcome::Failed(gone),
                 Err(_) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
-                Err(_) => return Ended::Unknown(fault),
+                Err(_) => return BatchOutcome::Unknown(fault),
             }
         }
     }
 }
 
 /// Takes the space's next revision and leaves the batch's name, the newest first.
-pub(super) fn bump(place: &Place) -> String {
+pub(super) fn bump(place: &SpaceLocation) -> String {
     format!(
         "UPDATE {} SET revision = revision + 1, recent = substring($1 || recent FROM 1 FOR {}) RETURNING revision, oldest",
         place.table("space"),
@@ -230,8 +230,10 @@ pub(super) fn bump(place: &Place) -> String {
 }
 
 /// The revision, and the oldest generation that a record may be sealed with.
-pub(super) fn bumped_row(rows: &[Row]) -> Result<(u64, i32), Fault> {
-    let row = rows.first().ok_or_else(|| Fault::lost("the space has no row"))?;
+pub(super) fn parse_bumped_row(rows: &[Row]) -> Result<(u64, i32), PostgresFault> {
+    let row = rows
+        .first()
+        .ok_or_else(|| PostgresFault::connection_lost("the space has no row"))?;
     let revision: i64 = row.try_get(0)?;
     Ok((u64::try_from(revision).unwrap_or(0), row.try_get(1)?))
 }
@@ -246,31 +248,31 @@ pub(super) fn put(record: &str) -> String {
     )
 }
 
-fn undone(why: &str) -> Fault {
-    Fault {
+fn undone_fault(why: &str) -> PostgresFault {
+    PostgresFault {
         is_answer: true,
-        ..Fault::lost(why)
+        ..PostgresFault::connection_lost(why)
     }
 }
 
-fn resolved(rows: &[Row], name: &[u8], revision: u64, fault: Fault) -> Ended {
+fn resolve_outcome(rows: &[Row], name: &[u8], revision: u64, fault: PostgresFault) -> BatchOutcome {
     let found = || -> Option<(i64, Vec<u8>)> {
         let row = rows.first()?;
         Some((row.try_get(0).ok()?, row.try_get(1).ok()?))
     };
     let Some((now, recent)) = found() else {
-        return Ended::Unknown(fault);
+        return BatchOutcome::Unknown(fault);
     };
-    match became(u64::try_from(now).unwrap_or(0), &recent, name, revision) {
-        Some(true) => Ended::Made(revision),
-        Some(false) => Ended::Failed(fault),
-        None => Ended::Unknown(fault),
+    match was_committed(u64::try_from(now).unwrap_or(0), &recent, name, revision) {
+        Some(true) => BatchOutcome::Made(revision),
+        Some(false) => BatchOutcome::Failed(fault),
+        None => BatchOutcome::Unknown(fault),
     }
 }
 
 /// Whether the batch of a name and a revision was made, by the names of the last ones, the newest first. `None`: too many
 /// came after it.
-fn became(now: u64, recent: &[u8], name: &[u8], revision: u64) -> Option<bool> {
+fn was_committed(now: u64, recent: &[u8], name: &[u8], revision: u64) -> Option<bool> {
     let Some(after) = now.checked_sub(revision) else {
         return Some(false);
     };
@@ -280,20 +282,24 @@ fn became(now: u64, recent: &[u8], name: &[u8], revision: u64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME, NAMES, became};
+    use super::{NAME, NAMES, was_committed};
 
     #[test]
     fn what_became_of_a_batch_is_told_by_its_name_alone_and_not_guessed() {
         let names: Vec<[u8; NAME]> = (0..NAMES as u8).rev().map(|n| [n; NAME]).collect();
         let (recent, now) = (names.concat(), 100);
-        let of = |n: u8, revision| became(now, &recent, &[n; NAME], revision);
+        let of = |n: u8, revision| was_committed(now, &recent, &[n; NAME], revision);
         // The newest name is 15, of revision 100; the oldest is 0, of 85.
         assert_eq!(of(15, 100), Some(true));
         assert_eq!(of(0, 85), Some(true));
         assert_eq!(of(15, 99), Some(false), "another host's batch took its revision");
         assert_eq!(of(15, 101), Some(false), "the row never came so far");
         assert_eq!(of(0, 84), None, "too long ago");
-        assert_eq!(became(3, &[7; NAME], &[7; NAME], 3), Some(true), "a young space");
-        assert_eq!(became(3, &[], &[7; NAME], 3), None);
+        assert_eq!(
+            was_committed(3, &[7; NAME], &[7; NAME], 3),
+            Some(true),
+            "a young space"
+        );
+        assert_eq!(was_committed(3, &[], &[7; NAME], 3), None);
     }
 }

@@ -8,23 +8,23 @@ use toolhost_policy::UnixTime;
 
 use super::{MAX_TEXT, StateError, StatePurpose, StateSealer};
 use crate::keys::{Keyring, MasterKey};
-use crate::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError, Table};
+use crate::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table};
 
 const LIFE: Duration = Duration::from_secs(600);
 
 /// A host's view of a store that several hosts share, by a clock that is so far off.
 #[derive(Debug)]
-struct Host {
+struct SkewedStore {
     store: Arc<MemoryStore>,
     skew: AtomicI64,
 }
 
 #[async_trait]
-impl Store for Host {
+impl Store for SkewedStore {
     async fn get(&self, space: &Space, key: &Key) -> Result<Option<Record>, StoreError> {
         self.store.get(space, key).await
     }
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         self.store.scan(space, scan).await
     }
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
@@ -45,7 +45,7 @@ impl Store for Host {
     }
 }
 
-struct World {
+struct SealerFixture {
     directory: tempfile::TempDir,
     store: Arc<MemoryStore>,
 }
@@ -54,7 +54,7 @@ fn tenant(name: &str) -> TenantSpace {
     TenantSpace::of_operator(TenantId::parse(name).unwrap(), &Operator::of_this_process())
 }
 
-impl World {
+impl SealerFixture {
     async fn new() -> Self {
         let world = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -77,8 +77,8 @@ impl World {
     }
 
     /// Another process on the same store and keys.
-    fn host(&self, skew: i64) -> (Arc<Host>, StateSealer) {
-        let host = Arc::new(Host {
+    fn host(&self, skew: i64) -> (Arc<SkewedStore>, StateSealer) {
+        let host = Arc::new(SkewedStore {
             store: Arc::clone(&self.store),
             skew: AtomicI64::new(skew),
         });
@@ -93,7 +93,7 @@ fn purpose<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
 
 #[tokio::test]
 async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     let ((_, one), (_, two)) = (world.host(0), world.host(0));
     let acme = Space::from(tenant("acme"));
     let parts: &[&[u8]] = &[b"ann", b"tool"];
@@ -134,7 +134,7 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
         );
     }
     assert_eq!(
-        one.look(&acme, purpose(parts), &text).await.unwrap().as_slice(),
+        one.peek(&acme, purpose(parts), &text).await.unwrap().as_slice(),
         b"state"
     );
     assert_eq!(
@@ -152,7 +152,7 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
 
 #[tokio::test]
 async fn of_two_hosts_at_once_one_takes_it() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     let ((_, one), (_, two)) = (world.host(0), world.host(0));
     for _ in 0..50 {
         let text = one
@@ -169,7 +169,7 @@ async fn of_two_hosts_at_once_one_takes_it() {
 
 #[tokio::test]
 async fn clocks_five_seconds_apart_lose_no_state_and_use_none_twice() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     for (of_one, of_two) in [(-5, 5), (5, -5), (0, 5), (0, -5)] {
         let ((host_one, one), (host_two, two)) = (world.host(of_one), world.host(of_two));
         let text = one
@@ -195,7 +195,7 @@ async fn clocks_five_seconds_apart_lose_no_state_and_use_none_twice() {
 
 #[tokio::test]
 async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
     let acme = Space::from(tenant("acme"));
     let seal = async |sealer: &StateSealer| sealer.seal(&acme, purpose(&[]), LIFE, b"state").await.unwrap();
@@ -211,10 +211,10 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
     let sealer = StateSealer::new(Arc::clone(&host) as Arc<dyn Store>, Arc::clone(&keyring));
     let before = seal(&sealer).await;
     keyring.rotate(&acme).unwrap();
-    assert!(sealer.look(&acme, purpose(&[]), &before).await.is_ok(), "rotated");
+    assert!(sealer.peek(&acme, purpose(&[]), &before).await.is_ok(), "rotated");
     keyring.retire(&acme, crate::keys::Generation(1)).unwrap();
     assert_eq!(
-        sealer.look(&acme, purpose(&[]), &before).await,
+        sealer.peek(&acme, purpose(&[]), &before).await,
         Err(StateError::Invalid),
         "retired"
     );
@@ -238,7 +238,7 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
 
 #[tokio::test]
 async fn marks_of_states_that_are_over_do_not_stay() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
     let use_one = async |sealer: &StateSealer| {
         let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
@@ -260,7 +260,7 @@ async fn marks_of_states_that_are_over_do_not_stay() {
 
 #[tokio::test]
 async fn a_broken_clock_seals_nothing_and_takes_nothing() {
-    let world = World::new().await;
+    let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
     let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
     host.skew.store(-1_000_000_000, Ordering::Relaxed);

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use toolhost_store::{Change, Expect, Outcome, SledStore, Space, Store, StoreError, Which};
+use toolhost_store::{
+    Change, Precondition, RestoreOutcome, RestoreScope, SledStore, Space, Store, StoreError,
+};
 
 use crate::place::{Place, key, space, tenant};
 
@@ -57,9 +59,10 @@ async fn a_backup_is_brought_back_into_an_empty_directory() {
         .unwrap()
         .version;
     let (data_dir, keyring) = place.parts(&place.path("elsewhere")).unwrap();
-    let (restored, outcomes) = SledStore::restore(data_dir, keyring, place.settings, &backup, &Which::All)
-        .await
-        .unwrap();
+    let (restored, outcomes) =
+        SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
+            .await
+            .unwrap();
     assert_eq!(outcomes.len(), 3);
     for name in ["acme", "globex"] {
         assert_whole(&restored, name).await;
@@ -100,7 +103,7 @@ async fn a_backup_under_writers_is_of_one_moment() {
                 let put = |name: &str| Change::Put {
                     key: key(name),
                     value: n.to_be_bytes().repeat(2_000),
-                    expect: Expect::Any,
+                    expect: Precondition::Any,
                 };
                 store
                     .batch(&space("acme"), vec![put("left"), put("right")])
@@ -115,9 +118,10 @@ async fn a_backup_under_writers_is_of_one_moment() {
         let backup = place.path(&format!("backup-{round}"));
         store.backup(&backup).await.unwrap();
         let (data_dir, keyring) = place.parts(&place.path(&format!("elsewhere-{round}"))).unwrap();
-        let (restored, _) = SledStore::restore(data_dir, keyring, place.settings, &backup, &Which::All)
-            .await
-            .unwrap();
+        let (restored, _) =
+            SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
+                .await
+                .unwrap();
         let left = restored.get(&space("acme"), &key("left")).await.unwrap();
         let right = restored.get(&space("acme"), &key("right")).await.unwrap();
         assert_eq!(left, right, "round {round}");
@@ -145,7 +149,7 @@ async fn a_damaged_tenant_is_brought_back_while_the_others_are_served() {
         "not a backup of everything"
     );
     let restored = store.restore_tenant(&backup, &tenant("acme")).await.unwrap();
-    let Outcome::Placed { records, quarantined } = restored.outcome else {
+    let RestoreOutcome::Placed { records, quarantined } = restored.outcome else {
         panic!("{restored:?}");
     };
     assert_eq!(records, 20);
@@ -166,12 +170,13 @@ async fn a_damaged_host_and_a_lost_tenant_are_brought_back() {
     std::fs::remove_file(place.data().join("keys/tenants/acme.key")).unwrap();
     assert!(place.try_open().is_err());
     let (data_dir, keyring) = place.parts(&place.data()).unwrap();
-    let (store, outcomes) = SledStore::restore(data_dir, keyring, place.settings, &backup, &Which::All)
-        .await
-        .unwrap();
+    let (store, outcomes) =
+        SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
+            .await
+            .unwrap();
     let kept: Vec<_> = outcomes
         .iter()
-        .filter(|one| one.outcome == Outcome::Kept)
+        .filter(|one| one.outcome == RestoreOutcome::Kept)
         .collect();
     assert_eq!((outcomes.len(), kept.len()), (3, 1));
     for name in ["acme", "globex"] {
@@ -228,7 +233,7 @@ async fn a_backup_needs_a_directory_of_its_own_and_its_master_key() {
     assert!(matches!(refused, StoreError::Exists(_)), "{refused}");
     let other = Place::new();
     let (data_dir, keyring) = other.parts(&other.data()).unwrap();
-    let refused = SledStore::restore(data_dir, keyring, other.settings, &backup, &Which::All)
+    let refused = SledStore::restore(data_dir, keyring, other.settings, &backup, &RestoreScope::All)
         .await
         .unwrap_err();
     assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");

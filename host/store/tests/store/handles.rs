@@ -90,7 +90,7 @@ async fn a_large_space_is_served_while_it_is_checked_and_lists_when_it_was() {
             .map(|n| toolhost_store::Change::Put {
                 key: key(&format!("k{}", chunk * 200 + n)),
                 value: vec![1; 100],
-                expect: toolhost_store::Expect::Absent,
+                expect: toolhost_store::Precondition::Absent,
             })
             .collect();
         store.batch(&space("acme"), changes).await.unwrap();

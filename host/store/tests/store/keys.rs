@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use toolhost_policy::Secret;
-use toolhost_store::keys::{Generation, KeyFileError, Keyring, MasterKey, Purpose};
+use toolhost_store::keys::{Generation, KeyFileError, Keyring, MasterKey, SubkeyPurpose};
 use toolhost_store::{SledStore, Space, Store, StoreError};
 
 use crate::place::{Place, key, space, tenant};
@@ -89,12 +89,13 @@ fn a_wrapped_key_is_of_its_space_and_its_master_key() {
     keyring.create(&Space::Host).unwrap();
     let acme = keyring.create(&space("acme")).unwrap();
     let globex = keyring.create(&space("globex")).unwrap();
-    let records = |key: &toolhost_store::keys::SpaceKey| key.subkey(Generation(1), Purpose::Records).unwrap();
+    let records =
+        |key: &toolhost_store::keys::SpaceKey| key.subkey(Generation(1), SubkeyPurpose::Records).unwrap();
     let sealed = records(&acme).seal(b"aad", b"text").unwrap();
     assert_eq!(records(&acme).open(b"aad", &sealed).unwrap().as_slice(), b"text");
     assert!(records(&globex).open(b"aad", &sealed).is_err());
     assert!(records(&acme).open(b"other", &sealed).is_err());
-    for purpose in [Purpose::Digest, Purpose::Credentials] {
+    for purpose in [SubkeyPurpose::Digest, SubkeyPurpose::Credentials] {
         let other = acme.subkey(Generation(1), purpose).unwrap();
         assert!(other.open(b"aad", &sealed).is_err(), "{purpose:?}");
         assert_ne!(other.mac(&[b"x"]), records(&acme).mac(&[b"x"]));
@@ -143,15 +144,15 @@ fn a_destroyed_key_is_gone_at_once_for_whoever_holds_it() {
     let path = keyring.path(&space("acme")).unwrap();
     assert!(path.exists());
     assert!(keyring.destroy(&tenant("acme")).unwrap());
-    assert!(held.subkey(Generation(1), Purpose::Credentials).is_none());
+    assert!(held.subkey(Generation(1), SubkeyPurpose::Credentials).is_none());
     assert!(held.generations().is_empty());
     assert!(is_locked(keyring.get(&space("acme"))));
     assert!(!path.exists());
     assert!(!keyring.destroy(&tenant("acme")).unwrap());
     // The next one is another.
     let again = keyring.create(&space("acme")).unwrap();
-    assert!(held.subkey(Generation(1), Purpose::Records).is_none());
-    assert!(again.subkey(Generation(1), Purpose::Records).is_some());
+    assert!(held.subkey(Generation(1), SubkeyPurpose::Records).is_none());
+    assert!(again.subkey(Generation(1), SubkeyPurpose::Records).is_some());
 }
 
 #[test]
@@ -162,11 +163,15 @@ fn a_rotation_reaches_all_holders_and_a_retired_generation_opens_nothing() {
     assert_eq!(keyring.rotate(&space("acme")).unwrap(), Generation(2));
     assert_eq!(held.current(), Generation(2));
     assert!(Arc::ptr_eq(&held, &keyring.get(&space("acme")).unwrap()));
-    assert!(held.subkey(Generation(1), Purpose::Records).is_some());
+    assert!(held.subkey(Generation(1), SubkeyPurpose::Records).is_some());
     keyring.retire(&space("acme"), Generation(1)).unwrap();
     keyring.retire(&space("acme"), Generation(2)).unwrap();
     for key in [held, ring(&place).get(&space("acme")).unwrap()] {
-        for purpose in [Purpose::Records, Purpose::Digest, Purpose::Credentials] {
+        for purpose in [
+            SubkeyPurpose::Records,
+            SubkeyPurpose::Digest,
+            SubkeyPurpose::Credentials,
+        ] {
             assert!(key.subkey(Generation(1), purpose).is_none());
             assert!(
                 key.subkey(Generation(2), purpose).is_some(),
@@ -186,7 +191,9 @@ fn a_master_key_is_rotated_step_by_step_and_goes_on_after_a_crash() {
     let keyring = ring(&place);
     let mac = |keyring: &Keyring, space: &Space| {
         let key = keyring.get(space).unwrap();
-        key.subkey(Generation(1), Purpose::Records).unwrap().mac(&[b"x"])
+        key.subkey(Generation(1), SubkeyPurpose::Records)
+            .unwrap()
+            .mac(&[b"x"])
     };
     keyring.create(&Space::Host).unwrap();
     let before: Vec<_> = spaces

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use toolhost_store::keys::{Generation, Keyring, Purpose};
-use toolhost_store::migrate::{Movable, migrate};
+use toolhost_store::keys::{Generation, Keyring, SubkeyPurpose};
+use toolhost_store::migrate::{MigrationStore, migrate};
 use toolhost_store::postgres::Layout;
 use toolhost_store::{DataDir, EmbeddedSettings, PostgresStore, SledStore, Space, Store, StoreError};
 
@@ -13,7 +13,7 @@ use crate::town::{MASTER, Town};
 
 const SIZES: [usize; 6] = [0, 1, 8_000, 8_001, 20_000, 300_000];
 
-async fn filled(store: &dyn Movable, keyring: &Keyring) -> Vec<u8> {
+async fn filled(store: &dyn MigrationStore, keyring: &Keyring) -> Vec<u8> {
     for name in ["acme", "globex", "empty"] {
         store.create(&tenant(name)).await.unwrap();
     }
@@ -35,11 +35,11 @@ async fn filled(store: &dyn Movable, keyring: &Keyring) -> Vec<u8> {
         keyring.get(&of).unwrap()
     });
     // As the vault seals a credential inside its record.
-    let subkey = acme.subkey(Generation(2), Purpose::Credentials).unwrap();
+    let subkey = acme.subkey(Generation(2), SubkeyPurpose::Credentials).unwrap();
     subkey.seal(b"aad", b"credential").unwrap()
 }
 
-async fn is_the_same(from: &dyn Movable, to: &dyn Movable, keyring: &Keyring, sealed: &[u8]) {
+async fn is_the_same(from: &dyn MigrationStore, to: &dyn MigrationStore, keyring: &Keyring, sealed: &[u8]) {
     assert_eq!(from.tenants().await.unwrap(), to.tenants().await.unwrap());
     for at in [Space::Host, space("acme"), space("globex"), space("empty")] {
         for n in 0..100 {
@@ -54,7 +54,7 @@ async fn is_the_same(from: &dyn Movable, to: &dyn Movable, keyring: &Keyring, se
     }
     let of = space("acme");
     let acme = tokio::task::block_in_place(|| keyring.get(&of).unwrap());
-    let subkey = acme.subkey(Generation(2), Purpose::Credentials).unwrap();
+    let subkey = acme.subkey(Generation(2), SubkeyPurpose::Credentials).unwrap();
     assert_eq!(subkey.open(b"aad", sealed).unwrap().as_slice(), b"credential");
     let before = to.get(&of, &key("k1")).await.unwrap().unwrap();
     let later = to.put(&of, &key("k1"), vec![9]).await.unwrap();

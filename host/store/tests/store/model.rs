@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use toolhost_store::postgres::Layout;
-use toolhost_store::{Change, Expect, Key, MemoryStore, Scan, Store, Table};
+use toolhost_store::{Change, Key, MemoryStore, Precondition, Scan, Store, Table};
 
 use crate::place::{space, tenant};
 use crate::suite::{Postgres, Sled, Subject};
@@ -80,10 +80,10 @@ async fn run(ops: Vec<Op>, subject: &mut dyn Subject) {
                     }
                     let now = model.get(&space, &key).await.ok().flatten();
                     let expect = match when {
-                        When::Always => Expect::Any,
-                        When::Absent => Expect::Absent,
+                        When::Always => Precondition::Any,
+                        When::Absent => Precondition::Absent,
                         When::Present(off) => {
-                            Expect::Version(now.map_or(0, |now| now.version) + u64::from(*off))
+                            Precondition::Version(now.map_or(0, |now| now.version) + u64::from(*off))
                         }
                     };
                     batch.push(match size {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toolhost_store::keys::{Generation, Purpose};
+use toolhost_store::keys::{Generation, SubkeyPurpose};
 use toolhost_store::{SledStore, Store, StoreError};
 
 use crate::place::{Place, key, space, tenant};
@@ -41,7 +41,7 @@ async fn a_key_is_rotated_without_a_pause_and_the_old_one_opens_nothing() {
     assert_eq!(store.reseal(&acme).await.unwrap(), 0);
     assert_eq!(store.retire_generations(&acme).await.unwrap(), 1);
     let held = keyring.get(&acme).unwrap();
-    assert!(held.subkey(Generation(1), Purpose::Records).is_none());
+    assert!(held.subkey(Generation(1), SubkeyPurpose::Records).is_none());
     drop(store);
     drop(keyring);
     let store = place.open();

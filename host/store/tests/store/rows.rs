@@ -244,7 +244,7 @@ async fn that_a_record_is_absent_is_said_after_the_check() {
             .map(|n| toolhost_store::Change::Put {
                 key: key(&format!("n{}", chunk * 2_000 + n)),
                 value: vec![],
-                expect: toolhost_store::Expect::Absent,
+                expect: toolhost_store::Precondition::Absent,
             })
             .collect();
         store.batch(&space("globex"), changes).await.unwrap();
@@ -271,7 +271,7 @@ async fn nothing_is_read_of_the_hosts_space_before_its_check() {
         .map(|n| toolhost_store::Change::Put {
             key: key(&format!("n{n}")),
             value: vec![],
-            expect: toolhost_store::Expect::Absent,
+            expect: toolhost_store::Precondition::Absent,
         })
         .collect();
     store.batch(&Space::Host, changes).await.unwrap();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use toolhost_store::{Change, Expect, Key, MAX_VALUE, MemoryStore, Scan, Space, Store, StoreError, Table};
+use toolhost_store::{
+    Change, Key, MAX_VALUE, MemoryStore, Precondition, Scan, Space, Store, StoreError, Table,
+};
 
 use toolhost_store::postgres::Layout;
 
@@ -228,8 +230,9 @@ async fn pages_are_in_order_and_go_on_where_they_stopped(subject: &mut dyn Subje
             .unwrap();
     }
     let scan = Scan::group(Table::Kv, &[b"billing"]);
-    let names = |page: &toolhost_store::Page| -> Vec<String> {
-        let name = |found: &toolhost_store::Found| String::from_utf8(found.key.name().to_vec()).unwrap();
+    let names = |page: &toolhost_store::RecordPage| -> Vec<String> {
+        let name =
+            |found: &toolhost_store::KeyedRecord| String::from_utf8(found.key.name().to_vec()).unwrap();
         page.found.iter().map(name).collect()
     };
     let all = store.scan(&acme, &scan).await.unwrap();
@@ -298,7 +301,7 @@ async fn what_is_too_large_is_refused_and_changes_nothing(subject: &mut dyn Subj
     let put = |name: &str, size| Change::Put {
         key: key(name),
         value: vec![0; size],
-        expect: Expect::Any,
+        expect: Precondition::Any,
     };
     let refused = store
         .batch(&space("acme"), vec![put("a", 1), put("b", MAX_VALUE + 1)])

@@ -21,8 +21,8 @@ use toolhost_store::{DataDir, EmbeddedSettings, SledStore, Store};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
     AuthorityCredentials, AuthorityTokens, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource,
-    LocalAuthority, NoPreparation, Presented, Reach, Rooms, Sessions, Switch, SystemClock, Tenancy,
-    TenantContexts,
+    LocalAuthority, NoPreparation, Reach, SessionDeps, Sessions, Switch, SystemClock, Tenancy,
+    TenantContexts, VerifiedCaller,
 };
 
 const ISSUER: &str = "https://idp.example";
@@ -66,7 +66,7 @@ pub fn embedded(directory: &Path) -> SledStore {
 
 pub struct Town {
     pub tenancy: Tenancy,
-    pub rooms: Rooms,
+    pub rooms: SessionDeps,
     pub sessions: Arc<Sessions>,
     pub switch: Switch,
     key: DevKey,
@@ -89,11 +89,11 @@ impl Town {
                 KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap()),
             )
         };
-        let directory = Arc::new(StaticDirectory::of(Tree::new(1, tenants).unwrap()));
+        let directory = Arc::new(StaticDirectory::from_tree(Tree::new(1, tenants).unwrap()));
         let keys = Arc::new(Served(json!({"keys": [key.jwk()]}).to_string()));
         let tenancy = Tenancy::new(vec![config], directory.clone(), None, keys).unwrap();
         let clock = Arc::new(SystemClock::default());
-        let rooms = Rooms {
+        let rooms = SessionDeps {
             store,
             directory,
             tokens: Arc::new(AuthorityTokens::new(clock.clone())),
@@ -129,7 +129,7 @@ impl Town {
         self.key.mint(&request, self.rooms.clock.unix()).unwrap()
     }
 
-    pub async fn present(&self, subject: &str, tenant: &str) -> Presented {
+    pub async fn present(&self, subject: &str, tenant: &str) -> VerifiedCaller {
         let token = self.token(subject, tenant);
         self.tenancy.admit_token(&token).await.unwrap().presented
     }

@@ -57,7 +57,7 @@ impl DevKey {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
             .map_err(|_| DevKeyError::Crypto)?;
         let secret = Secret::new(document.as_ref().to_vec());
-        let key = Self::of(&secret).ok_or(DevKeyError::Crypto)?;
+        let key = Self::from_pkcs8(&secret).ok_or(DevKeyError::Crypto)?;
         let mut pem = format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(secret.expose())).into_bytes();
         let written = create(private, 0o600, &pem);
         zeroize::Zeroize::zeroize(&mut pem);
@@ -89,11 +89,11 @@ impl DevKey {
         let text = Secret::new(text);
         let secret = std::str::from_utf8(text.expose()).ok().and_then(pkcs8);
         secret
-            .and_then(|secret| Self::of(&secret))
+            .and_then(|secret| Self::from_pkcs8(&secret))
             .ok_or_else(|| DevKeyError::Form(private.to_owned()))
     }
 
-    fn of(pkcs8: &Secret) -> Option<Self> {
+    fn from_pkcs8(pkcs8: &Secret) -> Option<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose()).ok()?;
         let mut key = Self {
             pair,
@@ -106,7 +106,7 @@ impl DevKey {
     /// The public key as a JWK.
     #[must_use]
     pub fn jwk(&self) -> Value {
-        let (x, y) = self.point();
+        let (x, y) = self.public_point();
         json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid, "use": "sig", "alg": "ES256"})
     }
 
@@ -131,7 +131,7 @@ impl DevKey {
     }
 
     /// The two coordinates, after the byte that says "uncompressed".
-    fn point(&self) -> (String, String) {
+    fn public_point(&self) -> (String, String) {
         let point = self.pair.public_key().as_ref();
         let (x, y) = point
             .get(1..)
@@ -142,7 +142,7 @@ impl DevKey {
     }
 
     fn thumbprint(&self) -> String {
-        let (x, y) = self.point();
+        let (x, y) = self.public_point();
         let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         URL_SAFE_NO_PAD.encode(Sha256::digest(members.as_bytes()))
     }

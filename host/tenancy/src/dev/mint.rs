@@ -89,7 +89,7 @@ impl DevKey {
             (&request.role_claim, &request.role),
         ] {
             if let Some(value) = value {
-                place(&mut claims, pointer, value)?;
+                insert_claim(&mut claims, pointer, value)?;
             }
         }
         self.sign(
@@ -100,7 +100,7 @@ impl DevKey {
 }
 
 /// Puts a text where the pointer says, and never over another claim.
-fn place(claims: &mut Map<String, Value>, pointer: &str, value: &str) -> Result<(), DevKeyError> {
+fn insert_claim(claims: &mut Map<String, Value>, pointer: &str, value: &str) -> Result<(), DevKeyError> {
     let pointer = ClaimPointer::parse(pointer).map_err(|_| DevKeyError::Claim)?;
     let (last, way) = pointer.names().split_last().ok_or(DevKeyError::Claim)?;
     let mut at = claims;

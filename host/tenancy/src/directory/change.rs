@@ -7,9 +7,9 @@ use std::sync::Arc;
 use toolhost_identity::{
     Directory as _, Operator, Tenant, TenantId, TenantSpace, TenantState, Tree, TreeError,
 };
-use toolhost_store::{Change, Expect, Key, Space, StoreError};
+use toolhost_store::{Change, Key, Precondition, Space, StoreError};
 
-use super::stored::{Snapshot, StoredDirectory, load};
+use super::stored_directory::{DirectorySnapshot, StoredDirectory, load};
 use super::{DirectoryError, record};
 use crate::provision::provision_key;
 
@@ -65,7 +65,7 @@ pub enum ChangeError {
 
 /// What a removal has removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemovedTenant {
     /// The tenant as it was; `None` where an earlier removal was only finished.
     pub tenant: Option<Tenant>,
     /// Its key and everything that was kept for it were destroyed now.
@@ -75,7 +75,7 @@ pub struct Removed {
 /// What one change does.
 enum Edit {
     /// Each with what must be true of what was left of an earlier tenant of this id.
-    Put(Vec<(Tenant, Expect)>),
+    Put(Vec<(Tenant, Precondition)>),
     Remove(TenantId),
 }
 
@@ -98,7 +98,7 @@ impl StoredDirectory {
     /// It exists, or would be no part of a tree.
     pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
         if self.was_removed(&tenant.id).await? && self.tree().get(&tenant.id).is_none() {
-            self.not_restored(&tenant.id).await?;
+            self.check_not_restored(&tenant.id).await?;
             // A removal that was broken off is finished, so that nothing of the old one is the new one's.
             self.destroy(&tenant.id, by).await?;
         }
@@ -110,7 +110,7 @@ impl StoredDirectory {
     /// # Errors
     /// Nothing was; otherwise as [`StoredDirectory::add`].
     pub async fn add_restored(&self, tenant: Tenant, _by: &Operator) -> Result<(), ChangeError> {
-        match self.not_restored(&tenant.id).await {
+        match self.check_not_restored(&tenant.id).await {
             Err(ChangeError::Restored(_)) => self.put_new(&tenant, true).await,
             Ok(()) => Err(ChangeError::NotRestored(tenant.id)),
             Err(error) => Err(error),
@@ -122,9 +122,9 @@ impl StoredDirectory {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn restoring(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
+    pub async fn mark_restoring(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
         if self.tree().get(id).is_none() {
-            let key = record::restored(id).map_err(DirectoryError::from)?;
+            let key = record::restored_key(id).map_err(DirectoryError::from)?;
             let put = self.store.put(&Space::Host, &key, vec![]).await;
             put.map_err(DirectoryError::from)?;
         }
@@ -133,8 +133,8 @@ impl StoredDirectory {
 
     /// # Errors
     /// [`ChangeError::Restored`].
-    pub async fn not_restored(&self, id: &TenantId) -> Result<(), ChangeError> {
-        let key = record::restored(id).map_err(DirectoryError::from)?;
+    pub async fn check_not_restored(&self, id: &TenantId) -> Result<(), ChangeError> {
+        let key = record::restored_key(id).map_err(DirectoryError::from)?;
         let found = self.store.get(&Space::Host, &key).await;
         match found.map_err(DirectoryError::from)? {
             Some(_) => Err(ChangeError::Restored(id.clone())),
@@ -157,7 +157,7 @@ impl StoredDirectory {
                 |tree| match some.iter().find(|tenant| tree.get(&tenant.id).is_some()) {
                     Some(tenant) => Err(ChangeError::Exists(tenant.id.clone())),
                     None => {
-                        let put = some.iter().map(|tenant| (tenant.clone(), Expect::Absent));
+                        let put = some.iter().map(|tenant| (tenant.clone(), Precondition::Absent));
                         Ok((Edit::Put(put.collect()), ()))
                     }
                 },
@@ -233,7 +233,7 @@ impl StoredDirectory {
     ///
     /// # Errors
     /// It does not exist, or has tenants below it. [`ChangeError::Space`] says that the second half is still to do.
-    pub async fn remove(&self, id: &TenantId, by: &Operator) -> Result<Removed, ChangeError> {
+    pub async fn remove(&self, id: &TenantId, by: &Operator) -> Result<RemovedTenant, ChangeError> {
         let removed = self
             .edit(|tree| {
                 let Some(tenant) = tree.get(id) else {
@@ -252,13 +252,13 @@ impl StoredDirectory {
         };
         let space = self.destroy(id, by).await?;
         // What was brought back is gone with the rest.
-        let key = record::restored(id).map_err(DirectoryError::from)?;
+        let key = record::restored_key(id).map_err(DirectoryError::from)?;
         let gone = self.store.batch(&Space::Host, vec![delete(key)]).await;
         gone.map_err(DirectoryError::from)?;
         if tenant.is_none() && !space {
             return Err(ChangeError::Unknown(id.clone()));
         }
-        Ok(Removed { tenant, space })
+        Ok(RemovedTenant { tenant, space })
     }
 
     async fn destroy(&self, id: &TenantId, by: &Operator) -> Result<bool, ChangeError> {
@@ -275,7 +275,11 @@ impl StoredDirectory {
             return Err(ChangeError::WasRemoved(tenant.id.clone()));
         }
         // Once more with the write itself: a removal may come between.
-        let left = if by_operator { Expect::Any } else { Expect::Absent };
+        let left = if by_operator {
+            Precondition::Any
+        } else {
+            Precondition::Absent
+        };
         self.edit(|tree| match tree.get(&tenant.id) {
             Some(_) => Err(ChangeError::Exists(tenant.id.clone())),
             None => Ok((Edit::Put(vec![(tenant.clone(), left)]), ())),
@@ -290,7 +294,7 @@ impl StoredDirectory {
                 .cloned()
                 .ok_or_else(|| ChangeError::Unknown(id.clone()))?;
             change(&mut tenant);
-            Ok((Edit::Put(vec![(tenant, Expect::Any)]), ()))
+            Ok((Edit::Put(vec![(tenant, Precondition::Any)]), ()))
         })
         .await
     }
@@ -324,7 +328,7 @@ impl StoredDirectory {
                 Ok(version) => {
                     let tree = Tree::new(version, applied.tenants)?.after_removals(applied.removals);
                     let tree = Arc::new(tree.with_incarnations(applied.incarnations));
-                    self.adopt(Snapshot {
+                    self.adopt(DirectorySnapshot {
                         tree,
                         head: Some(version),
                     });
@@ -337,33 +341,33 @@ impl StoredDirectory {
         Err(ChangeError::Busy)
     }
 
-    fn take(&self, newest: Snapshot) -> Arc<Snapshot> {
+    fn take(&self, newest: DirectorySnapshot) -> Arc<DirectorySnapshot> {
         let head = newest.head;
         let tree = Arc::clone(&newest.tree);
         self.adopt(newest);
-        Arc::new(Snapshot { tree, head })
+        Arc::new(DirectorySnapshot { tree, head })
     }
 }
 
 fn delete(key: Key) -> Change {
     Change::Delete {
         key,
-        expect: Expect::Any,
+        expect: Precondition::Any,
     }
 }
 
 /// The tenants after a change, and what is written for it.
-struct Applied {
+struct AppliedEdit {
     tenants: Vec<Tenant>,
     incarnations: HashMap<TenantId, u64>,
     removals: u64,
     changes: Vec<Change>,
 }
 
-fn apply(snapshot: &Snapshot, edit: Edit) -> Result<Applied, ChangeError> {
+fn apply(snapshot: &DirectorySnapshot, edit: Edit) -> Result<AppliedEdit, ChangeError> {
     let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
     let put = |key, value, expect| Change::Put { key, value, expect };
-    let expect = snapshot.head.map_or(Expect::Absent, Expect::Version);
+    let expect = snapshot.head.map_or(Precondition::Absent, Precondition::Version);
     let removals = snapshot.tree.removals() + u64::from(matches!(edit, Edit::Remove(_)));
     let head = record::head().map_err(DirectoryError::from)?;
     let mut incarnations = snapshot.tree.incarnations().clone();
@@ -378,13 +382,13 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<Applied, ChangeError> {
                     incarnations.insert(tenant.id.clone(), removals);
                 }
                 let incarnation = incarnations.get(&tenant.id).copied().unwrap_or_default();
-                changes.push(put(key, record::write(&tenant, incarnation)?, Expect::Any));
+                changes.push(put(key, record::write(&tenant, incarnation)?, Precondition::Any));
                 changes.push(Change::Delete {
                     key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
                     expect: left,
                 });
                 changes.push(delete(
-                    record::restored(&tenant.id).map_err(DirectoryError::from)?,
+                    record::restored_key(&tenant.id).map_err(DirectoryError::from)?,
                 ));
                 tenants.push(tenant);
             }
@@ -393,13 +397,13 @@ fn apply(snapshot: &Snapshot, edit: Edit) -> Result<Applied, ChangeError> {
             let key = record::key(&id).map_err(DirectoryError::from)?;
             changes.push(delete(key));
             let tombstone = record::tombstone(&id).map_err(DirectoryError::from)?;
-            changes.push(put(tombstone, vec![], Expect::Any));
+            changes.push(put(tombstone, vec![], Precondition::Any));
             changes.push(delete(provision_key(&id).map_err(DirectoryError::from)?));
             tenants.retain(|other| other.id != id);
             incarnations.remove(&id);
         }
     }
-    Ok(Applied {
+    Ok(AppliedEdit {
         tenants,
         incarnations,
         removals,

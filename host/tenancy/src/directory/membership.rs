@@ -9,10 +9,10 @@ use serde_json::json;
 use toolhost_identity::{Principal, Tenant, TenantId, TenantKey, TenantState, Tree};
 use toolhost_net::{AdmissionQueue, SingleFlight};
 
-use super::narrowed::narrowed;
+use super::narrow::narrow;
 use super::{DirectoryError, TenantDirectory, tree_for};
 use crate::questions::{self, FailureMemory};
-use crate::{Bearer, Clock, ConfigError, Destination, Post, PostRequest, SystemClock};
+use crate::{Bearer, Clock, Destination, IssuerConfigError, Post, PostRequest, SystemClock};
 
 /// How long an endpoint's answer is believed at most, in seconds. A membership that ended is refused within it.
 pub const MEMBERSHIP_MAX_AGE: u64 = 60;
@@ -41,11 +41,11 @@ pub struct MembershipEndpoint {
 /// waited for by the others.
 #[derive(Debug)]
 pub struct MembershipDirectory {
-    endpoint: Arc<Endpoint>,
-    known: Cache<Asked, Answer>,
-    flights: SingleFlight<Asked, Result<Answer, DirectoryError>>,
-    failures: FailureMemory<Asked, DirectoryError>,
-    questions: Arc<AdmissionQueue<AskedTenant>>,
+    endpoint: Arc<MembershipClient>,
+    known: Cache<MembershipKey, CachedMembership>,
+    flights: SingleFlight<MembershipKey, Result<CachedMembership, DirectoryError>>,
+    failures: FailureMemory<MembershipKey, DirectoryError>,
+    questions: Arc<AdmissionQueue<MembershipShare>>,
     max_age: u64,
     /// The host's own tenants, where the answer says which of those count.
     of: Option<Arc<dyn TenantDirectory>>,
@@ -53,22 +53,22 @@ pub struct MembershipDirectory {
 }
 
 /// Whose share a question is of: issuer and tenant claim.
-type AskedTenant = (Box<str>, Option<Box<str>>);
+type MembershipShare = (Box<str>, Option<Box<str>>);
 
 /// What is needed to ask.
 #[derive(Debug)]
-struct Endpoint {
+struct MembershipClient {
     destination: Destination,
     authorization: Option<HeaderValue>,
     post: Arc<dyn Post>,
 }
 
 /// The host's own tenants as they were, and what is left of them.
-type Narrowed = (Arc<Tree>, Arc<Tree>);
+type NarrowedTree = (Arc<Tree>, Arc<Tree>);
 
 /// Of whom it was asked: all that the question has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Asked {
+struct MembershipKey {
     issuer: Box<str>,
     /// The issuer as the configuration names it: whose the keys of the answer are.
     key_issuer: Box<str>,
@@ -79,22 +79,22 @@ struct Asked {
 }
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct CachedMembership {
     tree: Arc<Tree>,
     at: u64,
     /// The host's own tenants and what the answer leaves of them, as of the last look.
-    narrowed: Arc<Mutex<Option<Narrowed>>>,
+    narrowed: Arc<Mutex<Option<NarrowedTree>>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    tenants: Vec<WrittenTenant>,
+struct MembershipBody {
+    tenants: Vec<MembershipTenant>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenTenant {
+struct MembershipTenant {
     id: String,
     parent: Option<String>,
     #[serde(default)]
@@ -110,7 +110,7 @@ impl MembershipDirectory {
     ///
     /// # Errors
     /// The endpoint is not `https`.
-    pub fn new(endpoint: &MembershipEndpoint, post: Arc<dyn Post>) -> Result<Self, ConfigError> {
+    pub fn new(endpoint: &MembershipEndpoint, post: Arc<dyn Post>) -> Result<Self, IssuerConfigError> {
         Self::with_clock(endpoint, post, Arc::new(SystemClock::default()))
     }
 
@@ -122,10 +122,10 @@ impl MembershipDirectory {
         endpoint: &MembershipEndpoint,
         post: Arc<dyn Post>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         crate::post::check_destination(&endpoint.destination, "tenancy.membership.url")?;
         Ok(Self {
-            endpoint: Arc::new(Endpoint {
+            endpoint: Arc::new(MembershipClient {
                 destination: endpoint.destination.clone(),
                 authorization: endpoint.token.as_ref().and_then(Bearer::header),
                 post,
@@ -143,7 +143,7 @@ impl MembershipDirectory {
     /// Of these tenants alone: which there are, how they belong together and whether they are served is this directory's to
     /// say, and the endpoint says of which of them a caller is a member.
     #[must_use]
-    pub fn among(mut self, tenants: Arc<dyn TenantDirectory>) -> Self {
+    pub fn with_tenants(mut self, tenants: Arc<dyn TenantDirectory>) -> Self {
         self.of = Some(tenants);
         self
     }
@@ -153,27 +153,27 @@ impl MembershipDirectory {
         self.known.invalidate_all();
     }
 
-    fn fresh(&self, asked: &Asked) -> Option<Answer> {
+    fn fresh_answer(&self, asked: &MembershipKey) -> Option<CachedMembership> {
         let answer = self.known.get(asked)?;
         (self.clock.elapsed().saturating_sub(answer.at) < self.max_age).then_some(answer)
     }
 
     /// What an answer leaves of the host's own tenants as they are now.
-    fn among_own(answer: Answer, own: Option<Arc<Tree>>) -> Arc<Tree> {
+    fn among_own(answer: CachedMembership, own: Option<Arc<Tree>>) -> Arc<Tree> {
         let Some(own) = own else { return answer.tree };
         let mut last = answer.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some((of, narrowed)) if Arc::ptr_eq(of, &own) => Arc::clone(narrowed),
             _ => {
-                let narrowed = Arc::new(narrowed(&own, &answer.tree));
+                let narrowed = Arc::new(narrow(&own, &answer.tree));
                 *last = Some((own, Arc::clone(&narrowed)));
                 narrowed
             }
         }
     }
 
-    async fn asked_anew(&self, asked: &Asked) -> Result<Answer, DirectoryError> {
-        if let Some(error) = self.failures.recent(asked, self.clock.elapsed()) {
+    async fn ask_again(&self, asked: &MembershipKey) -> Result<CachedMembership, DirectoryError> {
+        if let Some(error) = self.failures.recent_failure(asked, self.clock.elapsed()) {
             return Err(error);
         }
         self.known.invalidate(asked);
@@ -189,7 +189,7 @@ impl MembershipDirectory {
                 let tree = endpoint.ask(&asked).await.inspect_err(|error| {
                     tracing::warn!(%error, "the membership endpoint could not be asked");
                 })?;
-                Ok(Answer {
+                Ok(CachedMembership {
                     tree: Arc::new(tree),
                     at,
                     narrowed: Arc::default(),
@@ -210,8 +210,8 @@ impl MembershipDirectory {
     }
 }
 
-impl Endpoint {
-    async fn ask(&self, asked: &Asked) -> Result<Tree, DirectoryError> {
+impl MembershipClient {
+    async fn ask(&self, asked: &MembershipKey) -> Result<Tree, DirectoryError> {
         let unavailable = |why: &str| DirectoryError::Unavailable(why.to_owned());
         let body = json!({
             "issuer": asked.issuer, "subject": asked.subject, "client": asked.client,
@@ -234,21 +234,21 @@ impl Endpoint {
 
 #[async_trait]
 impl TenantDirectory for MembershipDirectory {
-    fn at_once(&self, principal: &Principal) -> Option<Arc<Tree>> {
-        let asked = asked(principal);
-        let answer = self.fresh(&asked)?;
+    fn cached_tree(&self, principal: &Principal) -> Option<Arc<Tree>> {
+        let asked = membership_key(principal);
+        let answer = self.fresh_answer(&asked)?;
         let own = match &self.of {
-            Some(of) => Some(of.at_once(principal)?),
+            Some(of) => Some(of.cached_tree(principal)?),
             None => None,
         };
         Some(Self::among_own(answer, own))
     }
 
     async fn tree_for(&self, principal: &Principal) -> Result<Arc<Tree>, DirectoryError> {
-        let asked = asked(principal);
-        let answer = match self.fresh(&asked) {
+        let asked = membership_key(principal);
+        let answer = match self.fresh_answer(&asked) {
             Some(answer) => answer,
-            None => self.asked_anew(&asked).await?,
+            None => self.ask_again(&asked).await?,
         };
         let own = match &self.of {
             Some(of) => Some(tree_for(of.as_ref(), principal).await?),
@@ -258,8 +258,8 @@ impl TenantDirectory for MembershipDirectory {
     }
 }
 
-fn asked(principal: &Principal) -> Asked {
-    Asked {
+fn membership_key(principal: &Principal) -> MembershipKey {
+    MembershipKey {
         issuer: principal.issuer().into(),
         key_issuer: principal.tenant_scope().issuer().into(),
         subject: principal.subject().into(),
@@ -281,7 +281,7 @@ fn read(body: &[u8], issuer: &str) -> Result<Tree, DirectoryError> {
     let damaged = |what: &str| DirectoryError::Damaged(what.to_owned());
     let form = || damaged("the membership endpoint's answer has another form");
     toolhost_identity::strict_object(body).map_err(|_| form())?;
-    let written: Written = serde_json::from_slice(body).map_err(|_| form())?;
+    let written: MembershipBody = serde_json::from_slice(body).map_err(|_| form())?;
     let parse = |text: &str| TenantId::parse(text).map_err(|error| damaged(&error.to_string()));
     let mut tenants = Vec::with_capacity(written.tenants.len());
     for one in written.tenants {

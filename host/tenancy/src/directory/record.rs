@@ -14,7 +14,7 @@ const RESTORED: &[u8] = b"restored";
 /// A tenant as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct TenantRecord {
     parent: Option<String>,
     state: String,
     display_name: String,
@@ -43,7 +43,7 @@ pub(crate) fn tombstone(tenant: &TenantId) -> Result<Key, StoreError> {
 }
 
 /// Says that a backup of a removed tenant's space was brought back, so that nothing destroys it in passing.
-pub(super) fn restored(tenant: &TenantId) -> Result<Key, StoreError> {
+pub(super) fn restored_key(tenant: &TenantId) -> Result<Key, StoreError> {
     Ok(Key::new(Table::Tenant, &[RESTORED], tenant.as_str().as_bytes())?)
 }
 
@@ -59,7 +59,7 @@ pub(super) fn scan() -> Scan {
 }
 
 pub(super) fn write(tenant: &Tenant, incarnation: u64) -> Result<Vec<u8>, DirectoryError> {
-    let written = Written {
+    let written = TenantRecord {
         parent: tenant.parent.as_ref().map(ToString::to_string),
         state: tenant.state.as_str().to_owned(),
         display_name: tenant.display_name.clone(),
@@ -72,7 +72,7 @@ pub(super) fn write(tenant: &Tenant, incarnation: u64) -> Result<Vec<u8>, Direct
 pub(super) fn read(name: &[u8], value: &[u8]) -> Result<(Tenant, u64), DirectoryError> {
     let damaged = || DirectoryError::Damaged("a record of a tenant cannot be read".into());
     let id = |text: &str| TenantId::parse(text).map_err(|_| damaged());
-    let written: Written = serde_json::from_slice(value).map_err(|_| damaged())?;
+    let written: TenantRecord = serde_json::from_slice(value).map_err(|_| damaged())?;
     let tenant = Tenant {
         id: id(std::str::from_utf8(name).map_err(|_| damaged())?)?,
         parent: written.parent.as_deref().map(id).transpose()?,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use toolhost_audit::{ChangeAction, Event, Sink, SinkError, TenantChanged};
 use toolhost_identity::{Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace};
-use toolhost_store::{Change, Expect, Space, Store, StoreError};
+use toolhost_store::{Change, Precondition, Space, Store, StoreError};
 
 use super::rate::Rate;
-use super::record::{self, Step};
+use super::record::{self, ProvisionStep};
 use crate::directory::tombstone;
 use crate::{ChangeError, Clock, StoredDirectory, SystemClock};
 
@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// The set-up did not end well; the reason is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct SetUpFailed(pub String);
+pub struct SetUpError(pub String);
 
 /// What a new tenant gets beside its space: defaults, whatever the host's other rooms keep for it.
 #[async_trait]
@@ -35,7 +35,7 @@ pub trait TenantSetUp: Send + Sync + Debug {
     ///
     /// # Errors
     /// The tenant is not served until it ends well.
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpFailed>;
+    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError>;
 }
 
 /// For a host whose other rooms keep nothing for a tenant from the beginning.
@@ -44,7 +44,7 @@ pub struct NoSetUp;
 
 #[async_trait]
 impl TenantSetUp for NoSetUp {
-    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpFailed> {
+    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpError> {
         Ok(())
     }
 }
@@ -57,7 +57,7 @@ pub enum ProvisionError {
     Store(#[from] StoreError),
     /// The set-up.
     #[error("set-up failed: {0}")]
-    SetUp(#[from] SetUpFailed),
+    SetUp(#[from] SetUpError),
     /// It failed a moment ago and is not tried yet, or takes long.
     #[error("it failed a moment ago and is tried again soon, or it is still under way")]
     Waiting,
@@ -83,14 +83,14 @@ pub struct Provisioner {
     clock: Arc<dyn Clock>,
     /// Where tenants that issuers bring along are added, and which issuers may.
     admission: Option<Admission>,
-    ready: Mutex<Ready>,
+    ready: Mutex<ReadyTenants>,
     failed: Mutex<HashMap<TenantId, u64>>,
     flights: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 /// What has its storage, as far as this host has looked.
 #[derive(Debug, Default)]
-struct Ready {
+struct ReadyTenants {
     tenants: HashSet<TenantId>,
     /// How often one was taken out. What was found ready before that is looked at again.
     forgotten: u64,
@@ -128,7 +128,7 @@ impl Provisioner {
     /// Also for tenants that the tokens of these issuers name for the first time, so many a minute each: they become roots
     /// of the directory. What cannot be recorded is not added.
     #[must_use]
-    pub fn admitting(
+    pub fn with_admission(
         mut self,
         directory: Arc<StoredDirectory>,
         issuers: impl IntoIterator<Item = (String, u32)>,
@@ -263,9 +263,9 @@ impl Provisioner {
     async fn make(&self, space: &TenantSpace) -> Result<(), ProvisionError> {
         let key = record::key(space.tenant())?;
         let done = self.store.get(&Space::Host, &key).await?;
-        let ready = done.is_some_and(|record| Step::read(&record.value) == Step::Ready);
+        let ready = done.is_some_and(|record| ProvisionStep::read(&record.value) == ProvisionStep::Ready);
         if !ready {
-            self.step(space, Step::Creating).await?;
+            self.record_step(space, ProvisionStep::Creating).await?;
         }
         // A space that was destroyed is made again even where the record says that it was there.
         let made = self.store.create(space).await?;
@@ -274,10 +274,10 @@ impl Provisioner {
         }
         let rest = async {
             if ready {
-                self.step(space, Step::Creating).await?;
+                self.record_step(space, ProvisionStep::Creating).await?;
             }
             self.set_up.set_up(space).await?;
-            self.step(space, Step::Ready).await
+            self.record_step(space, ProvisionStep::Ready).await
         };
         let rest = rest.await;
         if matches!(rest, Err(ProvisionError::Removed)) && made {
@@ -289,17 +289,17 @@ impl Provisioner {
 
     /// Writes a step down, unless the tenant was removed meanwhile: a caller who was bound just before does not bring its
     /// space back.
-    async fn step(&self, space: &TenantSpace, step: Step) -> Result<(), ProvisionError> {
+    async fn record_step(&self, space: &TenantSpace, step: ProvisionStep) -> Result<(), ProvisionError> {
         let key = record::key(space.tenant())?;
         let changes = vec![
             Change::Put {
                 key,
                 value: step.write().to_vec(),
-                expect: Expect::Any,
+                expect: Precondition::Any,
             },
             Change::Delete {
                 key: tombstone(space.tenant())?,
-                expect: Expect::Absent,
+                expect: Precondition::Absent,
             },
         ];
         match self.store.batch(&Space::Host, changes).await {

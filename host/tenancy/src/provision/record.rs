@@ -5,14 +5,14 @@ use toolhost_store::{Key, StoreError, Table};
 
 /// A step that is done; the next sight goes on after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
+pub(super) enum ProvisionStep {
     /// It was begun: there may be a space.
     Creating,
     /// Everything is there.
     Ready,
 }
 
-impl Step {
+impl ProvisionStep {
     pub(super) const fn write(self) -> &'static [u8] {
         match self {
             Self::Creating => b"creating",

@@ -11,7 +11,7 @@ const MAX_CHOICES: usize = 200_000;
 
 /// A choice as it was read or written last.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct CachedChoice {
     pub(crate) choice: Arc<Choice>,
     /// The record's.
     pub(crate) version: u64,
@@ -32,7 +32,7 @@ pub(crate) struct ChoiceCache {
 #[derive(Debug, Default)]
 struct Shard {
     changes: u64,
-    kept: HashMap<Box<[u8]>, Kept>,
+    kept: HashMap<Box<[u8]>, CachedChoice>,
 }
 
 impl ChoiceCache {
@@ -44,7 +44,7 @@ impl ChoiceCache {
     }
 
     /// The choice, and a use of it at this moment.
-    pub(crate) fn used(&self, name: &[u8], now: u64) -> Option<Kept> {
+    pub(crate) fn get_and_touch(&self, name: &[u8], now: u64) -> Option<CachedChoice> {
         let mut shard = self.shard(name)?;
         let kept = shard.kept.get_mut(name)?;
         let before = kept.clone();
@@ -58,7 +58,7 @@ impl ChoiceCache {
     }
 
     /// Keeps what was read, unless something was changed since `changes` was asked for.
-    pub(crate) fn keep_read(&self, name: &[u8], changes: u64, kept: Kept) {
+    pub(crate) fn keep_read(&self, name: &[u8], changes: u64, kept: CachedChoice) {
         if let Some(mut shard) = self.shard(name)
             && shard.changes == changes
         {
@@ -67,7 +67,7 @@ impl ChoiceCache {
     }
 
     /// Keeps what was written, unless something newer is there.
-    pub(crate) fn keep_written(&self, name: &[u8], kept: Kept) {
+    pub(crate) fn keep_written(&self, name: &[u8], kept: CachedChoice) {
         if let Some(mut shard) = self.shard(name) {
             shard.changes += 1;
             let newer = shard
@@ -102,7 +102,7 @@ impl ChoiceCache {
 }
 
 impl Shard {
-    fn insert(&mut self, name: &[u8], kept: Kept) {
+    fn insert(&mut self, name: &[u8], kept: CachedChoice) {
         if self.kept.len() >= MAX_CHOICES / SHARDS && !self.kept.contains_key(name) {
             // Any one will do: it is read again when it is used.
             if let Some(other) = self.kept.keys().next().cloned() {

@@ -40,7 +40,7 @@ impl Choice {
     }
 
     pub(crate) fn write(&self) -> Result<Vec<u8>, StoreError> {
-        let written = Written {
+        let written = ChoiceRecord {
             home: self.home.as_ref().map(ToString::to_string),
             active: self.active.as_ref().map(ToString::to_string),
             incarnation: self.incarnation,
@@ -49,13 +49,13 @@ impl Choice {
             created: self.created,
             seen: self.seen,
         };
-        serde_json::to_vec(&written).map_err(|_| damaged())
+        serde_json::to_vec(&written).map_err(|_| damaged_error())
     }
 
     pub(crate) fn read(value: &[u8]) -> Result<Self, StoreError> {
-        let written: Written = serde_json::from_slice(value).map_err(|_| damaged())?;
+        let written: ChoiceRecord = serde_json::from_slice(value).map_err(|_| damaged_error())?;
         let tenant = |text: Option<String>| {
-            text.map(|text| TenantId::parse(&text).map_err(|_| damaged()))
+            text.map(|text| TenantId::parse(&text).map_err(|_| damaged_error()))
                 .transpose()
         };
         Ok(Self {
@@ -72,7 +72,7 @@ impl Choice {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ChoiceRecord {
     home: Option<String>,
     active: Option<String>,
     #[serde(default)]
@@ -83,7 +83,7 @@ struct Written {
     seen: u64,
 }
 
-fn damaged() -> StoreError {
+fn damaged_error() -> StoreError {
     StoreError::Corrupt {
         space: "a session's space".into(),
         found: "a session that cannot be read".into(),

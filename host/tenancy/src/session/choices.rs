@@ -4,10 +4,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use toolhost_identity::OwnerId;
 use toolhost_policy::UnixTime;
-use toolhost_store::{Change, Changed, Expect, Key, Record, Space, Store, StoreError, Table};
+use toolhost_store::{Change, Key, Precondition, Record, RecordChange, Space, Store, StoreError, Table};
 
-use super::cache::{ChoiceCache, Kept};
-use super::room::count_of;
+use super::cache::{CachedChoice, ChoiceCache};
+use super::eviction::count_of;
 use super::{Choice, ChoiceError};
 use crate::{Clock, SESSION_IDLE};
 
@@ -29,12 +29,12 @@ const TURNS: usize = 64;
 
 /// What is chosen by: they are kept apart, and a name of one is none of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ChoiceKind {
     Session,
     Context,
 }
 
-impl Kind {
+impl ChoiceKind {
     pub(super) const fn group(self) -> &'static [u8] {
         match self {
             Self::Session => b"session",
@@ -53,12 +53,12 @@ impl Kind {
 /// Where a choice is kept: in its owner's home space, among its owner's. Another owner's place is another, whatever the
 /// name.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ChoiceKey {
     pub(crate) space: Space,
     name: Vec<u8>,
 }
 
-impl Place {
+impl ChoiceKey {
     pub(crate) fn new(space: Space, owner: &OwnerId, name: &str) -> Self {
         Self {
             space,
@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// A place that was read from the store.
-    pub(super) fn named(space: Space, name: Vec<u8>) -> Self {
+    pub(super) fn from_name(space: Space, name: Vec<u8>) -> Self {
         Self { space, name }
     }
 
@@ -85,8 +85,8 @@ pub(super) const OWNER: usize = 32;
 
 /// The choices in the store, and those in use in memory.
 #[derive(Debug)]
-pub(crate) struct Choices {
-    pub(super) kind: Kind,
+pub(crate) struct ChoiceStore {
+    pub(super) kind: ChoiceKind,
     pub(super) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(super) cache: ChoiceCache,
@@ -96,9 +96,9 @@ pub(crate) struct Choices {
     hasher: RandomState,
 }
 
-impl Choices {
+impl ChoiceStore {
     pub(crate) fn new(
-        kind: Kind,
+        kind: ChoiceKind,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         max_age: Option<u64>,
@@ -117,14 +117,14 @@ impl Choices {
     /// Keeps a new choice; those that gave way to it.
     pub(crate) async fn create(
         self: &Arc<Self>,
-        place: &Place,
+        place: &ChoiceKey,
         choice: Choice,
-    ) -> Result<Vec<Place>, ChoiceError> {
+    ) -> Result<Vec<ChoiceKey>, ChoiceError> {
         if self.clock.unix() == UnixTime::BROKEN.secs() {
             // It would never be idle.
             return Err(StoreError::Unavailable("the clock is before 2026".into()).into());
         }
-        let _turn = self.turn(&place.space).await;
+        let _turn = self.lock_space(&place.space).await;
         let key = self.key(place)?;
         let mut swept = false;
         for _ in 0..ATTEMPTS {
@@ -142,14 +142,14 @@ impl Choices {
                 }
             }
             let after = count_after(count, &changes);
-            let gone: Vec<Place> = changes
+            let gone: Vec<ChoiceKey> = changes
                 .iter()
-                .map(|change| Place::named(place.space.clone(), change.key().name().to_vec()))
+                .map(|change| ChoiceKey::from_name(place.space.clone(), change.key().name().to_vec()))
                 .collect();
             changes.push(Change::Put {
                 key: key.clone(),
                 value: choice.write()?,
-                expect: Expect::Absent,
+                expect: Precondition::Absent,
             });
             changes.push(self.put_usage(usage.as_ref(), after)?);
             match self.commit(place, changes, Some(choice.clone())).await {
@@ -165,11 +165,14 @@ impl Choices {
     }
 
     /// The choice, and a use of it; `None` for one that is not there, that is idle, or that is another's.
-    pub(crate) async fn used(self: &Arc<Self>, place: &Place) -> Result<Option<Arc<Choice>>, ChoiceError> {
+    pub(crate) async fn get_and_touch(
+        self: &Arc<Self>,
+        place: &ChoiceKey,
+    ) -> Result<Option<Arc<Choice>>, ChoiceError> {
         let now = self.clock.unix();
         let kept = match self
             .cache
-            .used(&place.name, now)
+            .get_and_touch(&place.name, now)
             .filter(|kept| self.is_fresh(kept))
         {
             Some(kept) => kept,
@@ -189,7 +192,7 @@ impl Choices {
     }
 
     /// The choice as it is in the store now, with its version.
-    pub(crate) async fn read(&self, place: &Place) -> Result<Option<Kept>, ChoiceError> {
+    pub(crate) async fn read(&self, place: &ChoiceKey) -> Result<Option<CachedChoice>, ChoiceError> {
         let changes = self.cache.changes(&place.name);
         let read_at = self.clock.elapsed_millis();
         let record = self.store.get(&place.space, &self.key(place)?).await?;
@@ -200,9 +203,9 @@ impl Choices {
         let choice = Arc::new(Choice::read(&value)?);
         let here = self
             .cache
-            .used(&place.name, 0)
+            .get_and_touch(&place.name, 0)
             .filter(|kept| kept.version == version);
-        let kept = Kept {
+        let kept = CachedChoice {
             used: here.map_or(choice.seen, |kept| kept.used.max(choice.seen)),
             choice,
             version,
@@ -216,7 +219,7 @@ impl Choices {
     /// calls it is in a task of its own.
     pub(crate) async fn swap(
         &self,
-        place: &Place,
+        place: &ChoiceKey,
         generation: u64,
         change: impl Fn(&Choice) -> Choice,
     ) -> Result<Choice, ChoiceError> {
@@ -230,7 +233,7 @@ impl Choices {
             }
             let changed = change(&kept.choice);
             let put = self.put(place, &kept, &changed)?;
-            match self.commit_here(place, vec![put], Some(changed.clone())).await {
+            match self.commit_inline(place, vec![put], Some(changed.clone())).await {
                 Ok(()) => return Ok(changed),
                 // A use that was written down, or another switch: the next look tells.
                 Err(StoreError::Conflict) => {}
@@ -241,8 +244,8 @@ impl Choices {
     }
 
     /// Ends a choice; whether there was one.
-    pub(crate) async fn remove(self: &Arc<Self>, place: &Place) -> Result<bool, ChoiceError> {
-        let _turn = self.turn(&place.space).await;
+    pub(crate) async fn remove(self: &Arc<Self>, place: &ChoiceKey) -> Result<bool, ChoiceError> {
+        let _turn = self.lock_space(&place.space).await;
         for _ in 0..ATTEMPTS {
             let Some(kept) = self.read(place).await? else {
                 return Ok(false);
@@ -252,7 +255,7 @@ impl Choices {
             let changes = vec![
                 Change::Delete {
                     key: self.key(place)?,
-                    expect: Expect::Version(kept.version),
+                    expect: Precondition::Version(kept.version),
                 },
                 self.put_usage(usage.as_ref(), after)?,
             ];
@@ -266,9 +269,9 @@ impl Choices {
     }
 
     /// An owner's, with their names.
-    pub(crate) async fn of_owner(&self, place: &Place) -> Result<Vec<(String, Choice)>, ChoiceError> {
+    pub(crate) async fn of_owner(&self, place: &ChoiceKey) -> Result<Vec<(String, Choice)>, ChoiceError> {
         let now = self.clock.unix();
-        let page = self.owned(place).await?;
+        let page = self.choices_of_owner(place).await?;
         let mut owned = Vec::with_capacity(page.found.len());
         for found in page.found {
             let choice = Choice::read(&found.record.value)?;
@@ -283,7 +286,7 @@ impl Choices {
 
     /// Removes what is idle in a space; how many there were.
     pub(crate) async fn sweep(&self, space: &Space) -> Result<u64, ChoiceError> {
-        let _turn = self.turn(space).await;
+        let _turn = self.lock_space(space).await;
         self.sweep_in_turn(space).await
     }
 
@@ -293,7 +296,7 @@ impl Choices {
     }
 
     /// Another host has changed this one, or one that is not told.
-    pub(crate) fn forget_changed(&self, changed: &Changed) {
+    pub(crate) fn forget_changed(&self, changed: &RecordChange) {
         match (changed.table, &changed.key) {
             (Table::Session, Some(key)) => self.cache.forget(key.name()),
             (Table::Session, None) => self.cache.forget_all(),
@@ -301,13 +304,13 @@ impl Choices {
         }
     }
 
-    fn key(&self, place: &Place) -> Result<Key, StoreError> {
+    fn key(&self, place: &ChoiceKey) -> Result<Key, StoreError> {
         Ok(Key::new(Table::Session, &[self.kind.group()], &place.name)?)
     }
 
     /// Writes down that a session is in use. One that was changed meanwhile has written it down itself, and a failure
     /// costs the session at most its end a minute early.
-    async fn touch(self: &Arc<Self>, place: &Place, kept: &Kept, now: u64) {
+    async fn touch(self: &Arc<Self>, place: &ChoiceKey, kept: &CachedChoice, now: u64) {
         let seen = Choice {
             seen: now,
             ..Choice::clone(&kept.choice)
@@ -319,16 +322,21 @@ impl Choices {
         }
     }
 
-    async fn write(self: &Arc<Self>, place: &Place, before: &Kept, choice: Choice) -> Result<(), StoreError> {
+    async fn write(
+        self: &Arc<Self>,
+        place: &ChoiceKey,
+        before: &CachedChoice,
+        choice: Choice,
+    ) -> Result<(), StoreError> {
         let put = self.put(place, before, &choice)?;
         self.commit(place, vec![put], Some(choice)).await
     }
 
-    fn put(&self, place: &Place, before: &Kept, choice: &Choice) -> Result<Change, StoreError> {
+    fn put(&self, place: &ChoiceKey, before: &CachedChoice, choice: &Choice) -> Result<Change, StoreError> {
         Ok(Change::Put {
             key: self.key(place)?,
             value: choice.write()?,
-            expect: Expect::Version(before.version),
+            expect: Precondition::Version(before.version),
         })
     }
 
@@ -336,20 +344,20 @@ impl Choices {
     /// writes must not leave an old choice in memory (N17).
     async fn commit(
         self: &Arc<Self>,
-        place: &Place,
+        place: &ChoiceKey,
         changes: Vec<Change>,
         written: Option<Choice>,
     ) -> Result<(), StoreError> {
         let (here, place) = (Arc::clone(self), place.clone());
-        let task = tokio::spawn(async move { here.commit_here(&place, changes, written).await });
+        let task = tokio::spawn(async move { here.commit_inline(&place, changes, written).await });
         let broken_off = |_| Err(StoreError::Unavailable("a write was broken off".into()));
         task.await.unwrap_or_else(broken_off)
     }
 
     /// The same for whoever is not dropped meanwhile.
-    async fn commit_here(
+    async fn commit_inline(
         &self,
-        place: &Place,
+        place: &ChoiceKey,
         changes: Vec<Change>,
         written: Option<Choice>,
     ) -> Result<(), StoreError> {
@@ -361,8 +369,8 @@ impl Choices {
         result.map(drop)
     }
 
-    fn keep(&self, place: &Place, choice: Choice, version: u64) {
-        let kept = Kept {
+    fn keep(&self, place: &ChoiceKey, choice: Choice, version: u64) {
+        let kept = CachedChoice {
             choice: Arc::new(choice),
             version,
             used: self.clock.unix(),
@@ -371,17 +379,17 @@ impl Choices {
         self.cache.keep_written(&place.name, kept);
     }
 
-    fn is_fresh(&self, kept: &Kept) -> bool {
+    fn is_fresh(&self, kept: &CachedChoice) -> bool {
         let age = || self.clock.elapsed_millis().saturating_sub(kept.read_at);
         self.max_age.is_none_or(|max| age() < max)
     }
 
     pub(super) fn last_use(&self, name: &[u8], choice: &Choice) -> u64 {
-        let here = self.cache.used(name, 0).map_or(0, |kept| kept.used);
+        let here = self.cache.get_and_touch(name, 0).map_or(0, |kept| kept.used);
         choice.seen.max(here)
     }
 
-    async fn turn(&self, space: &Space) -> Option<MutexGuard<'_, ()>> {
+    async fn lock_space(&self, space: &Space) -> Option<MutexGuard<'_, ()>> {
         let place = self.hasher.hash_one(space) as usize % TURNS;
         match self.turns.get(place) {
             Some(turn) => Some(turn.lock().await),

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use toolhost_identity::{Binding, Principal};
 
-use super::choices::Kind;
+use super::choice_resolver::choice_key;
+use super::choices::ChoiceKind;
 use super::id::{is_name, random_name};
-use super::join::place;
-use super::{Choice, ChoiceError, Joined, Rooms};
+use super::{Choice, ChoiceError, ChoiceResolver, SessionDeps};
 
 /// What a switch gives a caller that has no session (MCP 2026-07-28), and what its later requests bring back. A name and
 /// no right: it resolves for the same issuer, subject, client and home tenant alone, and the reach is asked again.
@@ -37,15 +37,15 @@ impl fmt::Debug for ContextName {
 /// always for the same tenant, however many switches are under way.
 #[derive(Debug)]
 pub struct TenantContexts {
-    pub(crate) joined: Joined,
+    pub(crate) joined: ChoiceResolver,
 }
 
 impl TenantContexts {
     /// The contexts in a store.
     #[must_use]
-    pub fn new(rooms: Rooms) -> Self {
+    pub fn new(rooms: SessionDeps) -> Self {
         Self {
-            joined: Joined::new(Kind::Context, rooms),
+            joined: ChoiceResolver::new(ChoiceKind::Context, rooms),
         }
     }
 
@@ -76,7 +76,7 @@ impl TenantContexts {
     }
 
     /// Another host has changed a record: what is in memory of it is read again when it is used.
-    pub fn forget_changed(&self, changed: &toolhost_store::Changed) {
+    pub fn forget_changed(&self, changed: &toolhost_store::RecordChange) {
         self.joined.choices.forget_changed(changed);
     }
 
@@ -87,7 +87,7 @@ impl TenantContexts {
         choice: Choice,
     ) -> Result<ContextName, ChoiceError> {
         let name = ContextName(random_name("tc_")?);
-        let place = place(&self.joined.caller(principal).await?, name.as_str());
+        let place = choice_key(&self.joined.caller(principal).await?, name.as_str());
         let _gone = self.joined.choices.create(&place, choice).await?;
         Ok(name)
     }
@@ -98,8 +98,8 @@ impl TenantContexts {
         name: &ContextName,
         principal: &Arc<Principal>,
     ) -> Result<Arc<Choice>, ChoiceError> {
-        let place = place(&self.joined.caller(principal).await?, name.as_str());
-        let choice = self.joined.choices.used(&place).await?;
+        let place = choice_key(&self.joined.caller(principal).await?, name.as_str());
+        let choice = self.joined.choices.get_and_touch(&place).await?;
         choice.ok_or(ChoiceError::Unknown)
     }
 }

@@ -15,6 +15,6 @@ pub use log::{
     MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION, MAX_EVENTS_PER_TENANT_BYTES,
     MAX_SESSION_EVENT_BYTES,
 };
-pub use reader::{EventReader, Happened, SessionEvent};
+pub use reader::{EventReader, SessionEvent, SessionLogItem};
 
 pub(crate) use log::EventLog;

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use toolhost_identity::{Binding, Principal};
 
-use super::choices::Kind;
+use super::choice_resolver::choice_key;
+use super::choices::ChoiceKind;
 use super::events::EventLog;
-use super::join::place;
-use super::{Choice, ChoiceError, Joined, Rooms, SessionId, SessionView};
+use super::{Choice, ChoiceError, ChoiceResolver, SessionDeps, SessionId, SessionView};
 
 /// Sessions: whose they are, and which tenant each has chosen.
 ///
@@ -13,18 +13,18 @@ use super::{Choice, ChoiceError, Joined, Rooms, SessionId, SessionView};
 /// exist: the same person's token with another tenant claim too (T28, E25).
 #[derive(Debug)]
 pub struct Sessions {
-    pub(crate) joined: Joined,
+    pub(crate) joined: ChoiceResolver,
     pub(crate) events: Arc<EventLog>,
 }
 
 impl Sessions {
     /// The sessions in a store.
     #[must_use]
-    pub fn new(rooms: Rooms) -> Self {
+    pub fn new(rooms: SessionDeps) -> Self {
         let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
         Self {
             events: Arc::new(EventLog::new(store, clock, rooms.max_age.is_some())),
-            joined: Joined::new(Kind::Session, rooms),
+            joined: ChoiceResolver::new(ChoiceKind::Session, rooms),
         }
     }
 
@@ -46,7 +46,7 @@ impl Sessions {
     pub async fn adopt(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<(), ChoiceError> {
         let caller = self.joined.caller(principal).await?;
         let choice = Choice::new(caller.home().cloned(), self.joined.rooms.clock.unix());
-        let place = place(&caller, id.as_str());
+        let place = choice_key(&caller, id.as_str());
         for gone in self.joined.choices.create(&place, choice).await? {
             self.events.remove(&gone).await?;
         }
@@ -68,8 +68,8 @@ impl Sessions {
     /// # Errors
     /// [`ChoiceError::Unknown`].
     pub async fn show(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<SessionView, ChoiceError> {
-        let place = place(&self.joined.caller(principal).await?, id.as_str());
-        let choice = self.joined.choices.used(&place).await?;
+        let place = choice_key(&self.joined.caller(principal).await?, id.as_str());
+        let choice = self.joined.choices.get_and_touch(&place).await?;
         let choice = choice.ok_or(ChoiceError::Unknown)?;
         Ok(view(id.clone(), &choice))
     }
@@ -79,7 +79,7 @@ impl Sessions {
     /// # Errors
     /// The caller's tenant is not served, or the store does not answer.
     pub async fn list(&self, principal: &Arc<Principal>) -> Result<Vec<SessionView>, ChoiceError> {
-        let place = place(&self.joined.caller(principal).await?, "");
+        let place = choice_key(&self.joined.caller(principal).await?, "");
         let owned = self.joined.choices.of_owner(&place).await?;
         let views = owned.iter().filter_map(|(name, choice)| {
             let id = SessionId::parse(name)?;
@@ -93,7 +93,7 @@ impl Sessions {
     /// # Errors
     /// [`ChoiceError::Unknown`].
     pub async fn end(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<(), ChoiceError> {
-        let place = place(&self.joined.caller(principal).await?, id.as_str());
+        let place = choice_key(&self.joined.caller(principal).await?, id.as_str());
         let ended = self.joined.choices.remove(&place).await?;
         self.events.remove(&place).await?;
         if ended { Ok(()) } else { Err(ChoiceError::Unknown) }
@@ -116,7 +116,7 @@ impl Sessions {
     }
 
     /// Another host has changed a record: what is in memory of it is read again when it is used.
-    pub fn forget_changed(&self, changed: &toolhost_store::Changed) {
+    pub fn forget_changed(&self, changed: &toolhost_store::RecordChange) {
         self.joined.choices.forget_changed(changed);
     }
 }

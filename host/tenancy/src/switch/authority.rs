@@ -2,12 +2,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use toolhost_identity::{GrantRules, Principal, TenantId, Unverified};
+use toolhost_identity::{GrantRules, Principal, TenantId, UnverifiedToken};
 
 use crate::issuer::Issuer;
 use crate::token_cache::TokenCache;
 use crate::{AuthError, Clock};
-use crate::{Bearer, ConfigError, IssuerConfig, KeyFetch, Presented, SystemClock};
+use crate::{Bearer, IssuerConfig, IssuerConfigError, KeyFetch, SystemClock, VerifiedCaller};
 
 /// Why an authority has not said yes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,11 @@ pub trait Authority: Send + Sync + Debug {
     ///
     /// # Errors
     /// No, or nobody knows.
-    async fn ask(&self, tenant: &TenantId, caller: &Presented) -> Result<AuthorityAnswer, AuthorityError>;
+    async fn ask(
+        &self,
+        tenant: &TenantId,
+        caller: &VerifiedCaller,
+    ) -> Result<AuthorityAnswer, AuthorityError>;
 }
 
 /// The host's own tree: it derives the binding and issues no token.
@@ -68,7 +72,11 @@ impl Authority for LocalAuthority {
         "local"
     }
 
-    async fn ask(&self, _tenant: &TenantId, _caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
+    async fn ask(
+        &self,
+        _tenant: &TenantId,
+        _caller: &VerifiedCaller,
+    ) -> Result<AuthorityAnswer, AuthorityError> {
         Ok(AuthorityAnswer::Tree)
     }
 }
@@ -78,7 +86,7 @@ impl Authority for LocalAuthority {
 pub(super) struct Verifier(Issuer);
 
 impl Verifier {
-    pub(super) fn new(config: IssuerConfig, fetch: Arc<dyn KeyFetch>) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: IssuerConfig, fetch: Arc<dyn KeyFetch>) -> Result<Self, IssuerConfigError> {
         Self::with_clock(config, fetch, Arc::new(SystemClock::default()))
     }
 
@@ -86,7 +94,7 @@ impl Verifier {
         config: IssuerConfig,
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         Issuer::new(config, fetch, clock).map(Self)
     }
 
@@ -96,7 +104,7 @@ impl Verifier {
         client: Option<String>,
     ) -> Result<AuthorityAnswer, AuthorityError> {
         let believed = async {
-            let unverified = Unverified::parse(token.text())?;
+            let unverified = UnverifiedToken::parse(token.text())?;
             self.0.verify(&unverified, TokenCache::key(token.text())).await
         };
         let (principal, _) = believed.await.map_err(AuthorityError::Token)?;

@@ -12,8 +12,8 @@ use super::authority::{Authority, AuthorityAnswer, AuthorityError};
 use super::tokens::{Asker, AuthorityTokens};
 use crate::directory::tree_for;
 use crate::questions;
-use crate::session::{Rooms, random_bytes};
-use crate::{Bearer, Clock, Presented, TenantDirectory};
+use crate::session::{SessionDeps, random_bytes};
+use crate::{Bearer, Clock, TenantDirectory, VerifiedCaller};
 
 /// How soon an authority that did not answer is asked again for the same token, in seconds.
 const RETRY_AFTER: u64 = 5;
@@ -34,28 +34,28 @@ pub struct AuthorityCredentials {
     tokens: Arc<AuthorityTokens>,
     directory: Arc<dyn TenantDirectory>,
     clock: Arc<dyn Clock>,
-    at_home: Mutex<HashMap<AtHome, Callers>>,
+    at_home: Mutex<HashMap<HomeTokenKey, HomeTokenCallers>>,
     flights: Mutex<HashMap<GrantId, Weak<tokio::sync::Mutex<()>>>>,
     failed: Mutex<HashMap<GrantId, u64>>,
 }
 
 /// Whose token of its own tenant: another one for whoever has another role or other scopes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct AtHome {
+struct HomeTokenKey {
     owner: OwnerId,
     asker: Asker,
 }
 
 /// The token's name, and the requests that are under way. Their bearers are theirs, and go with them.
 #[derive(Debug)]
-struct Callers {
+struct HomeTokenCallers {
     grant: GrantId,
     presented: Vec<(Arc<Principal>, Weak<Bearer>)>,
 }
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
-enum NotObtained {
+enum ObtainError {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     #[error("{0}")]
@@ -65,7 +65,7 @@ enum NotObtained {
 impl AuthorityCredentials {
     /// Asks this authority, and keeps what it gives where sessions look for it.
     #[must_use]
-    pub fn new(authority: Arc<dyn Authority>, rooms: &Rooms) -> Self {
+    pub fn new(authority: Arc<dyn Authority>, rooms: &SessionDeps) -> Self {
         Self {
             authority,
             questions: AdmissionQueue::new(questions::SWITCHES),
@@ -86,7 +86,7 @@ impl AuthorityCredentials {
     pub(super) async fn ask(
         &self,
         tenant: &TenantId,
-        who: &Presented,
+        who: &VerifiedCaller,
     ) -> Result<AuthorityAnswer, AuthorityError> {
         let (issuer, home) = (who.principal.issuer(), who.principal.tenant_key());
         let place = self.questions.admit(&(issuer.into(), home.map(Into::into))).await;
@@ -96,7 +96,7 @@ impl AuthorityCredentials {
 
     /// A call begins: its own bearer may be shown to the authority as long as the request lasts, should the call need a token
     /// of the caller's own tenant.
-    pub fn presents(&self, binding: &Binding, who: &Presented) {
+    pub fn register_bearer(&self, binding: &Binding, who: &VerifiedCaller) {
         let Some(bearer) = &who.bearer else { return };
         if binding.grant().is_some() || binding.home_tenant() != Some(binding.tenant()) {
             return;
@@ -114,7 +114,7 @@ impl AuthorityCredentials {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let Ok(random) = random_bytes() else { return };
-                entry.insert(Callers {
+                entry.insert(HomeTokenCallers {
                     grant: GrantId::new(random),
                     presented: vec![],
                 })
@@ -128,7 +128,7 @@ impl AuthorityCredentials {
     }
 
     /// Makes sure of a token under this name: there is one that lasts a while, or it is asked for, once however many ask.
-    pub(super) async fn keep(&self, id: GrantId, tenant: &TenantId, who: &Presented) {
+    pub(super) async fn keep(&self, id: GrantId, tenant: &TenantId, who: &VerifiedCaller) {
         if who.bearer.is_none() || self.tokens.is_fresh(id, &who.principal) {
             return;
         }
@@ -148,7 +148,7 @@ impl AuthorityCredentials {
                 tracing::warn!(%tenant, %error, "the tenant authority gave no token");
                 let is_silence = matches!(
                     error,
-                    NotObtained::Authority(AuthorityError::Unavailable(_) | AuthorityError::Overloaded)
+                    ObtainError::Authority(AuthorityError::Unavailable(_) | AuthorityError::Overloaded)
                 );
                 if !is_silence {
                     // It said no, or something that is no yes: what it said before counts no more.
@@ -165,7 +165,7 @@ impl AuthorityCredentials {
     }
 
     /// Asks, and verifies as a switch does: the same subject, client, issuer and tenant, or nothing.
-    async fn obtain(&self, id: GrantId, tenant: &TenantId, who: &Presented) -> Result<(), NotObtained> {
+    async fn obtain(&self, id: GrantId, tenant: &TenantId, who: &VerifiedCaller) -> Result<(), ObtainError> {
         let answer = self.ask(tenant, who).await?;
         let AuthorityAnswer::Token {
             token,
@@ -173,19 +173,21 @@ impl AuthorityCredentials {
             rules,
         } = answer
         else {
-            return Err(NotObtained::Other("the authority gives no tokens".to_owned()));
+            return Err(ObtainError::Other("the authority gives no tokens".to_owned()));
         };
-        let other = |error: &dyn std::fmt::Display| NotObtained::Other(error.to_string());
+        let other = |error: &dyn std::fmt::Display| ObtainError::Other(error.to_string());
         let tree = tree_for(self.directory.as_ref(), &who.principal).await;
         let tree = tree.map_err(|error| other(&error))?;
-        let grant = AuthorityGrant::of(id, &who.principal, &speaks_for, tenant, &rules, &tree);
+        let grant = AuthorityGrant::try_new(id, &who.principal, &speaks_for, tenant, &rules, &tree);
         let grant = grant.map_err(|error| other(&error))?;
-        let held = self.tokens.hold(grant, token, Asker::of(&who.principal));
+        let held = self
+            .tokens
+            .hold(grant, token, Asker::from_principal(&who.principal));
         held.map_err(|error| other(&error))
     }
 
     /// The token of the caller's own tenant, with a request of that very caller that is under way.
-    async fn of_home(&self, binding: &Binding) -> Result<GrantId, CredentialError> {
+    async fn home_grant(&self, binding: &Binding) -> Result<GrantId, CredentialError> {
         if binding.home_tenant() != Some(binding.tenant()) {
             return Err(CredentialError::NotConnected);
         }
@@ -193,7 +195,7 @@ impl AuthorityCredentials {
             let at_home = lock(&self.at_home);
             let callers = at_home.get(&key(binding)).ok_or(CredentialError::NotConnected)?;
             let alive = callers.presented.iter().find_map(|(principal, bearer)| {
-                Some(Presented {
+                Some(VerifiedCaller {
                     principal: Arc::clone(principal),
                     bearer: Some(bearer.upgrade()?),
                 })
@@ -233,16 +235,16 @@ impl CredentialProvider for AuthorityCredentials {
     ) -> Result<Arc<Credential>, CredentialError> {
         let id = match binding.grant() {
             Some(id) => id,
-            None => self.of_home(binding).await?,
+            None => self.home_grant(binding).await?,
         };
         self.tokens.credential_of(id, binding)
     }
 }
 
-fn key(binding: &Binding) -> AtHome {
-    AtHome {
+fn key(binding: &Binding) -> HomeTokenKey {
+    HomeTokenKey {
         owner: binding.owner(),
-        asker: Asker::of(binding.principal()),
+        asker: Asker::from_principal(binding.principal()),
     }
 }
 

@@ -10,7 +10,8 @@ use url::form_urlencoded;
 use super::authority::{Authority, AuthorityAnswer, AuthorityError, Verifier};
 use super::http::token;
 use crate::{
-    Clock, ConfigError, Destination, IssuerConfig, KeyFetch, Post, PostRequest, Presented, SystemClock,
+    Clock, Destination, IssuerConfig, IssuerConfigError, KeyFetch, Post, PostRequest, SystemClock,
+    VerifiedCaller,
 };
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -37,7 +38,7 @@ pub struct ExchangeSettings {
 
 /// [`ExchangeSettings`] at work.
 #[derive(Debug)]
-pub struct TokenExchange {
+pub struct ExchangeAuthority {
     destination: Destination,
     client_id: String,
     authorization: HeaderValue,
@@ -48,7 +49,7 @@ pub struct TokenExchange {
     post: Arc<dyn Post>,
 }
 
-impl TokenExchange {
+impl ExchangeAuthority {
     /// Asks nobody yet.
     ///
     /// # Errors
@@ -57,7 +58,7 @@ impl TokenExchange {
         settings: ExchangeSettings,
         post: Arc<dyn Post>,
         fetch: Arc<dyn KeyFetch>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         Self::with_clock(settings, post, fetch, Arc::new(SystemClock::default()))
     }
 
@@ -70,7 +71,7 @@ impl TokenExchange {
         post: Arc<dyn Post>,
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
             authorization: client_secret_basic(&settings.client_id, &settings.client_secret),
@@ -101,12 +102,16 @@ impl TokenExchange {
 }
 
 #[async_trait]
-impl Authority for TokenExchange {
+impl Authority for ExchangeAuthority {
     fn name(&self) -> &'static str {
         "token-exchange"
     }
 
-    async fn ask(&self, tenant: &TenantId, caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
+    async fn ask(
+        &self,
+        tenant: &TenantId,
+        caller: &VerifiedCaller,
+    ) -> Result<AuthorityAnswer, AuthorityError> {
         let bearer = caller.bearer.as_ref().ok_or(AuthorityError::NoBearer)?;
         let request = PostRequest {
             destination: self.destination.clone(),

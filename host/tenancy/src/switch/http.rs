@@ -6,7 +6,8 @@ use toolhost_identity::{TenantId, strict_object};
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError, Verifier};
 use crate::{
-    Bearer, Clock, ConfigError, Destination, IssuerConfig, KeyFetch, Post, PostAnswer, PostRequest, Presented,
+    Bearer, Clock, Destination, IssuerConfig, IssuerConfigError, KeyFetch, Post, PostAnswer, PostRequest,
+    VerifiedCaller,
 };
 
 /// An application's endpoint that takes `{"tenantId": …}` with the caller's own token and returns another token.
@@ -39,7 +40,7 @@ impl HttpAuthority {
         settings: HttpAuthoritySettings,
         post: Arc<dyn Post>,
         fetch: Arc<dyn KeyFetch>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
             verifier: Verifier::new(settings.issuer, fetch)?,
@@ -58,7 +59,7 @@ impl HttpAuthority {
         post: Arc<dyn Post>,
         fetch: Arc<dyn KeyFetch>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, IssuerConfigError> {
         crate::post::check_destination(&settings.destination, "authority.url")?;
         Ok(Self {
             verifier: Verifier::with_clock(settings.issuer, fetch, clock)?,
@@ -75,7 +76,11 @@ impl Authority for HttpAuthority {
         "http"
     }
 
-    async fn ask(&self, tenant: &TenantId, caller: &Presented) -> Result<AuthorityAnswer, AuthorityError> {
+    async fn ask(
+        &self,
+        tenant: &TenantId,
+        caller: &VerifiedCaller,
+    ) -> Result<AuthorityAnswer, AuthorityError> {
         let bearer = caller.bearer.as_ref().and_then(|bearer| bearer.header());
         let request = PostRequest {
             destination: self.destination.clone(),

@@ -6,7 +6,7 @@ use toolhost_identity::Binding;
 /// Something that the new tenant needs could not be had. The reason is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotPrepared(pub String);
+pub struct PreparationError(pub String);
 
 /// What is made ready for a tenant before it becomes the active one: its storage, its credentials. All of it, or the
 /// switch does not happen (N9).
@@ -16,7 +16,7 @@ pub trait Preparation: Send + Sync + Debug {
     ///
     /// # Errors
     /// Anything that is missing.
-    async fn prepare(&self, binding: &Binding) -> Result<(), NotPrepared>;
+    async fn prepare(&self, binding: &Binding) -> Result<(), PreparationError>;
 }
 
 /// There is nothing to make ready.
@@ -25,7 +25,7 @@ pub struct NoPreparation;
 
 #[async_trait]
 impl Preparation for NoPreparation {
-    async fn prepare(&self, _binding: &Binding) -> Result<(), NotPrepared> {
+    async fn prepare(&self, _binding: &Binding) -> Result<(), PreparationError> {
         Ok(())
     }
 }

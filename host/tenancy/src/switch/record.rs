@@ -5,28 +5,28 @@ use std::sync::Arc;
 use toolhost_audit::{Event, Sink, TenantSwitched};
 use toolhost_identity::{Principal, TenantId};
 
-use super::switching::{SwitchError, To};
+use super::switching::{SwitchError, SwitchTarget};
 use crate::session::Choice;
 
 /// A switch that is recorded as asked for, and not yet how it ended.
-pub(super) struct Record {
+pub(super) struct SwitchRecord {
     audit: Arc<dyn Sink>,
     event: TenantSwitched,
 }
 
-impl Record {
+impl SwitchRecord {
     /// Records that somebody asks. What is recorded of the question is a tenant's name or nothing: no text of a model's.
-    pub(super) async fn asked(
+    pub(super) async fn begin(
         audit: Arc<dyn Sink>,
         principal: &Principal,
         before: &Choice,
-        to: To<'_>,
+        to: SwitchTarget<'_>,
         by: &'static str,
     ) -> Result<Self, SwitchError> {
         let (action, to) = match to {
-            To::Tenant(name) => ("switch", TenantId::parse(name).ok()),
-            To::Renewed => ("switch", before.tenant().cloned()),
-            To::Home => ("reset", before.home.clone()),
+            SwitchTarget::Tenant(name) => ("switch", TenantId::parse(name).ok()),
+            SwitchTarget::Renewed => ("switch", before.tenant().cloned()),
+            SwitchTarget::Home => ("reset", before.home.clone()),
         };
         let event = TenantSwitched {
             issuer: principal.issuer().to_owned(),
@@ -49,7 +49,7 @@ impl Record {
     }
 
     /// Passes a success on, and records a failure.
-    pub(super) async fn unless_refused<T>(&self, result: Result<T, SwitchError>) -> Result<T, SwitchError> {
+    pub(super) async fn record_failure<T>(&self, result: Result<T, SwitchError>) -> Result<T, SwitchError> {
         if let Err(error) = &result {
             self.end(error.public().code.as_str()).await;
         }
@@ -57,7 +57,7 @@ impl Record {
     }
 
     /// It was made.
-    pub(super) async fn done(&self) {
+    pub(super) async fn record_done(&self) {
         self.end("done").await;
     }
 

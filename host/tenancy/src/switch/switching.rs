@@ -7,16 +7,17 @@ use toolhost_policy::{ErrorCode, PublicError};
 use super::authority::{AuthorityAnswer, AuthorityError};
 use super::credentials::AuthorityCredentials;
 use super::preparation::Preparation;
-use super::record::Record;
-use super::tokens::{Asker, Staged};
-use crate::Presented;
+use super::record::SwitchRecord;
+use super::tokens::{Asker, StagedToken};
+use crate::VerifiedCaller;
 use crate::session::{
-    Choice, ChoiceError, ContextName, Joined, Reach, SessionId, Sessions, TenantContexts, place, random_bytes,
+    Choice, ChoiceError, ChoiceResolver, ContextName, Reach, SessionId, Sessions, TenantContexts, choice_key,
+    random_bytes,
 };
 
 /// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To<'a> {
+pub enum SwitchTarget<'a> {
     /// The tenant of this id, as a model named it.
     Tenant(&'a str),
     /// The tenant that the session began at (N12).
@@ -27,7 +28,7 @@ pub enum To<'a> {
 
 /// A switch that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Switched {
+pub struct SwitchOutcome {
     /// The tenant of the calls from now on (N18).
     pub active: TenantId,
     /// The tenant of the calls before.
@@ -122,10 +123,10 @@ pub struct Switch {
 }
 
 /// A switch that could be made now.
-struct Ready {
+struct PreparedSwitch {
     active: TenantId,
     incarnation: u64,
-    staged: Option<Staged>,
+    staged: Option<StagedToken>,
 }
 
 impl Switch {
@@ -149,23 +150,23 @@ impl Switch {
 
     /// Before a call in a session: has the authority's token renewed where it ends soon, or is not on this host. A failure
     /// shows in the binding, or where the token is needed.
-    pub async fn renew_session(&self, id: &SessionId, who: &Presented) {
+    pub async fn renew_session(&self, id: &SessionId, who: &VerifiedCaller) {
         self.renew(&self.sessions.joined, id.as_str(), who).await;
     }
 
     /// The same before a call with a tenant context.
-    pub async fn renew_context(&self, name: &ContextName, who: &Presented) {
+    pub async fn renew_context(&self, name: &ContextName, who: &VerifiedCaller) {
         self.renew(&self.contexts.joined, name.as_str(), who).await;
     }
 
-    async fn renew(&self, joined: &Joined, name: &str, who: &Presented) {
+    async fn renew(&self, joined: &ChoiceResolver, name: &str, who: &VerifiedCaller) {
         if joined.rooms.reach != Reach::Authority {
             return;
         }
         let Ok(caller) = joined.caller(&who.principal).await else {
             return;
         };
-        let choice = joined.choices.used(&place(&caller, name)).await;
+        let choice = joined.choices.get_and_touch(&choice_key(&caller, name)).await;
         if let Ok(Some(choice)) = choice
             && let (Some(id), Some(tenant)) = (choice.grant, choice.tenant())
         {
@@ -182,30 +183,30 @@ impl Switch {
     pub async fn session(
         &self,
         id: &SessionId,
-        who: &Presented,
-        to: To<'_>,
-    ) -> Result<Switched, SwitchError> {
+        who: &VerifiedCaller,
+        to: SwitchTarget<'_>,
+    ) -> Result<SwitchOutcome, SwitchError> {
         let joined = &self.sessions.joined;
         let caller = joined.caller(&who.principal).await?;
-        let place = place(&caller, id.as_str());
-        let used = joined.choices.used(&place).await?;
+        let place = choice_key(&caller, id.as_str());
+        let used = joined.choices.get_and_touch(&place).await?;
         let before = used.ok_or(ChoiceError::Unknown)?;
-        let record = self.asked(who, &before, to).await?;
-        let ready = self.ready(joined, &caller, who, &before, to).await;
-        let ready = record.unless_refused(ready).await?;
+        let record = self.begin_record(who, &before, to).await?;
+        let ready = self.prepare_switch(joined, &caller, who, &before, to).await;
+        let ready = record.record_failure(ready).await?;
         let (choices, tokens) = (Arc::clone(&joined.choices), Arc::clone(&joined.rooms.tokens));
         // From here on it is made or not made, whoever still waits for it.
         let task = tokio::spawn(async move {
-            let (generation, grant) = (before.generation, ready.staged.as_ref().map(Staged::id));
-            let change = |choice: &Choice| chosen(choice, &ready, grant, choice.seen);
+            let (generation, grant) = (before.generation, ready.staged.as_ref().map(StagedToken::id));
+            let change = |choice: &Choice| next_choice(choice, &ready, grant, choice.seen);
             let after = choices.swap(&place, generation, change).await;
-            let after = record.unless_refused(after.map_err(SwitchError::from)).await?;
+            let after = record.record_failure(after.map_err(SwitchError::from)).await?;
             ready.keep();
             if let Some(old) = before.grant {
                 tokens.retire(old);
             }
-            record.done().await;
-            switched(&before, &after).ok_or(SwitchError::TenantUnavailable)
+            record.record_done().await;
+            switch_outcome(&before, &after).ok_or(SwitchError::TenantUnavailable)
         });
         task.await.unwrap_or(Err(ChoiceError::Fenced.into()))
     }
@@ -218,9 +219,9 @@ impl Switch {
     pub async fn context(
         &self,
         from: Option<&ContextName>,
-        who: &Presented,
-        to: To<'_>,
-    ) -> Result<(ContextName, Switched), SwitchError> {
+        who: &VerifiedCaller,
+        to: SwitchTarget<'_>,
+    ) -> Result<(ContextName, SwitchOutcome), SwitchError> {
         let joined = &self.contexts.joined;
         let caller = joined.caller(&who.principal).await?;
         let now = joined.rooms.clock.unix();
@@ -228,45 +229,52 @@ impl Switch {
             Some(name) => self.contexts.choice(name, &who.principal).await?,
             None => Arc::new(Choice::new(caller.home().cloned(), now)),
         };
-        let record = self.asked(who, &before, to).await?;
-        let ready = self.ready(joined, &caller, who, &before, to).await;
-        let ready = record.unless_refused(ready).await?;
+        let record = self.begin_record(who, &before, to).await?;
+        let ready = self.prepare_switch(joined, &caller, who, &before, to).await;
+        let ready = record.record_failure(ready).await?;
         let (contexts, principal) = (Arc::clone(&self.contexts), Arc::clone(&who.principal));
         let task = tokio::spawn(async move {
-            let grant = ready.staged.as_ref().map(Staged::id);
+            let grant = ready.staged.as_ref().map(StagedToken::id);
             let after = Choice {
                 created: now,
-                ..chosen(&before, &ready, grant, now)
+                ..next_choice(&before, &ready, grant, now)
             };
             let name = contexts.create(&principal, after.clone()).await;
-            let name = record.unless_refused(name.map_err(SwitchError::from)).await?;
+            let name = record.record_failure(name.map_err(SwitchError::from)).await?;
             ready.keep();
-            record.done().await;
-            let switched = switched(&before, &after).ok_or(SwitchError::TenantUnavailable)?;
+            record.record_done().await;
+            let switched = switch_outcome(&before, &after).ok_or(SwitchError::TenantUnavailable)?;
             Ok((name, switched))
         });
         task.await.unwrap_or(Err(ChoiceError::Fenced.into()))
     }
 
     /// Before anything is sent or changed: a switch that the record does not know is not made.
-    async fn asked(&self, who: &Presented, before: &Choice, to: To<'_>) -> Result<Record, SwitchError> {
+    async fn begin_record(
+        &self,
+        who: &VerifiedCaller,
+        before: &Choice,
+        to: SwitchTarget<'_>,
+    ) -> Result<SwitchRecord, SwitchError> {
         let by = self.credentials.authority_name();
-        Record::asked(Arc::clone(&self.audit), &who.principal, before, to, by).await
+        SwitchRecord::begin(Arc::clone(&self.audit), &who.principal, before, to, by).await
     }
 
     /// Asks, verifies and prepares. Nothing of it is in use afterwards.
-    async fn ready(
+    async fn prepare_switch(
         &self,
-        joined: &Joined,
+        joined: &ChoiceResolver,
         caller: &Caller,
-        who: &Presented,
+        who: &VerifiedCaller,
         before: &Choice,
-        to: To<'_>,
-    ) -> Result<Ready, SwitchError> {
+        to: SwitchTarget<'_>,
+    ) -> Result<PreparedSwitch, SwitchError> {
         let asked = match to {
-            To::Tenant(name) => TenantId::parse(name).map_err(|_| SwitchError::TenantUnavailable)?,
-            To::Home => before.home.clone().ok_or(SwitchError::HomeUnavailable)?,
-            To::Renewed => before
+            SwitchTarget::Tenant(name) => {
+                TenantId::parse(name).map_err(|_| SwitchError::TenantUnavailable)?
+            }
+            SwitchTarget::Home => before.home.clone().ok_or(SwitchError::HomeUnavailable)?,
+            SwitchTarget::Renewed => before
                 .tenant()
                 .cloned()
                 .ok_or(ChoiceError::Binding(BindingError::TenantRequired))?,
@@ -275,7 +283,7 @@ impl Switch {
         let tree = joined.tree(&who.principal).await?;
         // A renewal goes on where the session is, and not at another tenant of that name.
         let is_gone = before.active.is_some() && before.incarnation != tree.incarnation(&asked);
-        if matches!(to, To::Renewed) && is_gone {
+        if matches!(to, SwitchTarget::Renewed) && is_gone {
             return Err(SwitchError::TenantUnavailable);
         }
         let generation = before.generation.saturating_add(1);
@@ -290,13 +298,13 @@ impl Switch {
                 rules,
             } => {
                 let id = GrantId::new(random_bytes().map_err(ChoiceError::Randomness)?);
-                let grant = AuthorityGrant::of(id, &who.principal, &speaks_for, &asked, &rules, &tree)
+                let grant = AuthorityGrant::try_new(id, &who.principal, &speaks_for, &asked, &rules, &tree)
                     .map_err(|error| {
-                        tracing::warn!(%error, "the tenant authority's token was refused");
-                        SwitchError::TenantUnavailable
-                    })?;
-                let binding = granted(&caller.principal(), &grant, generation, &tree, joined)?;
-                let asker = Asker::of(&who.principal);
+                    tracing::warn!(%error, "the tenant authority's token was refused");
+                    SwitchError::TenantUnavailable
+                })?;
+                let binding = granted_binding(&caller.principal(), &grant, generation, &tree, joined)?;
+                let asker = Asker::from_principal(&who.principal);
                 let staged = joined.rooms.tokens.stage(grant, token, asker);
                 (binding, Some(staged.map_err(|_| SwitchError::Busy)?))
             }
@@ -312,7 +320,7 @@ impl Switch {
         } else if !tree.is_available(&asked) {
             return Err(SwitchError::TenantUnavailable);
         }
-        Ok(Ready {
+        Ok(PreparedSwitch {
             incarnation: tree.incarnation(binding.tenant()),
             active: binding.tenant().clone(),
             staged,
@@ -320,7 +328,7 @@ impl Switch {
     }
 }
 
-impl Ready {
+impl PreparedSwitch {
     fn keep(self) {
         if let Some(staged) = self.staged {
             staged.keep();
@@ -328,18 +336,18 @@ impl Ready {
     }
 }
 
-fn granted(
+fn granted_binding(
     principal: &Arc<Principal>,
     grant: &AuthorityGrant,
     generation: u64,
     tree: &Arc<Tree>,
-    joined: &Joined,
+    joined: &ChoiceResolver,
 ) -> Result<Binding, BindingError> {
     let now = joined.rooms.clock.unix();
-    Binding::granted(Arc::clone(principal), grant, generation, tree, now)
+    Binding::from_grant(Arc::clone(principal), grant, generation, tree, now)
 }
 
-fn chosen(before: &Choice, ready: &Ready, grant: Option<GrantId>, seen: u64) -> Choice {
+fn next_choice(before: &Choice, ready: &PreparedSwitch, grant: Option<GrantId>, seen: u64) -> Choice {
     Choice {
         active: Some(ready.active.clone()),
         incarnation: ready.incarnation,
@@ -350,8 +358,8 @@ fn chosen(before: &Choice, ready: &Ready, grant: Option<GrantId>, seen: u64) -> 
     }
 }
 
-fn switched(before: &Choice, after: &Choice) -> Option<Switched> {
-    Some(Switched {
+fn switch_outcome(before: &Choice, after: &Choice) -> Option<SwitchOutcome> {
+    Some(SwitchOutcome {
         active: after.active.clone()?,
         previous: before.tenant().cloned(),
         home: after.home.clone(),

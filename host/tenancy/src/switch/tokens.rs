@@ -25,13 +25,13 @@ const PER_SECOND: u32 = 20;
 /// have one, because it was started again or is another, asks the authority anew: see [`super::AuthorityCredentials`].
 #[derive(Debug)]
 pub struct AuthorityTokens {
-    held: Mutex<HashMap<GrantId, Held>>,
+    held: Mutex<HashMap<GrantId, HeldToken>>,
     version: AtomicU64,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldToken {
     grant: AuthorityGrant,
     credential: Arc<Credential>,
     asker: Asker,
@@ -50,7 +50,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn of(principal: &Principal) -> Self {
+    pub(super) fn from_principal(principal: &Principal) -> Self {
         Self {
             role: principal.role(),
             scopes: principal.scopes().into(),
@@ -65,7 +65,7 @@ impl Asker {
 /// There is no room for another token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many authority tokens are in use")]
-pub(super) struct NoRoom;
+pub(super) struct TooManyTokens;
 
 impl AuthorityTokens {
     /// None yet.
@@ -128,7 +128,12 @@ impl AuthorityTokens {
     }
 
     /// Takes a token in, in the place of the one of its name.
-    pub(super) fn hold(&self, grant: AuthorityGrant, token: Bearer, asker: Asker) -> Result<(), NoRoom> {
+    pub(super) fn hold(
+        &self,
+        grant: AuthorityGrant,
+        token: Bearer,
+        asker: Asker,
+    ) -> Result<(), TooManyTokens> {
         let now = self.clock.unix();
         let until = grant.expires_at();
         let credential = Arc::new(Credential {
@@ -142,10 +147,10 @@ impl AuthorityTokens {
             held.retain(|_, held| held.until > now);
         }
         if held.len() >= MAX_AUTHORITY_TOKENS && !held.contains_key(&grant.id()) {
-            return Err(NoRoom);
+            return Err(TooManyTokens);
         }
         let early = RENEW_BEFORE.min(until.saturating_sub(now) / 2);
-        let taken = Held {
+        let taken = HeldToken {
             credential,
             asker,
             renew_at: until.saturating_sub(early),
@@ -162,10 +167,10 @@ impl AuthorityTokens {
         grant: AuthorityGrant,
         token: Bearer,
         asker: Asker,
-    ) -> Result<Staged, NoRoom> {
+    ) -> Result<StagedToken, TooManyTokens> {
         let id = grant.id();
         self.hold(grant, token, asker)?;
-        Ok(Staged {
+        Ok(StagedToken {
             tokens: Arc::clone(self),
             id,
             kept: false,
@@ -196,7 +201,7 @@ impl AuthorityTokens {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<GrantId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<GrantId, HeldToken>> {
         // Each change is one step, so a panic elsewhere leaves the map whole.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,13 +209,13 @@ impl AuthorityTokens {
 
 /// A token whose switch is not made yet.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedToken {
     tokens: Arc<AuthorityTokens>,
     id: GrantId,
     kept: bool,
 }
 
-impl Staged {
+impl StagedToken {
     pub(super) fn id(&self) -> GrantId {
         self.id
     }
@@ -221,7 +226,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedToken {
     fn drop(&mut self) {
         if !self.kept {
             self.tokens.remove(self.id);

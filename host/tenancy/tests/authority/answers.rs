@@ -6,7 +6,7 @@ use serde_json::json;
 use toolhost_identity::PrincipalKind;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
-    Destination, HttpAuthority, HttpAuthoritySettings, PostAnswer, Reach, SwitchError, To,
+    Destination, HttpAuthority, HttpAuthoritySettings, PostAnswer, Reach, SwitchError, SwitchTarget,
 };
 
 use crate::at;
@@ -74,10 +74,15 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
     ];
     for (what, body) in tokens.drain(..) {
         post.now(move |_| answer(200, &body));
-        let result = switch.session(&session, &owner, To::Tenant("acme-eu")).await;
+        let result = switch
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
+            .await;
         assert!(result.is_err(), "{what}");
         assert!(
-            switch.context(None, &owner, To::Tenant("acme-eu")).await.is_err(),
+            switch
+                .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
+                .await
+                .is_err(),
             "{what}"
         );
     }
@@ -86,7 +91,7 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
         post.now(move |_| answer(status, &body));
         assert!(
             switch
-                .session(&session, &owner, To::Tenant("acme-eu"))
+                .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
                 .await
                 .is_err(),
             "{status}"
@@ -100,13 +105,13 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
     });
     assert!(
         switch
-            .session(&session, &owner, To::Tenant("acme-eu"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
             .await
             .is_err()
     );
     post.now(|_| silence());
     let error = switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap_err();
     assert_eq!(error.public().code, ErrorCode::Upstream);
@@ -115,7 +120,7 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
     let body = json!({ "access_token": good });
     post.now(move |_| answer(200, &body));
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
 }
@@ -135,7 +140,7 @@ async fn n8_an_expired_answer_is_none() {
     town.clock.pass(5);
     assert!(
         switch
-            .session(&session, &owner, To::Tenant("acme-eu"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
             .await
             .is_err()
     );
@@ -152,7 +157,9 @@ async fn n11_the_active_tenant_is_the_tokens_and_not_the_arguments() {
     body["active_tenant_id"] = json!("acme-eu");
     let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &body))));
     assert_eq!(
-        switch.session(&session, &owner, To::Tenant("acme-eu")).await,
+        switch
+            .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
+            .await,
         Err(SwitchError::TenantUnavailable)
     );
     assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
@@ -179,14 +186,14 @@ async fn n8_the_authoritys_issuer_is_the_configured_one_and_need_not_be_the_logi
         HttpAuthority::with_clock(settings, post.clone(), town.net.clone(), town.clock.clone()).unwrap();
     let switch = town.switch_by(Arc::new(authority));
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     let logins = town.granting(|_| (), "olga", "acme-us");
     post.now(move |_| answer(200, &logins));
     assert!(
         switch
-            .session(&session, &owner, To::Tenant("acme-us"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
             .await
             .is_err()
     );

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use toolhost_tenancy::{
-    Authority, ConfigError, Destination, HttpAuthority, HttpAuthoritySettings, Presented, Reach, SwitchError,
-    To,
+    Authority, Destination, HttpAuthority, HttpAuthoritySettings, IssuerConfigError, Reach, SwitchError,
+    SwitchTarget, VerifiedCaller,
 };
 
 use crate::support::town::{AUTHORITY, FakePost, Town, answer, claims, silence};
@@ -21,7 +21,7 @@ async fn n7_the_endpoint_gets_the_callers_token_and_the_tenant_and_nothing_else_
     let post = FakePost::new(move |_| answer(200, &granted));
     let switch = town.switch_by(town.endpoint(post.clone()));
     switch
-        .session(&session, &owner, To::Tenant("globex"))
+        .session(&session, &owner, SwitchTarget::Tenant("globex"))
         .await
         .unwrap();
     {
@@ -50,7 +50,7 @@ async fn a_caller_without_a_token_asks_no_remote_authority() {
     let town = Town::new(Reach::Authority).await;
     let owner = town.owner().await;
     let session = town.sessions.create(&owner.principal).await.unwrap();
-    let bare = Presented {
+    let bare = VerifiedCaller {
         bearer: None,
         ..owner.clone()
     };
@@ -59,7 +59,7 @@ async fn a_caller_without_a_token_asks_no_remote_authority() {
     for authority in authorities {
         let error = town
             .switch_by(authority)
-            .session(&session, &bare, To::Tenant("acme-eu"))
+            .session(&session, &bare, SwitchTarget::Tenant("acme-eu"))
             .await;
         assert_eq!(error, Err(SwitchError::TenantUnavailable));
     }
@@ -84,7 +84,10 @@ async fn an_authority_that_everybody_can_listen_to_is_refused_at_load() {
             issuer: config(ISSUER),
         };
         let refused = HttpAuthority::new(settings, post.clone(), town.net.clone());
-        assert!(matches!(refused, Err(ConfigError::Cleartext { .. })), "{url}");
+        assert!(
+            matches!(refused, Err(IssuerConfigError::Cleartext { .. })),
+            "{url}"
+        );
     }
     assert_eq!(config(ISSUER).audience, [AUDIENCE]);
 }

@@ -1,6 +1,6 @@
 //! The exchange of RFC 8693.
 
-use toolhost_tenancy::{Reach, To};
+use toolhost_tenancy::{Reach, SwitchTarget};
 
 use crate::exchange;
 use crate::support::town::{FakePost, Town, answer, claims};
@@ -18,7 +18,7 @@ async fn n7_a_token_exchange_asks_as_rfc_8693_says_and_takes_a_token_of_the_host
     let post = FakePost::new(move |_| answer(200, &granted));
     let switch = town.switch_by(exchange(&town, post.clone()));
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     {
@@ -52,7 +52,7 @@ async fn n7_a_token_exchange_asks_as_rfc_8693_says_and_takes_a_token_of_the_host
         post.now(move |_| answer(200, &body));
         assert!(
             switch
-                .session(&session, &owner, To::Tenant("acme-us"))
+                .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
                 .await
                 .is_err()
         );

@@ -22,10 +22,10 @@ use support::town::{FakePost, Town, claims, tenant_of};
 use support::{ISSUER, config};
 use toolhost_identity::Binding;
 use toolhost_policy::Secret;
-use toolhost_tenancy::{Destination, ExchangeSettings, Presented, SessionId, TokenExchange};
+use toolhost_tenancy::{Destination, ExchangeAuthority, ExchangeSettings, SessionId, VerifiedCaller};
 use toolhost_vault::CredentialError;
 
-async fn at(town: &Town, session: &SessionId, who: &Presented) -> (String, u64) {
+async fn at(town: &Town, session: &SessionId, who: &VerifiedCaller) -> (String, u64) {
     let binding = town.sessions.binding(session, &who.principal).await.unwrap();
     (tenant_of(&binding).to_owned(), binding.generation())
 }
@@ -35,7 +35,7 @@ fn token_of(town: &Town, binding: &Binding) -> Result<Value, CredentialError> {
     Ok(claims(std::str::from_utf8(credential.secret.expose()).unwrap()))
 }
 
-fn exchange(town: &Town, post: Arc<FakePost>) -> Arc<TokenExchange> {
+fn exchange(town: &Town, post: Arc<FakePost>) -> Arc<ExchangeAuthority> {
     let settings = ExchangeSettings {
         destination: Destination::new("https://idp.example/token".parse().unwrap()),
         client_id: "toolhost".into(),
@@ -46,5 +46,5 @@ fn exchange(town: &Town, post: Arc<FakePost>) -> Arc<TokenExchange> {
         issuer: config(ISSUER),
     };
     let (net, clock) = (town.net.clone(), town.clock.clone());
-    Arc::new(TokenExchange::with_clock(settings, post, net, clock).unwrap())
+    Arc::new(ExchangeAuthority::with_clock(settings, post, net, clock).unwrap())
 }

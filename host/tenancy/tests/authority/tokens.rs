@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
-use toolhost_tenancy::{AuthorityTokens, Reach, Rooms, Sessions, To};
+use toolhost_tenancy::{AuthorityTokens, Reach, SessionDeps, Sessions, SwitchTarget};
 use toolhost_vault::CredentialError;
 
 use crate::support::town::{FakePost, Town, answer, by, id, silence, tenant_of};
@@ -33,14 +33,14 @@ async fn the_authoritys_token_goes_with_its_binding_and_the_home_token_never_sta
     };
     grant("acme-eu", 600);
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     let first = binding().await;
     assert_eq!(token_of(&town, &first).unwrap()["tenantId"], "acme-eu");
     grant("acme-us", 300);
     switch
-        .session(&session, &owner, To::Tenant("acme-us"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     let second = binding().await;
@@ -71,11 +71,17 @@ async fn the_authoritys_token_goes_with_its_binding_and_the_home_token_never_sta
     );
     // Renewed by the same way, or home.
     grant("acme-us", 600);
-    let renewed = switch.session(&session, &owner, To::Renewed).await.unwrap();
+    let renewed = switch
+        .session(&session, &owner, SwitchTarget::Renewed)
+        .await
+        .unwrap();
     assert_eq!((renewed.active, renewed.generation), (id("acme-us"), 3));
     assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme-us");
     grant("acme", 60);
-    switch.session(&session, &owner, To::Home).await.unwrap();
+    switch
+        .session(&session, &owner, SwitchTarget::Home)
+        .await
+        .unwrap();
     assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme");
     town.clock.pass(60);
     let home = binding().await;
@@ -94,7 +100,7 @@ async fn n9_all_connections_of_the_authority_rotate_together() {
         let body = town.granting(|_| (), "olga", tenant);
         post.now(move |_| answer(200, &body));
         switch
-            .session(&session, &owner, To::Tenant(tenant))
+            .session(&session, &owner, SwitchTarget::Tenant(tenant))
             .await
             .unwrap();
         // One binding is one token, whichever connection asks.
@@ -110,7 +116,7 @@ async fn n9_all_connections_of_the_authority_rotate_together() {
     post.now(|_| silence());
     assert!(
         switch
-            .session(&session, &owner, To::Tenant("acme-us"))
+            .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
             .await
             .is_err()
     );
@@ -126,7 +132,7 @@ async fn anothers_binding_gets_nobodys_token() {
     let granted = town.granting(|_| (), "olga", "acme-eu");
     let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     for other in [
@@ -146,14 +152,14 @@ async fn a_directory_that_suspends_the_tenant_ends_the_authoritys_grant_here() {
     let granted = town.granting(|_| (), "olga", "globex");
     let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
     switch
-        .session(&session, &owner, To::Tenant("globex"))
+        .session(&session, &owner, SwitchTarget::Tenant("globex"))
         .await
         .unwrap();
     town.directory.suspend(&id("globex"), &by()).await.unwrap();
     assert!(town.sessions.binding(&session, &owner.principal).await.is_err());
     assert!(
         switch
-            .session(&session, &owner, To::Tenant("globex"))
+            .session(&session, &owner, SwitchTarget::Tenant("globex"))
             .await
             .is_err()
     );
@@ -167,11 +173,11 @@ async fn a_host_that_has_no_grant_knows_no_reach_but_home() {
     let granted = town.granting(|_| (), "olga", "acme-eu");
     let switch = town.switch_by(town.endpoint(FakePost::new(move |_| answer(200, &granted))));
     switch
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     // Restarted: the choice is in the store, the grant was in memory. The role would reach the tenant in the tree.
-    let restarted = Sessions::new(Rooms {
+    let restarted = Sessions::new(SessionDeps {
         tokens: Arc::new(AuthorityTokens::new(town.clock.clone())),
         ..town.rooms.clone()
     });

@@ -1,7 +1,7 @@
 //! What there is an end to.
 
 use toolhost_store::{Space, Store as _};
-use toolhost_tenancy::{ChoiceError, Happened, MAX_OWNED_SESSIONS, Reach, SESSION_IDLE};
+use toolhost_tenancy::{ChoiceError, MAX_OWNED_SESSIONS, Reach, SESSION_IDLE, SessionLogItem};
 
 use crate::support::town::{Town, space};
 
@@ -38,7 +38,7 @@ async fn nobody_takes_all_of_a_tenants_sessions_and_idle_ones_make_room() {
         ChoiceError::Unknown
     );
     let mut events = log.from_start().await.unwrap();
-    assert_eq!(events.ready().await.unwrap(), Some(Happened::Ended));
+    assert_eq!(events.try_next().await.unwrap(), Some(SessionLogItem::Ended));
     assert_eq!(
         town.sessions.list(&greedy).await.unwrap().len(),
         MAX_OWNED_SESSIONS

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use toolhost_identity::BindingError;
 use toolhost_policy::ErrorCode;
 use toolhost_store::Store as _;
-use toolhost_tenancy::{ChoiceError, Reach, SESSION_IDLE, To};
+use toolhost_tenancy::{ChoiceError, Reach, SESSION_IDLE, SwitchTarget};
 
 use crate::support::town::{Town, by, id, space, tenant_of};
 
@@ -48,14 +48,14 @@ async fn another_host_sees_a_switch_when_what_it_keeps_is_older_than_it_may_be()
     };
     assert_eq!(there().await, ("acme".into(), 0));
     town.switch()
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     assert_eq!(there().await, ("acme".into(), 0), "what it keeps is young");
     neighbour.forget();
     assert_eq!(there().await, ("acme-eu".into(), 1), "it was told");
     town.switch()
-        .session(&session, &owner, To::Tenant("acme-us"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     town.clock.pass(1);

@@ -3,7 +3,7 @@
 use toolhost_identity::BindingError;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::dev::MintRequest;
-use toolhost_tenancy::{ChoiceError, Reach, SessionId, To};
+use toolhost_tenancy::{ChoiceError, Reach, SessionId, SwitchTarget};
 
 use crate::support::town::{Town, by, id, tenant_of};
 
@@ -80,7 +80,7 @@ async fn t28_anothers_session_is_as_one_that_does_not_exist() {
                     .unwrap_err()
                     .public(),
                 switch
-                    .session(id, &other, To::Tenant("acme"))
+                    .session(id, &other, SwitchTarget::Tenant("acme"))
                     .await
                     .unwrap_err()
                     .public(),
@@ -109,7 +109,7 @@ async fn t27_a_name_that_was_adopted_is_not_adopted_again() {
     let name = SessionId::parse("1b1c1bd6-77ec-4b0e-a3f7-0a3f8a7d4c11").unwrap();
     town.sessions.adopt(&name, &owner.principal).await.unwrap();
     town.switch()
-        .session(&name, &owner, To::Tenant("acme-eu"))
+        .session(&name, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     assert_eq!(
@@ -133,7 +133,7 @@ async fn n12_a_refreshed_token_keeps_the_session_and_one_of_another_tenant_does_
     let owner = town.owner().await;
     let session = town.sessions.create(&owner.principal).await.unwrap();
     town.switch()
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     town.clock.pass(5);
@@ -168,7 +168,7 @@ async fn a_session_holds_a_choice_and_no_right() {
     let owner = town.owner().await;
     let session = town.sessions.create(&owner.principal).await.unwrap();
     town.switch()
-        .session(&session, &owner, To::Tenant("acme-eu"))
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
     // The same person, whose role has gone.
@@ -204,7 +204,7 @@ async fn n16_sessions_of_one_person_do_not_move_each_other() {
     let one = town.sessions.create(&owner.principal).await.unwrap();
     let two = town.sessions.create(&owner.principal).await.unwrap();
     town.switch()
-        .session(&one, &owner, To::Tenant("acme-us"))
+        .session(&one, &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     let binding = async |id| town.sessions.binding(id, &owner.principal).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_session_without_a_tenant_has_no_binding_until_it_has_chosen_one() {
         ChoiceError::Binding(BindingError::TenantRequired)
     );
     town.switch()
-        .session(&session, &root, To::Tenant("globex"))
+        .session(&session, &root, SwitchTarget::Tenant("globex"))
         .await
         .unwrap();
     let binding = town.sessions.binding(&session, &root.principal).await.unwrap();
@@ -238,7 +238,7 @@ async fn a_session_without_a_tenant_has_no_binding_until_it_has_chosen_one() {
     let session = town.sessions.create(&nobody.principal).await.unwrap();
     assert!(
         town.switch()
-            .session(&session, &nobody, To::Tenant("acme"))
+            .session(&session, &nobody, SwitchTarget::Tenant("acme"))
             .await
             .is_err()
     );

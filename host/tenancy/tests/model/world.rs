@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use serde_json::Value;
 use toolhost_identity::{Binding, Caller, Directory as _, Role};
 use toolhost_tenancy::{
-    ChoiceError, ContextName, Presented, Reach, SessionId, Switch, SwitchError, Switched, To,
+    ChoiceError, ContextName, Reach, SessionId, Switch, SwitchError, SwitchOutcome, SwitchTarget,
+    VerifiedCaller,
 };
 
 use crate::ops::{Op, SESSIONS, TENANTS, USERS};
@@ -18,8 +19,8 @@ use crate::support::town::{FakePost, SlowStore, Town, answer, by, claims, id};
 
 pub(crate) enum Done {
     Called(Result<Binding, ChoiceError>),
-    Switched(Result<Switched, SwitchError>),
-    Context(Result<(ContextName, Switched), SwitchError>),
+    Switched(Result<SwitchOutcome, SwitchError>),
+    Context(Result<(ContextName, SwitchOutcome), SwitchError>),
 }
 
 pub(crate) struct Underway {
@@ -32,7 +33,7 @@ pub(crate) struct World {
     pub(crate) town: Town,
     pub(crate) reach: Reach,
     switch: Arc<Switch>,
-    pub(crate) users: Vec<Presented>,
+    pub(crate) users: Vec<VerifiedCaller>,
     pub(crate) sessions: Vec<SessionId>,
     pub(crate) contexts: Vec<(usize, ContextName)>,
     pub(crate) underway: Vec<Underway>,
@@ -116,7 +117,7 @@ impl World {
         world
     }
 
-    async fn present(town: &Town, user: usize) -> Presented {
+    async fn present(town: &Town, user: usize) -> VerifiedCaller {
         let (subject, role, home) = USERS[user];
         let request = town.request(subject, role, Some(home));
         let now = toolhost_tenancy::Clock::unix(town.clock.as_ref());
@@ -127,7 +128,7 @@ impl World {
     /// What a person may switch to, by the tree as it is.
     fn list(&self, user: usize) -> Vec<String> {
         let tree = self.town.directory.tree();
-        Caller::of(self.users[user].principal.clone(), &tree)
+        Caller::from_principal(self.users[user].principal.clone(), &tree)
             .map(|caller| {
                 caller
                     .reachable(&tree)
@@ -153,12 +154,16 @@ impl World {
                 self.listed[user],
                 "N5: only a revocation changes it"
             ),
-            Op::Switch(session, tenant) => self.switch(session, To::Tenant(TENANTS[tenant])),
-            Op::Reset(session) => self.switch(session, To::Home),
+            Op::Switch(session, tenant) => self.switch(session, SwitchTarget::Tenant(TENANTS[tenant])),
+            Op::Reset(session) => self.switch(session, SwitchTarget::Home),
             Op::Context(user, tenant) => {
                 let (switch, who) = (self.switch.clone(), self.users[user].clone());
                 self.begin(user, None, async move {
-                    Done::Context(switch.context(None, &who, To::Tenant(TENANTS[tenant])).await)
+                    Done::Context(
+                        switch
+                            .context(None, &who, SwitchTarget::Tenant(TENANTS[tenant]))
+                            .await,
+                    )
                 });
             }
             Op::Call(session) => {
@@ -231,7 +236,7 @@ impl World {
         self.listed = (0..3).map(|user| self.list(user)).collect();
     }
 
-    fn switch(&mut self, session: usize, to: To<'static>) {
+    fn switch(&mut self, session: usize, to: SwitchTarget<'static>) {
         let user = session % 3;
         let (switch, who) = (self.switch.clone(), self.users[user].clone());
         let id = self.sessions[session].clone();

@@ -7,12 +7,12 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use toolhost_audit::LogSink;
 use toolhost_identity::{Binding, Operator, Role, Tenant, TenantId, TenantSpace};
-use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError};
+use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
     Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority,
-    HttpAuthoritySettings, IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest,
-    Presented, Reach, Rooms, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
+    HttpAuthoritySettings, IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest, Reach,
+    SessionDeps, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts, VerifiedCaller,
 };
 
 use super::AUDIENCE;
@@ -151,7 +151,7 @@ impl Store for SlowStore {
         result
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         self.pause().await?;
         let result = self.inner.scan(space, scan).await;
         self.pause().await?;
@@ -196,7 +196,7 @@ pub struct Town {
     pub store: Arc<SlowStore>,
     pub directory: Arc<StoredDirectory>,
     pub tenancy: Arc<Tenancy>,
-    pub rooms: Rooms,
+    pub rooms: SessionDeps,
     pub sessions: Arc<Sessions>,
     pub contexts: Arc<TenantContexts>,
 }
@@ -239,7 +239,7 @@ impl Town {
             clock.clone(),
         )
         .unwrap();
-        let rooms = Rooms {
+        let rooms = SessionDeps {
             store: store.clone(),
             directory: directory.clone(),
             tokens: Arc::new(AuthorityTokens::new(clock.clone())),
@@ -262,7 +262,7 @@ impl Town {
 
     /// Another host on the same store.
     pub fn neighbour(&self, max_age: Option<u64>) -> (Arc<Sessions>, Arc<TenantContexts>) {
-        let rooms = Rooms {
+        let rooms = SessionDeps {
             max_age,
             ..self.rooms.clone()
         };
@@ -280,7 +280,7 @@ impl Town {
         }
     }
 
-    pub async fn present(&self, request: &MintRequest) -> Presented {
+    pub async fn present(&self, request: &MintRequest) -> VerifiedCaller {
         let token = self
             .key
             .mint(request, super::Clock::unix(self.clock.as_ref()))
@@ -288,11 +288,11 @@ impl Town {
         self.tenancy.admit_token(&token).await.unwrap().presented
     }
 
-    pub async fn who(&self, subject: &str, role: &str, tenant: Option<&str>) -> Presented {
+    pub async fn who(&self, subject: &str, role: &str, tenant: Option<&str>) -> VerifiedCaller {
         self.present(&self.request(subject, role, tenant)).await
     }
 
-    pub async fn owner(&self) -> Presented {
+    pub async fn owner(&self) -> VerifiedCaller {
         self.who("olga", "OWNER", Some("acme")).await
     }
 

@@ -56,7 +56,7 @@ impl Assignment {
 /// As it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct AssignmentRecord {
     /// All where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Vec<String>>,
@@ -86,14 +86,14 @@ pub(super) fn write(assignment: &Assignment) -> Option<Vec<u8>> {
         ToolChoice::Only(tools) => Some(tools.iter().cloned().collect()),
     };
     let mode = assignment.mode;
-    serde_json::to_vec(&Written { tools, mode }).ok()
+    serde_json::to_vec(&AssignmentRecord { tools, mode }).ok()
 }
 
 /// `None` where the record is not one that this host writes: a part of it that is not understood could be the part that
 /// narrows.
 pub(super) fn read(name: &[u8], value: &[u8]) -> Option<(PluginName, Assignment)> {
     let plugin = PluginName::parse(std::str::from_utf8(name).ok()?).ok()?;
-    let written: Written = serde_json::from_slice(value).ok()?;
+    let written: AssignmentRecord = serde_json::from_slice(value).ok()?;
     let tools = match written.tools {
         None => ToolChoice::All,
         Some(names) => {

@@ -2,17 +2,17 @@ use std::sync::Arc;
 
 use toolhost_policy::OperationMode;
 
-use super::{AssignmentRules, TenantAssignments, WhoHas};
+use super::{AssignmentRules, DefaultAssignment, TenantAssignments};
 use crate::ToolEntry;
 
 /// What one tenant may call.
 #[derive(Debug)]
-pub(crate) struct Rights {
+pub(crate) struct TenantRights {
     rules: Arc<AssignmentRules>,
     of_tenant: TenantAssignments,
 }
 
-impl Rights {
+impl TenantRights {
     pub(crate) fn new(rules: Arc<AssignmentRules>, of_tenant: TenantAssignments) -> Self {
         Self { rules, of_tenant }
     }
@@ -23,7 +23,7 @@ impl Rights {
         let own = self.of_tenant.plugins.get(&tool.plugin);
         let has = match own {
             Some(assignment) => assignment.has(&tool.name),
-            None => self.rules.of(&tool.plugin) == WhoHas::All,
+            None => self.rules.default_for(&tool.plugin) == DefaultAssignment::All,
         };
         let said = [self.of_tenant.mode, own.and_then(|own| own.mode)];
         has.then(|| {
@@ -50,9 +50,9 @@ mod tests {
 
     use toolhost_policy::{OperationMode, PluginName};
 
-    use super::Rights;
+    use super::TenantRights;
     use crate::ToolEntry;
-    use crate::assignments::{Assignment, AssignmentRules, TenantAssignments, ToolChoice, WhoHas};
+    use crate::assignments::{Assignment, AssignmentRules, DefaultAssignment, TenantAssignments, ToolChoice};
     use crate::entry::test_tool;
 
     fn tool(plugin: &str, name: &str) -> ToolEntry {
@@ -69,10 +69,10 @@ mod tests {
             plugins: own.into_iter().map(|own| (billing.clone(), own)).collect(),
             mode: tenant,
         };
-        Rights::new(Arc::new(rules), of_tenant).mode(&tool("billing", "list"))
+        TenantRights::new(Arc::new(rules), of_tenant).mode(&tool("billing", "list"))
     }
 
-    fn rules(plugins: WhoHas) -> AssignmentRules {
+    fn rules(plugins: DefaultAssignment) -> AssignmentRules {
         AssignmentRules {
             plugins,
             by_plugin: BTreeMap::new(),
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn what_is_said_of_a_tenant_stands_before_what_is_said_of_all() {
         let full = Some(OperationMode::Full);
-        assert_eq!(mode_of(rules(WhoHas::All), None, None), full);
-        assert_eq!(mode_of(rules(WhoHas::Assigned), None, None), None);
+        assert_eq!(mode_of(rules(DefaultAssignment::All), None, None), full);
+        assert_eq!(mode_of(rules(DefaultAssignment::Assigned), None, None), None);
         assert_eq!(
-            mode_of(rules(WhoHas::Assigned), Some(only(&["list"])), None),
+            mode_of(rules(DefaultAssignment::Assigned), Some(only(&["list"])), None),
             full
         );
         for narrow in [
@@ -102,15 +102,15 @@ mod tests {
             Assignment::none(),
         ] {
             assert_eq!(
-                mode_of(rules(WhoHas::All), Some(narrow.clone()), None),
+                mode_of(rules(DefaultAssignment::All), Some(narrow.clone()), None),
                 None,
                 "{narrow:?}"
             );
         }
-        let mut by_plugin = rules(WhoHas::All);
+        let mut by_plugin = rules(DefaultAssignment::All);
         by_plugin
             .by_plugin
-            .insert(PluginName::parse("billing").unwrap(), WhoHas::Assigned);
+            .insert(PluginName::parse("billing").unwrap(), DefaultAssignment::Assigned);
         assert_eq!(mode_of(by_plugin, None, None), None);
         assert_eq!(
             mode_of(AssignmentRules::default(), None, None),
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let rules = AssignmentRules {
                 mode: host,
-                ..rules(WhoHas::All)
+                ..rules(DefaultAssignment::All)
             };
             let assignment = Assignment {
                 tools: ToolChoice::All,

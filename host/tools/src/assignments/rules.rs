@@ -4,7 +4,7 @@ use toolhost_policy::{OperationMode, PluginName};
 
 /// Which tenants have a plugin of which nothing is said for them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WhoHas {
+pub enum DefaultAssignment {
     /// Every tenant.
     All,
     /// Those that it is assigned to.
@@ -12,7 +12,7 @@ pub enum WhoHas {
     Assigned,
 }
 
-impl WhoHas {
+impl DefaultAssignment {
     /// The text of configurations.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -35,9 +35,9 @@ impl WhoHas {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentRules {
     /// Of plugins that have no word of their own.
-    pub plugins: WhoHas,
+    pub plugins: DefaultAssignment,
     /// Of single plugins.
-    pub by_plugin: BTreeMap<PluginName, WhoHas>,
+    pub by_plugin: BTreeMap<PluginName, DefaultAssignment>,
     /// How far any tool may go.
     pub mode: OperationMode,
 }
@@ -45,7 +45,7 @@ pub struct AssignmentRules {
 impl Default for AssignmentRules {
     fn default() -> Self {
         Self {
-            plugins: WhoHas::Assigned,
+            plugins: DefaultAssignment::Assigned,
             by_plugin: BTreeMap::new(),
             mode: OperationMode::ReadOnly,
         }
@@ -55,7 +55,7 @@ impl Default for AssignmentRules {
 impl AssignmentRules {
     /// Who has this plugin.
     #[must_use]
-    pub fn of(&self, plugin: &PluginName) -> WhoHas {
+    pub fn default_for(&self, plugin: &PluginName) -> DefaultAssignment {
         self.by_plugin.get(plugin).copied().unwrap_or(self.plugins)
     }
 }

@@ -7,14 +7,14 @@ use toolhost_store::{Key, MemoryStore, Space, Store, StoreError, Table};
 
 use super::{Assignment, AssignmentError, AssignmentRules, Assignments, ToolChoice};
 
-struct Place {
+struct AssignmentFixture {
     store: Arc<MemoryStore>,
     assignments: Assignments,
     acme: TenantSpace,
     globex: TenantSpace,
 }
 
-async fn place() -> Place {
+async fn place() -> AssignmentFixture {
     let store = Arc::new(MemoryStore::default());
     let by = Operator::of_this_process();
     let space = |name| TenantSpace::of_operator(TenantId::parse(name).unwrap(), &by);
@@ -22,7 +22,7 @@ async fn place() -> Place {
     for space in [&acme, &globex] {
         store.create(space).await.unwrap();
     }
-    Place {
+    AssignmentFixture {
         assignments: Assignments::new(Arc::clone(&store) as _, None),
         store,
         acme,
@@ -58,11 +58,11 @@ async fn what_is_said_of_a_tenant_is_in_its_own_space_and_is_forgotten_when_it_i
         .await;
     set.unwrap();
     assert_ne!(between, place.assignments.changes(place.acme.tenant()));
-    let said = place.assignments.of(&place.acme).await.unwrap();
+    let said = place.assignments.load(&place.acme).await.unwrap();
     assert_eq!(said.plugins, BTreeMap::from([(billing(), only(&["list"]))]));
     assert_eq!(said.mode, Some(OperationMode::ReadOnly));
     assert_eq!(
-        place.assignments.of(&place.globex).await.unwrap(),
+        place.assignments.load(&place.globex).await.unwrap(),
         Default::default()
     );
 }
@@ -77,10 +77,10 @@ async fn what_cannot_be_read_is_an_error_and_never_taken_for_nothing() {
         .put(&space, &key, b"{\"tool\":[]}".to_vec())
         .await
         .unwrap();
-    let read = place.assignments.of(&place.acme).await;
+    let read = place.assignments.load(&place.acme).await;
     assert!(matches!(read, Err(AssignmentError::Damaged(_))), "{read:?}");
     place.store.destroy(&place.globex).await.unwrap();
-    let read = place.assignments.of(&place.globex).await;
+    let read = place.assignments.load(&place.globex).await;
     let unknown = AssignmentError::Store(StoreError::UnknownSpace { space: String::new() });
     assert_eq!(
         std::mem::discriminant(&read.unwrap_err()),

@@ -13,21 +13,21 @@ use toolhost_net::Network;
 use url::Url;
 
 use crate::CredentialError;
-use crate::place::{Asked, Place};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderRequest};
 
 /// The SDK's way out: the host's own network, and one endpoint.
 #[derive(Debug, Clone)]
-pub(super) struct Connector(Arc<Way>);
+pub(super) struct Connector(Arc<ConnectorInner>);
 
 #[derive(Debug)]
-struct Way {
-    place: Place,
+struct ConnectorInner {
+    place: ProviderEndpoint,
     network: Arc<Network>,
 }
 
 impl Connector {
-    pub(super) fn new(place: Place, network: Arc<Network>) -> Self {
-        Self(Arc::new(Way { place, network }))
+    pub(super) fn new(place: ProviderEndpoint, network: Arc<Network>) -> Self {
+        Self(Arc::new(ConnectorInner { place, network }))
     }
 }
 
@@ -44,7 +44,7 @@ impl HttpConnector for Connector {
     }
 }
 
-impl Way {
+impl ConnectorInner {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let other = |why: &'static str| ConnectorError::other(CredentialError::Unavailable(why).into(), None);
         let url = Url::parse(request.uri()).map_err(|_| other("the SDK made no URL"))?;
@@ -70,7 +70,7 @@ impl Way {
             .ok_or_else(|| other("the SDK made a body without end"))?;
         let mut at = self.place.destination.clone();
         at.url = url;
-        let asked = Asked {
+        let asked = ProviderRequest {
             at: Some(at),
             method,
             headers,

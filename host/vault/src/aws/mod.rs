@@ -19,10 +19,12 @@ use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use toolhost_net::{Destination, Network};
 
-use crate::fetched::{ANSWER_DEADLINE, Failed, Fetched, Grammar, Kept, MAX_FRESH_FOR, Origin};
-use crate::name_template::Names;
-use crate::place::{Place, ProviderRefused};
-use crate::{CredentialError, CredentialKey, Source};
+use crate::cached_provider::{
+    ANSWER_DEADLINE, CachedProvider, FetchFailure, FetchedCredential, Grammar, MAX_FRESH_FOR, Origin,
+};
+use crate::name_template::NameTemplates;
+use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
+use crate::{CredentialError, CredentialKey, SecretSource};
 
 /// Where the host's own AWS key is. It needs `secretsmanager:GetSecretValue` on the secrets of [`AwsSettings::names`] and
 /// nothing else.
@@ -31,9 +33,9 @@ pub struct AwsIdentity {
     /// `AKIA…` or `ASIA…`; not secret.
     pub access_key_id: String,
     /// The secret access key.
-    pub secret_access_key: Source,
+    pub secret_access_key: SecretSource,
     /// The session token of temporary keys.
-    pub session_token: Option<Source>,
+    pub session_token: Option<SecretSource>,
 }
 
 /// AWS Secrets Manager.
@@ -42,11 +44,11 @@ pub struct AwsSettings {
     /// Such as `eu-central-1`.
     pub region: String,
     /// Where it is; `None`: `https://secretsmanager.REGION.amazonaws.com`.
-    pub place: Option<Place>,
+    pub place: Option<ProviderEndpoint>,
     /// Who the host is there.
     pub identity: AwsIdentity,
     /// Which secret is whose.
-    pub names: Names,
+    pub names: NameTemplates,
     /// How a secret is written.
     pub grammar: Grammar,
     /// For how long one is used without asking again; see [`crate::BrokerSettings::fresh_for`]. Each question is billed.
@@ -54,11 +56,11 @@ pub struct AwsSettings {
 }
 
 /// [`AwsSettings`] at work.
-pub struct AwsSecretsManager(Kept<Asking>);
+pub struct AwsSecretsManager(CachedProvider<AwsOrigin>);
 
-struct Asking {
+struct AwsOrigin {
     client: Client,
-    names: Names,
+    names: NameTemplates,
     grammar: Grammar,
     fresh_for: Duration,
 }
@@ -69,26 +71,29 @@ impl AwsSecretsManager {
     /// # Errors
     /// The region is none, the endpoint is not `https`, a secret cannot be read, the names do not fit, or answers would be
     /// used for too long.
-    pub fn new(settings: AwsSettings, network: Arc<Network>) -> Result<Self, ProviderRefused> {
+    pub fn new(settings: AwsSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
         let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let region = settings.region;
         if region.is_empty() || region.len() > 32 || !region.bytes().all(is_region) {
-            return Err(ProviderRefused::Setting("region", "is not the name of a region"));
+            return Err(ProviderSettingsError::Setting(
+                "region",
+                "is not the name of a region",
+            ));
         }
-        if !settings.names.fit() {
+        if !settings.names.is_valid() {
             let why = "need a template without {user} for tenants, or one with {user} for users";
-            return Err(ProviderRefused::Setting("names", why));
+            return Err(ProviderSettingsError::Setting("names", why));
         }
         if settings.fresh_for > MAX_FRESH_FOR {
-            return Err(ProviderRefused::FreshFor("fresh_for"));
+            return Err(ProviderSettingsError::FreshFor("fresh_for"));
         }
         let place = match settings.place {
             Some(place) => place,
             None => {
                 let url = format!("https://secretsmanager.{region}.amazonaws.com/").parse();
                 let url =
-                    url.map_err(|_| ProviderRefused::Setting("region", "is not the name of a region"))?;
-                Place {
+                    url.map_err(|_| ProviderSettingsError::Setting("region", "is not the name of a region"))?;
+                ProviderEndpoint {
                     destination: Destination::new(url),
                     tls: None,
                 }
@@ -105,7 +110,7 @@ impl AwsSecretsManager {
             // The next call asks again; a refused one is not asked thrice.
             .retry_config(RetryConfig::disabled())
             .build();
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(AwsOrigin {
             client: Client::from_conf(config),
             names: settings.names,
             grammar: settings.grammar,
@@ -115,14 +120,14 @@ impl AwsSecretsManager {
 }
 
 #[async_trait]
-impl Origin for Asking {
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
-        let name = self.names.of(key).ok_or(CredentialError::NotConnected)?;
+impl Origin for AwsOrigin {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
+        let name = self.names.name_for(key).ok_or(CredentialError::NotConnected)?;
         let asked = self.client.get_secret_value().secret_id(&name).send();
         let answer = tokio::time::timeout(ANSWER_DEADLINE, asked)
             .await
             .map_err(|_| CredentialError::Unavailable("AWS Secrets Manager did not answer in time"))?
-            .map_err(|error| refusal(&error))?;
+            .map_err(|error| aws_error(&error))?;
         // Asked by a name, it also finds what it takes for the end of one; only the very secret counts.
         if answer.name() != Some(&name) {
             return Err(CredentialError::Unavailable("AWS Secrets Manager gave another secret").into());
@@ -140,7 +145,7 @@ impl Origin for Asking {
 }
 
 /// Only what says for certain that there is no such secret means that there is none.
-fn refusal<R>(error: &SdkError<GetSecretValueError, R>) -> CredentialError {
+fn aws_error<R>(error: &SdkError<GetSecretValueError, R>) -> CredentialError {
     match error.as_service_error() {
         Some(GetSecretValueError::ResourceNotFoundException(_)) => CredentialError::NotConnected,
         // Marked for deletion.
@@ -156,7 +161,7 @@ fn refusal<R>(error: &SdkError<GetSecretValueError, R>) -> CredentialError {
 
 kept_provider!(AwsSecretsManager);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for AwsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AwsSecretsManager")
             .field("names", &self.names)

@@ -7,7 +7,7 @@ use toolhost_policy::Secret;
 
 use super::AwsIdentity;
 use crate::own_secret::OwnSecret;
-use crate::place::ProviderRefused;
+use crate::provider_endpoint::ProviderSettingsError;
 
 /// After this long the SDK asks again, so that an exchanged file counts.
 const REREAD: Duration = Duration::from_secs(60);
@@ -21,10 +21,10 @@ pub(super) struct OwnIdentity {
 }
 
 impl OwnIdentity {
-    pub(super) fn new(settings: AwsIdentity) -> Result<Self, ProviderRefused> {
+    pub(super) fn new(settings: AwsIdentity) -> Result<Self, ProviderSettingsError> {
         let id = settings.access_key_id;
         if id.is_empty() || id.len() > 128 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(ProviderRefused::Setting(
+            return Err(ProviderSettingsError::Setting(
                 "access_key_id",
                 "is not the id of an access key",
             ));
@@ -33,8 +33,9 @@ impl OwnIdentity {
         let token = settings.session_token.map(OwnSecret::new).transpose();
         Ok(Self {
             access_key_id: id,
-            secret_access_key: secret.map_err(|why| ProviderRefused::Secret("secret_access_key", why))?,
-            session_token: token.map_err(|why| ProviderRefused::Secret("session_token", why))?,
+            secret_access_key: secret
+                .map_err(|why| ProviderSettingsError::Secret("secret_access_key", why))?,
+            session_token: token.map_err(|why| ProviderSettingsError::Secret("session_token", why))?,
         })
     }
 

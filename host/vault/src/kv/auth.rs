@@ -3,15 +3,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use toolhost_identity::strict_object;
-use toolhost_net::Answer;
+use toolhost_net::OutboundResponse;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use super::Asking;
+use super::KvOrigin;
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, ProviderRefused, refusal};
+use crate::provider_endpoint::{ProviderRequest, ProviderSettingsError, status_error};
 use crate::secret_text::read_secret;
-use crate::{CredentialError, Source};
+use crate::{CredentialError, SecretSource};
 
 /// How long a failed login is told to those that come after it.
 const FAILED: Duration = Duration::from_millis(500);
@@ -20,7 +20,7 @@ const FAILED: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub enum KvAuth {
     /// A token that somebody else renews (an agent, say); its file is read again when it changes.
-    Token(Source),
+    Token(SecretSource),
     /// AppRole: a token is got by a login, and anew before its lease ends.
     AppRole {
         /// Where the method is mounted: `approle` as a rule.
@@ -28,31 +28,32 @@ pub enum KvAuth {
         /// The role's id; not secret.
         role_id: String,
         /// The role's secret id.
-        secret_id: Source,
+        secret_id: SecretSource,
     },
 }
 
-pub(super) enum Auth {
+pub(super) enum KvAuthState {
     Token(OwnSecret),
     AppRole {
         mount: String,
         role_id: String,
         secret_id: OwnSecret,
-        lease: Mutex<Option<Lease>>,
+        lease: Mutex<Option<TokenLease>>,
         /// One login at a time, and when the last one failed and why: those that waited for it do not each try again.
         login: tokio::sync::Mutex<Option<(Instant, CredentialError)>>,
     },
 }
 
 #[derive(Clone)]
-pub(super) struct Lease {
+pub(super) struct TokenLease {
     token: Arc<Secret>,
     renew_at: Instant,
 }
 
-impl Auth {
-    pub(super) fn new(settings: KvAuth) -> Result<Self, ProviderRefused> {
-        let own = |name, source| OwnSecret::new(source).map_err(|why| ProviderRefused::Secret(name, why));
+impl KvAuthState {
+    pub(super) fn new(settings: KvAuth) -> Result<Self, ProviderSettingsError> {
+        let own =
+            |name, source| OwnSecret::new(source).map_err(|why| ProviderSettingsError::Secret(name, why));
         match settings {
             KvAuth::Token(source) => Ok(Self::Token(own("token", source)?)),
             KvAuth::AppRole {
@@ -61,7 +62,10 @@ impl Auth {
                 secret_id,
             } => {
                 if !super::is_path(&mount) || role_id.is_empty() {
-                    return Err(ProviderRefused::Setting("auth", "needs a mount and a role_id"));
+                    return Err(ProviderSettingsError::Setting(
+                        "auth",
+                        "needs a mount and a role_id",
+                    ));
                 }
                 Ok(Self::AppRole {
                     mount,
@@ -80,10 +84,10 @@ impl Auth {
     }
 }
 
-impl Asking {
+impl KvOrigin {
     /// The token, by a login where there is none or its lease ends. `not`: one that was refused.
     pub(super) async fn token(&self, not: Option<&Arc<Secret>>) -> Result<Arc<Secret>, CredentialError> {
-        let Auth::AppRole {
+        let KvAuthState::AppRole {
             mount,
             role_id,
             secret_id,
@@ -91,7 +95,7 @@ impl Asking {
             login,
         } = &self.auth
         else {
-            let Auth::Token(token) = &self.auth else {
+            let KvAuthState::Token(token) = &self.auth else {
                 return Err(CredentialError::Unavailable(
                     "the host has no way to prove itself",
                 ));
@@ -100,7 +104,7 @@ impl Asking {
         };
         let known = || {
             let lease = lease.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let is_good = |lease: &Lease| {
+            let is_good = |lease: &TokenLease| {
                 lease.renew_at > Instant::now() && not.is_none_or(|not| !Arc::ptr_eq(not, &lease.token))
             };
             lease.filter(is_good).map(|lease| lease.token)
@@ -130,12 +134,12 @@ impl Asking {
         mount: &str,
         role_id: &str,
         secret_id: &OwnSecret,
-    ) -> Result<Lease, CredentialError> {
+    ) -> Result<TokenLease, CredentialError> {
         let secret_id = secret_id.read().await?;
         let secret_id = str::from_utf8(secret_id.expose())
             .map_err(|_| CredentialError::Unavailable("the secret id is not text"))?;
         let body = json!({ "role_id": role_id, "secret_id": secret_id }).to_string();
-        let mut asked = Asked::post("application/json", body.into());
+        let mut asked = ProviderRequest::post("application/json", body.into());
         asked.headers.extend(self.headers());
         let segments = ["v1", "auth"]
             .into_iter()
@@ -148,11 +152,11 @@ impl Asking {
     }
 }
 
-fn logged_in(answer: &Answer, asked: Instant) -> Result<Lease, CredentialError> {
+fn logged_in(answer: &OutboundResponse, asked: Instant) -> Result<TokenLease, CredentialError> {
     const NO: CredentialError = CredentialError::Unavailable("the login at the key/value store failed");
     if answer.status != 200 {
         tracing::warn!(status = answer.status, "the login at the key/value store failed");
-        return Err(refusal(answer, "the login at the key/value store failed"));
+        return Err(status_error(answer, "the login at the key/value store failed"));
     }
     let mut object = strict_object(&answer.body).map_err(|_| NO)?;
     let auth = object.get_mut("auth").and_then(Value::as_object_mut).ok_or(NO)?;
@@ -163,7 +167,7 @@ fn logged_in(answer: &Answer, asked: Instant) -> Result<Lease, CredentialError> 
     let seconds = auth.get("lease_duration").and_then(Value::as_u64).ok_or(NO)?;
     // At two thirds of its life, as Vault's own agent does; 0 is one that does not end.
     let life = if seconds == 0 { 3_600 } else { seconds.min(86_400) };
-    Ok(Lease {
+    Ok(TokenLease {
         token: Arc::new(token),
         renew_at: asked + Duration::from_secs(life) * 2 / 3,
     })

@@ -13,16 +13,20 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 use toolhost_identity::strict_object;
-use toolhost_net::{Answer, Network};
+use toolhost_net::{Network, OutboundResponse};
 use toolhost_policy::Secret;
 
 pub use auth::KvAuth;
 
-use auth::Auth;
+use auth::KvAuthState;
 
-use crate::fetched::{Failed, Fetched, Kept, MAX_FRESH_FOR, Origin, fetched};
-use crate::name_template::Names;
-use crate::place::{Asked, Place, ProviderRefused, refusal, secret_header};
+use crate::cached_provider::{
+    CachedProvider, FetchFailure, FetchedCredential, MAX_FRESH_FOR, Origin, parse_object,
+};
+use crate::name_template::NameTemplates;
+use crate::provider_endpoint::{
+    ProviderEndpoint, ProviderRequest, ProviderSettingsError, secret_header, status_error,
+};
 use crate::{CredentialError, CredentialKey};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -34,7 +38,7 @@ const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 #[derive(Debug, Clone)]
 pub struct KvSettings {
     /// The server, without `/v1`.
-    pub place: Place,
+    pub place: ProviderEndpoint,
     /// Where the store is mounted: `secret` as a rule.
     pub mount: String,
     /// The namespace (Vault Enterprise, OpenBao), where there is one.
@@ -42,20 +46,20 @@ pub struct KvSettings {
     /// How the host proves itself.
     pub auth: KvAuth,
     /// Which path is whose. What stands there has the members of [`crate::Grammar::Json`].
-    pub names: Names,
+    pub names: NameTemplates,
     /// For how long one is used without asking again; see [`crate::BrokerSettings::fresh_for`].
     pub fresh_for: Duration,
 }
 
 /// [`KvSettings`] at work.
-pub struct KvStore(Kept<Asking>);
+pub struct KvStore(CachedProvider<KvOrigin>);
 
-struct Asking {
-    place: Place,
+struct KvOrigin {
+    place: ProviderEndpoint,
     mount: String,
     namespace: Option<HeaderValue>,
-    auth: Auth,
-    names: Names,
+    auth: KvAuthState,
+    names: NameTemplates,
     fresh_for: Duration,
     network: Arc<Network>,
 }
@@ -66,24 +70,24 @@ impl KvStore {
     /// # Errors
     /// The server is not `https`, a mount or the namespace is none, a secret cannot be read, the names do not fit, or
     /// answers would be used for too long.
-    pub fn new(settings: KvSettings, network: Arc<Network>) -> Result<Self, ProviderRefused> {
+    pub fn new(settings: KvSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
         settings.place.check("url")?;
         if !is_path(&settings.mount) {
-            return Err(ProviderRefused::Setting(
+            return Err(ProviderSettingsError::Setting(
                 "mount",
                 "is not a path of A-Z, a-z, 0-9, - and _",
             ));
         }
-        if !settings.names.fit() {
+        if !settings.names.is_valid() {
             let why = "need a template without {user} for tenants, or one with {user} for users";
-            return Err(ProviderRefused::Setting("names", why));
+            return Err(ProviderSettingsError::Setting("names", why));
         }
         if settings.fresh_for > MAX_FRESH_FOR {
-            return Err(ProviderRefused::FreshFor("fresh_for"));
+            return Err(ProviderSettingsError::FreshFor("fresh_for"));
         }
         let namespace = match settings.namespace {
             Some(namespace) if !is_path(&namespace) => {
-                return Err(ProviderRefused::Setting(
+                return Err(ProviderSettingsError::Setting(
                     "namespace",
                     "is not a path of A-Z, a-z, 0-9, - and _",
                 ));
@@ -91,11 +95,11 @@ impl KvStore {
             Some(namespace) => HeaderValue::from_str(&namespace).ok(),
             None => None,
         };
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(KvOrigin {
             place: settings.place,
             mount: settings.mount,
             namespace,
-            auth: Auth::new(settings.auth)?,
+            auth: KvAuthState::new(settings.auth)?,
             names: settings.names,
             fresh_for: settings.fresh_for,
             network,
@@ -111,7 +115,7 @@ fn is_path(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(fits))
 }
 
-impl Asking {
+impl KvOrigin {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST, HeaderValue::from_static("true"));
@@ -121,12 +125,12 @@ impl Asking {
         headers
     }
 
-    async fn read(&self, path: &str, token: &Secret) -> Result<Answer, CredentialError> {
+    async fn read(&self, path: &str, token: &Secret) -> Result<OutboundResponse, CredentialError> {
         let segments = ["v1"].into_iter().chain(self.mount.split('/')).chain(["data"]);
         let at = self.place.destination.below(segments.chain(path.split('/')));
         let mut headers = self.headers();
         headers.insert(TOKEN, secret_header("", token)?);
-        let asked = Asked {
+        let asked = ProviderRequest {
             at: Some(at.ok_or(CredentialError::Unavailable("the key/value store has no paths"))?),
             method: Method::GET,
             headers,
@@ -137,9 +141,9 @@ impl Asking {
 }
 
 #[async_trait]
-impl Origin for Asking {
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
-        let path = self.names.of(key).ok_or(CredentialError::NotConnected)?;
+impl Origin for KvOrigin {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
+        let path = self.names.name_for(key).ok_or(CredentialError::NotConnected)?;
         let token = self.token(None).await?;
         let mut answer = self.read(&path, &token).await?;
         if answer.status == 403 && self.auth.can_log_in() {
@@ -153,14 +157,14 @@ impl Origin for Asking {
             404 => Err(CredentialError::NotConnected.into()),
             status => {
                 tracing::warn!(status, "the key/value store answered neither 200 nor 404");
-                Err(refusal(&answer, "the key/value store answered neither 200 nor 404").into())
+                Err(status_error(&answer, "the key/value store answered neither 200 nor 404").into())
             }
         }
     }
 }
 
 /// `{"data": {"data": {…}, "metadata": {"version": N, …}}, …}`.
-fn read(body: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
+fn read(body: &[u8], fresh_for: Duration) -> Result<FetchedCredential, CredentialError> {
     const NO: CredentialError = CredentialError::Unavailable("the key/value store's answer is none");
     let mut object = strict_object(body).map_err(|_| NO)?;
     let outer = object.get_mut("data").and_then(Value::as_object_mut).ok_or(NO)?;
@@ -176,7 +180,7 @@ fn read(body: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
     let gone = is_gone(metadata);
     match outer.remove("data") {
         Some(Value::Object(data)) if !gone => {
-            let mut fetched = fetched(data, fresh_for)?;
+            let mut fetched = parse_object(data, fresh_for)?;
             fetched.mark = Some(format!("{version} {}", fetched.mark.unwrap_or_default()));
             Ok(fetched)
         }
@@ -188,7 +192,7 @@ fn read(body: &[u8], fresh_for: Duration) -> Result<Fetched, CredentialError> {
 
 kept_provider!(KvStore);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for KvOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (place, mount) = (&self.place.destination, &self.mount);
         f.debug_struct("KvStore")

@@ -24,7 +24,7 @@ use toolhost_policy::{Connection, CredentialOwner};
 use url::Url;
 
 use crate::oauth::{ClientSettings, Form, TokenEndpoint, TokenFailure};
-use crate::place::{Place, ProviderRefused};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{CredentialKey, NewCredential, SealedVault};
 
 pub use accounts::UserAccounts;
@@ -43,7 +43,7 @@ pub struct LoginSettings {
     /// Where a user is sent.
     pub authorization_url: Url,
     /// The token endpoint.
-    pub token: Place,
+    pub token: ProviderEndpoint,
     /// The host's client there. Its id must be set.
     pub client: ClientSettings,
     /// Where the server sends the user back to: this host's own, as it is registered there, character by character.
@@ -71,7 +71,7 @@ pub struct Login {
 
 /// What was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredLogin {
     /// The version of the user's credential.
     pub version: u64,
 }
@@ -85,8 +85,8 @@ impl Login {
         settings: LoginSettings,
         network: Arc<Network>,
         vault: SealedVault,
-    ) -> Result<Self, ProviderRefused> {
-        let refuse = ProviderRefused::Setting;
+    ) -> Result<Self, ProviderSettingsError> {
+        let refuse = ProviderSettingsError::Setting;
         let loopback = |url: &Url| match url.host() {
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -100,10 +100,10 @@ impl Login {
                 && url.fragment().is_none()
         };
         if !is_safe(&settings.authorization_url, settings.token.destination.allow_http) {
-            return Err(ProviderRefused::Cleartext("authorization_url"));
+            return Err(ProviderSettingsError::Cleartext("authorization_url"));
         }
         if !is_safe(&settings.redirect_uri, true) {
-            return Err(ProviderRefused::Cleartext("redirect_uri"));
+            return Err(ProviderSettingsError::Cleartext("redirect_uri"));
         }
         let taken = [
             "client_id",
@@ -165,7 +165,7 @@ impl Login {
         if connection.credential_of != CredentialOwner::User {
             return Err(LoginError::NotPersonal);
         }
-        Ok(CredentialKey::of(binding, connection))
+        Ok(CredentialKey::from_binding(binding, connection))
     }
 
     /// Where to send the user. `state` brings back who it was, to whichever host the answer comes: it is sealed, good once and
@@ -203,7 +203,7 @@ impl Login {
         verifier: &CodeVerifier,
         answer: LoginAnswer,
         serves: impl Fn() -> S + Send,
-    ) -> Result<Stored, LoginError> {
+    ) -> Result<StoredLogin, LoginError> {
         if account.user().is_none() {
             return Err(LoginError::NotPersonal);
         }
@@ -238,7 +238,7 @@ impl Login {
             expires_at: None,
         };
         let version = self.vault.connect(account, new).await?;
-        Ok(Stored { version })
+        Ok(StoredLogin { version })
     }
 
     /// Removes the user's own credential for a connection; whether there was one.
@@ -251,7 +251,7 @@ impl Login {
         }
         Ok(self
             .vault
-            .disconnect(&CredentialKey::of(binding, connection))
+            .disconnect(&CredentialKey::from_binding(binding, connection))
             .await?)
     }
 }

@@ -5,7 +5,7 @@ use toolhost_policy::Secret;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::Source;
+use crate::SecretSource;
 
 /// How a client proves itself at the token endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -26,7 +26,7 @@ pub struct ClientSettings {
     /// `client_id`. `None`: each credential has its own, in its attribute `client_id`.
     pub id: Option<String>,
     /// The client's secret, where it is the host's own and not the tenant's.
-    pub secret: Option<Source>,
+    pub secret: Option<SecretSource>,
     /// How it is shown.
     pub auth: ClientAuth,
 }

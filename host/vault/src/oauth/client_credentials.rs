@@ -6,8 +6,8 @@ use toolhost_net::Network;
 
 use super::client::{ClientAuth, ClientSettings};
 use super::endpoint::{Form, TokenEndpoint};
-use crate::fetched::{Failed, Fetched, Kept, Origin};
-use crate::place::{Place, ProviderRefused};
+use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 /// Access tokens for tenants' own clients (RFC 6749 section 4.4).
@@ -17,7 +17,7 @@ use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
 #[derive(Debug, Clone)]
 pub struct ClientCredentialsSettings {
     /// The token endpoint.
-    pub token: Place,
+    pub token: ProviderEndpoint,
     /// The client's id where all tenants share it, and how it proves itself. It has no secret of the host's own.
     pub client: ClientSettings,
     /// `scope`.
@@ -29,9 +29,9 @@ pub struct ClientCredentialsSettings {
 }
 
 /// [`ClientCredentialsSettings`] at work.
-pub struct ClientCredentials(Kept<Asking>);
+pub struct ClientCredentials(CachedProvider<ClientCredentialsOrigin>);
 
-struct Asking {
+struct ClientCredentialsOrigin {
     endpoint: TokenEndpoint,
     scope: Vec<String>,
     audience: Option<String>,
@@ -48,12 +48,12 @@ impl ClientCredentials {
         settings: ClientCredentialsSettings,
         network: Arc<Network>,
         vault: Arc<dyn CredentialProvider>,
-    ) -> Result<Self, ProviderRefused> {
+    ) -> Result<Self, ProviderSettingsError> {
         if settings.client.secret.is_some() || settings.client.auth == ClientAuth::None {
             let why = "cannot be set here: each tenant's credential is its client's secret";
-            return Err(ProviderRefused::Setting("client_secret", why));
+            return Err(ProviderSettingsError::Setting("client_secret", why));
         }
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(ClientCredentialsOrigin {
             endpoint: TokenEndpoint::new(settings.token, settings.client, network)?,
             scope: settings.scope,
             audience: settings.audience,
@@ -64,14 +64,14 @@ impl ClientCredentials {
 }
 
 #[async_trait]
-impl Origin for Asking {
+impl Origin for ClientCredentialsOrigin {
     async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
         self.vault.get(key).await.map(Some)
     }
 
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
         let base = self.vault.get(key).await?;
-        let failed = |error| Failed {
+        let failed = |error| FetchFailure {
             base: Some(base.version),
             error,
         };
@@ -94,7 +94,7 @@ impl Origin for Asking {
 
 kept_provider!(ClientCredentials);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for ClientCredentialsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ClientCredentials").field(&self.endpoint).finish()
     }

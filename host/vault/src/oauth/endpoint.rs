@@ -12,7 +12,7 @@ use super::client::{ClientAuth, ClientSettings, client_secret_basic};
 pub(crate) use super::token_answer::TokenFailure;
 use super::token_answer::{TokenAnswer, failure, tokens};
 use crate::own_secret::OwnSecret;
-use crate::place::{Asked, Place, ProviderRefused, refusal};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderRequest, ProviderSettingsError, status_error};
 use crate::{Credential, CredentialError, CredentialKey};
 
 /// The attribute in which a credential names its own client.
@@ -47,7 +47,7 @@ impl Form {
 
     pub(crate) fn with_secret(self, name: &str, secret: &Secret) -> Result<Self, TokenFailure> {
         let text = str::from_utf8(secret.expose())
-            .map_err(|_| TokenFailure::because("the stored secret is not text"))?;
+            .map_err(|_| TokenFailure::unavailable("the stored secret is not text"))?;
         Ok(self.with(name, text))
     }
 
@@ -62,7 +62,7 @@ impl Form {
 
 /// An authorization server's token endpoint, and the client that the host is there.
 pub(crate) struct TokenEndpoint {
-    place: Place,
+    place: ProviderEndpoint,
     client_id: Option<String>,
     secret: Option<OwnSecret>,
     auth: ClientAuth,
@@ -71,16 +71,16 @@ pub(crate) struct TokenEndpoint {
 
 impl TokenEndpoint {
     pub(crate) fn new(
-        place: Place,
+        place: ProviderEndpoint,
         client: ClientSettings,
         network: Arc<Network>,
-    ) -> Result<Self, ProviderRefused> {
+    ) -> Result<Self, ProviderSettingsError> {
         place.check("token_url")?;
         let secret = client.secret.map(OwnSecret::new).transpose();
         Ok(Self {
             place,
             client_id: client.id,
-            secret: secret.map_err(|why| ProviderRefused::Secret("client_secret", why))?,
+            secret: secret.map_err(|why| ProviderSettingsError::Secret("client_secret", why))?,
             auth: client.auth,
             network,
         })
@@ -127,10 +127,10 @@ impl TokenEndpoint {
                 (form, None)
             }
             (ClientAuth::None, _) => (form.with("client_id", client_id), None),
-            (_, None) => return Err(TokenFailure::because("the client has no secret")),
+            (_, None) => return Err(TokenFailure::unavailable("the client has no secret")),
         };
         let body = Bytes::copy_from_slice(form.0.as_bytes());
-        let mut asked = Asked::post("application/x-www-form-urlencoded", body);
+        let mut asked = ProviderRequest::post("application/x-www-form-urlencoded", body);
         if let Some(value) = authorization {
             asked.headers.insert(AUTHORIZATION, value);
         }
@@ -139,7 +139,7 @@ impl TokenEndpoint {
         match answer.status {
             200..=299 => tokens(&answer.body, asked_at),
             status => {
-                let otherwise = refusal(&answer, "the token endpoint gave no token");
+                let otherwise = status_error(&answer, "the token endpoint gave no token");
                 Err(failure(status, &answer.body, otherwise))
             }
         }

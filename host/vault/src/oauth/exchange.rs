@@ -6,10 +6,10 @@ use toolhost_net::Network;
 
 use super::client::ClientSettings;
 use super::endpoint::{Form, TokenEndpoint, TokenFailure};
-use crate::fetched::{Failed, Fetched, Kept, Origin};
+use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
 use crate::own_secret::OwnSecret;
-use crate::place::{Place, ProviderRefused};
-use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, Source};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, SecretSource};
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
@@ -46,13 +46,13 @@ impl TokenKind {
 #[derive(Debug, Clone)]
 pub struct TokenExchangeSettings {
     /// The token endpoint.
-    pub token: Place,
+    pub token: ProviderEndpoint,
     /// The host's client there.
     pub client: ClientSettings,
     /// What the subject token is.
     pub subject: TokenKind,
     /// A token of the host's own that says who acts, and what it is.
-    pub actor: Option<(Source, TokenKind)>,
+    pub actor: Option<(SecretSource, TokenKind)>,
     /// `audience`, each.
     pub audience: Vec<String>,
     /// `resource`, each.
@@ -62,9 +62,9 @@ pub struct TokenExchangeSettings {
 }
 
 /// [`TokenExchangeSettings`] at work.
-pub struct TokenExchange(Kept<Asking>);
+pub struct TokenExchange(CachedProvider<TokenExchangeOrigin>);
 
-struct Asking {
+struct TokenExchangeOrigin {
     endpoint: TokenEndpoint,
     subject_kind: TokenKind,
     actor: Option<(OwnSecret, TokenKind)>,
@@ -83,20 +83,20 @@ impl TokenExchange {
         settings: TokenExchangeSettings,
         network: Arc<Network>,
         subject: Arc<dyn CredentialProvider>,
-    ) -> Result<Self, ProviderRefused> {
+    ) -> Result<Self, ProviderSettingsError> {
         let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
         if endpoint.needs_secret() && !endpoint.has_secret() {
-            return Err(ProviderRefused::Setting("client_secret", "is missing"));
+            return Err(ProviderSettingsError::Setting("client_secret", "is missing"));
         }
         let actor = match settings.actor {
             Some((source, kind)) => {
-                let own =
-                    OwnSecret::new(source).map_err(|why| ProviderRefused::Secret("actor_token", why))?;
+                let own = OwnSecret::new(source)
+                    .map_err(|why| ProviderSettingsError::Secret("actor_token", why))?;
                 Some((own, kind))
             }
             None => None,
         };
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(TokenExchangeOrigin {
             endpoint,
             subject_kind: settings.subject,
             actor,
@@ -107,7 +107,7 @@ impl TokenExchange {
         })))
     }
 
-    async fn form(asking: &Asking, base: &Credential) -> Result<Form, TokenFailure> {
+    async fn form(asking: &TokenExchangeOrigin, base: &Credential) -> Result<Form, TokenFailure> {
         let mut form = Form::new(GRANT_TYPE)
             .with_secret("subject_token", &base.secret)?
             .with("subject_token_type", asking.subject_kind.urn())
@@ -125,14 +125,14 @@ impl TokenExchange {
 }
 
 #[async_trait]
-impl Origin for Asking {
+impl Origin for TokenExchangeOrigin {
     async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
         self.subject.get(key).await.map(Some)
     }
 
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
         let base = self.subject.get(key).await?;
-        let failed = |error| Failed {
+        let failed = |error| FetchFailure {
             base: Some(base.version),
             error,
         };
@@ -160,7 +160,7 @@ impl Origin for Asking {
 
 kept_provider!(TokenExchange);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for TokenExchangeOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TokenExchange").field(&self.endpoint).finish()
     }

@@ -10,9 +10,9 @@ use toolhost_policy::Secret;
 use super::client::ClientSettings;
 use super::endpoint::{Form, TokenEndpoint, TokenFailure};
 use super::token_answer::TokenAnswer;
-use crate::fetched::{Failed, Fetched, Kept, Origin};
-use crate::place::{Place, ProviderRefused};
-use crate::sealed::Followed;
+use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
+use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
+use crate::sealed::FollowOutcome;
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, SealedVault};
 
 /// How often a flight begins again because the stored refresh token is another one by now.
@@ -34,7 +34,7 @@ const STORE_AGAIN: [Duration; 3] = [
 #[derive(Debug, Clone)]
 pub struct RefreshTokenSettings {
     /// The token endpoint.
-    pub token: Place,
+    pub token: ProviderEndpoint,
     /// The host's client there.
     pub client: ClientSettings,
     /// `resource` (RFC 8707).
@@ -45,9 +45,9 @@ pub struct RefreshTokenSettings {
 }
 
 /// [`RefreshTokenSettings`] at work.
-pub struct RefreshToken(Kept<Asking>);
+pub struct RefreshToken(CachedProvider<RefreshTokenOrigin>);
 
-struct Asking {
+struct RefreshTokenOrigin {
     endpoint: TokenEndpoint,
     resource: Vec<String>,
     vault: SealedVault,
@@ -65,12 +65,12 @@ impl RefreshToken {
         settings: RefreshTokenSettings,
         network: Arc<Network>,
         vault: SealedVault,
-    ) -> Result<Self, ProviderRefused> {
+    ) -> Result<Self, ProviderSettingsError> {
         let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
         if endpoint.needs_secret() && !endpoint.has_secret() {
-            return Err(ProviderRefused::Setting("client_secret", "is missing"));
+            return Err(ProviderSettingsError::Setting("client_secret", "is missing"));
         }
-        Ok(Self(Kept::new(Asking {
+        Ok(Self(CachedProvider::new(RefreshTokenOrigin {
             endpoint,
             resource: settings.resource,
             vault,
@@ -80,8 +80,8 @@ impl RefreshToken {
     }
 }
 
-impl Asking {
-    fn unstored(&self) -> MutexGuard<'_, HashMap<CredentialKey, (u64, Arc<Secret>)>> {
+impl RefreshTokenOrigin {
+    fn lock_unstored(&self) -> MutexGuard<'_, HashMap<CredentialKey, (u64, Arc<Secret>)>> {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,15 +93,16 @@ impl Asking {
         after: u64,
         secret: Arc<Secret>,
     ) -> Result<Option<u64>, CredentialError> {
-        self.unstored().insert(key.clone(), (after, Arc::clone(&secret)));
+        self.lock_unstored()
+            .insert(key.clone(), (after, Arc::clone(&secret)));
         let mut waits = STORE_AGAIN.iter();
         loop {
             match self.vault.follow(key, after, &secret).await {
                 Ok(followed) => {
-                    self.unstored().remove(key);
+                    self.lock_unstored().remove(key);
                     return Ok(match followed {
-                        Followed::By(version) => Some(version),
-                        Followed::Not => None,
+                        FollowOutcome::By(version) => Some(version),
+                        FollowOutcome::Not => None,
                     });
                 }
                 Err(error) => {
@@ -118,8 +119,8 @@ impl Asking {
     }
 
     /// Stores what an earlier flight could not.
-    async fn catch_up(&self, key: &CredentialKey) -> Result<(), CredentialError> {
-        let waiting = self.unstored().get(key).cloned();
+    async fn store_pending(&self, key: &CredentialKey) -> Result<(), CredentialError> {
+        let waiting = self.lock_unstored().get(key).cloned();
         if let Some((after, secret)) = waiting {
             self.store(key, after, secret).await?;
         }
@@ -128,7 +129,7 @@ impl Asking {
 
     async fn ask(&self, key: &CredentialKey, base: &Credential) -> Result<TokenAnswer, TokenFailure> {
         let id = self.endpoint.client_id(Some(base));
-        let id = id.ok_or(TokenFailure::because("the host's client has no client_id"))?;
+        let id = id.ok_or(TokenFailure::unavailable("the host's client has no client_id"))?;
         let form = Form::new("refresh_token")
             .with_secret("refresh_token", &base.secret)?
             .with_each("resource", &self.resource);
@@ -143,12 +144,12 @@ impl Asking {
 }
 
 #[async_trait]
-impl Origin for Asking {
+impl Origin for RefreshTokenOrigin {
     async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
         self.vault.get(key).await.map(Some)
     }
 
-    async fn fetch(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
+    async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
         if !self.among_hosts {
             return self.renew(key).await;
         }
@@ -163,19 +164,19 @@ impl Origin for Asking {
         let renewed = self.renew(key).await;
         // A token that was taken and could not be stored is this host's alone to store: another would show the one before it,
         // which is used up. It finds the lease over in its time.
-        if !self.unstored().contains_key(key) {
+        if !self.lock_unstored().contains_key(key) {
             lease.end().await;
         }
         renewed
     }
 }
 
-impl Asking {
-    async fn renew(&self, key: &CredentialKey) -> Result<Fetched, Failed> {
-        self.catch_up(key).await?;
+impl RefreshTokenOrigin {
+    async fn renew(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
+        self.store_pending(key).await?;
         for _ in 0..MAX_ROUNDS {
             let base = self.vault.get(key).await?;
-            let failed = |error| Failed {
+            let failed = |error| FetchFailure {
                 base: Some(base.version),
                 error,
             };
@@ -196,7 +197,7 @@ impl Asking {
             // Somebody set or removed it meanwhile: what was made from the one before is not used.
             let Some(version) = version else { continue };
             // The next flight begins with the one that is stored by now.
-            let access = answer.access.map_err(|failure| Failed {
+            let access = answer.access.map_err(|failure| FetchFailure {
                 base: Some(version),
                 error: failure.for_call(false),
             })?;
@@ -208,7 +209,7 @@ impl Asking {
 
 kept_provider!(RefreshToken);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for RefreshTokenOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RefreshToken").field(&self.endpoint).finish()
     }

@@ -4,7 +4,7 @@ use toolhost_identity::without_bom;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use crate::fetched::Fetched;
+use crate::cached_provider::FetchedCredential;
 use crate::secret_text::read_secret;
 use crate::{Credential, CredentialError};
 
@@ -22,7 +22,7 @@ const NOT_BEARER: [&str; 6] = ["dpop", "mac", "pop", "hawk", "oauth1", "n_a"];
 /// whatever stands beside them, however it is written, costs no token and is not read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Members {
+struct TokenMembers {
     access_token: Option<Value>,
     refresh_token: Option<Value>,
     token_type: Option<Value>,
@@ -31,7 +31,7 @@ struct Members {
     error: Option<Value>,
 }
 
-impl Members {
+impl TokenMembers {
     fn read(body: &[u8]) -> Option<Self> {
         let text = without_bom(body).trim_ascii_start();
         // Serde would take a list for the members in their order.
@@ -64,8 +64,8 @@ pub(crate) struct AccessToken {
 
 impl AccessToken {
     /// The access token as what is sent, with the attributes of the stored credential that it was made from.
-    pub(crate) fn into_fetched(self, base: &Credential, version: u64) -> Fetched {
-        Fetched {
+    pub(crate) fn into_fetched(self, base: &Credential, version: u64) -> FetchedCredential {
+        FetchedCredential {
             secret: self.secret,
             attributes: base.attributes.clone(),
             expires_at: Some(self.expires_at),
@@ -97,7 +97,7 @@ impl From<CredentialError> for TokenFailure {
 }
 
 impl TokenFailure {
-    pub(crate) const fn because(why: &'static str) -> Self {
+    pub(crate) const fn unavailable(why: &'static str) -> Self {
         Self::Unavailable(CredentialError::Unavailable(why))
     }
 }
@@ -108,8 +108,8 @@ impl TokenFailure {
 /// # Errors
 /// It is no JSON object, or says an error under the status of a success, as some servers do.
 pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFailure> {
-    let bad = TokenFailure::because;
-    let mut members = Members::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
+    let bad = TokenFailure::unavailable;
+    let mut members = TokenMembers::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
     let refresh_token = secret(members.refresh_token.take()).unwrap_or_else(|why| {
         // The one that is stored may be used up; there is nothing to put in its place.
         tracing::warn!(why, "a refresh token of a token endpoint cannot be kept");
@@ -127,15 +127,19 @@ pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFai
     })
 }
 
-fn access(members: Members, asked_at: u64) -> Result<AccessToken, TokenFailure> {
-    let bad = TokenFailure::because;
+fn access(members: TokenMembers, asked_at: u64) -> Result<AccessToken, TokenFailure> {
+    let bad = TokenFailure::unavailable;
     let kind = members.token_type.as_ref().and_then(Value::as_str);
     let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
     if NOT_BEARER.iter().any(|other| kind == *other) {
         return Err(bad("the token endpoint gave no bearer token"));
     }
     let token = secret(members.access_token).map_err(bad)?;
-    let life = members.expires_in.as_ref().and_then(life).unwrap_or(UNSAID_LIFE);
+    let life = members
+        .expires_in
+        .as_ref()
+        .and_then(parse_lifetime)
+        .unwrap_or(UNSAID_LIFE);
     Ok(AccessToken {
         secret: token.ok_or(bad("the token endpoint gave no `access_token` that can be sent"))?,
         expires_at: asked_at.saturating_add(life.min(MAX_LIFE)),
@@ -149,7 +153,7 @@ fn access(members: Members, asked_at: u64) -> Result<AccessToken, TokenFailure> 
 
 /// A number of seconds, as a number or a text. `None` of what is none, and of 0 and less: servers write those for a token
 /// that does not end.
-fn life(said: &Value) -> Option<u64> {
+fn parse_lifetime(said: &Value) -> Option<u64> {
     let seconds = match said {
         Value::Number(seconds) => seconds.as_f64()?,
         Value::String(seconds) => seconds.trim().parse().ok()?,
@@ -163,9 +167,9 @@ fn life(said: &Value) -> Option<u64> {
 pub(crate) fn failure(status: u16, body: &[u8], otherwise: CredentialError) -> TokenFailure {
     let members = (400..=403)
         .contains(&status)
-        .then(|| Members::read(body))
+        .then(|| TokenMembers::read(body))
         .flatten();
-    match failure_of(members.as_ref().and_then(Members::error)) {
+    match failure_of(members.as_ref().and_then(TokenMembers::error)) {
         TokenFailure::Unavailable(_) => {
             tracing::warn!(status, "a token endpoint gave no token");
             TokenFailure::Unavailable(otherwise)
@@ -188,7 +192,7 @@ fn failure_of(code: Option<&str>) -> TokenFailure {
         Some(
             "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "bad_client_secret",
         ) => TokenFailure::Client,
-        _ => TokenFailure::because("the token endpoint gave no token"),
+        _ => TokenFailure::unavailable("the token endpoint gave no token"),
     }
 }
 

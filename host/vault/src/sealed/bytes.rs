@@ -1,9 +1,9 @@
 //! Reading and writing fields. Not serde: its buffers grow, and a buffer that grows leaves copies of a secret behind.
 
 /// Takes fields off the front of bytes that may be anything.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct FieldReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use toolhost_identity::TenantId;
-use toolhost_store::keys::{Generation, Purpose, SpaceKey};
+use toolhost_store::keys::{Generation, SpaceKey, SubkeyPurpose};
 
 use crate::{Credential, CredentialKey};
 
@@ -15,7 +15,7 @@ const CAPACITY: usize = 4_096;
 const IDLE: Duration = Duration::from_secs(600);
 
 /// An opened credential, and what it takes to know that it still holds.
-pub(super) struct Entry {
+pub(super) struct CachedCredential {
     pub(super) credential: Arc<Credential>,
     /// Destroying the tenant's key empties this very object, so the next call sees it.
     pub(super) key: Arc<SpaceKey>,
@@ -34,7 +34,7 @@ pub(super) struct Entry {
 }
 
 /// What a load found.
-pub(super) struct Loaded {
+pub(super) struct LoadedCredential {
     pub(super) credential: Arc<Credential>,
     pub(super) key: Arc<SpaceKey>,
     pub(super) generation: Generation,
@@ -44,14 +44,14 @@ pub(super) struct Loaded {
 
 /// Opened credentials by tenant, connection and user. Not a cache that drops what it evicts when it finds the time: what
 /// goes here is zeroed at once, unless a call still holds it.
-pub(super) struct Cache {
+pub(super) struct CredentialCache {
     start: Instant,
-    entries: RwLock<HashMap<CredentialKey, Arc<Entry>>>,
+    entries: RwLock<HashMap<CredentialKey, Arc<CachedCredential>>>,
     /// Counts evictions. A load that began before one keeps nothing: it may have read what was changed.
     evictions: AtomicU64,
 }
 
-impl Default for Cache {
+impl Default for CredentialCache {
     fn default() -> Self {
         Self {
             start: Instant::now(),
@@ -61,12 +61,12 @@ impl Default for Cache {
     }
 }
 
-impl Cache {
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<CredentialKey, Arc<Entry>>> {
+impl CredentialCache {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<CredentialKey, Arc<CachedCredential>>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<CredentialKey, Arc<Entry>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<CredentialKey, Arc<CachedCredential>>> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,21 +75,21 @@ impl Cache {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn get(&self, key: &CredentialKey) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, key: &CredentialKey) -> Option<Arc<CachedCredential>> {
         self.read().get(key).cloned()
     }
 
     /// Whether the store said so less than `age` before now, and the tenant's key is still there.
-    pub(super) fn is_fresh(&self, entry: &Entry, now: Instant, age: Duration) -> bool {
+    pub(super) fn is_fresh(&self, entry: &CachedCredential, now: Instant, age: Duration) -> bool {
         let nanos = self.nanos(now);
         let checked = entry.checked.load(Ordering::Acquire);
         let is_young = u128::from(nanos.saturating_sub(checked)) < age.as_nanos();
         entry.taken.store(nanos, Ordering::Relaxed);
-        is_young && entry.opens()
+        is_young && entry.can_open()
     }
 
     /// The store said at this moment that the entry holds. What it says may be as old as the question.
-    pub(super) fn confirm(&self, entry: &Entry, asked: Instant) {
+    pub(super) fn confirm(&self, entry: &CachedCredential, asked: Instant) {
         entry.checked.fetch_max(self.nanos(asked), Ordering::AcqRel);
     }
 
@@ -102,17 +102,17 @@ impl Cache {
     pub(super) fn insert(
         &self,
         key: CredentialKey,
-        loaded: Loaded,
+        loaded: LoadedCredential,
         asked: Instant,
         evictions: u64,
-    ) -> Arc<Entry> {
+    ) -> Arc<CachedCredential> {
         let nanos = self.nanos(asked);
-        let entry = |before: Option<&Arc<Entry>>| {
+        let entry = |before: Option<&Arc<CachedCredential>>| {
             let before = before.filter(|before| before.credential.version == loaded.credential.version);
-            let carried = |of: fn(&Entry) -> &AtomicU64| {
+            let carried = |of: fn(&CachedCredential) -> &AtomicU64| {
                 AtomicU64::new(before.map_or(0, |before| of(before).load(Ordering::Relaxed)))
             };
-            Arc::new(Entry {
+            Arc::new(CachedCredential {
                 credential: loaded.credential,
                 key: loaded.key,
                 generation: loaded.generation,
@@ -156,34 +156,36 @@ impl Cache {
     }
 
     /// Evicts when it is dropped: however a change ends, and if its caller goes away.
-    pub(super) fn evicting(&self, key: CredentialKey) -> Evicting<'_> {
-        Evicting { cache: self, key }
+    pub(super) fn evict_on_drop(&self, key: CredentialKey) -> EvictionGuard<'_> {
+        EvictionGuard { cache: self, key }
     }
 }
 
 /// See [`Cache::evicting`].
-pub(super) struct Evicting<'a> {
-    cache: &'a Cache,
+pub(super) struct EvictionGuard<'a> {
+    cache: &'a CredentialCache,
     key: CredentialKey,
 }
 
-impl Drop for Evicting<'_> {
+impl Drop for EvictionGuard<'_> {
     fn drop(&mut self) {
         self.cache.evict(&self.key);
     }
 }
 
-impl Entry {
+impl CachedCredential {
     /// Whether the key that opened it still could.
-    pub(super) fn opens(&self) -> bool {
-        self.key.subkey(self.generation, Purpose::Credentials).is_some()
+    pub(super) fn can_open(&self) -> bool {
+        self.key
+            .subkey(self.generation, SubkeyPurpose::Credentials)
+            .is_some()
     }
 }
 
 /// Drops what is idle, and where that is not enough the sixteenth that was taken longest ago.
-fn make_room(entries: &mut HashMap<CredentialKey, Arc<Entry>>, key: &CredentialKey, now: u64) {
+fn make_room(entries: &mut HashMap<CredentialKey, Arc<CachedCredential>>, key: &CredentialKey, now: u64) {
     let idle = u64::try_from(IDLE.as_nanos()).unwrap_or(u64::MAX);
-    let age = |entry: &Entry| now.saturating_sub(entry.taken.load(Ordering::Relaxed));
+    let age = |entry: &CachedCredential| now.saturating_sub(entry.taken.load(Ordering::Relaxed));
     entries.retain(|_, entry| age(entry) < idle);
     if entries.len() >= CAPACITY && !entries.contains_key(key) {
         let mut ages: Vec<u64> = entries.values().map(|entry| age(entry)).collect();

@@ -2,16 +2,16 @@ use std::collections::BTreeMap;
 
 use toolhost_identity::{Operator, TenantSpace};
 use toolhost_policy::{Secret, UnixTime};
-use toolhost_store::keys::{Purpose, SpaceKey};
-use toolhost_store::{Change, Expect, Space, StoreError};
+use toolhost_store::keys::{SpaceKey, SubkeyPurpose};
+use toolhost_store::{Change, Precondition, Space, StoreError};
 
 use super::error::VaultError;
 use super::index::{self, FOR_THE_TENANT_ITSELF, MAX_CREDENTIALS};
 use super::list::CredentialInfo;
 use super::name::CredentialName;
-use super::record::{Contents, Envelope, fingerprint};
-use super::vault::{Inner, SealedVault};
-use super::witness::Witness;
+use super::record::{RecordEnvelope, SealedContents, fingerprint};
+use super::vault::{SealedVault, VaultInner};
+use super::watermark::CounterWatermark;
 use crate::MAX_SECRET_FILE_BYTES;
 use crate::attributes::check_attributes;
 use crate::credential::is_before;
@@ -36,17 +36,17 @@ pub struct NewCredential {
 }
 
 /// What is to be done with what is there.
-pub(super) enum Step {
-    Set(Contents),
-    Rotate(Contents, Keep),
+pub(super) enum VaultChange {
+    Set(SealedContents),
+    Rotate(SealedContents, AttributePolicy),
     /// In the place of exactly this version, with its attributes.
-    Follow(Contents, u64),
+    Follow(SealedContents, u64),
     Remove,
 }
 
 /// Which attributes a rotated credential has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(super) enum AttributePolicy {
     Attributes,
     Nothing,
 }
@@ -79,7 +79,9 @@ impl SealedVault {
         _by: &Operator,
     ) -> Result<CredentialInfo, VaultError> {
         let (contents, keep) = check(new)?;
-        self.inner.put(space, name, Step::Rotate(contents, keep)).await
+        self.inner
+            .put(space, name, VaultChange::Rotate(contents, keep))
+            .await
     }
 
     /// Removes a credential; whether there was one. Calls that begin afterwards are refused.
@@ -92,23 +94,24 @@ impl SealedVault {
         name: &CredentialName,
         _by: &Operator,
     ) -> Result<bool, VaultError> {
-        let done = self.inner.change(space, name, &mut Step::Remove).await?;
+        let done = self.inner.change(space, name, &mut VaultChange::Remove).await?;
         Ok(done.is_some())
     }
 }
 
-impl Inner {
+impl VaultInner {
     async fn put(
         &self,
         space: &TenantSpace,
         name: &CredentialName,
-        mut step: Step,
+        mut step: VaultChange,
     ) -> Result<CredentialInfo, VaultError> {
         let version = self.change(space, name, &mut step).await?;
-        let (Step::Set(contents) | Step::Rotate(contents, _), Some(version)) = (&step, version) else {
+        let (VaultChange::Set(contents) | VaultChange::Rotate(contents, _), Some(version)) = (&step, version)
+        else {
             return Err(VaultError::NoSuch(name.to_string()));
         };
-        Ok(CredentialInfo::of(name.clone(), version, contents, None))
+        Ok(CredentialInfo::new(name.clone(), version, contents, None))
     }
 
     /// Stores what is new, whatever was there.
@@ -119,7 +122,7 @@ impl Inner {
         new: NewCredential,
     ) -> Result<CredentialInfo, VaultError> {
         let (contents, _) = check(new)?;
-        self.put(space, name, Step::Set(contents)).await
+        self.put(space, name, VaultChange::Set(contents)).await
     }
 
     /// Makes a change and returns its count; `None` where there was nothing to change.
@@ -127,12 +130,12 @@ impl Inner {
         &self,
         space: &TenantSpace,
         name: &CredentialName,
-        step: &mut Step,
+        step: &mut VaultChange,
     ) -> Result<Option<u64>, VaultError> {
         let (tenant, of) = (space.tenant(), Space::Tenant(space.clone()));
         let unusable = || VaultError::Key(tenant.to_string());
         // However this ends: a change that was not acknowledged may have been made.
-        let _evicting = self.cache.evicting(name.key(space));
+        let _evicting = self.cache.evict_on_drop(name.key(space));
         for _ in 0..MAX_TRIES {
             let mut found = index::read(&self.store, &self.keys, space).await?;
             let was = found.index.versions.get(&name.id()).copied();
@@ -141,13 +144,13 @@ impl Inner {
             // before it cannot be committed.
             let generation = key.current();
             let subkey = key
-                .subkey(generation, Purpose::Credentials)
+                .subkey(generation, SubkeyPurpose::Credentials)
                 .ok_or_else(unusable)?;
             let count = found.index.counter.checked_add(1).ok_or_else(unusable)?;
             let contents = match step {
-                Step::Remove if was.is_none() => return Ok(None),
-                Step::Remove => None,
-                Step::Set(contents) => {
+                VaultChange::Remove if was.is_none() => return Ok(None),
+                VaultChange::Remove => None,
+                VaultChange::Set(contents) => {
                     let most = match name.user {
                         Some(_) => MAX_CREDENTIALS - FOR_THE_TENANT_ITSELF,
                         None => MAX_CREDENTIALS,
@@ -157,21 +160,21 @@ impl Inner {
                     }
                     Some(contents)
                 }
-                Step::Rotate(contents, keep) => {
+                VaultChange::Rotate(contents, keep) => {
                     let version = was.ok_or_else(|| VaultError::NoSuch(name.to_string()))?;
-                    let Some(old) = self.stored(space, name, &key, version).await? else {
+                    let Some(old) = self.read_contents(space, name, &key, version).await? else {
                         tokio::task::yield_now().await;
                         continue;
                     };
                     contents.created_at = old.created_at;
-                    if *keep == Keep::Attributes {
+                    if *keep == AttributePolicy::Attributes {
                         contents.attributes = old.attributes;
                     }
                     Some(contents)
                 }
-                Step::Follow(_, version) if was != Some(*version) => return Ok(None),
-                Step::Follow(contents, version) => {
-                    let Some(old) = self.stored(space, name, &key, *version).await? else {
+                VaultChange::Follow(_, version) if was != Some(*version) => return Ok(None),
+                VaultChange::Follow(contents, version) => {
+                    let Some(old) = self.read_contents(space, name, &key, *version).await? else {
                         tokio::task::yield_now().await;
                         continue;
                     };
@@ -180,13 +183,13 @@ impl Inner {
                     Some(contents)
                 }
             };
-            let record = name.record()?;
+            let record = name.record_key()?;
             let mut changes = match contents {
                 Some(contents) => {
                     contents.fingerprint = fingerprint(&subkey, &contents.secret);
                     let value = contents.seal(&subkey, generation, tenant, name, count)?;
                     found.index.versions.insert(name.id(), count);
-                    let expect = Expect::Any;
+                    let expect = Precondition::Any;
                     vec![Change::Put {
                         key: record,
                         value,
@@ -195,8 +198,8 @@ impl Inner {
                 }
                 None => {
                     found.index.versions.remove(&name.id());
-                    let removed = [record, name.last_used()?];
-                    let expect = Expect::Any;
+                    let removed = [record, name.last_used_key()?];
+                    let expect = Precondition::Any;
                     removed.map(|key| Change::Delete { key, expect }).into()
                 }
             };
@@ -210,7 +213,7 @@ impl Inner {
                 Err(StoreError::Conflict) => tokio::task::yield_now().await,
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
-                    Witness::raise(&self.store, tenant, count).await?;
+                    CounterWatermark::raise(&self.store, tenant, count).await?;
                     return Ok(Some(count));
                 }
             }
@@ -219,21 +222,21 @@ impl Inner {
     }
 
     /// What is stored under a name; `None` where it is another version by now.
-    async fn stored(
+    async fn read_contents(
         &self,
         space: &TenantSpace,
         name: &CredentialName,
         key: &SpaceKey,
         version: u64,
-    ) -> Result<Option<Contents>, VaultError> {
+    ) -> Result<Option<SealedContents>, VaultError> {
         let damaged = |why| VaultError::Damaged {
             name: name.to_string(),
             why,
         };
         let of = Space::Tenant(space.clone());
-        let record = self.store.get(&of, &name.record()?).await?;
+        let record = self.store.get(&of, &name.record_key()?).await?;
         let record = record.ok_or_else(|| damaged("its record is missing"))?;
-        let envelope = Envelope::of(&record).ok_or_else(|| damaged("its record is none"))?;
+        let envelope = RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
         if envelope.version > version {
             return Ok(None);
         }
@@ -243,7 +246,7 @@ impl Inner {
 }
 
 /// A secret that follows another, whose attributes it gets when it is stored.
-pub(super) fn contents_of(secret: &Secret) -> Result<Contents, VaultError> {
+pub(super) fn contents_of(secret: &Secret) -> Result<SealedContents, VaultError> {
     let new = NewCredential {
         secret: Secret::new(secret.expose().to_vec()),
         attributes: None,
@@ -253,14 +256,14 @@ pub(super) fn contents_of(secret: &Secret) -> Result<Contents, VaultError> {
 }
 
 /// What the operator gives, taken as the other providers take it.
-fn check(new: NewCredential) -> Result<(Contents, Keep), VaultError> {
+fn check(new: NewCredential) -> Result<(SealedContents, AttributePolicy), VaultError> {
     if new.secret.len() > MAX_SECRET_FILE_BYTES {
         return Err(VaultError::TooLarge);
     }
     let secret = read_secret(new.secret.expose())?;
     let keep = match new.attributes {
-        None => Keep::Attributes,
-        Some(_) => Keep::Nothing,
+        None => AttributePolicy::Attributes,
+        Some(_) => AttributePolicy::Nothing,
     };
     let attributes = new.attributes.unwrap_or_default();
     if attributes.len() > MAX_ATTRIBUTES {
@@ -272,8 +275,8 @@ fn check(new: NewCredential) -> Result<(Contents, Keep), VaultError> {
         return Err(VaultError::AlreadyExpired);
     }
     // These two are shown and decide nothing: a rotated secret is kept whatever the clock says.
-    let now = now.known().unwrap_or_default();
-    let contents = Contents {
+    let now = now.if_valid().unwrap_or_default();
+    let contents = SealedContents {
         secret,
         attributes,
         expires_at: new.expires_at,
@@ -291,7 +294,7 @@ mod tests {
 
     use toolhost_identity::{Operator, TenantId, TenantSpace};
     use toolhost_policy::{ConnectionName, Secret};
-    use toolhost_store::keys::{Keyring, MasterKey, Purpose};
+    use toolhost_store::keys::{Keyring, MasterKey, SubkeyPurpose};
     use toolhost_store::{MemoryStore, Space, Store};
 
     use super::{MAX_CREDENTIALS, NewCredential};
@@ -310,7 +313,7 @@ mod tests {
         let of = Space::Tenant(space.clone());
         store.create(&space).await.unwrap();
         let key = keys.create(&of).unwrap();
-        let subkey = key.subkey(key.current(), Purpose::Credentials).unwrap();
+        let subkey = key.subkey(key.current(), SubkeyPurpose::Credentials).unwrap();
         let mut full = Index {
             counter: 1,
             versions: BTreeMap::new(),

@@ -2,7 +2,7 @@ use toolhost_store::{KeyError, StoreError};
 
 use super::MAX_CREDENTIALS;
 use super::index::FOR_THE_TENANT_ITSELF;
-use crate::{AttributeRefused, CredentialError, SecretRefused};
+use crate::{AttributeError, CredentialError, SecretTextError};
 
 /// Why the vault did not do what the operator, or a call, asked for. No variant carries a byte of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,13 +10,13 @@ use crate::{AttributeRefused, CredentialError, SecretRefused};
 pub enum VaultError {
     /// The text is not taken as a secret.
     #[error("the secret is refused: {0}")]
-    Secret(#[from] SecretRefused),
+    Secret(#[from] SecretTextError),
     /// Over [`crate::MAX_SECRET_FILE_BYTES`].
     #[error("the secret is larger than 64 KiB")]
     TooLarge,
     /// An attribute is not taken.
     #[error(transparent)]
-    Attribute(#[from] AttributeRefused),
+    Attribute(#[from] AttributeError),
     /// More than 32 attributes.
     #[error("a credential has at most 32 attributes")]
     Attributes,

@@ -1,6 +1,6 @@
 use toolhost_policy::Secret;
 
-use super::change::{Step, contents_of};
+use super::change::{VaultChange, contents_of};
 use super::error::VaultError;
 use super::name::CredentialName;
 use super::vault::SealedVault;
@@ -8,7 +8,7 @@ use crate::{CredentialKey, NewCredential};
 
 /// What became of a credential that was to follow another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Followed {
+pub(crate) enum FollowOutcome {
     /// It is stored, as this version.
     By(u64),
     /// What is stored is not the version that it was to follow.
@@ -23,21 +23,21 @@ impl SealedVault {
         key: &CredentialKey,
         version: u64,
         secret: &Secret,
-    ) -> Result<Followed, VaultError> {
+    ) -> Result<FollowOutcome, VaultError> {
         let contents = contents_of(secret)?;
-        let mut step = Step::Follow(contents, version);
+        let mut step = VaultChange::Follow(contents, version);
         let done = self
             .inner
-            .change(&key.space, &CredentialName::of(key), &mut step)
+            .change(&key.space, &CredentialName::from_key(key), &mut step)
             .await?;
-        Ok(done.map_or(Followed::Not, Followed::By))
+        Ok(done.map_or(FollowOutcome::Not, FollowOutcome::By))
     }
 
     /// Stores what a user connected by themselves, under the user's own key.
     pub(crate) async fn connect(&self, key: &CredentialKey, new: NewCredential) -> Result<u64, VaultError> {
         let info = self
             .inner
-            .put_new(&key.space, &CredentialName::of(key), new)
+            .put_new(&key.space, &CredentialName::from_key(key), new)
             .await?;
         Ok(info.version)
     }
@@ -46,7 +46,11 @@ impl SealedVault {
     pub(crate) async fn disconnect(&self, key: &CredentialKey) -> Result<bool, VaultError> {
         let done = self
             .inner
-            .change(&key.space, &CredentialName::of(key), &mut Step::Remove)
+            .change(
+                &key.space,
+                &CredentialName::from_key(key),
+                &mut VaultChange::Remove,
+            )
             .await?;
         Ok(done.is_some())
     }

@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toolhost_identity::{TenantId, TenantSpace};
-use toolhost_store::keys::{Generation, Keyring, Purpose, SpaceKey, Subkey};
-use toolhost_store::{Expect, Key, Record, Space, Store, Table};
+use toolhost_store::keys::{Generation, Keyring, SpaceKey, Subkey, SubkeyPurpose};
+use toolhost_store::{Key, Precondition, Record, Space, Store, Table};
 
-use super::bytes::{Reader, put_field};
+use super::bytes::{FieldReader, put_field};
 use super::error::VaultError;
 use super::name::NameId;
-use super::witness::Witness;
+use super::watermark::CounterWatermark;
 
 /// The most credentials of a tenant: the index is one record, and so stays well under the longest one.
 pub const MAX_CREDENTIALS: usize = 16_384;
@@ -29,7 +29,7 @@ pub(super) struct Index {
 
 /// An index as it was found.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct FoundIndex {
     pub(super) index: Index,
     /// The record's version; `None` where there is no index yet.
     pub(super) revision: Option<u64>,
@@ -37,10 +37,10 @@ pub(super) struct Found {
     pub(super) generation: Option<Generation>,
 }
 
-impl Found {
+impl FoundIndex {
     /// That the index is what was read: with this, a batch fails when anybody else has changed anything.
-    pub(super) fn expect(&self) -> Expect {
-        self.revision.map_or(Expect::Absent, Expect::Version)
+    pub(super) fn expect(&self) -> Precondition {
+        self.revision.map_or(Precondition::Absent, Precondition::Version)
     }
 }
 
@@ -55,9 +55,9 @@ pub(super) async fn read(
     store: &Arc<dyn Store>,
     keys: &Keyring,
     space: &TenantSpace,
-) -> Result<Found, VaultError> {
+) -> Result<FoundIndex, VaultError> {
     let tenant = space.tenant();
-    let (witness, _) = Witness::read(store, tenant).await?;
+    let (witness, _) = CounterWatermark::read(store, tenant).await?;
     let found = read_unwitnessed(store, keys, space).await?;
     let rolled_back = |found| VaultError::RolledBack {
         tenant: tenant.to_string(),
@@ -66,7 +66,7 @@ pub(super) async fn read(
     };
     match found {
         None if witness.counter > 0 && !witness.ended => Err(rolled_back(0)),
-        None => Ok(Found {
+        None => Ok(FoundIndex {
             index: Index {
                 counter: witness.counter,
                 versions: BTreeMap::new(),
@@ -79,7 +79,7 @@ pub(super) async fn read(
             if found.index.counter > witness.counter {
                 // A change that was cut short between the two, or one that is under way: either way it is made. Where
                 // this fails the next reader does it; until then the change is as safe as it was.
-                let raised = Witness::raise(store, tenant, found.index.counter).await;
+                let raised = CounterWatermark::raise(store, tenant, found.index.counter).await;
                 if let Err(error) = raised {
                     tracing::warn!(%tenant, %error, "the witness of the tenant's credentials could not be raised");
                 }
@@ -94,7 +94,7 @@ pub(super) async fn read_unwitnessed(
     store: &Arc<dyn Store>,
     keys: &Keyring,
     space: &TenantSpace,
-) -> Result<Option<Found>, VaultError> {
+) -> Result<Option<FoundIndex>, VaultError> {
     let of = Space::Tenant(space.clone());
     let Some(record) = store.get(&of, &key()?).await? else {
         return Ok(None);
@@ -116,7 +116,7 @@ impl Index {
             plaintext.extend_from_slice(&version.to_be_bytes());
         }
         let sealed = subkey
-            .seal(&associated(tenant, self.counter), &plaintext)
+            .seal(&associated_data(tenant, self.counter), &plaintext)
             .map_err(|_| VaultError::Key(tenant.to_string()))?;
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(&generation.0.to_be_bytes());
@@ -125,12 +125,12 @@ impl Index {
         Ok(bytes)
     }
 
-    fn open(record: &Record, key: &SpaceKey, tenant: &TenantId) -> Result<Found, VaultError> {
+    fn open(record: &Record, key: &SpaceKey, tenant: &TenantId) -> Result<FoundIndex, VaultError> {
         let damaged = |why| VaultError::Damaged {
             name: "index".to_owned(),
             why,
         };
-        let mut reader = Reader(&record.value);
+        let mut reader = FieldReader(&record.value);
         let mut head = || -> Option<(u8, u32, u64)> { Some((reader.byte()?, reader.u32()?, reader.u64()?)) };
         let (format, generation, counter) = head().ok_or_else(|| damaged("it is cut short"))?;
         if format != FORMAT {
@@ -138,9 +138,9 @@ impl Index {
         }
         let generation = Generation(generation);
         let opened = key
-            .subkey(generation, Purpose::Credentials)
+            .subkey(generation, SubkeyPurpose::Credentials)
             .ok_or_else(|| VaultError::Key(tenant.to_string()))?
-            .open(&associated(tenant, counter), reader.0)
+            .open(&associated_data(tenant, counter), reader.0)
             .map_err(|_| damaged("the index of the tenant's credentials does not open"))?;
         let (entries, rest) = opened.as_chunks::<24>();
         if !rest.is_empty() {
@@ -148,14 +148,14 @@ impl Index {
         }
         let mut versions = BTreeMap::new();
         for entry in entries {
-            let mut reader = Reader(entry);
+            let mut reader = FieldReader(entry);
             let (name, version) = reader
                 .array()
                 .zip(reader.u64())
                 .ok_or_else(|| damaged("it is cut short"))?;
             versions.insert(name, version);
         }
-        Ok(Found {
+        Ok(FoundIndex {
             index: Self { counter, versions },
             revision: Some(record.version),
             generation: Some(generation),
@@ -163,7 +163,7 @@ impl Index {
     }
 }
 
-fn associated(tenant: &TenantId, counter: u64) -> Vec<u8> {
+fn associated_data(tenant: &TenantId, counter: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     put_field(&mut bytes, b"toolhost credential index 1");
     put_field(&mut bytes, tenant.as_str().as_bytes());

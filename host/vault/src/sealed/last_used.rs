@@ -10,18 +10,18 @@ use toolhost_identity::TenantSpace;
 use toolhost_policy::UnixTime;
 use toolhost_store::{Space, StoreError};
 
-use super::bytes::Reader;
-use super::cache::Entry;
+use super::bytes::FieldReader;
+use super::cache::CachedCredential;
 use super::error::VaultError;
 use super::name::CredentialName;
-use super::vault::Inner;
+use super::vault::VaultInner;
 use crate::CredentialKey;
 
 /// Seconds between two writes of one credential's last use.
 const EVERY: u64 = 60;
 
 /// A call took the credential.
-pub(super) fn take(inner: &Arc<Inner>, key: &CredentialKey, entry: &Entry, now: UnixTime) {
+pub(super) fn take(inner: &Arc<VaultInner>, key: &CredentialKey, entry: &CachedCredential, now: UnixTime) {
     if now.is_broken() {
         return;
     }
@@ -50,25 +50,25 @@ pub(super) fn take(inner: &Arc<Inner>, key: &CredentialKey, entry: &Entry, now: 
     }
 }
 
-async fn write(inner: &Inner, key: &CredentialKey, version: u64, now: u64) -> Result<(), VaultError> {
-    let name = CredentialName::of(key);
+async fn write(inner: &VaultInner, key: &CredentialKey, version: u64, now: u64) -> Result<(), VaultError> {
+    let name = CredentialName::from_key(key);
     let value = [version.to_be_bytes(), now.to_be_bytes()].concat();
     let space = Space::Tenant(key.space.clone());
-    inner.store.put(&space, &name.last_used()?, value).await?;
+    inner.store.put(&space, &name.last_used_key()?, value).await?;
     Ok(())
 }
 
 /// When this version was last used, in Unix seconds, as far as this process and the store know.
 pub(super) async fn read(
-    inner: &Inner,
+    inner: &VaultInner,
     space: &TenantSpace,
     name: &CredentialName,
     version: u64,
 ) -> Result<Option<u64>, StoreError> {
     let of = Space::Tenant(space.clone());
-    let record = inner.store.get(&of, &name.last_used()?).await?;
+    let record = inner.store.get(&of, &name.last_used_key()?).await?;
     let kept = record.and_then(|record| {
-        let mut reader = Reader(&record.value);
+        let mut reader = FieldReader(&record.value);
         let (of, at) = (reader.u64()?, reader.u64()?);
         (of == version).then_some(at)
     });

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use toolhost_store::{Expect, Key, Space, StoreError};
+use toolhost_store::{Key, Precondition, Space, StoreError};
 
 use super::error::VaultError;
 use super::name::CredentialName;
-use super::vault::{Inner, SealedVault};
+use super::vault::{SealedVault, VaultInner};
 use crate::CredentialKey;
-use crate::fetched::ANSWER_DEADLINE;
+use crate::cached_provider::ANSWER_DEADLINE;
 
 /// For how long a credential is one host's to renew, where that host never says that it is done, in seconds: the answer's
 /// time, and time to store it, by the clock of the store.
@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A credential that this host alone renews now. It ends by itself where it is not ended.
 pub(crate) struct Lease {
-    inner: Arc<Inner>,
+    inner: Arc<VaultInner>,
     space: Space,
     record: Key,
     version: u64,
@@ -49,7 +49,7 @@ impl SealedVault {
     async fn try_lease(&self, key: &CredentialKey) -> Result<Option<Lease>, VaultError> {
         let (space, record) = (
             Space::Tenant(key.space.clone()),
-            CredentialName::of(key).renewing()?,
+            CredentialName::from_key(key).renewal_key()?,
         );
         let now = self.inner.store.now();
         if now.is_broken() {
@@ -57,8 +57,8 @@ impl SealedVault {
         }
         let now = now.secs();
         let expect = match self.inner.store.get(&space, &record).await? {
-            None => Expect::Absent,
-            Some(held) if !is_held(end(&held.value), now) => Expect::Version(held.version),
+            None => Precondition::Absent,
+            Some(held) if !is_held(end(&held.value), now) => Precondition::Version(held.version),
             Some(_) => return Ok(None),
         };
         let value = now.saturating_add(LIFE).to_be_bytes().to_vec();
@@ -89,7 +89,7 @@ fn is_held(end: u64, now: u64) -> bool {
 impl Lease {
     /// Another host may renew it from now on.
     pub(crate) async fn end(self) {
-        let (expect, over) = (Expect::Version(self.version), 0_u64.to_be_bytes().to_vec());
+        let (expect, over) = (Precondition::Version(self.version), 0_u64.to_be_bytes().to_vec());
         let ended = self
             .inner
             .store

@@ -6,8 +6,8 @@ use toolhost_store::{Key, Scan, Space, Table};
 
 use super::error::VaultError;
 use super::name::{CredentialName, RECORDS};
-use super::record::{Contents, Envelope};
-use super::vault::{Inner, SealedVault};
+use super::record::{RecordEnvelope, SealedContents};
+use super::vault::{SealedVault, VaultInner};
 use super::{index, last_used};
 use crate::UserId;
 
@@ -40,7 +40,7 @@ pub struct CredentialInfo {
 
 /// A credential that is stored and cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableCredential {
     /// Which, as far as its record tells.
     pub name: String,
     /// Why.
@@ -49,18 +49,18 @@ pub struct Unusable {
 
 /// All credentials of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listing {
+pub struct CredentialListing {
     /// Those that calls can use, as far as their expiry allows; by connection, the tenant's own before its users'.
     pub credentials: Vec<CredentialInfo>,
     /// The others.
-    pub unusable: Vec<Unusable>,
+    pub unusable: Vec<UnusableCredential>,
 }
 
 impl CredentialInfo {
-    pub(super) fn of(
+    pub(super) fn new(
         name: CredentialName,
         version: u64,
-        contents: &Contents,
+        contents: &SealedContents,
         last_used: Option<u64>,
     ) -> Self {
         Self {
@@ -78,10 +78,10 @@ impl CredentialInfo {
 }
 
 /// A record that was scanned, opened or not.
-struct Scanned {
+struct ScannedRecord {
     name: CredentialName,
     version: u64,
-    contents: Contents,
+    contents: SealedContents,
 }
 
 impl SealedVault {
@@ -90,13 +90,13 @@ impl SealedVault {
     /// # Errors
     /// The tenant's credentials were rolled back, or the store or the key cannot be used. One that cannot be used alone
     /// is no error: it is listed as such.
-    pub async fn list(&self, space: &TenantSpace, _by: &Operator) -> Result<Listing, VaultError> {
+    pub async fn list(&self, space: &TenantSpace, _by: &Operator) -> Result<CredentialListing, VaultError> {
         let inner = &self.inner;
         let mut versions = index::read(&inner.store, &inner.keys, space)
             .await?
             .index
             .versions;
-        let mut listing = Listing::default();
+        let mut listing = CredentialListing::default();
         let mut after: Option<Vec<u8>> = None;
         loop {
             let scan = Scan::group(Table::Credential, &[RECORDS]).limit(PAGE);
@@ -107,14 +107,14 @@ impl SealedVault {
             let page = inner.store.scan(&Space::Tenant(space.clone()), &scan).await?;
             after = page.found.last().map(|found| found.key.name().to_vec());
             for found in page.found {
-                match inner.scanned(space, &found.key, &found.record, &mut versions) {
-                    Ok(Scanned {
+                match inner.scan_record(space, &found.key, &found.record, &mut versions) {
+                    Ok(ScannedRecord {
                         name,
                         version,
                         contents,
                     }) => {
                         let used = last_used::read(inner, space, &name, version).await?;
-                        let info = CredentialInfo::of(name, version, &contents, used);
+                        let info = CredentialInfo::new(name, version, &contents, used);
                         listing.credentials.push(info);
                     }
                     Err(unusable) => listing.unusable.push(unusable),
@@ -125,29 +125,31 @@ impl SealedVault {
             }
         }
         // What the index names and nobody has found.
-        listing.unusable.extend(versions.keys().map(|_| Unusable {
-            name: "unknown".to_owned(),
-            why: "its record is missing",
-        }));
+        listing
+            .unusable
+            .extend(versions.keys().map(|_| UnusableCredential {
+                name: "unknown".to_owned(),
+                why: "its record is missing",
+            }));
         Ok(listing)
     }
 }
 
-impl Inner {
+impl VaultInner {
     /// Opens a record that was found under a key, and takes its name off those that the index has.
-    fn scanned(
+    fn scan_record(
         &self,
         space: &TenantSpace,
         key: &Key,
         record: &toolhost_store::Record,
         versions: &mut BTreeMap<[u8; 16], u64>,
-    ) -> Result<Scanned, Unusable> {
-        let unusable = |name: &dyn ToString, why| Unusable {
+    ) -> Result<ScannedRecord, UnusableCredential> {
+        let unusable = |name: &dyn ToString, why| UnusableCredential {
             name: name.to_string(),
             why,
         };
         let spelt = String::from_utf8_lossy(key.name());
-        let envelope = Envelope::of(record).ok_or_else(|| unusable(&spelt, "its record is none"))?;
+        let envelope = RecordEnvelope::parse(record).ok_or_else(|| unusable(&spelt, "its record is none"))?;
         let name = envelope.name.clone();
         if name.record_name() != key.name() {
             return Err(unusable(&spelt, "its record is another credential's"));
@@ -162,7 +164,7 @@ impl Inner {
         let contents = envelope
             .open(&space_key, space.tenant(), &name, version)
             .map_err(|why| unusable(&name, why))?;
-        Ok(Scanned {
+        Ok(ScannedRecord {
             name,
             version,
             contents,

@@ -29,7 +29,7 @@ impl CredentialName {
         Self { connection, user }
     }
 
-    pub(super) fn of(key: &CredentialKey) -> Self {
+    pub(super) fn from_key(key: &CredentialKey) -> Self {
         Self {
             connection: key.connection().clone(),
             user: key.user().cloned(),
@@ -60,15 +60,15 @@ impl CredentialName {
         name
     }
 
-    pub(super) fn record(&self) -> Result<Key, KeyError> {
+    pub(super) fn record_key(&self) -> Result<Key, KeyError> {
         Key::new(Table::Credential, &[RECORDS], &self.record_name())
     }
 
-    pub(super) fn last_used(&self) -> Result<Key, KeyError> {
+    pub(super) fn last_used_key(&self) -> Result<Key, KeyError> {
         Key::new(Table::Credential, &[b"last used"], &self.record_name())
     }
 
-    pub(super) fn renewing(&self) -> Result<Key, KeyError> {
+    pub(super) fn renewal_key(&self) -> Result<Key, KeyError> {
         Key::new(Table::Credential, &[b"renewing"], &self.record_name())
     }
 
@@ -80,7 +80,7 @@ impl CredentialName {
     }
 
     /// What a record's secret is bound to: it opens for this tenant, connection, user and version and for no other.
-    pub(super) fn associated(&self, tenant: &TenantId, version: u64) -> Vec<u8> {
+    pub(super) fn associated_data(&self, tenant: &TenantId, version: u64) -> Vec<u8> {
         let user = self
             .user
             .as_ref()

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use toolhost_identity::TenantId;
 use toolhost_policy::{ConnectionName, Secret};
 use toolhost_store::Record;
-use toolhost_store::keys::{Generation, Purpose, SpaceKey, Subkey};
+use toolhost_store::keys::{Generation, SpaceKey, Subkey, SubkeyPurpose};
 use zeroize::Zeroizing;
 
-use super::bytes::{FIELD, Reader, put_field};
+use super::bytes::{FIELD, FieldReader, put_field};
 use super::error::VaultError;
 use super::name::CredentialName;
 use crate::UserId;
@@ -20,7 +20,7 @@ const FORMAT: u8 = 1;
 const FINGERPRINT: usize = 8;
 
 /// What is sealed.
-pub(super) struct Contents {
+pub(super) struct SealedContents {
     pub(super) secret: Secret,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) expires_at: Option<u64>,
@@ -32,7 +32,7 @@ pub(super) struct Contents {
 }
 
 /// What stands before it, in this order and in the clear: the store seals the whole record once more.
-pub(super) struct Envelope<'a> {
+pub(super) struct RecordEnvelope<'a> {
     pub(super) name: CredentialName,
     pub(super) generation: Generation,
     pub(super) version: u64,
@@ -50,7 +50,7 @@ pub(super) fn fingerprint(subkey: &Subkey, secret: &Secret) -> String {
     text
 }
 
-impl Contents {
+impl SealedContents {
     /// The plaintext, in memory that is zeroed and never grows.
     fn bytes(&self) -> Zeroizing<Vec<u8>> {
         let attributes: usize = self
@@ -74,8 +74,8 @@ impl Contents {
         bytes
     }
 
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = FieldReader(bytes);
         let secret = Secret::new(reader.field()?.to_vec());
         let fingerprint = reader.text()?.to_owned();
         let (created_at, rotated_at) = (reader.u64()?, reader.u64()?);
@@ -108,7 +108,7 @@ impl Contents {
         version: u64,
     ) -> Result<Vec<u8>, VaultError> {
         let sealed = subkey
-            .seal(&name.associated(tenant, version), &self.bytes())
+            .seal(&name.associated_data(tenant, version), &self.bytes())
             .map_err(|_| VaultError::Key(tenant.to_string()))?;
         let mut bytes = Vec::with_capacity(sealed.len() + 256);
         bytes.push(FORMAT);
@@ -125,10 +125,10 @@ impl Contents {
     }
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> RecordEnvelope<'a> {
     /// Reads what stands before the sealed part. Nothing of it is believed until that part has opened.
-    pub(super) fn of(record: &'a Record) -> Option<Self> {
-        let mut reader = Reader(&record.value);
+    pub(super) fn parse(record: &'a Record) -> Option<Self> {
+        let mut reader = FieldReader(&record.value);
         if reader.byte()? != FORMAT {
             return None;
         }
@@ -153,7 +153,7 @@ impl<'a> Envelope<'a> {
 
     /// Whether the generation of the tenant's key that sealed it was retired.
     pub(super) fn is_retired(&self, key: &SpaceKey) -> bool {
-        key.subkey(self.generation, Purpose::Credentials).is_none()
+        key.subkey(self.generation, SubkeyPurpose::Credentials).is_none()
     }
 
     /// Opens the record for the name and version that are asked for, which need not be those that it says of itself.
@@ -163,7 +163,7 @@ impl<'a> Envelope<'a> {
         tenant: &TenantId,
         name: &CredentialName,
         version: u64,
-    ) -> Result<Contents, &'static str> {
+    ) -> Result<SealedContents, &'static str> {
         if self.name != *name {
             return Err("its record is another credential's");
         }
@@ -171,12 +171,12 @@ impl<'a> Envelope<'a> {
             return Err("it is not the version that the tenant's index says: an earlier one was put back");
         }
         let subkey = key
-            .subkey(self.generation, Purpose::Credentials)
+            .subkey(self.generation, SubkeyPurpose::Credentials)
             .ok_or("the generation of the tenant's key that sealed it was retired")?;
         let opened = subkey
-            .open(&name.associated(tenant, version), self.sealed)
+            .open(&name.associated_data(tenant, version), self.sealed)
             .map_err(|_| "its record does not open: it was changed, or sealed for another")?;
-        Contents::of(&opened).ok_or("its record is cut short")
+        SealedContents::parse(&opened).ok_or("its record is cut short")
     }
 }
 
@@ -186,10 +186,10 @@ mod tests {
 
     use toolhost_identity::{Operator, TenantId, TenantSpace};
     use toolhost_policy::{ConnectionName, Secret};
-    use toolhost_store::keys::{Keyring, MasterKey, Purpose};
+    use toolhost_store::keys::{Keyring, MasterKey, SubkeyPurpose};
     use toolhost_store::{Record, Space};
 
-    use super::{Contents, Envelope};
+    use super::{RecordEnvelope, SealedContents};
     use crate::{CredentialName, UserId};
 
     fn name(connection: &str, user: Option<(&str, &str)>) -> CredentialName {
@@ -211,8 +211,8 @@ mod tests {
         let space = TenantSpace::of_operator(acme.clone(), &Operator::of_this_process());
         // One key for all of them, so that nothing but the associated data tells them apart.
         let key = keys.create(&Space::Tenant(space)).unwrap();
-        let subkey = key.subkey(key.current(), Purpose::Credentials).unwrap();
-        let contents = Contents {
+        let subkey = key.subkey(key.current(), SubkeyPurpose::Credentials).unwrap();
+        let contents = SealedContents {
             secret: Secret::from("tok_first_0123456789".to_owned()),
             attributes: BTreeMap::from([("site".to_owned(), "eu".to_owned())]),
             expires_at: Some(7),
@@ -224,7 +224,7 @@ mod tests {
         let value = contents.seal(&subkey, key.current(), &acme, &own, 3).unwrap();
         let record = Record { value, version: 1 };
         let open = |tenant: &TenantId, name: &CredentialName, version| {
-            let mut envelope = Envelope::of(&record).unwrap();
+            let mut envelope = RecordEnvelope::parse(&record).unwrap();
             // Whoever moves a record can also write whose it is and how new.
             envelope.name = name.clone();
             envelope.version = version;

@@ -1,14 +1,14 @@
 use toolhost_identity::{Operator, TenantSpace};
-use toolhost_store::keys::{Generation, Purpose, SpaceKey};
-use toolhost_store::{Expect, Found, Key, Scan, Space, StoreError, Table};
+use toolhost_store::keys::{Generation, SpaceKey, SubkeyPurpose};
+use toolhost_store::{Key, KeyedRecord, Precondition, Scan, Space, StoreError, Table};
 
 use super::error::VaultError;
 use super::index;
-use super::list::Unusable;
+use super::list::UnusableCredential;
 use super::name::RECORDS;
-use super::record::Envelope;
-use super::vault::{Inner, SealedVault};
-use super::witness::Witness;
+use super::record::RecordEnvelope;
+use super::vault::{SealedVault, VaultInner};
+use super::watermark::CounterWatermark;
 
 /// Records read at once.
 const PAGE: usize = 64;
@@ -18,13 +18,13 @@ const MAX_TRIES: usize = 64;
 
 /// What [`SealedVault::reseal`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Resealed {
+pub struct ResealReport {
     /// Credentials that were sealed anew.
     pub resealed: usize,
     /// Credentials that had the current generation already.
     pub already: usize,
     /// Credentials that do not open and so could not be: they are lost whatever is retired.
-    pub unusable: Vec<Unusable>,
+    pub unusable: Vec<UnusableCredential>,
 }
 
 impl SealedVault {
@@ -34,19 +34,19 @@ impl SealedVault {
     ///
     /// # Errors
     /// The tenant's credentials were rolled back, or the store or the key cannot be used. Some may have been resealed.
-    pub async fn reseal(&self, space: &TenantSpace, _by: &Operator) -> Result<Resealed, VaultError> {
+    pub async fn reseal(&self, space: &TenantSpace, _by: &Operator) -> Result<ResealReport, VaultError> {
         let inner = &self.inner;
         let of = Space::Tenant(space.clone());
         // Where other hosts have the key, none of them seals with an older generation from here on.
-        inner.keys.settle().await;
+        inner.keys.wait_until_propagated().await;
         // The index first: a change that took an older generation before this read the index that was here before, and
         // so cannot be committed after it. One that was is found by the scan.
         if !inner.reseal_index(space).await? {
-            return Ok(Resealed::default());
+            return Ok(ResealReport::default());
         }
         let key = inner.keys.get(&of)?;
         let generation = key.current();
-        let mut done = Resealed::default();
+        let mut done = ResealReport::default();
         let mut after: Option<Vec<u8>> = None;
         loop {
             let scan = Scan::group(Table::Credential, &[RECORDS]).limit(PAGE);
@@ -60,8 +60,8 @@ impl SealedVault {
                 match inner.reseal_record(space, &key, generation, found).await {
                     Ok(true) => done.resealed += 1,
                     Ok(false) => done.already += 1,
-                    Err(Left::Unusable(unusable)) => done.unusable.push(unusable),
-                    Err(Left::Failed(error)) => return Err(error),
+                    Err(ResealFailure::Unusable(unusable)) => done.unusable.push(unusable),
+                    Err(ResealFailure::Failed(error)) => return Err(error),
                 }
             }
             if !page.more || after.is_none() {
@@ -78,7 +78,7 @@ impl SealedVault {
     pub async fn accept(&self, space: &TenantSpace, _by: &Operator) -> Result<(), VaultError> {
         let (inner, of) = (&self.inner, Space::Tenant(space.clone()));
         for _ in 0..MAX_TRIES {
-            let (witness, _) = Witness::read(&inner.store, space.tenant()).await?;
+            let (witness, _) = CounterWatermark::read(&inner.store, space.tenant()).await?;
             let found = index::read_unwitnessed(&inner.store, &inner.keys, space).await?;
             let mut found = found.unwrap_or_default();
             let latest = found.index.counter.max(witness.counter);
@@ -95,7 +95,7 @@ impl SealedVault {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     inner.cache.evict_tenant(space.tenant());
-                    return Witness::raise(&inner.store, space.tenant(), found.index.counter).await;
+                    return CounterWatermark::raise(&inner.store, space.tenant(), found.index.counter).await;
                 }
             }
         }
@@ -109,29 +109,29 @@ impl SealedVault {
     /// The store cannot be used.
     pub async fn end(&self, space: &TenantSpace, _by: &Operator) -> Result<(), VaultError> {
         self.inner.cache.evict_tenant(space.tenant());
-        Witness::end(&self.inner.store, space.tenant()).await
+        CounterWatermark::end(&self.inner.store, space.tenant()).await
     }
 }
 
 /// Why a record was not resealed.
-enum Left {
-    Unusable(Unusable),
+enum ResealFailure {
+    Unusable(UnusableCredential),
     Failed(VaultError),
 }
 
-impl<E: Into<VaultError>> From<E> for Left {
+impl<E: Into<VaultError>> From<E> for ResealFailure {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl Inner {
-    fn sealed_index(&self, of: &Space, found: &index::Found) -> Result<Vec<u8>, VaultError> {
+impl VaultInner {
+    fn sealed_index(&self, of: &Space, found: &index::FoundIndex) -> Result<Vec<u8>, VaultError> {
         let tenant = of.tenant().ok_or_else(|| VaultError::Key(of.to_string()))?;
         let key = self.keys.get(of)?;
         let generation = key.current();
         let subkey = key
-            .subkey(generation, Purpose::Credentials)
+            .subkey(generation, SubkeyPurpose::Credentials)
             .ok_or_else(|| VaultError::Key(tenant.to_string()))?;
         found.index.seal(&subkey, generation, tenant)
     }
@@ -166,23 +166,24 @@ impl Inner {
         space: &TenantSpace,
         key: &SpaceKey,
         generation: Generation,
-        found: Found,
-    ) -> Result<bool, Left> {
-        let (of, Found { key: at, mut record }) = (Space::Tenant(space.clone()), found);
+        found: KeyedRecord,
+    ) -> Result<bool, ResealFailure> {
+        let (of, KeyedRecord { key: at, mut record }) = (Space::Tenant(space.clone()), found);
         for _ in 0..MAX_TRIES {
-            let envelope = Envelope::of(&record).ok_or_else(|| left(&at, "its record is none"))?;
+            let envelope =
+                RecordEnvelope::parse(&record).ok_or_else(|| unusable_record(&at, "its record is none"))?;
             if envelope.generation >= generation {
                 return Ok(false);
             }
             let (name, version) = (&envelope.name, envelope.version);
             let contents = envelope
                 .open(key, space.tenant(), name, version)
-                .map_err(|why| left(&at, why))?;
+                .map_err(|why| unusable_record(&at, why))?;
             let subkey = key
-                .subkey(generation, Purpose::Credentials)
+                .subkey(generation, SubkeyPurpose::Credentials)
                 .ok_or_else(|| VaultError::Key(space.tenant().to_string()))?;
             let value = contents.seal(&subkey, generation, space.tenant(), name, version)?;
-            let expect = Expect::Version(record.version);
+            let expect = Precondition::Version(record.version);
             match self.store.compare_and_set(&of, &at, expect, value).await {
                 Ok(_) => return Ok(true),
                 Err(StoreError::Conflict) => match self.store.get(&of, &at).await? {
@@ -192,12 +193,12 @@ impl Inner {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Left::Failed(VaultError::Busy))
+        Err(ResealFailure::Failed(VaultError::Busy))
     }
 }
 
-fn left(at: &Key, why: &'static str) -> Left {
-    Left::Unusable(Unusable {
+fn unusable_record(at: &Key, why: &'static str) -> ResealFailure {
+    ResealFailure::Unusable(UnusableCredential {
         name: String::from_utf8_lossy(at.name()).into_owned(),
         why,
     })

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use toolhost_identity::TenantSpace;
 use toolhost_policy::UnixTime;
 use toolhost_store::keys::Keyring;
-use toolhost_store::{Changed, Space, Store, Table};
+use toolhost_store::{RecordChange, Space, Store, Table};
 
-use super::cache::{Cache, Entry, Loaded};
+use super::cache::{CachedCredential, CredentialCache, LoadedCredential};
 use super::error::VaultError;
 use super::name::CredentialName;
-use super::record::Envelope;
-use super::witness::Witness;
+use super::record::RecordEnvelope;
+use super::watermark::CounterWatermark;
 use super::{index, last_used};
 use crate::credential::is_before;
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
@@ -30,23 +30,23 @@ const MAX_TRIES: usize = 8;
 /// for every call that begins [`RECHECK`] after it.
 #[derive(Clone)]
 pub struct SealedVault {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<VaultInner>,
 }
 
-pub(super) struct Inner {
+pub(super) struct VaultInner {
     pub(super) store: Arc<dyn Store>,
     pub(super) keys: Arc<Keyring>,
-    pub(super) cache: Cache,
+    pub(super) cache: CredentialCache,
 }
 
 /// Why one try of a read gave nothing.
-enum Missed {
+enum ReadMiss {
     /// The record is another version than the index said, so it may have been changed in between.
     Between(&'static str),
     Refused(VaultError),
 }
 
-impl<E: Into<VaultError>> From<E> for Missed {
+impl<E: Into<VaultError>> From<E> for ReadMiss {
     fn from(error: E) -> Self {
         Self::Refused(error.into())
     }
@@ -56,9 +56,9 @@ impl SealedVault {
     /// Over a store, with the keys of its spaces.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keys: Arc<Keyring>) -> Self {
-        let cache = Cache::default();
+        let cache = CredentialCache::default();
         Self {
-            inner: Arc::new(Inner { store, keys, cache }),
+            inner: Arc::new(VaultInner { store, keys, cache }),
         }
     }
 
@@ -73,11 +73,11 @@ impl SealedVault {
     }
 
     /// Another host has changed a record: what is open of its tenant is asked for anew, where it could be a credential.
-    pub fn forget_changed(&self, changed: &Changed) {
+    pub fn forget_changed(&self, changed: &RecordChange) {
         match (changed.table, &changed.tenant, &changed.key) {
             (Table::Credential, Some(tenant), _) => self.inner.cache.evict_tenant(tenant),
             // The witness, which is written after each change and names the tenant.
-            (Table::CredentialVersion, None, Some(key)) => match Witness::tenant(key) {
+            (Table::CredentialVersion, None, Some(key)) => match CounterWatermark::tenant(key) {
                 Some(tenant) => self.inner.cache.evict_tenant(&tenant),
                 None => self.forget_all(),
             },
@@ -124,9 +124,13 @@ impl CredentialProvider for SealedVault {
     }
 }
 
-impl Inner {
+impl VaultInner {
     /// What the store says of a credential now.
-    async fn ask(&self, key: &CredentialKey, known: Option<Arc<Entry>>) -> Result<Arc<Entry>, VaultError> {
+    async fn ask(
+        &self,
+        key: &CredentialKey,
+        known: Option<Arc<CachedCredential>>,
+    ) -> Result<Arc<CachedCredential>, VaultError> {
         if let Some(entry) = known {
             let asked = Instant::now();
             match self.still_holds(key, &entry).await {
@@ -146,10 +150,10 @@ impl Inner {
             let (asked, evictions) = (Instant::now(), self.cache.evictions());
             match self.load(key).await {
                 Ok(loaded) => return Ok(self.cache.insert(key.clone(), loaded, asked, evictions)),
-                Err(Missed::Between(moved)) => why = moved,
+                Err(ReadMiss::Between(moved)) => why = moved,
                 // What was read was resealed, and the generation that had sealed it retired, before it was opened.
-                Err(Missed::Refused(VaultError::Key(_))) if attempt < MAX_TRIES => {}
-                Err(Missed::Refused(error)) => {
+                Err(ReadMiss::Refused(VaultError::Key(_))) if attempt < MAX_TRIES => {}
+                Err(ReadMiss::Refused(error)) => {
                     self.cache.evict(key);
                     return Err(error);
                 }
@@ -164,8 +168,8 @@ impl Inner {
     }
 
     /// Whether the tenant's index is the very one that the entry was held against, and still not behind the witness.
-    async fn still_holds(&self, key: &CredentialKey, entry: &Entry) -> Result<bool, VaultError> {
-        let (witness, _) = Witness::read(&self.store, key.tenant()).await?;
+    async fn still_holds(&self, key: &CredentialKey, entry: &CachedCredential) -> Result<bool, VaultError> {
+        let (witness, _) = CounterWatermark::read(&self.store, key.tenant()).await?;
         let space = Space::Tenant(key.space.clone());
         let index = self.store.get(&space, &index::key()?).await?;
         // Read anew, since the key of a tenant that was destroyed and made again is another object.
@@ -173,32 +177,32 @@ impl Inner {
         Ok(index.is_some_and(|index| index.version == entry.revision)
             && witness.counter <= entry.counter
             && Arc::ptr_eq(&current, &entry.key)
-            && entry.opens())
+            && entry.can_open())
     }
 
-    async fn load(&self, key: &CredentialKey) -> Result<Loaded, Missed> {
+    async fn load(&self, key: &CredentialKey) -> Result<LoadedCredential, ReadMiss> {
         let found = index::read(&self.store, &self.keys, &key.space).await?;
-        let name = CredentialName::of(key);
+        let name = CredentialName::from_key(key);
         let none = || VaultError::NoSuch(name.to_string());
         let version = *found.index.versions.get(&name.id()).ok_or_else(none)?;
         let space = Space::Tenant(key.space.clone());
-        let record = self.store.get(&space, &name.record()?).await?;
-        let record = record.ok_or(Missed::Between("its record is missing"))?;
+        let record = self.store.get(&space, &name.record_key()?).await?;
+        let record = record.ok_or(ReadMiss::Between("its record is missing"))?;
         let damaged = |why| VaultError::Damaged {
             name: name.to_string(),
             why,
         };
-        let envelope = Envelope::of(&record).ok_or_else(|| damaged("its record is none"))?;
+        let envelope = RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
         let space_key = self.keys.get(&space)?;
         let contents = envelope
             .open(&space_key, key.tenant(), &name, version)
             .map_err(
                 |why| match envelope.version == version && !envelope.is_retired(&space_key) {
-                    true => Missed::Refused(damaged(why)),
-                    false => Missed::Between(why),
+                    true => ReadMiss::Refused(damaged(why)),
+                    false => ReadMiss::Between(why),
                 },
             )?;
-        Ok(Loaded {
+        Ok(LoadedCredential {
             credential: Arc::new(Credential {
                 secret: contents.secret,
                 attributes: contents.attributes,

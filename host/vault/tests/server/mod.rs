@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use toolhost_net::{Destination, Network};
-use toolhost_vault::Place;
+use toolhost_vault::ProviderEndpoint;
 use url::Url;
 
 /// One question.
@@ -114,14 +114,14 @@ impl Server {
         self.asked.lock().unwrap().len()
     }
 
-    pub fn place(&self, path: &str) -> Place {
+    pub fn place(&self, path: &str) -> ProviderEndpoint {
         place(self.url.join(path).unwrap())
     }
 }
 
 /// A place on loopback, in the clear, as a test has it.
-pub fn place(url: Url) -> Place {
-    Place {
+pub fn place(url: Url) -> ProviderEndpoint {
+    ProviderEndpoint {
         destination: Destination {
             allow_http: true,
             allow_loopback: true,
@@ -136,10 +136,10 @@ pub fn network() -> Arc<Network> {
 }
 
 /// A file with a secret, for its owner alone.
-pub fn secret_file(directory: &tempfile::TempDir, name: &str, secret: &str) -> toolhost_vault::Source {
+pub fn secret_file(directory: &tempfile::TempDir, name: &str, secret: &str) -> toolhost_vault::SecretSource {
     use std::os::unix::fs::PermissionsExt as _;
     let path = directory.path().join(name);
     std::fs::write(&path, secret).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    toolhost_vault::Source::File(path)
+    toolhost_vault::SecretSource::File(path)
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use toolhost_identity::{Binding, LoopbackOnly, Operator, Principal, StaticDirectory, TenantId, TenantSpace};
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret};
 use toolhost_store::keys::{Keyring, MasterKey};
-use toolhost_store::{Change, Key, MemoryStore, Page, Record, Scan, Space, Store, StoreError, Table};
+use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table};
 use toolhost_vault::{CredentialKey, CredentialName, NewCredential, SealedVault};
 
 pub(crate) fn by() -> Operator {
@@ -22,7 +22,7 @@ pub(crate) fn space(name: &str) -> TenantSpace {
 
 pub(crate) fn binding(name: &str) -> Binding {
     let tenant = TenantId::parse(name).unwrap();
-    let principal = Principal::development(&tenant, LoopbackOnly::of(&[]).unwrap());
+    let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
     let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
     Binding::home(Arc::new(principal), &directory).unwrap()
 }
@@ -38,7 +38,7 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
         headers: vec![],
         provide: vec![],
         offered_arguments: vec![],
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "vault".to_owned(),
         allow: None,
         response_headers: vec![],
@@ -53,11 +53,11 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
 
 /// What a call of a tenant asks for.
 pub(crate) fn key(tenant: &str, connected: &str) -> CredentialKey {
-    CredentialKey::of(&binding(tenant), &connection(connected, CredentialOwner::Tenant))
+    CredentialKey::from_binding(&binding(tenant), &connection(connected, CredentialOwner::Tenant))
 }
 
 pub(crate) fn user_key(tenant: &str, connected: &str) -> CredentialKey {
-    CredentialKey::of(&binding(tenant), &connection(connected, CredentialOwner::User))
+    CredentialKey::from_binding(&binding(tenant), &connection(connected, CredentialOwner::User))
 }
 
 pub(crate) fn name(connected: &str) -> CredentialName {
@@ -176,7 +176,7 @@ impl Store for Gated {
         found
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         self.inner.scan(space, scan).await
     }
 

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use toolhost_sdk::{Code, Content, Response};
 
 use super::answer;
-use crate::descriptor::Descriptor;
+use crate::descriptor::OperationDescriptor;
 
 fn response(status: u16, kind: &str, body: &[u8]) -> Response {
     let headers = if kind.is_empty() {
@@ -17,10 +17,10 @@ fn response(status: u16, kind: &str, body: &[u8]) -> Response {
     }
 }
 
-fn wrapped(wrapped: bool) -> Descriptor {
-    Descriptor {
+fn wrapped(wrapped: bool) -> OperationDescriptor {
+    OperationDescriptor {
         wrapped,
-        ..Descriptor::default()
+        ..OperationDescriptor::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use crate::descriptor::{Argument, Place, Style};
+use crate::descriptor::{Argument, ArgumentLocation, Style};
 use crate::name::{sanitised, spelled_out};
 use crate::schema::Fragment;
 use crate::text::line;
@@ -17,12 +17,12 @@ const MAX_NAME_SHOWN: usize = 200;
 
 /// Something of a request that the model fills.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct RequestPart {
     /// In the document.
     pub(super) name: String,
     /// On the wire.
     pub(super) key: String,
-    pub(super) place: Place,
+    pub(super) place: ArgumentLocation,
     pub(super) style: Style,
     pub(super) explode: bool,
     pub(super) required: bool,
@@ -34,7 +34,7 @@ pub(super) struct Part {
     pub(super) is_object: bool,
 }
 
-impl Part {
+impl RequestPart {
     pub(super) fn argument(&self, name: &str) -> Argument {
         Argument {
             name: name.to_owned(),
@@ -53,7 +53,7 @@ impl Part {
 
 /// The names of the parts, in their order. Those that several would share spell their symbols out (`StartTime<` is
 /// `StartTime_lt`), and where that does not tell them apart say where they go; which does not depend on their order.
-pub(super) fn names(parts: &[&Part]) -> Vec<String> {
+pub(super) fn names(parts: &[&RequestPart]) -> Vec<String> {
     let plain = each(parts, |part| part.name.clone());
     let spelled = each(parts, |part| spelled_out(&part.name));
     let (of_plain, of_spelled) = (counts(&plain), counts(&spelled));
@@ -79,8 +79,8 @@ pub(super) fn names(parts: &[&Part]) -> Vec<String> {
     names
 }
 
-fn each(parts: &[&Part], text: impl Fn(&Part) -> String) -> Vec<String> {
-    let name = |part: &&Part| {
+fn each(parts: &[&RequestPart], text: impl Fn(&RequestPart) -> String) -> Vec<String> {
+    let name = |part: &&RequestPart| {
         let name: String = sanitised(&text(part)).chars().take(MAX_NAME).collect();
         match name.is_empty() {
             true => part.place.as_str().to_owned(),
@@ -100,11 +100,11 @@ fn counts(names: &[String]) -> HashMap<&str, usize> {
 
 /// What an argument is sent as, where its own name does not say so: several that differ in symbols alone are told apart
 /// by it, and documentation of the system speaks of it.
-pub(super) fn wire_name(part: &Part, name: &str) -> Option<String> {
+pub(super) fn wire_name(part: &RequestPart, name: &str) -> Option<String> {
     let wire = line(&part.name, MAX_NAME_SHOWN);
     let is_said = match part.place {
-        Place::Content => true,
-        Place::Header => wire.eq_ignore_ascii_case(name),
+        ArgumentLocation::Content => true,
+        ArgumentLocation::Header => wire.eq_ignore_ascii_case(name),
         _ => wire == name,
     };
     (!is_said).then_some(wire)
@@ -154,12 +154,12 @@ pub(super) fn edit(fragment: &mut Fragment, change: impl FnOnce(&mut Map<String,
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, names, wire_name, with_wire_name};
-    use crate::descriptor::{Place, Style};
+    use super::{RequestPart, names, wire_name, with_wire_name};
+    use crate::descriptor::{ArgumentLocation, Style};
     use crate::schema::Fragment;
 
-    fn part(name: &str, place: Place) -> Part {
-        Part {
+    fn part(name: &str, place: ArgumentLocation) -> RequestPart {
+        RequestPart {
             name: name.into(),
             key: name.into(),
             place,
@@ -175,14 +175,14 @@ mod tests {
     #[test]
     fn names_that_clash_say_where_they_go() {
         let parts = [
-            part("id", Place::Path),
-            part("id", Place::Query),
-            part("expand[]", Place::Query),
-            part("expand", Place::Member),
-            part("日本", Place::Header),
-            part("limit", Place::Query),
+            part("id", ArgumentLocation::Path),
+            part("id", ArgumentLocation::Query),
+            part("expand[]", ArgumentLocation::Query),
+            part("expand", ArgumentLocation::Member),
+            part("日本", ArgumentLocation::Header),
+            part("limit", ArgumentLocation::Query),
         ];
-        let parts: Vec<&Part> = parts.iter().collect();
+        let parts: Vec<&RequestPart> = parts.iter().collect();
         assert_eq!(
             names(&parts),
             ["id_path", "id_query", "expand_list", "expand", "header", "limit"]
@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn names_that_differ_in_symbols_alone_spell_them_out_and_say_what_is_sent() {
         let of = |names_of: &[&str]| {
-            let parts: Vec<Part> = names_of.iter().map(|name| part(name, Place::Query)).collect();
+            let parts: Vec<RequestPart> = names_of
+                .iter()
+                .map(|name| part(name, ArgumentLocation::Query))
+                .collect();
             names(&parts.iter().collect::<Vec<_>>())
         };
         assert_eq!(
@@ -202,10 +205,10 @@ mod tests {
         assert_eq!(of(&["filter", "$filter"]), ["filter", "dollar_filter"]);
         assert_eq!(of(&["$filter", "filter"]), ["dollar_filter", "filter"]);
         assert_eq!(of(&["$top"]), ["top"], "alone it needs no word");
-        let top = part("$top", Place::Query);
+        let top = part("$top", ArgumentLocation::Query);
         assert_eq!(wire_name(&top, "top").as_deref(), Some("$top"));
-        assert_eq!(wire_name(&part("top", Place::Query), "top"), None);
-        assert_eq!(wire_name(&part("X-Org", Place::Header), "x-org"), None);
+        assert_eq!(wire_name(&part("top", ArgumentLocation::Query), "top"), None);
+        assert_eq!(wire_name(&part("X-Org", ArgumentLocation::Header), "x-org"), None);
         let text = with_wire_name(
             &Fragment::of(r#"{"type":"string","description":"first"}"#),
             "$top",
@@ -217,12 +220,12 @@ mod tests {
     fn names_are_bounded_and_unique() {
         let long = "x".repeat(100);
         let parts = [
-            part(&long, Place::Query),
-            part(&long, Place::Query),
-            part("a b", Place::Query),
-            part("a_b", Place::Query),
+            part(&long, ArgumentLocation::Query),
+            part(&long, ArgumentLocation::Query),
+            part("a b", ArgumentLocation::Query),
+            part("a_b", ArgumentLocation::Query),
         ];
-        let parts: Vec<&Part> = parts.iter().collect();
+        let parts: Vec<&RequestPart> = parts.iter().collect();
         let names = names(&parts);
         let unique: std::collections::HashSet<_> = names.iter().collect();
         assert!(

@@ -1,9 +1,9 @@
 use serde_json::{Map, Value};
 
-use super::arguments::{Part, described, edit};
-use super::operation::Operation;
+use super::arguments::{RequestPart, described, edit};
+use super::operation::DocumentOperation;
 use super::{is_true, text_of};
-use crate::descriptor::{self, Format, Place, Style};
+use crate::descriptor::{self, ArgumentLocation, Format, Style};
 use crate::media_type::{concrete, essence, format, is_json};
 use crate::problem::Problem;
 use crate::reference::follow;
@@ -36,17 +36,17 @@ const MORE_THAN_MEMBERS: [&str; 13] = [
 
 /// The body of an operation, and the arguments that it is made of.
 #[derive(Debug)]
-pub(super) struct Body {
-    pub(super) wire: descriptor::Body,
-    pub(super) parts: Vec<Part>,
+pub(super) struct OperationBody {
+    pub(super) wire: descriptor::BodyEncoding,
+    pub(super) parts: Vec<RequestPart>,
 }
 
 /// Reads the request's body, in the most telling of the formats that it may have.
 pub(super) fn read<'d>(
-    operation: &Operation<'d>,
+    operation: &DocumentOperation<'d>,
     schemas: &mut Schemas<'d>,
     notes: &mut Vec<String>,
-) -> Result<Option<Body>, Problem> {
+) -> Result<Option<OperationBody>, Problem> {
     let Some(value) = operation.value.get("requestBody") else {
         return Ok(None);
     };
@@ -63,8 +63,8 @@ pub(super) fn read<'d>(
         notes.push("the body has no media type that can be written, and is left out".to_owned());
         return Ok(None);
     };
-    let mut body = Body {
-        wire: descriptor::Body {
+    let mut body = OperationBody {
+        wire: descriptor::BodyEncoding {
             format,
             content_type: concrete(&content_type),
             required,
@@ -102,10 +102,10 @@ pub(super) fn read<'d>(
         (Format::Json, None) => described(Fragment::of("{}"), &description),
         (_, None) => described(Fragment::of("{\"type\":\"object\"}"), &description),
     };
-    body.parts.push(Part {
+    body.parts.push(RequestPart {
         name: "body".to_owned(),
         key: String::new(),
-        place: Place::Content,
+        place: ArgumentLocation::Content,
         style: Style::Json,
         explode: false,
         required,
@@ -164,9 +164,9 @@ fn plain_members<'d>(
 
 fn members_of<'d>(
     object: &'d Map<String, Value>,
-    wire: &descriptor::Body,
+    wire: &descriptor::BodyEncoding,
     schemas: &mut Schemas<'d>,
-) -> Result<Vec<Part>, Problem> {
+) -> Result<Vec<RequestPart>, Problem> {
     let required = |name: &str| {
         let names = object.get("required").and_then(Value::as_array);
         names.is_some_and(|names| names.iter().any(|known| known == name))
@@ -186,10 +186,10 @@ fn members_of<'d>(
             Some(part) if part.binary => file(schemas.root(), schema, &part.content_type),
             _ => schemas.fragment(schema, Direction::Request)?,
         };
-        parts.push(Part {
+        parts.push(RequestPart {
             name: name.clone(),
             key: name.clone(),
-            place: Place::Member,
+            place: ArgumentLocation::Member,
             style: Style::Json,
             explode: false,
             required: required(name),
@@ -216,7 +216,12 @@ fn file(root: &Value, schema: &Value, content_type: &str) -> Fragment {
 }
 
 /// What the document says of each member of a form, where that is more than the usual.
-fn encodings(media: &Value, schema: &Value, format: Format, schemas: &Schemas<'_>) -> Vec<descriptor::Part> {
+fn encodings(
+    media: &Value,
+    schema: &Value,
+    format: Format,
+    schemas: &Schemas<'_>,
+) -> Vec<descriptor::FormPart> {
     let root = schemas.root();
     let object = follow(root, schema).unwrap_or(schema);
     let said = media.get("encoding").and_then(Value::as_object);
@@ -240,7 +245,7 @@ fn encodings(media: &Value, schema: &Value, format: Format, schemas: &Schemas<'_
         let default = matches!(style, None | Some(Style::Form | Style::Deep));
         // Several may be listed; the first is the document's favourite.
         let first = text_of(encoding, "contentType").and_then(|kinds| kinds.split(',').next());
-        let part = descriptor::Part {
+        let part = descriptor::FormPart {
             name: name.clone(),
             content_type: first
                 .and_then(essence)

@@ -17,7 +17,7 @@ mod tool;
 use serde_json::Value;
 use toolhost_sdk::adapter::{Discovered, Discovery, Skipped};
 
-use crate::name::{Named, assign};
+use crate::name::{OperationKey, assign};
 use crate::problem::{DocumentError, Problem};
 use crate::schema::Schemas;
 use crate::text::line;
@@ -58,7 +58,7 @@ pub fn discover_chosen(bytes: &[u8], chosen: &[&str]) -> Result<Discovery, Docum
     let names = assign(
         &operations
             .iter()
-            .map(|operation| Named {
+            .map(|operation| OperationKey {
                 id: operation.id,
                 method: &operation.method,
                 path: operation.path,
@@ -75,7 +75,7 @@ pub fn discover_chosen(bytes: &[u8], chosen: &[&str]) -> Result<Discovery, Docum
     };
     let is_large = operations.len() > MAX_UNCHOSEN && !chosen.is_empty();
     let chosen: std::collections::HashSet<&str> = chosen.iter().copied().collect();
-    let is_read = |operation: &operation::Operation<'_>, name: &str| {
+    let is_read = |operation: &operation::DocumentOperation<'_>, name: &str| {
         let is_chosen = chosen.contains(name) || operation.id.is_some_and(|id| chosen.contains(id));
         !is_large || is_chosen
     };

@@ -1,10 +1,10 @@
 use serde_json::Value;
 
-use super::arguments::Part;
-use super::body::Body;
+use super::arguments::RequestPart;
+use super::body::OperationBody;
 use super::overview::Overview;
 use super::path::Path;
-use super::response::Response;
+use super::response::OperationResponse;
 use super::{body, parameter, response, server, text_of};
 use crate::document::METHODS;
 use crate::problem::{DocumentError, Problem};
@@ -14,7 +14,7 @@ use crate::text::line;
 
 /// An operation as it stands in the document.
 #[derive(Debug)]
-pub(super) struct Operation<'d> {
+pub(super) struct DocumentOperation<'d> {
     pub(super) id: Option<&'d str>,
     /// In upper case.
     pub(super) method: String,
@@ -29,7 +29,7 @@ pub(super) struct Operation<'d> {
 ///
 /// # Errors
 /// `paths` is no object.
-pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
+pub(super) fn list(root: &Value) -> Result<Vec<DocumentOperation<'_>>, DocumentError> {
     let mut found = Vec::new();
     let paths = match root.get("paths") {
         Some(Value::Object(paths)) => paths,
@@ -65,7 +65,12 @@ pub(super) fn list(root: &Value) -> Result<Vec<Operation<'_>>, DocumentError> {
     Ok(found)
 }
 
-fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value) -> Option<Operation<'d>> {
+fn operation<'d>(
+    path: &'d str,
+    item: &'d Value,
+    key: &'d str,
+    value: &'d Value,
+) -> Option<DocumentOperation<'d>> {
     let problem = if METHODS.contains(&key) {
         (!value.is_object()).then(|| Problem::Malformed("the operation is no object".into()))
     } else if matches!(key, "trace" | "query") {
@@ -76,7 +81,7 @@ fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value)
     } else {
         return None;
     };
-    Some(Operation {
+    Some(DocumentOperation {
         id: text_of(value, "operationId"),
         method: key.to_uppercase(),
         path,
@@ -86,9 +91,14 @@ fn operation<'d>(path: &'d str, item: &'d Value, key: &'d str, value: &'d Value)
     })
 }
 
-fn of_other_method<'d>(path: &'d str, item: &'d Value, method: &str, value: &'d Value) -> Operation<'d> {
+fn of_other_method<'d>(
+    path: &'d str,
+    item: &'d Value,
+    method: &str,
+    value: &'d Value,
+) -> DocumentOperation<'d> {
     let method = line(method, 20);
-    Operation {
+    DocumentOperation {
         id: text_of(value, "operationId"),
         problem: Some(Problem::Method(method.clone())),
         method,
@@ -98,8 +108,8 @@ fn of_other_method<'d>(path: &'d str, item: &'d Value, method: &str, value: &'d 
     }
 }
 
-fn unreadable<'d>(path: &'d str, item: &'d Value, problem: Problem) -> Operation<'d> {
-    Operation {
+fn unreadable<'d>(path: &'d str, item: &'d Value, problem: Problem) -> DocumentOperation<'d> {
+    DocumentOperation {
         id: None,
         method: "*".to_owned(),
         path,
@@ -113,15 +123,15 @@ fn unreadable<'d>(path: &'d str, item: &'d Value, problem: Problem) -> Operation
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) path: Path,
-    pub(super) parameters: Vec<Part>,
-    pub(super) body: Option<Body>,
-    pub(super) response: Response,
+    pub(super) parameters: Vec<RequestPart>,
+    pub(super) body: Option<OperationBody>,
+    pub(super) response: OperationResponse,
     pub(super) notes: Vec<String>,
 }
 
 impl Draft {
     pub(super) fn read<'d>(
-        operation: &Operation<'d>,
+        operation: &DocumentOperation<'d>,
         overview: &Overview,
         schemas: &mut Schemas<'d>,
     ) -> Result<Self, Problem> {

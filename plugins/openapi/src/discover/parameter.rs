@@ -1,11 +1,11 @@
 use serde_json::Value;
 
-use super::arguments::{Part, described, edit};
-use super::operation::Operation;
+use super::arguments::{RequestPart, described, edit};
+use super::operation::DocumentOperation;
 use super::overview::Overview;
 use super::path::Path;
 use super::{is_true, text_of};
-use crate::descriptor::{Place, Style};
+use crate::descriptor::{ArgumentLocation, Style};
 use crate::media_type;
 use crate::problem::Problem;
 use crate::reference::follow;
@@ -62,12 +62,12 @@ const IGNORED_PREFIXES: [&str; 4] = ["proxy-", "x-forwarded-", "mcp-", "sec-"];
 
 /// All parameters of an operation, those of its path among them.
 pub(super) fn all<'d>(
-    operation: &Operation<'d>,
+    operation: &DocumentOperation<'d>,
     overview: &Overview,
     schemas: &mut Schemas<'d>,
     path: &mut Path,
     notes: &mut Vec<String>,
-) -> Result<Vec<Part>, Problem> {
+) -> Result<Vec<RequestPart>, Problem> {
     let mut found: Vec<(&str, &str, &Value)> = Vec::new();
     // The operation's own stand before those of its path.
     for holder in [operation.value, operation.item] {
@@ -103,9 +103,9 @@ pub(super) fn all<'d>(
     undeclared(path, &mut parts, notes);
     // As a request is written: the path first.
     parts.sort_by_key(|part| match part.place {
-        Place::Path => 0,
-        Place::Query => 1,
-        Place::Header => 2,
+        ArgumentLocation::Path => 0,
+        ArgumentLocation::Query => 1,
+        ArgumentLocation::Header => 2,
         _ => 3,
     });
     Ok(parts)
@@ -119,7 +119,7 @@ fn one<'d>(
     schemas: &mut Schemas<'d>,
     path: &mut Path,
     notes: &mut Vec<String>,
-) -> Result<Option<Part>, Problem> {
+) -> Result<Option<RequestPart>, Problem> {
     let shown = line(name, 60);
     let refuse = |why: &str| Problem::Parameter(format!("{shown:?} {why}"));
     let is_required = is_true(value, "required");
@@ -134,21 +134,21 @@ fn one<'d>(
             ));
             return Ok(None);
         }
-        "path" => Place::Path,
-        "query" => Place::Query,
-        "header" => Place::Header,
-        "cookie" => Place::Cookie,
+        "path" => ArgumentLocation::Path,
+        "query" => ArgumentLocation::Query,
+        "header" => ArgumentLocation::Header,
+        "cookie" => ArgumentLocation::Cookie,
         other => return Err(refuse(&format!("stands in {:?}, where none is", line(other, 40)))),
     };
     if overview.is_key(location, name) {
         return Ok(None);
     }
     let key = match place {
-        Place::Header if is_ignored(name) => return Ok(None),
-        Place::Header if !is_token(name) => return Err(refuse("is not the name of a header")),
-        Place::Header => name.to_ascii_lowercase(),
-        Place::Cookie if !is_token(name) => return Err(refuse("is not the name of a cookie")),
-        Place::Path => match path_key(path, name) {
+        ArgumentLocation::Header if is_ignored(name) => return Ok(None),
+        ArgumentLocation::Header if !is_token(name) => return Err(refuse("is not the name of a header")),
+        ArgumentLocation::Header => name.to_ascii_lowercase(),
+        ArgumentLocation::Cookie if !is_token(name) => return Err(refuse("is not the name of a cookie")),
+        ArgumentLocation::Path => match path_key(path, name) {
             Some(key) => key,
             None => {
                 notes.push(format!(
@@ -165,12 +165,12 @@ fn one<'d>(
         .get("explode")
         .and_then(Value::as_bool)
         .unwrap_or(matches!(style, Style::Form | Style::Deep));
-    let required = place == Place::Path || is_required;
+    let required = place == ArgumentLocation::Path || is_required;
     let fragment = match schema {
         Some(schema) => schemas.fragment(schema, Direction::Request)?,
         None => Fragment::of("{\"type\":\"string\"}"),
     };
-    let mut part = Part {
+    let mut part = RequestPart {
         name: name.to_owned(),
         key,
         place,
@@ -186,13 +186,15 @@ fn one<'d>(
     };
     let kind = schema.map_or(Shape::Scalar, |schema| shape(schemas.root(), schema));
     match place {
-        Place::Path => {
+        ArgumentLocation::Path => {
             before(path, &part, kind);
             if says_several(value, schema) {
                 path.allow_several(name);
             }
         }
-        Place::Query | Place::Cookie if !wire_names(&mut part, schema, kind, schemas) => {
+        ArgumentLocation::Query | ArgumentLocation::Cookie
+            if !wire_names(&mut part, schema, kind, schemas) =>
+        {
             if required {
                 return Err(refuse("is an object whose members the document does not name"));
             }
@@ -208,7 +210,12 @@ fn one<'d>(
 
 /// The names in the query, or of cookies, that a parameter may become; `false` where the document leaves them open, or where one of them
 /// is no name of a cookie.
-fn wire_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schemas: &Schemas<'d>) -> bool {
+fn wire_names<'d>(
+    part: &mut RequestPart,
+    schema: Option<&'d Value>,
+    kind: Shape,
+    schemas: &Schemas<'d>,
+) -> bool {
     part.wire_names = vec![part.name.clone()];
     match part.style {
         Style::Deep => part.is_object = kind != Shape::Scalar,
@@ -219,7 +226,7 @@ fn wire_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schem
                 .map(|schema| members(schemas.root(), schema))
                 .unwrap_or_default();
             if kind == Shape::Object {
-                let is_name = |name: &String| part.place == Place::Query || is_token(name);
+                let is_name = |name: &String| part.place == ArgumentLocation::Query || is_token(name);
                 if names.is_empty() || !names.iter().all(is_name) {
                     return false;
                 }
@@ -237,7 +244,7 @@ fn wire_names<'d>(part: &mut Part, schema: Option<&'d Value>, kind: Shape, schem
 }
 
 /// What `label` and `matrix` write in front of the value stands in the template, where it is not encoded.
-fn before(path: &mut Path, part: &Part, kind: Shape) {
+fn before(path: &mut Path, part: &RequestPart, kind: Shape) {
     match part.style {
         Style::Label => path.put_before(&part.name, "."),
         Style::Matrix if part.explode && kind == Shape::Object => path.put_before(&part.name, ";"),
@@ -256,17 +263,17 @@ fn says_several(value: &Value, schema: Option<&Value>) -> bool {
 
 fn path_key(path: &Path, name: &str) -> Option<String> {
     path.pieces.iter().find_map(|piece| match piece {
-        super::path::Piece::Parameter { name: known, key, .. } if known == name => Some(key.clone()),
+        super::path::TemplatePiece::Parameter { name: known, key, .. } if known == name => Some(key.clone()),
         _ => None,
     })
 }
 
 /// Many documents forget to declare one.
-fn undeclared(path: &Path, parts: &mut Vec<Part>, notes: &mut Vec<String>) {
+fn undeclared(path: &Path, parts: &mut Vec<RequestPart>, notes: &mut Vec<String>) {
     for name in path.names() {
         if parts
             .iter()
-            .any(|part| part.place == Place::Path && part.name == name)
+            .any(|part| part.place == ArgumentLocation::Path && part.name == name)
         {
             continue;
         }
@@ -274,10 +281,10 @@ fn undeclared(path: &Path, parts: &mut Vec<Part>, notes: &mut Vec<String>) {
             "path parameter {:?} is not declared, and taken as text",
             line(name, 60)
         ));
-        parts.push(Part {
+        parts.push(RequestPart {
             name: name.to_owned(),
             key: path_key(path, name).unwrap_or_default(),
-            place: Place::Path,
+            place: ArgumentLocation::Path,
             style: Style::Simple,
             explode: false,
             required: true,
@@ -301,14 +308,14 @@ fn schema_of(value: &Value) -> (Option<&Value>, bool) {
     (media.get("schema"), is_json)
 }
 
-fn style(value: &Value, place: Place) -> Style {
+fn style(value: &Value, place: ArgumentLocation) -> Style {
     match (text_of(value, "style"), place) {
-        (Some("label"), Place::Path) => Style::Label,
-        (Some("matrix"), Place::Path) => Style::Matrix,
-        (_, Place::Path | Place::Header) => Style::Simple,
-        (Some("spaceDelimited"), Place::Query) => Style::Space,
-        (Some("pipeDelimited"), Place::Query) => Style::Pipe,
-        (Some("deepObject"), Place::Query) => Style::Deep,
+        (Some("label"), ArgumentLocation::Path) => Style::Label,
+        (Some("matrix"), ArgumentLocation::Path) => Style::Matrix,
+        (_, ArgumentLocation::Path | ArgumentLocation::Header) => Style::Simple,
+        (Some("spaceDelimited"), ArgumentLocation::Query) => Style::Space,
+        (Some("pipeDelimited"), ArgumentLocation::Query) => Style::Pipe,
+        (Some("deepObject"), ArgumentLocation::Query) => Style::Deep,
         _ => Style::Form,
     }
 }

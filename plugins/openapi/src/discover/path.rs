@@ -10,11 +10,11 @@ const MAX: usize = 1_024;
 /// A document's path, taken apart.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Path {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<TemplatePiece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum TemplatePiece {
     Literal(String),
     /// The document's name, and the one in the template, which has fewer characters to choose from.
     Parameter {
@@ -53,7 +53,7 @@ impl Path {
             let end = rest.find('{').unwrap_or(rest.len());
             let (literal, after) = rest.split_at(end);
             if !literal.is_empty() {
-                self.pieces.push(Piece::Literal(literal.to_owned()));
+                self.pieces.push(TemplatePiece::Literal(literal.to_owned()));
             }
             let Some(after) = after.strip_prefix('{') else {
                 break;
@@ -61,7 +61,7 @@ impl Path {
             let (name, after) = after
                 .split_once('}')
                 .ok_or(Problem::Path("has a { without its }"))?;
-            if matches!(self.pieces.last(), Some(Piece::Parameter { .. })) {
+            if matches!(self.pieces.last(), Some(TemplatePiece::Parameter { .. })) {
                 return Err(Problem::Path("has two parameters side by side"));
             }
             let (name, is_several) = several(name);
@@ -69,7 +69,7 @@ impl Path {
                 return Err(Problem::Path("has a parameter twice"));
             }
             let key = self.free_key(name);
-            self.pieces.push(Piece::Parameter {
+            self.pieces.push(TemplatePiece::Parameter {
                 name: name.to_owned(),
                 key,
                 is_several,
@@ -87,7 +87,7 @@ impl Path {
         let taken = |key: &str| {
             self.pieces
                 .iter()
-                .any(|piece| matches!(piece, Piece::Parameter { key: known, .. } if known == key))
+                .any(|piece| matches!(piece, TemplatePiece::Parameter { key: known, .. } if known == key))
         };
         if key.is_empty() {
             key.push('p');
@@ -101,8 +101,8 @@ impl Path {
     /// The document's names of its parameters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Parameter { name, .. } => Some(name.as_str()),
-            Piece::Literal(_) => None,
+            TemplatePiece::Parameter { name, .. } => Some(name.as_str()),
+            TemplatePiece::Literal(_) => None,
         })
     }
 
@@ -110,7 +110,7 @@ impl Path {
     fn check(&self) -> Result<(), Problem> {
         let literal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
         for piece in &self.pieces {
-            if let Piece::Literal(text) = piece
+            if let TemplatePiece::Literal(text) = piece
                 && !text.bytes().all(literal)
             {
                 return Err(Problem::Path(
@@ -148,7 +148,7 @@ impl Path {
         let mut changed = self.clone();
         for piece in &mut changed.pieces {
             match piece {
-                Piece::Parameter {
+                TemplatePiece::Parameter {
                     name: known,
                     is_several,
                     ..
@@ -164,8 +164,7 @@ impl Path {
     /// Whether a parameter's value may have several segments.
     #[cfg(test)]
     fn is_several(&self, of: &str) -> bool {
-        let is_it =
-            |piece: &Piece| matches!(piece, Piece::Parameter { name, is_several: true, .. } if name == of);
+        let is_it = |piece: &TemplatePiece| matches!(piece, TemplatePiece::Parameter { name, is_several: true, .. } if name == of);
         self.pieces.iter().any(is_it)
     }
 
@@ -174,9 +173,9 @@ impl Path {
         let at = self
             .pieces
             .iter()
-            .position(|piece| matches!(piece, Piece::Parameter { name: n, .. } if n == name));
+            .position(|piece| matches!(piece, TemplatePiece::Parameter { name: n, .. } if n == name));
         if let Some(at) = at {
-            self.pieces.insert(at, Piece::Literal(text.to_owned()));
+            self.pieces.insert(at, TemplatePiece::Literal(text.to_owned()));
         }
     }
 
@@ -184,8 +183,8 @@ impl Path {
         let mut text = String::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(literal) => text.push_str(literal),
-                Piece::Parameter { key, is_several, .. } => {
+                TemplatePiece::Literal(literal) => text.push_str(literal),
+                TemplatePiece::Parameter { key, is_several, .. } => {
                     text.push_str(if *is_several { "{+" } else { "{" });
                     text.push_str(key);
                     text.push('}');

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::operation::Operation;
+use super::operation::DocumentOperation;
 use crate::media_type::{concrete, essence, is_json};
 use crate::reference::follow;
 use crate::schema::{Direction, Fragment, Schemas};
@@ -11,7 +11,7 @@ const MAX_ACCEPT: usize = 6;
 
 /// What an operation answers with.
 #[derive(Debug, Default)]
-pub(super) struct Response {
+pub(super) struct OperationResponse {
     /// Of the answer's JSON, and whether that is an object.
     pub(super) schema: Option<(Fragment, bool)>,
     /// For the header field `accept`; may be empty.
@@ -20,13 +20,13 @@ pub(super) struct Response {
 
 /// Reads the successful responses. What is wrong with them costs the output schema, never the tool.
 pub(super) fn read<'d>(
-    operation: &Operation<'d>,
+    operation: &DocumentOperation<'d>,
     schemas: &mut Schemas<'d>,
     notes: &mut Vec<String>,
-) -> Response {
+) -> OperationResponse {
     let root = schemas.root();
     let Some(all) = operation.value.get("responses").and_then(Value::as_object) else {
-        return Response::default();
+        return OperationResponse::default();
     };
     let mut successful: Vec<(&String, &Value)> = all
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn read<'d>(
             }
         }
     }
-    Response {
+    OperationResponse {
         schema: found.and_then(|schema| output(schema, schemas, notes)),
         accept: accept(kinds),
     }

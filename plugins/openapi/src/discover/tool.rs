@@ -1,11 +1,11 @@
 use serde_json::{Map, Value};
 use toolhost_sdk::adapter::{self, Discovered, Effects, Tool};
 
-use super::arguments::{self, Part};
-use super::operation::{Draft, Operation};
-use super::response::Response;
+use super::arguments::{self, RequestPart};
+use super::operation::{DocumentOperation, Draft};
+use super::response::OperationResponse;
 use super::{is_true, text_of};
-use crate::descriptor::{self, Descriptor, Place};
+use crate::descriptor::{self, ArgumentLocation, OperationDescriptor};
 use crate::problem::Problem;
 use crate::schema::{Fragment, MAX_SCHEMA, Schemas, quoted};
 use crate::text::{clean, line};
@@ -25,7 +25,7 @@ const MAX_TAGS: usize = 8;
 /// Puts a tool together.
 pub(super) fn build(
     name: String,
-    operation: &Operation<'_>,
+    operation: &DocumentOperation<'_>,
     draft: Draft,
     schemas: &mut Schemas<'_>,
 ) -> Result<Discovered, Problem> {
@@ -36,14 +36,14 @@ pub(super) fn build(
         response,
         mut notes,
     } = draft;
-    let parts: Vec<&Part> = parameters
+    let parts: Vec<&RequestPart> = parameters
         .iter()
         .chain(body.iter().flat_map(|body| &body.parts))
         .collect();
     let names = arguments::names(&parts);
     let input_schema = input(&parts, &names, schemas, &mut notes)?;
     let output_schema = output(&response, schemas, &mut notes);
-    let wire = Descriptor {
+    let wire = OperationDescriptor {
         method: operation.method.clone(),
         path: path.template(),
         accept: response.accept.clone(),
@@ -79,7 +79,7 @@ pub(super) fn build(
 }
 
 fn input(
-    parts: &[&Part],
+    parts: &[&RequestPart],
     names: &[String],
     schemas: &mut Schemas<'_>,
     notes: &mut Vec<String>,
@@ -124,7 +124,11 @@ fn input(
 }
 
 /// The schema of the structured result. It is an object in any case: what is none stands in its member `result`.
-fn output(response: &Response, schemas: &mut Schemas<'_>, notes: &mut Vec<String>) -> Option<String> {
+fn output(
+    response: &OperationResponse,
+    schemas: &mut Schemas<'_>,
+    notes: &mut Vec<String>,
+) -> Option<String> {
     let (fragment, is_object) = response.schema.as_ref()?;
     let mut text = if *is_object {
         let Ok(Value::Object(schema)) = serde_json::from_str(&fragment.text) else {
@@ -184,7 +188,7 @@ fn effects(method: &str) -> Effects {
     }
 }
 
-fn pinned(wire: &Descriptor, parts: &[&Part]) -> adapter::Operation {
+fn pinned(wire: &OperationDescriptor, parts: &[&RequestPart]) -> adapter::Operation {
     let names = |place| {
         let mut names: Vec<String> = Vec::new();
         for name in parts
@@ -198,25 +202,25 @@ fn pinned(wire: &Descriptor, parts: &[&Part]) -> adapter::Operation {
         }
         names
     };
-    let headers = parts.iter().filter(|part| part.place == Place::Header);
+    let headers = parts.iter().filter(|part| part.place == ArgumentLocation::Header);
     adapter::Operation {
         method: wire.method.clone(),
         path: wire.path.clone(),
-        query: names(Place::Query),
+        query: names(ArgumentLocation::Query),
         query_objects: parts
             .iter()
             .filter(|part| part.is_object)
             .map(|part| part.key.clone())
             .collect(),
         headers: headers.map(|part| part.key.clone()).collect(),
-        cookies: names(Place::Cookie),
+        cookies: names(ArgumentLocation::Cookie),
         content_types: wire.body.iter().map(|body| body.content_type.clone()).collect(),
         meta: Vec::new(),
     }
 }
 
 fn argument(argument: &descriptor::Argument) -> adapter::Argument {
-    let key = if argument.place == Place::Content {
+    let key = if argument.place == ArgumentLocation::Content {
         ""
     } else {
         argument.key()
@@ -230,12 +234,12 @@ fn argument(argument: &descriptor::Argument) -> adapter::Argument {
     }
 }
 
-fn title(operation: &Operation<'_>) -> Option<String> {
+fn title(operation: &DocumentOperation<'_>) -> Option<String> {
     let title = line(text_of(operation.value, "summary")?, MAX_TITLE);
     (!title.is_empty()).then_some(title)
 }
 
-fn description(operation: &Operation<'_>) -> String {
+fn description(operation: &DocumentOperation<'_>) -> String {
     let said = |key| text_of(operation.value, key).map(str::trim).unwrap_or_default();
     let mut text = String::new();
     if is_true(operation.value, "deprecated") {
@@ -255,7 +259,7 @@ fn description(operation: &Operation<'_>) -> String {
     clean(&text, MAX_DESCRIPTION)
 }
 
-fn meta(operation: &Operation<'_>, notes: Vec<String>) -> Vec<(String, String)> {
+fn meta(operation: &DocumentOperation<'_>, notes: Vec<String>) -> Vec<(String, String)> {
     let mut meta = Vec::new();
     if let Some(id) = operation.id {
         meta.push(("id".to_owned(), line(id, 200)));

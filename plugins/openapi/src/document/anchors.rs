@@ -10,19 +10,19 @@ use serde_json::Value;
 pub(super) const KEYS: [&str; 4] = ["$anchor", "$dynamicAnchor", "$id", "$self"];
 
 /// The places by their names; `None` where two have one name, and which is meant nobody can tell.
-type Places = HashMap<String, Option<String>>;
+type AnchorPointers = HashMap<String, Option<String>>;
 
 /// Puts pointers in the place of references by name.
 pub(super) fn resolve(root: &mut Value) {
     let own = root.get("$self").and_then(Value::as_str).map(str::to_owned);
-    let mut places = Places::new();
+    let mut places = AnchorPointers::new();
     collect(root, &mut String::from("#"), &mut places);
     if own.is_some() || !places.is_empty() {
         replace(root, own.as_deref(), &places);
     }
 }
 
-fn collect(value: &Value, place: &mut String, places: &mut Places) {
+fn collect(value: &Value, place: &mut String, places: &mut AnchorPointers) {
     let length = place.len();
     match value {
         Value::Array(items) => {
@@ -68,7 +68,7 @@ fn is_same(address: &str, reference: &str) -> bool {
 }
 
 /// The place whose address ends in a reference that is relative to one beside it; `None` where there is none, or there are several.
-fn relative<'p>(places: &'p Places, reference: &str) -> Option<&'p Option<String>> {
+fn relative<'p>(places: &'p AnchorPointers, reference: &str) -> Option<&'p Option<String>> {
     let mut found = places
         .iter()
         .filter(|(address, _)| !address.starts_with('#') && is_same(address, reference));
@@ -78,7 +78,7 @@ fn relative<'p>(places: &'p Places, reference: &str) -> Option<&'p Option<String
         .map(|(_, place)| place)
 }
 
-fn replace(value: &mut Value, own: Option<&str>, places: &Places) {
+fn replace(value: &mut Value, own: Option<&str>, places: &AnchorPointers) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace(item, own, places)),
         Value::Object(members) => {

@@ -76,7 +76,7 @@ fn operations(root: &Value) -> Result<Vec<NewParts>, DocumentError> {
             let Some(Value::Object(operation)) = item.get(method) else {
                 continue;
             };
-            let of = Converting {
+            let of = OperationConverter {
                 root,
                 item,
                 operation,
@@ -101,7 +101,7 @@ struct NewParts {
     parts: Map<String, Value>,
 }
 
-struct Converting<'d> {
+struct OperationConverter<'d> {
     root: &'d Value,
     item: &'d Map<String, Value>,
     operation: &'d Map<String, Value>,
@@ -116,7 +116,7 @@ struct Parameter<'d> {
     place: String,
 }
 
-impl<'d> Converting<'d> {
+impl<'d> OperationConverter<'d> {
     fn operation(&self, left: &mut usize) -> Result<Map<String, Value>, DocumentError> {
         let mut take = |count: usize| {
             *left = left

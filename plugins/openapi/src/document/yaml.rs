@@ -28,14 +28,14 @@ pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
 }
 
 /// A collection that is not closed yet.
-struct Open {
+struct OpenCollection {
     anchor: usize,
     /// Of what it holds so far, and itself.
     count: usize,
-    kind: Kind,
+    kind: CollectionKind,
 }
 
-enum Kind {
+enum CollectionKind {
     List(Vec<Value>),
     Mapping {
         members: Map<String, Value>,
@@ -48,7 +48,7 @@ enum Kind {
 struct Builder {
     budget: Budget,
     anchors: HashMap<usize, (Value, usize)>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     done: Option<(Value, usize)>,
 }
 
@@ -78,10 +78,10 @@ impl Builder {
                 let (value, count) = (value.clone(), *count);
                 self.add(value, count)
             }
-            Event::SequenceStart(anchor, _) => self.begin(anchor, Kind::List(Vec::new())),
+            Event::SequenceStart(anchor, _) => self.begin(anchor, CollectionKind::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.begin(
                 anchor,
-                Kind::Mapping {
+                CollectionKind::Mapping {
                     members: Map::new(),
                     key: None,
                     merged: Vec::new(),
@@ -95,16 +95,16 @@ impl Builder {
     fn awaits_key(&self) -> bool {
         matches!(
             self.open.last(),
-            Some(Open {
-                kind: Kind::Mapping { key: None, .. },
+            Some(OpenCollection {
+                kind: CollectionKind::Mapping { key: None, .. },
                 ..
             })
         )
     }
 
     fn key(&mut self, text: String) -> Result<(), DocumentError> {
-        if let Some(Open {
-            kind: Kind::Mapping { members, key, .. },
+        if let Some(OpenCollection {
+            kind: CollectionKind::Mapping { members, key, .. },
             ..
         }) = self.open.last_mut()
         {
@@ -116,13 +116,13 @@ impl Builder {
         Ok(())
     }
 
-    fn begin(&mut self, anchor: usize, kind: Kind) -> Result<(), DocumentError> {
+    fn begin(&mut self, anchor: usize, kind: CollectionKind) -> Result<(), DocumentError> {
         if self.awaits_key() {
             return Err(DocumentError::Yaml("a key that is no scalar".into()));
         }
         self.budget.take(1)?;
         check_depth(self.open.len())?;
-        self.open.push(Open {
+        self.open.push(OpenCollection {
             anchor,
             count: 1,
             kind,
@@ -131,12 +131,12 @@ impl Builder {
     }
 
     fn end(&mut self) -> Result<(), DocumentError> {
-        let Some(Open { anchor, count, kind }) = self.open.pop() else {
+        let Some(OpenCollection { anchor, count, kind }) = self.open.pop() else {
             return Ok(());
         };
         let value = match kind {
-            Kind::List(items) => Value::Array(items),
-            Kind::Mapping { members, merged, .. } => Value::Object(merge(members, merged)),
+            CollectionKind::List(items) => Value::Array(items),
+            CollectionKind::Mapping { members, merged, .. } => Value::Object(merge(members, merged)),
         };
         self.keep(anchor, &value, count)?;
         self.add(value, count)
@@ -158,8 +158,8 @@ impl Builder {
         };
         open.count += count;
         match &mut open.kind {
-            Kind::List(items) => items.push(value),
-            Kind::Mapping { members, key, merged } => match key.take() {
+            CollectionKind::List(items) => items.push(value),
+            CollectionKind::Mapping { members, key, merged } => match key.take() {
                 Some(key) if key == "<<" => merged.push(value),
                 Some(key) => {
                     members.insert(key, value);

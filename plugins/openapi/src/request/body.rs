@@ -2,19 +2,19 @@ use serde_json::value::RawValue;
 
 use super::binary::bytes_of;
 use super::value::scalar;
-use super::{Arguments, Mistake, Request, form, multipart};
-use crate::descriptor::{Argument, Body, Format, Place};
+use super::{Arguments, HostRequest, Mistake, form, multipart};
+use crate::descriptor::{Argument, ArgumentLocation, BodyEncoding, Format};
 use crate::schema::quoted;
 
 /// Writes the body and its header field, where there is something to write.
 pub(super) fn write(
-    body: &Body,
+    body: &BodyEncoding,
     known: &[Argument],
     arguments: &Arguments,
-    request: &mut Request,
+    request: &mut HostRequest,
 ) -> Result<(), Mistake> {
     let given = |place| known.iter().filter(move |argument| argument.place == place);
-    let whole = given(Place::Content).next();
+    let whole = given(ArgumentLocation::Content).next();
     let content: Option<&RawValue> = whole
         .and_then(|whole| arguments.get(&whole.name))
         .map(AsRef::as_ref);
@@ -34,7 +34,7 @@ pub(super) fn write(
                 })
                 .collect()
         }
-        _ => given(Place::Member)
+        _ => given(ArgumentLocation::Member)
             .filter_map(|argument| {
                 let value = arguments.get(&argument.name)?;
                 Some(Member {
@@ -49,7 +49,7 @@ pub(super) fn write(
     let is_hosts = |argument: &Argument| argument.required && !arguments.contains_key(&argument.name);
     let is_there = match whole {
         Some(_) => content.is_some(),
-        None => !members.is_empty() || given(Place::Member).any(is_hosts),
+        None => !members.is_empty() || given(ArgumentLocation::Member).any(is_hosts),
     };
     if !is_there && !body.required {
         return Ok(());
@@ -79,29 +79,29 @@ pub(super) struct Member<'a> {
     /// The argument to name when it does not fit.
     pub(super) argument: &'a Argument,
     pub(super) key: String,
-    pub(super) value: Raw<'a>,
+    pub(super) value: RawJson<'a>,
 }
 
 /// JSON text that is owned or not.
 #[derive(Debug)]
-pub(super) enum Raw<'a> {
+pub(super) enum RawJson<'a> {
     Owned(Box<RawValue>),
     Borrowed(&'a RawValue),
 }
 
-impl From<Box<RawValue>> for Raw<'_> {
+impl From<Box<RawValue>> for RawJson<'_> {
     fn from(value: Box<RawValue>) -> Self {
         Self::Owned(value)
     }
 }
 
-impl<'a> From<&'a RawValue> for Raw<'a> {
+impl<'a> From<&'a RawValue> for RawJson<'a> {
     fn from(value: &'a RawValue) -> Self {
         Self::Borrowed(value)
     }
 }
 
-impl Raw<'_> {
+impl RawJson<'_> {
     pub(super) fn get(&self) -> &RawValue {
         match self {
             Self::Owned(value) => value,

@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::descriptor::{Argument, Descriptor, Place, Style};
+use crate::descriptor::{Argument, ArgumentLocation, OperationDescriptor, Style};
 pub use mistake::Mistake;
-use value::Shaped;
+use value::ArgumentShape;
 
 /// A request as the host takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct HostRequest {
     /// In upper case.
     pub method: String,
     /// The template that the host has pinned.
@@ -47,17 +47,17 @@ pub(crate) type Arguments = BTreeMap<String, Box<RawValue>>;
 ///
 /// # Errors
 /// An argument that is missing, unknown, or that its place cannot hold.
-pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistake> {
+pub fn build(descriptor: &OperationDescriptor, arguments: &str) -> Result<HostRequest, Mistake> {
     let arguments: Arguments = serde_json::from_str(arguments).map_err(|_| Mistake::NotAnObject)?;
     for name in arguments.keys() {
         if !descriptor.arguments.iter().any(|known| known.name == *name) {
             return Err(Mistake::Unknown(name.chars().take(80).collect()));
         }
     }
-    let mut request = Request {
+    let mut request = HostRequest {
         method: descriptor.method.clone(),
         path: descriptor.path.clone(),
-        ..Request::default()
+        ..HostRequest::default()
     };
     if !descriptor.accept.is_empty() {
         request
@@ -71,12 +71,21 @@ pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistak
         // a cookie of the operator's, or a member of the body. The rest this request cannot be without.
         let is_hosts = matches!(
             argument.place,
-            Place::Header | Place::Query | Place::Cookie | Place::Member
+            ArgumentLocation::Header
+                | ArgumentLocation::Query
+                | ArgumentLocation::Cookie
+                | ArgumentLocation::Member
         );
         if value.is_none() && argument.required && !is_hosts {
             return Err(Mistake::missing(argument));
         }
-        if let (Some(value), false) = (value, matches!(argument.place, Place::Member | Place::Content)) {
+        if let (Some(value), false) = (
+            value,
+            matches!(
+                argument.place,
+                ArgumentLocation::Member | ArgumentLocation::Content
+            ),
+        ) {
             place(argument, value, &mut request, &mut cookies)?;
         }
     }
@@ -92,15 +101,15 @@ pub fn build(descriptor: &Descriptor, arguments: &str) -> Result<Request, Mistak
 fn place(
     argument: &Argument,
     raw: &RawValue,
-    request: &mut Request,
+    request: &mut HostRequest,
     cookies: &mut Vec<String>,
 ) -> Result<(), Mistake> {
     let value = if argument.style == Style::Json {
-        Shaped::Scalar(raw.get().to_owned())
+        ArgumentShape::Scalar(raw.get().to_owned())
     } else {
         value::shaped(raw)
     };
-    if matches!(value, Shaped::Null) {
+    if matches!(value, ArgumentShape::Null) {
         // Nothing on the wire says null.
         return if argument.required {
             Err(Mistake::missing(argument))
@@ -110,15 +119,15 @@ fn place(
     }
     let key = argument.key();
     match argument.place {
-        Place::Path => {
+        ArgumentLocation::Path => {
             let text = style::joined(argument, &value)?;
             if text.is_empty() {
                 return Err(Mistake::cannot_hold(argument, "a path holds no empty value"));
             }
             request.parameters.push((key.to_owned(), text));
         }
-        Place::Query => style::pairs(argument, raw, &value, &mut request.query)?,
-        Place::Header => {
+        ArgumentLocation::Query => style::pairs(argument, raw, &value, &mut request.query)?,
+        ArgumentLocation::Header => {
             let text = style::joined(argument, &value)?;
             let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
             if !visible || text.starts_with(' ') || text.ends_with(' ') {
@@ -129,7 +138,7 @@ fn place(
             }
             request.headers.push((key.to_owned(), text));
         }
-        Place::Cookie => {
+        ArgumentLocation::Cookie => {
             let mut pairs = Vec::new();
             style::pairs(argument, raw, &value, &mut pairs)?;
             cookies.extend(
@@ -138,7 +147,7 @@ fn place(
                     .map(|(key, value)| format!("{}={}", encode::cookie(key), encode::cookie(value))),
             );
         }
-        Place::Member | Place::Content => {}
+        ArgumentLocation::Member | ArgumentLocation::Content => {}
     }
     Ok(())
 }

@@ -2,14 +2,14 @@ use super::Mistake;
 use super::binary::{bytes_of, file_name, name_of};
 use super::body::Member;
 use super::value::{items, members, scalar};
-use crate::descriptor::{Body, Part};
+use crate::descriptor::{BodyEncoding, FormPart};
 
 /// A boundary that stands in the content is followed by the next; nobody gets this far.
 const MAX_TRIES: u64 = 1_000;
 
 /// `multipart/form-data` (RFC 7578): the boundary and the body. A file is base64 in the argument, a list is a part for
 /// each item, an object a part of JSON.
-pub(super) fn write(body: &Body, members: &[Member<'_>]) -> Result<(String, Vec<u8>), Mistake> {
+pub(super) fn write(body: &BodyEncoding, members: &[Member<'_>]) -> Result<(String, Vec<u8>), Mistake> {
     let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
     for member in members {
         let said = body.parts.iter().find(|part| part.name == member.key);
@@ -35,7 +35,7 @@ pub(super) fn write(body: &Body, members: &[Member<'_>]) -> Result<(String, Vec<
 
 fn one(
     member: &Member<'_>,
-    said: Option<&Part>,
+    said: Option<&FormPart>,
     raw: &serde_json::value::RawValue,
 ) -> Result<Option<(String, Vec<u8>)>, Mistake> {
     let is_file = said.is_some_and(|part| part.binary);

@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::Mistake;
-use super::value::{Shaped, items, members, scalar};
+use super::value::{ArgumentShape, items, members, scalar};
 use crate::descriptor::{Argument, Style};
 
 /// How deep `NAME[a][b]…` goes.
@@ -15,7 +15,7 @@ const MAX_PAIRS: usize = 1_000;
 
 /// One text: for the path, a header, and what is not exploded. What `label` and `matrix` write in front stands in the
 /// template.
-pub(super) fn joined(argument: &Argument, value: &Shaped) -> Result<String, Mistake> {
+pub(super) fn joined(argument: &Argument, value: &ArgumentShape) -> Result<String, Mistake> {
     let key = argument.key();
     let (separator, between) = match (argument.style, argument.explode) {
         (Style::Label, true) => (".", "="),
@@ -35,9 +35,9 @@ pub(super) fn joined(argument: &Argument, value: &Shaped) -> Result<String, Mist
         Ok(())
     };
     match value {
-        Shaped::Null => Ok(String::new()),
-        Shaped::Scalar(text) => Ok(text.clone()),
-        Shaped::List(items) => {
+        ArgumentShape::Null => Ok(String::new()),
+        ArgumentShape::Scalar(text) => Ok(text.clone()),
+        ArgumentShape::List(items) => {
             items.iter().try_for_each(check)?;
             let again = if argument.style == Style::Matrix && argument.explode {
                 format!("{separator}{key}{between}")
@@ -46,7 +46,7 @@ pub(super) fn joined(argument: &Argument, value: &Shaped) -> Result<String, Mist
             };
             Ok(items.join(&again))
         }
-        Shaped::Object(members) => {
+        ArgumentShape::Object(members) => {
             members
                 .iter()
                 .try_for_each(|(key, value)| check(key).and_then(|()| check(value)))?;
@@ -63,21 +63,21 @@ pub(super) fn joined(argument: &Argument, value: &Shaped) -> Result<String, Mist
 pub(super) fn pairs(
     argument: &Argument,
     raw: &RawValue,
-    value: &Shaped,
+    value: &ArgumentShape,
     pairs: &mut Vec<(String, String)>,
 ) -> Result<(), Mistake> {
     let key = argument.key().to_owned();
     match (argument.style, value) {
-        (Style::Deep, Shaped::List(_) | Shaped::Object(_)) => {
+        (Style::Deep, ArgumentShape::List(_) | ArgumentShape::Object(_)) => {
             return deep(argument, key, raw, MAX_DEPTH, pairs);
         }
-        (_, Shaped::Scalar(text)) => pairs.push((key, text.clone())),
-        (_, Shaped::List(items)) if argument.explode => {
+        (_, ArgumentShape::Scalar(text)) => pairs.push((key, text.clone())),
+        (_, ArgumentShape::List(items)) if argument.explode => {
             pairs.extend(items.iter().map(|item| (key.clone(), item.clone())));
         }
-        (_, Shaped::Object(members)) if argument.explode => pairs.extend(members.iter().cloned()),
-        (_, Shaped::List(items)) if items.is_empty() => {}
-        (_, Shaped::Object(members)) if members.is_empty() => {}
+        (_, ArgumentShape::Object(members)) if argument.explode => pairs.extend(members.iter().cloned()),
+        (_, ArgumentShape::List(items)) if items.is_empty() => {}
+        (_, ArgumentShape::Object(members)) if members.is_empty() => {}
         _ => pairs.push((key, joined(argument, value)?)),
     }
     Ok(())

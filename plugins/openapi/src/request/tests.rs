@@ -1,21 +1,21 @@
 use serde_json::{Value, json};
 
-use super::{Request, build};
-use crate::descriptor::Descriptor;
+use super::{HostRequest, build};
+use crate::descriptor::OperationDescriptor;
 use crate::discover::discover;
 
 mod bodies;
 mod styles;
 
 /// The descriptor of the one operation of a document.
-fn descriptor(method: &str, path: &str, operation: Value) -> Descriptor {
+fn descriptor(method: &str, path: &str, operation: Value) -> OperationDescriptor {
     let document = json!({"openapi": "3.1.0", "paths": {path: {method: operation}}});
     let found = discover(document.to_string().as_bytes()).unwrap();
     assert_eq!(found.skipped.len(), 0, "{:?}", found.skipped);
-    Descriptor::read(&found.tools[0].descriptor).unwrap()
+    OperationDescriptor::read(&found.tools[0].descriptor).unwrap()
 }
 
-fn built(method: &str, path: &str, operation: Value, arguments: Value) -> Result<Request, String> {
+fn built(method: &str, path: &str, operation: Value, arguments: Value) -> Result<HostRequest, String> {
     build(&descriptor(method, path, operation), &arguments.to_string()).map_err(|mistake| mistake.to_string())
 }
 
@@ -71,7 +71,7 @@ fn a_descriptor_of_another_version_is_an_error() {
         b"{\"m\":\"GET\",\"p\":\"/\",\"z\":1}",
         b"\xff",
     ] {
-        assert!(Descriptor::read(bytes).is_err());
+        assert!(OperationDescriptor::read(bytes).is_err());
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 /// An argument, read one level deep. What lies deeper stays JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shaped {
+pub(super) enum ArgumentShape {
     Null,
     /// A text, a number as it was written, `true` or `false`.
     Scalar(String),
@@ -14,19 +14,19 @@ pub(super) enum Shaped {
 }
 
 /// Reads an argument. Members that are `null` are not there.
-pub(super) fn shaped(raw: &RawValue) -> Shaped {
+pub(super) fn shaped(raw: &RawValue) -> ArgumentShape {
     let text = raw.get().trim_start();
     match text.as_bytes().first() {
-        Some(b'n') => Shaped::Null,
-        Some(b'[') => Shaped::List(items(raw).iter().filter_map(|item| scalar(item)).collect()),
+        Some(b'n') => ArgumentShape::Null,
+        Some(b'[') => ArgumentShape::List(items(raw).iter().filter_map(|item| scalar(item)).collect()),
         Some(b'{') => {
             let members = members(raw);
             let told = members
                 .iter()
                 .filter_map(|(key, value)| Some((key.clone(), scalar(value)?)));
-            Shaped::Object(told.collect())
+            ArgumentShape::Object(told.collect())
         }
-        _ => Shaped::Scalar(scalar(raw).unwrap_or_default()),
+        _ => ArgumentShape::Scalar(scalar(raw).unwrap_or_default()),
     }
 }
 
@@ -48,32 +48,32 @@ pub(super) fn items(raw: &RawValue) -> Vec<Box<RawValue>> {
 /// The members of an object, in their order.
 pub(super) fn members(raw: &RawValue) -> Vec<(String, Box<RawValue>)> {
     serde_json::from_str(raw.get())
-        .map(|Members(members)| members)
+        .map(|ObjectMembers(members)| members)
         .unwrap_or_default()
 }
 
-struct Members(Vec<(String, Box<RawValue>)>);
+struct ObjectMembers(Vec<(String, Box<RawValue>)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for ObjectMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct MembersVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = ObjectMembers;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectMembers, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(ObjectMembers(members))
             }
         }
 
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }

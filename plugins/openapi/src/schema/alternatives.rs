@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::convert::At;
+use super::convert::SchemaCursor;
 use super::{Direction, Fragment, Schemas, pattern};
 use crate::problem::Problem;
 use crate::reference::follow;
@@ -26,7 +26,7 @@ pub(super) const DISCRIMINATOR: &str = "discriminator";
 const WHOLE: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
 
 /// Whether a keyword would refuse members that another part of the same object names, or a pattern that is left out.
-pub(super) fn is_closing(key: &str, value: &Value, members: &Map<String, Value>, at: At) -> bool {
+pub(super) fn is_closing(key: &str, value: &Value, members: &Map<String, Value>, at: SchemaCursor) -> bool {
     if !matches!(key, "additionalProperties" | "unevaluatedProperties") {
         return false;
     }
@@ -64,7 +64,7 @@ pub(super) fn differs_as_part(schema: &Value) -> bool {
 
 /// Whether a keyword lists the kinds of a base that is meant itself here: each kind is `allOf` of its base and its own, and the
 /// base lists its kinds.
-pub(super) fn is_kinds_of_base(key: &str, members: &Map<String, Value>, at: At) -> bool {
+pub(super) fn is_kinds_of_base(key: &str, members: &Map<String, Value>, at: SchemaCursor) -> bool {
     at.is_part && matches!(key, "oneOf" | "anyOf") && members.get(DISCRIMINATOR).is_some_and(Value::is_object)
 }
 
@@ -74,7 +74,7 @@ impl<'d> Schemas<'d> {
         &mut self,
         list: &'d [Value],
         members: &'d Map<String, Value>,
-        at: At,
+        at: SchemaCursor,
         out: &mut Fragment,
     ) -> Result<(), Problem> {
         let tags = Tags::new(members, list);

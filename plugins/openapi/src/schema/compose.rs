@@ -1,5 +1,5 @@
 use super::write::quoted;
-use super::{Fragment, Schemas, State};
+use super::{Fragment, Schemas, UnitState};
 use crate::problem::Problem;
 
 /// What a schema of a tool may come to: half of what the host takes, and far more than a model should be given.
@@ -42,7 +42,7 @@ impl Schemas<'_> {
         let mut next = 0;
         while let Some(unit) = order.get(next).and_then(|unit| self.units.get(*unit)) {
             next += 1;
-            if let State::Failed(problem) = &unit.state {
+            if let UnitState::Failed(problem) = &unit.state {
                 return Err(problem.clone());
             }
             if !definitions.text.is_empty() {

@@ -1,10 +1,10 @@
 use serde_json::{Map, Value};
 
 use super::alternatives::{differs_as_part, is_alone, is_closing, is_kinds_of_base};
-use super::keyword::{Holds, holds};
+use super::keyword::{KeywordValue, holds};
 use super::plain::{count, fitted, is_names, is_small, takes_null_by_type, types};
-use super::write::Members;
-use super::{Direction, Fragment, INLINE, MAX_LEVEL, MAX_WAITING, Schemas, State, pattern};
+use super::write::MemberWriter;
+use super::{Direction, Fragment, INLINE, MAX_LEVEL, MAX_WAITING, Schemas, UnitState, pattern};
 use crate::problem::Problem;
 use crate::reference::resolve;
 use crate::text::clean;
@@ -20,7 +20,7 @@ const MAX_WORD: usize = 100;
 
 /// Where in a schema we are.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct At {
+pub(super) struct SchemaCursor {
     pub(super) direction: Direction,
     level: usize,
     waiting: usize,
@@ -30,7 +30,7 @@ pub(super) struct At {
     pub(super) is_part: bool,
 }
 
-impl At {
+impl SchemaCursor {
     /// A keyword's schema, or one in its list or map.
     pub(super) const fn inner(self, levels: usize, same: bool) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl<'d> Schemas<'d> {
         waiting: usize,
     ) -> Result<Fragment, Problem> {
         let mut out = Fragment::default();
-        let at = At {
+        let at = SchemaCursor {
             direction,
             level: 1,
             waiting,
@@ -82,7 +82,12 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    pub(super) fn schema(&mut self, schema: &'d Value, at: At, out: &mut Fragment) -> Result<(), Problem> {
+    pub(super) fn schema(
+        &mut self,
+        schema: &'d Value,
+        at: SchemaCursor,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
         if at.level > MAX_LEVEL {
             return Err(Problem::Schema("nests too deep"));
         }
@@ -110,7 +115,7 @@ impl<'d> Schemas<'d> {
         &mut self,
         schema: &'d Value,
         members: &'d Map<String, Value>,
-        at: At,
+        at: SchemaCursor,
         out: &mut Fragment,
     ) -> Result<(), Problem> {
         let reference = members.get("$ref").and_then(Value::as_str);
@@ -123,7 +128,7 @@ impl<'d> Schemas<'d> {
         if is_whole {
             self.wholes.push(members);
         }
-        let mut writer = Members::begin(out);
+        let mut writer = MemberWriter::begin(out);
         if !at.is_part && self.is_base(schema) {
             self.kinds_of(schema, at.inner(2, true), writer.key("anyOf"))?;
         }
@@ -174,8 +179,8 @@ impl<'d> Schemas<'d> {
         key: &str,
         value: &'d Value,
         members: &'d Map<String, Value>,
-        at: At,
-        writer: &mut Members<'_>,
+        at: SchemaCursor,
+        writer: &mut MemberWriter<'_>,
     ) -> Result<(), Problem> {
         let Some(kind) = holds(key) else {
             return Ok(());
@@ -187,49 +192,49 @@ impl<'d> Schemas<'d> {
         };
         match (kind, value) {
             _ if is_left_out => {}
-            (Holds::Same | Holds::Part, Value::Object(_) | Value::Bool(_)) => {
+            (KeywordValue::Same | KeywordValue::Part, Value::Object(_) | Value::Bool(_)) => {
                 // What must not hold, or decides, is taken at its word.
                 let is_part = at.is_part && matches!(key, "then" | "else");
-                let at = At { is_part, ..at };
-                self.schema(value, at.inner(1, kind == Holds::Same), writer.key(key))?;
+                let at = SchemaCursor { is_part, ..at };
+                self.schema(value, at.inner(1, kind == KeywordValue::Same), writer.key(key))?;
             }
-            (Holds::Parts, Value::Array(list)) if !list.is_empty() => {
+            (KeywordValue::Parts, Value::Array(list)) if !list.is_empty() => {
                 let at = match is_alone(list, members, self.root) {
                     true => at.inner(2, true),
                     false => at.part(),
                 };
                 self.list(list, at, writer.key(key))?;
             }
-            (Holds::Alternatives, Value::Array(list)) if !list.is_empty() => {
+            (KeywordValue::Alternatives, Value::Array(list)) if !list.is_empty() => {
                 self.alternatives(list, members, at.inner(2, true), writer.key("anyOf"))?;
             }
-            (Holds::PartList, Value::Array(list)) if !list.is_empty() => {
+            (KeywordValue::PartList, Value::Array(list)) if !list.is_empty() => {
                 self.list(list, at.inner(2, false), writer.key(key))?;
             }
-            (Holds::PartMap | Holds::SameMap, Value::Object(map)) => {
+            (KeywordValue::PartMap | KeywordValue::SameMap, Value::Object(map)) => {
                 let patterns = key == "patternProperties";
                 let kept = map
                     .iter()
                     .filter(|(name, _)| !patterns || pattern::is_plain(name));
-                self.map(kept, at.inner(2, kind == Holds::SameMap), writer.key(key))?;
+                self.map(kept, at.inner(2, kind == KeywordValue::SameMap), writer.key(key))?;
             }
-            (Holds::Number, Value::Number(_)) => writer.bound(key, value, members),
-            (Holds::Positive, Value::Number(number))
+            (KeywordValue::Number, Value::Number(_)) => writer.bound(key, value, members),
+            (KeywordValue::Positive, Value::Number(number))
                 if number.as_f64().is_some_and(|number| number > 0.0) =>
             {
                 writer.value(key, value);
             }
-            (Holds::Count, Value::Number(number)) => {
+            (KeywordValue::Count, Value::Number(number)) => {
                 if let Some(count) = count(number) {
                     writer.value(key, &count.into());
                 }
             }
-            (Holds::Word, Value::String(word))
+            (KeywordValue::Word, Value::String(word))
                 if word.len() <= MAX_WORD && word.bytes().all(|b| b.is_ascii_graphic()) =>
             {
                 writer.value(key, value);
             }
-            (Holds::Text, Value::String(text)) => {
+            (KeywordValue::Text, Value::String(text)) => {
                 let most = if key == "title" {
                     MAX_TITLE
                 } else {
@@ -240,10 +245,12 @@ impl<'d> Schemas<'d> {
                     writer.value(key, &text.into());
                 }
             }
-            (Holds::Flag, Value::Bool(_)) => writer.value(key, value),
-            (Holds::Any, _) if is_small(value) => writer.value(key, value),
-            (Holds::Names, Value::Object(names)) if names.values().all(is_names) => writer.value(key, value),
-            (Holds::Special, _) => self.special(key, value, members, at, writer)?,
+            (KeywordValue::Flag, Value::Bool(_)) => writer.value(key, value),
+            (KeywordValue::Any, _) if is_small(value) => writer.value(key, value),
+            (KeywordValue::Names, Value::Object(names)) if names.values().all(is_names) => {
+                writer.value(key, value)
+            }
+            (KeywordValue::Special, _) => self.special(key, value, members, at, writer)?,
             // Not what the keyword holds: it constrains nothing then.
             _ => {}
         }
@@ -255,8 +262,8 @@ impl<'d> Schemas<'d> {
         key: &str,
         value: &'d Value,
         members: &'d Map<String, Value>,
-        at: At,
-        writer: &mut Members<'_>,
+        at: SchemaCursor,
+        writer: &mut MemberWriter<'_>,
     ) -> Result<(), Problem> {
         let nullable = members.get("nullable") == Some(&Value::Bool(true));
         match (key, value) {
@@ -314,7 +321,7 @@ impl<'d> Schemas<'d> {
         Ok(())
     }
 
-    fn list(&mut self, list: &'d [Value], at: At, out: &mut Fragment) -> Result<(), Problem> {
+    fn list(&mut self, list: &'d [Value], at: SchemaCursor, out: &mut Fragment) -> Result<(), Problem> {
         out.text.push('[');
         for (index, schema) in list.iter().enumerate() {
             if index > 0 {
@@ -329,10 +336,10 @@ impl<'d> Schemas<'d> {
     fn map(
         &mut self,
         map: impl IntoIterator<Item = (&'d String, &'d Value)>,
-        at: At,
+        at: SchemaCursor,
         out: &mut Fragment,
     ) -> Result<(), Problem> {
-        let mut writer = Members::begin(out);
+        let mut writer = MemberWriter::begin(out);
         for (name, schema) in map {
             self.schema(schema, at, writer.key(name))?;
         }
@@ -341,7 +348,12 @@ impl<'d> Schemas<'d> {
     }
 
     /// Writes what a reference names: itself where it is small and there already, else a reference into `$defs`.
-    pub(super) fn reference(&mut self, reference: &str, at: At, out: &mut Fragment) -> Result<(), Problem> {
+    pub(super) fn reference(
+        &mut self,
+        reference: &str,
+        at: SchemaCursor,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
         let schema = resolve(self.root, reference)?;
         let is_part = at.is_part && differs_as_part(schema);
         let unit = self.unit(schema, at.direction, is_part, reference);
@@ -352,8 +364,8 @@ impl<'d> Schemas<'d> {
             return Err(Problem::Schema("cannot be found"));
         };
         match &found.state {
-            State::Failed(problem) => return Err(problem.clone()),
-            State::Done if !found.kept && found.fragment.text.len() <= INLINE => {
+            UnitState::Failed(problem) => return Err(problem.clone()),
+            UnitState::Done if !found.kept && found.fragment.text.len() <= INLINE => {
                 let Fragment {
                     text,
                     needs,
@@ -370,12 +382,12 @@ impl<'d> Schemas<'d> {
                     return Ok(());
                 }
             }
-            State::Done => {}
-            State::Waiting => {
+            UnitState::Done => {}
+            UnitState::Waiting => {
                 found.kept = true;
                 self.waiting.push_back(unit);
             }
-            State::Busy => found.kept = true,
+            UnitState::Busy => found.kept = true,
         }
         out.text.push_str("{\"$ref\":\"#/$defs/");
         out.text.push_str(&found.name);

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::keyword::{Holds, holds};
+use super::keyword::{KeywordValue, holds};
 use super::plain::{is_small, types};
 use super::{Schemas, pattern};
 use crate::reference::resolve;
@@ -58,15 +58,17 @@ fn is_kept(root: &Value, key: &str, value: &Value, left: &mut usize) -> bool {
         ("properties", _) => value.is_object() && all(root, map(), left),
         ("items", _) => !value.is_array() && is_exact(root, value, left),
         ("exclusiveMaximum" | "exclusiveMinimum", _) => value.is_number() || value.is_boolean(),
-        (_, Some(Holds::Same | Holds::Part)) => is_exact(root, value, left),
-        (_, Some(Holds::Parts | Holds::Alternatives | Holds::PartList)) => {
+        (_, Some(KeywordValue::Same | KeywordValue::Part)) => is_exact(root, value, left),
+        (_, Some(KeywordValue::Parts | KeywordValue::Alternatives | KeywordValue::PartList)) => {
             value.as_array().is_some_and(|all| !all.is_empty()) && all(root, list(), left)
         }
-        (_, Some(Holds::PartMap | Holds::SameMap)) => value.is_object() && all(root, map(), left),
-        (_, Some(Holds::Number | Holds::Positive | Holds::Count)) => value.is_number(),
-        (_, Some(Holds::Flag)) => value.is_boolean(),
+        (_, Some(KeywordValue::PartMap | KeywordValue::SameMap)) => {
+            value.is_object() && all(root, map(), left)
+        }
+        (_, Some(KeywordValue::Number | KeywordValue::Positive | KeywordValue::Count)) => value.is_number(),
+        (_, Some(KeywordValue::Flag)) => value.is_boolean(),
         ("const", _) => is_small(value),
-        (_, Some(Holds::Names)) => value.is_object(),
+        (_, Some(KeywordValue::Names)) => value.is_object(),
         // A word for people, or no keyword of JSON Schema.
         _ => true,
     }

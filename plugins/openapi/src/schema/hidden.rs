@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::convert::At;
+use super::convert::SchemaCursor;
 use super::{Direction, Schemas};
 use crate::reference::follow;
 
@@ -19,7 +19,12 @@ impl<'d> Schemas<'d> {
     }
 
     /// The same of a property that another part of the same object declares: one `allOf` has its properties, another its `required`.
-    pub(super) fn is_hidden_elsewhere(&self, name: &str, members: &'d Map<String, Value>, at: At) -> bool {
+    pub(super) fn is_hidden_elsewhere(
+        &self,
+        name: &str,
+        members: &'d Map<String, Value>,
+        at: SchemaCursor,
+    ) -> bool {
         let whole = self.wholes.last().copied().filter(|_| at.is_part);
         let mut left = MAX_PARTS;
         [Some(members), whole]

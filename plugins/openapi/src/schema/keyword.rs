@@ -3,7 +3,7 @@
 
 /// What stands behind a keyword, and how a value of another kind is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum KeywordValue {
     /// A schema that applies to the same value.
     Same,
     /// Schemas that apply to the same value together.
@@ -38,30 +38,30 @@ pub(super) enum Holds {
     Special,
 }
 
-pub(super) fn holds(keyword: &str) -> Option<Holds> {
+pub(super) fn holds(keyword: &str) -> Option<KeywordValue> {
     Some(match keyword {
-        "not" | "if" | "then" | "else" => Holds::Same,
-        "allOf" => Holds::Parts,
-        "anyOf" | "oneOf" => Holds::Alternatives,
+        "not" | "if" | "then" | "else" => KeywordValue::Same,
+        "allOf" => KeywordValue::Parts,
+        "anyOf" | "oneOf" => KeywordValue::Alternatives,
         "additionalProperties"
         | "contains"
         | "propertyNames"
         | "unevaluatedItems"
-        | "unevaluatedProperties" => Holds::Part,
-        "prefixItems" => Holds::PartList,
-        "patternProperties" => Holds::PartMap,
-        "dependentSchemas" => Holds::SameMap,
-        "maximum" | "minimum" => Holds::Number,
-        "multipleOf" => Holds::Positive,
+        | "unevaluatedProperties" => KeywordValue::Part,
+        "prefixItems" => KeywordValue::PartList,
+        "patternProperties" => KeywordValue::PartMap,
+        "dependentSchemas" => KeywordValue::SameMap,
+        "maximum" | "minimum" => KeywordValue::Number,
+        "multipleOf" => KeywordValue::Positive,
         "maxLength" | "minLength" | "maxItems" | "minItems" | "maxContains" | "minContains"
-        | "maxProperties" | "minProperties" => Holds::Count,
-        "format" | "contentEncoding" | "contentMediaType" => Holds::Word,
-        "title" | "description" => Holds::Text,
-        "uniqueItems" | "deprecated" => Holds::Flag,
-        "default" | "const" => Holds::Any,
-        "dependentRequired" => Holds::Names,
+        | "maxProperties" | "minProperties" => KeywordValue::Count,
+        "format" | "contentEncoding" | "contentMediaType" => KeywordValue::Word,
+        "title" | "description" => KeywordValue::Text,
+        "uniqueItems" | "deprecated" => KeywordValue::Flag,
+        "default" | "const" => KeywordValue::Any,
+        "dependentRequired" => KeywordValue::Names,
         "type" | "enum" | "items" | "properties" | "required" | "pattern" | "exclusiveMaximum"
-        | "exclusiveMinimum" => Holds::Special,
+        | "exclusiveMinimum" => KeywordValue::Special,
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::alternatives::DISCRIMINATOR;
-use super::convert::At;
+use super::convert::SchemaCursor;
 use super::{Fragment, Schemas};
 use crate::problem::Problem;
 use crate::reference::resolve;
@@ -19,7 +19,7 @@ const OWN_TAG: [&str; 2] = ["x-ms-discriminator-value", "x-discriminator-value"]
 
 /// A schema by its reference.
 #[derive(Debug, Clone)]
-struct Kind<'d> {
+struct DerivedSchema<'d> {
     name: &'d str,
     reference: String,
     schema: &'d Value,
@@ -28,12 +28,12 @@ struct Kind<'d> {
 /// The schemas that are `allOf` of a base, by the base's place in memory.
 #[derive(Debug, Default)]
 pub(super) struct Kinds<'d> {
-    of: HashMap<*const Value, Vec<Kind<'d>>>,
+    of: HashMap<*const Value, Vec<DerivedSchema<'d>>>,
 }
 
 impl<'d> Kinds<'d> {
     pub(super) fn new(root: &'d Value) -> Self {
-        let mut of: HashMap<*const Value, Vec<Kind<'d>>> = HashMap::new();
+        let mut of: HashMap<*const Value, Vec<DerivedSchema<'d>>> = HashMap::new();
         for place in ["/components/schemas", "/definitions"] {
             let schemas = root.pointer(place).and_then(Value::as_object);
             for (name, schema) in schemas.into_iter().flatten() {
@@ -44,7 +44,7 @@ impl<'d> Kinds<'d> {
                     .filter_map(|part| part.get("$ref")?.as_str());
                 for base in bases.filter_map(|base| resolve(root, base).ok()) {
                     let kinds = of.entry(std::ptr::from_ref(base)).or_default();
-                    kinds.push(Kind {
+                    kinds.push(DerivedSchema {
                         name,
                         reference: format!("#{place}/{}", crate::reference::escaped(name)),
                         schema,
@@ -56,8 +56,8 @@ impl<'d> Kinds<'d> {
     }
 
     /// Kinds, and kinds of these, each once.
-    fn below(&self, base: &'d Value) -> Vec<Kind<'d>> {
-        let mut found: Vec<Kind<'d>> = Vec::new();
+    fn below(&self, base: &'d Value) -> Vec<DerivedSchema<'d>> {
+        let mut found: Vec<DerivedSchema<'d>> = Vec::new();
         let mut seen = HashSet::from([std::ptr::from_ref(base)]);
         let mut next = vec![base];
         while let Some(base) = next.pop() {
@@ -87,7 +87,12 @@ impl<'d> Schemas<'d> {
 
     /// Writes the kinds of a base as the list of an `anyOf`, the last of which is for what is of none of them. A value whose tag
     /// names a kind has to be one of that kind.
-    pub(super) fn kinds_of(&mut self, base: &'d Value, at: At, out: &mut Fragment) -> Result<(), Problem> {
+    pub(super) fn kinds_of(
+        &mut self,
+        base: &'d Value,
+        at: SchemaCursor,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
         let kinds = self.kinds.below(base);
         let discriminator = base.get(DISCRIMINATOR);
         // In Swagger 2.0 it is the member's name alone.
@@ -115,7 +120,7 @@ impl<'d> Schemas<'d> {
     }
 }
 
-fn tags<'d>(kind: &Kind<'d>, mapping: Option<&'d Map<String, Value>>) -> Vec<&'d str> {
+fn tags<'d>(kind: &DerivedSchema<'d>, mapping: Option<&'d Map<String, Value>>) -> Vec<&'d str> {
     let mut tags = super::alternatives::tags_of(kind.name, mapping);
     let own = OWN_TAG.iter().find_map(|key| kind.schema.get(*key)?.as_str());
     tags.extend(own);

@@ -52,7 +52,7 @@ pub(crate) enum Direction {
 }
 
 #[derive(Debug, Clone)]
-enum State {
+enum UnitState {
     Waiting,
     Busy,
     Done,
@@ -66,7 +66,7 @@ struct Unit<'d> {
     is_part: bool,
     /// Its key in `$defs`.
     name: String,
-    state: State,
+    state: UnitState,
     fragment: Fragment,
     /// Something refers to it before it is there, so it cannot stand in its place.
     kept: bool,
@@ -150,7 +150,7 @@ impl<'d> Schemas<'d> {
             direction,
             is_part,
             name,
-            state: State::Waiting,
+            state: UnitState::Waiting,
             fragment: Fragment::default(),
             kept: false,
         });
@@ -187,19 +187,19 @@ impl<'d> Schemas<'d> {
         else {
             return;
         };
-        if !matches!(state, State::Waiting) {
+        if !matches!(state, UnitState::Waiting) {
             return;
         }
-        *state = State::Busy;
+        *state = UnitState::Busy;
         let (schema, direction, is_part) = (*schema, *direction, *is_part);
         let converted = self.convert(schema, direction, is_part, waiting);
         if let Some(unit) = self.units.get_mut(unit) {
             match converted {
                 Ok(fragment) => {
                     unit.fragment = fragment;
-                    unit.state = State::Done;
+                    unit.state = UnitState::Done;
                 }
-                Err(problem) => unit.state = State::Failed(problem),
+                Err(problem) => unit.state = UnitState::Failed(problem),
             }
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn is_plain(text: &str) -> bool {
     if text.len() > MAX || !text.is_ascii() || literal(text).is_some() {
         return false;
     }
-    let mut reader = Reader {
+    let mut reader = PatternReader {
         rest: text.as_bytes(),
     };
     reader.alternatives(0).is_some_and(|weight| weight <= MAX_WEIGHT) && reader.rest.is_empty()
@@ -61,11 +61,11 @@ pub(crate) fn has_slash(pattern: &str) -> bool {
     false
 }
 
-struct Reader<'a> {
+struct PatternReader<'a> {
     rest: &'a [u8],
 }
 
-impl Reader<'_> {
+impl PatternReader<'_> {
     fn take(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;

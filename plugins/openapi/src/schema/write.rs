@@ -9,12 +9,12 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// Writes the members of one object.
 #[derive(Debug)]
-pub(super) struct Members<'f> {
+pub(super) struct MemberWriter<'f> {
     pub(super) out: &'f mut Fragment,
     first: bool,
 }
 
-impl<'f> Members<'f> {
+impl<'f> MemberWriter<'f> {
     pub(super) fn begin(out: &'f mut Fragment) -> Self {
         out.text.push('{');
         Self { out, first: true }

@@ -1,10 +1,10 @@
 //! The host's rule for the requests of a discovered tool, as `wit/adapter.wit` says it.
 
-use openapi::request::Request;
+use openapi::request::HostRequest;
 use toolhost_sdk::adapter::Operation;
 
 /// Whether a request is of the operation; else why not.
-pub fn check(operation: &Operation, request: &Request) -> Result<(), String> {
+pub fn check(operation: &Operation, request: &HostRequest) -> Result<(), String> {
     if operation.method != request.method || operation.path != request.path {
         return Err("method or path".into());
     }
@@ -43,7 +43,7 @@ pub fn check(operation: &Operation, request: &Request) -> Result<(), String> {
 }
 
 /// The URL that the host would build is one that a URL parser leaves alone.
-fn url(operation: &Operation, request: &Request) -> Result<(), String> {
+fn url(operation: &Operation, request: &HostRequest) -> Result<(), String> {
     let mut path = operation.path.clone();
     for (name, value) in &request.parameters {
         // The second one may hold a `/`, which encoding takes the same way here.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jsonschema::PatternOptions;
-use openapi::descriptor::Descriptor;
+use openapi::descriptor::OperationDescriptor;
 use openapi::discover::discover;
 use openapi::request;
 use serde_json::Value;
@@ -88,7 +88,7 @@ impl Row {
         if !validator.is_valid(&arguments) {
             self.unfit += 1;
         }
-        let descriptor = Descriptor::read(&tool.descriptor).map_err(|failure| failure.message)?;
+        let descriptor = OperationDescriptor::read(&tool.descriptor).map_err(|failure| failure.message)?;
         match request::build(&descriptor, &arguments.to_string()) {
             Ok(request) => pin::check(&tool.operation, &request),
             // A null where something must stand, made up by a generator that gave up.

@@ -4,13 +4,13 @@ use anyhow::{Context, ensure};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use super::scene::Scene;
+use super::setup::ClusterSetup;
 
 /// No request of the play takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Somebody with a token, who reaches the balancer alone and says aloud what is asked, and who answered.
-pub(super) struct Caller {
+pub(super) struct ClusterCaller {
     name: &'static str,
     http: reqwest::Client,
     url: String,
@@ -22,13 +22,13 @@ pub(super) struct Caller {
 
 /// Which host has served a call, and for which tenant.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Served {
+pub(super) struct ServedCall {
     pub(super) host: &'static str,
     pub(super) tenant: String,
 }
 
-impl Caller {
-    pub(super) fn new(scene: &Scene, name: &'static str, token: String) -> anyhow::Result<Self> {
+impl ClusterCaller {
+    pub(super) fn new(scene: &ClusterSetup, name: &'static str, token: String) -> anyhow::Result<Self> {
         Ok(Self {
             name,
             http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?,
@@ -53,7 +53,7 @@ impl Caller {
     }
 
     /// Its invoices, which are those of the tenant that the answer names and no other's.
-    pub(super) async fn lists_invoices(&self) -> anyhow::Result<Served> {
+    pub(super) async fn lists_invoices(&self) -> anyhow::Result<ServedCall> {
         let (served, answer) = self.calls("list_invoices", json!({ "limit": 2 })).await?;
         let invoices = answer["structured"]["invoices"].as_array();
         let invoices = invoices.context("the answer has no invoices")?;
@@ -77,7 +77,7 @@ impl Caller {
         Ok(served)
     }
 
-    pub(super) async fn switches(&self, tenant: &str) -> anyhow::Result<Served> {
+    pub(super) async fn switches(&self, tenant: &str) -> anyhow::Result<ServedCall> {
         let (served, answer) = self.calls("switch_tenant", json!({ "tenantId": tenant })).await?;
         let active = &answer["structured"]["active_tenant_id"];
         ensure!(*active == tenant, "the switch was answered with {answer}");
@@ -85,7 +85,7 @@ impl Caller {
         Ok(served)
     }
 
-    async fn calls(&self, tool: &str, arguments: Value) -> anyhow::Result<(Served, Value)> {
+    async fn calls(&self, tool: &str, arguments: Value) -> anyhow::Result<(ServedCall, Value)> {
         println!("\n{}> {tool} {arguments}", self.name);
         let (path, body) = match &self.session {
             Some(id) => (
@@ -102,7 +102,7 @@ impl Caller {
         let tenant = header(&response, "toolhost-active-tenant").to_owned();
         let answer: Value = response.json().await?;
         ensure!(status == 200, "{tool} was answered with {status}: {answer}");
-        Ok((Served { host, tenant }, answer))
+        Ok((ServedCall { host, tenant }, answer))
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Response> {

@@ -2,8 +2,8 @@
 
 mod balancer;
 mod caller;
-mod scene;
 mod server;
+mod setup;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use crate::stage::Client;
-use caller::{Caller, Served};
-use scene::{Scene, TENANTS};
+use crate::stage::McpClient;
+use caller::{ClusterCaller, ServedCall};
+use setup::{ClusterSetup, TENANTS};
 
 /// The other host knows a switch within 100 ms at the most.
 const KNOWN: Duration = Duration::from_millis(300);
 
 /// Plays it; leaves the record in a file if one is named.
 pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<()> {
-    let scene = Scene::set_up(root)?;
+    let scene = ClusterSetup::set_up(root)?;
     println!(
         "\nThe billing system (a real HTTP server) is at {}.",
         scene.upstream_url
@@ -32,8 +32,8 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
     println!("ada is an owner of acme, and so of globex below it; gil an admin of globex.");
     let [acme, globex] = TENANTS;
     let token = scene.issuer.token_of_role(acme, "owner")?;
-    let mut ada = Caller::new(&scene, "ada", token.clone())?;
-    let gil = Caller::new(&scene, "gil", scene.issuer.token_of_role(globex, "admin")?)?;
+    let mut ada = ClusterCaller::new(&scene, "ada", token.clone())?;
+    let gil = ClusterCaller::new(&scene, "gil", scene.issuer.token_of_role(globex, "admin")?)?;
 
     title("Two tenants, each at both hosts");
     both_serve(&ada, acme).await?;
@@ -47,7 +47,7 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
     both_serve(&ada, globex).await?;
 
     title("An agent's session over MCP does too");
-    let mut agent = Client::new(&format!("{}/mcp", scene.balancer.url), token);
+    let mut agent = McpClient::new(&format!("{}/mcp", scene.balancer.url), token);
     agent.initialize().await?;
     for _ in TENANTS {
         agent_lists_invoices(&mut agent, acme).await?;
@@ -55,7 +55,7 @@ pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<(
 
     title("Host one is killed (SIGKILL)");
     // Where the play fails, what is named last ends first.
-    let Scene {
+    let ClusterSetup {
         directory,
         upstream,
         server,
@@ -91,7 +91,7 @@ fn title(text: &str) {
 }
 
 /// Two calls in a row, of which each host serves one.
-async fn both_serve(who: &Caller, tenant: &str) -> anyhow::Result<()> {
+async fn both_serve(who: &ClusterCaller, tenant: &str) -> anyhow::Result<()> {
     let (first, second) = (who.lists_invoices().await?, who.lists_invoices().await?);
     ensure!(
         first.host != second.host,
@@ -105,7 +105,7 @@ async fn both_serve(who: &Caller, tenant: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_served(served: &Served, tenant: &str) -> anyhow::Result<()> {
+fn is_served(served: &ServedCall, tenant: &str) -> anyhow::Result<()> {
     ensure!(
         served.host == "two" && served.tenant == tenant,
         "{served:?} is not host two for {tenant}"
@@ -113,7 +113,7 @@ fn is_served(served: &Served, tenant: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn agent_lists_invoices(agent: &mut Client, tenant: &str) -> anyhow::Result<()> {
+async fn agent_lists_invoices(agent: &mut McpClient, tenant: &str) -> anyhow::Result<()> {
     println!("\nada's agent> list_invoices {{\"limit\":2}}");
     let answer = agent.call("list_invoices", json!({ "limit": 2 })).await?;
     ensure!(!answer.is_error(), "list_invoices failed: {}", answer.text());

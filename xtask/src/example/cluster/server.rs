@@ -16,7 +16,7 @@ const NAME: &str = "toolhost";
 const ANSWERS: Duration = Duration::from_secs(30);
 
 /// A PostgreSQL server of the example's own, on loopback, in a directory that goes with this.
-pub(super) struct Server {
+pub(super) struct PostgresServer {
     pub(super) address: String,
     pub(super) password: String,
     /// None once it is stopped.
@@ -24,7 +24,7 @@ pub(super) struct Server {
     directory: tempfile::TempDir,
 }
 
-impl Server {
+impl PostgresServer {
     pub(super) fn start() -> anyhow::Result<Self> {
         let bin = install::postgresql_programs().context("there is no PostgreSQL server on this machine")?;
         let directory = tempfile::tempdir()?;
@@ -107,7 +107,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PostgresServer {
     /// A server that is killed leaves shared memory behind, so it is asked even where the play fails.
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {

@@ -1,6 +1,6 @@
 //! One login and several tenants: the conversation of `examples/nevent`.
 
-mod scene;
+mod setup;
 mod show;
 mod speaker;
 mod wire;
@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use scene::Scene;
+use setup::NeventSetup;
 use speaker::Speaker;
 
 const GROUP: &str = "riviera";
@@ -19,7 +19,7 @@ const LISBON: &str = "riviera-lisbon";
 
 /// Plays it; leaves the record in a file if one is named.
 pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<()> {
-    let scene = Scene::set_up(root)?;
+    let scene = NeventSetup::set_up(root)?;
     println!(
         "\nThe company's API (a real HTTP server) is at {}.",
         scene.upstream_url

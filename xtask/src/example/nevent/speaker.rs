@@ -2,7 +2,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::show;
-use crate::stage::{Answer, Client};
+use crate::stage::{CallReply, McpClient};
 
 /// What every token of the company begins with: `{"` in the alphabet of RFC 7515.
 const TOKEN: &str = "eyJ";
@@ -10,7 +10,7 @@ const TOKEN: &str = "eyJ";
 /// A session of somebody, who says aloud what it asks and what comes back.
 pub(super) struct Speaker {
     name: &'static str,
-    client: Client,
+    client: McpClient,
     /// Which tenant each answer must say that it was for.
     at: Option<&'static str>,
 }
@@ -23,12 +23,12 @@ impl Speaker {
         token: &str,
         at: Option<&'static str>,
     ) -> anyhow::Result<Self> {
-        let mut client = Client::new(url, token.to_owned());
+        let mut client = McpClient::new(url, token.to_owned());
         client.initialize().await?;
         Ok(Self { name, client, at })
     }
 
-    async fn asks(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
+    async fn asks(&mut self, tool: &str, arguments: Value) -> anyhow::Result<CallReply> {
         println!("\n{}> {tool} {arguments}", self.name);
         let answer = self.client.call(tool, arguments).await?;
         ensure!(

@@ -14,7 +14,7 @@ const FIGURES: [&str; 6] = [
 ];
 
 /// One request as the company recorded it. Tokens show their last characters.
-pub(super) struct Crossed {
+pub(super) struct NeventRequest {
     method: String,
     target: String,
     bearer: String,
@@ -26,7 +26,7 @@ pub(super) struct Crossed {
     tenant: Option<String>,
 }
 
-impl Crossed {
+impl NeventRequest {
     fn is_switch(&self) -> bool {
         self.target == "/tenants/switch"
     }
@@ -61,13 +61,13 @@ impl Crossed {
 }
 
 /// Everything that crossed the wire but the public keys, which the host reads when it wants to.
-pub(super) fn read(record: &Path) -> anyhow::Result<Vec<Crossed>> {
+pub(super) fn read(record: &Path) -> anyhow::Result<Vec<NeventRequest>> {
     let lines = std::fs::read_to_string(record).context("the company's record cannot be read")?;
     let mut all = Vec::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line)?;
         let owned = |value: &Value| value.as_str().map(str::to_owned);
-        let crossed = Crossed {
+        let crossed = NeventRequest {
             method: owned(&line["method"]).unwrap_or_default(),
             target: owned(&line["target"]).unwrap_or_default(),
             bearer: owned(&line["headers"]["authorization"]).unwrap_or_default(),
@@ -84,11 +84,11 @@ pub(super) fn read(record: &Path) -> anyhow::Result<Vec<Crossed>> {
 }
 
 /// Prints it, and checks which token went where.
-pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
+pub(super) fn show(all: &[NeventRequest]) -> anyhow::Result<()> {
     for crossed in all {
         println!("{}", crossed.line());
     }
-    let tokens = |of: fn(&Crossed) -> bool| -> Vec<String> {
+    let tokens = |of: fn(&NeventRequest) -> bool| -> Vec<String> {
         let given = all.iter().filter(|crossed| of(crossed));
         given
             .filter_map(|crossed| crossed.gave.as_ref())
@@ -96,7 +96,7 @@ pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
             .collect()
     };
     let logins = tokens(|crossed| crossed.target == "/login");
-    let switched = tokens(Crossed::is_switch);
+    let switched = tokens(NeventRequest::is_switch);
     for crossed in all {
         let line = crossed.line();
         if crossed.is_switch() {
@@ -112,7 +112,7 @@ pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
             );
         }
     }
-    let figures: Vec<&Crossed> = all.iter().filter(|crossed| crossed.is_figures()).collect();
+    let figures: Vec<&NeventRequest> = all.iter().filter(|crossed| crossed.is_figures()).collect();
     let pairs: Vec<(&str, &str)> = figures
         .chunks(2)
         .filter_map(|pair| match pair {

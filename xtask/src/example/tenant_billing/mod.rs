@@ -1,6 +1,6 @@
 //! One authored tool, one OpenAPI connection and one MCP connection, for two tenants: `examples/tenant-billing`.
 
-mod scene;
+mod setup;
 mod wire;
 
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::stage::{Answer, Client};
-use scene::Scene;
+use crate::stage::{CallReply, McpClient};
+use setup::TenantBillingSetup;
 
 /// Plays it; leaves the record in a file if one is named.
 pub(super) async fn play(root: &Path, record: Option<&Path>) -> anyhow::Result<()> {
-    let scene = Scene::set_up(root)?;
+    let scene = TenantBillingSetup::set_up(root)?;
     println!(
         "\nThe billing API, the help desk and the application's credentials (a real HTTP server) are at {}.",
         scene.upstream_url
@@ -86,12 +86,16 @@ fn title(text: &str) {
 struct Person {
     name: &'static str,
     tenant: &'static str,
-    client: Client,
+    client: McpClient,
 }
 
 impl Person {
-    async fn enters(scene: &Scene, name: &'static str, tenant: &'static str) -> anyhow::Result<Self> {
-        let mut client = Client::new(&scene.host.url, scene.issuer.token(tenant)?);
+    async fn enters(
+        scene: &TenantBillingSetup,
+        name: &'static str,
+        tenant: &'static str,
+    ) -> anyhow::Result<Self> {
+        let mut client = McpClient::new(&scene.host.url, scene.issuer.token(tenant)?);
         client.initialize().await?;
         Ok(Self { name, tenant, client })
     }
@@ -134,7 +138,7 @@ impl Person {
         Ok(())
     }
 
-    async fn asks(&mut self, tool: &str, arguments: Value) -> anyhow::Result<Answer> {
+    async fn asks(&mut self, tool: &str, arguments: Value) -> anyhow::Result<CallReply> {
         println!("\n{}> {tool} {arguments}", self.name);
         let answer = self.client.call(tool, arguments).await?;
         ensure!(

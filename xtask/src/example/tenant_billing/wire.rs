@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 /// One request as the systems recorded it. Tokens show their last characters.
-pub(super) struct Crossed {
+pub(super) struct TenantBillingRequest {
     method: String,
     target: String,
     bearer: String,
@@ -17,7 +17,7 @@ pub(super) struct Crossed {
     gave: Option<String>,
 }
 
-impl Crossed {
+impl TenantBillingRequest {
     fn is_credential(&self) -> bool {
         self.target == "/credentials"
     }
@@ -41,14 +41,14 @@ impl Crossed {
 }
 
 /// Everything that crossed the wire but what is the same for everybody: the description.
-pub(super) fn read(record: &Path) -> anyhow::Result<Vec<Crossed>> {
+pub(super) fn read(record: &Path) -> anyhow::Result<Vec<TenantBillingRequest>> {
     let lines = std::fs::read_to_string(record).context("the record of the systems cannot be read")?;
     let mut all = Vec::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line)?;
         let owned = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let header = |name: &str| owned(&line["headers"][name]);
-        let crossed = Crossed {
+        let crossed = TenantBillingRequest {
             method: owned(&line["method"]),
             target: owned(&line["target"]),
             bearer: header("authorization"),
@@ -77,7 +77,7 @@ fn said(body: &str) -> String {
 }
 
 /// Prints it, and checks which token went where.
-pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
+pub(super) fn show(all: &[TenantBillingRequest]) -> anyhow::Result<()> {
     for crossed in all {
         println!("{}", crossed.line());
     }
@@ -93,7 +93,7 @@ pub(super) fn show(all: &[Crossed]) -> anyhow::Result<()> {
             "{tenant} has {} credentials instead of one for each system",
             given.len()
         );
-        let own = |crossed: &&Crossed| crossed.account.ends_with(&format!("_{tenant}"));
+        let own = |crossed: &&TenantBillingRequest| crossed.account.ends_with(&format!("_{tenant}"));
         for crossed in all.iter().filter(own) {
             ensure!(
                 given.contains(&crossed.bearer),

@@ -13,28 +13,28 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toolhost_policy::{ConnectionName, CredentialOwner};
 use toolhost_vault::{
-    AwsSettings, BrokerSettings, ClientCredentialsSettings, ClientSettings, KvSettings, Names, Place,
-    RefreshTokenSettings, TokenExchangeSettings,
+    AwsSettings, BrokerSettings, ClientCredentialsSettings, ClientSettings, KvSettings, NameTemplates,
+    ProviderEndpoint, RefreshTokenSettings, TokenExchangeSettings,
 };
 use url::Url;
 
 use super::ConfigError;
+use super::config_text::ConfigText;
 use super::connection::PROVIDERS;
-use super::keys::Keys;
-use super::source::Source;
+use super::keys::TableKeys;
 
-const KINDS: [(&str, Kind); 7] = [
-    ("broker", Kind::Broker),
-    ("oauth2-client", Kind::ClientCredentials),
-    ("oauth2-refresh", Kind::RefreshToken),
-    ("oauth2-login", Kind::Login),
-    ("token-exchange", Kind::TokenExchange),
-    ("aws-secrets-manager", Kind::Aws),
-    ("vault-kv", Kind::Kv),
+const KINDS: [(&str, ProviderKind); 7] = [
+    ("broker", ProviderKind::Broker),
+    ("oauth2-client", ProviderKind::ClientCredentials),
+    ("oauth2-refresh", ProviderKind::RefreshToken),
+    ("oauth2-login", ProviderKind::Login),
+    ("token-exchange", ProviderKind::TokenExchange),
+    ("aws-secrets-manager", ProviderKind::Aws),
+    ("vault-kv", ProviderKind::Kv),
 ];
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum ProviderKind {
     Broker,
     ClientCredentials,
     RefreshToken,
@@ -46,7 +46,7 @@ enum Kind {
 
 /// One of `[providers]`.
 #[derive(Debug, Clone)]
-pub(crate) enum Provider {
+pub(crate) enum ProviderConfig {
     Broker(BrokerSettings),
     ClientCredentials(ClientCredentialsSettings),
     RefreshToken(RefreshTokenSettings),
@@ -61,7 +61,7 @@ pub(crate) enum Provider {
 pub(crate) struct LoginServer {
     pub(crate) issuer: String,
     pub(crate) authorization_url: Url,
-    pub(crate) token: Place,
+    pub(crate) token: ProviderEndpoint,
     pub(crate) client: ClientSettings,
     pub(crate) scope: Vec<String>,
     pub(crate) resource: Vec<String>,
@@ -69,7 +69,7 @@ pub(crate) struct LoginServer {
     pub(crate) says_issuer: bool,
 }
 
-impl Provider {
+impl ProviderConfig {
     /// What `kind` calls it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ impl Provider {
 
     /// Why a connection whose credentials are of this owner cannot have them from here.
     pub(super) fn refuses(&self, owner: CredentialOwner) -> Option<&'static str> {
-        let of = |names: &Names, [tenant, user]: [&'static str; 2]| match owner {
+        let of = |names: &NameTemplates, [tenant, user]: [&'static str; 2]| match owner {
             CredentialOwner::Tenant => names.tenant.is_none().then_some(tenant),
             CredentialOwner::User => names.user.is_none().then_some(user),
         };
@@ -132,9 +132,9 @@ impl Provider {
 
 /// Reads the tables that are `named` again, each with the keys of its kind.
 pub(super) fn providers(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     named: &BTreeMap<String, serde::de::IgnoredAny>,
-) -> Result<BTreeMap<String, Provider>, ConfigError> {
+) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
     if named.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -165,22 +165,28 @@ pub(super) fn providers(
     Ok(providers)
 }
 
-fn provider(source: &Source<'_>, at: String, value: &Spanned<DeValue<'_>>) -> Result<Provider, ConfigError> {
-    let keys = Keys::new(source, at, value)?;
-    let kind = keys.word("kind", &KINDS)?;
+fn provider(
+    source: &ConfigText<'_>,
+    at: String,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<ProviderConfig, ConfigError> {
+    let keys = TableKeys::new(source, at, value)?;
+    let kind = keys.one_of("kind", &KINDS)?;
     let kind = kind.ok_or_else(|| {
         let all = KINDS.map(|(name, _)| name).join(", ");
-        keys.lacks("kind", format!("is missing: one of {all}"))
+        keys.missing_key_error("kind", format!("is missing: one of {all}"))
     })?;
     let provider = match kind {
-        Kind::Broker => Provider::Broker(stores::broker(&keys)?),
-        Kind::ClientCredentials => Provider::ClientCredentials(oauth::client_credentials(&keys)?),
-        Kind::RefreshToken => Provider::RefreshToken(oauth::refresh_token(&keys)?),
-        Kind::Login => Provider::Login(Box::new(oauth::login(&keys)?)),
-        Kind::TokenExchange => Provider::TokenExchange(oauth::token_exchange(&keys)?),
-        Kind::Aws => Provider::Aws(Box::new(stores::aws(&keys)?)),
-        Kind::Kv => Provider::Kv(stores::kv(&keys)?),
+        ProviderKind::Broker => ProviderConfig::Broker(stores::broker(&keys)?),
+        ProviderKind::ClientCredentials => {
+            ProviderConfig::ClientCredentials(oauth::client_credentials(&keys)?)
+        }
+        ProviderKind::RefreshToken => ProviderConfig::RefreshToken(oauth::refresh_token(&keys)?),
+        ProviderKind::Login => ProviderConfig::Login(Box::new(oauth::login(&keys)?)),
+        ProviderKind::TokenExchange => ProviderConfig::TokenExchange(oauth::token_exchange(&keys)?),
+        ProviderKind::Aws => ProviderConfig::Aws(Box::new(stores::aws(&keys)?)),
+        ProviderKind::Kv => ProviderConfig::Kv(stores::kv(&keys)?),
     };
-    keys.done()?;
+    keys.finish()?;
     Ok(provider)
 }

@@ -1,10 +1,10 @@
 use toolhost_vault::{ClientCredentialsSettings, RefreshTokenSettings, TokenExchangeSettings, TokenKind};
 
-use super::place::place;
+use super::place::read_endpoint;
 use super::{LoginServer, client};
 use crate::config::ConfigError;
 use crate::config::issuer::web_address;
-use crate::config::keys::Keys;
+use crate::config::keys::TableKeys;
 
 const TOKEN: &str = "token_url";
 
@@ -15,9 +15,9 @@ const TOKENS: [(&str, TokenKind); 4] = [
     ("refresh_token", TokenKind::RefreshToken),
 ];
 
-pub(super) fn client_credentials(keys: &Keys<'_>) -> Result<ClientCredentialsSettings, ConfigError> {
+pub(super) fn client_credentials(keys: &TableKeys<'_>) -> Result<ClientCredentialsSettings, ConfigError> {
     Ok(ClientCredentialsSettings {
-        token: place(keys, TOKEN)?,
+        token: read_endpoint(keys, TOKEN)?,
         client: client::of_tenants(keys)?,
         scope: keys.texts("scope")?,
         audience: keys.text("audience")?.map(toml::Spanned::into_inner),
@@ -25,22 +25,22 @@ pub(super) fn client_credentials(keys: &Keys<'_>) -> Result<ClientCredentialsSet
     })
 }
 
-pub(super) fn refresh_token(keys: &Keys<'_>) -> Result<RefreshTokenSettings, ConfigError> {
+pub(super) fn refresh_token(keys: &TableKeys<'_>) -> Result<RefreshTokenSettings, ConfigError> {
     Ok(RefreshTokenSettings {
-        token: place(keys, TOKEN)?,
+        token: read_endpoint(keys, TOKEN)?,
         client: client::of_host(keys)?,
         resource: keys.texts("resource")?,
         among_hosts: false,
     })
 }
 
-pub(super) fn login(keys: &Keys<'_>) -> Result<LoginServer, ConfigError> {
-    let token = place(keys, TOKEN)?;
-    let url = keys.needed("authorization_url")?;
+pub(super) fn login(keys: &TableKeys<'_>) -> Result<LoginServer, ConfigError> {
+    let token = read_endpoint(keys, TOKEN)?;
+    let url = keys.require_text("authorization_url")?;
     let to = &token.destination;
     let key = format!("{}.authorization_url", keys.at);
     Ok(LoginServer {
-        issuer: keys.needed("issuer")?.into_inner(),
+        issuer: keys.require_text("issuer")?.into_inner(),
         authorization_url: web_address(keys.source, &key, &url, to.allow_http, to.allow_loopback)?,
         client: client::of_host(keys)?,
         scope: keys.texts("scope")?,
@@ -50,18 +50,18 @@ pub(super) fn login(keys: &Keys<'_>) -> Result<LoginServer, ConfigError> {
     })
 }
 
-pub(super) fn token_exchange(keys: &Keys<'_>) -> Result<TokenExchangeSettings, ConfigError> {
+pub(super) fn token_exchange(keys: &TableKeys<'_>) -> Result<TokenExchangeSettings, ConfigError> {
     let actor = keys.secret("actor_token", ["actor_token_file", "actor_token_env"])?;
     let actor_kind = keys.text("actor_token_type")?;
     if let (None, Some(kind)) = (&actor, &actor_kind) {
         let why = "has no meaning without actor_token_file or actor_token_env";
         return Err(keys.error(kind, "actor_token_type", why));
     }
-    let actor_kind = keys.word("actor_token_type", &TOKENS)?.unwrap_or_default();
+    let actor_kind = keys.one_of("actor_token_type", &TOKENS)?.unwrap_or_default();
     Ok(TokenExchangeSettings {
-        token: place(keys, TOKEN)?,
+        token: read_endpoint(keys, TOKEN)?,
         client: client::of_host(keys)?,
-        subject: keys.word("subject_token_type", &TOKENS)?.unwrap_or_default(),
+        subject: keys.one_of("subject_token_type", &TOKENS)?.unwrap_or_default(),
         actor: actor.map(|actor| (actor, actor_kind)),
         audience: keys.texts("audience")?,
         resource: keys.texts("resource")?,

@@ -1,38 +1,46 @@
 use toml::Spanned;
 use toolhost_net::TlsIdentity;
-use toolhost_vault::{MAX_FRESH_FOR, Place};
+use toolhost_vault::{MAX_FRESH_FOR, ProviderEndpoint};
 
 use crate::config::ConfigError;
-use crate::config::destination::{Allowed, MAX_TIMEOUT, destination};
-use crate::config::keys::Keys;
+use crate::config::destination::{DestinationOptions, MAX_TIMEOUT, destination};
+use crate::config::keys::TableKeys;
 use crate::digest_files::read_at_most;
 
 /// Certificates or a key in PEM; the whole of the public roots has about 220 KiB.
 const MAX_PEM: u64 = 1 << 20;
 
 /// Where a system is, and how its certificate is judged.
-pub(super) fn place(keys: &Keys<'_>, name: &'static str) -> Result<Place, ConfigError> {
+pub(super) fn read_endpoint(
+    keys: &TableKeys<'_>,
+    name: &'static str,
+) -> Result<ProviderEndpoint, ConfigError> {
     let url = keys.text(name)?;
-    let (allowed, tls) = around(keys)?;
-    let url = url.ok_or_else(|| keys.lacks(name, "is missing"))?;
-    Ok(Place {
+    let (allowed, tls) = read_destination_options(keys)?;
+    let url = url.ok_or_else(|| keys.missing_key_error(name, "is missing"))?;
+    Ok(ProviderEndpoint {
         destination: destination(keys.source, &keys.at, name, &url, allowed)?,
         tls,
     })
 }
 
 /// The same, where a system has a usual place.
-pub(super) fn place_where_said(keys: &Keys<'_>, name: &'static str) -> Result<Option<Place>, ConfigError> {
+pub(super) fn place_where_said(
+    keys: &TableKeys<'_>,
+    name: &'static str,
+) -> Result<Option<ProviderEndpoint>, ConfigError> {
     if let Some(url) = keys.text(name)? {
-        let (allowed, tls) = around(keys)?;
+        let (allowed, tls) = read_destination_options(keys)?;
         let destination = destination(keys.source, &keys.at, name, &url, allowed)?;
-        return Ok(Some(Place { destination, tls }));
+        return Ok(Some(ProviderEndpoint { destination, tls }));
     }
     Ok(None)
 }
 
-fn around(keys: &Keys<'_>) -> Result<(Allowed, Option<TlsIdentity>), ConfigError> {
-    let allowed = Allowed {
+fn read_destination_options(
+    keys: &TableKeys<'_>,
+) -> Result<(DestinationOptions, Option<TlsIdentity>), ConfigError> {
+    let allowed = DestinationOptions {
         http: keys.flag("allow_http", false)?,
         loopback: keys.flag("allow_loopback", false)?,
         private: keys.flag("allow_private", false)?,
@@ -42,12 +50,12 @@ fn around(keys: &Keys<'_>) -> Result<(Allowed, Option<TlsIdentity>), ConfigError
 }
 
 /// Roots in the place of the public ones, and a certificate of the host's own.
-fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
+fn tls(keys: &TableKeys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
     let roots = keys.text("ca_file")?;
     let certificate = keys.text("certificate_file")?;
     let key = keys.text("private_key_file")?;
     let pem = |name: &'static str, file: &Spanned<String>| {
-        let path = keys.source.beside(file.get_ref());
+        let path = keys.source.resolve_path(file.get_ref());
         let refuse = |why: String| keys.error(file, name, format!("{}: {why}", path.display()));
         read_at_most(&path, MAX_PEM).map_err(|error| refuse(error.to_string()))
     };
@@ -80,7 +88,7 @@ fn tls(keys: &Keys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
 }
 
 /// For how long what a system says is used without asking it again.
-pub(super) fn fresh_for(keys: &Keys<'_>) -> Result<std::time::Duration, ConfigError> {
+pub(super) fn fresh_for(keys: &TableKeys<'_>) -> Result<std::time::Duration, ConfigError> {
     let most = u64::try_from(MAX_FRESH_FOR.as_millis()).unwrap_or(u64::MAX);
     let said = keys.number(
         "fresh_for_ms",

@@ -1,6 +1,6 @@
 mod path;
 mod questions;
-mod shown;
+mod tool_call_output;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use toolhost_gateway::admin::{CallAnswer, CallEnd, CallLine, CallQuestion, CallResume};
 
-use self::path::{Local, Running};
-use self::shown::Shown;
+use self::path::{InProcessHost, RunningHost};
+use self::tool_call_output::ToolCallOutput;
 use crate::args::{CallArgs, OutputFormat};
-use crate::exit::{Exit, Failure};
-use crate::missing::{self, Door};
+use crate::exit::{CliError, Exit};
 use crate::output::{self, printable};
 use crate::plugins;
+use crate::requirements::{self, CallerSource};
 use crate::screen;
 use crate::setup::Setup;
 use crate::wiring::{self, read_capped};
@@ -28,7 +28,7 @@ const MAX_ANSWERS: u64 = 1 << 20;
 pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let setup = Arc::new(Setup::gather(&args.wiring)?);
     if args.token.is_some() && setup.dev_tenant.is_some() {
-        return Err(Failure::usage(
+        return Err(CliError::usage(
             "--token and --dev-tenant (or DEV_TENANT_NAME) say two different callers; keep one",
         )
         .into());
@@ -45,11 +45,11 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let mut resume = None;
         let mut local = None;
         for _ in 0..questions::MAX_ROUNDS {
-            let end = match Running::find(&setup).await? {
+            let end = match RunningHost::find(&setup).await? {
                 Some(running) if local.is_none() => running.call(args, &setup, &arguments, resume).await?,
                 _ => {
                     if local.is_none() {
-                        local = Some(prepared(args, &setup).await?);
+                        local = Some(prepare(args, &setup).await?);
                     }
                     let Some(local) = &local else { break };
                     local.call(&args.tool, &arguments, resume).await?
@@ -63,7 +63,7 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
                 }
             }
         }
-        Err(anyhow::Error::from(Failure {
+        Err(anyhow::Error::from(CliError {
             exit: Exit::Failed,
             message: format!(
                 "the tool asked {} times and did not come to an end",
@@ -71,21 +71,21 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
             ),
         }))
     })?;
-    output::show(format, &Shown::new(content, structured))
+    output::show(format, &ToolCallOutput::new(content, structured))
 }
 
-async fn prepared(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<Local> {
+async fn prepare(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<InProcessHost> {
     let candidates = plugins::candidates(setup);
-    let door = Door::One {
+    let door = CallerSource::One {
         token: args.token.is_some(),
     };
     let manifests: Vec<_> = candidates
         .iter()
         .filter_map(|one| one.manifest.as_ref())
         .collect();
-    missing::check(setup, &manifests, door)?;
+    requirements::check(setup, &manifests, door)?;
     plugins::refuse_nothing(&candidates)?;
-    Local::new(args, setup, candidates).await
+    InProcessHost::new(args, setup, candidates).await
 }
 
 /// The answers to what a tool asks, or what ended the wait for them. A person is asked on a thread of its own, which nothing waits
@@ -100,7 +100,7 @@ async fn answered(
         answers = answers => answers.context("the thread that asks has ended")?,
         stopped = wiring::stop_signal() => {
             stopped?;
-            Err(Failure {
+            Err(CliError {
                 exit: Exit::Failed,
                 message: "stopped before the tool's question was answered".to_owned(),
             }
@@ -114,7 +114,7 @@ fn show_line(line: &[u8]) {
     let progress = match serde_json::from_slice(line) {
         Ok(CallLine::Progress(progress)) => progress,
         Ok(CallLine::Log { level, text }) => {
-            return screen::say(&format!("guest {} {}", printable(&level), printable(&text)));
+            return screen::write_stderr(&format!("guest {} {}", printable(&level), printable(&text)));
         }
         Err(_) => return,
     };
@@ -124,11 +124,11 @@ fn show_line(line: &[u8]) {
     let message = progress
         .message
         .map_or_else(String::new, |text| format!(" {}", printable(&text)));
-    screen::say(&format!("progress {}{total}{message}", progress.done));
+    screen::write_stderr(&format!("progress {}{total}{message}", progress.done));
 }
 
 /// A JSON object: as it stands, from a file, or from stdin.
-fn object(flag: &str, text: &str, most: u64) -> Result<Map<String, Value>, Failure> {
+fn object(flag: &str, text: &str, most: u64) -> Result<Map<String, Value>, CliError> {
     let json = match (text, text.strip_prefix('@')) {
         ("-", _) => {
             let mut json = Vec::new();
@@ -136,14 +136,14 @@ fn object(flag: &str, text: &str, most: u64) -> Result<Map<String, Value>, Failu
                 .lock()
                 .take(most.saturating_add(1))
                 .read_to_end(&mut json);
-            read.map_err(|error| Failure::usage(format!("{flag} -: {error}")))?;
+            read.map_err(|error| CliError::usage(format!("{flag} -: {error}")))?;
             json
         }
         (_, Some(path)) => read_capped(std::path::Path::new(path), most)?,
         _ => text.as_bytes().to_vec(),
     };
     serde_json::from_slice(&json)
-        .map_err(|error| Failure::usage(format!("{flag}: it is not a JSON object: {error}")))
+        .map_err(|error| CliError::usage(format!("{flag}: it is not a JSON object: {error}")))
 }
 
 #[cfg(test)]

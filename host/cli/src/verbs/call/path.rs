@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::admin::{
-    Answer, CallEnd, CallLines, CallRequest, CallResume, Client, ClientError, Request,
+    AdminClient, AdminRequest, AdminResponse, CallEnd, CallLines, CallRequest, CallResume, ClientError,
 };
 use toolhost_identity::Binding;
 use toolhost_sandbox::Sandbox;
@@ -13,10 +13,10 @@ use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, Tools};
 
 use super::show_line;
 use crate::args::CallArgs;
-use crate::plugins::{self, Answers, Candidate, Patience};
+use crate::plugins::{self, ApprovalMode, Candidate, StartupTimeouts};
 use crate::secret_ref;
 use crate::setup::Setup;
-use crate::wiring::{self, Choosing, Ground, Sources};
+use crate::wiring::{self, HostStorage, ProviderParts, SessionSetup};
 
 /// One call at a time; describing takes a slot before the call does.
 const SLOTS: u32 = 4;
@@ -25,9 +25,9 @@ const SLOTS: u32 = 4;
 const WAITING: usize = 64;
 
 /// The host that runs on the data directory: it has the store, and the call is one of its own.
-pub(super) struct Running(Client);
+pub(super) struct RunningHost(AdminClient);
 
-impl Running {
+impl RunningHost {
     /// `None` where none runs, or nothing lasts.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Running {
         let Some(data) = &setup.config.data else {
             return Ok(None);
         };
-        match Client::connect(&data.dir).await {
+        match AdminClient::connect(&data.dir).await {
             Ok(client) => Ok(Some(Self(client))),
             Err(ClientError::NobodyThere) => Ok(None),
             Err(error) => Err(error.into()),
@@ -54,7 +54,7 @@ impl Running {
         let token = token
             .map(|text| secret_ref::token(&secret_ref::parse("--token", text)?))
             .transpose()?;
-        let request = Request::Call(CallRequest {
+        let request = AdminRequest::Call(CallRequest {
             tool: args.tool.clone(),
             arguments: arguments.clone(),
             has_token: token.is_some(),
@@ -66,8 +66,8 @@ impl Running {
             Ok(())
         };
         match self.0.ask(&request, token.as_ref(), &mut progress).await {
-            Ok(Answer::Called(end)) => Ok(end),
-            Ok(other) => Err(super::super::unexpected(&other)
+            Ok(AdminResponse::Called(end)) => Ok(end),
+            Ok(other) => Err(super::super::unexpected_answer(&other)
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             Err(ClientError::Refused(refused)) => Err(refused.into()),
@@ -77,31 +77,33 @@ impl Running {
 }
 
 /// The rooms of a host, in this process.
-pub(super) struct Local {
+pub(super) struct InProcessHost {
     tools: Arc<Tools>,
     binding: Binding,
     sandbox: Sandbox,
     // What the tools stand on.
-    _ground: Ground,
+    _ground: HostStorage,
 }
 
-impl Local {
+impl InProcessHost {
     pub(super) async fn new(
         args: &CallArgs,
         setup: &Arc<Setup>,
         candidates: Vec<Candidate>,
     ) -> anyhow::Result<Self> {
         let network = wiring::network()?;
-        let ground = Ground::open(setup).await?;
+        let ground = HostStorage::open(setup).await?;
         let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
         let kept = ground.kept.as_ref();
         let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
         let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
         let binding = admitted.caller.clone().binding();
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
-        let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-        choosing.credentials.presents(&binding, &admitted.presented);
-        let sources = Sources::of(setup, &network, &ground, choosing.credentials);
+        let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
+        choosing
+            .credentials
+            .register_bearer(&binding, &admitted.presented);
+        let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
         let (credentials, _) = wiring::provider(setup, sources)?;
         let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
         let cache = Some(setup.cache_dir.clone());
@@ -114,7 +116,7 @@ impl Local {
             egress,
             &ground,
             &network,
-            (&Answers::of(setup.yes, None), Patience::WHOLE),
+            (&ApprovalMode::from_flags(setup.yes, None), StartupTimeouts::WHOLE),
         )
         .await?;
         let tools = plugins.tools;
@@ -172,8 +174,8 @@ impl Local {
             show_line(&line);
         }
         if cancel.is_cancelled() {
-            self.sandbox.drained().await;
+            self.sandbox.wait_until_drained().await;
         }
-        Ok(CallEnd::of(outcome?))
+        Ok(CallEnd::from_outcome(outcome?))
     }
 }

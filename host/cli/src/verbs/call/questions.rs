@@ -3,7 +3,7 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::{Map, Value, json};
 use toolhost_gateway::admin::{CallAnswer, CallQuestion};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliError, Exit};
 use crate::output::printable;
 use crate::screen;
 
@@ -26,7 +26,7 @@ fn answer(question: &CallQuestion, given: Option<&Map<String, Value>>) -> anyhow
         return of_given(question, given);
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure {
+        return Err(CliError {
             exit: Exit::Failed,
             message: format!(
                 "the tool asks: {}; there is no terminal to answer on: give --answers {}",
@@ -36,7 +36,7 @@ fn answer(question: &CallQuestion, given: Option<&Map<String, Value>>) -> anyhow
         }
         .into());
     }
-    on_terminal(question)
+    ask_on_terminal(question)
 }
 
 /// An object is the answer; `"decline"` and `"cancel"` are the two ways to give none.
@@ -49,7 +49,7 @@ fn of_given(question: &CallQuestion, given: &Value) -> anyhow::Result<CallAnswer
                 "--answers: the answer to {} is neither an object nor \"decline\" or \"cancel\"",
                 printable(&question.id)
             );
-            return Err(Failure::usage(why).into());
+            return Err(CliError::usage(why).into());
         }
     };
     Ok(CallAnswer {
@@ -93,7 +93,7 @@ fn example(question: &CallQuestion) -> String {
     format!("'{}'", screen::escaped_json(&whole.to_string()))
 }
 
-fn on_terminal(question: &CallQuestion) -> anyhow::Result<CallAnswer> {
+fn ask_on_terminal(question: &CallQuestion) -> anyhow::Result<CallAnswer> {
     let done = |action: &str, content| {
         Ok(CallAnswer {
             id: question.id.clone(),
@@ -101,7 +101,7 @@ fn on_terminal(question: &CallQuestion) -> anyhow::Result<CallAnswer> {
             content,
         })
     };
-    screen::say(&format!("The tool asks: {}", printable(message(question))));
+    screen::write_stderr(&format!("The tool asks: {}", printable(message(question))));
     let mut content = Map::new();
     for (name, schema) in fields(question) {
         let needed = is_required(question, name);
@@ -116,7 +116,7 @@ fn on_terminal(question: &CallQuestion) -> anyhow::Result<CallAnswer> {
                 content.insert(name.clone(), value);
                 break;
             }
-            screen::say("  that does not fit");
+            screen::write_stderr("  that does not fit");
         }
     }
     match ask("Send this answer? [y/N] ")?.as_deref() {

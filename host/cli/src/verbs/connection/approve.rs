@@ -9,28 +9,28 @@ use toolhost_policy::ConnectionName;
 
 use crate::args::{ApproveArgs, OutputFormat};
 use crate::config::AdapterSettings;
-use crate::exit::Failure;
-use crate::grants::{Answerer, Lock};
+use crate::exit::CliError;
+use crate::grants::{Approver, Lock};
 use crate::output::{self, Show};
 use crate::plugins::ask;
 use crate::setup::Setup;
-use crate::wiring::adapters::{Approval, LeftOut, Room, ToolNote};
-use crate::wiring::{self, Choosing, Ground, Sources};
+use crate::wiring::adapters::{AdapterContext, Approval, SkippedOperation, ToolNote};
+use crate::wiring::{self, HostStorage, ProviderParts, SessionSetup};
 
 /// One discovery at a time.
 const SLOTS: u32 = 1;
 
 #[derive(Serialize)]
-struct Approved {
+struct ConnectionApproveOutput {
     connection: String,
     tools: usize,
     /// Operations that give no tool.
-    without_tool: Vec<LeftOut>,
+    without_tool: Vec<SkippedOperation>,
     /// What of its tools is not as the system describes it.
     tool_notes: Vec<ToolNote>,
 }
 
-impl Show for Approved {
+impl Show for ConnectionApproveOutput {
     fn text(&self) -> String {
         let head = format!("connection {}, approved tools: {}", self.connection, self.tools);
         let without = self
@@ -64,24 +64,24 @@ impl Show for Approved {
 pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut setup = Setup::gather(&args.wiring)?;
     let name = ConnectionName::parse(&args.connection)
-        .map_err(|why| Failure::usage(format!("{}: {why}", args.connection.escape_default())))?;
+        .map_err(|why| CliError::usage(format!("{}: {why}", args.connection.escape_default())))?;
     let Some(settings) = setup.config.adapters.remove(&name) else {
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "connection {name} has no adapter, so there is nothing to approve: set connections.{name}.adapter"
         ))
         .into());
     };
     if let Some(tenant) = &args.as_tenant {
-        let tenant = TenantId::parse(tenant).map_err(|why| Failure::usage(format!("--as-tenant: {why}")))?;
+        let tenant = TenantId::parse(tenant).map_err(|why| CliError::usage(format!("--as-tenant: {why}")))?;
         setup.dev_tenant = Some(tenant);
     }
     let mut person = |text: &str| ask(text);
     let answerer = if setup.yes {
-        Answerer::Yes
+        Approver::Yes
     } else if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        Answerer::Person(&mut person)
+        Approver::Person(&mut person)
     } else {
-        Answerer::Nobody
+        Approver::Nobody
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,7 +93,7 @@ pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()
     } = runtime.block_on(approve(args, &setup, &name, &settings, answerer))?;
     output::show(
         format,
-        &Approved {
+        &ConnectionApproveOutput {
             connection: name.to_string(),
             tools,
             without_tool: left_out,
@@ -107,7 +107,7 @@ async fn approve(
     setup: &Setup,
     name: &ConnectionName,
     settings: &AdapterSettings,
-    mut answerer: Answerer<'_>,
+    mut answerer: Approver<'_>,
 ) -> anyhow::Result<Approval> {
     let network = wiring::network()?;
     let mut lock = Lock::read(&setup.lock)?;
@@ -120,7 +120,7 @@ async fn approve(
         let audit = Arc::new(LogSink);
         let egress = wiring::egress(Arc::clone(&network), wiring::no_credentials(), audit.clone())?;
         let sandbox = of(egress, wiring::no_values())?;
-        let room = Room {
+        let room = AdapterContext {
             setup,
             sandbox: &sandbox,
             network: &network,
@@ -131,24 +131,26 @@ async fn approve(
             .await;
     }
     if setup.dev_tenant.is_none() && args.token.is_none() {
-        return Err(Failure::usage(format!(
+        return Err(CliError::usage(format!(
             "connection {name} has no document, so its system is asked for somebody: --as-tenant NAME or --token @FILE|env:VAR"
         ))
         .into());
     }
-    let ground = Ground::open(setup).await?;
+    let ground = HostStorage::open(setup).await?;
     let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
     let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), ground.kept.as_ref())?;
     let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
     let binding = admitted.caller.clone().binding();
     let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
-    let choosing = Choosing::of(setup, Arc::clone(&ground.store), directory, &network)?;
-    choosing.credentials.presents(&binding, &admitted.presented);
-    let sources = Sources::of(setup, &network, &ground, choosing.credentials);
+    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
+    choosing
+        .credentials
+        .register_bearer(&binding, &admitted.presented);
+    let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
     let (credentials, _) = wiring::provider(setup, sources)?;
     let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
     let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
-    let room = Room {
+    let room = AdapterContext {
         setup,
         sandbox: &sandbox,
         network: &network,

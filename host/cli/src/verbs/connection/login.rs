@@ -1,14 +1,14 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, Client, ClientError, CredentialRow, Request};
+use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientError, CredentialRow};
 use toolhost_gateway::connect::LoginLink;
 use toolhost_vault::LOGIN_TIME;
 
+use crate::admin_access::AdminAccess;
 use crate::args::{ConnectionLoginArgs, OutputFormat};
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliError, Exit};
 use crate::output::{self, Show, head};
-use crate::reach::Reach;
 use crate::secret_ref;
 
 /// The link's time beside the login's.
@@ -18,32 +18,32 @@ const LINK_TIME: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &ConnectionLoginArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let reach = Reach::find(&args.kept)?;
+    let reach = AdminAccess::find(&args.kept)?;
     let token = secret_ref::token(&secret_ref::parse("--as", &args.token)?)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        match Client::connect(&reach.data.dir).await {
+        match AdminClient::connect(&reach.data.dir).await {
             Ok(_) => {}
             Err(ClientError::NobodyThere) => {
                 let why =
                     "no host runs on the data directory, and the link leads to one: start it with host run";
-                return Err(Failure::usage(why).into());
+                return Err(CliError::usage(why).into());
             }
             Err(error) => return Err(error.into()),
         }
         let connection = args.name.clone();
         let answer = reach
-            .ask(Request::ConnectionLogin { connection }, Some(token))
+            .ask(AdminRequest::ConnectionLogin { connection }, Some(token))
             .await?;
-        let Answer::Link(link) = answer else {
-            return crate::verbs::unexpected(&answer);
+        let AdminResponse::Link(link) = answer else {
+            return crate::verbs::unexpected_answer(&answer);
         };
         let before = if args.wait {
             version(&reach, &link).await?
         } else {
             None
         };
-        let said = Linked(link);
+        let said = LoginLinkOutput(link);
         output::show(format, &said)?;
         if args.wait {
             return wait(&reach, &said.0, before).await;
@@ -53,7 +53,7 @@ pub(super) fn run(args: &ConnectionLoginArgs, format: OutputFormat) -> anyhow::R
 }
 
 /// Until the user's credential is another one than before.
-async fn wait(reach: &Reach, link: &LoginLink, before: Option<u64>) -> anyhow::Result<()> {
+async fn wait(reach: &AdminAccess, link: &LoginLink, before: Option<u64>) -> anyhow::Result<()> {
     let end = Instant::now() + LINK_TIME + LOGIN_TIME;
     while Instant::now() < end {
         let now = version(reach, link).await?;
@@ -65,7 +65,7 @@ async fn wait(reach: &Reach, link: &LoginLink, before: Option<u64>) -> anyhow::R
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    Err(Failure {
+    Err(CliError {
         exit: Exit::Failed,
         message: "no account was connected in time".to_owned(),
     }
@@ -73,10 +73,10 @@ async fn wait(reach: &Reach, link: &LoginLink, before: Option<u64>) -> anyhow::R
 }
 
 /// Of the user's credential.
-async fn version(reach: &Reach, link: &LoginLink) -> anyhow::Result<Option<u64>> {
+async fn version(reach: &AdminAccess, link: &LoginLink) -> anyhow::Result<Option<u64>> {
     let tenant = Some(link.tenant.clone());
-    match reach.ask(Request::CredentialList { tenant }, None).await? {
-        Answer::Credentials(list) => {
+    match reach.ask(AdminRequest::CredentialList { tenant }, None).await? {
+        AdminResponse::Credentials(list) => {
             let is_it = |row: &&CredentialRow| {
                 row.connection == link.connection
                     && row
@@ -86,7 +86,7 @@ async fn version(reach: &Reach, link: &LoginLink) -> anyhow::Result<Option<u64>>
             };
             Ok(list.credentials.iter().find(is_it).map(|row| row.version))
         }
-        other => Err(crate::verbs::unexpected(&other)
+        other => Err(crate::verbs::unexpected_answer(&other)
             .err()
             .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
     }
@@ -94,9 +94,9 @@ async fn version(reach: &Reach, link: &LoginLink) -> anyhow::Result<Option<u64>>
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Linked(LoginLink);
+struct LoginLinkOutput(LoginLink);
 
-impl Show for Linked {
+impl Show for LoginLinkOutput {
     fn text(&self) -> String {
         format!(
             "Open this in your own browser within five minutes; it is good once:\n{}",

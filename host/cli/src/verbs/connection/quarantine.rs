@@ -1,56 +1,56 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use toolhost_gateway::admin::{Answer, QuarantineRow, Request};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, QuarantineRow};
 
+use crate::admin_access::AdminAccess;
 use crate::args::{LiftArgs, OutputFormat, QuarantinesArgs};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::{self, Show, head};
-use crate::reach::Reach;
 
 /// Shows of which plugins and connections answers have held the credential.
 pub(super) fn list(args: &QuarantinesArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let request = Request::QuarantineList {
+    let request = AdminRequest::QuarantineList {
         tenant: args.tenant.clone(),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(Reach::find(&args.kept)?.ask(request, None))? {
-        Answer::Quarantines(rows) => output::show(format, &Rows(rows)),
-        other => crate::verbs::unexpected(&other),
+    match runtime.block_on(AdminAccess::find(&args.kept)?.ask(request, None))? {
+        AdminResponse::Quarantines(rows) => output::show(format, &QuarantineListOutput(rows)),
+        other => crate::verbs::unexpected_answer(&other),
     }
 }
 
 /// Lets plugins use a connection of a tenant again.
 pub(super) fn lift(args: &LiftArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let request = Request::QuarantineLift {
+    let request = AdminRequest::QuarantineLift {
         connection: args.name.clone(),
         tenant: args.tenant.clone(),
         plugin: args.plugin.clone(),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(Reach::find(&args.kept)?.ask(request, None))? {
-        Answer::Removed(true) => output::show(
+    match runtime.block_on(AdminAccess::find(&args.kept)?.ask(request, None))? {
+        AdminResponse::Removed(true) => output::show(
             format,
-            &Lifted {
+            &QuarantineLiftOutput {
                 lifted: &args.name,
                 tenant: &args.tenant,
             },
         ),
-        Answer::Removed(false) => Err(Failure::usage(format!(
+        AdminResponse::Removed(false) => Err(CliError::usage(format!(
             "no answer of connection {} has held the credential of tenant {}",
             args.name, args.tenant
         ))
         .into()),
-        other => crate::verbs::unexpected(&other),
+        other => crate::verbs::unexpected_answer(&other),
     }
 }
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Rows(Vec<QuarantineRow>);
+struct QuarantineListOutput(Vec<QuarantineRow>);
 
 #[derive(Serialize)]
-struct Lifted<'a> {
+struct QuarantineLiftOutput<'a> {
     lifted: &'a str,
     tenant: &'a str,
 }
@@ -63,7 +63,7 @@ fn time(seconds: u64) -> String {
         .unwrap_or_else(|| seconds.to_string())
 }
 
-impl Show for Rows {
+impl Show for QuarantineListOutput {
     fn text(&self) -> String {
         if self.0.is_empty() {
             return "no answer has held a credential".to_owned();
@@ -101,7 +101,7 @@ impl Show for Rows {
     }
 }
 
-impl Show for Lifted<'_> {
+impl Show for QuarantineLiftOutput<'_> {
     fn text(&self) -> String {
         format!(
             "connection {} of tenant {} may be used again",

@@ -5,16 +5,16 @@ use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner
 
 use crate::args::{ConnectionShowArgs, OutputFormat};
 use crate::config::{AdapterSettings, Config};
-use crate::exit::Failure;
-use crate::grants::{Described, Lock};
+use crate::exit::CliError;
+use crate::grants::{ConnectionApproval, Lock};
 use crate::output::{self, Show, head, printable};
-use crate::setup::{Setup, default_cache_dir, lock_of, read_config, what_lasts};
+use crate::setup::{Setup, default_cache_dir, default_to_vault, lock_of, read_config};
 use crate::wiring;
-use crate::wiring::adapters::{LeftOut, ToolNote, approved_left_out, load};
+use crate::wiring::adapters::{SkippedOperation, ToolNote, approved_left_out, load};
 
 /// A connection, as its operator wrote it.
 #[derive(Serialize)]
-pub(super) struct Shown {
+pub(super) struct ConnectionShowOutput {
     pub(super) name: String,
     /// Where there are places, with each attribute's own name in its place.
     pub(super) base: String,
@@ -44,7 +44,7 @@ pub(super) struct Shown {
     tools: Option<usize>,
     /// Operations of it that give no tool; none where what was approved is not kept any more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    without_tool: Option<Vec<LeftOut>>,
+    without_tool: Option<Vec<SkippedOperation>>,
     /// What of its tools is not as the system describes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_notes: Option<Vec<ToolNote>>,
@@ -53,18 +53,18 @@ pub(super) struct Shown {
 pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Result<()> {
     let name = args.name.as_str();
     let mut config = read_config(args.config.as_deref())?;
-    what_lasts(&mut config)?;
+    default_to_vault(&mut config)?;
     let known = ConnectionName::parse(name).ok();
     let known = known.and_then(|name| config.connections.get(&name));
     let Some(connection) = known else {
         let name = printable(name);
-        return Err(Failure::usage(format!("there is no [connections.{name}] in the configuration")).into());
+        return Err(CliError::usage(format!("there is no [connections.{name}] in the configuration")).into());
     };
     let connection = Arc::clone(connection);
-    let mut shown = Shown::of(&config, &connection);
+    let mut shown = ConnectionShowOutput::from_connection(&config, &connection);
     if let Some(settings) = config.adapters.remove(&connection.name) {
         let lock = Lock::read(&lock_of(&config, args.lock.as_deref()))?;
-        let yes = lock.described(connection.name.as_str());
+        let yes = lock.connection_approval(connection.name.as_str());
         shown.tools = Some(yes.map_or(0, |yes| yes.tools.len()));
         if let Some(yes) = yes {
             let without = without_tool(args, config, &connection, &settings, yes)?;
@@ -80,8 +80,8 @@ fn without_tool(
     config: Config,
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
-    yes: &Described,
-) -> anyhow::Result<Option<(Vec<LeftOut>, Vec<ToolNote>)>> {
+    yes: &ConnectionApproval,
+) -> anyhow::Result<Option<(Vec<SkippedOperation>, Vec<ToolNote>)>> {
     let cache_dir = args.cache_dir.clone().or_else(|| config.cache_dir.clone());
     let setup = Setup {
         lock: lock_of(&config, args.lock.as_deref()),
@@ -95,7 +95,7 @@ fn without_tool(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let sandbox = wiring::sandbox_for_looking(&setup)?;
+        let sandbox = wiring::inspection_sandbox(&setup)?;
         // Where its component is not there, the connection is shown all the same.
         let Ok(adapter) = load(&setup, &sandbox, &settings.adapter).await else {
             return Ok(None);
@@ -104,8 +104,8 @@ fn without_tool(
     })
 }
 
-impl Shown {
-    pub(super) fn of(config: &Config, connection: &Connection) -> Self {
+impl ConnectionShowOutput {
+    pub(super) fn from_connection(config: &Config, connection: &Connection) -> Self {
         let provider = config.providers.get(&connection.credentials);
         let headers = connection.headers.iter();
         let needed = headers.clone().flat_map(|(_, value)| value.attributes());
@@ -247,7 +247,7 @@ fn auth(auth: &AuthPlacement) -> String {
     }
 }
 
-impl Show for Shown {
+impl Show for ConnectionShowOutput {
     fn text(&self) -> String {
         let line = |(name, value): (&str, String)| format!("{name:<14} {value}");
         self.members()

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use toolhost_gateway::admin::{Answer, Request, Tested, UserName};
+use toolhost_gateway::admin::{AdminRequest, AdminResponse, ConnectionTestReport, UserName};
 
 use crate::args::{ConnectionTestArgs, OutputFormat};
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliError, Exit};
 use crate::output::{self, Show, head, printable};
 use crate::setup::Setup;
 use crate::wiring;
@@ -20,18 +20,18 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let tested = runtime.block_on(async {
-        let request = Request::ConnectionTest {
+        let request = AdminRequest::ConnectionTest {
             connection: args.name.clone(),
             tenant: args.tenant.clone(),
             user: user.clone(),
         };
         match wiring::ask_running(&setup, &request, None).await? {
-            Some(Answer::Tested(tested)) => Ok(tested),
-            Some(other) => Err(crate::verbs::unexpected(&other)
+            Some(AdminResponse::Tested(tested)) => Ok(tested),
+            Some(other) => Err(crate::verbs::unexpected_answer(&other)
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
             None => {
-                let looking = wiring::looking(&setup).await?;
+                let looking = wiring::open_diagnosis(&setup).await?;
                 let tested = looking.test(&args.name, &args.tenant, user.as_ref()).await;
                 Ok(tested?)
             }
@@ -43,11 +43,11 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
         true => Exit::Refused,
         false => Exit::Failed,
     };
-    output::show(format, &Said(tested))?;
+    output::show(format, &ConnectionTestOutput(tested))?;
     if passed {
         return Ok(());
     }
-    Err(Failure {
+    Err(CliError {
         exit,
         message: format!(
             "connection {} could not be used for tenant {}",
@@ -59,9 +59,9 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Said(Tested);
+struct ConnectionTestOutput(ConnectionTestReport);
 
-impl Said {
+impl ConnectionTestOutput {
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |step: &toolhost_gateway::admin::TestStep| {
             let verdict = if step.passed { "ok" } else { "FAILED" };
@@ -71,7 +71,7 @@ impl Said {
     }
 }
 
-impl Show for Said {
+impl Show for ConnectionTestOutput {
     fn text(&self) -> String {
         let line = |row: Vec<String>| row.join("  ");
         self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")

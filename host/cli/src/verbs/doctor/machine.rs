@@ -1,6 +1,6 @@
 use toolhost_policy::Limits;
 
-use super::report::{Report, Verdict};
+use super::report::{CheckStatus, DoctorReport};
 use crate::open_files;
 use crate::output::bytes;
 
@@ -8,17 +8,21 @@ use crate::output::bytes;
 const ENOUGH_FILES: u64 = 4_096;
 
 /// What the machine gives: open files and memory.
-pub(super) fn machine(slots: u32, limits: &Limits, report: &mut Report) {
-    let files = open_files::allowed();
+pub(super) fn machine(slots: u32, limits: &Limits, report: &mut DoctorReport) {
+    let files = open_files::open_file_limit();
     if files < ENOUGH_FILES {
         let detail = format!("{files}, fewer than {ENOUGH_FILES}: raise it with ulimit -n or LimitNOFILE=");
-        report.add("open files", Verdict::Warning, detail);
+        report.add("open files", CheckStatus::Warning, detail);
     } else {
-        report.add("open files", Verdict::Ok, files.to_string());
+        report.add("open files", CheckStatus::Ok, files.to_string());
     }
     let most = u64::from(slots).saturating_mul(limits.memory_bytes);
     match available_memory() {
-        None => report.add("memory", Verdict::Warning, "how much is available cannot be read"),
+        None => report.add(
+            "memory",
+            CheckStatus::Warning,
+            "how much is available cannot be read",
+        ),
         Some(available) if available < most => {
             let detail = format!(
                 "{} available, and {slots} slots of {} may take {}: lower [server] slots or [limits] memory_bytes",
@@ -26,12 +30,12 @@ pub(super) fn machine(slots: u32, limits: &Limits, report: &mut Report) {
                 bytes(limits.memory_bytes),
                 bytes(most)
             );
-            report.add("memory", Verdict::Warning, detail);
+            report.add("memory", CheckStatus::Warning, detail);
         }
         Some(available) => {
             report.add(
                 "memory",
-                Verdict::Ok,
+                CheckStatus::Ok,
                 format!(
                     "{} available, at most {} for guests",
                     bytes(available),

@@ -4,7 +4,7 @@ use crate::output::{self, Show};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(super) enum CheckStatus {
     Ok,
     /// It works, and not as well as it could.
     Warning,
@@ -13,42 +13,42 @@ pub(super) enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Serialize)]
-pub(super) struct Check {
+pub(super) struct DoctorCheck {
     what: &'static str,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: CheckStatus,
     detail: String,
 }
 
 /// Everything that was looked at.
 #[derive(Serialize)]
-pub(super) struct Report {
-    pub(super) checks: Vec<Check>,
+pub(super) struct DoctorReport {
+    pub(super) checks: Vec<DoctorCheck>,
 }
 
-impl Report {
-    pub(super) fn add(&mut self, what: &'static str, verdict: Verdict, detail: impl Into<String>) {
-        self.checks.push(Check {
+impl DoctorReport {
+    pub(super) fn add(&mut self, what: &'static str, verdict: CheckStatus, detail: impl Into<String>) {
+        self.checks.push(DoctorCheck {
             what,
             verdict,
             detail: detail.into(),
         });
     }
 
-    fn word(verdict: Verdict) -> &'static str {
+    fn status_word(verdict: CheckStatus) -> &'static str {
         match verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Failed => "FAILED",
+            CheckStatus::Ok => "ok",
+            CheckStatus::Warning => "warning",
+            CheckStatus::Failed => "FAILED",
         }
     }
 }
 
-impl Show for Report {
+impl Show for DoctorReport {
     fn text(&self) -> String {
-        let line = |check: &Check| {
+        let line = |check: &DoctorCheck| {
             format!(
                 "{:<8} {:<14} {}",
-                Self::word(check.verdict),
+                Self::status_word(check.verdict),
                 check.what,
                 check.detail
             )
@@ -57,10 +57,10 @@ impl Show for Report {
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let row = |check: &Check| {
+        let row = |check: &DoctorCheck| {
             vec![
                 check.what.to_owned(),
-                Self::word(check.verdict).to_owned(),
+                Self::status_word(check.verdict).to_owned(),
                 check.detail.clone(),
             ]
         };

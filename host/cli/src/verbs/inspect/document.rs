@@ -10,20 +10,20 @@ use toolhost_tools::refusals;
 use url::Url;
 
 use crate::args::{InspectArgs, OutputFormat};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::grants::sha256;
 use crate::output::{self, Show, bytes, printable};
-use crate::progress::Progress;
 use crate::setup::{self, Setup, default_cache_dir};
+use crate::spinner::Spinner;
 use crate::wiring;
-use crate::wiring::adapters::{LeftOut, left_out, load, of_file};
+use crate::wiring::adapters::{SkippedOperation, left_out, load, of_file};
 
 /// One line of a description is enough to know a tool by.
 const SHOWN: usize = 120;
 
 /// What an adapter makes of a document.
 #[derive(Serialize)]
-struct Report {
+struct DocumentReport {
     file: String,
     sha256: String,
     size: u64,
@@ -33,13 +33,13 @@ struct Report {
     version: Option<String>,
     base: Option<String>,
     alternatives: Vec<String>,
-    tools: Vec<ToolReport>,
+    tools: Vec<DocumentToolReport>,
     /// Operations that give no tool.
-    without_tool: Vec<LeftOut>,
+    without_tool: Vec<SkippedOperation>,
 }
 
 #[derive(Serialize)]
-struct ToolReport {
+struct DocumentToolReport {
     name: String,
     /// The operation's own id, which `operations` of a connection takes too.
     id: Option<String>,
@@ -59,13 +59,13 @@ struct ToolReport {
 /// # Errors
 /// The file cannot be read, is no document of the adapter's, or the adapter is not there.
 pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let document = of_file(&args.file).map_err(Failure::usage)?;
+    let document = of_file(&args.file).map_err(CliError::usage)?;
     let (digest, size) = (sha256(&document), document.len() as u64);
     let (name, file) = match args.adapter.split_once('=') {
         Some((name, file)) => (name, Some(file)),
         None => (args.adapter.as_str(), None),
     };
-    let name = PluginName::parse(name).map_err(|why| Failure::usage(format!("--adapter: {why}")))?;
+    let name = PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
     let mut config = setup::read_config(args.config.as_deref())?;
     if let Some(file) = file {
         config.adapter_files.insert(name.clone(), file.into());
@@ -80,7 +80,7 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     };
     let discovery = discover(&setup, &name, document)?.map_err(|failure| {
         let why = printable(&failure.message);
-        Failure::usage(format!(
+        CliError::usage(format!(
             "{}: no document that {name} can read: {why}",
             args.file.display()
         ))
@@ -103,9 +103,9 @@ fn discover(
         let cache = Some(setup.cache_dir.clone());
         let sandbox = wiring::sandbox(Limits::default(), 1, cache, egress, wiring::no_values())?;
         let adapter = load(setup, &sandbox, name).await?;
-        let _progress = Progress::start("reading the document".to_owned());
+        let _progress = Spinner::start("reading the document".to_owned());
         let found = adapter.discover(document, None, &[]).await;
-        Ok(found.map_err(|error| Failure::plugin(error.to_string()))?)
+        Ok(found.map_err(|error| CliError::plugin(error.to_string()))?)
     })
 }
 
@@ -115,8 +115,8 @@ fn report(
     discovery: contract::Discovery,
     sha256: String,
     size: u64,
-) -> anyhow::Result<Report> {
-    let said = |key: &str| first(&discovery.meta, key);
+) -> anyhow::Result<DocumentReport> {
+    let said = |key: &str| first_value(&discovery.meta, key);
     let connection = Arc::new(any_connection()?);
     let without_tool = left_out(&connection, &discovery);
     let refused = refusals(&connection, &discovery.tools);
@@ -127,10 +127,10 @@ fn report(
         .filter(|found| !is_refused(&found.tool.name))
         .map(|found| {
             let operation = format!("{} {}", found.operation.method, found.operation.path);
-            tool(found, operation, first(&found.meta, "id"))
+            tool(found, operation, first_value(&found.meta, "id"))
         })
         .collect();
-    Ok(Report {
+    Ok(DocumentReport {
         file: args.file.display().to_string(),
         sha256,
         size,
@@ -145,10 +145,10 @@ fn report(
     })
 }
 
-fn tool(found: &contract::Discovered, operation: String, id: Option<String>) -> ToolReport {
+fn tool(found: &contract::Discovered, operation: String, id: Option<String>) -> DocumentToolReport {
     let json = |text: &String| serde_json::from_str(text).unwrap_or_default();
     let notes = found.meta.iter().filter(|(key, _)| key == "note");
-    ToolReport {
+    DocumentToolReport {
         name: found.tool.name.clone(),
         id,
         operation,
@@ -162,7 +162,7 @@ fn tool(found: &contract::Discovered, operation: String, id: Option<String>) -> 
     }
 }
 
-fn first(meta: &[(String, String)], key: &str) -> Option<String> {
+fn first_value(meta: &[(String, String)], key: &str) -> Option<String> {
     let found = meta.iter().find(|(known, _)| known == key);
     found.map(|(_, value)| value.clone())
 }
@@ -179,7 +179,7 @@ pub(super) fn any_connection() -> anyhow::Result<Connection> {
         headers: Vec::new(),
         provide: Vec::new(),
         offered_arguments: Vec::new(),
-        filled: toolhost_policy::Filled::default(),
+        filled: toolhost_policy::UrlTemplates::default(),
         credentials: String::new(),
         allow: None,
         response_headers: Vec::new(),
@@ -192,7 +192,7 @@ pub(super) fn any_connection() -> anyhow::Result<Connection> {
     })
 }
 
-impl Show for Report {
+impl Show for DocumentReport {
     fn text(&self) -> String {
         let mut lines = vec![
             format!("file      {}", self.file),

@@ -1,5 +1,5 @@
 mod document;
-mod judged;
+mod plugin_judgement;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,13 +9,13 @@ use toolhost_policy::{Limit, Limits};
 use toolhost_sandbox::inspect;
 
 use crate::args::{InspectArgs, OutputFormat};
-use crate::exit::Failure;
-use crate::grants::Asked;
+use crate::exit::CliError;
+use crate::grants::PluginApproval;
 use crate::output::{self, Show, bytes, printable, printable_lines};
 use crate::wiring::{self, is_pipe, read_capped};
 
 #[derive(Serialize)]
-struct Report {
+struct PluginReport {
     file: String,
     digest: String,
     size: u64,
@@ -23,8 +23,8 @@ struct Report {
     exports: Vec<String>,
     imports: Vec<String>,
     /// What the plugin asks for, with its tools by name.
-    asks: Option<Asked>,
-    tools: Vec<ToolReport>,
+    asks: Option<PluginApproval>,
+    tools: Vec<PluginToolReport>,
     /// It makes tools of described systems, and is set on connections.
     adapter: bool,
     runs: bool,
@@ -34,7 +34,7 @@ struct Report {
 }
 
 #[derive(Serialize)]
-struct ToolReport {
+struct PluginToolReport {
     name: String,
     description: String,
     read_only: bool,
@@ -42,7 +42,7 @@ struct ToolReport {
     input_schema: serde_json::Value,
 }
 
-impl Show for Report {
+impl Show for PluginReport {
     fn text(&self) -> String {
         let mut lines = vec![
             format!("file      {}", self.file),
@@ -121,7 +121,7 @@ impl Show for Report {
 /// in the sandbox then, and reaches nothing.
 pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
     if is_pipe(&args.file) {
-        return Err(Failure::usage(format!("{}: it is a pipe", args.file.display())).into());
+        return Err(CliError::usage(format!("{}: it is a pipe", args.file.display())).into());
     }
     if !is_binary(&args.file) {
         return document::run(args, format);
@@ -136,12 +136,12 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     let mut waits_for_yes = false;
     // An adapter has no tools until it has a document.
     if why_not.is_empty() && !found.is_adapter {
-        match judged::judge(args, &file) {
+        match plugin_judgement::judge(args, &file) {
             Ok(judged) => {
                 described = judged
                     .tools
                     .iter()
-                    .map(|tool| (tool.name.clone(), wiring::whole(tool)))
+                    .map(|tool| (tool.name.clone(), wiring::approval_json(tool)))
                     .collect();
                 tools = judged.tools.iter().map(report).collect();
                 waits_for_yes = judged.waits_for_yes;
@@ -151,14 +151,14 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         }
     }
     let manifest = found.manifest.ok().flatten();
-    let report = Report {
+    let report = PluginReport {
         file: args.file.display().to_string(),
         digest: found.digest.to_string(),
         size: found.size,
         kind: found.kind.ok(),
         exports: found.exports,
         imports: found.imports,
-        asks: manifest.map(|manifest| Asked::of(&manifest, found.digest.to_string(), &described)),
+        asks: manifest.map(|manifest| PluginApproval::new(&manifest, found.digest.to_string(), &described)),
         tools,
         adapter: found.is_adapter,
         runs: why_not.is_empty(),
@@ -169,7 +169,7 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     if report.runs {
         Ok(())
     } else {
-        Err(Failure::plugin(format!("{}: this host would not run it", report.file)).into())
+        Err(CliError::plugin(format!("{}: this host would not run it", report.file)).into())
     }
 }
 
@@ -182,8 +182,8 @@ fn is_binary(path: &std::path::Path) -> bool {
     is_called_so || read.is_err() || head == *b"\0asm" || head == *b"\x7fELF"
 }
 
-fn report(tool: &toolhost_sandbox::contract::Tool) -> ToolReport {
-    ToolReport {
+fn report(tool: &toolhost_sandbox::contract::Tool) -> PluginToolReport {
+    PluginToolReport {
         name: tool.name.clone(),
         description: tool.description.clone(),
         read_only: tool.effects.read_only,

@@ -6,7 +6,7 @@ use toolhost_sandbox::contract;
 use url::Url;
 
 use crate::config::{self, AdapterSettings, Spec};
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// The connection at the place that its document says, where the operator does not say one. It is checked as a configured one
 /// is.
@@ -17,12 +17,12 @@ pub(super) fn of_document(
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
     discovery: &contract::Discovery,
-) -> Result<Arc<Connection>, Failure> {
+) -> Result<Arc<Connection>, CliError> {
     if !settings.takes_base {
         return Ok(Arc::clone(connection));
     }
     let name = &connection.name;
-    let refuse = |why: String| Failure::usage(format!("connections.{name}.base is missing, and {why}"));
+    let refuse = |why: String| CliError::usage(format!("connections.{name}.base is missing, and {why}"));
     let said = discovery
         .base
         .as_deref()
@@ -44,7 +44,7 @@ pub(super) fn of_document(
     }
     config::reachable(
         &base,
-        &AddressPolicy::of(connection),
+        &AddressPolicy::from_connection(connection),
         &format!("connections.{name}"),
     )
     .map_err(&unfit)?;
@@ -57,6 +57,6 @@ pub(super) fn of_document(
 }
 
 /// What a yes is asked for: the base, where it is the document's.
-pub(super) fn proposed(settings: &AdapterSettings, connection: &Connection) -> Option<String> {
+pub(super) fn proposed_base(settings: &AdapterSettings, connection: &Connection) -> Option<String> {
     settings.takes_base.then(|| connection.base.to_string())
 }

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use toolhost_policy::PluginName;
-use toolhost_sandbox::{Adapter, Sandbox};
+use toolhost_sandbox::{AdapterComponent, Sandbox};
 
-use crate::exit::Failure;
-use crate::progress::Progress;
+use crate::exit::CliError;
 use crate::setup::Setup;
+use crate::spinner::Spinner;
 use crate::wiring::files::{PluginFile, plugin_file};
 
 /// Where adapters are that no key and no flag names: in this directory beside the program.
@@ -15,7 +15,7 @@ const BESIDE: &str = "adapters";
 ///
 /// # Errors
 /// None is named, and there is none beside the program.
-fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
+fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, CliError> {
     if let Some(path) = setup.config.adapter_files.get(name) {
         return Ok(path.clone());
     }
@@ -28,7 +28,7 @@ fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
             let place = beside.map_or_else(String::new, |path| {
                 format!(", and there is no {}", path.display())
             });
-            Err(Failure::usage(format!(
+            Err(CliError::usage(format!(
                 "adapter {name} is not there: name its component with [adapters.{name}] file = \"…\" or --adapter {name}=FILE{place}"
             )))
         }
@@ -39,9 +39,9 @@ fn of_name(setup: &Setup, name: &PluginName) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// It is not there, is no adapter or another one, or asks for connections of its own.
-pub(crate) fn read(setup: &Setup, name: &PluginName) -> Result<PluginFile, Failure> {
+pub(crate) fn read(setup: &Setup, name: &PluginName) -> Result<PluginFile, CliError> {
     let file = plugin_file(&of_name(setup, name)?, &setup.config.limits, true)?;
-    let refuse = |why: String| Failure::plugin(format!("{}: {why}", file.path.display()));
+    let refuse = |why: String| CliError::plugin(format!("{}: {why}", file.path.display()));
     if file.manifest.name != *name {
         return Err(refuse(format!(
             "the adapter's name is {}, not {name}",
@@ -61,11 +61,15 @@ pub(crate) fn read(setup: &Setup, name: &PluginName) -> Result<PluginFile, Failu
 ///
 /// # Errors
 /// As [`read`], or it does not compile.
-pub(crate) async fn load(setup: &Setup, sandbox: &Sandbox, name: &PluginName) -> Result<Adapter, Failure> {
+pub(crate) async fn load(
+    setup: &Setup,
+    sandbox: &Sandbox,
+    name: &PluginName,
+) -> Result<AdapterComponent, CliError> {
     let file = read(setup, name)?;
-    let _progress = Progress::start(format!("compiling {}", file.path.display()));
+    let _progress = Spinner::start(format!("compiling {}", file.path.display()));
     sandbox
         .load_adapter(&file.bytes)
         .await
-        .map_err(|error| Failure::plugin(format!("{}: {error}", file.path.display())))
+        .map_err(|error| CliError::plugin(format!("{}: {error}", file.path.display())))
 }

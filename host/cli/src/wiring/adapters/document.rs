@@ -5,10 +5,10 @@ use toolhost_net::{AddressPolicy, TlsIdentity};
 use toolhost_policy::Connection;
 use toolhost_sandbox::MAX_DOCUMENT;
 
-use super::Room;
+use super::AdapterContext;
 use crate::config::Spec;
 use crate::digest_files::read_at_most;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::wiring::is_pipe;
 
 /// How long fetching a document may take: the start of the host waits for it.
@@ -19,14 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// It cannot be had, or is larger than any document may be.
-pub(super) async fn read(room: &Room<'_>, connection: &Connection, spec: &Spec) -> Result<Vec<u8>, Failure> {
-    let refuse = |why: String| Failure::usage(format!("connections.{}.spec: {why}", connection.name));
+pub(super) async fn read(
+    room: &AdapterContext<'_>,
+    connection: &Connection,
+    spec: &Spec,
+) -> Result<Vec<u8>, CliError> {
+    let refuse = |why: String| CliError::usage(format!("connections.{}.spec: {why}", connection.name));
     let url = match spec {
         Spec::File(path) => return of_file(path).map_err(refuse),
         Spec::Url(url) => url,
     };
     let deadline = Instant::now() + PATIENCE;
-    let policy = AddressPolicy::of(connection);
+    let policy = AddressPolicy::from_connection(connection);
     let cap = usize::try_from(MAX_DOCUMENT).unwrap_or(usize::MAX);
     let fetched = match &connection.ca {
         Some(pem) if url.scheme() == "https" => {

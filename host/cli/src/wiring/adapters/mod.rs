@@ -4,14 +4,14 @@
 //! What must never happen here: a tool of a document, or of an answer, that nobody said yes to; a base that a document
 //! proposes and no operator has seen.
 
-mod approved;
-mod approving;
+mod approval;
+mod approved_tools;
 mod base;
-mod chosen;
 mod component;
-mod described;
 mod document;
-mod left_out;
+mod document_discovery;
+mod skipped_operation;
+mod tool_choice;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use std::sync::Arc;
 use toolhost_audit::Sink;
 use toolhost_net::Network;
 use toolhost_policy::Connection;
-use toolhost_sandbox::{Adapter, Sandbox, contract};
-use toolhost_tools::{Refusal, credential_arguments, upstream_name};
+use toolhost_sandbox::{AdapterComponent, Sandbox, contract};
+use toolhost_tools::{ToolRefusal, credential_arguments, upstream_name};
 
-pub(crate) use approved::{approved, approved_left_out};
-pub(crate) use approving::Approval;
-pub(crate) use chosen::path_parameters;
+pub(crate) use approval::Approval;
+pub(crate) use approved_tools::{approved_left_out, approved_tools};
 pub(crate) use component::load;
 pub(crate) use document::of_file;
-pub(crate) use left_out::{LeftOut, ToolNote, left_out, tool_notes};
+pub(crate) use skipped_operation::{SkippedOperation, ToolNote, left_out, tool_notes};
+pub(crate) use tool_choice::path_parameters;
 
 use crate::config::AdapterSettings;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::grants::{self, answers, sha256};
-use crate::plugins::{Omission, Reason};
+use crate::plugins::{Omission, OmissionReason};
 use crate::setup::Setup;
 
 /// Names of arguments left out that are told before a yes; documents have one or two.
@@ -40,7 +40,7 @@ const MAX_CREDENTIAL_NOTES: usize = 16;
 
 /// Everything that looking at a system takes.
 #[derive(Clone, Copy)]
-pub(crate) struct Room<'a> {
+pub(crate) struct AdapterContext<'a> {
     pub(crate) setup: &'a Setup,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) network: &'a Network,
@@ -49,12 +49,12 @@ pub(crate) struct Room<'a> {
 
 /// What is to be served of one connection.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ConnectionDiscovery {
     /// At the place that the document says, where the operator says none.
     pub(crate) connection: Arc<Connection>,
     pub(crate) tools: Vec<contract::Discovered>,
     /// What a yes is given to.
-    pub(crate) asked: grants::Described,
+    pub(crate) asked: grants::ConnectionApproval,
     /// What a person is told beside that.
     pub(crate) notes: Vec<String>,
     /// The document, where it is one that a yes would be for.
@@ -63,29 +63,29 @@ pub(crate) struct Found {
 
 /// What an adapter says of a connection's system.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct DiscoveryOutcome {
     /// What is there now, or why nothing is.
-    pub(crate) now: Result<Found, Omission>,
+    pub(crate) now: Result<ConnectionDiscovery, Omission>,
     /// What somebody has said yes to, where that is something else and can still be served.
-    pub(crate) before: Option<Found>,
+    pub(crate) before: Option<ConnectionDiscovery>,
 }
 
-impl Room<'_> {
+impl AdapterContext<'_> {
     /// Looks at what a connection's system is described as. Nothing is asked of a person, and nothing is granted. `before` is
     /// what was granted of it.
-    pub(crate) async fn look(
+    pub(crate) async fn examine(
         &self,
         connection: &Arc<Connection>,
         settings: &AdapterSettings,
-        adapter: &Adapter,
-        before: Option<grants::Described>,
-    ) -> Look {
+        adapter: &AdapterComponent,
+        before: Option<grants::ConnectionApproval>,
+    ) -> DiscoveryOutcome {
         match &settings.spec {
             Some(spec) => {
                 self.look_at_document(connection, settings, spec, adapter, before)
                     .await
             }
-            None => Look {
+            None => DiscoveryOutcome {
                 now: of_answer(self.setup, connection, settings, adapter, before),
                 before: None,
             },
@@ -98,29 +98,30 @@ fn of_answer(
     setup: &Setup,
     connection: &Arc<Connection>,
     settings: &AdapterSettings,
-    adapter: &Adapter,
-    before: Option<grants::Described>,
-) -> Result<Found, Omission> {
+    adapter: &AdapterComponent,
+    before: Option<grants::ConnectionApproval>,
+) -> Result<ConnectionDiscovery, Omission> {
     let name = &connection.name;
     let again = format!("host connection approve {name} --as-tenant NAME");
-    let not_approved = |why: String| Omission::new(Reason::NotApproved, Failure::refused(why));
+    let not_approved = |why: String| Omission::new(OmissionReason::NotApproved, CliError::refusal(why));
     let Some(asked) = before else {
         return Err(not_approved(format!(
             "nothing that its system offers is approved: {again}"
         )));
     };
-    let Some(discovery) = approved::of_answer(setup, adapter, &asked) else {
+    let Some(discovery) = approved_tools::of_answer(setup, adapter, &asked) else {
         let answers = answers::directory(&setup.lock);
         return Err(not_approved(format!(
             "what was approved of its system is not kept in {}, or its adapter is another by now: copy it from where it was approved, or {again}",
             answers.path().display()
         )));
     };
-    chosen::check(settings, &discovery, &[]).map_err(|why| Omission::new(Reason::Document, why))?;
-    let tools = granted(discovery.tools, &asked);
-    Ok(Found {
+    tool_choice::check(settings, &discovery, &[])
+        .map_err(|why| Omission::new(OmissionReason::Document, why))?;
+    let tools = granted_tools(discovery.tools, &asked);
+    Ok(ConnectionDiscovery {
         connection: Arc::clone(connection),
-        tools: chosen::only(settings, tools),
+        tools: tool_choice::chosen_tools(settings, tools),
         asked,
         notes: Vec::new(),
         document: Vec::new(),
@@ -129,7 +130,10 @@ fn of_answer(
 
 /// The tools that a yes was given to, each as it was then. An adapter that is asked again may say something else of the same
 /// document: what the yes was for is in the lock, and nothing else is served under its name.
-fn granted(tools: Vec<contract::Discovered>, yes: &grants::Described) -> Vec<contract::Discovered> {
+fn granted_tools(
+    tools: Vec<contract::Discovered>,
+    yes: &grants::ConnectionApproval,
+) -> Vec<contract::Discovered> {
     let now = pins(&tools, &[]);
     let granted = |found: &contract::Discovered| {
         let name = &found.tool.name;
@@ -147,7 +151,7 @@ fn granted(tools: Vec<contract::Discovered>, yes: &grants::Described) -> Vec<con
 }
 
 /// All of a tool that a yes is given to, by its name: what a model sees of it, and what its calls may send (T31).
-pub(crate) fn pins(tools: &[contract::Discovered], refused: &[Refusal]) -> BTreeMap<String, String> {
+pub(crate) fn pins(tools: &[contract::Discovered], refused: &[ToolRefusal]) -> BTreeMap<String, String> {
     let refused: HashSet<&str> = refused.iter().map(|refusal| refusal.tool.as_str()).collect();
     tools
         .iter()
@@ -207,7 +211,11 @@ fn credential_notes(
 const NAMED: usize = 20;
 
 /// What a person is told beside what the yes is for.
-fn notes(settings: &AdapterSettings, discovery: &contract::Discovery, left_out: &[LeftOut]) -> Vec<String> {
+fn notes(
+    settings: &AdapterSettings,
+    discovery: &contract::Discovery,
+    left_out: &[SkippedOperation],
+) -> Vec<String> {
     let mut notes = Vec::new();
     if !left_out.is_empty() {
         notes.push(format!("operations that give no tool: {}", left_out.len()));
@@ -236,7 +244,7 @@ mod tests {
 
     use toolhost_sandbox::contract;
 
-    use super::{granted, grants, pins};
+    use super::{granted_tools, grants, pins};
 
     fn found(name: &str, path: &str) -> contract::Discovered {
         contract::Discovered {
@@ -279,7 +287,7 @@ mod tests {
             found("getInvoice", "/invoices/{id}"),
             found("listInvoices", "/invoices"),
         ];
-        let yes = grants::Described {
+        let yes = grants::ConnectionApproval {
             name: "billing".to_owned(),
             adapter: "openapi".to_owned(),
             digest: String::new(),
@@ -290,7 +298,7 @@ mod tests {
             upstream_names: BTreeMap::new(),
         };
         let names = |tools: Vec<contract::Discovered>| -> Vec<String> {
-            let left = granted(tools, &yes);
+            let left = granted_tools(tools, &yes);
             left.into_iter().map(|found| found.tool.name).collect()
         };
         assert_eq!(names(then.to_vec()), ["getInvoice", "listInvoices"]);

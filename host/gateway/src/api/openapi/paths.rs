@@ -2,12 +2,12 @@ use serde_json::{Map, Value, json};
 use toolhost_policy::ErrorCode;
 
 use super::{parameter, reference};
-use crate::api::said::{ACTIVE, CONTEXT, EXPECT};
+use crate::api::tenant_headers::{ACTIVE, CONTEXT, EXPECT};
 use crate::problem::PROBLEM_JSON;
 
 /// What a request is answered with when it went well.
 #[derive(Clone, Copy)]
-enum Success {
+enum SuccessResponse {
     /// JSON of this schema.
     Json(&'static str),
     /// The same, with the tenant that it was for.
@@ -22,7 +22,7 @@ enum Success {
     Bytes,
 }
 
-impl Success {
+impl SuccessResponse {
     fn response(self) -> (String, Value) {
         let json = |schema| json!({"application/json": {"schema": reference(schema)}});
         let header = |name: &str| json!({ name: { "$ref": format!("#/components/headers/{name}") } });
@@ -112,64 +112,64 @@ pub(super) fn paths() -> Value {
     json!({
         "/api/v1/tools": {"get": operation(
             "listTools", "The tools of the active tenant, a page at a time", with(of_tenant(), cursor.clone()),
-            Success::OfTenant("ToolList"), &[400, 401, 403, 404, 409, 500, 503],
+            SuccessResponse::OfTenant("ToolList"), &[400, 401, 403, 404, 409, 500, 503],
         )},
         "/api/v1/tools/{name}/call": {"post": asks(
             operation(
                 "callTool", "Calls one tool and waits for its result", with(of_tenant(), tool),
-                Success::OfTenant("Outcome"), calling,
+                SuccessResponse::OfTenant("Outcome"), calling,
             ),
             body(reference("Call"), true),
         )},
         "/api/v1/connections/{name}/login": {"post": operation(
             "connectAccount", "A link where the caller connects an account of their own; it is good once and for five minutes",
-            with(of_tenant(), connection), Success::Json("LoginLink"), &[400, 401, 403, 404, 409, 500, 503],
+            with(of_tenant(), connection), SuccessResponse::Json("LoginLink"), &[400, 401, 403, 404, 409, 500, 503],
         )},
         "/api/v1/sessions": {
             "post": asks(
                 operation(
                     "beginSession", "Begins a session of the caller, at the tenant of its token", vec![],
-                    Success::Made, &[400, 401, 403, 408, 413, 500, 503],
+                    SuccessResponse::Made, &[400, 401, 403, 408, 413, 500, 503],
                 ),
                 body(json!({"type": "object", "additionalProperties": false, "maxProperties": 0}), false),
             ),
             "get": operation(
                 "listSessions", "The caller's own sessions, of every door", vec![],
-                Success::Json("SessionList"), &[400, 401, 403, 500, 503],
+                SuccessResponse::Json("SessionList"), &[400, 401, 403, 500, 503],
             ),
         },
         "/api/v1/sessions/{id}": {
             "get": operation(
                 "showSession", "A session of the caller; a use of it", vec![session()],
-                Success::Json("Session"), &[400, 401, 403, 404, 500, 503],
+                SuccessResponse::Json("Session"), &[400, 401, 403, 404, 500, 503],
             ),
             "delete": operation(
                 "endSession", "Ends a session: its calls are cancelled, its streams end, its events go", vec![session()],
-                Success::Nothing, &[400, 401, 403, 404, 500, 503],
+                SuccessResponse::Nothing, &[400, 401, 403, 404, 500, 503],
             ),
         },
         "/api/v1/sessions/{id}/calls": {"post": asks(
             operation(
                 "callInSession", "Calls one tool for the session's active tenant", vec![session(), parameter("Expect")],
-                Success::OfTenant("Outcome"), calling,
+                SuccessResponse::OfTenant("Outcome"), calling,
             ),
             body(reference("SessionCall"), true),
         )},
         "/api/v1/sessions/{id}/events": {"get": operation(
             "sessionEvents", "What happened in a session, and then what happens", vec![session(), last],
-            Success::Events, &[400, 401, 403, 404, 500, 503],
+            SuccessResponse::Events, &[400, 401, 403, 404, 500, 503],
         )},
         "/api/v1/tenants": {"get": operation(
             "listTenants", "The tenants that the caller's login reaches, a page at a time", vec![cursor],
-            Success::Json("TenantList"), &[400, 401, 403, 500, 503],
+            SuccessResponse::Json("TenantList"), &[400, 401, 403, 500, 503],
         )},
         "/api/v1/tenants/{id}": {"get": operation(
             "showTenant", "One of them", vec![tenant],
-            Success::Json("Tenant"), &[400, 401, 403, 404, 500, 503],
+            SuccessResponse::Json("Tenant"), &[400, 401, 403, 404, 500, 503],
         )},
         "/api/v1/artifacts/{id}": {"get": operation(
             "fetchArtifact", "The bytes that a tool's result points to with `artifact:ID`", with(of_tenant(), artifact),
-            Success::Bytes, &[400, 401, 403, 404, 409, 500, 503],
+            SuccessResponse::Bytes, &[400, 401, 403, 404, 409, 500, 503],
         )},
         "/api/v1/openapi.json": {"get": {
             "operationId": "describe", "summary": "This document", "security": [],
@@ -205,7 +205,7 @@ fn probe(id: &str, summary: &str, failures: &[u16]) -> Value {
 }
 
 /// The success, and a problem document for each status, with the codes that have it.
-fn responses(success: Success, failures: &[u16]) -> Value {
+fn responses(success: SuccessResponse, failures: &[u16]) -> Value {
     let mut responses = Map::from_iter([success.response()]);
     for &status in failures {
         let codes: Vec<&str> = ErrorCode::ALL

@@ -9,16 +9,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{EventReader, Happened, SessionLog};
+use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
 
-use super::recorded::{Recorded, Reports};
-use super::{Kept, refusal};
-use crate::api::asked::{Accepts, AnswerBody, Asked, object};
-use crate::api::perform::{Call, CallAnswer, Target, perform};
-use crate::api::query::{self, Named};
-use crate::api::said::{of_tenant, said};
-use crate::auth::Caller;
-use crate::gateway::Doors;
+use super::call_recorder::{CallRecorder, LatestProgress};
+use super::{RequireSessions, refusal};
+use crate::api::call_input::{AnswerBody, CallInput, ClientCapability, object};
+use crate::api::perform::{ApiCall, CallResponse, CallTarget, perform};
+use crate::api::query::{self, PathName};
+use crate::api::tenant_headers::{of_tenant, tenant_selection};
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
 use crate::problem::problem;
 
 /// The longest id that a program gives a call of its own.
@@ -29,10 +29,10 @@ const RANDOM: usize = 12;
 /// The body of a call in a session.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CallBody {
+struct SessionCallBody {
     tool: String,
     arguments: Option<Map<String, Value>>,
-    accepts: Option<Vec<Accepts>>,
+    accepts: Option<Vec<ClientCapability>>,
     answers: Option<Vec<AnswerBody>>,
     state: Option<String>,
     call_id: Option<String>,
@@ -41,10 +41,10 @@ struct CallBody {
 /// `POST /api/v1/sessions/{id}/calls`. A client that goes away drops this future, and the call with it; what the call
 /// answered before that is among the session's events.
 pub(crate) async fn call(
-    State(doors): State<Arc<Doors>>,
-    Kept(switching): Kept,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named,
+    State(doors): State<Arc<SharedState>>,
+    RequireSessions(switching): RequireSessions,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(id): PathName,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -53,14 +53,15 @@ pub(crate) async fn call(
         let session = switching.session(&id, &caller).await;
         let session = session.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
-        query::none(parts.uri.query()).map_err(problem)?;
-        let said = said(&parts.headers).map_err(problem)?;
-        let body: CallBody = object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
+        query::reject_query(parts.uri.query()).map_err(problem)?;
+        let said = tenant_selection(&parts.headers).map_err(problem)?;
+        let body: SessionCallBody =
+            object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
         let call_id = call_id(body.call_id).map_err(problem)?;
-        let asked =
-            Asked::of(body.arguments, body.accepts.as_deref(), body.answers, body.state).map_err(problem)?;
-        let who = caller.clone().within(Some(session)).who();
-        let target = Target::of(&doors, &who, &said, &body.tool).await;
+        let asked = CallInput::new(body.arguments, body.accepts.as_deref(), body.answers, body.state)
+            .map_err(problem)?;
+        let who = caller.clone().with_session(Some(session)).to_session_caller();
+        let target = CallTarget::resolve(&doors, &who, &said, &body.tool).await;
         let target = target.map_err(|error| Box::new(crate::problem::problem(&error)))?;
         let log = switching.log(&id, &caller).await.map_err(problem)?;
         Ok::<_, Box<Response>>((who, said, body.tool, asked, call_id, target, log))
@@ -71,10 +72,10 @@ pub(crate) async fn call(
     };
     let cancel = CancellationToken::new();
     let _dropped = cancel.clone().drop_guard();
-    let ended = ended(&log).await;
-    let recorded = Recorded::begin(log, &call_id, &tool, target.tenant());
-    let reports = Arc::new(Reports::default());
-    let call = Call {
+    let ended = wait_for_end(&log).await;
+    let recorded = CallRecorder::begin(log, &call_id, &tool, target.tenant());
+    let reports = Arc::new(LatestProgress::default());
+    let call = ApiCall {
         who: &who,
         said: &said,
         tool: &tool,
@@ -95,7 +96,7 @@ pub(crate) async fn call(
         // What a call reports has no end of its own.
         futures::future::Either::Right((((), never), _)) => match never {},
     };
-    let answer = outcome.map(CallAnswer::of);
+    let answer = outcome.map(CallResponse::from_outcome);
     recorded.finish(&answer, active.as_ref()).await;
     let response = match answer {
         Ok(answer) => Json(answer).into_response(),
@@ -105,20 +106,20 @@ pub(crate) async fn call(
 }
 
 /// Waits until the session is over.
-async fn ended(log: &SessionLog) -> impl Future<Output = ()> + use<> {
+async fn wait_for_end(log: &SessionLog) -> impl Future<Output = ()> + use<> {
     let reader = log.from_now().await;
     async move {
         let Ok(mut reader) = reader else {
             return std::future::pending().await;
         };
-        until_ended(&mut reader).await;
+        read_until_end(&mut reader).await;
     }
 }
 
-async fn until_ended(reader: &mut EventReader) {
+async fn read_until_end(reader: &mut EventReader) {
     loop {
         match reader.next().await {
-            Ok(Happened::Ended) => return,
+            Ok(SessionLogItem::Ended) => return,
             Ok(_) => {}
             // A store that does not answer now says nothing about the session.
             Err(_) => std::future::pending().await,

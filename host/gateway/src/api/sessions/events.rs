@@ -9,14 +9,14 @@ use futures::{FutureExt, StreamExt};
 use http::{Extensions, HeaderMap};
 use serde_json::json;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{EventReader, Happened, SessionLog};
+use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
 
-use super::{Kept, SessionJson, refusal};
-use crate::api::query::{self, Named};
-use crate::auth::Caller;
-use crate::door::RequestPlace;
-use crate::gateway::Doors;
-use crate::mcp::{Ending, end_of, is_mcp};
+use super::{RequireSessions, SessionJson, refusal};
+use crate::api::query::{self, PathName};
+use crate::auth::RequestCaller;
+use crate::gateway::SharedState;
+use crate::http_server::RequestPermit;
+use crate::mcp::{ExpiringStream, end_of, is_mcp};
 use crate::problem::problem;
 use crate::sse;
 
@@ -33,19 +33,19 @@ const ENDED: &str = "session_ended";
 /// `GET /api/v1/sessions/{id}/events`: what happened since an event, or since the beginning of what is kept, and then what
 /// happens. It ends with the session, with the token, and when the host drains.
 pub(crate) async fn events(
-    State(doors): State<Arc<Doors>>,
-    Kept(switching): Kept,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named,
+    State(doors): State<Arc<SharedState>>,
+    RequireSessions(switching): RequireSessions,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(id): PathName,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Response {
     let begun = async {
-        let view = switching.shown(&id, &caller).await;
+        let view = switching.session_view(&id, &caller).await;
         let view = view.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
-        query::none(query.as_deref()).map_err(problem)?;
+        query::reject_query(query.as_deref()).map_err(problem)?;
         let log = switching.log(&id, &caller).await.map_err(problem)?;
         let reader = reader(&log, &headers).await.map_err(problem)?;
         Ok::<_, Box<Response>>((SessionJson::from(view), reader))
@@ -54,13 +54,13 @@ pub(crate) async fn events(
         Ok(begun) => begun,
         Err(response) => return *response,
     };
-    RequestPlace::becomes_stream(&extensions, id.as_str());
+    RequestPermit::becomes_stream(&extensions, id.as_str());
     let session = serde_json::to_string(&session).unwrap_or_default();
     let first = [sse::retry(), sse::event(None, Some(SESSION), &session)];
     let rest = futures::stream::unfold(Some(reader), |reader| async move { next(reader?).await });
     let response = sse::response(futures::stream::iter(first).chain(rest));
     let end = end_of(doors, caller, true).boxed();
-    response.map(|body| Body::new(Ending::new(body, end)))
+    response.map(|body| Body::new(ExpiringStream::new(body, end)))
 }
 
 async fn reader(log: &SessionLog, headers: &HeaderMap) -> Result<EventReader, PublicError> {
@@ -72,24 +72,24 @@ async fn reader(log: &SessionLog, headers: &HeaderMap) -> Result<EventReader, Pu
     };
     let text = "Last-Event-ID is no event of this session";
     let id = id.ok_or_else(|| PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))?;
-    Ok(log.after(&id))
+    Ok(log.read_after(&id))
 }
 
 async fn next(mut reader: EventReader) -> Option<(Bytes, Option<EventReader>)> {
     loop {
         let frame = match tokio::time::timeout(sse::KEEP_ALIVE, reader.next()).await {
             Err(_) => sse::COMMENT,
-            Ok(Ok(Happened::Event(event))) if is_mcp(&event.label) => continue,
-            Ok(Ok(Happened::Event(event))) => {
+            Ok(Ok(SessionLogItem::Event(event))) if is_mcp(&event.label) => continue,
+            Ok(Ok(SessionLogItem::Event(event))) => {
                 let data = String::from_utf8_lossy(&event.data);
                 sse::event(Some(&event.id.to_string()), Some(&event.label), &data)
             }
-            Ok(Ok(Happened::Lost(id))) => {
+            Ok(Ok(SessionLogItem::Lost(id))) => {
                 let id = id.to_string();
                 let data = json!({ "after": id, "detail": "events before this one are not kept any more" });
                 sse::event(Some(&id), Some(LOST), &data.to_string())
             }
-            Ok(Ok(Happened::Ended)) => return Some((sse::event(None, Some(ENDED), "{}"), None)),
+            Ok(Ok(SessionLogItem::Ended)) => return Some((sse::event(None, Some(ENDED), "{}"), None)),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a session's events cannot be read");
                 return None;

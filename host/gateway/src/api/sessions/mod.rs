@@ -1,9 +1,9 @@
 //! `/api/v1/sessions`: a place for a choice of tenant, for calls in it, and for what happens there. A session is its
 //! owner's alone: to everybody else, and to the same person with another tenant in its token, it is as if it were not there.
 
+mod call_recorder;
 mod calls;
 mod events;
-mod recorded;
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{SESSION_IDLE, SessionView};
 
-use super::asked::parsed;
-use super::query::{self, Named};
-use crate::auth::Caller;
+use super::call_input::parse_body;
+use super::query::{self, PathName};
+use crate::auth::RequestCaller;
 use crate::body;
-use crate::gateway::Doors;
+use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
-use crate::switching::Switching;
+use crate::switching::TenantSwitcher;
 
 pub(crate) use calls::call;
 pub(crate) use events::events;
@@ -64,27 +64,27 @@ struct SessionList {
 /// The body that begins a session. Its owner is the token's, and it begins at home.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+struct NewSessionBody {}
 
 /// What every one of these requests needs before anything of it is looked at: a host that keeps sessions.
-pub(crate) struct Kept(Arc<Switching>);
+pub(crate) struct RequireSessions(Arc<TenantSwitcher>);
 
-impl FromRequestParts<Arc<Doors>> for Kept {
+impl FromRequestParts<Arc<SharedState>> for RequireSessions {
     type Rejection = Response;
 
-    async fn from_request_parts(_: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Response> {
+    async fn from_request_parts(_: &mut Parts, doors: &Arc<SharedState>) -> Result<Self, Response> {
         doors.switching.clone().map(Self).ok_or_else(not_found)
     }
 }
 
 /// That a request has no query: there is nothing to ask for in one here.
-pub(crate) struct Unasked;
+pub(crate) struct NoQuery;
 
-impl<S: Sync> FromRequestParts<S> for Unasked {
+impl<S: Sync> FromRequestParts<S> for NoQuery {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        query::none(parts.uri.query()).map_err(|error| problem(&error))?;
+        query::reject_query(parts.uri.query()).map_err(|error| problem(&error))?;
         Ok(Self)
     }
 }
@@ -99,9 +99,9 @@ fn refusal(error: &PublicError) -> Response {
 
 /// `POST /api/v1/sessions`.
 pub(crate) async fn begin(
-    Kept(switching): Kept,
-    Unasked: Unasked,
-    Extension(caller): Extension<Caller>,
+    RequireSessions(switching): RequireSessions,
+    NoQuery: NoQuery,
+    Extension(caller): Extension<RequestCaller>,
     request: Request,
 ) -> Response {
     let begun = async {
@@ -109,10 +109,13 @@ pub(crate) async fn begin(
         let body = body::read(request.into_body(), MAX_EMPTY_BODY, body::BODY_TIMEOUT).await;
         let body = body.map_err(|error| Box::new(error.response()))?;
         if !body.is_empty() {
-            parsed::<Nothing>(&body, "empty, or {}").map_err(problem)?;
+            parse_body::<NewSessionBody>(&body, "empty, or {}").map_err(problem)?;
         }
-        let id = switching.begin(caller.admitted()).await.map_err(problem)?;
-        switching.shown(id.as_str(), &caller).await.map_err(problem)
+        let id = switching.begin(caller.admitted_caller()).await.map_err(problem)?;
+        switching
+            .session_view(id.as_str(), &caller)
+            .await
+            .map_err(problem)
     };
     match begun.await {
         Ok(view) => {
@@ -129,9 +132,9 @@ pub(crate) async fn begin(
 
 /// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
 pub(crate) async fn list(
-    Kept(switching): Kept,
-    Unasked: Unasked,
-    Extension(caller): Extension<Caller>,
+    RequireSessions(switching): RequireSessions,
+    NoQuery: NoQuery,
+    Extension(caller): Extension<RequestCaller>,
 ) -> Response {
     match switching.shown_all(&caller).await {
         Ok(views) => Json(SessionList {
@@ -144,12 +147,12 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/sessions/{id}`; a use of it.
 pub(crate) async fn show(
-    Kept(switching): Kept,
-    Unasked: Unasked,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named,
+    RequireSessions(switching): RequireSessions,
+    NoQuery: NoQuery,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(id): PathName,
 ) -> Response {
-    match switching.shown(&id, &caller).await {
+    match switching.session_view(&id, &caller).await {
         Ok(view) => Json(SessionJson::from(view)).into_response(),
         Err(error) => refusal(&error),
     }
@@ -157,10 +160,10 @@ pub(crate) async fn show(
 
 /// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
 pub(crate) async fn end(
-    Kept(switching): Kept,
-    Unasked: Unasked,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named,
+    RequireSessions(switching): RequireSessions,
+    NoQuery: NoQuery,
+    Extension(caller): Extension<RequestCaller>,
+    PathName(id): PathName,
 ) -> Response {
     match switching.end(&id, &caller).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

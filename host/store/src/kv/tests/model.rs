@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{home, space, store};
 use crate::kv::layout::cost;
-use crate::{KeyPage, Kv, KvError, KvQuota, KvScope};
+use crate::{KeyPage, KvError, KvQuota, KvScope, PluginKv};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -45,7 +45,7 @@ async fn agrees(operations: Vec<Operation>) {
         plugin_bytes: u64::MAX,
         tenant_bytes: 1_500,
     };
-    let kv = Kv::new(store().await, quota);
+    let kv = PluginKv::new(store().await, quota);
     let mut model = Model::new();
     for operation in operations {
         match operation {

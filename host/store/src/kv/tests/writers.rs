@@ -8,8 +8,8 @@ use toolhost_identity::{TenantId, TenantSpace};
 use super::{home, space, store};
 use crate::kv::layout;
 use crate::{
-    Change, Key, Kv, KvError, KvQuota, KvScope, KvSpace, MemoryStore, Page, Record, Scan, Space, Store,
-    StoreError,
+    Change, Key, KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Record, RecordPage, Scan, Space,
+    Store, StoreError,
 };
 
 /// A store that lets others go first after every read, so that what was read is often changed by then.
@@ -24,7 +24,7 @@ impl Store for Interrupted {
         found
     }
 
-    async fn scan(&self, space: &Space, scan: &Scan) -> Result<Page, StoreError> {
+    async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError> {
         self.0.scan(space, scan).await
     }
 
@@ -74,8 +74,8 @@ async fn many_writers_on_two_hosts_never_pass_the_quota_and_count_exactly() {
     };
     let store = store().await;
     let hosts = [
-        Arc::new(Kv::new(Arc::new(Interrupted(store.clone())), quota)),
-        Arc::new(Kv::new(Arc::new(Interrupted(store.clone())), quota)),
+        Arc::new(PluginKv::new(Arc::new(Interrupted(store.clone())), quota)),
+        Arc::new(PluginKv::new(Arc::new(Interrupted(store.clone())), quota)),
     ];
     let spaces = [home(), space("acme", "support", KvScope::Shared)];
     let mut writers = tokio::task::JoinSet::new();
@@ -116,8 +116,14 @@ async fn many_writers_on_two_hosts_never_pass_the_quota_and_count_exactly() {
 async fn of_many_that_compare_and_set_one_key_on_two_hosts_each_sees_the_last() {
     let store = store().await;
     let hosts = [
-        Arc::new(Kv::new(Arc::new(Interrupted(store.clone())), KvQuota::default())),
-        Arc::new(Kv::new(Arc::new(Interrupted(store.clone())), KvQuota::default())),
+        Arc::new(PluginKv::new(
+            Arc::new(Interrupted(store.clone())),
+            KvQuota::default(),
+        )),
+        Arc::new(PluginKv::new(
+            Arc::new(Interrupted(store.clone())),
+            KvQuota::default(),
+        )),
     ];
     hosts[0].put(&home(), "n", vec![0; 8]).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();

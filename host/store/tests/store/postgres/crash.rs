@@ -8,7 +8,7 @@ use std::time::Duration;
 use toolhost_policy::Secret;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::postgres::{Layout, PostgresSettings, Prefix};
-use toolhost_store::{Change, Expect, PostgresStore, Store, StoreError};
+use toolhost_store::{Change, PostgresStore, Precondition, Store, StoreError};
 
 use crate::crash::{SLOTS, WRITERS, operation, run_and_kill, space_of, write_until_killed};
 use crate::place::{key, space, tenant};
@@ -95,7 +95,7 @@ async fn write_under(store: &PostgresStore, batches: u64, mut harm: impl AsyncFn
                     let put = |name: &str| Change::Put {
                         key: key(&format!("{writer}-{n}-{name}")),
                         value: vec![1; 2_000],
-                        expect: Expect::Absent,
+                        expect: Precondition::Absent,
                     };
                     let made = store.batch(&acme, vec![put("a"), put("b")]).await;
                     said.send((writer, n, made)).unwrap();

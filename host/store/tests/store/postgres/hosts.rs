@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use toolhost_store::keys::{Generation, Purpose};
+use toolhost_store::keys::{Generation, SubkeyPurpose};
 use toolhost_store::postgres::Layout;
-use toolhost_store::{Changed, Changes, Expect, Key, Notice, Space, Store, StoreError, Table};
+use toolhost_store::{
+    ChangeSubscription, Key, Notice, Precondition, RecordChange, Space, Store, StoreError, Table,
+};
 
 use crate::place::{key, space, tenant};
 use crate::town::Town;
@@ -16,7 +18,7 @@ fn session(name: &str) -> Key {
     Key::new(Table::Session, &[b"session"], name.as_bytes()).unwrap()
 }
 
-async fn next(changes: &mut Changes) -> Notice {
+async fn next(changes: &mut ChangeSubscription) -> Notice {
     tokio::time::timeout(Duration::from_secs(10), changes.next())
         .await
         .unwrap()
@@ -47,7 +49,7 @@ async fn a_change_by_one_host_is_told_to_the_other_and_can_be_read_then() {
             times.push(made.elapsed());
             let tenant = Some(toolhost_identity::TenantId::parse("acme").unwrap());
             let (table, told_key) = (Table::Session, Some(key.clone()));
-            let expected = Changed {
+            let expected = RecordChange {
                 tenant,
                 table,
                 key: told_key,
@@ -61,7 +63,7 @@ async fn a_change_by_one_host_is_told_to_the_other_and_can_be_read_then() {
             "{layout:?}: told after {:?} in the middle, {:?} at most",
             times[20], times[39]
         );
-        assert!(of_two.confirmed().unwrap().elapsed() < SOON);
+        assert!(of_two.confirmed_at().unwrap().elapsed() < SOON);
         // A host is not told what it did itself.
         let silence = tokio::time::timeout(Duration::from_millis(300), of_one.next()).await;
         assert!(silence.is_err(), "{silence:?}");
@@ -73,14 +75,14 @@ async fn a_listener_whose_connection_is_gone_is_told_so_and_when_it_hears_again(
     let town = Town::new(Layout::Schema).await;
     let (one, two) = (town.host().await, town.host().await);
     let mut changes = two.changes().unwrap();
-    assert!(changes.confirmed().is_some());
+    assert!(changes.confirmed_at().is_some());
     let admin = town.admin("postgres").await;
     let before = Instant::now();
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
     admin.query(end, &[&town.name]).await.unwrap();
     assert_eq!(next(&mut changes).await, Notice::Lost);
     assert_eq!(next(&mut changes).await, Notice::Resumed);
-    assert!(changes.confirmed().unwrap() > before);
+    assert!(changes.confirmed_at().unwrap() > before);
     let mut tried = one.put(&Space::Host, &session("s"), vec![1]).await;
     for _ in 0..20 {
         if tried.is_ok() {
@@ -120,7 +122,7 @@ async fn a_key_that_one_host_destroys_or_rotates_is_so_for_the_other_within_a_se
     assert!(destroyed.await.unwrap().unwrap());
     // Whoever has it in hand, as the vault does of what it keeps open, has nothing.
     until(SOON, || {
-        held.subkey(Generation(1), Purpose::Credentials).is_none()
+        held.subkey(Generation(1), SubkeyPurpose::Credentials).is_none()
     })
     .await;
     assert!(held.generations().is_empty());
@@ -178,7 +180,7 @@ async fn of_two_hosts_that_count_in_one_record_none_loses_a_count() {
                 while counted < 50 {
                     let now = host.get(&space("acme"), &key("count")).await.unwrap();
                     let count = now.as_ref().map_or(0, |now| now.value[0]);
-                    let expect = now.map_or(Expect::Absent, |now| Expect::Version(now.version));
+                    let expect = now.map_or(Precondition::Absent, |now| Precondition::Version(now.version));
                     match host
                         .compare_and_set(&space("acme"), &key("count"), expect, vec![count + 1])
                         .await

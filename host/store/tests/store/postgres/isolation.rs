@@ -1,6 +1,6 @@
 //! What keeps tenants apart in the server, and what of them can be read there.
 
-use toolhost_store::keys::Purpose;
+use toolhost_store::keys::SubkeyPurpose;
 use toolhost_store::postgres::Layout;
 use toolhost_store::{Scan, Space, Store, StoreError, Table};
 
@@ -107,7 +107,7 @@ async fn rows_of_one_tenant_in_anothers_schema_do_not_open_and_the_space_is_not_
     assert!(matches!(moved, StoreError::Corrupt { .. }), "{moved}");
     let rest = store.get(&space("globex"), &key("other")).await.unwrap_err();
     assert!(matches!(rest, StoreError::Corrupt { .. }), "{rest}");
-    assert_eq!(store.quarantined().len(), 1);
+    assert_eq!(store.quarantined_spaces().len(), 1);
     assert!(store.get(&space("acme"), &key("k")).await.unwrap().is_some());
     // Another process finds it too; a version beside a record is not believed.
     let again = town.host().await;
@@ -236,7 +236,7 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
     };
     assert_eq!(held.generations(), [toolhost_store::keys::Generation(2)]);
     assert!(
-        held.subkey(toolhost_store::keys::Generation(1), Purpose::Records)
+        held.subkey(toolhost_store::keys::Generation(1), SubkeyPurpose::Records)
             .is_none()
     );
 }

@@ -2,7 +2,7 @@
 
 use toolhost_policy::Secret;
 use toolhost_store::postgres::{Layout, PostgresError, Prefix};
-use toolhost_store::{Expect, Key, Space, Store, StoreError, Table};
+use toolhost_store::{Key, Precondition, Space, Store, StoreError, Table};
 
 use crate::server::Private;
 use crate::town::{MASTER, Town};
@@ -27,7 +27,7 @@ async fn hosts_that_start_at_once_on_an_empty_database_all_come_up_and_agree() {
             let key = Key::new(Table::AuditKey, &[], b"chains").unwrap();
             let own = vec![host; 32];
             let made = store
-                .compare_and_set(&Space::Host, &key, Expect::Absent, own)
+                .compare_and_set(&Space::Host, &key, Precondition::Absent, own)
                 .await;
             assert!(made.is_ok() || made == Err(StoreError::Conflict), "{made:?}");
             store.get(&Space::Host, &key).await.unwrap().unwrap().value

@@ -1,6 +1,6 @@
 //! What is written under conditions, in batches, and by several at once.
 
-use toolhost_store::{Change, Expect, Scan, StoreError, Table};
+use toolhost_store::{Change, Precondition, Scan, StoreError, Table};
 
 use super::Subject;
 use crate::place::{key, space, tenant};
@@ -13,16 +13,22 @@ pub(super) async fn conditions_hold_or_nothing_is_changed(subject: &mut dyn Subj
         let (store, acme, value) = (store.clone(), acme.clone(), value.to_vec());
         async move { store.compare_and_set(&acme, &key("k"), expect, value).await }
     };
-    assert_eq!(set(Expect::Version(1), b"0").await, Err(StoreError::Conflict));
-    let first = set(Expect::Absent, b"1").await.unwrap();
-    assert_eq!(set(Expect::Absent, b"2").await, Err(StoreError::Conflict));
     assert_eq!(
-        set(Expect::Version(first + 1), b"2").await,
+        set(Precondition::Version(1), b"0").await,
         Err(StoreError::Conflict)
     );
-    let second = set(Expect::Version(first), b"3").await.unwrap();
+    let first = set(Precondition::Absent, b"1").await.unwrap();
+    assert_eq!(set(Precondition::Absent, b"2").await, Err(StoreError::Conflict));
+    assert_eq!(
+        set(Precondition::Version(first + 1), b"2").await,
+        Err(StoreError::Conflict)
+    );
+    let second = set(Precondition::Version(first), b"3").await.unwrap();
     assert!(second > first);
-    assert_eq!(set(Expect::Version(first), b"4").await, Err(StoreError::Conflict));
+    assert_eq!(
+        set(Precondition::Version(first), b"4").await,
+        Err(StoreError::Conflict)
+    );
     assert_eq!(store.get(&acme, &key("k")).await.unwrap().unwrap().value, b"3");
     let delete = |expect| {
         vec![Change::Delete {
@@ -30,10 +36,13 @@ pub(super) async fn conditions_hold_or_nothing_is_changed(subject: &mut dyn Subj
             expect,
         }]
     };
-    let stale = store.batch(&acme, delete(Expect::Version(first))).await;
+    let stale = store.batch(&acme, delete(Precondition::Version(first))).await;
     assert_eq!(stale, Err(StoreError::Conflict));
-    store.batch(&acme, delete(Expect::Version(second))).await.unwrap();
-    let gone = store.batch(&acme, delete(Expect::Version(second))).await;
+    store
+        .batch(&acme, delete(Precondition::Version(second)))
+        .await
+        .unwrap();
+    let gone = store.batch(&acme, delete(Precondition::Version(second))).await;
     assert_eq!(gone, Err(StoreError::Conflict));
 }
 
@@ -49,7 +58,7 @@ pub(super) async fn of_writers_with_one_expectation_one_wins(subject: &mut dyn S
                     .compare_and_set(
                         &space("acme"),
                         &key("k"),
-                        Expect::Version(version),
+                        Precondition::Version(version),
                         vec![round, writer],
                     )
                     .await
@@ -83,12 +92,18 @@ pub(super) async fn a_batch_is_made_whole_or_not_at_all(subject: &mut dyn Subjec
         expect,
     };
     let refused = store
-        .batch(&acme, vec![put("a", Expect::Any), put("b", Expect::Version(9))])
+        .batch(
+            &acme,
+            vec![put("a", Precondition::Any), put("b", Precondition::Version(9))],
+        )
         .await;
     assert_eq!(refused, Err(StoreError::Conflict));
     assert_eq!(store.get(&acme, &key("a")).await.unwrap(), None);
     let version = store
-        .batch(&acme, vec![put("a", Expect::Absent), put("b", Expect::Absent)])
+        .batch(
+            &acme,
+            vec![put("a", Precondition::Absent), put("b", Precondition::Absent)],
+        )
         .await
         .unwrap();
     for name in ["a", "b"] {
@@ -101,9 +116,9 @@ pub(super) async fn a_batch_is_made_whole_or_not_at_all(subject: &mut dyn Subjec
     let swap = vec![
         Change::Delete {
             key: key("a"),
-            expect: Expect::Version(version),
+            expect: Precondition::Version(version),
         },
-        put("c", Expect::Absent),
+        put("c", Precondition::Absent),
     ];
     store.batch(&acme, swap).await.unwrap();
     drop(store);
@@ -164,7 +179,7 @@ pub(super) async fn a_dropped_write_is_made_whole_or_not_at_all(subject: &mut dy
         let put = |name: &str| Change::Put {
             key: key(&format!("{name}{round}")),
             value: vec![7; 9_000],
-            expect: Expect::Any,
+            expect: Precondition::Any,
         };
         let acme = space("acme");
         let write = store.batch(&acme, vec![put("a"), put("b")]);
@@ -195,7 +210,7 @@ pub(super) async fn a_reader_sees_a_record_and_a_page_whole(subject: &mut dyn Su
     let put = |name: &str, n: u8| Change::Put {
         key: key(name),
         value: vec![n; 30_000],
-        expect: Expect::Any,
+        expect: Precondition::Any,
     };
     let acme = space("acme");
     store.batch(&acme, vec![put("a", 0), put("b", 0)]).await.unwrap();

@@ -1,11 +1,11 @@
 //! How many bytes a tenant's events have. Each write brings its count along, so that the bound holds at every moment, on all
 //! hosts together.
 
-use toolhost_store::{Change, Expect, Key, Record, Space, StoreError, Table};
+use toolhost_store::{Change, Key, Precondition, Record, Space, StoreError, Table};
 
 use super::EventLog;
-use super::log::{MAX_EVENTS_PER_TENANT_BYTES, Part};
-use crate::session::Place;
+use super::log::{LogPart, MAX_EVENTS_PER_TENANT_BYTES};
+use crate::session::ChoiceKey;
 
 /// Parts of a tenant's sessions that are counted apart, so that writes to several sessions rarely meet at one count.
 pub(super) const COUNTS: u8 = 16;
@@ -26,7 +26,7 @@ pub(super) fn size_of(value: &[u8]) -> u64 {
 pub(super) struct CountNumber(pub(super) u8);
 
 impl CountNumber {
-    pub(super) fn of(place: &Place) -> Self {
+    pub(super) fn from_key(place: &ChoiceKey) -> Self {
         // FNV-1a. Whoever makes many sessions in one part has only that part's room for them.
         let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         let hash = place.name().iter().fold(0x811c_9dc5, mix);
@@ -52,7 +52,7 @@ impl Count {
     }
 
     /// The bytes, less those that go.
-    pub(super) fn without(&self, gone: u64) -> u64 {
+    pub(super) fn bytes_without(&self, gone: u64) -> u64 {
         self.bytes().saturating_sub(gone)
     }
 
@@ -61,17 +61,16 @@ impl Count {
         Ok(Change::Put {
             key: self.key.clone(),
             value: bytes.to_be_bytes().to_vec(),
-            expect: self
-                .record
-                .as_ref()
-                .map_or(Expect::Absent, |record| Expect::Version(record.version)),
+            expect: self.record.as_ref().map_or(Precondition::Absent, |record| {
+                Precondition::Version(record.version)
+            }),
         })
     }
 }
 
 impl EventLog {
     pub(super) async fn count(&self, space: &Space, number: CountNumber) -> Result<Count, StoreError> {
-        let key = Key::new(Table::SessionEvent, &[Part::Count.group()], &[number.0])?;
+        let key = Key::new(Table::SessionEvent, &[LogPart::Count.group()], &[number.0])?;
         let record = self.store.get(space, &key).await?;
         Ok(Count { key, record })
     }

@@ -2,17 +2,17 @@ use std::sync::Arc;
 
 use toolhost_identity::Principal;
 
-use super::log::{MAX_CLIENT_BYTES, Part, key};
+use super::log::{LogPart, MAX_CLIENT_BYTES, key};
 use super::{EventId, EventLog, EventReader};
-use crate::session::join::place;
-use crate::session::{ChoiceError, Choices, Place, SessionId, Sessions};
+use crate::session::choice_resolver::choice_key;
+use crate::session::{ChoiceError, ChoiceKey, ChoiceStore, SessionId, Sessions};
 
 /// The events of one session, for whoever its owner was when this was asked for.
 #[derive(Debug, Clone)]
 pub struct SessionLog {
     pub(super) log: Arc<EventLog>,
-    pub(super) choices: Arc<Choices>,
-    pub(super) place: Place,
+    pub(super) choices: Arc<ChoiceStore>,
+    pub(super) place: ChoiceKey,
 }
 
 impl Sessions {
@@ -26,7 +26,7 @@ impl Sessions {
         Ok(SessionLog {
             log: Arc::clone(&self.events),
             choices: Arc::clone(&self.joined.choices),
-            place: place(&caller, id.as_str()),
+            place: choice_key(&caller, id.as_str()),
         })
     }
 }
@@ -49,7 +49,7 @@ impl SessionLog {
 
     /// Reads what comes after an event.
     #[must_use]
-    pub fn after(&self, id: &EventId) -> EventReader {
+    pub fn read_after(&self, id: &EventId) -> EventReader {
         EventReader::new(self.clone(), id.seq)
     }
 
@@ -85,7 +85,7 @@ impl SessionLog {
         if client.len() > MAX_CLIENT_BYTES {
             return Err(ChoiceError::TooLong);
         }
-        let key = key(&self.place, Part::Client, &[])?;
+        let key = key(&self.place, LogPart::Client, &[])?;
         self.log
             .store
             .put(&self.place.space, &key, client.to_vec())
@@ -98,7 +98,7 @@ impl SessionLog {
     /// # Errors
     /// The store does not answer.
     pub async fn client(&self) -> Result<Option<Vec<u8>>, ChoiceError> {
-        let key = key(&self.place, Part::Client, &[])?;
+        let key = key(&self.place, LogPart::Client, &[])?;
         let record = self.log.store.get(&self.place.space, &key).await?;
         Ok(record.map(|record| record.value))
     }

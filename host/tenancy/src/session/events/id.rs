@@ -2,7 +2,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::session::Place;
+use crate::session::ChoiceKey;
 
 /// Bytes of a place's digest in an id: enough that an id of another session is noticed. It guards nothing; the owner does.
 const TAG: usize = 4;
@@ -17,7 +17,7 @@ pub struct EventId {
 }
 
 impl EventId {
-    pub(super) fn of(place: &Place, seq: u64) -> Self {
+    pub(super) fn new(place: &ChoiceKey, seq: u64) -> Self {
         let digest = Sha256::digest(place.name());
         let mut tag = [0; TAG];
         tag.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
@@ -25,10 +25,10 @@ impl EventId {
     }
 
     /// What a request brought, if it is an id of this very session.
-    pub(super) fn parse(place: &Place, text: &str) -> Option<Self> {
+    pub(super) fn parse(place: &ChoiceKey, text: &str) -> Option<Self> {
         let (seq, _) = text.split_once('-')?;
         // One spelling a number: no sign, no leading zero.
-        let id = Self::of(place, seq.parse().ok()?);
+        let id = Self::new(place, seq.parse().ok()?);
         (id.to_string() == text).then_some(id)
     }
 }

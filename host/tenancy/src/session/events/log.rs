@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, watch};
-use toolhost_store::{Change, Expect, Key, Record, Store, StoreError, Table};
+use toolhost_store::{Change, Key, Precondition, Record, Store, StoreError, Table};
 
 use super::EventId;
 use super::count::{CountNumber, MAX_COUNTED_BYTES, size_of};
-use crate::session::{ChoiceError, Place};
-use crate::{Clock, session::choices::Kind};
+use crate::session::{ChoiceError, ChoiceKey};
+use crate::{Clock, session::choices::ChoiceKind};
 
 /// Events of one session that are kept. A call that is not chatty has two.
 pub const MAX_EVENTS_PER_SESSION: u64 = 256;
@@ -34,7 +34,7 @@ const SHARDS: usize = 64;
 /// How far the events of a session reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
+pub(super) struct LogHead {
     /// The first that is kept.
     pub(super) first: u64,
     /// The next one's.
@@ -45,7 +45,7 @@ pub(super) struct Head {
     pub(super) at: u64,
 }
 
-impl Head {
+impl LogHead {
     /// Before any event: the first has number 1, so that 0 is the place before it.
     const fn empty() -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Head {
 
 /// What is kept of a session beside its choice.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum LogPart {
     Head,
     Event,
     Client,
@@ -81,7 +81,7 @@ pub(super) enum Part {
     Count,
 }
 
-impl Part {
+impl LogPart {
     pub(super) const fn group(self) -> &'static [u8] {
         match self {
             Self::Head => b"heads",
@@ -105,9 +105,9 @@ pub(crate) struct EventLog {
 }
 
 /// Rings when it goes: also where the writing was broken off, since it may have been made.
-pub(super) struct Ring<'a>(Option<&'a watch::Sender<u64>>);
+pub(super) struct NotifyOnDrop<'a>(Option<&'a watch::Sender<u64>>);
 
-impl Drop for Ring<'_> {
+impl Drop for NotifyOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(bell) = self.0 {
             bell.send_modify(|rung| *rung = rung.wrapping_add(1));
@@ -130,27 +130,27 @@ impl EventLog {
     /// Adds an event to a session that is there.
     pub(super) async fn append(
         &self,
-        place: &Place,
+        place: &ChoiceKey,
         label: &str,
         data: &[u8],
     ) -> Result<EventId, ChoiceError> {
-        let value = written(label, data).ok_or(ChoiceError::TooLong)?;
+        let value = encode_event(label, data).ok_or(ChoiceError::TooLong)?;
         let length = size_of(&value);
         let mut has_made_room = false;
-        let _turn = self.turn(place).await;
-        let _ring = self.ring(place);
+        let _turn = self.lock_count(place).await;
+        let _ring = self.notify_on_drop(place);
         for attempt in 0..ATTEMPTS {
             // An event of an ended session would be nobody's.
             if !self.is_kept(place).await? {
                 return Err(ChoiceError::Unknown);
             }
-            let key = key(place, Part::Head, &[])?;
+            let key = key(place, LogPart::Head, &[])?;
             let record = self.store.get(&place.space, &key).await?;
-            let before = Head::read(record.as_ref())?;
-            let (mut changes, mut head) = self.room(place, before, length).await?;
-            let count = self.count(&place.space, CountNumber::of(place)).await?;
+            let before = LogHead::read(record.as_ref())?;
+            let (mut changes, mut head) = self.evictions_for(place, before, length).await?;
+            let count = self.count(&place.space, CountNumber::from_key(place)).await?;
             let bytes = count
-                .without(before.bytes.saturating_sub(head.bytes))
+                .bytes_without(before.bytes.saturating_sub(head.bytes))
                 .saturating_add(length);
             if bytes > MAX_COUNTED_BYTES {
                 if std::mem::replace(&mut has_made_room, true) {
@@ -164,7 +164,7 @@ impl EventLog {
             changes.push(Change::Put {
                 key: event_key(place, seq)?,
                 value: value.clone(),
-                expect: Expect::Any,
+                expect: Precondition::Any,
             });
             head.next = seq.saturating_add(1);
             head.bytes = head.bytes.saturating_add(length);
@@ -172,10 +172,12 @@ impl EventLog {
             changes.push(Change::Put {
                 key,
                 value: head.write()?,
-                expect: record.map_or(Expect::Absent, |record| Expect::Version(record.version)),
+                expect: record.map_or(Precondition::Absent, |record| {
+                    Precondition::Version(record.version)
+                }),
             });
             match self.store.batch(&place.space, changes).await {
-                Ok(_) => return Ok(EventId::of(place, seq)),
+                Ok(_) => return Ok(EventId::new(place, seq)),
                 // Hosts that write by turns must not meet again at the next try.
                 Err(StoreError::Conflict) => {
                     let pause = self.hasher.hash_one((attempt, seq)) % (1 << attempt.min(LONGEST_PAUSE));
@@ -188,14 +190,14 @@ impl EventLog {
     }
 
     /// What goes so that a value of this length has room, and the head without it.
-    async fn room(
+    async fn evictions_for(
         &self,
-        place: &Place,
-        before: Head,
+        place: &ChoiceKey,
+        before: LogHead,
         length: u64,
-    ) -> Result<(Vec<Change>, Head), ChoiceError> {
+    ) -> Result<(Vec<Change>, LogHead), ChoiceError> {
         let (mut changes, mut head) = (vec![], before);
-        let over = |head: &Head| {
+        let over = |head: &LogHead| {
             head.next - head.first >= MAX_EVENTS_PER_SESSION
                 || head.bytes.saturating_add(length) > MAX_SESSION_EVENT_BYTES
         };
@@ -207,44 +209,44 @@ impl EventLog {
             head.first += 1;
             changes.push(Change::Delete {
                 key,
-                expect: Expect::Any,
+                expect: Precondition::Any,
             });
         }
         Ok((changes, head))
     }
 
-    pub(super) async fn head(&self, place: &Place) -> Result<Head, ChoiceError> {
+    pub(super) async fn head(&self, place: &ChoiceKey) -> Result<LogHead, ChoiceError> {
         let record = self
             .store
-            .get(&place.space, &key(place, Part::Head, &[])?)
+            .get(&place.space, &key(place, LogPart::Head, &[])?)
             .await?;
-        Ok(Head::read(record.as_ref())?)
+        Ok(LogHead::read(record.as_ref())?)
     }
 
     /// Whether the session itself is there, idle or not.
-    pub(super) async fn is_kept(&self, place: &Place) -> Result<bool, ChoiceError> {
-        let key =
-            Key::new(Table::Session, &[Kind::Session.group()], place.name()).map_err(StoreError::from)?;
+    pub(super) async fn is_kept(&self, place: &ChoiceKey) -> Result<bool, ChoiceError> {
+        let key = Key::new(Table::Session, &[ChoiceKind::Session.group()], place.name())
+            .map_err(StoreError::from)?;
         Ok(self.store.get(&place.space, &key).await?.is_some())
     }
 
     /// Rings, when it is dropped, for whoever reads this session.
-    pub(super) fn ring(&self, place: &Place) -> Ring<'_> {
-        Ring(self.bells.get(self.shard(place)))
+    pub(super) fn notify_on_drop(&self, place: &ChoiceKey) -> NotifyOnDrop<'_> {
+        NotifyOnDrop(self.bells.get(self.shard(place)))
     }
 
     /// Rings whenever something may have happened in this session, and now and then for another.
-    pub(super) fn listen(&self, place: &Place) -> Option<watch::Receiver<u64>> {
+    pub(super) fn subscribe(&self, place: &ChoiceKey) -> Option<watch::Receiver<u64>> {
         self.bells.get(self.shard(place)).map(watch::Sender::subscribe)
     }
 
-    fn shard(&self, place: &Place) -> usize {
+    fn shard(&self, place: &ChoiceKey) -> usize {
         self.hasher.hash_one(place.name()) as usize % SHARDS
     }
 
     /// Whoever writes one count waits for the others.
-    pub(super) async fn turn(&self, place: &Place) -> Option<MutexGuard<'_, ()>> {
-        let turn = self.hasher.hash_one((&place.space, CountNumber::of(place))) as usize % SHARDS;
+    pub(super) async fn lock_count(&self, place: &ChoiceKey) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.hasher.hash_one((&place.space, CountNumber::from_key(place))) as usize % SHARDS;
         match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -253,21 +255,21 @@ impl EventLog {
 }
 
 /// The name of a session's records. No id has a zero byte, so that no name begins with another session's.
-pub(super) fn prefix(place: &Place) -> Vec<u8> {
+pub(super) fn prefix(place: &ChoiceKey) -> Vec<u8> {
     [place.name(), &[0]].concat()
 }
 
-pub(super) fn key(place: &Place, part: Part, rest: &[u8]) -> Result<Key, StoreError> {
+pub(super) fn key(place: &ChoiceKey, part: LogPart, rest: &[u8]) -> Result<Key, StoreError> {
     let name = [prefix(place).as_slice(), rest].concat();
     Ok(Key::new(Table::SessionEvent, &[part.group()], &name)?)
 }
 
-pub(super) fn event_key(place: &Place, seq: u64) -> Result<Key, StoreError> {
-    key(place, Part::Event, &seq.to_be_bytes())
+pub(super) fn event_key(place: &ChoiceKey, seq: u64) -> Result<Key, StoreError> {
+    key(place, LogPart::Event, &seq.to_be_bytes())
 }
 
 /// A label of at most 255 bytes before the data; `None` for what is too long.
-fn written(label: &str, data: &[u8]) -> Option<Vec<u8>> {
+fn encode_event(label: &str, data: &[u8]) -> Option<Vec<u8>> {
     if data.len() > MAX_EVENT_BYTES {
         return None;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use toolhost_store::{Scan, Table};
 
-use super::log::{Part, prefix, read};
+use super::log::{LogPart, prefix, read};
 use super::{EventId, SessionLog};
 use crate::session::ChoiceError;
 use crate::session::choices::is_idle;
@@ -29,7 +29,7 @@ pub struct SessionEvent {
 
 /// What a reader meets next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
+pub enum SessionLogItem {
     /// An event.
     Event(SessionEvent),
     /// Events that were to be read are not kept any more. What is kept comes after this id.
@@ -50,7 +50,7 @@ pub struct EventReader {
 impl EventReader {
     pub(super) fn new(log: SessionLog, after: u64) -> Self {
         Self {
-            bell: log.log.listen(&log.place),
+            bell: log.log.subscribe(&log.place),
             log,
             after,
             ahead: VecDeque::new(),
@@ -61,16 +61,16 @@ impl EventReader {
     #[must_use]
     pub fn at(&self) -> EventId {
         let ahead = self.ahead.front().map(|event| event.id.seq.saturating_sub(1));
-        EventId::of(&self.log.place, ahead.unwrap_or(self.after))
+        EventId::new(&self.log.place, ahead.unwrap_or(self.after))
     }
 
     /// What comes next, however long that takes. A future that is dropped loses nothing.
     ///
     /// # Errors
     /// The store does not answer, or what it keeps cannot be read.
-    pub async fn next(&mut self) -> Result<Happened, ChoiceError> {
+    pub async fn next(&mut self) -> Result<SessionLogItem, ChoiceError> {
         loop {
-            if let Some(happened) = self.ready().await? {
+            if let Some(happened) = self.try_next().await? {
                 return Ok(happened);
             }
             let wait = if self.log.log.shared { SHARED } else { ALONE };
@@ -91,9 +91,9 @@ impl EventReader {
     ///
     /// # Errors
     /// As [`EventReader::next`].
-    pub async fn ready(&mut self) -> Result<Option<Happened>, ChoiceError> {
+    pub async fn try_next(&mut self) -> Result<Option<SessionLogItem>, ChoiceError> {
         if let Some(event) = self.ahead.pop_front() {
-            return Ok(Some(Happened::Event(event)));
+            return Ok(Some(SessionLogItem::Event(event)));
         }
         // Before the look, so that what is written after it rings again.
         if let Some(bell) = &mut self.bell {
@@ -102,18 +102,18 @@ impl EventReader {
         let (log, place) = (&self.log.log, &self.log.place);
         let there = self.log.choices.read(place).await?;
         if there.is_none_or(|kept| is_idle(kept.used, log.clock.unix())) {
-            return Ok(Some(Happened::Ended));
+            return Ok(Some(SessionLogItem::Ended));
         }
         let head = log.head(place).await?;
         if self.after.saturating_add(1) < head.first || self.after >= head.next {
             self.after = head.first.saturating_sub(1);
-            return Ok(Some(Happened::Lost(EventId::of(place, self.after))));
+            return Ok(Some(SessionLogItem::Lost(EventId::new(place, self.after))));
         }
         if self.after.saturating_add(1) == head.next {
             return Ok(None);
         }
         let begin = prefix(place);
-        let scan = Scan::group(Table::SessionEvent, &[Part::Event.group()])
+        let scan = Scan::group(Table::SessionEvent, &[LogPart::Event.group()])
             .prefix(&begin)
             .after(&[begin.as_slice(), &self.after.to_be_bytes()].concat())
             .limit(LOOK);
@@ -132,9 +132,9 @@ impl EventReader {
                 break;
             }
             self.after = seq;
-            let id = EventId::of(place, seq);
+            let id = EventId::new(place, seq);
             self.ahead.push_back(SessionEvent { id, label, data });
         }
-        Ok(self.ahead.pop_front().map(Happened::Event))
+        Ok(self.ahead.pop_front().map(SessionLogItem::Event))
     }
 }

@@ -3,8 +3,8 @@ use toolhost_store::{Scan, Space, StoreError, Table};
 
 use super::EventLog;
 use super::count::{COUNTS, CountNumber, MAX_COUNTED_BYTES};
-use super::log::Part;
-use crate::session::{ChoiceError, Place};
+use super::log::LogPart;
+use crate::session::{ChoiceError, ChoiceKey};
 
 impl EventLog {
     /// Removes what is kept of sessions that are over; of how many. What was written before events were counted is counted.
@@ -27,7 +27,7 @@ impl EventLog {
     async fn sweep_clients(&self, space: &Space) -> Result<u64, ChoiceError> {
         let (mut swept, mut after) = (0, vec![]);
         loop {
-            let scan = Scan::group(Table::SessionEvent, &[Part::Client.group()]).after(&after);
+            let scan = Scan::group(Table::SessionEvent, &[LogPart::Client.group()]).after(&after);
             let page = self.store.scan(space, &scan).await?;
             let Some(last) = page.found.last() else { break };
             after = last.key.name().to_vec();
@@ -35,7 +35,7 @@ impl EventLog {
                 let Some((0, name)) = found.key.name().split_last() else {
                     continue;
                 };
-                let place = Place::named(space.clone(), name.to_vec());
+                let place = ChoiceKey::from_name(space.clone(), name.to_vec());
                 if !self.is_kept(&place).await? {
                     self.remove(&place).await?;
                     swept += 1;
@@ -53,9 +53,10 @@ impl EventLog {
         for number in 0..COUNTS {
             counts.push(self.count(space, CountNumber(number)).await?);
         }
-        let mut parts = [const { (0_u64, None::<Place>) }; COUNTS as usize];
+        let mut parts = [const { (0_u64, None::<ChoiceKey>) }; COUNTS as usize];
         for session in self.sessions(space).await? {
-            if let Some((bytes, place)) = parts.get_mut(usize::from(CountNumber::of(&session.place).0)) {
+            if let Some((bytes, place)) = parts.get_mut(usize::from(CountNumber::from_key(&session.place).0))
+            {
                 *bytes += session.head.bytes;
                 place.get_or_insert(session.place);
             }
@@ -70,7 +71,7 @@ impl EventLog {
                 }
             }
             if bytes > MAX_COUNTED_BYTES {
-                let _turn = self.turn(&place).await;
+                let _turn = self.lock_count(&place).await;
                 self.make_room(&place).await?;
             }
         }

@@ -194,7 +194,7 @@ proptest! {
                 prop_assert!(jsonschema::draft202012::meta::is_valid(&schema), "{}", schema);
                 let output = tool.tool.output_schema.as_deref().unwrap_or("{}");
                 prop_assert!(jsonschema::draft202012::meta::is_valid(&serde_json::from_str(output).unwrap()), "{}", output);
-                prop_assert!(crate::descriptor::Descriptor::read(&tool.descriptor).is_ok());
+                prop_assert!(crate::descriptor::OperationDescriptor::read(&tool.descriptor).is_ok());
             }
         }
         prop_assert_eq!(format!("{first:?}"), format!("{:?}", discover(text.as_bytes())));

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 use toolhost_sdk::adapter::Discovery;
 
 use super::found;
-use crate::descriptor::Descriptor;
+use crate::descriptor::OperationDescriptor;
 
-fn descriptor(found: &Discovery, at: usize) -> Descriptor {
-    Descriptor::read(&found.tools[at].descriptor).unwrap()
+fn descriptor(found: &Discovery, at: usize) -> OperationDescriptor {
+    OperationDescriptor::read(&found.tools[at].descriptor).unwrap()
 }
 
 fn input(found: &Discovery, at: usize) -> Value {

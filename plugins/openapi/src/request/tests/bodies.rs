@@ -1,18 +1,18 @@
 use serde_json::{Value, json};
 
 use super::built;
-use crate::request::Request;
+use crate::request::HostRequest;
 
-fn post(kind: &str, media: Value, arguments: Value) -> Result<Request, String> {
+fn post(kind: &str, media: Value, arguments: Value) -> Result<HostRequest, String> {
     let operation = json!({"requestBody": {"required": true, "content": {kind: media}}});
     built("post", "/a", operation, arguments)
 }
 
-fn text(request: &Request) -> &str {
+fn text(request: &HostRequest) -> &str {
     std::str::from_utf8(request.body.as_deref().unwrap()).unwrap()
 }
 
-fn kind(request: &Request) -> &str {
+fn kind(request: &HostRequest) -> &str {
     &request
         .headers
         .iter()

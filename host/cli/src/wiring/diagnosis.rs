@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientError, HostOperations};
+use toolhost_policy::Secret;
+use toolhost_tools::PluginStatuses;
+
+use super::credentials::{ProviderParts, provider};
+use super::{HostStorage, SessionSetup, check_server, directory, has_embedded, network, tenancy};
+use crate::diagnosis::HostDiagnosis;
+use crate::exit::CliError;
+use crate::plugins::{StartVerdict, Verdicts};
+use crate::setup::Setup;
+
+/// Asks the host that runs on the data directory, if one does.
+///
+/// # Errors
+/// As the request's; the directory belongs to a process that does not answer.
+pub(crate) async fn ask_running(
+    setup: &Setup,
+    request: &AdminRequest,
+    secret: Option<&Secret>,
+) -> anyhow::Result<Option<AdminResponse>> {
+    let Some(data) = &setup.config.data else {
+        return Ok(None);
+    };
+    let mut client = match AdminClient::connect(&data.dir).await {
+        Ok(client) => client,
+        Err(ClientError::NobodyThere) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let answer = client.ask(request, secret, &mut |_| Ok(())).await;
+    answer.map(Some).map_err(|error| match error {
+        ClientError::Refused(refused) => refused.into(),
+        other => other.into(),
+    })
+}
+
+/// The rooms that a question goes through, where no host runs.
+///
+/// # Errors
+/// As a start of the host; nothing was kept in the data directory yet.
+pub(crate) async fn open_diagnosis(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn HostOperations>> {
+    let refused = check_server(setup).err();
+    // Looking at nothing must not make a directory, keys and all.
+    if let Some(data) = &setup.config.data
+        && data.postgres.is_none()
+        && !has_embedded(&data.dir)
+    {
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
+        let path = data.dir.display();
+        return Err(CliError::usage(format!(
+            "{path} is not a data directory: nothing was kept there yet"
+        ))
+        .into());
+    }
+    let verdicts = Verdicts::evaluate(Arc::clone(setup)).await?;
+    let unstartable = refused.or(verdicts.refused);
+    let statuses = PluginStatuses::default();
+    statuses.set(verdicts.all.iter().map(StartVerdict::status).collect());
+    let network = network()?;
+    let ground = HostStorage::open(setup).await?;
+    let kept = ground.kept.as_ref();
+    let directory = directory(setup, kept, &network)?;
+    let tenancy = tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
+    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
+    let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
+    let (providers, _) = provider(setup, sources)?;
+    Ok(Arc::new(HostDiagnosis {
+        tenancy,
+        connections: verdicts.connections,
+        configured: setup.config.providers.clone(),
+        providers,
+        grants: verdicts.grants,
+        statuses: Arc::new(statuses),
+        described: setup.config.adapters.keys().cloned().collect(),
+        unstartable: unstartable.map(|failure| failure.message),
+        vault: ground.vault().cloned(),
+        logins: None,
+        calls: None,
+        network,
+    }))
+}

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use toolhost_policy::{Connection, PluginName};
+use toolhost_sandbox::contract;
+
+use super::{arguments, name, output};
+use crate::ToolEntry;
+use crate::entry::{RESERVED, SchemaSource};
+use crate::model_schema;
+use crate::revision::RevisionDigest;
+use crate::schema::{self, ToolSchema};
+use crate::schemas::ToolSchemas;
+
+/// What the schemas of a described tool are made of, once somebody looks at them: a document has a thousand tools, of which
+/// few are called.
+#[derive(Debug)]
+pub(crate) struct SchemaTexts {
+    connection: Arc<Connection>,
+    input: String,
+    output: Option<String>,
+    arguments: Vec<contract::Argument>,
+    is_strict: bool,
+}
+
+/// A tool as clients see it. What the host fills or sets of its arguments is taken out at once, so that a tool of which it
+/// cannot be taken is left out.
+///
+/// # Errors
+/// One sentence: something of it could mislead a client, or the host cannot hold a call against it.
+pub(super) fn entry(
+    connection: &Arc<Connection>,
+    found: &contract::Discovered,
+    is_strict: bool,
+) -> Result<ToolEntry, String> {
+    let plugin = PluginName::parse(connection.name.as_str()).map_err(|error| error.to_string())?;
+    let texts = SchemaTexts {
+        connection: Arc::clone(connection),
+        input: found.tool.input_schema.clone(),
+        output: found.tool.output_schema.clone(),
+        arguments: found.arguments.clone(),
+        is_strict,
+    };
+    let is_touched = arguments::touches(connection, &found.arguments);
+    let source = if is_touched {
+        SchemaSource::Known(Box::new(texts.schemas()?))
+    } else {
+        SchemaSource::Described(texts)
+    };
+    let name = name::tool_name(connection.name.as_str(), &found.tool.name);
+    ToolEntry::of_source(&plugin, &found.tool, name, source, true, is_strict)
+}
+
+/// Reads and compiles what is otherwise left until it is needed.
+///
+/// # Errors
+/// One sentence.
+pub(super) fn check(connection: &Arc<Connection>, found: &contract::Discovered) -> Result<(), String> {
+    let texts = SchemaTexts {
+        connection: Arc::clone(connection),
+        input: found.tool.input_schema.clone(),
+        output: found.tool.output_schema.clone(),
+        arguments: found.arguments.clone(),
+        is_strict: false,
+    };
+    let schemas = texts.schemas()?;
+    model_schema::check_keys(&schemas.input_schema)?;
+    let each = [
+        Some(&schemas.arguments),
+        schemas.whole.as_ref(),
+        schemas.output.as_ref(),
+    ];
+    each.into_iter()
+        .flatten()
+        .try_for_each(ToolSchema::ensure_compiled)
+}
+
+impl SchemaTexts {
+    pub(crate) fn add_to(&self, revision: &mut RevisionDigest) {
+        revision.add(self.input.as_bytes());
+        revision.add(self.output.as_deref().unwrap_or_default().as_bytes());
+    }
+
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn schemas(&self) -> Result<ToolSchemas, String> {
+        let mut whole = schema::parse(&self.input)?;
+        if whole.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("its input schema has no \"type\": \"object\"".to_owned());
+        }
+        check_arguments(&whole, &self.arguments)?;
+        let mut model = whole.clone();
+        let taken = arguments::take(&self.connection, &self.arguments, &mut whole, &mut model)?;
+        let output = self.output.as_deref().map(schema::parse).transpose()?;
+        let shown = output.as_ref().and_then(|schema| {
+            if self.is_strict {
+                Some(schema.clone())
+            } else {
+                output::client_schema(schema)
+            }
+        });
+        let arguments = ToolSchema::lazy_closed(model, self.input.len());
+        Ok(ToolSchemas {
+            whole: (!taken.provided.is_empty()).then(|| ToolSchema::lazy_closed(whole, self.input.len())),
+            input_schema: ToolSchemas::client_schema(&arguments),
+            arguments,
+            provided: taken.provided,
+            numbers: taken.numbers,
+            output: output
+                .map(|schema| ToolSchema::lazy(schema, self.output.as_ref().map_or(0, String::len))),
+            output_schema: shown.map(Arc::new),
+        })
+    }
+}
+
+/// Every member of the schema is an argument, and the other way round: what is not in the list, the host could neither
+/// fill nor leave out.
+fn check_arguments(schema: &Map<String, Value>, arguments: &[contract::Argument]) -> Result<(), String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let count = properties.map_or(0, Map::len);
+    let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
+    if count != arguments.len() || !arguments.iter().all(|argument| known(&argument.name)) {
+        return Err("its arguments are not the members of its input schema".to_owned());
+    }
+    if known(RESERVED) {
+        return Err(format!("its argument {RESERVED:?} is the host's own"));
+    }
+    Ok(())
+}
