@@ -227,12 +227,12 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
     (
-        "cli/src/diagnosis/explain.rs",
-        "an operator who asks what would become of a request is told the credential's fingerprint",
-    ),
-    (
         "cli/src/diagnosis/connection_test.rs",
         "an operator tries a connection with a tenant's credential, and is told nothing of it",
+    ),
+    (
+        "cli/src/diagnosis/explain.rs",
+        "an operator who asks what would become of a request is told the credential's fingerprint",
     ),
     (
         "cli/src/wiring/data_directory.rs",
@@ -407,11 +407,11 @@ fn seconds_are_read_from_one_clock() {
 
 /// Who asks what time this machine has, and why another host's clock has no say in it.
 const OWN_TIME: &[(&str, &str)] = &[
-    ("cli/src/diagnosis/explain.rs", "shown"),
     (
         "cli/src/diagnosis/connection_test.rs",
         "for how long a person waits",
     ),
+    ("cli/src/diagnosis/explain.rs", "shown"),
     ("cli/src/verbs/doctor/data.rs", "shown"),
     (
         "cli/src/verbs/token.rs",
@@ -426,11 +426,11 @@ const OWN_TIME: &[(&str, &str)] = &[
         "gateway/src/connect/mod.rs",
         "shown; what counts is sealed by the store's clock",
     ),
+    ("gateway/src/mcp/expiring_stream.rs", "the same"),
     (
         "gateway/src/mcp/rounds.rs",
         "the end of a caller's token, with the leeway",
     ),
-    ("gateway/src/mcp/expiring_stream.rs", "the same"),
     ("store/src/embedded/restore.rs", "written down"),
     ("store/src/store.rs", "a store of one host"),
     ("tenancy/src/clock.rs", "the end of tokens, with the leeway"),
