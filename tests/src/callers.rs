@@ -12,6 +12,7 @@ const ISSUER: &str = "https://issuer.example";
 #[derive(Debug)]
 pub struct Callers {
     pub tenancy: Arc<Tenancy>,
+    pub directory: Arc<StaticDirectory>,
     key: DevKey,
     audience: String,
     _files: tempfile::TempDir,
@@ -28,10 +29,11 @@ impl Callers {
         let directory = Arc::new(StaticDirectory::new(tenants).unwrap());
         let config = IssuerConfig::new(ISSUER, audience, KeySource::File(key_set));
         let fetch = Arc::new(NetworkFetch::new(Arc::new(Network::system().unwrap())));
-        let tenancy = Arc::new(Tenancy::new(vec![config], directory, None, fetch).unwrap());
+        let tenancy = Arc::new(Tenancy::new(vec![config], directory.clone(), None, fetch).unwrap());
         tenancy.start().await;
         Self {
             tenancy,
+            directory,
             key,
             audience: audience.to_owned(),
             _files: files,

@@ -41,6 +41,7 @@ pub mod mcp_server;
 mod raw;
 mod recorder;
 mod rig;
+mod switcher;
 mod upstream;
 mod values;
 
@@ -62,5 +63,6 @@ pub use leak::LeakDetector;
 pub use raw::{RawUpstream, Say};
 pub use recorder::Recorder;
 pub use rig::{Rig, RigBuilder, connection, text_of};
+pub use switcher::switcher;
 pub use upstream::{Seen, Upstream};
 pub use values::values;

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use toolhost_gateway::{Gateway, GatewayConfig};
 use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
 use toolhost_tests::leak::encodings;
-use toolhost_tests::{Callers, LeakDetector, LogCapture, RawUpstream, Rig, Say, Upstream, connection};
+use toolhost_tests::{
+    Callers, LeakDetector, LogCapture, RawUpstream, Rig, Say, Upstream, connection, switcher,
+};
 use toolhost_tools::{CallOptions, ModelArgs};
 
 /// One for each tenant and connection: 40 bytes that nothing else in the world has.
@@ -206,9 +208,11 @@ async fn no_canary_is_in_anything_that_came_out() {
     // Through the doors.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let switching = switcher(callers.directory.clone(), &["acme", "globex", "initech"]).await;
     let gateway = Gateway::new(
-        Arc::clone(&rig.tools),
+        rig.tools.clone(),
         Arc::clone(&callers.tenancy),
+        switching,
         GatewayConfig {
             public_url: audience.parse().unwrap(),
             allowed_hosts: vec!["127.0.0.1".into()],

@@ -102,22 +102,11 @@ pub(crate) fn home(admitted: &AdmittedCaller) -> Result<Binding, AuthError> {
     Ok(binding.attributed_to(admitted.attribution.clone()))
 }
 
-/// The middleware before every route that is not for everybody. A caller without a tenant is let in where it can switch to
-/// one.
+/// The middleware before every route that needs a caller. One whose token names no tenant is let in too: it can switch to one.
 pub(crate) async fn authenticate(
     State(doors): State<Arc<SharedState>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let tenantless = doors.switching.is_some();
-    check_and_forward(&doors, request, next, tenantless).await
-}
-
-async fn check_and_forward(
-    doors: &SharedState,
     mut request: Request,
     next: Next,
-    tenantless: bool,
 ) -> Response {
     if carries_token(request.uri().query()) {
         let text = "a token in the query string is refused; send it in the Authorization header";
@@ -126,10 +115,6 @@ async fn check_and_forward(
     }
     let address = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
     let admitted = doors.tenancy.admit_from(request.headers(), address).await;
-    let admitted = admitted.and_then(|admitted| match home(&admitted) {
-        Err(error) if !tenantless => Err(error),
-        _ => Ok(admitted),
-    });
     match admitted {
         Err(error) => {
             let answer = unauthorized_response(&error, &doors.metadata_url);

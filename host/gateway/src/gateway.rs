@@ -17,7 +17,6 @@ use toolhost_admission::ConnectionBounds;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::ArtifactStore;
 use toolhost_tenancy::Tenancy;
-use toolhost_tools::Tools;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::authenticate;
@@ -63,9 +62,9 @@ impl Readiness {
 pub struct IdleSessionEvictor(Arc<SharedState>);
 
 impl IdleSessionEvictor {
-    /// Those without a request for at least so long; how many there were. None where nothing is kept of sessions.
+    /// Those without a request for at least so long; how many there were.
     pub async fn evict_idle(&self, idle_for: Duration) -> usize {
-        self.0.evict_idle_sessions(idle_for).await
+        self.0.mcp.evict_idle(idle_for).await
     }
 }
 
@@ -82,7 +81,7 @@ pub(crate) struct SharedState {
     pub(crate) config: GatewayConfig,
     pub(crate) metadata_url: String,
     pub(crate) readiness: Readiness,
-    pub(crate) switching: Option<Arc<TenantSwitcher>>,
+    pub(crate) switching: Arc<TenantSwitcher>,
     pub(crate) mcp: McpState,
     pub(crate) api: api::ApiPageCache,
     /// Streams that wait for nothing in particular end; calls go on.
@@ -105,33 +104,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Puts the doors before the call path.
+    /// A gateway to a call path, for callers that `tenancy` verifies and at tenants that `switching` decides.
     #[must_use]
-    pub fn new(tools: Arc<Tools>, tenancy: Arc<Tenancy>, config: GatewayConfig) -> Self {
-        Self::with_call_path(tools, tenancy, config)
-    }
-
-    /// The same for callers who may switch tenants, and for those whose token names none.
-    #[must_use]
-    pub fn with_switcher(
+    pub fn new(
         calls: Arc<dyn CallPath>,
         tenancy: Arc<Tenancy>,
         switching: Arc<TenantSwitcher>,
-        config: GatewayConfig,
-    ) -> Self {
-        Self::from_parts(calls, tenancy, Some(switching), config)
-    }
-
-    /// The same before a stand-in.
-    #[must_use]
-    pub fn with_call_path(calls: Arc<dyn CallPath>, tenancy: Arc<Tenancy>, config: GatewayConfig) -> Self {
-        Self::from_parts(calls, tenancy, None, config)
-    }
-
-    fn from_parts(
-        calls: Arc<dyn CallPath>,
-        tenancy: Arc<Tenancy>,
-        switching: Option<Arc<TenantSwitcher>>,
         config: GatewayConfig,
     ) -> Self {
         let stop = CancellationToken::new();
@@ -207,7 +185,7 @@ impl Gateway {
         doors.readiness.set(true);
         let (leaves, until) = (Arc::clone(&doors), shutdown.clone());
         tokio::spawn(async move {
-            let parking = leaves.run_idle_eviction(&until);
+            let parking = leaves.mcp.run_idle_eviction(&until);
             tokio::join!(parking, until.cancelled());
             leaves.readiness.set(false);
         });

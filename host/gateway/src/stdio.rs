@@ -9,7 +9,6 @@ use toolhost_policy::{ErrorCode, PublicError, Secret};
 use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy, VerifiedCaller};
 use toolhost_tools::Tools;
 
-use crate::auth::home;
 use crate::mcp::{Era, Handler};
 use crate::stdio_transport::StdioTransport;
 use crate::switching::SessionCaller;
@@ -20,7 +19,7 @@ use crate::{CallPath, TenantSwitcher};
 pub struct StdioCaller {
     tenancy: Arc<Tenancy>,
     token: Option<Secret>,
-    switching: Option<Arc<TenantSwitcher>>,
+    switching: Arc<TenantSwitcher>,
     /// The older protocol's one session, which is the process itself.
     session: Mutex<Option<SessionId>>,
 }
@@ -28,87 +27,70 @@ pub struct StdioCaller {
 impl StdioCaller {
     /// The caller is whom the token speaks for.
     #[must_use]
-    pub fn token(tenancy: Arc<Tenancy>, token: Secret) -> Self {
+    pub fn token(tenancy: Arc<Tenancy>, switching: Arc<TenantSwitcher>, token: Secret) -> Self {
         Self {
             tenancy,
             token: Some(token),
-            switching: None,
+            switching,
             session: Mutex::default(),
         }
     }
 
     /// The caller is the tenancy's development principal. Without one, every call is refused.
     #[must_use]
-    pub fn development(tenancy: Arc<Tenancy>) -> Self {
+    pub fn development(tenancy: Arc<Tenancy>, switching: Arc<TenantSwitcher>) -> Self {
         Self {
             tenancy,
             token: None,
-            switching: None,
+            switching,
             session: Mutex::default(),
         }
     }
 
-    /// The same, for a caller who may switch tenants.
-    #[must_use]
-    pub fn with_switching(self, switching: Arc<TenantSwitcher>) -> Self {
-        Self {
-            switching: Some(switching),
-            ..self
-        }
-    }
-
-    pub(crate) fn tenant_switcher(&self) -> Option<Arc<TenantSwitcher>> {
-        self.switching.clone()
+    pub(crate) fn tenant_switcher(&self) -> Arc<TenantSwitcher> {
+        Arc::clone(&self.switching)
     }
 
     /// Verifies the token, now.
     ///
     /// # Errors
-    /// The token is not accepted, or not any more; or it names no tenant, where nobody may switch to one.
+    /// The token is not accepted, or not any more.
     pub async fn admit(&self) -> Result<AdmittedCaller, AuthError> {
-        let admitted = match &self.token {
+        match &self.token {
             None => {
                 let binding = self.tenancy.development()?.binding;
                 let principal = binding.shared_principal();
-                AdmittedCaller {
+                Ok(AdmittedCaller {
                     caller: Caller::Home(binding),
                     presented: VerifiedCaller {
                         principal,
                         bearer: None,
                     },
                     attribution: None,
-                }
+                })
             }
             // A token that is no text is no token; the empty one says so.
             Some(token) => {
                 let text = std::str::from_utf8(token.expose()).unwrap_or_default();
-                self.tenancy.admit_token(text).await?
+                self.tenancy.admit_token(text).await
             }
-        };
-        if self.switching.is_none() {
-            home(&admitted)?;
         }
-        Ok(admitted)
     }
 
     /// Who makes this request, in the one session of the older protocol.
     pub(crate) async fn session_caller(&self, era: Era) -> Result<SessionCaller, PublicError> {
         let admitted = Arc::new(self.admit().await.map_err(|error| error.public())?);
-        let session = match &self.switching {
-            Some(switching) if era == Era::Legacy => Some(self.session(switching, &admitted).await?),
-            _ => None,
+        let session = match era {
+            Era::Legacy => Some(self.session(&admitted).await?),
+            Era::Modern => None,
         };
         Ok(SessionCaller { admitted, session })
     }
 
-    async fn session(
-        &self,
-        switching: &TenantSwitcher,
-        admitted: &AdmittedCaller,
-    ) -> Result<SessionId, PublicError> {
+    async fn session(&self, admitted: &AdmittedCaller) -> Result<SessionId, PublicError> {
         let mut session = self.session.lock().await;
         if let Some(id) = session.as_ref() {
-            if switching.is_kept(id, admitted).await? {
+            if self.switching.is_kept(id, admitted).await? {
                 return Ok(id.clone());
             }
             // What was chosen is gone. A call that went on at home would be for a tenant that nobody chose just now.
@@ -116,7 +98,7 @@ impl StdioCaller {
             let text = "the session was idle for too long, and its tenant is the home tenant again; nothing was done";
             return Err(PublicError::new(ErrorCode::TenantMismatch, text));
         }
-        let begun = switching.begin(admitted).await?;
+        let begun = self.switching.begin(admitted).await?;
         Ok(session.insert(begun).clone())
     }
 }

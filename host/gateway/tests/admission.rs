@@ -188,7 +188,7 @@ async fn a_body_that_is_too_long_is_refused_on_both_doors() {
 
 #[tokio::test]
 async fn a_body_over_a_bound_that_nobody_sets_is_told_of_no_key() {
-    let host = support::kept_host().await;
+    let host = support::host();
     let begin = request("POST", "/api/v1/sessions", Some(&token("acme", "alice")))
         .body(Body::from(" ".repeat(1 << 11)))
         .unwrap();

@@ -12,7 +12,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Host, call, host, kept_host, legacy, token};
+use support::{Host, call, host, legacy, token};
 
 async fn whoami(host: &Host, token: &str, session: &str) -> (u16, Value) {
     asked(host, token, session, 1).await
@@ -31,7 +31,7 @@ async fn asked(host: &Host, token: &str, session: &str, id: u64) -> (u16, Value)
 
 #[tokio::test]
 async fn a_session_that_was_parked_goes_on_for_its_owner_alone() {
-    let host = kept_host().await;
+    let host = host();
     let (alice, mallory) = (token("acme", "alice"), token("globex", "mallory"));
     let session = host.session(&alice).await;
     let parking = host.gateway.idle_session_evictor();
@@ -61,7 +61,7 @@ async fn a_session_that_was_parked_goes_on_for_its_owner_alone() {
 
 #[tokio::test]
 async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_waits_or_not() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
     let parking = host.gateway.idle_session_evictor();
@@ -89,7 +89,7 @@ async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_wait
 
 #[tokio::test]
 async fn requests_that_meet_the_parking_of_their_session_are_all_answered() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
     let parking = host.gateway.idle_session_evictor();
@@ -112,19 +112,4 @@ async fn requests_that_meet_the_parking_of_their_session_are_all_answered() {
     };
     let ((), parked) = tokio::join!(calls, parked);
     assert!(parked > 0, "they met");
-}
-
-#[tokio::test]
-async fn a_session_that_is_kept_nowhere_is_never_parked() {
-    let host = host();
-    let alice = token("acme", "alice");
-    let session = host.session(&alice).await;
-    assert_eq!(
-        host.gateway
-            .idle_session_evictor()
-            .evict_idle(Duration::ZERO)
-            .await,
-        0
-    );
-    assert_eq!(whoami(&host, &alice, &session).await.0, 200);
 }

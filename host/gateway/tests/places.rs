@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use serde_json::json;
-use support::{Host, call, host, initialize, kept_host, legacy, token};
+use support::{Host, call, host, initialize, legacy, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -105,7 +105,7 @@ async fn connections_of_nobody_keep_nobody_out() {
 
 #[tokio::test]
 async fn streams_of_one_session_end_when_it_has_too_many_and_those_of_one_tenant_leave_room() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     let mut sessions = vec![];
     for _ in 0..8 {
@@ -135,7 +135,7 @@ async fn streams_of_one_session_end_when_it_has_too_many_and_those_of_one_tenant
 /// A stock client connects, calls and goes without a word.
 #[tokio::test]
 async fn a_client_that_never_ends_its_sessions_is_never_locked_out() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     let mut sessions = vec![];
     for _ in 0..103 {
@@ -252,7 +252,7 @@ async fn a_request_that_a_proxy_could_read_otherwise_is_refused() {
 
 #[tokio::test]
 async fn an_answer_begins_with_an_empty_event_only_where_the_client_knows_of_it() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     for (settled, version, primes) in [
         ("2025-03-26", None, false),
@@ -326,7 +326,7 @@ fn begins_empty(text: &str) -> bool {
 
 #[tokio::test]
 async fn a_malformed_message_is_answered_with_the_error_that_json_rpc_has_for_it() {
-    let host = kept_host().await;
+    let host = host();
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
     let post = |session: Option<&str>, body: &[u8], kind: &str| {

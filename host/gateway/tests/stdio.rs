@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Fake, MODERN, call, development, initialize, tenancy, token, token_for};
+use support::{Fake, MODERN, call, development, initialize, switcher, tenancy, token, token_for};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{StdioCaller, StdioError, serve_streams};
@@ -70,7 +70,7 @@ impl Client {
 #[tokio::test]
 async fn the_caller_is_whom_the_token_speaks_for() {
     let token = Secret::from(token("globex", "bob"));
-    let mut client = start(StdioCaller::token(tenancy(), token));
+    let mut client = start(StdioCaller::token(tenancy(), switcher(), token));
     client.begin().await;
     let answer = client.ask(&call(1, "whoami", json!({}))).await;
     assert_eq!(answer["result"]["content"][0]["text"], "globex/bob");
@@ -83,7 +83,7 @@ async fn the_token_is_verified_again_at_every_call() {
     // On a machine under load its two seconds may be over before the first call.
     let mut client = loop {
         let token = Secret::from(token_for("acme", "alice", 2));
-        let mut client = start(StdioCaller::token(tenancy(), token));
+        let mut client = start(StdioCaller::token(tenancy(), switcher(), token));
         client.begin().await;
         let answer = client.ask(&call(1, "whoami", json!({}))).await;
         if answer["result"]["content"][0]["text"] == "acme/alice" {
@@ -110,7 +110,7 @@ async fn the_token_is_verified_again_at_every_call() {
 
 #[tokio::test]
 async fn a_caller_without_a_token_is_the_development_principal_or_nobody() {
-    let mut client = start(StdioCaller::development(development()));
+    let mut client = start(StdioCaller::development(development(), switcher()));
     client.begin().await;
     let answer = client.ask(&call(1, "whoami", json!({}))).await;
     assert!(
@@ -119,7 +119,7 @@ async fn a_caller_without_a_token_is_the_development_principal_or_nobody() {
             .unwrap()
             .starts_with("acme/")
     );
-    let mut client = start(StdioCaller::development(tenancy()));
+    let mut client = start(StdioCaller::development(tenancy(), switcher()));
     client.begin().await;
     let answer = client.ask(&call(1, "whoami", json!({}))).await;
     assert_eq!(answer["error"]["data"]["code"], "unauthenticated");
@@ -129,6 +129,7 @@ async fn a_caller_without_a_token_is_the_development_principal_or_nobody() {
 async fn the_newer_protocol_needs_no_handshake() {
     let mut client = start(StdioCaller::token(
         tenancy(),
+        switcher(),
         Secret::from(token("acme", "alice")),
     ));
     let meta = json!({
@@ -160,7 +161,7 @@ async fn what_comes_before_the_handshake_and_is_no_request_is_passed_over() {
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
         json!({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "whoami"}}),
     ];
-    let mut client = start(StdioCaller::development(development()));
+    let mut client = start(StdioCaller::development(development(), switcher()));
     for message in &before {
         client.tell(message).await;
     }
@@ -183,7 +184,7 @@ async fn what_comes_before_the_handshake_and_is_no_request_is_passed_over() {
 
 #[tokio::test]
 async fn a_client_that_closes_its_end_ends_the_server_without_an_error() {
-    let mut client = start(StdioCaller::development(development()));
+    let mut client = start(StdioCaller::development(development(), switcher()));
     client.begin().await;
     client.writer.shutdown().await.unwrap();
     drop(client.lines);

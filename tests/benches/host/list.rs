@@ -15,12 +15,12 @@ use toolhost_gateway::{CallPath, Gateway, GatewayConfig};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
-use toolhost_tenancy::Tenancy;
+use toolhost_tests::switcher;
 use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, ToolEntry, ToolPage};
 use tower::ServiceExt;
 
 use crate::table::{Case, Table, Target, in_turns, micros};
-use crate::wiring::Callers;
+use crate::wiring::{Callers, TENANT};
 
 const PLUGINS: usize = 50;
 
@@ -140,7 +140,8 @@ fn request(token: &str) -> Request<Body> {
     request.body(Body::from(message.to_string())).unwrap()
 }
 
-fn router(plugins: usize, tenancy: &Arc<Tenancy>) -> Router {
+async fn router(plugins: usize, callers: &Callers) -> Router {
+    let switching = switcher(callers.directory.clone(), &[TENANT]).await;
     let config = GatewayConfig {
         public_url: "http://127.0.0.1:8080/mcp".parse().unwrap(),
         allowed_hosts: vec![],
@@ -148,7 +149,13 @@ fn router(plugins: usize, tenancy: &Arc<Tenancy>) -> Router {
         max_body_bytes: 1 << 20,
         version: "0",
     };
-    Gateway::with_call_path(Arc::new(listed(plugins)), Arc::clone(tenancy), config).router()
+    Gateway::new(
+        Arc::new(listed(plugins)),
+        Arc::clone(&callers.tenancy),
+        switching,
+        config,
+    )
+    .router()
 }
 
 pub fn measure() -> Vec<Table> {
@@ -158,7 +165,7 @@ pub fn measure() -> Vec<Table> {
 
 async fn compare() -> Table {
     let callers = Callers::new().await;
-    let (full, empty) = (router(PLUGINS, &callers.tenancy), router(0, &callers.tenancy));
+    let (full, empty) = (router(PLUGINS, &callers).await, router(0, &callers).await);
     let first = page(full.clone(), request(&callers.token)).await;
     let answer: Value = serde_json::from_slice(&first).unwrap();
     let result: ListToolsResult = serde_json::from_value(answer["result"].clone()).unwrap();

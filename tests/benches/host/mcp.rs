@@ -10,11 +10,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{Gateway, GatewayConfig};
+use toolhost_tests::switcher;
 
 use crate::load::{Connection, Run, run};
 use crate::native;
 use crate::table::{Table, Target, micros, quantile};
-use crate::wiring::{Callers, Rooms};
+use crate::wiring::{Callers, Rooms, TENANT};
 
 const MODERN: &str = "2026-07-28";
 const LEGACY: &str = "2025-11-25";
@@ -40,6 +41,7 @@ pub fn measure() -> Vec<Table> {
     let clients = Builder::new_current_thread().enable_all().build().unwrap();
     let (ours, theirs, token) = servers.block_on(async {
         let callers = Callers::new().await;
+        let switching = switcher(callers.directory.clone(), &[TENANT]).await;
         let rooms = Rooms::echo(64, None).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ours = listener.local_addr().unwrap();
@@ -50,7 +52,12 @@ pub fn measure() -> Vec<Table> {
             max_body_bytes: 1 << 20,
             version: "0",
         };
-        let gateway = Gateway::new(Arc::clone(&rooms.tools), Arc::clone(&callers.tenancy), config);
+        let gateway = Gateway::new(
+            rooms.tools.clone(),
+            Arc::clone(&callers.tenancy),
+            switching,
+            config,
+        );
         tokio::spawn(async move {
             let _rooms = rooms;
             gateway

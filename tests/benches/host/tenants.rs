@@ -11,15 +11,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
-use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, LogSink, SinkError};
-use toolhost_gateway::{Gateway, GatewayConfig, SwitchMode, TenantSwitcher};
+use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, SinkError};
+use toolhost_gateway::{Gateway, GatewayConfig};
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace, TenantState};
 use toolhost_policy::{OperationMode, PluginName};
-use toolhost_store::{MemoryStore, StateSealer, Store as _};
-use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, SessionDeps as Sessions,
-    SystemClock,
-};
+use toolhost_store::{MemoryStore, Store as _};
+use toolhost_tests::switcher;
 use toolhost_tools::{AssignmentRules, Assignments, CallOptions, DefaultAssignment, ModelArgs};
 
 use crate::load::Connection;
@@ -154,29 +151,7 @@ async fn serve() -> (SocketAddr, Callers) {
         .chain(roots(names("resting"), TenantState::Suspended))
         .chain([Tenant::root(id(TENANT))]);
     let callers = Callers::among(all).await;
-    let store = Arc::new(MemoryStore::default());
-    let space = TenantSpace::of_operator(id(TENANT), &Operator::of_this_process());
-    store.create(&space).await.unwrap();
-    let clock = Arc::new(SystemClock::default());
-    let sessions = Sessions {
-        store,
-        directory: callers.directory.clone(),
-        tokens: Arc::new(AuthorityTokens::new(clock.clone())),
-        reach: Reach::Tree,
-        clock,
-        max_age: None,
-    };
-    let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &sessions));
-    let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
-    let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switching = TenantSwitcher::new(
-        sessions,
-        credentials,
-        preparation,
-        SwitchMode::Free,
-        audit,
-        states,
-    );
+    let switching = switcher(callers.directory.clone(), &[TENANT]).await;
     let rooms = Rooms::echo(64, None).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let door = listener.local_addr().unwrap();
@@ -188,7 +163,7 @@ async fn serve() -> (SocketAddr, Callers) {
         version: "0",
     };
     let calls = Arc::clone(&rooms.tools);
-    let gateway = Gateway::with_switcher(calls, Arc::clone(&callers.tenancy), Arc::new(switching), config);
+    let gateway = Gateway::new(calls, Arc::clone(&callers.tenancy), switching, config);
     tokio::spawn(async move {
         let _rooms = rooms;
         let served = gateway.serve(listener, CancellationToken::new(), Duration::from_secs(1));

@@ -169,7 +169,7 @@ async fn over_http(
             authority: presented,
         }),
     };
-    let mut gateway = Gateway::with_switcher(tools, tenancy, switching, config)
+    let mut gateway = Gateway::new(tools, tenancy, switching, config)
         .with_artifacts(sandbox.artifacts())
         .with_connections(open_files::connections())
         .with_drain(setup.config.server.drain);
@@ -212,18 +212,19 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     let kept = ground.kept.as_ref();
     let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
     banner(setup, None);
-    let caller = match &args.token {
-        None => StdioCaller::development(Arc::clone(&tenancy)),
-        Some(text) => {
-            let token = secret_ref::token(&secret_ref::parse("--token", text)?)?;
-            StdioCaller::token(Arc::clone(&tenancy), token)
-        }
-    };
+    let token = args
+        .token
+        .as_ref()
+        .map(|text| secret_ref::token(&secret_ref::parse("--token", text)?));
+    let token = token.transpose()?;
     let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
     let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     wiring::follow(&ground, &switching, &shutdown);
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
-    let caller = caller.with_switching(switching);
+    let caller = match token {
+        None => StdioCaller::development(Arc::clone(&tenancy), switching),
+        Some(token) => StdioCaller::token(Arc::clone(&tenancy), switching, token),
+    };
     // A token that is refused at every call is better refused now.
     caller
         .admit()

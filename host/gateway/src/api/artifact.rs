@@ -9,7 +9,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::{ArtifactStore, StoredArtifact};
 
-use super::perform::resolve_binding;
 use super::tenant_headers::tenant_selection;
 use crate::auth::RequestCaller;
 use crate::gateway::SharedState;
@@ -36,7 +35,10 @@ pub(crate) async fn artifact(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = resolve_binding(&doors, &caller.to_session_caller(), &said).await?;
+        let binding = doors
+            .switching
+            .binding(&caller.to_session_caller(), &said)
+            .await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

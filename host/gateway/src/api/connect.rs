@@ -5,7 +5,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderMap;
 
-use super::perform::resolve_binding;
 use super::tenant_headers::tenant_selection;
 use crate::auth::RequestCaller;
 use crate::connect::Logins;
@@ -22,7 +21,10 @@ pub(crate) async fn connect(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = resolve_binding(&doors, &caller.to_session_caller(), &said).await?;
+        let binding = doors
+            .switching
+            .binding(&caller.to_session_caller(), &said)
+            .await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

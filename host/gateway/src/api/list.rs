@@ -15,7 +15,6 @@ use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
 use toolhost_tools::{ToolEntry, ToolPage};
 
-use super::perform::resolve_binding;
 use super::query;
 use super::tenant_headers::{EXPECT, of_tenant, tenant_selection};
 use crate::auth::RequestCaller;
@@ -166,11 +165,8 @@ async fn list_tools(
     headers: &HeaderMap,
 ) -> Result<(Bytes, Option<TenantId>), PublicError> {
     let (cursor, said) = (query::cursor(query)?, tenant_selection(headers)?);
-    let offer = doors
-        .switching
-        .as_ref()
-        .map_or(HostToolSet::Nothing, |switching| switching.offer());
-    let (page, active) = match resolve_binding(doors, &caller.to_session_caller(), &said).await {
+    let switching = &doors.switching;
+    let (page, active) = match switching.binding(&caller.to_session_caller(), &said).await {
         Ok(binding) => {
             said.check(Some(binding.tenant()))
                 .map_err(|error| error.about(EXPECT))?;
@@ -179,19 +175,17 @@ async fn list_tools(
                 Some(binding.tenant().clone()),
             )
         }
-        Err(error) if is_homeless(&error) && offer != HostToolSet::Nothing && said.expects.is_none() => {
-            (Arc::clone(&doors.api.empty), None)
-        }
+        Err(error) if is_homeless(&error) && said.expects.is_none() => (Arc::clone(&doors.api.empty), None),
         Err(error) => return Err(error),
     };
     // The host's own stand on the first page.
-    let offer = match &doors.switching {
-        Some(switching) if cursor.is_none() => {
+    let offer = match cursor {
+        None => {
             switching
                 .listed_host_tools(caller.admitted_caller(), active.as_ref())
                 .await
         }
-        _ => HostToolSet::Nothing,
+        Some(_) => HostToolSet::Nothing,
     };
     Ok((doors.api.json(page, offer), active))
 }

@@ -11,19 +11,19 @@ use toolhost_tools::{
 };
 
 use super::call_input::CallInput;
-use super::tenant_headers::{CONTEXT, EXPECT};
+use super::tenant_headers::EXPECT;
 use crate::call::{CallTransport, call};
 use crate::gateway::SharedState;
 use crate::mcp::missing_capability;
 use crate::metrics;
 use crate::switching::{
-    HostTool, SessionCaller, SwitchRequest, TenantSelection, TenantSwitcher, at_home, help_output,
+    HostTool, SessionCaller, SwitchRequest, TenantSelection, TenantSwitcher, help_output,
 };
 
 /// What a call is for, once it is known that it may be made.
 pub(super) enum CallTarget {
     /// One of the host's own tools, and the tenant that is active before it.
-    Host(Arc<TenantSwitcher>, HostTool, Option<TenantId>),
+    Host(HostTool, Option<TenantId>),
     Plugin(Box<Binding>),
 }
 
@@ -36,15 +36,10 @@ impl CallTarget {
         said: &TenantSelection,
         tool: &str,
     ) -> Result<Self, PublicError> {
-        let target = match &doors.switching {
-            Some(switching) => match switching.offer().find(tool) {
-                Some((tool, _)) => {
-                    let active = switching.active(who, said).await?;
-                    Self::Host(Arc::clone(switching), tool, active)
-                }
-                None => Self::Plugin(Box::new(resolve_binding(doors, who, said).await?)),
-            },
-            None => Self::Plugin(Box::new(resolve_binding(doors, who, said).await?)),
+        let switching = &doors.switching;
+        let target = match switching.offer().find(tool) {
+            Some((tool, _)) => Self::Host(tool, switching.active(who, said).await?),
+            None => Self::Plugin(Box::new(switching.binding(who, said).await?)),
         };
         said.check(target.tenant()).map_err(|error| error.about(EXPECT))?;
         Ok(target)
@@ -53,25 +48,9 @@ impl CallTarget {
     /// The tenant that is active before the call.
     pub(super) fn tenant(&self) -> Option<&TenantId> {
         match self {
-            Self::Host(_, _, active) => active.as_ref(),
+            Self::Host(_, active) => active.as_ref(),
             Self::Plugin(binding) => Some(binding.tenant()),
         }
-    }
-}
-
-/// This request's caller at the tenant that it chose.
-pub(super) async fn resolve_binding(
-    doors: &SharedState,
-    who: &SessionCaller,
-    said: &TenantSelection,
-) -> Result<Binding, PublicError> {
-    match &doors.switching {
-        Some(switching) => switching.binding(who, said).await,
-        None if said.context.is_some() => {
-            let text = "there is no such tenant context for this caller";
-            Err(PublicError::new(ErrorCode::NotFound, text).about(CONTEXT))
-        }
-        None => at_home(who),
     }
 }
 
@@ -113,9 +92,9 @@ pub(super) async fn perform(
             let outcome = called.await.and_then(|outcome| answerable(outcome, client));
             (outcome, Some(binding.tenant().clone()))
         }
-        CallTarget::Host(switching, tool, active) => {
+        CallTarget::Host(tool, active) => {
             let started = Instant::now();
-            let answered = host_tool(switching, *tool, active.as_ref(), &request).await;
+            let answered = host_tool(&doors.switching, *tool, active.as_ref(), &request).await;
             let (outcome, active) = match answered {
                 Ok((outcome, active)) => (Ok(outcome), active),
                 Err(error) => (Err(error), active.clone()),

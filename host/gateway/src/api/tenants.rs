@@ -11,7 +11,7 @@ use super::query::{self, PathName};
 use crate::auth::RequestCaller;
 use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
-use crate::switching::{ReachableTenant, is_homeless};
+use crate::switching::ReachableTenant;
 
 /// Tenants of one page.
 const PAGE: usize = 100;
@@ -50,7 +50,11 @@ async fn list_page(
             .map_err(|_| PublicError::new(ErrorCode::InvalidRequest, text).about("cursor"))
     });
     let after = after.transpose()?;
-    let reached = reachable_tenants(doors, caller).await?.into_iter();
+    let reached = doors
+        .switching
+        .reachable_tenants(&caller.to_session_caller())
+        .await?
+        .into_iter();
     let mut rest = reached.skip_while(|tenant| after.as_ref().is_some_and(|after| tenant.id <= *after));
     let tenants: Vec<ReachableTenant> = rest.by_ref().take(PAGE).collect();
     let last = tenants.last().map(|tenant| tenant.id.clone());
@@ -71,31 +75,13 @@ pub(crate) async fn show(
     if let Err(error) = query::reject_query(query.as_deref()) {
         return problem(&error);
     }
-    match reachable_tenants(&doors, &caller).await {
+    let who = caller.to_session_caller();
+    let reached = doors.switching.reachable_tenants(&who);
+    match reached.await {
         Ok(reached) => match reached.into_iter().find(|tenant| tenant.id == id) {
             Some(tenant) => Json(tenant).into_response(),
             None => not_found(),
         },
         Err(error) => problem(&error),
     }
-}
-
-async fn reachable_tenants(
-    doors: &SharedState,
-    caller: &RequestCaller,
-) -> Result<Vec<ReachableTenant>, PublicError> {
-    let Some(switching) = &doors.switching else {
-        // Without a directory that could be asked, the token's own is all that is known.
-        let home = match caller.home() {
-            Ok(binding) => binding,
-            Err(error) if is_homeless(&error) => return Ok(vec![]),
-            Err(error) => return Err(error),
-        };
-        return Ok(vec![ReachableTenant {
-            id: home.tenant().to_string(),
-            display_name: String::new(),
-            parent_id: None,
-        }]);
-    };
-    switching.reachable_tenants(&caller.to_session_caller()).await
 }

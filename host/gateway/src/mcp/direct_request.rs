@@ -93,11 +93,7 @@ impl DirectRequest<'_> {
     }
 
     /// A call in the caller's own session.
-    pub(super) async fn in_session(
-        &self,
-        session: &str,
-        kept: Option<&SessionPersistence>,
-    ) -> SessionCallPoll {
+    pub(super) async fn in_session(&self, session: &str, kept: &SessionPersistence) -> SessionCallPoll {
         let Some((id, mut running, primes)) = self.begin(session).await else {
             return SessionCallPoll::Not;
         };
@@ -108,10 +104,7 @@ impl DirectRequest<'_> {
         let Some(text) = to_json_bytes(&message) else {
             return SessionCallPoll::Answered(write_error_response());
         };
-        let body = match kept {
-            Some(kept) => kept.store_whole_stream(session, &id, text, primes).await,
-            None => sse::message(None, &text),
-        };
+        let body = kept.store_whole_stream(session, &id, text, primes).await;
         SessionCallPoll::Answered(sse::stream(Body::from(body)))
     }
 

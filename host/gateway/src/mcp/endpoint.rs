@@ -171,17 +171,15 @@ pub(crate) async fn endpoint(
         RequestSession::Own(id) => Some(Arc::new(mcp.in_use.begin(id))),
         RequestSession::Stateless | RequestSession::None => None,
     };
-    let kept = doors.switching.as_ref().map(|switching| SessionPersistence {
-        switching: Arc::clone(switching),
+    let kept = SessionPersistence {
+        switching: Arc::clone(&doors.switching),
         caller: caller.clone(),
         written: Arc::clone(&mcp.written),
         questions: Arc::clone(&mcp.questions),
         in_use: in_use.as_ref().map(Arc::downgrade),
-    });
+    };
     if let (RequestSession::Own(id), &Method::GET) = (&session, &parts.method) {
         RequestPermit::becomes_stream(&parts.extensions, id);
-    }
-    if let (RequestSession::Own(id), Some(kept), &Method::GET) = (&session, &kept, &parts.method) {
         let response = match kept.switching.log(id, &caller).await {
             Ok(log) => stream(&parts.headers, log, &kept.written).await,
             Err(error) => problem(&error),
@@ -202,9 +200,9 @@ pub(crate) async fn endpoint(
         },
         _ => bytes::Bytes::new(),
     };
-    if let (RequestSession::Own(id), Some(kept), &Method::POST) = (&session, &kept, &method)
+    if let (RequestSession::Own(id), &Method::POST) = (&session, &method)
         && let Some(elsewhere) = mcp.questions.foreign_message(&body)
-        && let Some(response) = forward_to_host(kept, id, elsewhere, &body).await
+        && let Some(response) = forward_to_host(&kept, id, elsewhere, &body).await
     {
         return response;
     }
@@ -215,7 +213,7 @@ pub(crate) async fn endpoint(
         body: &body,
     };
     if let (RequestSession::Own(id), &Method::POST) = (&session, &method) {
-        match plain.in_session(id, kept.as_ref()).await {
+        match plain.in_session(id, &kept).await {
             SessionCallPoll::Answered(response) => return response,
             SessionCallPoll::Begun(begun) => {
                 parts.extensions.insert(begun);
@@ -232,7 +230,7 @@ pub(crate) async fn endpoint(
         HandlerParts {
             calls: Arc::clone(&doors.calls),
             pages: Arc::clone(&mcp.pages),
-            switching: doors.switching.clone(),
+            switching: Arc::clone(&doors.switching),
             version: doors.config.version,
         },
         caller.clone(),
@@ -254,11 +252,9 @@ pub(crate) async fn endpoint(
     let own = Arc::clone(&handler);
     let factory = move || Ok(Arc::clone(&own));
     let mut config = mcp.config.clone();
-    config.session_store = kept.clone().map(|kept| Arc::new(kept) as _);
+    config.session_store = Some(Arc::new(kept.clone()));
     let turn = match &session {
-        RequestSession::Own(id) if config.session_store.is_some() => {
-            mcp.lock_unless_present(id, &owner).await
-        }
+        RequestSession::Own(id) => mcp.lock_unless_present(id, &owner).await,
         _ => None,
     };
     let sessions = McpSessionManager {
@@ -306,9 +302,7 @@ pub(crate) async fn endpoint(
             }
             status if method == Method::DELETE && status.is_success() => {
                 mcp.owners.remove(id, &owner);
-                if let Some(switching) = &doors.switching {
-                    switching.end_session(&caller).await;
-                }
+                doors.switching.end_session(&caller).await;
                 // It is over, and not merely accepted; clients warn of a 202.
                 *response.status_mut() = StatusCode::NO_CONTENT;
             }

@@ -26,7 +26,7 @@ use crate::CallPath;
 use crate::auth::RequestCaller;
 use crate::call::CallTransport;
 use crate::stdio::StdioCaller;
-use crate::switching::{HostToolSet, SessionCaller, TenantSelection, TenantSwitcher, at_home, is_homeless};
+use crate::switching::{HostToolSet, SessionCaller, TenantSelection, TenantSwitcher, is_homeless};
 
 /// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: this handler
 /// lives as long as a session, and a session is no proof of who is calling.
@@ -42,7 +42,7 @@ enum HandlerCaller {
 pub(crate) struct HandlerParts {
     pub(crate) calls: Arc<dyn CallPath>,
     pub(crate) pages: Arc<McpPageCache>,
-    pub(crate) switching: Option<Arc<TenantSwitcher>>,
+    pub(crate) switching: Arc<TenantSwitcher>,
     pub(crate) version: &'static str,
 }
 
@@ -61,7 +61,6 @@ pub(crate) struct Handler {
 
 impl Handler {
     pub(crate) fn http(parts: HandlerParts, caller: RequestCaller, announces: bool) -> Self {
-        let announces = announces && parts.switching.is_some();
         Self {
             parts,
             source: HandlerCaller::Http { schemas_of: caller },
@@ -75,7 +74,7 @@ impl Handler {
     pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
         let switching = caller.tenant_switcher();
         Self {
-            announces: switching.is_some(),
+            announces: true,
             listed: AtomicU64::new(0),
             client: SessionPeer::default(),
             primes: AtomicBool::new(false),
@@ -120,15 +119,11 @@ impl Handler {
         who: &SessionCaller,
         said: &TenantSelection,
     ) -> Result<Binding, PublicError> {
-        match &self.parts.switching {
-            Some(switching) => switching.binding(who, said).await,
-            None => at_home(who),
-        }
+        self.parts.switching.binding(who, said).await
     }
 
     pub(super) fn offer(&self) -> HostToolSet {
-        let switching = self.parts.switching.as_ref();
-        switching.map_or(HostToolSet::Nothing, |switching| switching.offer())
+        self.parts.switching.offer()
     }
 
     pub(super) fn door(&self) -> CallTransport {
@@ -163,13 +158,11 @@ impl Handler {
         active: Option<&TenantId>,
         first: bool,
     ) -> Result<ListAdditions, PublicError> {
-        let argument = match &self.parts.switching {
-            Some(switching) if who.session.is_none() => switching.can_switch(&who.admitted).await?,
-            _ => false,
-        };
-        let offer = match &self.parts.switching {
-            Some(switching) if first => switching.listed_host_tools(&who.admitted, active).await,
-            _ => HostToolSet::Nothing,
+        let switching = &self.parts.switching;
+        let argument = who.session.is_none() && switching.can_switch(&who.admitted).await?;
+        let offer = match first {
+            true => switching.listed_host_tools(&who.admitted, active).await,
+            false => HostToolSet::Nothing,
         };
         Ok(ListAdditions { offer, argument })
     }
@@ -235,9 +228,7 @@ impl ServerHandler for Handler {
                 let page = self.parts.calls.list(&binding, cursor.as_deref()).await;
                 page.map(|page| (page, Some(binding.tenant().clone())))
             }
-            Err(error) if is_homeless(&error) && self.offer() != HostToolSet::Nothing => {
-                Ok((self.parts.pages.without_plugins(), None))
-            }
+            Err(error) if is_homeless(&error) => Ok((self.parts.pages.without_plugins(), None)),
             Err(error) => Err(error),
         };
         let (page, active) = listed.map_err(|error| protocol_error(&error))?;
@@ -265,14 +256,13 @@ impl ServerHandler for Handler {
         let era = Era::from_context(&context);
         let name = std::mem::take(&mut request.name);
         let mut said = TenantSelection::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
-        if let Some(switching) = &self.parts.switching {
-            let taken = switching.take_argument(&who, &mut said, request.arguments.as_mut());
-            taken.await.map_err(|error| protocol_error(&error))?;
-            if let Some((tool, _)) = self.offer().find(&name) {
-                return self
-                    .host_tool(switching, tool, &who, &said, request, &context)
-                    .await;
-            }
+        let switching = &self.parts.switching;
+        let taken = switching.take_argument(&who, &mut said, request.arguments.as_mut());
+        taken.await.map_err(|error| protocol_error(&error))?;
+        if let Some((tool, _)) = self.offer().find(&name) {
+            return self
+                .host_tool(switching, tool, &who, &said, request, &context)
+                .await;
         }
         let bound = self.binding(&who, &said).await;
         let bound = bound.and_then(|binding| said.check(Some(binding.tenant())).map(|()| binding));

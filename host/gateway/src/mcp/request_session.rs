@@ -51,14 +51,8 @@ pub(super) async fn owned_session(
         _ => return Err(foreign()),
     };
     let (owners, owner) = (&doors.mcp.owners, caller.owner());
-    let Some(switching) = &doors.switching else {
-        return match owners.check(id, &owner) {
-            true => Ok((RequestSession::Own(id.to_owned()), caller)),
-            false => Err(foreign()),
-        };
-    };
     // The store knows whose it is, whichever host it began on.
-    let session = match switching.session(id, &caller).await {
+    let session = match doors.switching.session(id, &caller).await {
         Ok(session) => session,
         Err(error) if error.code == ErrorCode::NotFound => {
             // What was chosen in it is gone, and it must not go on at another tenant.
@@ -81,9 +75,7 @@ pub(super) async fn register_session(
 ) -> Result<(), PublicError> {
     let owners = &doors.mcp.owners;
     bind(doors, id, caller).await?;
-    let Some(switching) = &doors.switching else {
-        return Ok(());
-    };
+    let switching = &doors.switching;
     let kept = async {
         switching.begin_session(id, caller).await?;
         let client = switching.log(id, caller).await?.client().await;

@@ -91,7 +91,7 @@ impl SessionPersistence {
 /// when its client is gone, so that the client can come back for it.
 pub(super) struct McpSessionManager {
     pub(super) local: Arc<LocalSessionManager>,
-    pub(super) kept: Option<SessionPersistence>,
+    pub(super) kept: SessionPersistence,
     /// The session's, which knows the client once the handshake is done, or done again.
     pub(super) handler: Arc<Handler>,
 }
@@ -123,15 +123,13 @@ impl SessionManager for McpSessionManager {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
         let answer = self.local.initialize_session(id, message).await?;
-        if let Some(kept) = &self.kept
-            && let Ok(log) = kept.log(id).await
-        {
+        if let Ok(log) = self.kept.log(id).await {
             // What no request asked for is kept whether somebody listens or not; whoever does reads what is kept.
             let standalone = self.local.create_standalone_stream(id).await?;
             tokio::spawn(keep_standalone(
                 standalone.boxed(),
                 log,
-                Arc::clone(&kept.questions),
+                Arc::clone(&self.kept.questions),
             ));
         }
         Ok(answer)
@@ -155,9 +153,7 @@ impl SessionManager for McpSessionManager {
             _ => None,
         };
         let events = self.readable(self.local.create_stream(id, message).await?);
-        let Some(kept) = &self.kept else {
-            return Ok(events);
-        };
+        let kept = &self.kept;
         let (Ok(log), Some(stream), Some(request)) = (kept.log(id).await, StreamId::random(), request) else {
             return Ok(events);
         };
@@ -198,9 +194,7 @@ impl SessionManager for McpSessionManager {
         id: &SessionId,
         mut message: ClientJsonRpcMessage,
     ) -> Result<(), Self::Error> {
-        if let Some(kept) = &self.kept {
-            kept.questions.rewrite_incoming(&mut message);
-        }
+        self.kept.questions.rewrite_incoming(&mut message);
         self.local.accept_message(id, message).await
     }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::McpState;
-use crate::gateway::SharedState;
 
 /// A session without a request for so long is not in a conversation: a model that thinks takes seconds.
 const PARK_AFTER: Duration = Duration::from_secs(60);
@@ -104,8 +103,19 @@ impl Drop for SessionUseGuard {
 }
 
 impl McpState {
+    /// Evicts idle sessions every [`ROUND`], until `shutdown`.
+    pub(crate) async fn run_idle_eviction(&self, shutdown: &CancellationToken) {
+        let rounds = async {
+            loop {
+                tokio::time::sleep(ROUND).await;
+                self.evict_idle(PARK_AFTER).await;
+            }
+        };
+        let _stopped = shutdown.run_until_cancelled(rounds).await;
+    }
+
     /// Parks every session that was not used for so long; how many there were.
-    async fn evict_idle(&self, idle_for: Duration) -> usize {
+    pub(crate) async fn evict_idle(&self, idle_for: Duration) -> usize {
         let mut parked = 0;
         for id in self.in_use.idle(idle_for) {
             let _turn = self.lock_turn(&id).await;
@@ -152,30 +162,6 @@ impl McpState {
         };
         if tokio::time::timeout(PATIENCE, cleared).await.is_err() {
             tracing::warn!("a session that was parked is still in the process");
-        }
-    }
-}
-
-impl SharedState {
-    /// Parks idle sessions now and then. Only where they are kept: elsewhere the process is all they have.
-    pub(crate) async fn run_idle_eviction(&self, shutdown: &CancellationToken) {
-        if self.switching.is_none() {
-            return;
-        }
-        let rounds = async {
-            loop {
-                tokio::time::sleep(ROUND).await;
-                self.mcp.evict_idle(PARK_AFTER).await;
-            }
-        };
-        let _stopped = shutdown.run_until_cancelled(rounds).await;
-    }
-
-    /// Parks what was not used for so long, now; how many sessions there were.
-    pub(crate) async fn evict_idle_sessions(&self, idle_for: Duration) -> usize {
-        match &self.switching {
-            Some(_) => self.mcp.evict_idle(idle_for).await,
-            None => 0,
         }
     }
 }

@@ -11,7 +11,7 @@
 )]
 
 mod calls;
-mod kept;
+mod switcher;
 mod tokens;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use toolhost_gateway::{Gateway, GatewayConfig};
 use tower::ServiceExt;
 
 pub use calls::Fake;
-pub use kept::kept_host;
+pub use switcher::switcher;
 pub use tokens::{development, directory, tenancy, token, token_for};
 
 pub const HOST: &str = "127.0.0.1:8080";
@@ -56,7 +56,7 @@ pub fn host() -> Host {
 
 pub fn host_with(tenancy: Arc<toolhost_tenancy::Tenancy>) -> Host {
     let calls = Arc::new(Fake::default());
-    let gateway = Gateway::with_call_path(calls.clone(), tenancy, config());
+    let gateway = Gateway::new(calls.clone(), tenancy, switcher(), config());
     Host {
         router: gateway.router(),
         gateway,

@@ -12,7 +12,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
 
 use super::call_recorder::{CallRecorder, LatestProgress};
-use super::{RequireSessions, refusal};
+use super::refusal;
 use crate::api::call_input::{AnswerBody, CallInput, ClientCapability, object};
 use crate::api::perform::{ApiCall, CallResponse, CallTarget, perform};
 use crate::api::query::{self, PathName};
@@ -42,7 +42,6 @@ struct SessionCallBody {
 /// answered before that is among the session's events.
 pub(crate) async fn call(
     State(doors): State<Arc<SharedState>>,
-    RequireSessions(switching): RequireSessions,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
     request: Request,
@@ -50,7 +49,7 @@ pub(crate) async fn call(
     let (parts, body) = request.into_parts();
     let begun = async {
         // Before the body is looked at: what is wrong with it is told to the owner alone.
-        let session = switching.session(&id, &caller).await;
+        let session = doors.switching.session(&id, &caller).await;
         let session = session.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
         query::reject_query(parts.uri.query()).map_err(problem)?;
@@ -63,7 +62,7 @@ pub(crate) async fn call(
         let who = caller.clone().with_session(Some(session)).to_session_caller();
         let target = CallTarget::resolve(&doors, &who, &said, &body.tool).await;
         let target = target.map_err(|error| Box::new(crate::problem::problem(&error)))?;
-        let log = switching.log(&id, &caller).await.map_err(problem)?;
+        let log = doors.switching.log(&id, &caller).await.map_err(problem)?;
         Ok::<_, Box<Response>>((who, said, body.tool, asked, call_id, target, log))
     };
     let (who, said, tool, asked, call_id, target, log) = match begun.await {

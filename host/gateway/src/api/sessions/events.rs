@@ -11,7 +11,7 @@ use serde_json::json;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
 
-use super::{RequireSessions, SessionJson, refusal};
+use super::{SessionJson, refusal};
 use crate::api::query::{self, PathName};
 use crate::auth::RequestCaller;
 use crate::gateway::SharedState;
@@ -34,7 +34,6 @@ const ENDED: &str = "session_ended";
 /// happens. It ends with the session, with the token, and when the host drains.
 pub(crate) async fn events(
     State(doors): State<Arc<SharedState>>,
-    RequireSessions(switching): RequireSessions,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
     RawQuery(query): RawQuery,
@@ -42,11 +41,11 @@ pub(crate) async fn events(
     extensions: Extensions,
 ) -> Response {
     let begun = async {
-        let view = switching.session_view(&id, &caller).await;
+        let view = doors.switching.session_view(&id, &caller).await;
         let view = view.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
         query::reject_query(query.as_deref()).map_err(problem)?;
-        let log = switching.log(&id, &caller).await.map_err(problem)?;
+        let log = doors.switching.log(&id, &caller).await.map_err(problem)?;
         let reader = reader(&log, &headers).await.map_err(problem)?;
         Ok::<_, Box<Response>>((SessionJson::from(view), reader))
     };

@@ -7,7 +7,7 @@ mod events;
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::request::Parts;
@@ -22,7 +22,6 @@ use crate::auth::RequestCaller;
 use crate::body;
 use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
-use crate::switching::TenantSwitcher;
 
 pub(crate) use calls::call;
 pub(crate) use events::events;
@@ -66,17 +65,6 @@ struct SessionList {
 #[serde(deny_unknown_fields)]
 struct NewSessionBody {}
 
-/// What every one of these requests needs before anything of it is looked at: a host that keeps sessions.
-pub(crate) struct RequireSessions(Arc<TenantSwitcher>);
-
-impl FromRequestParts<Arc<SharedState>> for RequireSessions {
-    type Rejection = Response;
-
-    async fn from_request_parts(_: &mut Parts, doors: &Arc<SharedState>) -> Result<Self, Response> {
-        doors.switching.clone().map(Self).ok_or_else(not_found)
-    }
-}
-
 /// That a request has no query: there is nothing to ask for in one here.
 pub(crate) struct NoQuery;
 
@@ -99,7 +87,7 @@ fn refusal(error: &PublicError) -> Response {
 
 /// `POST /api/v1/sessions`.
 pub(crate) async fn begin(
-    RequireSessions(switching): RequireSessions,
+    State(doors): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     request: Request,
@@ -111,8 +99,13 @@ pub(crate) async fn begin(
         if !body.is_empty() {
             parse_body::<NewSessionBody>(&body, "empty, or {}").map_err(problem)?;
         }
-        let id = switching.begin(caller.admitted_caller()).await.map_err(problem)?;
-        switching
+        let id = doors
+            .switching
+            .begin(caller.admitted_caller())
+            .await
+            .map_err(problem)?;
+        doors
+            .switching
             .session_view(id.as_str(), &caller)
             .await
             .map_err(problem)
@@ -132,11 +125,11 @@ pub(crate) async fn begin(
 
 /// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
 pub(crate) async fn list(
-    RequireSessions(switching): RequireSessions,
+    State(doors): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
 ) -> Response {
-    match switching.shown_all(&caller).await {
+    match doors.switching.shown_all(&caller).await {
         Ok(views) => Json(SessionList {
             sessions: views.into_iter().map(SessionJson::from).collect(),
         })
@@ -147,12 +140,12 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/sessions/{id}`; a use of it.
 pub(crate) async fn show(
-    RequireSessions(switching): RequireSessions,
+    State(doors): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
 ) -> Response {
-    match switching.session_view(&id, &caller).await {
+    match doors.switching.session_view(&id, &caller).await {
         Ok(view) => Json(SessionJson::from(view)).into_response(),
         Err(error) => refusal(&error),
     }
@@ -160,12 +153,12 @@ pub(crate) async fn show(
 
 /// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
 pub(crate) async fn end(
-    RequireSessions(switching): RequireSessions,
+    State(doors): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
 ) -> Response {
-    match switching.end(&id, &caller).await {
+    match doors.switching.end(&id, &caller).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refusal(&error),
     }
