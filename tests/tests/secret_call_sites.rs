@@ -61,9 +61,13 @@ const READS: &[(&str, usize, &str)] = &[
         1,
         "the secret goes into a JSON body",
     ),
-    ("gateway/src/stdio.rs", 1, "the caller's own token is verified"),
     (
-        "gateway/src/metrics.rs",
+        "gateway/src/stdio_caller.rs",
+        1,
+        "the caller's own token is verified",
+    ),
+    (
+        "gateway/src/metrics_server.rs",
         1,
         "the digest of the scrapers' token is kept",
     ),
@@ -423,14 +427,14 @@ const OWN_TIME: &[(&str, &str)] = &[
     ),
     ("egress/src/steps/credential.rs", "the end of this very call"),
     (
+        "gateway/src/caller.rs",
+        "the end of a caller's token, with the leeway",
+    ),
+    (
         "gateway/src/connect/mod.rs",
         "shown; what counts is sealed by the store's clock",
     ),
     ("gateway/src/mcp/expiring_stream.rs", "the same"),
-    (
-        "gateway/src/mcp/rounds.rs",
-        "the end of a caller's token, with the leeway",
-    ),
     ("store/src/embedded/restore.rs", "written down"),
     ("store/src/store.rs", "a store of one host"),
     ("tenancy/src/clock.rs", "the end of tokens, with the leeway"),

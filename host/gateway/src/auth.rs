@@ -1,20 +1,19 @@
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use toolhost_identity::{Binding, OwnerId, Principal, TenantId, TokenError};
+use toolhost_identity::TokenError;
 use toolhost_policy::{ErrorCode, PublicError};
-use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy};
+use toolhost_tenancy::AuthError;
 
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::http_server::{ConnectionPermit, admission_error_response};
 use crate::peer::PeerAddress;
 use crate::problem::{problem, problem_with};
 use crate::refusals::mark_refused;
-use crate::switching::SessionCaller;
+use crate::shared_state::SharedState;
 
 /// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
 const TOKEN_PARAMETERS: &[&str] = &[
@@ -26,85 +25,9 @@ const TOKEN_PARAMETERS: &[&str] = &[
     "api_key",
 ];
 
-/// Who made this very request. It travels in the request's extensions and is never kept for another one.
-#[derive(Clone)]
-pub(crate) struct RequestCaller {
-    admitted: Arc<AdmittedCaller>,
-    headers: Arc<HeaderMap>,
-    session: Option<SessionId>,
-}
-
-impl RequestCaller {
-    pub(crate) fn admitted_caller(&self) -> &AdmittedCaller {
-        &self.admitted
-    }
-
-    /// Who asks, for the tools that the host answers itself.
-    pub(crate) fn to_session_caller(&self) -> SessionCaller {
-        SessionCaller {
-            admitted: Arc::clone(&self.admitted),
-            session: self.session.clone(),
-        }
-    }
-
-    pub(crate) fn principal(&self) -> &Principal {
-        &self.admitted.presented.principal
-    }
-
-    pub(crate) fn owner(&self) -> OwnerId {
-        self.admitted.caller.owner()
-    }
-
-    /// The tenant of its token, where that names one.
-    pub(crate) fn home_tenant(&self) -> Option<&TenantId> {
-        self.admitted.caller.home()
-    }
-
-    /// At the tenant of its own token.
-    ///
-    /// # Errors
-    /// The token names none.
-    pub(crate) fn home(&self) -> Result<Binding, PublicError> {
-        home(&self.admitted).map_err(|error| error.public())
-    }
-
-    /// The session that the request came in, which is this caller's own.
-    pub(crate) fn session(&self) -> Option<&SessionId> {
-        self.session.as_ref()
-    }
-
-    /// The same in a session that was found to be its own.
-    pub(crate) fn with_session(self, session: Option<SessionId>) -> Self {
-        Self { session, ..self }
-    }
-
-    /// Whether what was presented would still be accepted: for streams, which outlive their request's own check.
-    pub(crate) async fn still_valid(&self, tenancy: &Tenancy) -> bool {
-        let again = tenancy.admit(&self.headers).await;
-        again.is_ok_and(|again| again.caller.owner() == self.owner())
-    }
-}
-
-impl fmt::Debug for RequestCaller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestCaller")
-            .field("caller", &self.admitted.caller)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A caller at the tenant of its own token.
-///
-/// # Errors
-/// The token names none.
-pub(crate) fn home(admitted: &AdmittedCaller) -> Result<Binding, AuthError> {
-    let binding = admitted.caller.clone().binding()?;
-    Ok(binding.attributed_to(admitted.attribution.clone()))
-}
-
 /// The middleware before every route that needs a caller. One whose token names no tenant is let in too: it can switch to one.
 pub(crate) async fn authenticate(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -114,10 +37,10 @@ pub(crate) async fn authenticate(
         return mark_refused(problem(&error), "token_in_query", text);
     }
     let address = request.extensions().get::<PeerAddress>().map(|peer| peer.0);
-    let admitted = doors.tenancy.admit_from(request.headers(), address).await;
+    let admitted = shared.tenancy.admit_from(request.headers(), address).await;
     match admitted {
         Err(error) => {
-            let answer = unauthorized_response(&error, &doors.metadata_url);
+            let answer = unauthorized_response(&error, &shared.metadata_url);
             match reason(&error, request.headers()) {
                 Some(reason) => mark_refused(answer, reason, error.to_string()),
                 None => answer,
@@ -135,14 +58,12 @@ pub(crate) async fn authenticate(
             if let Some(place) = &place {
                 place.extend(request.extensions_mut());
             }
-            let headers = Arc::new(request.headers().clone());
+            let headers = request.headers().clone();
             // What lies behind this door needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
-            request.extensions_mut().insert(RequestCaller {
-                admitted: Arc::new(admitted),
-                headers,
-                session: None,
-            });
+            request
+                .extensions_mut()
+                .insert(RequestCaller::new(admitted, headers));
             let response = next.run(request).await;
             match place {
                 Some(place) => place.attach_to(response),

@@ -2,13 +2,12 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::get;
 use axum::{Extension, Router};
 use http::{HeaderValue, header};
 use tokio::net::TcpListener;
@@ -26,45 +25,17 @@ use crate::mcp::McpState;
 use crate::problem::{method_not_allowed, not_found, problem};
 use crate::rebinding::{RebindingGuard, admit};
 use crate::refusals::record_refusals;
-use crate::{CallPath, GatewayConfig, TenantSwitcher, api, discovery, health, metrics};
-
-/// Whether `/ready` says yes: while the host serves, which [`Gateway::serve`] begins and its shutdown ends, and as long as what
-/// lasts can be written.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<ReadinessState>);
-
-#[derive(Debug, Default)]
-struct ReadinessState {
-    serves: AtomicBool,
-    cannot_write: AtomicBool,
-}
-
-impl Readiness {
-    /// What `/ready` says from now on.
-    pub fn set(&self, ready: bool) {
-        self.0.serves.store(ready, Ordering::Release);
-    }
-
-    /// Whether the store and the audit record can be written.
-    pub fn set_writable(&self, writable: bool) {
-        self.0.cannot_write.store(!writable, Ordering::Release);
-    }
-
-    /// What it says.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.0.serves.load(Ordering::Acquire) && !self.0.cannot_write.load(Ordering::Acquire)
-    }
-}
+use crate::shared_state::{Readiness, SharedState};
+use crate::{CallPath, GatewayConfig, TenantSwitcher, api, discovery, health, mcp, metrics};
 
 /// Takes MCP sessions that nobody uses out of the process. They go on with their next request.
 #[derive(Clone)]
-pub struct IdleSessionEvictor(Arc<SharedState>);
+pub struct IdleSessionEvictor(Arc<McpState>);
 
 impl IdleSessionEvictor {
     /// Those without a request for at least so long; how many there were.
     pub async fn evict_idle(&self, idle_for: Duration) -> usize {
-        self.0.mcp.evict_idle(idle_for).await
+        self.0.evict_idle(idle_for).await
     }
 }
 
@@ -74,29 +45,14 @@ impl fmt::Debug for IdleSessionEvictor {
     }
 }
 
-/// What every route shares.
-pub(crate) struct SharedState {
-    pub(crate) calls: Arc<dyn CallPath>,
-    pub(crate) tenancy: Arc<Tenancy>,
-    pub(crate) config: GatewayConfig,
-    pub(crate) metadata_url: String,
-    pub(crate) readiness: Readiness,
-    pub(crate) switching: Arc<TenantSwitcher>,
-    pub(crate) mcp: McpState,
-    pub(crate) api: api::ApiPageCache,
-    /// Streams that wait for nothing in particular end; calls go on.
-    pub(crate) draining: CancellationToken,
-    /// Everything ends.
-    pub(crate) stop: CancellationToken,
-}
-
 /// Open connections where nothing else is said. Each costs up to the size of a head; a proxy before the host needs far
 /// fewer.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// The doors together.
+/// Every transport over HTTP: MCP, the HTTP API, discovery, health and logins in a browser.
 pub struct Gateway {
-    pub(crate) doors: Arc<SharedState>,
+    shared: Arc<SharedState>,
+    mcp: Arc<McpState>,
     connections: usize,
     drain: Duration,
     artifacts: Option<Arc<ArtifactStore>>,
@@ -112,21 +68,10 @@ impl Gateway {
         switching: Arc<TenantSwitcher>,
         config: GatewayConfig,
     ) -> Self {
-        let stop = CancellationToken::new();
-        let doors = SharedState {
-            mcp: McpState::new(&config, stop.clone()),
-            api: api::ApiPageCache::default(),
-            metadata_url: config.metadata_url(),
-            readiness: Readiness::default(),
-            switching,
-            draining: stop.child_token(),
-            calls,
-            tenancy,
-            config,
-            stop,
-        };
+        let shared = Arc::new(SharedState::new(calls, tenancy, switching, config));
         Self {
-            doors: Arc::new(doors),
+            mcp: Arc::new(McpState::new(Arc::clone(&shared))),
+            shared,
             connections: MAX_CONNECTIONS,
             drain: Duration::ZERO,
             artifacts: None,
@@ -181,24 +126,23 @@ impl Gateway {
         grace: Duration,
     ) -> io::Result<()> {
         let router = self.router_at(Some(listener.local_addr()?));
-        let doors = self.doors;
-        doors.readiness.set(true);
-        let (leaves, until) = (Arc::clone(&doors), shutdown.clone());
+        let (shared, mcp) = (self.shared, self.mcp);
+        shared.readiness.set(true);
+        let (readiness, until) = (shared.readiness.clone(), shutdown.clone());
         tokio::spawn(async move {
-            let parking = leaves.mcp.run_idle_eviction(&until);
-            tokio::join!(parking, until.cancelled());
-            leaves.readiness.set(false);
+            tokio::join!(mcp.run_idle_eviction(&until), until.cancelled());
+            readiness.set(false);
         });
         let leaving = Shutdown {
             begins: shutdown,
             drain: self.drain,
             grace,
-            stop: doors.stop.clone(),
+            stop: shared.stop.clone(),
         };
         let door = HttpServer::new(router, ConnectionBounds::new(self.connections), leaving);
         door.serve(listener, || {
-            doors.readiness.set(false);
-            doors.draining.cancel();
+            shared.readiness.set(false);
+            shared.draining.cancel();
         })
         .await;
         Ok(())
@@ -207,13 +151,13 @@ impl Gateway {
     /// The switch behind `/ready`.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        self.doors.readiness.clone()
+        self.shared.readiness.clone()
     }
 
     /// Parks MCP sessions by hand. [`Gateway::serve`] does it by itself.
     #[must_use]
     pub fn idle_session_evictor(&self) -> IdleSessionEvictor {
-        IdleSessionEvictor(Arc::clone(&self.doors))
+        IdleSessionEvictor(Arc::clone(&self.mcp))
     }
 
     /// Every route, with its guards.
@@ -223,33 +167,18 @@ impl Gateway {
 
     /// The same for a listener at this address.
     fn router_at(&self, listener: Option<SocketAddr>) -> Router {
-        let doors = Arc::clone(&self.doors);
-        let guarded = Router::new()
-            .route("/api/v1/tools", get(api::list))
-            .route("/api/v1/tools/{name}/call", post(api::call))
-            .route("/api/v1/sessions", post(api::begin).get(api::list_sessions))
-            .route("/api/v1/sessions/{id}", get(api::show).delete(api::end))
-            .route("/api/v1/sessions/{id}/calls", post(api::call_in_session))
-            .route("/api/v1/sessions/{id}/events", get(api::events))
-            .route("/api/v1/tenants", get(api::list_tenants))
-            .route("/api/v1/tenants/{id}", get(api::show_tenant))
-            .route("/api/v1/artifacts/{id}", get(api::artifact))
-            .route("/api/v1/connections/{name}/login", post(api::connect))
+        let shared = Arc::clone(&self.shared);
+        let guarded = api::router()
+            .layer(Extension(Arc::new(api::ApiPageCache::default())))
             .layer(Extension(self.artifacts.clone()))
             .layer(Extension(self.logins.clone()))
-            .route("/mcp", any(crate::mcp::endpoint))
+            .merge(mcp::router(Arc::clone(&self.mcp)))
             .method_not_allowed_fallback(async || method_not_allowed())
-            .route_layer(from_fn_with_state(Arc::clone(&doors), authenticate));
+            .route_layer(from_fn_with_state(Arc::clone(&shared), authenticate));
         let open = Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .route("/api/v1/openapi.json", get(api::openapi))
-            .route(
-                "/connections/{name}/login",
-                get(connect::login).post(connect::agree),
-            )
-            .route("/connections/{name}/callback", get(connect::callback))
-            .layer(Extension(self.logins.clone()))
             .route(
                 "/.well-known/oauth-protected-resource",
                 get(discovery::protected_resource),
@@ -258,14 +187,15 @@ impl Gateway {
                 "/.well-known/oauth-protected-resource/{*resource}",
                 get(discovery::protected_resource),
             )
+            .merge(connect::router().layer(Extension(self.logins.clone())))
             .method_not_allowed_fallback(async || method_not_allowed());
-        let admitted = Arc::new(RebindingGuard::new(&doors.config, listener));
+        let admitted = Arc::new(RebindingGuard::new(&shared.config, listener));
         guarded
             .merge(open)
             .fallback(async || not_found())
-            .with_state(Arc::clone(&doors))
+            .with_state(Arc::clone(&shared))
             .layer(from_fn_with_state(admitted, admit))
-            .layer(from_fn_with_state(doors, record_refusals))
+            .layer(from_fn_with_state(shared, record_refusals))
             .layer(CatchPanicLayer::custom(panic_response))
             .layer(from_fn(finish))
             .layer(from_fn(metrics::count))
@@ -275,7 +205,7 @@ impl Gateway {
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("config", &self.doors.config)
+            .field("config", &self.shared.config)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use toolhost_tools::{PluginState, PluginStatus};
 
-use crate::gateway::SharedState;
+use crate::shared_state::SharedState;
 
 /// The process answers. It says nothing about itself: this route needs no token.
 pub(crate) async fn health() -> &'static str {
@@ -14,8 +14,8 @@ pub(crate) async fn health() -> &'static str {
 /// Whether calls would be served: after start-up, once something can be called, and until shutdown begins. The lines after the
 /// first name the plugins that are not served, each with one word why; the sentence is in the log, since this route needs no
 /// token.
-pub(crate) async fn ready(State(doors): State<Arc<SharedState>>) -> (StatusCode, String) {
-    let plugins = doors.calls.plugins();
+pub(crate) async fn ready(State(shared): State<Arc<SharedState>>) -> (StatusCode, String) {
+    let plugins = shared.calls.plugins();
     let is_served = |status: &PluginStatus| status.state == PluginState::Served;
     // Where nobody has approved anything yet, that is not for a probe to wait for.
     let waits_for_operator = |status: &PluginStatus| {
@@ -31,7 +31,7 @@ pub(crate) async fn ready(State(doors): State<Arc<SharedState>>) -> (StatusCode,
         || plugins
             .iter()
             .any(|one| is_served(one) || waits_for_operator(one));
-    let (status, mut text) = if doors.readiness.is_ready() && serves {
+    let (status, mut text) = if shared.readiness.is_ready() && serves {
         (StatusCode::OK, "ready\n".to_owned())
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned())

@@ -6,8 +6,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::gateway::SharedState;
 use crate::peer::PeerAddress;
+use crate::shared_state::SharedState;
 
 /// Why a request was refused before anything ran. It goes with the answer to [`tell`].
 #[derive(Debug, Clone)]
@@ -27,14 +27,14 @@ pub(crate) fn mark_refused(mut answer: Response, reason: &'static str, why: impl
 
 /// The middleware before all that refuse: counts a refusal, and has it said and recorded once a source.
 pub(crate) async fn record_refusals(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     request: Request,
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<PeerAddress>().copied();
     let mut answer = next.run(request).await;
     if let (Some(RefusalMark { reason, why }), Some(refusals)) =
-        (answer.extensions_mut().remove(), doors.calls.refusals())
+        (answer.extensions_mut().remove(), shared.calls.refusals())
     {
         let source = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.network());
         refusals.record_refusal(&source, reason, &why);

@@ -37,7 +37,9 @@ pub struct ClientCapabilities {
 }
 
 impl ClientCapabilities {
-    pub(crate) fn has(self, kind: &str) -> bool {
+    /// Whether the client has a capability, by the name that MCP gives it. A name that is not known is never there.
+    #[must_use]
+    pub fn has(self, kind: &str) -> bool {
         match kind {
             "elicitation" => self.elicitation,
             "sampling" => self.sampling,

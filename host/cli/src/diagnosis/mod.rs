@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use toolhost_gateway::Dispatcher;
 use toolhost_gateway::admin::{
     AdminError, CallEnd, CallLines, CallRequest, ConnectionTestReport, ExplainRequest, Explanation,
     HostOperations, UserName,
 };
 use toolhost_gateway::connect::{LoginLink, Logins};
-use toolhost_identity::Binding;
+use toolhost_identity::{Binding, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError, Secret};
-use toolhost_tenancy::{AuthError, AuthorityCredentials, Tenancy};
-use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, PluginStatus, PluginStatuses, Tools};
+use toolhost_tenancy::{AuthError, Tenancy};
+use toolhost_tools::{CallOptions, ClientCapabilities, PluginStatus, PluginStatuses};
 use toolhost_vault::SealedVault;
 
 use crate::config::ProviderConfig;
@@ -45,14 +46,7 @@ pub(crate) struct HostDiagnosis {
     pub(crate) vault: Option<SealedVault>,
     pub(crate) logins: Option<Arc<Logins>>,
     /// The call path, where a host serves.
-    pub(crate) calls: Option<CallParts>,
-}
-
-/// What a call takes beside a caller.
-#[derive(Debug)]
-pub(crate) struct CallParts {
-    pub(crate) tools: Arc<Tools>,
-    pub(crate) authority: Arc<AuthorityCredentials>,
+    pub(crate) calls: Option<Dispatcher>,
 }
 
 impl HostDiagnosis {
@@ -142,17 +136,11 @@ impl HostOperations for HostDiagnosis {
             ),
             Some(_) => auth_error(&why),
         })?;
-        let binding = admitted.caller.clone().binding();
-        let binding = binding.map_err(|why| auth_error(&AuthError::from(why)))?;
-        if let Some(meant) = asked
-            .tenant
-            .as_deref()
-            .filter(|meant| *meant != binding.tenant().as_str())
-        {
+        let home = admitted.caller.home().map(TenantId::as_str);
+        if let Some(meant) = asked.tenant.as_deref().filter(|meant| Some(*meant) != home) {
             let why = format!("the host that runs here serves another development tenant than {meant}");
             return Err(error(ErrorCode::TenantUnavailable, why));
         }
-        calls.authority.register_bearer(&binding, &admitted.presented);
         let options = CallOptions {
             log: Some(Arc::clone(&lines) as _),
             progress: Some(lines),
@@ -164,8 +152,9 @@ impl HostOperations for HostDiagnosis {
             },
             ..CallOptions::default()
         };
-        let arguments = ModelArgs::new(asked.arguments);
-        let called = calls.tools.call(&binding, &asked.tool, arguments, options).await;
+        let called = calls
+            .call_at_home(admitted, &asked.tool, asked.arguments, options)
+            .await;
         called.map(CallEnd::from_outcome).map_err(admin_error)
     }
 

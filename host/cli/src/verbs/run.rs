@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{
-    Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
+    Dispatcher, Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
 };
 use toolhost_net::Network;
 use toolhost_policy::Limits;
@@ -16,7 +16,7 @@ use toolhost_tools::Tools;
 use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
-use crate::diagnosis::{CallParts, HostDiagnosis};
+use crate::diagnosis::HostDiagnosis;
 use crate::exit::CliError;
 use crate::plugins::{
     self, ApprovalMode, Candidate, PendingPlugins, ServedConnections, ServedGrants, StartupTimeouts,
@@ -121,7 +121,6 @@ async fn over_http(
     let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
     let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
     let authority = choosing.credentials;
-    let presented = Arc::clone(&authority);
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
     // Nothing of it is left to do when a signal comes during a long compilation.
@@ -164,10 +163,7 @@ async fn over_http(
         unstartable: None,
         vault: ground.vault().cloned(),
         logins: logins.clone(),
-        calls: Some(CallParts {
-            tools: Arc::clone(&tools),
-            authority: presented,
-        }),
+        calls: Some(Dispatcher::new(tools.clone(), Arc::clone(&switching))),
     };
     let mut gateway = Gateway::new(tools, tenancy, switching, config)
         .with_artifacts(sandbox.artifacts())
@@ -222,15 +218,14 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     wiring::follow(&ground, &switching, &shutdown);
     let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
     let caller = match token {
-        None => StdioCaller::development(Arc::clone(&tenancy), switching),
-        Some(token) => StdioCaller::token(Arc::clone(&tenancy), switching, token),
+        None => StdioCaller::development(Arc::clone(&tenancy), Arc::clone(&switching)),
+        Some(token) => StdioCaller::token(Arc::clone(&tenancy), Arc::clone(&switching), token),
     };
     // A token that is refused at every call is better refused now.
     caller
         .admit()
         .await
         .map_err(|error| CliError::auth(format!("--token: {error}")))?;
-    let presented = Arc::clone(&choosing.credentials);
     let served = build_host_parts(
         setup,
         candidates,
@@ -256,10 +251,7 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
             unstartable: None,
             vault: ground.vault().cloned(),
             logins: None,
-            calls: Some(CallParts {
-                tools: Arc::clone(&served.tools),
-                authority: presented,
-            }),
+            calls: Some(Dispatcher::new(served.tools.clone(), switching)),
         }));
     }
     let (tools, sandbox) = (served.tools, served.sandbox);

@@ -10,9 +10,9 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::{ArtifactStore, StoredArtifact};
 
 use super::tenant_headers::tenant_selection;
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
+use crate::shared_state::SharedState;
 
 /// What stands as it is in an extended value (RFC 8187 section 3.2.1, `attr-char`), of what is not a letter or a digit.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
@@ -27,7 +27,7 @@ const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandb
 /// `GET /api/v1/artifacts/{id}`: the bytes, to be saved and not to be shown. What is another tenant's, another person's,
 /// expired or no id at all is not found, alike.
 pub(crate) async fn artifact(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(artifacts): Extension<Option<Arc<ArtifactStore>>>,
     Extension(caller): Extension<RequestCaller>,
     Path(id): Path<String>,
@@ -35,10 +35,7 @@ pub(crate) async fn artifact(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = doors
-            .switching
-            .binding(&caller.to_session_caller(), &said)
-            .await?;
+        let binding = shared.switching.binding(caller.session_caller(), &said).await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

@@ -6,18 +6,21 @@ use axum::{Extension, Json};
 use tokio_util::sync::CancellationToken;
 use toolhost_identity::TenantId;
 use toolhost_policy::PublicError;
+use toolhost_tools::CallOptions;
 
 use super::call_input::{CallBody, object};
-use super::perform::{ApiCall, CallResponse, CallTarget, perform};
+use super::call_response::CallResponse;
 use super::query::{self, PathName};
-use super::tenant_headers::{of_tenant, tenant_selection};
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use super::tenant_headers::{about_header, of_tenant, tenant_selection};
+use crate::call_transport::CallTransport;
+use crate::caller::RequestCaller;
+use crate::dispatcher::ToolCallRequest;
 use crate::problem::problem;
+use crate::shared_state::SharedState;
 
 /// `POST /api/v1/tools/{name}/call`. A client that goes away drops this future, and the call with it.
 pub(crate) async fn call(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
     PathName(name): PathName,
     request: Request,
@@ -27,25 +30,31 @@ pub(crate) async fn call(
         Ok(said) => said,
         Err(error) => return problem(&error),
     };
-    let body = match object::<CallBody>(&doors, &parts, body, "{\"arguments\": {…}}").await {
+    let body = match object::<CallBody>(&shared, &parts, body, "{\"arguments\": {…}}").await {
         Ok(body) => body,
         Err(response) => return *response,
     };
-    let who = caller.to_session_caller();
+    let caller = caller.session_caller();
     let (answer, active) = async {
         let asked = body.into_input()?;
-        let target = CallTarget::resolve(&doors, &who, &said, &name).await?;
+        let target = shared.dispatcher.resolve(caller, &said, &name).await;
+        let target = target.map_err(about_header)?;
         let cancel = CancellationToken::new();
         let _dropped = cancel.clone().drop_guard();
-        let call = ApiCall {
-            who: &who,
-            said: &said,
-            tool: &name,
-            asked,
-            progress: None,
-            cancel,
+        let call = ToolCallRequest {
+            transport: CallTransport::Api,
+            caller,
+            selection: &said,
+            name: &name,
+            arguments: asked.arguments,
+            options: CallOptions {
+                cancel,
+                resume: asked.resume,
+                client: asked.client,
+                ..CallOptions::default()
+            },
         };
-        let (outcome, active) = perform(&doors, &target, call).await;
+        let (outcome, active) = shared.dispatcher.call(&target, call).await;
         Ok((outcome.map(CallResponse::from_outcome), active))
     }
     .await

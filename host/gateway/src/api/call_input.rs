@@ -9,8 +9,8 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{ClientCapabilities, InputResponse, Resume};
 
 use crate::body;
-use crate::gateway::SharedState;
 use crate::problem::{problem, problem_with};
+use crate::shared_state::SharedState;
 
 /// Characters of what is wrong with a body.
 const MAX_WHY: usize = 256;
@@ -100,7 +100,7 @@ impl CallBody {
 
 /// A JSON object as the body, and nothing in the query.
 pub(super) async fn object<T: DeserializeOwned>(
-    doors: &SharedState,
+    shared: &SharedState,
     parts: &Parts,
     body: Body,
     shape: &str,
@@ -110,7 +110,7 @@ pub(super) async fn object<T: DeserializeOwned>(
         let error = error.about("Content-Type");
         return Err(Box::new(problem_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)));
     }
-    let body = body::message(body, &doors.config).await;
+    let body = body::message(body, &shared.config).await;
     let body = body.map_err(|error| Box::new(error.response()))?;
     parse_body(&body, shape).map_err(|error| Box::new(problem(&error)))
 }

@@ -6,14 +6,14 @@ use axum::{Extension, Json};
 use http::HeaderMap;
 
 use super::tenant_headers::tenant_selection;
-use crate::auth::RequestCaller;
+use crate::caller::RequestCaller;
 use crate::connect::Logins;
-use crate::gateway::SharedState;
 use crate::problem::{not_found, problem};
+use crate::shared_state::SharedState;
 
 /// `POST /api/v1/connections/{name}/login`: a link where the caller connects an account of their own.
 pub(crate) async fn connect(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(logins): Extension<Option<Arc<Logins>>>,
     Extension(caller): Extension<RequestCaller>,
     Path(name): Path<String>,
@@ -21,10 +21,7 @@ pub(crate) async fn connect(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = doors
-            .switching
-            .binding(&caller.to_session_caller(), &said)
-            .await?;
+        let binding = shared.switching.binding(caller.session_caller(), &said).await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

@@ -17,9 +17,9 @@ use toolhost_tools::{ToolEntry, ToolPage};
 
 use super::query;
 use super::tenant_headers::{EXPECT, of_tenant, tenant_selection};
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::problem;
+use crate::shared_state::SharedState;
 use crate::switching::{HostToolSet, is_homeless};
 
 /// Serialised pages that are kept, and how long one that nobody asks for.
@@ -141,12 +141,13 @@ impl<'a> ToolJson<'a> {
 
 /// `GET /api/v1/tools?cursor=`.
 pub(crate) async fn list(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
+    Extension(pages): Extension<Arc<ApiPageCache>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match list_tools(&doors, &caller, query.as_deref(), &headers).await {
+    match list_tools(&shared, &pages, &caller, query.as_deref(), &headers).await {
         Err(error) => problem(&error),
         Ok((json, active)) => {
             let mut response = Response::new(Body::from(json));
@@ -159,23 +160,24 @@ pub(crate) async fn list(
 }
 
 async fn list_tools(
-    doors: &SharedState,
+    shared: &SharedState,
+    pages: &ApiPageCache,
     caller: &RequestCaller,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<(Bytes, Option<TenantId>), PublicError> {
     let (cursor, said) = (query::cursor(query)?, tenant_selection(headers)?);
-    let switching = &doors.switching;
-    let (page, active) = match switching.binding(&caller.to_session_caller(), &said).await {
+    let switching = &shared.switching;
+    let (page, active) = match switching.binding(caller.session_caller(), &said).await {
         Ok(binding) => {
             said.check(Some(binding.tenant()))
                 .map_err(|error| error.about(EXPECT))?;
             (
-                doors.calls.list(&binding, cursor.as_deref()).await?,
+                shared.calls.list(&binding, cursor.as_deref()).await?,
                 Some(binding.tenant().clone()),
             )
         }
-        Err(error) if is_homeless(&error) && said.expects.is_none() => (Arc::clone(&doors.api.empty), None),
+        Err(error) if is_homeless(&error) && said.expects.is_none() => (Arc::clone(&pages.empty), None),
         Err(error) => return Err(error),
     };
     // The host's own stand on the first page.
@@ -187,5 +189,5 @@ async fn list_tools(
         }
         Some(_) => HostToolSet::Nothing,
     };
-    Ok((doors.api.json(page, offer), active))
+    Ok((pages.json(page, offer), active))
 }

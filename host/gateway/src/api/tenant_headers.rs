@@ -42,6 +42,14 @@ fn invalid_header_error(name: &'static str) -> PublicError {
     PublicError::new(ErrorCode::InvalidRequest, text).about(name)
 }
 
+/// The error of a call that expects another tenant, about the header that says so here.
+pub(super) fn about_header(error: PublicError) -> PublicError {
+    match error.code {
+        ErrorCode::TenantMismatch => error.about(EXPECT),
+        _ => error,
+    }
+}
+
 /// The answer with the tenant that it was for.
 pub(super) fn of_tenant(mut response: Response, tenant: Option<&TenantId>) -> Response {
     // A tenant's id is made of letters, digits and hyphens.

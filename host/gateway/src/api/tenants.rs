@@ -8,9 +8,9 @@ use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
 
 use super::query::{self, PathName};
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
+use crate::shared_state::SharedState;
 use crate::switching::ReachableTenant;
 
 /// Tenants of one page.
@@ -27,18 +27,18 @@ struct TenantList {
 /// `GET /api/v1/tenants?cursor=`: what the caller's own login reaches, as `list_tenants` has it. To read is all that this
 /// API can do with tenants: they are added, moved and removed by the operator.
 pub(crate) async fn list(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match list_page(&doors, &caller, query.as_deref()).await {
+    match list_page(&shared, &caller, query.as_deref()).await {
         Ok(list) => Json(list).into_response(),
         Err(error) => problem(&error),
     }
 }
 
 async fn list_page(
-    doors: &SharedState,
+    shared: &SharedState,
     caller: &RequestCaller,
     query: Option<&str>,
 ) -> Result<TenantList, PublicError> {
@@ -50,9 +50,9 @@ async fn list_page(
             .map_err(|_| PublicError::new(ErrorCode::InvalidRequest, text).about("cursor"))
     });
     let after = after.transpose()?;
-    let reached = doors
+    let reached = shared
         .switching
-        .reachable_tenants(&caller.to_session_caller())
+        .reachable_tenants(caller.session_caller())
         .await?
         .into_iter();
     let mut rest = reached.skip_while(|tenant| after.as_ref().is_some_and(|after| tenant.id <= *after));
@@ -67,7 +67,7 @@ async fn list_page(
 
 /// `GET /api/v1/tenants/{id}`. One that is not there and one that is out of reach are one answer (N21).
 pub(crate) async fn show(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
     RawQuery(query): RawQuery,
@@ -75,8 +75,7 @@ pub(crate) async fn show(
     if let Err(error) = query::reject_query(query.as_deref()) {
         return problem(&error);
     }
-    let who = caller.to_session_caller();
-    let reached = doors.switching.reachable_tenants(&who);
+    let reached = shared.switching.reachable_tenants(caller.session_caller());
     match reached.await {
         Ok(reached) => match reached.into_iter().find(|tenant| tenant.id == id) {
             Some(tenant) => Json(tenant).into_response(),

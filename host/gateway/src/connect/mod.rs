@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use toolhost_audit::{ChangeAction, CredentialChanged, Event, Sink};
 use toolhost_identity::Binding;
@@ -31,7 +33,15 @@ use url::Url;
 
 use request::{LINK_TIME, LoginRequest};
 
-pub(crate) use routes::{agree, callback, login};
+/// The pages that a browser opens.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route(
+            "/connections/{name}/login",
+            get(routes::login).post(routes::agree),
+        )
+        .route("/connections/{name}/callback", get(routes::callback))
+}
 
 /// A link to the page where a caller connects an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

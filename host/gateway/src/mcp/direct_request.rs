@@ -18,13 +18,11 @@ use futures::poll;
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rmcp::model::{
-    ErrorCode as RpcCode, JsonRpcMessage, ProtocolVersion, RequestId, RequestMetaObject,
-    ServerJsonRpcMessage, ServerResult,
+    CallToolRequestParams, ErrorCode as RpcCode, JsonRpcMessage, ProtocolVersion, RequestId,
+    RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
-use rmcp::service::{Peer, RequestContext, RxJsonRpcMessage, TxJsonRpcMessage, serve_directly_with_ct};
-use rmcp::transport::Transport;
+use rmcp::service::{Peer, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
-use tokio_util::sync::CancellationToken;
 use toolhost_policy::{ErrorCode, PublicError};
 
 use super::Era;
@@ -32,9 +30,9 @@ use super::handler::Handler;
 use super::request::ToolCall;
 use super::running_call::{RunningCall, StartedCall, ToolCallResult};
 use super::session_persistence::SessionPersistence;
+use super::state::McpState;
 use super::stream_replay::PROTOCOL_VERSION;
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::problem;
 use crate::sse;
 
@@ -52,7 +50,7 @@ const ENCODED: &str = "=?";
 
 /// One plain request, and what it came with.
 pub(super) struct DirectRequest<'a> {
-    pub(super) doors: &'a SharedState,
+    pub(super) mcp: &'a McpState,
     pub(super) caller: &'a RequestCaller,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
@@ -85,9 +83,9 @@ impl DirectRequest<'_> {
         if !is_complete || meta.contains_key(PROGRESS_TOKEN) {
             return None;
         }
-        let nobody = self.doors.mcp.null_peer();
+        let nobody = self.mcp.null_peer();
         let context = self.context(id.clone(), nobody, meta);
-        let answer = RunningCall::new(Arc::clone(handler), params, context).await;
+        let answer = running_call(Arc::clone(handler), params, context).await;
         let (status, message) = message(id, answer, Era::Modern);
         Some(to_json_bytes(&message).map_or_else(write_error_response, |text| json(status, text)))
     }
@@ -120,7 +118,7 @@ impl DirectRequest<'_> {
         if !is_plain || meta.keys().any(says_more) {
             return None;
         }
-        let mcp = &self.doors.mcp;
+        let mcp = self.mcp;
         let handler = mcp.handlers.get(session)?;
         let client = handler.client()?;
         if !mcp.is_here(session, &self.caller.owner()).await {
@@ -128,7 +126,7 @@ impl DirectRequest<'_> {
         }
         let context = self.context(id.clone(), client, meta);
         let primes = handler.primes();
-        Some((id, RunningCall::new(handler, params, context), primes))
+        Some((id, running_call(handler, params, context), primes))
     }
 
     /// The call, where the request is one that the transport would read.
@@ -145,10 +143,10 @@ impl DirectRequest<'_> {
 
     /// Whether headers have to say again what stands in the arguments (`x-mcp-header`).
     async fn requires_header_arguments(&self, name: &str) -> bool {
-        let Ok(home) = self.caller.home() else {
+        let Ok(home) = self.caller.session_caller().home() else {
             return false;
         };
-        match self.doors.calls.find(&home, name).await {
+        match self.mcp.shared.calls.find(&home, name).await {
             Ok(entry) => entry.is_some_and(|entry| entry.has_header_arguments()),
             Err(_) => true,
         }
@@ -167,32 +165,13 @@ impl DirectRequest<'_> {
     }
 }
 
-/// A client that a request without a session could ask: there is none, and only the transport has one.
-pub(super) fn null_peer(stop: CancellationToken) -> Peer<RoleServer> {
-    struct NullService;
-    impl ServerHandler for NullService {}
-    impl Transport<RoleServer> for NullService {
-        type Error = std::io::Error;
-
-        fn send(
-            &mut self,
-            _: TxJsonRpcMessage<RoleServer>,
-        ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-            std::future::ready(Err(std::io::ErrorKind::NotConnected.into()))
-        }
-
-        fn receive(&mut self) -> impl Future<Output = Option<RxJsonRpcMessage<RoleServer>>> + Send {
-            std::future::pending()
-        }
-
-        fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
-            std::future::ready(Ok(()))
-        }
-    }
-    let service = serve_directly_with_ct(NullService, NullService, None, stop);
-    let peer = service.peer().clone();
-    tokio::spawn(service.waiting());
-    peer
+fn running_call(
+    handler: Arc<Handler>,
+    params: CallToolRequestParams,
+    context: RequestContext<RoleServer>,
+) -> RunningCall {
+    let cancel = context.ct.clone();
+    RunningCall::new(async move { handler.call_tool(params, context).await }, cancel)
 }
 
 /// The value of a header that stands there once, as text.

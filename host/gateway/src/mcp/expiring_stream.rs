@@ -7,11 +7,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
-use toolhost_identity::{LEEWAY_SECONDS, Principal};
 use toolhost_policy::UnixTime;
 
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::{RequestCaller, ends_at};
+use crate::shared_state::SharedState;
 use crate::sse;
 
 /// How often an open stream's token is verified again (T26, E26).
@@ -72,7 +71,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ExpiringStream<B> {
 }
 
 /// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is behind) the host drains.
-pub(crate) async fn end_of(doors: Arc<SharedState>, caller: RequestCaller, standalone: bool) {
+pub(crate) async fn end_of(shared: Arc<SharedState>, caller: RequestCaller, standalone: bool) {
     let ends_at = ends_at(caller.principal());
     let token = async {
         loop {
@@ -83,7 +82,7 @@ pub(crate) async fn end_of(doors: Arc<SharedState>, caller: RequestCaller, stand
                 return;
             };
             tokio::time::sleep(Duration::from_secs(left).min(RECHECK)).await;
-            if !caller.still_valid(&doors.tenancy).await {
+            if !caller.still_valid(&shared.tenancy).await {
                 return;
             }
         }
@@ -91,17 +90,11 @@ pub(crate) async fn end_of(doors: Arc<SharedState>, caller: RequestCaller, stand
     if standalone {
         tokio::select! {
             () = token => {}
-            () = doors.draining.cancelled() => {}
+            () = shared.draining.cancelled() => {}
         }
     } else {
         token.await;
     }
-}
-
-/// The first second, since 1970, in which the caller's token is no longer accepted: as the check of the token has it, so that
-/// a call that was let in is not cut off at once.
-pub(crate) fn ends_at(principal: &Principal) -> u64 {
-    principal.expires_at().saturating_add(LEEWAY_SECONDS)
 }
 
 #[cfg(test)]

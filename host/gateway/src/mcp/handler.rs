@@ -15,32 +15,25 @@ use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::CallOutcome;
 
-use super::handlers::SessionPeer;
+use super::errors::{protocol_error, truncate, unknown_tool};
+use super::handler_caller::HandlerCaller;
 use super::pages::{ListAdditions, McpPageCache, caching, tool};
-use super::rounds::Round;
+use super::rounds::McpCall;
 use super::running_call::{StartedCall, await_adopted, is_direct};
+use super::session_peer::SessionPeer;
 use super::stream_replay::is_primed;
 use super::tool_list_text::ToolListText;
 use super::{Era, content, input};
-use crate::CallPath;
-use crate::auth::RequestCaller;
-use crate::call::CallTransport;
-use crate::stdio::StdioCaller;
-use crate::switching::{HostToolSet, SessionCaller, TenantSelection, TenantSwitcher, is_homeless};
-
-/// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: this handler
-/// lives as long as a session, and a session is no proof of who is calling.
-enum HandlerCaller {
-    /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against arguments.
-    Http {
-        schemas_of: RequestCaller,
-    },
-    Stdio(StdioCaller),
-}
+use crate::caller::{RequestCaller, SessionCaller};
+use crate::dispatcher::{CallTarget, Dispatcher};
+use crate::stdio_caller::StdioCaller;
+use crate::switching::{HostToolSet, TenantSelection, is_homeless};
+use crate::{CallPath, TenantSwitcher};
 
 /// What every handler of a door has.
 pub(crate) struct HandlerParts {
     pub(crate) calls: Arc<dyn CallPath>,
+    pub(crate) dispatcher: Dispatcher,
     pub(crate) pages: Arc<McpPageCache>,
     pub(crate) switching: Arc<TenantSwitcher>,
     pub(crate) version: &'static str,
@@ -73,6 +66,7 @@ impl Handler {
 
     pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
         let switching = caller.tenant_switcher();
+        let dispatcher = Dispatcher::new(Arc::clone(&calls), Arc::clone(&switching));
         Self {
             announces: true,
             listed: AtomicU64::new(0),
@@ -80,6 +74,7 @@ impl Handler {
             primes: AtomicBool::new(false),
             parts: HandlerParts {
                 calls,
+                dispatcher,
                 pages: Arc::default(),
                 switching,
                 version,
@@ -88,49 +83,8 @@ impl Handler {
         }
     }
 
-    /// Who makes this request.
-    pub(super) async fn session_caller(
-        &self,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<SessionCaller, ErrorData> {
-        match &self.source {
-            HandlerCaller::Http { .. } => {
-                let parts = context.extensions.get::<http::request::Parts>();
-                let caller = match parts {
-                    Some(parts) => parts.extensions.get::<RequestCaller>(),
-                    None => context.extensions.get::<RequestCaller>(),
-                };
-                let missing = || {
-                    let text = "the request has no verified caller";
-                    protocol_error(&PublicError::new(ErrorCode::Unauthenticated, text))
-                };
-                caller.map(RequestCaller::to_session_caller).ok_or_else(missing)
-            }
-            HandlerCaller::Stdio(caller) => caller
-                .session_caller(Era::from_context(context))
-                .await
-                .map_err(|error| protocol_error(&error)),
-        }
-    }
-
-    /// The binding of a call: the caller at the tenant that it chose, or at its own.
-    pub(super) async fn binding(
-        &self,
-        who: &SessionCaller,
-        said: &TenantSelection,
-    ) -> Result<Binding, PublicError> {
-        self.parts.switching.binding(who, said).await
-    }
-
     pub(super) fn offer(&self) -> HostToolSet {
         self.parts.switching.offer()
-    }
-
-    pub(super) fn door(&self) -> CallTransport {
-        match self.source {
-            HandlerCaller::Http { .. } => CallTransport::Mcp,
-            HandlerCaller::Stdio(_) => CallTransport::Stdio,
-        }
     }
 
     /// Whether the session's client takes an event of empty data at the head of a stream.
@@ -210,7 +164,10 @@ impl ServerHandler for Handler {
         if let Some((_, described)) = self.offer().find(name) {
             return Some(described.clone());
         }
-        let entry = self.parts.calls.find_at_once(&schemas_of.home().ok()?, name);
+        let entry = self
+            .parts
+            .calls
+            .find_at_once(&schemas_of.session_caller().home().ok()?, name);
         entry.map(|entry| tool(&entry, Era::Modern))
     }
 
@@ -220,10 +177,15 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         self.remember_peer(&context);
-        let who = self.session_caller(&context).await?;
+        let who = self.source.session_caller(&context).await?;
         let cursor = request.and_then(|request| request.cursor);
         // Without a session the list depends on the token alone.
-        let listed = match self.binding(&who, &TenantSelection::default()).await {
+        let listed = match self
+            .parts
+            .switching
+            .binding(&who, &TenantSelection::default())
+            .await
+        {
             Ok(binding) => {
                 let page = self.parts.calls.list(&binding, cursor.as_deref()).await;
                 page.map(|page| (page, Some(binding.tenant().clone())))
@@ -252,55 +214,57 @@ impl ServerHandler for Handler {
         if let Some(running) = StartedCall::take_from(&context) {
             return await_adopted(running, &context).await;
         }
-        let who = self.session_caller(&context).await?;
+        let who = self.source.session_caller(&context).await?;
         let era = Era::from_context(&context);
-        let name = std::mem::take(&mut request.name);
         let mut said = TenantSelection::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
-        let switching = &self.parts.switching;
-        let taken = switching.take_argument(&who, &mut said, request.arguments.as_mut());
+        let taken = self
+            .parts
+            .switching
+            .take_argument(&who, &mut said, request.arguments.as_mut());
         taken.await.map_err(|error| protocol_error(&error))?;
-        if let Some((tool, _)) = self.offer().find(&name) {
-            return self
-                .host_tool(switching, tool, &who, &said, request, &context)
-                .await;
-        }
-        let bound = self.binding(&who, &said).await;
-        let bound = bound.and_then(|binding| said.check(Some(binding.tenant())).map(|()| binding));
-        let binding = match bound {
-            Ok(binding) => binding,
+        let target = match self.parts.dispatcher.resolve(&who, &said, &request.name).await {
+            Ok(target) => target,
             Err(error) => return Ok(content::failure(&error).into()),
         };
-        let tenant = binding.tenant().clone();
-        self.notify_list_change(&who, &binding, &context).await;
-        let entry = self.parts.calls.find(&binding, &name).await;
-        let entry = entry.map_err(|error| protocol_error(&error))?;
-        let entry = entry.ok_or_else(|| unknown_tool(&name))?;
-        let failed = |error: &PublicError| content::of_tenant(content::failure(error), &tenant).into();
-        if let Some(missing) = input::missing_capability(&entry.requires, input::capabilities(&context)) {
-            return match era {
-                Era::Modern => Err(missing.protocol_error()),
-                Era::Legacy => Ok(failed(&missing.public())),
-            };
+        if let CallTarget::Plugin(binding) = &target {
+            self.notify_list_change(&who, binding, &context).await;
         }
         let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
-        let round = Round {
-            name: &name,
-            who,
-            said: &said,
-            binding,
+        let switches_session = who.session.is_some() && target.switches();
+        let is_plugin = matches!(target, CallTarget::Plugin(_));
+        let call = McpCall {
+            name: &request.name,
+            arguments: request.arguments.unwrap_or_default(),
+            resume,
+            caller: who,
+            selection: &said,
+            target,
         };
-        match self.run_rounds(round, request, resume, &context).await? {
-            Ok(CallOutcome::Complete(output)) => {
-                Ok(content::of_tenant(content::result(output, era), &tenant).into())
-            }
-            Ok(CallOutcome::InputRequired(required)) => {
-                input::input_required_response(required, input::capabilities(&context))
-            }
-            Err(error) if error.code == ErrorCode::NotFound => Err(unknown_tool(&name)),
-            // The client's own words were wrong (a state that was changed, say), not the tool's work.
-            Err(error) if error.code == ErrorCode::InvalidRequest => Err(protocol_error(&error)),
-            Err(error) => Ok(failed(&error)),
+        let (outcome, active) = call.run(&self.parts.dispatcher, &self.source, &context).await?;
+        if switches_session && matches!(outcome, Ok(CallOutcome::Complete(_))) {
+            // Whoever listens asks anew; whoever does not is not waited for.
+            let _nobody = context.peer.notify_tool_list_changed().await;
         }
+        let result = match outcome {
+            Ok(CallOutcome::Complete(output)) => content::result(output, era),
+            Ok(CallOutcome::InputRequired(required)) => {
+                return input::input_required_response(required, input::capabilities(&context));
+            }
+            Err(error) if error.code == ErrorCode::NotFound && is_plugin => {
+                return Err(unknown_tool(&request.name));
+            }
+            // The client's own words were wrong (a state that was changed, say), not the tool's work.
+            Err(error) if error.code == ErrorCode::InvalidRequest => return Err(protocol_error(&error)),
+            Err(error) if error.code == ErrorCode::InputUnsupported && is_plugin && era == Era::Modern => {
+                return Err(input::missing_capability_error(&error));
+            }
+            Err(error) => content::failure(&error),
+        };
+        Ok(match active {
+            Some(active) => content::of_tenant(result, &active),
+            None => result,
+        }
+        .into())
     }
 
     /// Some clients ask for every list, without a look at what is declared, and take an error for a server that does not work
@@ -320,7 +284,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let text = format!("unknown prompt: {}", repeated(&request.name));
+        let text = format!("unknown prompt: {}", truncate(&request.name));
         Err(ErrorData::invalid_params(
             text,
             Some(json!({ "code": ErrorCode::NotFound })),
@@ -354,7 +318,7 @@ impl ServerHandler for Handler {
     ) -> Result<CustomResult, ErrorData> {
         Err(ErrorData::new(
             RpcCode::METHOD_NOT_FOUND,
-            repeated(&request.method),
+            truncate(&request.method),
             None,
         ))
     }
@@ -370,33 +334,4 @@ impl ServerHandler for Handler {
         context.peer.set_peer_info(request);
         Ok(result)
     }
-}
-
-/// A name that a client made up, as it is repeated: not whole.
-fn repeated(name: &str) -> String {
-    name.chars().take(64).collect()
-}
-
-fn unknown_tool(name: &str) -> ErrorData {
-    // Unknown and somebody else's are one answer.
-    ErrorData::invalid_params(
-        format!("unknown tool: {}", repeated(name)),
-        Some(json!({ "code": ErrorCode::NotFound })),
-    )
-}
-
-pub(crate) fn protocol_error(error: &PublicError) -> ErrorData {
-    let code = match error.code {
-        ErrorCode::Internal => RpcCode::INTERNAL_ERROR,
-        ErrorCode::Unauthenticated
-        | ErrorCode::Forbidden
-        | ErrorCode::TenantRequired
-        | ErrorCode::TenantUnavailable => RpcCode::INVALID_REQUEST,
-        _ => RpcCode::INVALID_PARAMS,
-    };
-    ErrorData::new(
-        code,
-        error.message.clone(),
-        Some(json!({ "code": error.code, "param": error.param })),
-    )
 }

@@ -35,6 +35,11 @@ pub(crate) fn capabilities(context: &RequestContext<RoleServer>) -> ClientCapabi
     }
 }
 
+/// The protocol's own error for a call that needs what the client cannot do: the parameter says what.
+pub(crate) fn missing_capability_error(error: &PublicError) -> ErrorData {
+    MissingCapability(error.param.clone().unwrap_or_default()).protocol_error(&error.message)
+}
+
 /// What a tool or its question needs, and the client cannot do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MissingCapability(String);
@@ -46,13 +51,13 @@ impl MissingCapability {
     }
 
     /// -32021, which names the capability as a client would declare it.
-    pub(crate) fn protocol_error(&self) -> ErrorData {
+    fn protocol_error(&self, message: &str) -> ErrorData {
         let mut required = Declared::default();
         match self.0.as_str() {
             "elicitation" => required.elicitation = Some(ElicitationCapability::default()),
             "sampling" => required.sampling = Some(SamplingCapability::default()),
             // Nothing that a client could declare.
-            _ => return ErrorData::invalid_params(self.public().message, None),
+            _ => return ErrorData::invalid_params(message.to_owned(), None),
         }
         ErrorData::missing_required_client_capability(required)
     }
@@ -60,14 +65,9 @@ impl MissingCapability {
 
 /// The first of the needed capabilities that is not there. One that nobody knows is never there.
 pub(crate) fn missing_capability(needed: &[String], client: ClientCapabilities) -> Option<MissingCapability> {
-    let there = |kind: &str| match kind {
-        "elicitation" => client.elicitation,
-        "sampling" => client.sampling,
-        _ => false,
-    };
     needed
         .iter()
-        .find(|kind| !there(kind))
+        .find(|kind| !client.has(kind))
         .map(|kind| MissingCapability(kind.chars().take(64).collect()))
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn input_required_response(
         .map(|request| request.kind.clone())
         .collect();
     if let Some(missing) = missing_capability(&kinds, client) {
-        return Err(missing.protocol_error());
+        return Err(missing.protocol_error(&missing.public().message));
     }
     let mut requests = InputRequests::new();
     for request in required.requests.into_iter().take(MAX_REQUESTS) {

@@ -3,12 +3,16 @@
 mod content;
 mod direct_request;
 mod endpoint;
+mod errors;
+mod eviction;
 mod expiring_stream;
 mod handler;
+mod handler_caller;
 mod handlers;
-mod host_tools;
 mod input;
 mod malformed_message;
+mod null_peer;
+mod open_streams;
 mod pages;
 mod progress;
 mod questions;
@@ -17,24 +21,37 @@ mod request;
 mod request_session;
 mod rounds;
 mod running_call;
+mod session_peer;
 mod session_persistence;
 mod session_usage;
+mod state;
 mod stream_position;
 mod stream_replay;
 mod tool_list_text;
 
 pub(crate) use content::block;
-pub(crate) use endpoint::{McpState, endpoint};
+pub(crate) use errors::protocol_error;
 pub(crate) use expiring_stream::{ExpiringStream, end_of};
-pub(crate) use handler::{Handler, protocol_error};
-pub(crate) use input::missing_capability;
+pub(crate) use handler::Handler;
 pub(crate) use malformed_message::MalformedMessage;
 pub(crate) use request::ToolCall;
+pub(crate) use state::McpState;
 pub(crate) use stream_position::is_mcp;
 
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
 use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
+
+/// The route of MCP over HTTP.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(state: Arc<McpState>) -> Router<S> {
+    Router::new()
+        .route("/mcp", any(endpoint::endpoint))
+        .with_state(state)
+}
 
 /// The two generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,9 +7,9 @@ use rmcp::transport::streamable_http_server::session::SessionManager;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{MAX_CLIENT_BYTES, SessionError};
 
+use super::state::McpState;
 use super::stream_replay::PROTOCOL_VERSION;
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
 
 /// How often a session is asked to give way, where others take its place first or it is used meanwhile.
@@ -32,7 +32,7 @@ pub(super) enum RequestSession {
 /// # Errors
 /// Unknown, somebody else's, or no id at all: one answer, so that ids cannot be tried out (T28, E25).
 pub(super) async fn owned_session(
-    doors: &SharedState,
+    mcp: &McpState,
     headers: &HeaderMap,
     caller: RequestCaller,
 ) -> Result<(RequestSession, RequestCaller), Box<Response>> {
@@ -50,32 +50,32 @@ pub(super) async fn owned_session(
         (Some(id), None) => id.to_str().map_err(|_| foreign())?,
         _ => return Err(foreign()),
     };
-    let (owners, owner) = (&doors.mcp.owners, caller.owner());
+    let (owners, owner) = (&mcp.owners, caller.owner());
     // The store knows whose it is, whichever host it began on.
-    let session = match doors.switching.session(id, &caller).await {
+    let session = match mcp.shared.switching.session(id, &caller).await {
         Ok(session) => session,
         Err(error) if error.code == ErrorCode::NotFound => {
             // What was chosen in it is gone, and it must not go on at another tenant.
             if owners.remove(id, &owner) {
-                let _gone = doors.mcp.sessions.close_session(&id.into()).await;
+                let _gone = mcp.sessions.close_session(&id.into()).await;
             }
             return Err(foreign());
         }
         Err(error) => return Err(Box::new(problem(&error))),
     };
     let id = id.to_owned();
-    Ok((RequestSession::Own(id), caller.with_session(Some(session))))
+    Ok((RequestSession::Own(id), caller.with_session(session)))
 }
 
 /// Gives a session that the transport has just made to its caller, and keeps a choice for it.
 pub(super) async fn register_session(
-    doors: &SharedState,
+    mcp: &McpState,
     id: &str,
     caller: &RequestCaller,
 ) -> Result<(), PublicError> {
-    let owners = &doors.mcp.owners;
-    bind(doors, id, caller).await?;
-    let switching = &doors.switching;
+    let owners = &mcp.owners;
+    bind(mcp, id, caller).await?;
+    let switching = &mcp.shared.switching;
     let kept = async {
         switching.begin_session(id, caller).await?;
         let client = switching.log(id, caller).await?.client().await;
@@ -98,16 +98,16 @@ pub(super) async fn register_session(
 
 /// Gives a session that was taken up again to its caller.
 pub(super) async fn rebind_session(
-    doors: &SharedState,
+    mcp: &McpState,
     id: &str,
     caller: &RequestCaller,
 ) -> Result<(), PublicError> {
-    bind(doors, id, caller).await
+    bind(mcp, id, caller).await
 }
 
 /// Makes a session its caller's. Where there is no room, sessions that give way leave the process first.
-async fn bind(doors: &SharedState, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
-    let (mcp, home, owner) = (&doors.mcp, caller.home_tenant(), caller.owner());
+async fn bind(mcp: &McpState, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
+    let (home, owner) = (caller.home_tenant(), caller.owner());
     let mut bound = mcp.owners.bind(id, home, owner);
     let mut stay = HashSet::new();
     for _ in 0..ATTEMPTS {

@@ -5,12 +5,10 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData};
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResponse, ErrorData};
 use rmcp::service::RequestContext;
-use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
-
-use super::handler::Handler;
 
 /// What a call comes to.
 pub(super) type ToolCallResult = Result<CallToolResponse, ErrorData>;
@@ -25,12 +23,9 @@ pub(super) struct RunningCall {
 impl RunningCall {
     /// Nothing runs before the first poll.
     pub(super) fn new(
-        handler: Arc<Handler>,
-        params: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        call: impl Future<Output = ToolCallResult> + Send + 'static,
+        cancel: CancellationToken,
     ) -> Self {
-        let cancel = context.ct.clone();
-        let call = async move { handler.call_tool(params, context).await };
         Self {
             call: Some(call.boxed()),
             cancel,

@@ -1,5 +1,4 @@
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,30 +17,16 @@ use tokio::sync::{mpsc, watch};
 use toolhost_tenancy::{EventReader, MAX_EVENT_BYTES, SessionLog};
 
 use super::handler::Handler;
+use super::open_streams::OpenStreams;
 use super::questions::{QuestionIds, SessionLogWatcher, keep_question};
 use super::session_usage::SessionUseGuard;
 use super::stream_position::{STANDALONE, StreamId, StreamPosition};
-use crate::auth::RequestCaller;
+use crate::caller::RequestCaller;
 use crate::sse;
 use crate::switching::{TenantSwitcher, kept_in_log};
 
 /// Events of an answer that wait for a slow client.
 const WAITING: usize = 16;
-
-/// The streams of answers that this process writes now.
-#[derive(Debug, Default)]
-pub(super) struct OpenStreams(Mutex<HashSet<StreamId>>);
-
-impl OpenStreams {
-    pub(super) fn has(&self, stream: StreamId) -> bool {
-        self.lock().contains(&stream)
-    }
-
-    /// Each change is one step, so a panic elsewhere leaves the set whole.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<StreamId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Where this request's session is kept, by this request's own caller.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use rmcp::transport::streamable_http_server::session::SessionState;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, SessionEvent, SessionLog, SessionLogItem};
 
-use super::session_persistence::OpenStreams;
+use super::open_streams::OpenStreams;
 use super::stream_position::{STANDALONE, StreamPosition};
 use crate::problem::{problem, problem_with};
 use crate::sse;

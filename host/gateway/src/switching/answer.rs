@@ -6,7 +6,8 @@ use toolhost_tenancy::{SwitchError, SwitchOutcome, SwitchTarget};
 use toolhost_tools::{InputRequired, OutputBlock, Resume, ToolOutput};
 
 use super::consent::SwitchConsent;
-use super::{SessionCaller, SwitchMode, TenantSelection, TenantSwitcher, Topic};
+use super::{SwitchMode, TenantSelection, TenantSwitcher, Topic};
+use crate::caller::SessionCaller;
 
 /// Tenants in one answer. More cost a model more than they tell it.
 const MAX_LISTED: usize = 1_000;

@@ -18,11 +18,11 @@ use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::{RecordChange, StateSealer};
 use toolhost_tenancy::{
-    AdmittedCaller, AuthorityCredentials, ChoiceError, Preparation, SessionDeps, SessionId, Sessions, Switch,
+    AdmittedCaller, AuthorityCredentials, ChoiceError, Preparation, SessionDeps, Sessions, Switch,
     TenantContexts, TenantDirectory,
 };
 
-use crate::auth::home;
+use crate::caller::SessionCaller;
 
 pub(crate) use answer::{SwitchRequest, help_output};
 pub(crate) use help::Topic;
@@ -41,13 +41,6 @@ pub enum SwitchMode {
     Confirm,
     /// Nobody may: every call is for the tenant of its own token.
     Off,
-}
-
-/// Who asks: a verified caller, and the session that its request came in.
-#[derive(Debug, Clone)]
-pub(crate) struct SessionCaller {
-    pub(crate) admitted: Arc<AdmittedCaller>,
-    pub(crate) session: Option<SessionId>,
 }
 
 /// Switching, as the doors see it.
@@ -162,8 +155,8 @@ impl TenantSwitcher {
         let bound = match (&who.session, &said.context) {
             // What was chosen while switching was allowed counts no more.
             (_, Some(_)) if self.mode == SwitchMode::Off => return Err(unknown_context()),
-            (_, None) if self.mode == SwitchMode::Off => return at_home(who),
-            (None, None) => return at_home(who),
+            (_, None) if self.mode == SwitchMode::Off => return who.home(),
+            (None, None) => return who.home(),
             (Some(_), Some(_)) => {
                 let text = "the session itself holds the active tenant; leave tenant_context out";
                 return Err(PublicError::new(ErrorCode::InvalidRequest, text).about(ARGUMENT));
@@ -239,11 +232,6 @@ pub(crate) fn is_homeless(error: &PublicError) -> bool {
         error.code,
         ErrorCode::TenantRequired | ErrorCode::TenantUnavailable
     )
-}
-
-/// The caller at the tenant of its own token.
-pub(crate) fn at_home(who: &SessionCaller) -> Result<Binding, PublicError> {
-    home(&who.admitted).map_err(|error| error.public())
 }
 
 fn unknown_context() -> PublicError {

@@ -2,7 +2,8 @@ use serde::Serialize;
 use toolhost_identity::{Tenant, TenantId};
 use toolhost_policy::PublicError;
 
-use super::{SessionCaller, SwitchMode, TenantSwitcher};
+use super::{SwitchMode, TenantSwitcher};
+use crate::caller::SessionCaller;
 
 /// A tenant that a caller reaches, as it may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

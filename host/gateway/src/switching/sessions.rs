@@ -8,7 +8,7 @@ use toolhost_policy::PublicError;
 use toolhost_tenancy::{AdmittedCaller, ChoiceError, SessionId, SessionLog, SessionView, SwitchOutcome};
 
 use super::{TenantSwitcher, log_into_public};
-use crate::auth::RequestCaller;
+use crate::caller::RequestCaller;
 
 /// The kind of event that says that another tenant is active.
 const CHANGED: &str = "active_tenant_changed";
@@ -17,7 +17,7 @@ impl TenantSwitcher {
     /// Keeps a choice for a session that the transport has just made.
     pub(crate) async fn begin_session(&self, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Id.public())?;
-        let kept = self.sessions.adopt(&id, principal(caller)).await;
+        let kept = self.sessions.adopt(&id, caller.principal()).await;
         kept.map_err(|error| log_into_public(&error))
     }
 
@@ -33,27 +33,27 @@ impl TenantSwitcher {
         caller: &RequestCaller,
     ) -> Result<SessionView, PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
-        let shown = self.sessions.show(&id, principal(caller)).await;
+        let shown = self.sessions.show(&id, caller.principal()).await;
         shown.map_err(|error| log_into_public(&error))
     }
 
     /// The caller's own sessions.
     pub(crate) async fn shown_all(&self, caller: &RequestCaller) -> Result<Vec<SessionView>, PublicError> {
-        let all = self.sessions.list(principal(caller)).await;
+        let all = self.sessions.list(caller.principal()).await;
         all.map_err(|error| log_into_public(&error))
     }
 
     /// Ends a session of the caller's own.
     pub(crate) async fn end(&self, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
-        let ended = self.sessions.end(&id, principal(caller)).await;
+        let ended = self.sessions.end(&id, caller.principal()).await;
         ended.map_err(|error| log_into_public(&error))
     }
 
     /// What happened in a session of this id of this caller's, whether there is one or not.
     pub(crate) async fn log(&self, id: &str, caller: &RequestCaller) -> Result<SessionLog, PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
-        let log = self.sessions.log(&id, principal(caller)).await;
+        let log = self.sessions.log(&id, caller.principal()).await;
         log.map_err(|error| log_into_public(&error))
     }
 
@@ -92,7 +92,7 @@ impl TenantSwitcher {
     pub(crate) async fn end_session(&self, caller: &RequestCaller) {
         if let Some(id) = caller.session() {
             // One that is gone is gone.
-            let _gone = self.sessions.end(id, principal(caller)).await;
+            let _gone = self.sessions.end(id, caller.principal()).await;
         }
     }
 
@@ -109,8 +109,4 @@ pub(crate) async fn kept_in_log(log: &SessionLog, label: &str, data: &[u8]) {
         Ok(_) | Err(ChoiceError::Unknown) => {}
         Err(error) => tracing::warn!(%error, label, "an event of a session is not kept"),
     }
-}
-
-fn principal(caller: &RequestCaller) -> &Arc<Principal> {
-    &caller.admitted_caller().presented.principal
 }

@@ -5,7 +5,8 @@ use toolhost_identity::TenantId;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::ContextName;
 
-use super::{SessionCaller, TenantSwitcher};
+use super::TenantSwitcher;
+use crate::caller::SessionCaller;
 
 /// Where a request without a session says what it chose.
 const CONTEXT_KEY: &str = "toolhost/tenant_context";

@@ -90,6 +90,16 @@ impl Fake {
         _arguments: ModelArgs,
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
+        // The call path itself says what a client must be able to do.
+        let missing = match name {
+            "sampler" => Some("sampling"),
+            "ask" => Some("elicitation"),
+            _ => None,
+        };
+        if let Some(kind) = missing.filter(|kind| !options.client.has(kind)) {
+            let text = format!("the tool needs a client that offers {kind}");
+            return Err(PublicError::new(ErrorCode::InputUnsupported, text).about(kind));
+        }
         match name {
             "whoami" | "placed" => text(format!("{}/{}", binding.tenant(), binding.principal().subject())),
             "wait" => {

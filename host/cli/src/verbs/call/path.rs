@@ -4,12 +4,13 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use toolhost_gateway::Dispatcher;
 use toolhost_gateway::admin::{
     AdminClient, AdminRequest, AdminResponse, CallEnd, CallLines, CallRequest, CallResume, ClientError,
 };
-use toolhost_identity::Binding;
 use toolhost_sandbox::Sandbox;
-use toolhost_tools::{CallOptions, ClientCapabilities, ModelArgs, Tools};
+use toolhost_tenancy::AdmittedCaller;
+use toolhost_tools::{CallOptions, ClientCapabilities};
 
 use super::show_line;
 use crate::args::CallArgs;
@@ -78,8 +79,8 @@ impl RunningHost {
 
 /// The rooms of a host, in this process.
 pub(super) struct InProcessHost {
-    tools: Arc<Tools>,
-    binding: Binding,
+    dispatcher: Dispatcher,
+    admitted: AdmittedCaller,
     sandbox: Sandbox,
     // What the tools stand on.
     _ground: HostStorage,
@@ -100,9 +101,8 @@ impl InProcessHost {
         let binding = admitted.caller.clone().binding();
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
         let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-        choosing
-            .credentials
-            .register_bearer(&binding, &admitted.presented);
+        let switching =
+            choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
         let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
         let (credentials, _) = wiring::provider(setup, sources)?;
         let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
@@ -128,8 +128,8 @@ impl InProcessHost {
             }
         }
         Ok(Self {
-            tools,
-            binding,
+            dispatcher: Dispatcher::new(tools, switching),
+            admitted,
             sandbox,
             _ground: ground,
         })
@@ -156,8 +156,8 @@ impl InProcessHost {
             },
         };
         let call = self
-            .tools
-            .call(&self.binding, tool, ModelArgs::new(arguments.clone()), options);
+            .dispatcher
+            .call_at_home(self.admitted.clone(), tool, arguments.clone(), options);
         let stop = wiring::stop_signal();
         tokio::pin!(call, stop);
         let outcome = loop {

@@ -12,7 +12,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{MAX_EVENT_BYTES, SessionLog};
 use toolhost_tools::ProgressSink;
 
-use crate::api::perform::CallResponse;
+use crate::api::call_response::CallResponse;
 use crate::switching::kept_in_log;
 
 pub(super) const STARTED: &str = "call_started";
@@ -191,7 +191,7 @@ mod tests {
     use toolhost_tools::{CallOutcome, OutputBlock, ToolOutput};
 
     use super::{CallIdentity, finished_event};
-    use crate::api::perform::CallResponse;
+    use crate::api::call_response::CallResponse;
 
     fn event(answer: &Result<CallResponse, PublicError>) -> (usize, Value) {
         let about = CallIdentity {

@@ -10,16 +10,19 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
+use toolhost_tools::CallOptions;
 
 use super::call_recorder::{CallRecorder, LatestProgress};
 use super::refusal;
 use crate::api::call_input::{AnswerBody, CallInput, ClientCapability, object};
-use crate::api::perform::{ApiCall, CallResponse, CallTarget, perform};
+use crate::api::call_response::CallResponse;
 use crate::api::query::{self, PathName};
-use crate::api::tenant_headers::{of_tenant, tenant_selection};
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::api::tenant_headers::{about_header, of_tenant, tenant_selection};
+use crate::call_transport::CallTransport;
+use crate::caller::RequestCaller;
+use crate::dispatcher::ToolCallRequest;
 use crate::problem::problem;
+use crate::shared_state::SharedState;
 
 /// The longest id that a program gives a call of its own.
 const MAX_CALL_ID: usize = 64;
@@ -41,7 +44,7 @@ struct SessionCallBody {
 /// `POST /api/v1/sessions/{id}/calls`. A client that goes away drops this future, and the call with it; what the call
 /// answered before that is among the session's events.
 pub(crate) async fn call(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
     request: Request,
@@ -49,20 +52,20 @@ pub(crate) async fn call(
     let (parts, body) = request.into_parts();
     let begun = async {
         // Before the body is looked at: what is wrong with it is told to the owner alone.
-        let session = doors.switching.session(&id, &caller).await;
+        let session = shared.switching.session(&id, &caller).await;
         let session = session.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
         query::reject_query(parts.uri.query()).map_err(problem)?;
         let said = tenant_selection(&parts.headers).map_err(problem)?;
         let body: SessionCallBody =
-            object(&doors, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
+            object(&shared, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
         let call_id = call_id(body.call_id).map_err(problem)?;
         let asked = CallInput::new(body.arguments, body.accepts.as_deref(), body.answers, body.state)
             .map_err(problem)?;
-        let who = caller.clone().with_session(Some(session)).to_session_caller();
-        let target = CallTarget::resolve(&doors, &who, &said, &body.tool).await;
-        let target = target.map_err(|error| Box::new(crate::problem::problem(&error)))?;
-        let log = doors.switching.log(&id, &caller).await.map_err(problem)?;
+        let who = caller.clone().with_session(session).session_caller().clone();
+        let target = shared.dispatcher.resolve(&who, &said, &body.tool).await;
+        let target = target.map_err(|error| problem(about_header(error)))?;
+        let log = shared.switching.log(&id, &caller).await.map_err(problem)?;
         Ok::<_, Box<Response>>((who, said, body.tool, asked, call_id, target, log))
     };
     let (who, said, tool, asked, call_id, target, log) = match begun.await {
@@ -74,13 +77,19 @@ pub(crate) async fn call(
     let ended = wait_for_end(&log).await;
     let recorded = CallRecorder::begin(log, &call_id, &tool, target.tenant());
     let reports = Arc::new(LatestProgress::default());
-    let call = ApiCall {
-        who: &who,
-        said: &said,
-        tool: &tool,
-        asked,
-        progress: Some(Arc::clone(&reports) as _),
-        cancel: cancel.clone(),
+    let call = ToolCallRequest {
+        transport: CallTransport::Api,
+        caller: &who,
+        selection: &said,
+        name: &tool,
+        arguments: asked.arguments,
+        options: CallOptions {
+            progress: Some(Arc::clone(&reports) as _),
+            cancel: cancel.clone(),
+            resume: asked.resume,
+            client: asked.client,
+            log: None,
+        },
     };
     let beside = async {
         let over = async {
@@ -89,7 +98,7 @@ pub(crate) async fn call(
         };
         futures::join!(over, recorded.reports(&reports))
     };
-    let called = std::pin::pin!(perform(&doors, &target, call));
+    let called = std::pin::pin!(shared.dispatcher.call(&target, call));
     let (outcome, active) = match futures::future::select(called, std::pin::pin!(beside)).await {
         futures::future::Either::Left((called, _)) => called,
         // What a call reports has no end of its own.

@@ -13,11 +13,11 @@ use toolhost_tenancy::{EventReader, SessionLog, SessionLogItem};
 
 use super::{SessionJson, refusal};
 use crate::api::query::{self, PathName};
-use crate::auth::RequestCaller;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::http_server::RequestPermit;
 use crate::mcp::{ExpiringStream, end_of, is_mcp};
 use crate::problem::problem;
+use crate::shared_state::SharedState;
 use crate::sse;
 
 /// Where a client says what it saw last.
@@ -33,7 +33,7 @@ const ENDED: &str = "session_ended";
 /// `GET /api/v1/sessions/{id}/events`: what happened since an event, or since the beginning of what is kept, and then what
 /// happens. It ends with the session, with the token, and when the host drains.
 pub(crate) async fn events(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
     RawQuery(query): RawQuery,
@@ -41,11 +41,11 @@ pub(crate) async fn events(
     extensions: Extensions,
 ) -> Response {
     let begun = async {
-        let view = doors.switching.session_view(&id, &caller).await;
+        let view = shared.switching.session_view(&id, &caller).await;
         let view = view.map_err(|error| Box::new(refusal(&error)))?;
         let problem = |error: PublicError| Box::new(problem(&error));
         query::reject_query(query.as_deref()).map_err(problem)?;
-        let log = doors.switching.log(&id, &caller).await.map_err(problem)?;
+        let log = shared.switching.log(&id, &caller).await.map_err(problem)?;
         let reader = reader(&log, &headers).await.map_err(problem)?;
         Ok::<_, Box<Response>>((SessionJson::from(view), reader))
     };
@@ -58,7 +58,7 @@ pub(crate) async fn events(
     let first = [sse::retry(), sse::event(None, Some(SESSION), &session)];
     let rest = futures::stream::unfold(Some(reader), |reader| async move { next(reader?).await });
     let response = sse::response(futures::stream::iter(first).chain(rest));
-    let end = end_of(doors, caller, true).boxed();
+    let end = end_of(shared, caller, true).boxed();
     response.map(|body| Body::new(ExpiringStream::new(body, end)))
 }
 

@@ -18,10 +18,10 @@ use toolhost_tenancy::{SESSION_IDLE, SessionView};
 
 use super::call_input::parse_body;
 use super::query::{self, PathName};
-use crate::auth::RequestCaller;
 use crate::body;
-use crate::gateway::SharedState;
+use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
+use crate::shared_state::SharedState;
 
 pub(crate) use calls::call;
 pub(crate) use events::events;
@@ -87,7 +87,7 @@ fn refusal(error: &PublicError) -> Response {
 
 /// `POST /api/v1/sessions`.
 pub(crate) async fn begin(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     request: Request,
@@ -99,12 +99,12 @@ pub(crate) async fn begin(
         if !body.is_empty() {
             parse_body::<NewSessionBody>(&body, "empty, or {}").map_err(problem)?;
         }
-        let id = doors
+        let id = shared
             .switching
             .begin(caller.admitted_caller())
             .await
             .map_err(problem)?;
-        doors
+        shared
             .switching
             .session_view(id.as_str(), &caller)
             .await
@@ -125,11 +125,11 @@ pub(crate) async fn begin(
 
 /// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
 pub(crate) async fn list(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
 ) -> Response {
-    match doors.switching.shown_all(&caller).await {
+    match shared.switching.shown_all(&caller).await {
         Ok(views) => Json(SessionList {
             sessions: views.into_iter().map(SessionJson::from).collect(),
         })
@@ -140,12 +140,12 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/sessions/{id}`; a use of it.
 pub(crate) async fn show(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
 ) -> Response {
-    match doors.switching.session_view(&id, &caller).await {
+    match shared.switching.session_view(&id, &caller).await {
         Ok(view) => Json(SessionJson::from(view)).into_response(),
         Err(error) => refusal(&error),
     }
@@ -153,12 +153,12 @@ pub(crate) async fn show(
 
 /// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
 pub(crate) async fn end(
-    State(doors): State<Arc<SharedState>>,
+    State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,
     Extension(caller): Extension<RequestCaller>,
     PathName(id): PathName,
 ) -> Response {
-    match doors.switching.end(&id, &caller).await {
+    match shared.switching.end(&id, &caller).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refusal(&error),
     }
