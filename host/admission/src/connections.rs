@@ -70,7 +70,7 @@ pub enum AdmissionRefusal {
 /// A connection that nobody's token was ever seen on gives way first: that of the address with the most of them, and there
 /// the one that has waited longest. The newest, an eighth of all, are spared, so that a client has the time to send its
 /// request whoever shares its address. Then come connections that are idle, the longest idle first. One that carries a verified
-/// request gives way only to another verified request, by the rule of [`Shares::gives_way`], and streams before calls.
+/// request gives way only to another verified request, by the rule of [`Shares::find_victim`], and streams before calls.
 ///
 /// An address is never refused: behind a reverse proxy all connections come from one, and they carry verified requests or
 /// last for one request.
@@ -177,7 +177,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
     /// A request of a verified caller begins on a connection. Its turn, and the connection that gives way to it.
     ///
     /// # Errors
-    /// [`PlaceRefusal`].
+    /// [`AdmissionRefusal`].
     pub fn serve(
         &self,
         id: ConnectionId,

@@ -9,7 +9,7 @@
 //!
 //! # Tour
 //!
-//! - [`Shares`]: places counted by tenant and caller, and [`Shares::gives_way`], the one rule of whose place is taken for a
+//! - [`Shares`]: places counted by tenant and caller, and [`Shares::find_victim`], the one rule of whose place is taken for a
 //!   newcomer when there is no other.
 //! - [`AddressGroup`]: what counts as one stranger.
 //! - [`ClientConnections`]: the connections of the HTTP door. Those of nobody give way first.

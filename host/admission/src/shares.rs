@@ -93,7 +93,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         self.gives_way_among(tenant, caller, |_, _| true)
     }
 
-    /// Like [`Shares::gives_way`] among the callers that can give a place: one whose places are all in use keeps them, and they
+    /// Like [`Shares::find_victim`] among the callers that can give a place: one whose places are all in use keeps them, and they
     /// count all the same.
     #[must_use]
     pub fn gives_way_among(

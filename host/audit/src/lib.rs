@@ -6,7 +6,7 @@
 //!
 //! # Tour
 //!
-//! - [`Event`]: what is recorded, one variant an occasion; [`Who`]: whose call it was; [`Durability`]: what each needs.
+//! - [`Event`]: what is recorded, one variant an occasion; [`Actor`]: whose call it was; [`Durability`]: what each needs.
 //! - [`Sink`]: where events go. [`SinkError`] stops what was about to happen, save where [`OnFailure`] serves reads.
 //! - [`ChainSink`]: chained files, one [`Chain`] a tenant and one for the host; [`ChainKeys`]: what seals them.
 //! - [`verify`]: whether a chain is whole; [`Tail`] and [`export`]: its records.

@@ -9,13 +9,13 @@
 //!
 //! - [`args`]: the flags. [`verbs`]: one file a verb.
 //! - [`config`]: `host.toml`, plain structs and apart from them the reading of TOML.
-//! - [`setup`]: configuration and flags joined; [`missing`]: what is still needed, each with the flag that gives it.
+//! - [`setup`]: configuration and flags joined; [`requirements`]: what is still needed, each with the flag that gives it.
 //! - [`plugins`]: which of the plugins can be served, and why not of the others.
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
-//! - [`reach`]: what lasts, through the host that runs or without one.
+//! - [`admin_access`]: what lasts, through the host that runs or without one.
 //! - [`open_files`]: how many of them.
-//! - [`looking`]: what would become of a request, and whether a connection could be used.
+//! - [`diagnosis`]: what would become of a request, and whether a connection could be used.
 //! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables; [`screen`]: the one place
 //!   where verbs write.
 

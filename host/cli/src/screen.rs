@@ -96,7 +96,7 @@ pub(crate) fn prompt(text: &str) -> io::Result<()> {
 /// How a writer's text is escaped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EscapeStyle {
-    /// As [`escaped`].
+    /// As [`escape`].
     Text,
     /// As [`escaped_json`].
     Json,

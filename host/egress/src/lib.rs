@@ -11,13 +11,13 @@
 //! - [`Egress`]: the pipeline, whole ([`Egress::send`]) or with a streamed body ([`Egress::start`]).
 //! - [`steps`]: the steps of the pipeline, one function and one file each, in their order.
 //! - [`EgressCall`]: what all requests of one tool call share.
-//! - [`GuestRequest`], [`GuestResponse`], [`Exchange`], [`BodyStream`]: what crosses to and from a guest.
+//! - [`GuestRequest`], [`GuestResponse`], [`StreamingResponse`], [`BodyStream`]: what crosses to and from a guest.
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`Quarantine`]: the connections that a plugin may not use for a tenant any more, since answers held the credential.
 //! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
 //! - [`judge`]: what a grant says about a request that nobody makes.
-//! - [`Egress::provided`]: what a connection provides to the arguments of a tool.
+//! - [`Egress::provided_arguments`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
 //! - [`Egress::upstream_state`]: what an adapter remembers of its upstream between the calls of one caller.
 //! - [`HostWork`]: where the host's own work for a call runs, within which bounds, and who pays; its module says how to use it.

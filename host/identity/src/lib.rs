@@ -7,13 +7,13 @@
 //! # Tour
 //!
 //! - [`TenantId`]: the grammar of a tenant's name.
-//! - [`Unverified`]: a token taken apart, so that its issuer's keys can be found; [`IssuerRules`]: what is believed of
+//! - [`UnverifiedToken`]: a token taken apart, so that its issuer's keys can be found; [`IssuerRules`]: what is believed of
 //!   that issuer, [`ProviderProfile`] the rules of well-known ones, [`TenantScope`] which tenants it may name; [`KeySet`]: its public keys, by [`Algorithm`].
 //! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each for a person.
 //! - [`Principal`]: the verified caller, made by token verification alone.
 //! - [`Tree`]: the tenants at one moment, how they belong together, which key of an identity provider means which, and how
 //!   far a [`Role`] reaches; [`Directory`]: where the tree comes from.
-//! - [`Caller`]: the principal at its home tenant, or [`Tenantless`].
+//! - [`Caller`]: the principal at its home tenant, or [`TenantlessCaller`].
 //! - [`AuthorityGrant`]: a remote authority's yes to a switch.
 //! - [`Binding`]: principal and active tenant, the immutable snapshot that a call runs under.
 //! - [`TenantSpace`]: the only key under which anything is kept for a tenant.

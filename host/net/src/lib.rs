@@ -11,7 +11,7 @@
 //! - [`classify`], [`AddressClass`]: what kind of address it is, by the IANA special-purpose registries.
 //! - [`AddressPolicy`]: which kinds a connection accepts.
 //! - [`Lookup`], [`SystemLookup`]: names to addresses.
-//! - [`Network::resolve`], [`Approved`]: one lookup, every answer classified, and the proof of it.
+//! - [`Network::resolve`], [`ApprovedAddresses`]: one lookup, every answer classified, and the proof of it.
 //! - [`TlsIdentity`]: which roots a connection trusts.
 //! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to approved addresses.
 //! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.

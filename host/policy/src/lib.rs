@@ -17,7 +17,7 @@
 //! - [`OperationRule`]: operations of which the operator says something, such as that they reflect.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
-//! - [`Filled`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
+//! - [`UrlTemplates`], [`BaseTemplate`]: what of a URL the attributes of a credential fill.
 //! - [`Manifest`]: what a plugin asks for; [`Grant`]: what it gets.
 //! - [`UnixTime`]: the machine's clock in seconds, where it is read.
 

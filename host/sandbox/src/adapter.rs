@@ -112,7 +112,7 @@ impl AdapterComponent {
     /// What a system says of itself, asked for the caller of `context`.
     ///
     /// # Errors
-    /// As [`Adapter::discover`].
+    /// As [`AdapterComponent::discover`].
     pub async fn ask(&self, context: CallContext) -> Result<Result<Discovery, Failure>, SandboxError> {
         self.run_discovery(None, Some(context)).await
     }
@@ -155,7 +155,7 @@ impl AdapterComponent {
     /// come to an end is told to the system behind the caller's back, where it has left a note.
     ///
     /// # Errors
-    /// As [`crate::Plugin::invoke`].
+    /// As [`crate::PluginComponent::invoke`].
     pub async fn invoke(
         &self,
         context: CallContext,

@@ -73,7 +73,7 @@ impl PluginComponent {
     /// Asks the plugin for its tools. It runs as any call does, and reaches nothing.
     ///
     /// # Errors
-    /// As [`Plugin::invoke`]; a failure that the plugin itself returns is [`SandboxError::NotAdmitted`].
+    /// As [`PluginComponent::invoke`]; a failure that the plugin itself returns is [`SandboxError::NotAdmitted`].
     pub async fn describe(&self) -> Result<Vec<Tool>, SandboxError> {
         let limits = Arc::new(self.host_limits().clone());
         let describe = DescribeExport(self.tools.clone());

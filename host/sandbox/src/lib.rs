@@ -7,10 +7,10 @@
 //! # Tour
 //!
 //! - [`Sandbox`]: the engine, the runtime of the guests; [`SandboxSettings`]. `pool`: its slots, each large enough for any component that loads.
-//! - `slots` and `turns`: a fair share of both for each tenant.
-//! - [`Plugin`]: a component that was admitted and compiled; [`Plugin::describe`], [`Plugin::invoke`].
-//! - [`Adapter`]: a component that turns a described system into tools; [`Adapter::discover`], [`Adapter::invoke`].
-//! - [`Inspection`]: what a file is, and whether this host would run it.
+//! - `slots` and `run_in_turns`: a fair share of both for each tenant.
+//! - [`PluginComponent`]: a component that was admitted and compiled; [`PluginComponent::describe`], [`PluginComponent::invoke`].
+//! - [`AdapterComponent`]: a component that turns a described system into tools; [`AdapterComponent::discover`], [`AdapterComponent::invoke`].
+//! - [`PluginInspection`]: what a file is, and whether this host would run it.
 //! - [`contract`]: the types of `wit/`, as the host meets them.
 //! - [`SandboxError`]: why something did not run.
 

@@ -73,7 +73,7 @@ impl ChangeSubscription {
         }
     }
 
-    /// Every change that was made before this moment has been told or waits in [`Changes::next`]. `None`: nobody listens to
+    /// Every change that was made before this moment has been told or waits in [`ChangeSubscription::next`]. `None`: nobody listens to
     /// the server now. It moves on several times a second; where it is older than a cache can bear, the cache asks the store.
     #[must_use]
     pub fn confirmed_at(&self) -> Option<Instant> {

@@ -17,7 +17,7 @@ pub trait DurableStore: Store {
     /// Of the host's space, without which it is not known which others there are.
     async fn check(&self) -> Result<Vec<SpaceReport>, StoreError>;
 
-    /// As [`Kept::check`], of one space.
+    /// As [`DurableStore::check`], of one space.
     ///
     /// # Errors
     /// What was found; the space is not served then.
@@ -47,7 +47,7 @@ pub trait DurableStore: Store {
     /// Brings one tenant back out of a backup.
     ///
     /// # Errors
-    /// As [`Kept::backup`]; the backup is damaged, or was sealed with another master key.
+    /// As [`DurableStore::backup`]; the backup is damaged, or was sealed with another master key.
     async fn restore_tenant(&self, from: &Path, tenant: &TenantSpace) -> Result<(), StoreError>;
 }
 

@@ -11,8 +11,8 @@
 //! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other process has; with its backup,
 //!   restoration, check and resealing. Its module says what each guard is for.
 //! - [`PostgresStore`]: the same for several hosts, in a server; [`postgres`] says what is kept apart there, and by whom.
-//! - [`Kept`]: either of them, with what an operator does to it.
-//! - [`migrate`]: from either of them into the other. [`Changes`]: what other hosts change.
+//! - [`DurableStore`]: either of them, with what an operator does to it.
+//! - [`migrate`]: from either of them into the other. [`ChangeSubscription`]: what other hosts change.
 //! - [`keys`]: the master key, and one key a space under it, outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
 //! - [`kv`]: what plugins keep, with quotas.

@@ -21,7 +21,7 @@ const MAX_ID: usize = 128;
 /// Why a session is not bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// Too many, of all owners or of this one; [`SessionOwners::gives_way`] says which makes room.
+    /// Too many, of all owners or of this one; [`SessionOwners::eviction_candidate`] says which makes room.
     #[error("there are too many sessions in use; end one or wait")]
     Full,
     /// The id is empty, too long, or taken: only the host makes ids (T27).

@@ -10,10 +10,10 @@
 //! - [`Catalogue`]: the plugins that are served, built once and swapped whole; [`PreparedPlugin`]: one of them.
 //! - [`PluginStatuses`]: what became of each plugin that was named.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
-//! - [`Described`]: a connection whose tools an adapter has found in a document or been told by a system.
+//! - [`AdapterConnection`]: a connection whose tools an adapter has found in a document or been told by a system.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
-//! - [`Budgets`]: what a tenant may use of the host. `cached`: results that are given again.
+//! - [`Budgets`]: what a tenant may use of the host. `result_cache`: results that are given again.
 //! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
 
 mod adapter_connection;

@@ -23,7 +23,7 @@ impl fmt::Debug for UserId {
 /// What a credential is stored under. Two callers share one only where the operator's connection says that the
 /// credential is the tenant's.
 ///
-/// [`CredentialKey::of`] is the constructor of calls: a key comes from a verified caller and the operator's connection, and
+/// [`CredentialKey::from_binding`] is the constructor of calls: a key comes from a verified caller and the operator's connection, and
 /// from nothing that a request brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CredentialKey {

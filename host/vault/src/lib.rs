@@ -12,15 +12,15 @@
 //! - [`CredentialProvider`]: key to credential. [`CredentialError`]: all that it says otherwise. Which provider a
 //!   connection has is its `credentials`, and none stands in for another.
 //! - [`SealedVault`]: credentials that the host keeps, sealed in the store. [`CredentialName`] is what the operator
-//!   calls one, [`NewCredential`] what is given, [`Listing`] what is shown, [`VaultError`] what goes wrong.
-//! - [`StaticProvider`], [`StaticCredential`], [`Source`]: credentials that the operator keeps in files and in the
+//!   calls one, [`NewCredential`] what is given, [`CredentialListing`] what is shown, [`VaultError`] what goes wrong.
+//! - [`StaticProvider`], [`StaticCredential`], [`SecretSource`]: credentials that the operator keeps in files and in the
 //!   environment.
-//! - [`Broker`], [`AwsSecretsManager`], [`KvStore`]: credentials that an application or a secret manager keeps. [`Place`]
-//!   says where, [`Names`] under which name, [`Grammar`] how they are written.
+//! - [`Broker`], [`AwsSecretsManager`], [`KvStore`]: credentials that an application or a secret manager keeps. [`ProviderEndpoint`]
+//!   says where, [`NameTemplates`] under which name, [`Grammar`] how they are written.
 //! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
 //! - [`Login`], [`UserAccounts`]: a user connects an account of their own, and its refresh token is sealed in the vault.
 //! - [`SharedCredential`]: what tenants should not share.
-//! - [`SecretRefused`], [`SourceProblem`], [`AttributeRefused`]: why a text or a file is not taken.
+//! - [`SecretTextError`], [`SourceProblem`], [`AttributeError`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
 //! [`Binding`]: toolhost_identity::Binding

@@ -47,7 +47,7 @@ impl NameTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// See [`NameTemplateRefused`].
+    /// See [`NameTemplateError`].
     pub fn parse(text: &str) -> Result<Self, NameTemplateError> {
         if text.len() > MAX_TEMPLATE {
             return Err(NameTemplateError::Character);

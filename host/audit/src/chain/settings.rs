@@ -10,7 +10,7 @@ pub struct ChainSettings {
     pub segment_bytes: u64,
     /// How many chains are open at once, of two files each. One that is in use is never closed, so calls at once may take
     /// it over that. A call to a tenant whose chain is not open waits for it, and for the one that makes room: some
-    /// milliseconds. [`ChainSettings::fitting`] says how many the process can have.
+    /// milliseconds. [`ChainSettings::for_open_files`] says how many the process can have.
     pub open_chains: usize,
     /// What happens to calls that change nothing while a chain cannot be written.
     pub on_failure: OnFailure,

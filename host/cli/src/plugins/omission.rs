@@ -71,7 +71,7 @@ impl Omission {
         }
     }
 
-    /// Of an error that may be a [`Failure`] already.
+    /// Of an error that may be a [`CliError`] already.
     pub(crate) fn from_error(reason: OmissionReason, error: anyhow::Error) -> Self {
         let failure = error.downcast::<CliError>().unwrap_or_else(|error| CliError {
             exit: Exit::Internal,

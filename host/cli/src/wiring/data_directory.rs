@@ -65,10 +65,10 @@ struct OpenedStore {
 }
 
 impl DataDirClaim {
-    /// As [`Taken::take`], to bring a backup back: the master key is there and opens it, or nothing is made.
+    /// As [`DataDirClaim::take`], to bring a backup back: the master key is there and opens it, or nothing is made.
     ///
     /// # Errors
-    /// As [`Taken::take`]; there is no master key, or another one; the store is in a server, which has backups of its own.
+    /// As [`DataDirClaim::take`]; there is no master key, or another one; the store is in a server, which has backups of its own.
     pub(crate) fn take_for_backup(data: &DataConfig, from: &Path) -> anyhow::Result<Self> {
         if data.postgres.is_some() {
             return Err(CliError::usage(StoreError::Servers.to_string()).into());
@@ -381,7 +381,7 @@ impl DataDirectory {
     /// Opens a data directory.
     ///
     /// # Errors
-    /// As [`Taken::take`] and [`Taken::open`].
+    /// As [`DataDirClaim::take`] and [`DataDirClaim::open`].
     pub(crate) async fn open(
         data: &DataConfig,
         chains: ChainSettings,

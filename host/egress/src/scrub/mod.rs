@@ -6,7 +6,7 @@
 //! - `normalise`, `escape`: one pass over a text. `chain`: passes until nothing changes.
 //! - `gaps`: what may stand between the characters. `markup`: tags between them.
 //! - `numbers`: bytes as a list of numbers. `radix`: base64, base32, hexadecimal and binary. `runs`: where there is any of these.
-//! - `settle`: all of these, within each other, for one text; how deep, and how much of it.
+//! - `text_search`: all of these, within each other, for one text; how deep, and how much of it.
 //! - [`Scrubber`]: one text, whole or in chunks.
 //! - [`Needles`], [`NeedleCache`]: what one call's credential makes needles of, built once.
 

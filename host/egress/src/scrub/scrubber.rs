@@ -19,7 +19,7 @@ pub struct ReflectionError;
 /// A byte is handed on once no needle that begins with it or before it can still be completed. What is held back is the text
 /// since the last line break, never more than the longest needle less one byte: where it ends must not tell whether its
 /// last bytes begin a needle, or a guest could guess a credential byte by byte and never be noticed. A hit in a text is replaced
-/// by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with [`Reflected`].
+/// by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with [`ReflectionError`].
 #[derive(Debug)]
 pub struct Scrubber<'n> {
     set: &'n NeedleSet,

@@ -74,7 +74,7 @@ impl TextSearch {
     /// The text ended.
     ///
     /// # Errors
-    /// As [`Search::push`].
+    /// As [`TextSearch::push`].
     pub(super) fn finish(&mut self, set: &NeedleSet) -> Result<(), WithholdReason> {
         self.layer.push(set, &[], true, &mut self.work)
     }

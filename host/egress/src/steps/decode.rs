@@ -48,7 +48,7 @@ impl BodyDecoder {
     /// The body ended.
     ///
     /// # Errors
-    /// As [`Decoding::push`].
+    /// As [`BodyDecoder::push`].
     pub fn finish(&mut self) -> Result<Bytes, EgressFailure> {
         let rest = match &mut self.decoder {
             Ok(Some(decoder)) => decoder.finish(),

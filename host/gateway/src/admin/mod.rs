@@ -1,7 +1,7 @@
 //! The operator's door: what the verbs of the command line ask of a host that runs, and do themselves where none does.
 //!
-//! [`Admin`] carries out a [`Request`]. A running host offers it on a Unix socket ([`listen`]) that only its own user
-//! reaches; the command line reaches it with a [`Client`], or has an [`Admin`] of its own over a data directory that
+//! [`Admin`] carries out a [`AdminRequest`]. A running host offers it on a Unix socket ([`listen`]) that only its own user
+//! reaches; the command line reaches it with a [`AdminClient`], or has an [`Admin`] of its own over a data directory that
 //! nobody else has open. Both take the same path, so a verb does the same either way.
 
 mod calls;

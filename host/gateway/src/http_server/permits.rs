@@ -78,7 +78,7 @@ struct ServedRequest {
 struct RequestPermitRef(Weak<ServedRequest>);
 
 impl RequestPermit {
-    /// Puts it where [`RequestPlace::becomes_stream`] finds it.
+    /// Puts it where [`RequestPermit::becomes_stream`] finds it.
     pub(crate) fn extend(&self, extensions: &mut Extensions) {
         extensions.insert(RequestPermitRef(Arc::downgrade(&self.0)));
     }

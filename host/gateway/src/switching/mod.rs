@@ -180,7 +180,7 @@ impl TenantSwitcher {
     /// The active tenant, for the host's own tools, which work without one.
     ///
     /// # Errors
-    /// As [`Switching::binding`], but for a tenant that is not there or not within reach.
+    /// As [`TenantSwitcher::binding`], but for a tenant that is not there or not within reach.
     pub(crate) async fn active(
         &self,
         who: &SessionCaller,

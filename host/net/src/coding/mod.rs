@@ -153,7 +153,7 @@ impl Decoder {
 /// A whole body.
 ///
 /// # Errors
-/// As [`Decoder::of`] and [`Decoder::push`].
+/// As [`Decoder::from_headers`] and [`Decoder::push`].
 pub fn decode_body(headers: &HeaderMap, body: Bytes, cap: usize) -> Result<Bytes, CodingError> {
     let Some(mut decoder) = Decoder::from_headers(headers, cap)? else {
         return Ok(body);

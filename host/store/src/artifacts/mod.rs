@@ -5,7 +5,7 @@
 //! another tenant, of another person, of another plugin, one that has expired and one that never was are the same nothing
 //! (T42).
 //!
-//! - [`Artifacts`]: the operations. [`NewArtifact`] and [`Artifact`]: what goes in and comes out.
+//! - [`ArtifactStore`]: the operations. [`NewArtifact`] and [`StoredArtifact`]: what goes in and comes out.
 //! - [`ArtifactId`]: the id.
 //! - [`ArtifactError`]: why not, in words that a guest may read.
 

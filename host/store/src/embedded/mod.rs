@@ -4,9 +4,9 @@
 //!
 //! - a write is acknowledged after sled's flush **and** an fdatasync of its file ([`commit`]);
 //! - every batch writes a sealed [`tally`] of what must be there; opening counts, and what does not add up is not served;
-//! - the number of the last batch stands beside the log ([`witness`]): a log whose end is lost opens as it was before;
+//! - the number of the last batch stands beside the log ([`watermark`]): a log whose end is lost opens as it was before;
 //! - every record is sealed and bound to its place ([`crate::seal`]);
-//! - a value that was opened is kept for a while ([`opened`]), and never past a write of it or the end of its key;
+//! - a value that was opened is kept for a while ([`opened_values`]), and never past a write of it or the end of its key;
 //! - a tenant exists where the host's space says so, and is damaged where its files do not agree ([`lifecycle`]);
 //! - what sled panics over is caught, and the space goes into quarantine while the others are served.
 

@@ -263,7 +263,7 @@ impl SledShared {
         })
     }
 
-    /// As [`Shared::told`], of a handle, which is of no use any more where it is damaged or broken.
+    /// As [`SledShared::told`], of a handle, which is of no use any more where it is damaged or broken.
     pub(super) fn condemn_on_damage<T>(
         &self,
         database: &Database,

@@ -86,7 +86,7 @@ impl Subkey {
     /// What was sealed, in memory that is zeroed.
     ///
     /// # Errors
-    /// [`Unopened`].
+    /// [`UnsealError`].
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
         let mut plaintext = Zeroizing::new(Vec::new());
         self.open_onto(aad, sealed, &mut plaintext)?;

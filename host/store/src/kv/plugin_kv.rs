@@ -81,7 +81,7 @@ impl PluginKv {
     /// Writes a value where the key's version is `expected`, or where there is none and `expected` is `None`.
     ///
     /// # Errors
-    /// As [`Kv::put`], and [`KvError::Conflict`].
+    /// As [`PluginKv::put`], and [`KvError::Conflict`].
     pub async fn compare_and_set(
         &self,
         space: &KvSpace,

@@ -10,10 +10,10 @@
 //! - [`PostgresSettings`]: which server, as whom, in which [`Layout`]; `address` is what of it is safe to use.
 //! - [`PostgresStore`]: the store; [`PostgresError`] says why it does not open.
 //! - `setup` makes the host's space, `lifecycle` a tenant's; `login` refuses a role that passes what keeps tenants apart.
-//! - `place` takes a tenant's role for one transaction, `read` and `write` are what is done in it.
+//! - `space_location` takes a tenant's role for one transaction, `read` and `write` are what is done in it.
 //! - `clock` is the server's clock, by which hosts compare times.
 //! - `keys` has the wrapped keys ([`Keyring::in_postgres`](crate::keys::Keyring::in_postgres)), `feed` what other hosts change.
-//! - `upkeep` checks and reseals, `moved` lets [`crate::migrate`] in and out.
+//! - `upkeep` checks and reseals, `migration` lets [`crate::migrate`] in and out.
 //!
 //! # What lies in the server
 //!

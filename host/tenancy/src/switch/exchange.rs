@@ -65,7 +65,7 @@ impl ExchangeAuthority {
     /// The same, by another clock.
     ///
     /// # Errors
-    /// As [`TokenExchange::new`].
+    /// As [`ExchangeAuthority::new`].
     pub fn with_clock(
         settings: ExchangeSettings,
         post: Arc<dyn Post>,

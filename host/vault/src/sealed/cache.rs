@@ -93,7 +93,7 @@ impl CredentialCache {
         entry.checked.fetch_max(self.nanos(asked), Ordering::AcqRel);
     }
 
-    /// What to give [`Cache::insert`]: taken before the store is asked.
+    /// What to give [`CredentialCache::insert`]: taken before the store is asked.
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Acquire)
     }
@@ -161,7 +161,7 @@ impl CredentialCache {
     }
 }
 
-/// See [`Cache::evicting`].
+/// See [`CredentialCache::evicting`].
 pub(super) struct EvictionGuard<'a> {
     cache: &'a CredentialCache,
     key: CredentialKey,
