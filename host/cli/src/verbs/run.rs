@@ -6,24 +6,15 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{
-    Dispatcher, Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
+    Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
 };
-use toolhost_net::Network;
-use toolhost_policy::Limits;
-use toolhost_sandbox::Sandbox;
-use toolhost_tenancy::AuthorityCredentials;
-use toolhost_tools::Tools;
-use url::Url;
 
 use crate::args::{OutputFormat, RunArgs};
-use crate::diagnosis::HostDiagnosis;
 use crate::exit::CliError;
-use crate::plugins::{
-    self, ApprovalMode, Candidate, PendingPlugins, ServedConnections, ServedGrants, StartupTimeouts,
-};
+use crate::plugins::{self, ApprovalMode, Candidate};
 use crate::requirements::{self, CallerSource};
 use crate::setup::Setup;
-use crate::wiring::{self, HostStorage, ListenAddresses, ProviderParts, Providers, SessionSetup};
+use crate::wiring::{self, HostBuilder, HostStorage, ListenAddresses, LoadPurpose};
 use crate::{open_files, output, screen, secret_ref};
 
 /// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
@@ -113,19 +104,17 @@ async fn over_http(
         tokio::spawn(serve_metrics(listener, handle, token, shutdown.clone()));
     }
     let listeners: Vec<SocketAddr> = metrics_local.into_iter().chain([local]).collect();
-    let network = wiring::network()?;
-    let ground = HostStorage::open(setup).await?;
-    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
-    let kept = ground.kept.as_ref();
-    let tenancy = wiring::tenancy(setup, &listeners, &network, Arc::clone(&directory), kept)?;
-    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
-    let authority = choosing.credentials;
+    let builder = HostBuilder::open(setup, &listeners).await?;
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
+    let approval = ApprovalMode::from_flags(setup.yes, Some(&asking));
+    let loading =
+        builder
+            .with_public_url(public_url.clone())
+            .load(setup, candidates, LoadPurpose::Serving, &approval);
     // Nothing of it is left to do when a signal comes during a long compilation.
-    let served = tokio::select! {
-        served = build_host_parts(setup, candidates, &network, &ground, authority, Some(public_url.clone()), Some(&asking)) => served?,
+    let host = tokio::select! {
+        host = loading => host?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let arguments = setup.config.limits.arguments_bytes;
@@ -136,135 +125,88 @@ async fn over_http(
         max_body_bytes: usize::try_from(arguments.saturating_mul(2).saturating_add(BODY_FRAME))?,
         version: env!("CARGO_PKG_VERSION"),
     };
-    let HostParts {
-        tools,
-        sandbox,
-        providers,
-        connections,
-        grants,
-        pending,
-        answers,
-    } = served;
-    let statuses = Arc::clone(tools.statuses());
-    let loading = tokio::spawn(pending.finish(answers, shutdown.clone()));
-    let sink = Arc::clone(&ground.audit);
-    let logins = wiring::logins(setup, &network, ground.kept.as_ref(), &public_url, sink)?;
-    let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
-    wiring::follow(&ground, &switching, &shutdown);
-    let looking = HostDiagnosis {
-        tenancy: Arc::clone(&tenancy),
-        network: Arc::clone(&network),
-        connections,
-        configured: setup.config.providers.clone(),
-        providers,
-        grants,
-        statuses,
-        described: setup.config.adapters.keys().cloned().collect(),
-        unstartable: None,
-        vault: ground.vault().cloned(),
-        logins: logins.clone(),
-        calls: Some(Dispatcher::new(tools.clone(), Arc::clone(&switching))),
-    };
-    let mut gateway = Gateway::new(tools, tenancy, switching, config)
-        .with_artifacts(sandbox.artifacts())
+    let (storage, switching) = (&host.base.storage, &host.base.switching);
+    let (kept, sink) = (storage.kept.as_ref(), Arc::clone(&storage.audit));
+    let logins = wiring::logins(setup, &host.base.network, kept, &public_url, sink)?;
+    let swept = switching.keep_swept(Arc::clone(&storage.store), shutdown.clone());
+    wiring::follow(storage, switching, &shutdown);
+    let diagnosis = host.diagnosis(setup, logins.clone());
+    let tenancy = Arc::clone(&host.base.tenancy);
+    let mut gateway = Gateway::new(host.tools.clone(), tenancy, Arc::clone(switching), config)
+        .with_artifacts(host.sandbox.artifacts())
         .with_connections(open_files::connections())
         .with_drain(setup.config.server.drain);
     if let Some(logins) = logins {
         gateway = gateway.with_logins(logins);
     }
-    ground.record_start(setup).await?;
-    if let Some(kept) = &ground.kept {
-        let store = Arc::clone(&ground.store);
+    let loading = tokio::spawn(host.pending.finish(approval, shutdown.clone()));
+    storage.record_start(setup).await?;
+    if let Some(kept) = kept {
+        let store = Arc::clone(&storage.store);
         wiring::watch_writable(
             gateway.readiness(),
             kept.data_dir.clone(),
             store,
             shutdown.clone(),
         );
-        kept.admin.set_operations(Arc::new(looking));
+        kept.admin.set_operations(Arc::new(diagnosis));
     }
-    let admin = admin_socket(&ground, &shutdown)?;
+    let admin = admin_socket(storage, &shutdown)?;
     tracing::info!(url = %public_url, listen = %local, ready_ms = started.elapsed().as_millis(), "serving");
     announce(format, public_url.as_str(), local, metrics_local)?;
     gateway
         .serve(listener, shutdown, setup.config.server.grace)
         .await?;
-    sandbox.wait_until_drained().await;
+    host.sandbox.wait_until_drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }
     swept.await?;
     loading.await?;
-    ground.record_stop().await;
+    storage.record_stop().await;
     tracing::info!("stopped");
     Ok(())
 }
 
 async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidate>) -> anyhow::Result<()> {
     let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
-    let network = wiring::network()?;
-    let ground = HostStorage::open(setup).await?;
-    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
-    let kept = ground.kept.as_ref();
-    let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
+    let builder = HostBuilder::open(setup, &[]).await?;
     banner(setup, None);
-    let token = args
-        .token
-        .as_ref()
-        .map(|text| secret_ref::token(&secret_ref::parse("--token", text)?));
-    let token = token.transpose()?;
-    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-    let switching = choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
-    wiring::follow(&ground, &switching, &shutdown);
-    let swept = switching.keep_swept(Arc::clone(&ground.store), shutdown.clone());
-    let caller = match token {
-        None => StdioCaller::development(Arc::clone(&tenancy), Arc::clone(&switching)),
-        Some(token) => StdioCaller::token(Arc::clone(&tenancy), Arc::clone(&switching), token),
+    let token = args.token.as_ref();
+    let token = token.map(|text| secret_ref::token(&secret_ref::parse("--token", text)?));
+    let (tenancy, switching) = (Arc::clone(&builder.tenancy), Arc::clone(&builder.switching));
+    wiring::follow(&builder.storage, &switching, &shutdown);
+    let swept = switching.keep_swept(Arc::clone(&builder.storage.store), shutdown.clone());
+    let caller = match token.transpose()? {
+        None => StdioCaller::development(tenancy, switching),
+        Some(token) => StdioCaller::token(tenancy, switching, token),
     };
     // A token that is refused at every call is better refused now.
     caller
         .admit()
         .await
         .map_err(|error| CliError::auth(format!("--token: {error}")))?;
-    let served = build_host_parts(
-        setup,
-        candidates,
-        &network,
-        &ground,
-        choosing.credentials,
-        None,
-        None,
-    )
-    .await?;
-    let loading = tokio::spawn(served.pending.finish(served.answers, shutdown.clone()));
-    ground.record_start(setup).await?;
-    if let Some(kept) = &ground.kept {
-        kept.admin.set_operations(Arc::new(HostDiagnosis {
-            tenancy,
-            network,
-            connections: served.connections,
-            configured: setup.config.providers.clone(),
-            providers: served.providers,
-            grants: served.grants,
-            statuses: Arc::clone(served.tools.statuses()),
-            described: setup.config.adapters.keys().cloned().collect(),
-            unstartable: None,
-            vault: ground.vault().cloned(),
-            logins: None,
-            calls: Some(Dispatcher::new(served.tools.clone(), switching)),
-        }));
+    // Standard input belongs to the protocol, so nobody is asked there.
+    let approval = ApprovalMode::from_flags(setup.yes, None);
+    let host = builder
+        .load(setup, candidates, LoadPurpose::Serving, &approval)
+        .await?;
+    let storage = &host.base.storage;
+    storage.record_start(setup).await?;
+    if let Some(kept) = &storage.kept {
+        kept.admin.set_operations(Arc::new(host.diagnosis(setup, None)));
     }
-    let (tools, sandbox) = (served.tools, served.sandbox);
-    let admin = admin_socket(&ground, &shutdown)?;
-    let served = serve_stdio(tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
+    let loading = tokio::spawn(host.pending.finish(approval, shutdown.clone()));
+    let admin = admin_socket(storage, &shutdown)?;
+    let served = serve_stdio(host.tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
     shutdown.cancel();
-    sandbox.wait_until_drained().await;
+    host.sandbox.wait_until_drained().await;
     if let Some(admin) = admin {
         admin.await?;
     }
     swept.await?;
     loading.await?;
-    ground.record_stop().await;
+    storage.record_stop().await;
     Ok(served?)
 }
 
@@ -279,64 +221,6 @@ fn admin_socket(
     let listening = admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
     kept.admin.watch_quarantines(shutdown.clone());
     Ok(Some(listening.context("the admin socket cannot be opened")?))
-}
-
-/// What a host serves with.
-struct HostParts {
-    tools: Arc<Tools>,
-    sandbox: Sandbox,
-    providers: Providers,
-    connections: Arc<ServedConnections>,
-    grants: Arc<ServedGrants>,
-    pending: PendingPlugins,
-    answers: ApprovalMode,
-}
-
-/// There is no `asking` where stdin belongs to the protocol.
-async fn build_host_parts(
-    setup: &Arc<Setup>,
-    candidates: Vec<Candidate>,
-    network: &Arc<Network>,
-    ground: &HostStorage,
-    authority: Arc<AuthorityCredentials>,
-    public_url: Option<Url>,
-    asking: Option<&Arc<AtomicBool>>,
-) -> anyhow::Result<HostParts> {
-    let sources = ProviderParts {
-        public_url,
-        ..ProviderParts::from_setup(setup, network, ground, authority)
-    };
-    let (credentials, problems) = wiring::provider(setup, sources)?;
-    for problem in problems {
-        tracing::warn!("{problem}");
-    }
-    let providers = credentials.clone();
-    let egress = wiring::serving_egress(Arc::clone(network), credentials, ground)?;
-    let slots = setup.config.server.slots;
-    let limits: Limits = setup.config.limits.clone();
-    let kv = Arc::clone(&ground.kv);
-    let cache = Some(setup.cache_dir.clone());
-    let sandbox = wiring::sandbox(limits, slots, cache, Arc::clone(&egress), kv)?;
-    let answers = ApprovalMode::from_flags(setup.yes, asking);
-    let plugins = wiring::serve_plugins(
-        setup,
-        candidates,
-        &sandbox,
-        egress,
-        ground,
-        network,
-        (&answers, StartupTimeouts::SERVING),
-    )
-    .await?;
-    Ok(HostParts {
-        tools: plugins.tools,
-        sandbox,
-        providers,
-        connections: plugins.connections,
-        grants: plugins.grants,
-        pending: plugins.pending,
-        answers,
-    })
 }
 
 fn banner(setup: &Setup, local: Option<SocketAddr>) {

@@ -10,7 +10,6 @@ use toolhost_vault::{
 };
 use url::Url;
 
-use super::HostStorage;
 use crate::config::{AUTHORITY, ProviderConfig};
 use crate::exit::CliError;
 use crate::setup::{Setup, VAULT};
@@ -30,24 +29,6 @@ pub(crate) struct ProviderParts<'a> {
     pub(crate) public_url: Option<Url>,
     /// Other hosts may use the same store.
     pub(crate) among_hosts: bool,
-}
-
-impl<'a> ProviderParts<'a> {
-    /// As the configuration says.
-    pub(crate) fn from_setup(
-        setup: &Setup,
-        network: &'a Arc<Network>,
-        ground: &'a HostStorage,
-        authority: Arc<AuthorityCredentials>,
-    ) -> Self {
-        Self {
-            network,
-            vault: ground.vault(),
-            authority,
-            public_url: setup.config.server.public_url.clone(),
-            among_hosts: setup.config.postgres.is_some(),
-        }
-    }
 }
 
 /// For looking at a plugin, which reaches nothing.

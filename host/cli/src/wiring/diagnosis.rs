@@ -4,8 +4,7 @@ use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientEr
 use toolhost_policy::Secret;
 use toolhost_tools::PluginStatuses;
 
-use super::credentials::{ProviderParts, provider};
-use super::{HostStorage, SessionSetup, check_server, directory, has_embedded, network, tenancy};
+use super::{HostBuilder, check_server, has_embedded};
 use crate::diagnosis::HostDiagnosis;
 use crate::exit::CliError;
 use crate::plugins::{StartVerdict, Verdicts};
@@ -59,26 +58,12 @@ pub(crate) async fn open_diagnosis(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn
     let unstartable = refused.or(verdicts.refused);
     let statuses = PluginStatuses::default();
     statuses.set(verdicts.all.iter().map(StartVerdict::status).collect());
-    let network = network()?;
-    let ground = HostStorage::open(setup).await?;
-    let kept = ground.kept.as_ref();
-    let directory = directory(setup, kept, &network)?;
-    let tenancy = tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
-    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-    let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
-    let (providers, _) = provider(setup, sources)?;
+    let builder = HostBuilder::open(setup, &[]).await?;
+    let (providers, _) = builder.providers(setup)?;
+    let (connections, grants) = (verdicts.connections, verdicts.grants);
+    let diagnosis = builder.diagnosis(setup, providers, connections, grants, Arc::new(statuses));
     Ok(Arc::new(HostDiagnosis {
-        tenancy,
-        connections: verdicts.connections,
-        configured: setup.config.providers.clone(),
-        providers,
-        grants: verdicts.grants,
-        statuses: Arc::new(statuses),
-        described: setup.config.adapters.keys().cloned().collect(),
         unstartable: unstartable.map(|failure| failure.message),
-        vault: ground.vault().cloned(),
-        logins: None,
-        calls: None,
-        network,
+        ..diagnosis
     }))
 }

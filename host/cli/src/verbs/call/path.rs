@@ -4,23 +4,18 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use toolhost_gateway::Dispatcher;
 use toolhost_gateway::admin::{
     AdminClient, AdminRequest, AdminResponse, CallEnd, CallLines, CallRequest, CallResume, ClientError,
 };
-use toolhost_sandbox::Sandbox;
 use toolhost_tenancy::AdmittedCaller;
 use toolhost_tools::{CallOptions, ClientCapabilities};
 
 use super::show_line;
 use crate::args::CallArgs;
-use crate::plugins::{self, ApprovalMode, Candidate, StartupTimeouts};
+use crate::plugins::{self, ApprovalMode, Candidate};
 use crate::secret_ref;
 use crate::setup::Setup;
-use crate::wiring::{self, HostStorage, ProviderParts, SessionSetup};
-
-/// One call at a time; describing takes a slot before the call does.
-const SLOTS: u32 = 4;
+use crate::wiring::{self, Host, HostBuilder, LoadPurpose};
 
 /// Reports that wait to be shown.
 const WAITING: usize = 64;
@@ -77,13 +72,10 @@ impl RunningHost {
     }
 }
 
-/// The rooms of a host, in this process.
+/// A host in this process, and the one caller that it serves.
 pub(super) struct InProcessHost {
-    dispatcher: Dispatcher,
+    host: Host,
     admitted: AdmittedCaller,
-    sandbox: Sandbox,
-    // What the tools stand on.
-    _ground: HostStorage,
 }
 
 impl InProcessHost {
@@ -92,47 +84,22 @@ impl InProcessHost {
         setup: &Arc<Setup>,
         candidates: Vec<Candidate>,
     ) -> anyhow::Result<Self> {
-        let network = wiring::network()?;
-        let ground = HostStorage::open(setup).await?;
-        let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
-        let kept = ground.kept.as_ref();
-        let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), kept)?;
-        let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+        let builder = HostBuilder::open(setup, &[]).await?;
+        let admitted = wiring::token_or_development(&builder.tenancy, args.token.as_deref()).await?;
         let binding = admitted.caller.clone().binding();
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
-        let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-        let switching =
-            choosing.tenant_switcher(setup, Arc::clone(&ground.audit), Arc::clone(&ground.states));
-        let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
-        let (credentials, _) = wiring::provider(setup, sources)?;
-        let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
-        let cache = Some(setup.cache_dir.clone());
-        let kv = Arc::clone(&ground.kv);
-        let sandbox = wiring::sandbox(setup.config.limits.clone(), SLOTS, cache, Arc::clone(&egress), kv)?;
-        let plugins = wiring::serve_plugins(
-            setup,
-            candidates,
-            &sandbox,
-            egress,
-            &ground,
-            &network,
-            (&ApprovalMode::from_flags(setup.yes, None), StartupTimeouts::WHOLE),
-        )
-        .await?;
-        let tools = plugins.tools;
-        if tools.find(&binding, &args.tool).await?.is_none() {
+        let approval = ApprovalMode::from_flags(setup.yes, None);
+        let host = builder
+            .load(setup, candidates, LoadPurpose::OneCall, &approval)
+            .await?;
+        if host.tools.find(&binding, &args.tool).await?.is_none() {
             // It may be the tool of a plugin that is left out: then that is the reason.
-            let left_out = plugins.pending.assembly().left_out();
+            let left_out = host.pending.assembly().left_out();
             if let Some(failure) = plugins::nothing_to_serve(left_out) {
                 return Err(failure.into());
             }
         }
-        Ok(Self {
-            dispatcher: Dispatcher::new(tools, switching),
-            admitted,
-            sandbox,
-            _ground: ground,
-        })
+        Ok(Self { host, admitted })
     }
 
     pub(super) async fn call(
@@ -155,9 +122,8 @@ impl InProcessHost {
                 sampling: false,
             },
         };
-        let call = self
-            .dispatcher
-            .call_at_home(self.admitted.clone(), tool, arguments.clone(), options);
+        let dispatcher = self.host.dispatcher();
+        let call = dispatcher.call_at_home(self.admitted.clone(), tool, arguments.clone(), options);
         let stop = wiring::stop_signal();
         tokio::pin!(call, stop);
         let outcome = loop {
@@ -174,7 +140,7 @@ impl InProcessHost {
             show_line(&line);
         }
         if cancel.is_cancelled() {
-            self.sandbox.wait_until_drained().await;
+            self.host.sandbox.wait_until_drained().await;
         }
         Ok(CallEnd::from_outcome(outcome?))
     }

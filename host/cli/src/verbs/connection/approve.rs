@@ -15,7 +15,7 @@ use crate::output::{self, Show};
 use crate::plugins::ask;
 use crate::setup::Setup;
 use crate::wiring::adapters::{AdapterContext, Approval, SkippedOperation, ToolNote};
-use crate::wiring::{self, HostStorage, ProviderParts, SessionSetup};
+use crate::wiring::{self, HostBuilder};
 
 /// One discovery at a time.
 const SLOTS: u32 = 1;
@@ -109,7 +109,6 @@ async fn approve(
     settings: &AdapterSettings,
     mut answerer: Approver<'_>,
 ) -> anyhow::Result<Approval> {
-    let network = wiring::network()?;
     let mut lock = Lock::read(&setup.lock)?;
     let of = |egress: Arc<Egress>, kv| {
         let cache = Some(setup.cache_dir.clone());
@@ -117,7 +116,7 @@ async fn approve(
     };
     if settings.spec.is_some() {
         // Nothing of any tenant is needed, so that a host that runs is not in the way.
-        let audit = Arc::new(LogSink);
+        let (network, audit) = (wiring::network()?, Arc::new(LogSink));
         let egress = wiring::egress(Arc::clone(&network), wiring::no_credentials(), audit.clone())?;
         let sandbox = of(egress, wiring::no_values())?;
         let room = AdapterContext {
@@ -136,25 +135,19 @@ async fn approve(
         ))
         .into());
     }
-    let ground = HostStorage::open(setup).await?;
-    let directory = wiring::directory(setup, ground.kept.as_ref(), &network)?;
-    let tenancy = wiring::tenancy(setup, &[], &network, Arc::clone(&directory), ground.kept.as_ref())?;
-    let admitted = wiring::token_or_development(&tenancy, args.token.as_deref()).await?;
+    let builder = HostBuilder::open(setup, &[]).await?;
+    let admitted = wiring::token_or_development(&builder.tenancy, args.token.as_deref()).await?;
     let binding = admitted.caller.clone().binding();
     let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
-    let choosing = SessionSetup::new(setup, Arc::clone(&ground.store), directory, &network)?;
-    choosing
-        .credentials
-        .register_bearer(&binding, &admitted.presented);
-    let sources = ProviderParts::from_setup(setup, &network, &ground, choosing.credentials);
-    let (credentials, _) = wiring::provider(setup, sources)?;
-    let egress = wiring::serving_egress(Arc::clone(&network), credentials, &ground)?;
-    let sandbox = of(Arc::clone(&egress), Arc::clone(&ground.kv))?;
+    builder.authority.register_bearer(&binding, &admitted.presented);
+    let (providers, _) = builder.providers(setup)?;
+    let egress = builder.egress(providers)?;
+    let sandbox = of(Arc::clone(&egress), Arc::clone(&builder.storage.kv))?;
     let room = AdapterContext {
         setup,
         sandbox: &sandbox,
-        network: &network,
-        audit: ground.audit.as_ref(),
+        network: &builder.network,
+        audit: builder.storage.audit.as_ref(),
     };
     room.approve_answer(name, settings, &egress, binding, &mut lock, &mut answerer)
         .await
