@@ -16,6 +16,17 @@ use toolhost_tests::root;
 /// Every file of the host that reads secrets, how often, and why.
 const READS: &[(&str, usize, &str)] = &[
     (
+        "admin/src/client.rs",
+        1,
+        "the operator's secret goes to the host that runs, over its own socket",
+    ),
+    ("admin/src/keys.rs", 1, "the audit chains are sealed"),
+    (
+        "cli/src/config/store.rs",
+        1,
+        "the password of the store's server is put into its url",
+    ),
+    (
         "cli/src/diagnosis/mod.rs",
         2,
         "the token of a caller whom an operator asks about, or calls for, is verified",
@@ -25,12 +36,12 @@ const READS: &[(&str, usize, &str)] = &[
         2,
         "a caller's token is trimmed, and the parts of a credential are made into one",
     ),
+    ("cli/src/verbs/token.rs", 1, "`host token inspect` reads a token"),
     (
-        "gateway/src/admin/client.rs",
+        "cli/src/wiring/callers.rs",
         1,
-        "the operator's secret goes to the host that runs, over its own socket",
+        "the token of `host call` is verified",
     ),
-    ("gateway/src/admin/keys.rs", 1, "the audit chains are sealed"),
     (
         "egress/src/scrub/cache.rs",
         1,
@@ -42,19 +53,14 @@ const READS: &[(&str, usize, &str)] = &[
         "needles are made of the secret, and short attached values are compared",
     ),
     (
-        "egress/src/steps/attach.rs",
-        10,
-        "the secret goes onto the wire: one line a placement, and the URL that holds it",
-    ),
-    (
-        "egress/src/steps/credential.rs",
-        1,
-        "each of several secrets has its least length",
-    ),
-    (
         "egress/src/scrub/parts.rs",
         1,
         "needles are made of each of several secrets",
+    ),
+    (
+        "egress/src/steps/attach.rs",
+        10,
+        "the secret goes onto the wire: one line a placement, and the URL that holds it",
     ),
     (
         "egress/src/steps/attach_body.rs",
@@ -62,9 +68,9 @@ const READS: &[(&str, usize, &str)] = &[
         "the secret goes into a JSON body",
     ),
     (
-        "gateway/src/stdio_caller.rs",
+        "egress/src/steps/credential.rs",
         1,
-        "the caller's own token is verified",
+        "each of several secrets has its least length",
     ),
     (
         "gateway/src/metrics_server.rs",
@@ -72,17 +78,12 @@ const READS: &[(&str, usize, &str)] = &[
         "the digest of the scrapers' token is kept",
     ),
     (
-        "cli/src/config/store.rs",
+        "gateway/src/stdio_caller.rs",
         1,
-        "the password of the store's server is put into its url",
-    ),
-    ("cli/src/verbs/token.rs", 1, "`host token inspect` reads a token"),
-    (
-        "cli/src/wiring/callers.rs",
-        1,
-        "the token of `host call` is verified",
+        "the caller's own token is verified",
     ),
     ("sandbox/src/artefact.rs", 1, "artefacts are authenticated"),
+    ("store/src/keys/key_wrap.rs", 1, "a space's key is wrapped"),
     (
         "store/src/keys/master.rs",
         3,
@@ -93,7 +94,6 @@ const READS: &[(&str, usize, &str)] = &[
         3,
         "subkeys are made of a space's key, and two keys are compared",
     ),
-    ("store/src/keys/key_wrap.rs", 1, "a space's key is wrapped"),
     (
         "store/src/postgres/address.rs",
         1,
@@ -230,6 +230,7 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
 
 /// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
 const OPERATORS: &[(&str, &str)] = &[
+    ("admin/src/admin.rs", "the operator's own requests"),
     (
         "cli/src/diagnosis/connection_test.rs",
         "an operator tries a connection with a tenant's credential, and is told nothing of it",
@@ -250,7 +251,6 @@ const OPERATORS: &[(&str, &str)] = &[
         "cli/src/wiring/tenants.rs",
         "the same in the store, and the directory gets them",
     ),
-    ("gateway/src/admin/service.rs", "the operator's own requests"),
     (
         "gateway/src/switching/sweep.rs",
         "what is idle is removed from every space; nothing of it is handed to anybody",

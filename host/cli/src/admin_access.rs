@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
-use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientError};
+use toolhost_admin::{AdminClient, AdminOperation, AdminRequest, ClientError, OperationContext};
 use toolhost_identity::TenantId;
 use toolhost_policy::Secret;
 
@@ -45,22 +45,22 @@ impl AdminAccess {
 
     /// The audit chains' directory.
     pub(crate) fn audit_root(&self) -> PathBuf {
-        toolhost_gateway::admin::Admin::audit_root(&self.data.dir)
+        toolhost_admin::Admin::audit_root(&self.data.dir)
     }
 
     /// Asks the running host, or carries the request out here. Lines that come before the answer go to stdout.
     ///
     /// # Errors
     /// As the request's; nothing is there to work on; the directory belongs to a process that does not answer.
-    pub(crate) async fn ask(
+    pub(crate) async fn ask<O: AdminOperation + Into<AdminRequest>>(
         &self,
-        request: AdminRequest,
+        operation: O,
         secret: Option<Secret>,
-    ) -> anyhow::Result<AdminResponse> {
+    ) -> anyhow::Result<O::Answer> {
         let mut to_stdout = screen::write_bytes;
         match AdminClient::connect(&self.data.dir).await {
             Ok(mut client) => {
-                let answer = client.ask(&request, secret.as_ref(), &mut to_stdout).await;
+                let answer = client.ask(operation, secret.as_ref(), &mut to_stdout).await;
                 return answer.map_err(|error| match error {
                     ClientError::Refused(refused) => refused.into(),
                     other => anyhow::Error::from(other),
@@ -70,19 +70,23 @@ impl AdminAccess {
             Err(error) => return Err(error.into()),
         }
         if self.data.postgres.is_none() && !has_embedded(&self.data.dir) {
-            self.may_make(&request)?;
+            self.may_make(&operation)?;
         }
         let kept = DataDirectory::open(&self.data, self.config.chains, &[]).await?;
-        if request.is_of_credential() {
+        if operation.stores_credential() {
             kept.list_tenants(&self.config.tenants, None).await?;
         }
-        if request.names_plugins() {
+        if operation.names_plugins() {
             let granted = Lock::read(&self.lock)?.plugins();
             kept.assignments.serve(self.config.assignment_rules(), granted);
         }
         let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
-        let by = operator();
-        let carried_out = kept.admin.carry_out(request, secret, &by, sender);
+        let context = OperationContext {
+            secret,
+            by: operator(),
+            lines: sender,
+        };
+        let carried_out = operation.carry_out(&kept.admin, context);
         let written = async {
             while let Some(some) = lines.recv().await {
                 to_stdout(&some)?;
@@ -96,9 +100,9 @@ impl AdminAccess {
     }
 
     /// Looking at nothing must not make a directory, keys and all, nor must what is refused.
-    fn may_make(&self, request: &AdminRequest) -> Result<(), CliError> {
+    fn may_make(&self, operation: &impl AdminOperation) -> Result<(), CliError> {
         refuse_orphans(&self.data.dir)?;
-        let Some(tenant) = request.tenant_to_create() else {
+        let Some(tenant) = operation.tenant_to_create() else {
             let path = self.data.dir.display();
             return Err(CliError::usage(format!(
                 "{path} is not a data directory: nothing was kept there yet"
@@ -106,7 +110,7 @@ impl AdminAccess {
         };
         let id = TenantId::parse(tenant)
             .map_err(|why| CliError::usage(format!("{}: {why}", tenant.escape_debug())))?;
-        if request.is_of_credential() && !self.config.tenants.contains_key(&id) {
+        if operation.stores_credential() && !self.config.tenants.contains_key(&id) {
             return Err(CliError::usage(format!(
                 "there is no tenant {id}: add [tenants.{id}] to the configuration, or use host tenant add"
             )));

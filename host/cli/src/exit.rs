@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use toolhost_gateway::admin::AdminError;
+use toolhost_admin::AdminError;
 use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::args::OutputFormat;

@@ -21,10 +21,9 @@
 //! `state`, `request_session` (whose session), `session_persistence` and `stream_replay` (what a client that was cut off comes
 //! back for), `eviction` (sessions that nobody uses), `expiring_stream` (ends with its token).
 //!
-//! Beside the calls: [`admin`], the operator's Unix socket; [`connect`], where a user connects an account in a browser;
+//! Beside the calls: [`connect`], where a user connects an account in a browser;
 //! `discovery` (RFC 9728), `health`, `metrics` and its server ([`serve_metrics`]); `problem`: errors as RFC 9457 has them.
 
-pub mod admin;
 mod api;
 mod auth;
 mod body;
@@ -56,6 +55,7 @@ pub use call_path::CallPath;
 pub use config::GatewayConfig;
 pub use dispatcher::Dispatcher;
 pub use gateway::{Gateway, IdleSessionEvictor};
+pub use mcp::content_block;
 pub use metrics::{METRICS, MetricKind, record_metrics};
 pub use metrics_server::serve_metrics;
 pub use rebinding::{is_allowed_host, is_allowed_origin};

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use toolhost_gateway::admin::{AdminError, ConnectionTestReport, TestStep, UserName};
+use toolhost_admin::{AdminError, ConnectionTestReport, TestStep, UserName};
 use toolhost_identity::{Operator, TenantId};
 use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, ErrorCode, UnixTime};
 use toolhost_vault::{CredentialKey, UserId};

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use toolhost_admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Explanation, RuleRow};
 use toolhost_egress::judge;
-use toolhost_gateway::admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Explanation, RuleRow};
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret, UnixTime};

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use toolhost_gateway::Dispatcher;
-use toolhost_gateway::admin::{
+use toolhost_admin::{
     AdminError, CallEnd, CallLines, CallRequest, ConnectionTestReport, ExplainRequest, Explanation,
     HostOperations, UserName,
 };
+use toolhost_gateway::Dispatcher;
 use toolhost_gateway::connect::{LoginLink, Logins};
 use toolhost_identity::{Binding, TenantId};
 use toolhost_net::Network;

@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use toolhost_admin::{ChainReport, ExportChain, HOST, VerifyChains};
 use toolhost_audit::{Chain, Tail};
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, ChainReport, HOST};
 use toolhost_identity::TenantId;
 
 use crate::admin_access::AdminAccess;
@@ -42,21 +42,19 @@ pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Resul
                     (None, Some(_)) => Some(HOST.to_owned()),
                     (None, None) => None,
                 };
-                match reach.ask(AdminRequest::AuditVerify { chain, head }, None).await? {
-                    AdminResponse::Chains(reports) => show_and_check(&reports, format),
-                    other => super::unexpected_answer(&other),
-                }
+                let reports = reach.ask(VerifyChains { chain, head }, None).await?;
+                show_and_check(&reports, format)
             }
             AuditCommand::Export(args) => {
-                let request = AdminRequest::AuditExport {
+                let operation = ExportChain {
                     chain: args.tenant.clone().unwrap_or_else(|| HOST.to_owned()),
                     from: args.from,
                     to: args.to,
                 };
-                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
-                    AdminResponse::Exported(_) => Ok(()),
-                    other => super::unexpected_answer(&other),
-                }
+                AdminAccess::find(&args.kept)?
+                    .ask(operation, None)
+                    .await
+                    .map(drop)
             }
         }
     })

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, CredentialAnswer, CredentialRow, UserName};
+use toolhost_admin::{
+    AcceptCredentials, CredentialAnswer, CredentialRow, ListCredentials, RemoveCredential, RotateCredential,
+    SetCredential, UserName,
+};
 
 use crate::admin_access::{self, AdminAccess};
 use crate::args::{CredentialCommand, OutputFormat, SetArgs, UserArgs};
@@ -20,45 +23,29 @@ pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::
             CredentialCommand::Set(args) => put(args, false, format).await,
             CredentialCommand::Rotate(args) => put(args, true, format).await,
             CredentialCommand::List(args) => {
-                let request = AdminRequest::CredentialList {
-                    tenant: args.tenant.clone(),
-                };
-                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
-                    AdminResponse::Credentials(list) => output::show(format, &CredentialListOutput(list)),
-                    other => super::unexpected_answer(&other),
-                }
+                let tenant = args.tenant.clone();
+                let access = AdminAccess::find(&args.kept)?;
+                let list = access.ask(ListCredentials { tenant }, None).await?;
+                output::show(format, &CredentialListOutput(list))
             }
             CredentialCommand::Remove(args) => {
                 let (tenant, connection) = name(&args.name)?;
-                let request = AdminRequest::CredentialRemove {
+                let operation = RemoveCredential {
                     tenant,
                     connection,
                     user: user(&args.user),
                 };
-                match AdminAccess::find(&args.kept)?.ask(request, None).await? {
-                    AdminResponse::Removed(true) => {
-                        output::show(format, &CredentialRemoveOutput { removed: &args.name })
-                    }
-                    AdminResponse::Removed(false) => {
-                        Err(CliError::usage(format!("there is no credential {}", args.name)).into())
-                    }
-                    other => super::unexpected_answer(&other),
+                match AdminAccess::find(&args.kept)?.ask(operation, None).await? {
+                    true => output::show(format, &CredentialRemoveOutput { removed: &args.name }),
+                    false => Err(CliError::usage(format!("there is no credential {}", args.name)).into()),
                 }
             }
             CredentialCommand::Accept(args) => {
                 let tenant = args.tenant.clone();
-                match AdminAccess::find(&args.kept)?
-                    .ask(AdminRequest::CredentialAccept { tenant }, None)
-                    .await?
-                {
-                    AdminResponse::Done => output::show(
-                        format,
-                        &CredentialAcceptOutput {
-                            accepted: &args.tenant,
-                        },
-                    ),
-                    other => super::unexpected_answer(&other),
-                }
+                let access = AdminAccess::find(&args.kept)?;
+                access.ask(AcceptCredentials { tenant }, None).await?;
+                let accepted = &args.tenant;
+                output::show(format, &CredentialAcceptOutput { accepted })
             }
         }
     })
@@ -81,27 +68,26 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
         true => admin_access::secret(args.secret_file.as_deref(), &args.name)?,
         false => secret_ref::parts("--part", &args.parts)?,
     };
-    let request = if rotate {
-        AdminRequest::CredentialRotate {
+    let row = if rotate {
+        let operation = RotateCredential {
             tenant,
             connection,
             user,
             attributes,
             expires_at,
-        }
+        };
+        reach.ask(operation, Some(secret)).await?
     } else {
-        AdminRequest::CredentialSet {
+        let operation = SetCredential {
             tenant,
             connection,
             user,
             attributes,
             expires_at,
-        }
+        };
+        reach.ask(operation, Some(secret)).await?
     };
-    match reach.ask(request, Some(secret)).await? {
-        AdminResponse::Credential(row) => output::show(format, &CredentialOutput(row)),
-        other => super::unexpected_answer(&other),
-    }
+    output::show(format, &CredentialOutput(row))
 }
 
 fn name(text: &str) -> Result<(String, String), CliError> {

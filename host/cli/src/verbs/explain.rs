@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, ExplainRequest, Explanation};
+use toolhost_admin::{ExplainRequest, Explanation};
 
 use crate::args::{ExplainArgs, OutputFormat};
 use crate::exit::CliError;
@@ -21,17 +21,11 @@ pub(super) fn run(args: &ExplainArgs, format: OutputFormat) -> anyhow::Result<()
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let explained = runtime.block_on(async {
-        let request = AdminRequest::Explain(asked.clone());
-        match wiring::ask_running(&setup, &request, Some(&token)).await? {
-            Some(AdminResponse::Explained(explained)) => Ok(explained),
-            Some(other) => Err(super::unexpected_answer(&other)
-                .err()
-                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
-            None => {
-                let looking = wiring::open_diagnosis(&setup).await?;
-                Ok(looking.explain(&asked, &token).await?)
-            }
+        if let Some(explained) = wiring::ask_running(&setup, asked.clone(), Some(&token)).await? {
+            return Ok::<_, anyhow::Error>(explained);
         }
+        let diagnosis = wiring::open_diagnosis(&setup).await?;
+        Ok(diagnosis.explain(&asked, &token).await?)
     })?;
     let refused = explained.refused.clone();
     output::show(format, &ExplainOutput(explained))?;

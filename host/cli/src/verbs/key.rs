@@ -1,5 +1,5 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse};
+use toolhost_admin::{ResealReport, RotateKey, RotateMasterKey};
 
 use crate::admin_access::AdminAccess;
 use crate::args::{KeyCommand, OutputFormat};
@@ -8,33 +8,28 @@ use crate::output::{self, Show, head};
 /// Carries out `host key …`.
 pub(super) fn run(command: &KeyCommand, format: OutputFormat) -> anyhow::Result<()> {
     let KeyCommand::Rotate(args) = command;
-    let request = if args.master {
-        AdminRequest::MasterRotate {}
-    } else {
-        AdminRequest::KeyRotate {
-            tenant: args.tenant.clone(),
-        }
-    };
     let reach = AdminAccess::find(&args.kept)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(reach.ask(request, None))? {
-        AdminResponse::Resealed { count, generation } => {
-            let key = match (&args.tenant, args.master) {
-                (_, true) => "the master key".to_owned(),
-                (Some(tenant), false) => format!("the key of tenant {tenant}"),
-                (None, false) => "the key of the host's space".to_owned(),
-            };
-            output::show(
-                format,
-                &KeyRotateOutput {
-                    key,
-                    generation,
-                    count,
-                },
-            )
+    let ResealReport { count, generation } = runtime.block_on(async {
+        match args.master {
+            true => reach.ask(RotateMasterKey {}, None).await,
+            false => {
+                let tenant = args.tenant.clone();
+                reach.ask(RotateKey { tenant }, None).await
+            }
         }
-        other => super::unexpected_answer(&other),
-    }
+    })?;
+    let key = match (&args.tenant, args.master) {
+        (_, true) => "the master key".to_owned(),
+        (Some(tenant), false) => format!("the key of tenant {tenant}"),
+        (None, false) => "the key of the host's space".to_owned(),
+    };
+    let rotated = KeyRotateOutput {
+        key,
+        generation,
+        count,
+    };
+    output::show(format, &rotated)
 }
 
 #[derive(Serialize)]

@@ -19,9 +19,6 @@ mod token;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-use toolhost_gateway::admin::AdminResponse;
-
 use crate::args::{Cli, Command};
 
 /// The hidden verb that the host starts itself with, to compile a component in a process of its own.
@@ -50,13 +47,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args, cli.output),
         Command::Completions(args) => completions::run(&args),
     }
-}
-
-/// Only a host of another version answers something else than was asked.
-fn unexpected_answer(answer: &AdminResponse) -> anyhow::Result<()> {
-    bail!(
-        "the host that runs here answered something else than was asked ({answer:?}); it is another version"
-    )
 }
 
 /// The compiling child: a component on stdin, an artefact on stdout.

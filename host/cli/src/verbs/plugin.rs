@@ -1,5 +1,5 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, PluginRow};
+use toolhost_admin::{AssignPlugin, ListPlugins, PluginRow, UnassignPlugin};
 
 use crate::admin_access::AdminAccess;
 use crate::args::{OutputFormat, PluginCommand, PluginDataArgs};
@@ -8,39 +8,38 @@ use crate::setup::lock_of;
 
 /// Carries out `host plugin …`.
 pub(super) fn run(command: &PluginCommand, format: OutputFormat) -> anyhow::Result<()> {
-    let (request, PluginDataArgs { lock, kept }) = request(command);
-    let mut reach = AdminAccess::find(kept)?;
-    reach.lock = lock_of(&reach.config, lock.as_deref());
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(reach.ask(request, None))? {
-        AdminResponse::Plugins(rows) => output::show(format, &PluginListOutput(rows)),
-        other => super::unexpected_answer(&other),
-    }
+    let rows = runtime.block_on(async {
+        match command {
+            PluginCommand::Assign(args) => {
+                let operation = AssignPlugin {
+                    plugin: args.plugin.clone(),
+                    tenant: args.tenant.clone(),
+                    tools: (!args.tools.is_empty()).then(|| args.tools.clone()),
+                    mode: args.mode.map(Into::into),
+                };
+                access(&args.kept)?.ask(operation, None).await
+            }
+            PluginCommand::Unassign(args) => {
+                let operation = UnassignPlugin {
+                    plugin: args.plugin.clone(),
+                    tenant: args.tenant.clone(),
+                };
+                access(&args.kept)?.ask(operation, None).await
+            }
+            PluginCommand::List(args) => {
+                let tenant = args.tenant.clone();
+                access(&args.kept)?.ask(ListPlugins { tenant }, None).await
+            }
+        }
+    })?;
+    output::show(format, &PluginListOutput(rows))
 }
 
-fn request(command: &PluginCommand) -> (AdminRequest, &PluginDataArgs) {
-    match command {
-        PluginCommand::Assign(args) => {
-            let request = AdminRequest::PluginAssign {
-                plugin: args.plugin.clone(),
-                tenant: args.tenant.clone(),
-                tools: (!args.tools.is_empty()).then(|| args.tools.clone()),
-                mode: args.mode.map(Into::into),
-            };
-            (request, &args.kept)
-        }
-        PluginCommand::Unassign(args) => {
-            let request = AdminRequest::PluginUnassign {
-                plugin: args.plugin.clone(),
-                tenant: args.tenant.clone(),
-            };
-            (request, &args.kept)
-        }
-        PluginCommand::List(args) => {
-            let tenant = args.tenant.clone();
-            (AdminRequest::PluginList { tenant }, &args.kept)
-        }
-    }
+fn access(args: &PluginDataArgs) -> anyhow::Result<AdminAccess> {
+    let mut access = AdminAccess::find(&args.kept)?;
+    access.lock = lock_of(&access.config, args.lock.as_deref());
+    Ok(access)
 }
 
 #[derive(Serialize)]

@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use toolhost_gateway::{
-    Gateway, GatewayConfig, StdioCaller, admin, record_metrics, serve_metrics, serve_stdio,
-};
+use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, record_metrics, serve_metrics, serve_stdio};
 
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::CliError;
@@ -218,7 +216,7 @@ fn admin_socket(
     let Some(kept) = &ground.kept else {
         return Ok(None);
     };
-    let listening = admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
+    let listening = toolhost_admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
     kept.admin.watch_quarantines(shutdown.clone());
     Ok(Some(listening.context("the admin socket cannot be opened")?))
 }

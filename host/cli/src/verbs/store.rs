@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, SpaceRow};
+use toolhost_admin::{AdminClient, BackUpStore, CheckStore, HOST, RestoreTenant, SpaceRow};
 use toolhost_store::RestoreOutcome;
 
 use crate::admin_access::AdminAccess;
@@ -18,26 +18,24 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
         match command {
             StoreCommand::Backup(args) => {
                 let directory = absolute(&args.directory)?;
-                let request = AdminRequest::StoreBackup { directory };
-                let answer = AdminAccess::find(&args.kept)?.ask(request, None).await?;
-                spaces(answer, "written", format)
+                let operation = BackUpStore { directory };
+                let rows = AdminAccess::find(&args.kept)?.ask(operation, None).await?;
+                spaces(&rows, "written", format)
             }
             StoreCommand::Check(args) => {
-                let request = AdminRequest::StoreCheck {
-                    tenant: args.tenant.clone(),
-                };
-                let answer = AdminAccess::find(&args.kept)?.ask(request, None).await?;
-                spaces(answer, "sound", format)
+                let tenant = args.tenant.clone();
+                let rows = AdminAccess::find(&args.kept)?
+                    .ask(CheckStore { tenant }, None)
+                    .await?;
+                spaces(&rows, "sound", format)
             }
             StoreCommand::Restore(args) => {
                 let (reach, directory) = (AdminAccess::find(&args.kept)?, absolute(&args.directory)?);
                 match &args.tenant {
                     Some(tenant) => {
                         let tenant = tenant.clone();
-                        let answer = reach
-                            .ask(AdminRequest::StoreRestore { directory, tenant }, None)
-                            .await?;
-                        spaces(answer, "restored", format)
+                        let rows = reach.ask(RestoreTenant { directory, tenant }, None).await?;
+                        spaces(&rows, "restored", format)
                     }
                     None => restore_all(&reach, &directory, format).await,
                 }
@@ -70,7 +68,7 @@ async fn restore_all(reach: &AdminAccess, directory: &Path, format: OutputFormat
             space: one
                 .space
                 .tenant()
-                .map_or_else(|| toolhost_gateway::admin::HOST.to_owned(), ToString::to_string),
+                .map_or_else(|| HOST.to_owned(), ToString::to_string),
             outcome: match &one.outcome {
                 RestoreOutcome::Placed { .. } => "restored",
                 RestoreOutcome::Recorded => "recorded again",
@@ -105,7 +103,7 @@ async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()>
         space: moved
             .space
             .tenant()
-            .map_or_else(|| toolhost_gateway::admin::HOST.to_owned(), ToString::to_string),
+            .map_or_else(|| HOST.to_owned(), ToString::to_string),
         records: moved.records,
         bytes: moved.bytes,
         digest: hexadecimal(&moved.digest),
@@ -118,12 +116,9 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(path)?)
 }
 
-fn spaces(answer: AdminResponse, done: &'static str, format: OutputFormat) -> anyhow::Result<()> {
-    let AdminResponse::Spaces(rows) = answer else {
-        return super::unexpected_answer(&answer);
-    };
+fn spaces(rows: &[SpaceRow], done: &'static str, format: OutputFormat) -> anyhow::Result<()> {
     let damaged = rows.iter().filter(|row| row.problem.is_some()).count();
-    output::show(format, &SpacesOutput { rows: &rows, done })?;
+    output::show(format, &SpacesOutput { rows, done })?;
     if damaged == 0 {
         Ok(())
     } else {

@@ -1,72 +1,74 @@
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, TenantAnswer, TenantRemovalReport, TenantRow};
+use toolhost_admin::{
+    AddTenant, ListTenants, MoveTenant, RemoveTenant, ResumeTenant, SetTenant, ShowTenant, SuspendTenant,
+    TenantAnswer, TenantRemovalReport, TenantRow,
+};
 
 use crate::admin_access::AdminAccess;
-use crate::args::{DataDirArgs, OutputFormat, TenantCommand};
+use crate::args::{OutputFormat, TenantCommand};
 use crate::exit::CliError;
 use crate::output::{self, Show, bytes, head, printable};
 
 /// Carries out `host tenant …`.
 pub(super) fn run(command: &TenantCommand, format: OutputFormat) -> anyhow::Result<()> {
-    let (request, kept) = request(command)?;
-    let reach = AdminAccess::find(kept)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(reach.ask(request, None))? {
-        AdminResponse::Tenant(tenant) => output::show(format, &TenantOutput(tenant)),
-        AdminResponse::Tenants(tenants) => output::show(format, &TenantListOutput(tenants)),
-        AdminResponse::TenantRemoved(removed) => output::show(format, &TenantRemoveOutput(removed)),
-        other => super::unexpected_answer(&other),
-    }
-}
-
-fn request(command: &TenantCommand) -> Result<(AdminRequest, &DataDirArgs), CliError> {
-    Ok(match command {
-        TenantCommand::Add(args) => {
-            let request = AdminRequest::TenantAdd {
-                tenant: args.tenant.clone(),
-                parent: args.parent.clone(),
-                name: args.name.clone(),
-                keys: args.keys.clone(),
-                restored: args.restored,
-            };
-            (request, &args.kept)
-        }
-        TenantCommand::Set(args) => {
-            let request = AdminRequest::TenantSet {
-                tenant: args.tenant.clone(),
-                name: args.name.clone(),
-                keys: (args.no_keys || !args.keys.is_empty()).then(|| args.keys.clone()),
-                mode: args.mode.map(Into::into),
-            };
-            (request, &args.kept)
-        }
-        TenantCommand::List(args) => (AdminRequest::TenantList {}, &args.kept),
-        TenantCommand::Show(args) => {
-            let tenant = args.tenant.clone();
-            (AdminRequest::TenantShow { tenant }, &args.kept)
-        }
-        TenantCommand::Move(args) => {
-            let (tenant, parent) = (args.tenant.clone(), args.parent.clone());
-            (AdminRequest::TenantMove { tenant, parent }, &args.kept)
-        }
-        TenantCommand::Suspend(args) => {
-            let tenant = args.tenant.clone();
-            (AdminRequest::TenantSuspend { tenant }, &args.kept)
-        }
-        TenantCommand::Resume(args) => {
-            let tenant = args.tenant.clone();
-            (AdminRequest::TenantResume { tenant }, &args.kept)
-        }
-        TenantCommand::Remove(args) if !args.yes => {
-            return Err(CliError::usage(format!(
-                "removing tenant {} destroys its key and everything that is kept for it, for good: say --yes, or suspend it",
-                args.tenant
-            )));
-        }
-        TenantCommand::Remove(args) => {
-            let tenant = args.tenant.clone();
-            (AdminRequest::TenantRemove { tenant }, &args.kept)
-        }
+    runtime.block_on(async {
+        let answer = match command {
+            TenantCommand::Add(args) => {
+                let operation = AddTenant {
+                    tenant: args.tenant.clone(),
+                    parent: args.parent.clone(),
+                    name: args.name.clone(),
+                    keys: args.keys.clone(),
+                    restored: args.restored,
+                };
+                AdminAccess::find(&args.kept)?.ask(operation, None).await
+            }
+            TenantCommand::Set(args) => {
+                let operation = SetTenant {
+                    tenant: args.tenant.clone(),
+                    name: args.name.clone(),
+                    keys: (args.no_keys || !args.keys.is_empty()).then(|| args.keys.clone()),
+                    mode: args.mode.map(Into::into),
+                };
+                AdminAccess::find(&args.kept)?.ask(operation, None).await
+            }
+            TenantCommand::Show(args) => {
+                let tenant = args.tenant.clone();
+                AdminAccess::find(&args.kept)?.ask(ShowTenant { tenant }, None).await
+            }
+            TenantCommand::Move(args) => {
+                let (tenant, parent) = (args.tenant.clone(), args.parent.clone());
+                let operation = MoveTenant { tenant, parent };
+                AdminAccess::find(&args.kept)?.ask(operation, None).await
+            }
+            TenantCommand::Suspend(args) => {
+                let tenant = args.tenant.clone();
+                AdminAccess::find(&args.kept)?.ask(SuspendTenant { tenant }, None).await
+            }
+            TenantCommand::Resume(args) => {
+                let tenant = args.tenant.clone();
+                AdminAccess::find(&args.kept)?.ask(ResumeTenant { tenant }, None).await
+            }
+            TenantCommand::List(args) => {
+                let tenants = AdminAccess::find(&args.kept)?.ask(ListTenants {}, None).await?;
+                return output::show(format, &TenantListOutput(tenants));
+            }
+            TenantCommand::Remove(args) if !args.yes => {
+                return Err(CliError::usage(format!(
+                    "removing tenant {} destroys its key and everything that is kept for it, for good: say --yes, or suspend it",
+                    args.tenant
+                ))
+                .into());
+            }
+            TenantCommand::Remove(args) => {
+                let tenant = args.tenant.clone();
+                let operation = RemoveTenant { tenant };
+                let removed = AdminAccess::find(&args.kept)?.ask(operation, None).await?;
+                return output::show(format, &TenantRemoveOutput(removed));
+            }
+        };
+        output::show(format, &TenantOutput(answer?))
     })
 }
 

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use toolhost_admin::{Admin, AdminParts};
 use toolhost_audit::{ChainSettings, ChainSink, Event, Sink, SpaceRestored};
 use toolhost_egress::Quarantine;
-use toolhost_gateway::admin::{Admin, AdminParts};
 use toolhost_identity::Operator;
 use toolhost_store::keys::{KeyFileError, Keyring, MasterKey};
 use toolhost_store::migrate::{MigratedSpace, migrate};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientError, HostOperations};
+use toolhost_admin::{AdminClient, AdminOperation, AdminRequest, ClientError, HostOperations};
 use toolhost_policy::Secret;
 use toolhost_tools::PluginStatuses;
 
@@ -14,11 +14,11 @@ use crate::setup::Setup;
 ///
 /// # Errors
 /// As the request's; the directory belongs to a process that does not answer.
-pub(crate) async fn ask_running(
+pub(crate) async fn ask_running<O: AdminOperation + Into<AdminRequest>>(
     setup: &Setup,
-    request: &AdminRequest,
+    operation: O,
     secret: Option<&Secret>,
-) -> anyhow::Result<Option<AdminResponse>> {
+) -> anyhow::Result<Option<O::Answer>> {
     let Some(data) = &setup.config.data else {
         return Ok(None);
     };
@@ -27,7 +27,7 @@ pub(crate) async fn ask_running(
         Err(ClientError::NobodyThere) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let answer = client.ask(request, secret, &mut |_| Ok(())).await;
+    let answer = client.ask(operation, secret, &mut |_| Ok(())).await;
     answer.map(Some).map_err(|error| match error {
         ClientError::Refused(refused) => refused.into(),
         other => other.into(),

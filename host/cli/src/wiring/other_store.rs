@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toolhost_gateway::admin::Admin;
+use toolhost_admin::Admin;
 use toolhost_store::PostgresStore;
 use toolhost_store::postgres::PostgresSettings;
 

@@ -34,7 +34,7 @@ impl CallResponse {
     pub(super) fn from_outcome(outcome: CallOutcome) -> Self {
         match outcome {
             CallOutcome::Complete(ToolOutput { content, structured }) => Self::Complete {
-                content: content.into_iter().map(crate::mcp::block).collect(),
+                content: content.into_iter().map(crate::mcp::content_block).collect(),
                 structured,
             },
             CallOutcome::InputRequired(required) => {

@@ -11,7 +11,7 @@ use crate::switching::ACTIVE_KEY;
 
 /// What a tool returned, as MCP has it.
 pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
-    let mut content: Vec<ContentBlock> = output.content.into_iter().map(block).collect();
+    let mut content: Vec<ContentBlock> = output.content.into_iter().map(content_block).collect();
     if let (true, Some(structured)) = (content.is_empty(), &output.structured) {
         // A client that knows no structured content still gets the answer ("SHOULD" since 2025-06-18).
         content.push(ContentBlock::text(structured.to_string()));
@@ -46,7 +46,8 @@ pub(crate) fn of_tenant(mut result: CallToolResult, tenant: &TenantId) -> CallTo
     result
 }
 
-pub(crate) fn block(content: OutputBlock) -> ContentBlock {
+/// A block of a result as MCP has it.
+pub fn content_block(content: OutputBlock) -> ContentBlock {
     match content {
         OutputBlock::Text(text) => ContentBlock::text(text),
         OutputBlock::Image { data, mime_type } => ContentBlock::image(STANDARD.encode(data), mime_type),
@@ -56,7 +57,7 @@ pub(crate) fn block(content: OutputBlock) -> ContentBlock {
             link.mime_type = mime_type;
             ContentBlock::resource_link(link)
         }
-        OutputBlock::Annotated(content, about) => annotate(block(*content), about),
+        OutputBlock::Annotated(content, about) => annotate(content_block(*content), about),
         OutputBlock::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
             ResourceBody::Text(text) => ResourceContents::TextResourceContents {
                 uri,
@@ -166,7 +167,7 @@ mod tests {
         };
         let wire = |content: OutputBlock, annotations: &serde_json::Value| {
             let annotated = OutputBlock::Annotated(Box::new(content), about(annotations));
-            serde_json::to_value(super::block(annotated)).unwrap()
+            serde_json::to_value(super::content_block(annotated)).unwrap()
         };
         let text = wire(OutputBlock::Text("x".into()), &annotations);
         assert_eq!(

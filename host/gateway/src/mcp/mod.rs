@@ -29,7 +29,7 @@ mod stream_position;
 mod stream_replay;
 mod tool_list_text;
 
-pub(crate) use content::block;
+pub use content::content_block;
 pub(crate) use errors::protocol_error;
 pub(crate) use expiring_stream::{ExpiringStream, end_of};
 pub(crate) use handler::Handler;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
-use toolhost_gateway::admin::{CallAnswer, CallEnd, CallLine, CallQuestion, CallResume};
+use toolhost_admin::{CallAnswer, CallEnd, CallLine, CallQuestion, CallResume};
 
 use self::path::{InProcessHost, RunningHost};
 use self::tool_call_output::ToolCallOutput;

@@ -4,9 +4,7 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use toolhost_gateway::admin::{
-    AdminClient, AdminRequest, AdminResponse, CallEnd, CallLines, CallRequest, CallResume, ClientError,
-};
+use toolhost_admin::{AdminClient, CallEnd, CallLines, CallRequest, CallResume, ClientError};
 use toolhost_tenancy::AdmittedCaller;
 use toolhost_tools::{CallOptions, ClientCapabilities};
 
@@ -50,22 +48,19 @@ impl RunningHost {
         let token = token
             .map(|text| secret_ref::token(&secret_ref::parse("--token", text)?))
             .transpose()?;
-        let request = AdminRequest::Call(CallRequest {
+        let operation = CallRequest {
             tool: args.tool.clone(),
             arguments: arguments.clone(),
             has_token: token.is_some(),
             tenant: setup.dev_tenant.as_ref().map(ToString::to_string),
             resume,
-        });
+        };
         let mut progress = |line: &[u8]| {
             show_line(line);
             Ok(())
         };
-        match self.0.ask(&request, token.as_ref(), &mut progress).await {
-            Ok(AdminResponse::Called(end)) => Ok(end),
-            Ok(other) => Err(super::super::unexpected_answer(&other)
-                .err()
-                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
+        match self.0.ask(operation, token.as_ref(), &mut progress).await {
+            Ok(end) => Ok(end),
             Err(ClientError::Refused(refused)) => Err(refused.into()),
             Err(error) => Err(error.into()),
         }

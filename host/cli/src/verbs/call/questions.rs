@@ -1,7 +1,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use serde_json::{Map, Value, json};
-use toolhost_gateway::admin::{CallAnswer, CallQuestion};
+use toolhost_admin::{CallAnswer, CallQuestion};
 
 use crate::exit::{CliError, Exit};
 use crate::output::printable;
@@ -177,7 +177,7 @@ fn ask(text: &str) -> anyhow::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use toolhost_gateway::admin::CallQuestion;
+    use toolhost_admin::CallQuestion;
 
     use super::{answers, prompt, value};
 

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminClient, AdminRequest, AdminResponse, ClientError, CredentialRow};
+use toolhost_admin::{AdminClient, ClientError, CreateLoginLink, CredentialRow, ListCredentials};
 use toolhost_gateway::connect::LoginLink;
 use toolhost_vault::LOGIN_TIME;
 
@@ -32,12 +32,7 @@ pub(super) fn run(args: &ConnectionLoginArgs, format: OutputFormat) -> anyhow::R
             Err(error) => return Err(error.into()),
         }
         let connection = args.name.clone();
-        let answer = reach
-            .ask(AdminRequest::ConnectionLogin { connection }, Some(token))
-            .await?;
-        let AdminResponse::Link(link) = answer else {
-            return crate::verbs::unexpected_answer(&answer);
-        };
+        let link = reach.ask(CreateLoginLink { connection }, Some(token)).await?;
         let before = if args.wait {
             version(&reach, &link).await?
         } else {
@@ -75,21 +70,13 @@ async fn wait(reach: &AdminAccess, link: &LoginLink, before: Option<u64>) -> any
 /// Of the user's credential.
 async fn version(reach: &AdminAccess, link: &LoginLink) -> anyhow::Result<Option<u64>> {
     let tenant = Some(link.tenant.clone());
-    match reach.ask(AdminRequest::CredentialList { tenant }, None).await? {
-        AdminResponse::Credentials(list) => {
-            let is_it = |row: &&CredentialRow| {
-                row.connection == link.connection
-                    && row
-                        .user
-                        .as_ref()
-                        .is_some_and(|user| user.issuer == link.issuer && user.subject == link.subject)
-            };
-            Ok(list.credentials.iter().find(is_it).map(|row| row.version))
-        }
-        other => Err(crate::verbs::unexpected_answer(&other)
-            .err()
-            .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
-    }
+    let list = reach.ask(ListCredentials { tenant }, None).await?;
+    let is_it = |row: &&CredentialRow| {
+        let user = row.user.as_ref();
+        row.connection == link.connection
+            && user.is_some_and(|user| user.issuer == link.issuer && user.subject == link.subject)
+    };
+    Ok(list.credentials.iter().find(is_it).map(|row| row.version))
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, QuarantineRow};
+use toolhost_admin::{LiftQuarantine, ListQuarantines, QuarantineRow};
 
 use crate::admin_access::AdminAccess;
 use crate::args::{LiftArgs, OutputFormat, QuarantinesArgs};
@@ -10,38 +10,33 @@ use crate::output::{self, Show, head};
 
 /// Shows of which plugins and connections answers have held the credential.
 pub(super) fn list(args: &QuarantinesArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let request = AdminRequest::QuarantineList {
-        tenant: args.tenant.clone(),
-    };
+    let tenant = args.tenant.clone();
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(AdminAccess::find(&args.kept)?.ask(request, None))? {
-        AdminResponse::Quarantines(rows) => output::show(format, &QuarantineListOutput(rows)),
-        other => crate::verbs::unexpected_answer(&other),
-    }
+    let rows = runtime.block_on(AdminAccess::find(&args.kept)?.ask(ListQuarantines { tenant }, None))?;
+    output::show(format, &QuarantineListOutput(rows))
 }
 
 /// Lets plugins use a connection of a tenant again.
 pub(super) fn lift(args: &LiftArgs, format: OutputFormat) -> anyhow::Result<()> {
-    let request = AdminRequest::QuarantineLift {
+    let operation = LiftQuarantine {
         connection: args.name.clone(),
         tenant: args.tenant.clone(),
         plugin: args.plugin.clone(),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(AdminAccess::find(&args.kept)?.ask(request, None))? {
-        AdminResponse::Removed(true) => output::show(
+    match runtime.block_on(AdminAccess::find(&args.kept)?.ask(operation, None))? {
+        true => output::show(
             format,
             &QuarantineLiftOutput {
                 lifted: &args.name,
                 tenant: &args.tenant,
             },
         ),
-        AdminResponse::Removed(false) => Err(CliError::usage(format!(
+        false => Err(CliError::usage(format!(
             "no answer of connection {} has held the credential of tenant {}",
             args.name, args.tenant
         ))
         .into()),
-        other => crate::verbs::unexpected_answer(&other),
     }
 }
 

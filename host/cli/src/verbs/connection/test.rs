@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use toolhost_gateway::admin::{AdminRequest, AdminResponse, ConnectionTestReport, UserName};
+use toolhost_admin::{ConnectionTestReport, TestConnection, UserName};
 
 use crate::args::{ConnectionTestArgs, OutputFormat};
 use crate::exit::{CliError, Exit};
@@ -20,22 +20,17 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let tested = runtime.block_on(async {
-        let request = AdminRequest::ConnectionTest {
+        let operation = TestConnection {
             connection: args.name.clone(),
             tenant: args.tenant.clone(),
             user: user.clone(),
         };
-        match wiring::ask_running(&setup, &request, None).await? {
-            Some(AdminResponse::Tested(tested)) => Ok(tested),
-            Some(other) => Err(crate::verbs::unexpected_answer(&other)
-                .err()
-                .unwrap_or_else(|| anyhow::anyhow!("no answer"))),
-            None => {
-                let looking = wiring::open_diagnosis(&setup).await?;
-                let tested = looking.test(&args.name, &args.tenant, user.as_ref()).await;
-                Ok(tested?)
-            }
+        if let Some(tested) = wiring::ask_running(&setup, operation, None).await? {
+            return Ok::<_, anyhow::Error>(tested);
         }
+        let diagnosis = wiring::open_diagnosis(&setup).await?;
+        let tested = diagnosis.test(&args.name, &args.tenant, user.as_ref()).await;
+        Ok(tested?)
     })?;
     let passed = tested.passed;
     let failed = tested.steps.iter().find(|step| !step.passed);
@@ -63,7 +58,7 @@ struct ConnectionTestOutput(ConnectionTestReport);
 
 impl ConnectionTestOutput {
     fn rows(&self) -> Vec<Vec<String>> {
-        let row = |step: &toolhost_gateway::admin::TestStep| {
+        let row = |step: &toolhost_admin::TestStep| {
             let verdict = if step.passed { "ok" } else { "FAILED" };
             vec![verdict.to_owned(), step.step.clone(), printable(&step.detail)]
         };

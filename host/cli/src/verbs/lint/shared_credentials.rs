@@ -1,6 +1,6 @@
 //! One credential that several tenants have: whoever has one of them acts as all.
 
-use toolhost_gateway::admin::{AdminRequest, AdminResponse};
+use toolhost_admin::ListSharedCredentials;
 
 use super::LintFinding;
 use crate::admin_access::AdminAccess;
@@ -9,18 +9,13 @@ use crate::config::Config;
 
 /// Of the vault, by the host that runs, or by this process where none does.
 pub(super) async fn shared_in_vault(args: &DataDirArgs) -> anyhow::Result<Vec<LintFinding>> {
-    match AdminAccess::find(args)?
-        .ask(AdminRequest::CredentialShared {}, None)
-        .await?
-    {
-        AdminResponse::Shared(rows) => {
-            let found = rows
-                .into_iter()
-                .map(|row| shared_credential_finding(&row.connection, &row.tenants));
-            Ok(found.collect())
-        }
-        other => super::super::unexpected_answer(&other).map(|()| Vec::new()),
-    }
+    let rows = AdminAccess::find(args)?
+        .ask(ListSharedCredentials {}, None)
+        .await?;
+    let found = rows
+        .into_iter()
+        .map(|row| shared_credential_finding(&row.connection, &row.tenants));
+    Ok(found.collect())
 }
 
 /// Of `[credentials]`.
