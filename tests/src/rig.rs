@@ -8,8 +8,8 @@ use toolhost_egress::Egress;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, Grant, Limits, LimitsPatch, PrincipalRule,
-    PublicError, TenantLimits,
+    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Grant, Limits,
+    LimitsPatch, PrincipalRule, PublicError, TenantLimits,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
 use toolhost_store::{KvQuota, MemoryStore, PluginKv};
@@ -184,7 +184,10 @@ impl RigBuilder {
         let connections: BTreeMap<_, _> = self
             .connections
             .into_iter()
-            .map(|connection| (connection.name.clone(), Arc::new(connection)))
+            .map(|connection| {
+                let name = connection.name.clone();
+                (name, CheckedConnection::new(connection).unwrap())
+            })
             .collect();
         let mut plugins = Vec::new();
         for bytes in &self.plugins {

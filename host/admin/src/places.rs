@@ -97,7 +97,7 @@ impl Drop for AdminPlace {
 mod tests {
     use std::sync::Arc;
 
-    use crate::{AdminPlace, AdminPlaces, MAX_CALLS, MAX_CONNECTIONS};
+    use super::{AdminPlace, AdminPlaces, MAX_CALLS, MAX_CONNECTIONS};
 
     #[tokio::test]
     async fn neither_silence_nor_calls_take_every_place_of_the_admin_socket() {

@@ -189,7 +189,7 @@ async fn receive(frames: &mut Frames) -> Result<Option<(AdminRequest, Option<Sec
 
 #[cfg(test)]
 mod tests {
-    use crate::may_ask;
+    use super::may_ask;
 
     #[test]
     fn only_the_hosts_own_user_and_root_may_ask() {

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, PluginName, PrincipalRule,
+    AuthPlacement, CheckedConnection, Connection, ConnectionConflict, ConnectionName, CredentialOwner,
+    PluginName, PrincipalRule,
 };
 use toolhost_vault::{SecretSource, StaticCredential};
 use url::Url;
@@ -63,9 +63,7 @@ impl Setup {
                 ))
                 .into());
             }
-            config
-                .connections
-                .insert(connection.name.clone(), Arc::new(connection));
+            config.connections.insert(connection.name.clone(), connection);
         }
         for text in &args.credentials {
             let (tenant, connection, source) = credential(text, dev_tenant.as_ref())?;
@@ -252,9 +250,10 @@ pub(crate) fn default_to_vault(config: &mut Config) -> Result<(), CliError> {
             )));
         }
         if lasts && connection.credentials == "static" && !declared.contains(name) {
-            let mut sealed = Connection::clone(connection);
+            let mut sealed = connection.to_connection();
             sealed.credentials = VAULT.into();
-            *connection = Arc::new(sealed);
+            let refuse = |why: ConnectionConflict| CliError::usage(why.to_string());
+            *connection = CheckedConnection::new(sealed).map_err(refuse)?;
         }
     }
     Ok(())
@@ -282,7 +281,7 @@ fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, CliError> {
 
 /// `NAME=URL`. The URL is the operator's own word, so `http://` and loopback in it are meant; `http://` to anywhere else
 /// would send the credential in the clear and takes the configuration's `allow_http`.
-fn connection(text: &str) -> Result<Connection, CliError> {
+fn connection(text: &str) -> Result<CheckedConnection, CliError> {
     let (name, url) = text
         .split_once('=')
         .ok_or_else(|| CliError::usage(format!("--connection {}: is not NAME=URL", text.escape_default())))?;
@@ -322,9 +321,8 @@ fn connection(text: &str) -> Result<Connection, CliError> {
         allow_private: false,
         ca: None,
     };
-    toolhost_egress::check_connection(&connection)
-        .map_err(|why| CliError::usage(format!("--connection {}: {why}", connection.name)))?;
-    Ok(connection)
+    let text = connection.name.to_string();
+    CheckedConnection::new(connection).map_err(|why| CliError::usage(format!("--connection {text}: {why}")))
 }
 
 /// `NAME=FILE`.

@@ -1,10 +1,9 @@
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
-use toolhost_policy::{ConnectionGrant, Endpoint, Method, PathTemplate};
+use toolhost_policy::{ConnectionGrant, Endpoint, Method, PathTemplate, base_prefix, check_canonical_path};
 use url::Url;
 
 use crate::failure::quote;
-use crate::steps::{base_prefix, canonical_path};
 use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 
 /// Values for the parameters of a template.
@@ -60,7 +59,7 @@ fn check(url: &Url) -> Result<(), EgressFailure> {
     if url.fragment().is_some() {
         return Err(EgressFailure::invalid("the URL holds a fragment"));
     }
-    canonical_path(url.path()).map_err(|why| EgressFailure::invalid(format!("the URL {why}")))
+    check_canonical_path(url.path()).map_err(|why| EgressFailure::invalid(format!("the URL {why}")))
 }
 
 /// The one endpoint of a connection. A path without parameters comes before one with them, as OpenAPI has it; two that
@@ -137,10 +136,8 @@ fn without_framing(headers: Vec<(String, String)>, url: &Url, body: Option<&Byte
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
-    use toolhost_policy::{ConnectionName, PathTemplate};
+    use toolhost_policy::{CheckedConnection, ConnectionName, PathTemplate};
     use url::Url;
 
     use super::{Egress, values};
@@ -217,7 +214,8 @@ mod tests {
     fn two_connections_at_one_url_are_an_error() {
         let mut grant = grant_of("billing", "https://billing.example.com", |_| {});
         let mut second = test_grant("https://billing.example.com", |_| {});
-        second.connection = Arc::new(connection("other", "https://billing.example.com"));
+        second.connection =
+            CheckedConnection::new(connection("other", "https://billing.example.com")).unwrap();
         grant
             .connections
             .insert(ConnectionName::parse("other").unwrap(), second);

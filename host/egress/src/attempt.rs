@@ -1,37 +1,24 @@
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::response::Parts;
 use toolhost_net::{ConnectionReuse, RemoteAddress, ResponseBody};
-use toolhost_policy::{ConnectionGrant, Endpoint};
+use toolhost_policy::CheckedConnection;
 use toolhost_vault::Credential;
-use url::Url;
 
-use crate::egress::unrecorded_error;
+use crate::outcome_log::unrecorded_error;
+use crate::plan::RequestPlan;
 use crate::scrub::Needles;
 use crate::steps::{self, OutcomeRecorder};
 use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 
 /// A response whose head was checked and whose body was not read yet.
 pub(crate) struct OpenResponse {
+    pub(crate) connection: CheckedConnection,
     pub(crate) head: Parts,
     pub(crate) body: ResponseBody,
     pub(crate) needles: Arc<Needles>,
     /// The operator accepts that the operation reflects.
     pub(crate) is_accepted: bool,
-}
-
-/// A request that is one of an endpoint, whose credential is still to come.
-pub(crate) struct MatchedRequest<'r> {
-    pub(crate) grant: &'r ConnectionGrant,
-    pub(crate) endpoint: &'r Endpoint,
-    /// With the sample of the base, where the base has places.
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) request: &'r GuestRequest,
-    pub(crate) is_accepted: bool,
-    /// The operator lets a range of the operation be asked for.
-    pub(crate) may_be_partial: bool,
 }
 
 impl Egress {
@@ -52,26 +39,26 @@ impl Egress {
     pub(crate) async fn attempt(
         &self,
         call: &EgressCall,
-        matched: &MatchedRequest<'_>,
+        plan: &RequestPlan<'_>,
         credential: Option<&Credential>,
         via: ConnectionReuse,
         outcome: &mut OutcomeRecorder,
     ) -> Result<OpenResponse, EgressFailure> {
-        let MatchedRequest {
+        let RequestPlan {
             grant,
             endpoint,
             request,
             ..
-        } = *matched;
-        let connection = &*grant.connection;
+        } = *plan;
+        let connection = plan.connection();
         let mut attached = steps::fill_headers(connection, credential)?;
-        let url = matched.url.clone();
+        let url = plan.url.clone();
         let url = steps::fill_url(grant, endpoint, request, url, credential, &mut attached)?;
         let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
         call.attach(&connection.name, &needles);
         let sent = async {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
-            let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
+            let body_bytes = plan.body_bytes();
             let sink = &*self.audit;
             steps::intent(
                 sink, call, connection, endpoint, credential, &approved, body_bytes,
@@ -84,7 +71,7 @@ impl Egress {
                 credential,
                 &attached,
                 &url,
-                matched.headers.clone(),
+                plan.headers.clone(),
                 request.body.clone(),
             )?;
             let tls = self.identities.for_connection(connection).map_err(|error| {
@@ -117,17 +104,18 @@ impl Egress {
                 head.extensions.get::<RemoteAddress>().map(|peer| peer.0),
             );
             steps::cap_head(&call.grant().limits, &head)?;
-            steps::partial_answer(connection, matched.may_be_partial, head.status)?;
+            steps::partial_answer(connection, plan.may_be_partial, head.status)?;
             Ok((head, body))
         };
         let (head, body) = sent
             .await
             .map_err(|failure| steps::error_text(&needles, failure))?;
         Ok(OpenResponse {
+            connection: connection.clone(),
             head,
             body,
             needles,
-            is_accepted: matched.is_accepted,
+            is_accepted: plan.is_accepted,
         })
     }
 }

@@ -8,7 +8,9 @@ use toolhost_net::{ConnectionReuse, Network, TlsError};
 use toolhost_policy::{Connection, Grant};
 use toolhost_vault::CredentialProvider;
 
-use crate::attempt::{MatchedRequest, OpenResponse};
+use crate::attempt::OpenResponse;
+use crate::outcome_log::{log_unrecorded, unrecorded_error};
+use crate::plan::RequestPlan;
 use crate::quarantine::Quarantine;
 use crate::scrub::NeedleCache;
 use crate::steps::{self, BodyDecoder, OutcomeRecorder, ReflectionTracker};
@@ -17,7 +19,7 @@ use crate::tls::Identities;
 use crate::upstream_state::UpstreamStates;
 use crate::{
     BodyStream, CredentialHit, EgressCall, EgressFailure, GuestRequest, GuestResponse, ResponseHead,
-    StreamingResponse, check_connection,
+    StreamingResponse,
 };
 
 /// As much of a refusal as somebody reads.
@@ -145,18 +147,14 @@ impl Egress {
         request: GuestRequest,
     ) -> Result<StreamingResponse, EgressFailure> {
         let mut outcome = OutcomeRecorder::begin(Arc::clone(&self.audit), &call, &request);
-        let connection =
-            steps::connection(&call, &request.connection).map(|grant| Arc::clone(&grant.connection));
-        let opened = match (self.open(&call, request, &mut outcome).await, connection) {
-            (Ok(opened), Ok(connection)) => self
-                .head(&call, &connection, opened, &mut outcome)
-                .await
-                .map(|head| (head, connection)),
-            (Err(failure), _) | (_, Err(failure)) => Err(failure),
+        let opened = match self.open(&call, &request, &mut outcome).await {
+            Ok(opened) => self.head(&call, opened, &mut outcome).await,
+            Err(failure) => Err(failure),
         };
         match opened {
-            Ok(((opened, headers, reflecting), connection)) => {
+            Ok((opened, headers, reflecting)) => {
                 let OpenResponse {
+                    connection,
                     head,
                     body,
                     needles,
@@ -197,11 +195,10 @@ impl Egress {
     async fn head(
         &self,
         call: &EgressCall,
-        connection: &Connection,
         opened: OpenResponse,
         outcome: &mut OutcomeRecorder,
     ) -> Result<(OpenResponse, Vec<(String, String)>, ReflectionTracker), EgressFailure> {
-        let head = &opened.head;
+        let (head, connection) = (&opened.head, &opened.connection);
         let (headers, reflections) = steps::response_headers(
             call,
             connection,
@@ -229,15 +226,14 @@ impl Egress {
         request: GuestRequest,
         outcome: &mut OutcomeRecorder,
     ) -> Result<GuestResponse, EgressFailure> {
-        let granted = steps::connection(call, &request.connection).map(|grant| Arc::clone(&grant.connection));
         let is_head = request.method == "HEAD";
         let OpenResponse {
+            connection,
             head,
             mut body,
             needles,
             is_accepted,
-        } = self.open(call, request, outcome).await?;
-        let connection = granted?;
+        } = self.open(call, &request, outcome).await?;
         let limits = &call.grant().limits;
         let scrubbed = async {
             let capped = steps::cap_body(limits, call.deadline(), &mut body).await;
@@ -275,62 +271,40 @@ impl Egress {
     async fn open(
         &self,
         call: &EgressCall,
-        request: GuestRequest,
+        request: &GuestRequest,
         outcome: &mut OutcomeRecorder,
     ) -> Result<OpenResponse, EgressFailure> {
-        let grant = steps::connection(call, &request.connection)?;
-        let connection = &*grant.connection;
-        let body_bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
-        steps::operation(call, &request)?;
-        steps::principal(call.binding(), grant)?;
-        steps::budget(call, body_bytes)?;
-        let endpoint = steps::endpoint(grant, &request)?;
-        steps::mode(call, &connection.name, &request.method)?;
-        let text = steps::build_url(connection, endpoint, &request)?;
-        let url = steps::canonicalise(connection, &endpoint.path, &text)?;
-        steps::match_again(grant, endpoint, &url)?;
-        let headers = steps::guest_headers(call, connection, &request.headers)?;
-        self.still_consistent(call, connection)?;
-        let ruled = |rules| steps::is_ruled(rules, connection, endpoint.method, &url);
-        let (is_accepted, may_be_partial) = (ruled(&connection.reflects), ruled(&connection.ranges));
-        steps::range(connection, may_be_partial, &headers)?;
+        let plan = RequestPlan::new(call, request)?;
+        let (connection, body_bytes) = (plan.connection(), plan.body_bytes());
         steps::quarantine(&self.quarantine, call, connection).await?;
         let provider = self.provider(connection);
-        let matched = MatchedRequest {
-            grant,
-            endpoint,
-            url,
-            headers,
-            request: &request,
-            is_accepted,
-            may_be_partial,
-        };
         let tried = steps::credential(provider, call, connection).await?;
         let tried = tried.as_deref();
         let opened = match self
-            .attempt(call, &matched, tried, ConnectionReuse::Any, outcome)
+            .attempt(call, &plan, tried, ConnectionReuse::Any, outcome)
             .await
         {
             // RFC 9110 section 9.2.2. It takes from the budget and is recorded like any other.
             Err(failure)
                 if failure.stale
-                    && endpoint.method.is_idempotent()
+                    && plan.endpoint.method.is_idempotent()
                     && steps::budget(call, body_bytes).is_ok() =>
             {
-                self.next_outcome(call, &request, Some(&failure), outcome)?;
-                self.attempt(call, &matched, tried, ConnectionReuse::New, outcome)
+                self.next_outcome(call, request, Some(&failure), outcome)?;
+                self.attempt(call, &plan, tried, ConnectionReuse::New, outcome)
                     .await?
             }
             opened => opened?,
         };
         let status = opened.head.status;
-        let another = steps::another_credential(provider, call, connection, endpoint, status, tried).await;
+        let another =
+            steps::another_credential(provider, call, connection, plan.endpoint, status, tried).await;
         let Some(another) = another.filter(|_| steps::budget(call, body_bytes).is_ok()) else {
             return Ok(opened);
         };
         drop(opened);
-        self.next_outcome(call, &request, None, outcome)?;
-        self.attempt(call, &matched, Some(&*another), ConnectionReuse::Any, outcome)
+        self.next_outcome(call, request, None, outcome)?;
+        self.attempt(call, &plan, Some(&*another), ConnectionReuse::Any, outcome)
             .await
     }
 
@@ -339,26 +313,4 @@ impl Egress {
             .get(&connection.credentials)
             .map(|provider| &**provider)
     }
-
-    /// A connection that was not checked when it was loaded is not used (E11).
-    pub(crate) fn still_consistent(
-        &self,
-        call: &EgressCall,
-        connection: &Connection,
-    ) -> Result<(), EgressFailure> {
-        check_connection(connection).map_err(|error| {
-            tracing::error!(connection = %connection.name, call = call.id(), %error, "an unchecked connection was loaded");
-            EgressFailure::denied(format!("connection {} is not usable as it is configured", connection.name))
-        })
-    }
-}
-
-pub(crate) fn log_unrecorded(call: &EgressCall, error: &toolhost_audit::SinkError) {
-    tracing::error!(call = call.id(), %error, "the end of a request was not recorded");
-}
-
-/// The response came, and what it ends in could not be recorded.
-pub(crate) fn unrecorded_error(call: &EgressCall, error: &toolhost_audit::SinkError) -> EgressFailure {
-    log_unrecorded(call, error);
-    EgressFailure::denied("the request cannot be recorded, so its response was withheld").after_sending()
 }

@@ -1,8 +1,7 @@
-use toolhost_policy::{ConnectionGrant, Endpoint, Method};
+use toolhost_policy::{ConnectionGrant, Endpoint, Method, base_prefix, check_canonical_path};
 use url::Url;
 
 use crate::absolute::endpoint_of;
-use crate::steps::{base_prefix, canonical_path};
 
 /// What a plugin's grant says about a request that nobody makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub fn judge(grant: &ConnectionGrant, method: &str, path: &str) -> RequestJudgem
             "the path is not in its canonical form, which begins with / and has no . or .. segment".into(),
         );
     }
-    if let Err(why) = canonical_path(url.path()) {
+    if let Err(why) = check_canonical_path(url.path()) {
         return refused(format!("the path {why}"));
     }
     if let Some((endpoint, _)) = endpoint_of(grant, method, &url) {

@@ -15,7 +15,6 @@
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`Quarantine`]: the connections that a plugin may not use for a tenant any more, since answers held the credential.
-//! - [`check_connection`]: what the parts of a connection say about each other, for whoever loads them.
 //! - [`judge`]: what a grant says about a request that nobody makes.
 //! - [`Egress::provided_arguments`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
@@ -26,11 +25,12 @@
 mod absolute;
 mod attempt;
 mod call;
-mod conflict;
 mod egress;
 mod explain;
 mod failure;
 mod host_work;
+mod outcome_log;
+mod plan;
 mod provided_arguments;
 mod quarantine;
 mod refusals;
@@ -45,7 +45,6 @@ mod upstream_state;
 mod versions;
 
 pub use call::{CredentialHit, EgressCall, MAX_RETRY_AFTER};
-pub use conflict::{ConnectionConflict, check_connection};
 pub use egress::Egress;
 pub use explain::{RequestJudgement, judge};
 pub use failure::{EgressCode, EgressFailure};

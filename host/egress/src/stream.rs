@@ -3,9 +3,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use toolhost_net::ResponseBody;
-use toolhost_policy::Connection;
+use toolhost_policy::CheckedConnection;
 
-use crate::egress::unrecorded_error;
+use crate::outcome_log::unrecorded_error;
 use crate::quarantine::Quarantine;
 use crate::scrub::{Needles, ScrubState};
 use crate::steps::{self, BodyDecoder, BodyPiece, OutcomeRecorder, ReflectionTracker};
@@ -18,7 +18,7 @@ const SLICE: usize = 16 << 10;
 pub(crate) struct StreamParts {
     pub(crate) body: ResponseBody,
     pub(crate) call: Arc<EgressCall>,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: CheckedConnection,
     pub(crate) needles: Arc<Needles>,
     pub(crate) quarantine: Arc<Quarantine>,
     /// The operator accepts that the operation reflects.
@@ -36,7 +36,7 @@ pub struct BodyStream {
     /// `None` once it has ended.
     open: Option<OpenBody>,
     call: Arc<EgressCall>,
-    connection: Arc<Connection>,
+    connection: CheckedConnection,
     quarantine: Arc<Quarantine>,
     is_accepted: bool,
     received: u64,

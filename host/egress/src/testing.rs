@@ -10,10 +10,10 @@ use toolhost_audit::{Event, Sink, SinkError};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::{Lookup, NetError};
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits,
-    Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint,
+    Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 use crate::{EgressCall, GuestRequest};
 
@@ -65,7 +65,7 @@ pub(crate) fn test_grant(base: &str, change: impl FnOnce(&mut Connection)) -> Co
     ConnectionGrant {
         principal: connection.principal,
         guest_base: connection.base.clone(),
-        connection: Arc::new(connection),
+        connection: CheckedConnection::new(connection).unwrap(),
         endpoints: vec![
             endpoint(Method::Get, "/v1/invoices", &["limit", "cursor"]),
             endpoint(Method::Get, "/v1/invoices/{id}", &[]),
@@ -153,7 +153,8 @@ impl CountingProvider {
 
 #[async_trait::async_trait]
 impl CredentialProvider for CountingProvider {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let key = request.key;
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
             std::future::pending::<()>().await;

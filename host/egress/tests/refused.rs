@@ -19,7 +19,7 @@ use toolhost_net::Network;
 use toolhost_policy::{
     AuthPlacement, BaseTemplate, Grant, HeaderTemplate, Method, OperationRule, PathTemplate, Secret, UnixTime,
 };
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest};
 
 const OLD: &str = "tok_old_a1B2c3D4e5F6g7H8";
 const NEW: &str = "tok_new_z9Y8x7W6v5U4t3S2";
@@ -36,7 +36,10 @@ struct Renewing {
 
 #[async_trait::async_trait]
 impl CredentialProvider for Renewing {
-    async fn get(&self, _: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let until = request.usable_until.secs();
+        let lasts = Duration::from_secs(until.saturating_sub(UnixTime::now().secs()));
+        self.lasts.lock().unwrap().push(lasts);
         let is_new = self.is_evicted.load(Ordering::SeqCst) && !self.keeps_the_old;
         if is_new && self.has_none_after {
             return Err(CredentialError::NotConnected);
@@ -50,16 +53,6 @@ impl CredentialProvider for Renewing {
             expires_at: None,
             version: 1 + u64::from(is_new),
         }))
-    }
-
-    async fn get_until(
-        &self,
-        key: &CredentialKey,
-        until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
-        let lasts = Duration::from_secs(until.secs().saturating_sub(UnixTime::now().secs()));
-        self.lasts.lock().unwrap().push(lasts);
-        self.get(key).await
     }
 
     fn evict(&self, _: &CredentialKey, version: u64) {

@@ -244,6 +244,23 @@ pub struct Connection {
     pub ca: Option<Arc<[u8]>>,
 }
 
+impl Connection {
+    /// The attributes of its credential that requests are filled from, beside the secret.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        let headers = self
+            .headers
+            .iter()
+            .flat_map(|(_, template)| template.attributes());
+        headers.chain(self.filled.attributes())
+    }
+
+    /// Whether anything of a credential goes on the wire.
+    #[must_use]
+    pub fn needs_credential(&self) -> bool {
+        !matches!(self.auth, AuthPlacement::None) || self.attributes().next().is_some()
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")

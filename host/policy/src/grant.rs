@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::{Connection, ConnectionName, Endpoint, Limits, Manifest, PluginName, PrincipalRule};
+use crate::{CheckedConnection, ConnectionName, Endpoint, Limits, Manifest, PluginName, PrincipalRule};
 
 /// Why a plugin cannot get what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +43,7 @@ pub enum GrantError {
 #[derive(Debug, Clone)]
 pub struct ConnectionGrant {
     /// The operator's definition.
-    pub connection: Arc<Connection>,
+    pub connection: CheckedConnection,
     /// Which callers.
     pub principal: PrincipalRule,
     /// Which endpoints.
@@ -72,7 +71,7 @@ impl Grant {
     /// plugin that gets less than it asks for would fail in the middle of a call.
     pub fn resolve(
         manifest: &Manifest,
-        connections: &BTreeMap<ConnectionName, Arc<Connection>>,
+        connections: &BTreeMap<ConnectionName, CheckedConnection>,
         limits: &Limits,
     ) -> Result<Self, GrantError> {
         let mut granted = BTreeMap::new();
@@ -110,7 +109,7 @@ impl Grant {
             granted.insert(
                 name,
                 ConnectionGrant {
-                    connection: Arc::clone(connection),
+                    connection: connection.clone(),
                     principal,
                     endpoints,
                     guest_base,
@@ -128,17 +127,17 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     use super::{Grant, GrantError};
     use crate::{
-        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, Limits, Manifest, PrincipalRule,
+        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Endpoint, Limits,
+        Manifest, PrincipalRule,
     };
 
     fn connection(
         allow: Option<Vec<Endpoint>>,
         principal: PrincipalRule,
-    ) -> BTreeMap<ConnectionName, Arc<Connection>> {
+    ) -> BTreeMap<ConnectionName, CheckedConnection> {
         let name = ConnectionName::parse("billing").unwrap();
         let connection = Connection {
             name: name.clone(),
@@ -161,7 +160,7 @@ mod tests {
             allow_private: false,
             ca: None,
         };
-        BTreeMap::from([(name, Arc::new(connection))])
+        BTreeMap::from([(name, CheckedConnection::new(connection).unwrap())])
     }
 
     fn manifest() -> Manifest {

@@ -13,7 +13,7 @@
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Operation`]: the one kind of request that a tool of an adapter makes.
-//! - [`Connection`]: one outside system as the operator defined it.
+//! - [`Connection`]: one outside system as the operator defined it; [`CheckedConnection`]: one whose parts agree.
 //! - [`OperationRule`]: operations of which the operator says something, such as that they reflect.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
@@ -22,11 +22,14 @@
 //! - [`UnixTime`]: the machine's clock in seconds, where it is read.
 
 mod base_template;
+mod checked_connection;
 mod connection;
 mod endpoint;
 mod error;
 mod grant;
+mod header_rules;
 mod hidden;
+mod json_pointer;
 mod limits;
 mod manifest;
 mod manifest_toml;
@@ -41,17 +44,21 @@ mod secret_parts;
 mod slashes;
 mod tenant_budget;
 mod unix_time;
+mod url_rules;
 mod url_templates;
 mod work_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
+pub use checked_connection::{CheckedConnection, ConnectionConflict};
 pub use connection::{
     AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
 };
 pub use endpoint::{Endpoint, EndpointRefusal, Method};
 pub use error::{ErrorCode, PublicError};
 pub use grant::{ConnectionGrant, Grant, GrantError};
+pub use header_rules::{MCP_PREFIX, dashed, is_always_protected, is_never_shown};
 pub use hidden::is_hidden;
+pub use json_pointer::pointer_keys;
 pub use limits::{Limit, Limits, LimitsPatch};
 pub use manifest::{ConnectionRequest, Manifest, ManifestError};
 pub use mode::OperationMode;
@@ -64,5 +71,6 @@ pub use secret_parts::{SecretPart, secrets_of_parts};
 pub use slashes::Slashes;
 pub use tenant_budget::{CallPermit, OverBudget, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
 pub use unix_time::UnixTime;
+pub use url_rules::{base_prefix, check_canonical_path};
 pub use url_templates::UrlTemplates;
 pub use work_budget::{WorkBudget, WorkLimit};

@@ -34,16 +34,17 @@ pub struct BrokerSettings {
 }
 
 /// [`BrokerSettings`] at work.
-pub struct Broker(CachedProvider<BrokerOrigin>);
+pub type Broker = CachedProvider<BrokerOrigin>;
 
-struct BrokerOrigin {
+/// Where [`Broker`] fetches what it keeps.
+pub struct BrokerOrigin {
     place: ProviderEndpoint,
     secret: Option<OwnSecret>,
     fresh_for: Duration,
     network: Arc<Network>,
 }
 
-impl Broker {
+impl CachedProvider<BrokerOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
@@ -59,12 +60,12 @@ impl Broker {
             return Err(ProviderSettingsError::Setting("token", why));
         }
         let secret = settings.secret.map(OwnSecret::new).transpose();
-        Ok(Self(CachedProvider::new(BrokerOrigin {
+        Ok(Self::from_origin(BrokerOrigin {
             place: settings.place,
             secret: secret.map_err(|why| ProviderSettingsError::Secret("token", why))?,
             fresh_for: settings.fresh_for,
             network,
-        })))
+        }))
     }
 }
 
@@ -99,8 +100,6 @@ impl Origin for BrokerOrigin {
         }
     }
 }
-
-kept_provider!(Broker);
 
 impl fmt::Debug for BrokerOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,7 +51,7 @@ mod static_provider;
 pub use attributes::AttributeError;
 pub use aws::{AwsIdentity, AwsSecretsManager, AwsSettings};
 pub use broker::{Broker, BrokerSettings};
-pub use cached_provider::{FRESH_FOR, Grammar, MAX_FRESH_FOR};
+pub use cached_provider::{CachedProvider, FRESH_FOR, Grammar, MAX_FRESH_FOR};
 pub use credential::Credential;
 pub use file::read_capped;
 pub use key::{CredentialKey, UserId};
@@ -64,7 +64,7 @@ pub use oauth::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
     RefreshTokenSettings, TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
 };
-pub use provider::{CredentialError, CredentialProvider};
+pub use provider::{CredentialError, CredentialProvider, CredentialRequest};
 pub use provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 pub use sealed::{
     CredentialInfo, CredentialListing, CredentialName, MAX_CREDENTIALS, NewCredential, RECHECK, ResealReport,

@@ -52,43 +52,47 @@ impl CredentialError {
     }
 }
 
+/// What a call asks a provider for.
+#[derive(Debug, Clone, Copy)]
+pub struct CredentialRequest<'a> {
+    /// The exact key of the credential.
+    pub key: &'a CredentialKey,
+    /// The end of the call. A credential that would end before it, or shortly after, is renewed first where the provider can.
+    pub usable_until: UnixTime,
+    /// The call's binding, to which a token of the tenant authority belongs. An operator's request has none.
+    pub binding: Option<&'a Binding>,
+}
+
+impl<'a> CredentialRequest<'a> {
+    /// A request of an operator for what is usable until a time.
+    #[must_use]
+    pub const fn until(key: &'a CredentialKey, usable_until: UnixTime) -> Self {
+        Self {
+            key,
+            usable_until,
+            binding: None,
+        }
+    }
+}
+
 /// Where credentials come from.
 ///
 /// An implementation answers for the exact key or not at all: there is no default row, no parent's credential, and no
 /// tenant's credential where a user's was asked for.
 #[async_trait]
 pub trait CredentialProvider: Send + Sync + Debug {
-    /// The credential stored under the key. The caller bounds the time.
+    /// The credential of a request. The caller bounds the time.
     ///
     /// # Errors
     /// Nothing is stored under the key, or what is stored cannot be used.
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError>;
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError>;
 
-    /// The same for a call that ends at `until`: a credential that would end before it, or shortly after, is renewed first
-    /// where the provider can.
+    /// The credential that is usable now, whoever asks.
     ///
     /// # Errors
-    /// As [`CredentialProvider::get`].
-    async fn get_until(
-        &self,
-        key: &CredentialKey,
-        until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
-        let _ = until;
-        self.get(key).await
-    }
-
-    /// The same where more than the key decides: the tenant authority's token belongs to one binding.
-    ///
-    /// # Errors
-    /// As [`CredentialProvider::get`].
-    async fn get_for(
-        &self,
-        _binding: &Binding,
-        key: &CredentialKey,
-        until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
-        self.get_until(key, until).await
+    /// As [`CredentialProvider::fetch`].
+    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+        self.fetch(CredentialRequest::until(key, UnixTime::now())).await
     }
 
     /// The outside system refused this version of the credential: what is kept of it is dropped, and the next

@@ -14,8 +14,8 @@ use crate::credential::{is_before, next_version};
 use crate::file::{FileStamp, SecretFile};
 use crate::secret_text::read_secret;
 use crate::{
-    AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider, SecretSource,
-    SourceProblem, UserId,
+    AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest,
+    SecretSource, SourceProblem, UserId,
 };
 
 /// One credential as the operator's configuration has it.
@@ -235,8 +235,11 @@ impl WatchedFile {
 
 #[async_trait]
 impl CredentialProvider for StaticProvider {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        let entry = self.entries.get(key).ok_or(CredentialError::NotConnected)?;
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let entry = self
+            .entries
+            .get(request.key)
+            .ok_or(CredentialError::NotConnected)?;
         if !is_before(UnixTime::now(), entry.expires_at) {
             return Err(CredentialError::Expired);
         }

@@ -19,7 +19,7 @@ use support::{House, by, key, name, space};
 use toolhost_policy::{Secret, UnixTime};
 use toolhost_vault::{
     ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError,
-    CredentialProvider as _, NewCredential, SealedVault,
+    CredentialProvider as _, CredentialRequest, NewCredential, SealedVault,
 };
 
 /// What is to be within a second is, on a machine that does much else, within this.
@@ -135,7 +135,11 @@ async fn e15_a_hundred_calls_that_need_one_expired_token_make_one_refresh() {
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let provider = Arc::clone(&provider);
-            let got = async move { provider.get_until(&key("acme", "billing"), until).await };
+            let got = async move {
+                provider
+                    .fetch(CredentialRequest::until(&key("acme", "billing"), until))
+                    .await
+            };
             tokio::spawn(async move { got.await.map(|got| text(&got)) })
         })
         .collect();
@@ -152,9 +156,15 @@ async fn a_token_is_renewed_before_it_would_end_in_the_call() {
     let key = key("acme", "billing");
     provider.get(&key).await.unwrap();
     let until = |seconds| UnixTime::now().after(Duration::from_secs(seconds));
-    provider.get_until(&key, until(530)).await.unwrap();
+    provider
+        .fetch(CredentialRequest::until(&key, until(530)))
+        .await
+        .unwrap();
     assert_eq!(server.count(), 1, "more than a minute is left at its end");
-    provider.get_until(&key, until(545)).await.unwrap();
+    provider
+        .fetch(CredentialRequest::until(&key, until(545)))
+        .await
+        .unwrap();
     assert_eq!(server.count(), 2, "less than a minute");
 }
 
@@ -164,12 +174,18 @@ async fn a_short_token_is_used_for_what_it_is_worth_and_no_longer() {
     let provider = provider(&server, &house).await;
     let key = key("acme", "billing");
     for _ in 0..5 {
-        provider.get_until(&key, UnixTime::now()).await.unwrap();
+        provider
+            .fetch(CredentialRequest::until(&key, UnixTime::now()))
+            .await
+            .unwrap();
     }
     assert_eq!(server.count(), 1);
     // One that cannot last through the call is got anew, once.
     let until = UnixTime::now().after(Duration::from_secs(60));
-    provider.get_until(&key, until).await.unwrap();
+    provider
+        .fetch(CredentialRequest::until(&key, until))
+        .await
+        .unwrap();
     assert_eq!(server.count(), 2);
 }
 
@@ -262,7 +278,7 @@ async fn a_clear_no_is_not_connected_and_anything_else_is_not_and_leaves_a_good_
         provider.get(&key).await.unwrap();
         let soon = UnixTime::now().after(Duration::from_secs(560));
         let late = UnixTime::now().after(Duration::from_secs(700));
-        let renewed = provider.get_until(&key, soon).await;
+        let renewed = provider.fetch(CredentialRequest::until(&key, soon)).await;
         match error {
             CredentialError::NotConnected => {
                 assert_eq!(renewed.unwrap_err(), error);
@@ -275,7 +291,10 @@ async fn a_clear_no_is_not_connected_and_anything_else_is_not_and_leaves_a_good_
                     "it lasts to the end of this call"
                 );
                 assert_eq!(
-                    provider.get_until(&key, late).await.unwrap_err(),
+                    provider
+                        .fetch(CredentialRequest::until(&key, late))
+                        .await
+                        .unwrap_err(),
                     error,
                     "and not of this one"
                 );

@@ -16,8 +16,8 @@ use server::{Server, network, secret_file};
 use support::{House, Point, by, key, name, new, record_key, space, user_key};
 use toolhost_policy::UnixTime;
 use toolhost_vault::{
-    ClientAuth, ClientSettings, CredentialError, CredentialProvider as _, RefreshToken, RefreshTokenSettings,
-    SealedVault,
+    ClientAuth, ClientSettings, CredentialError, CredentialProvider as _, CredentialRequest, RefreshToken,
+    RefreshTokenSettings, SealedVault,
 };
 
 /// A server that gives each refresh token once, and ends the whole line when a used one comes back.
@@ -103,7 +103,10 @@ async fn a_rotated_refresh_token_follows_the_one_before_and_the_line_goes_on() {
     // Each call ends when the token of the one before has expired; nobody waits for that.
     let until = UnixTime::now().after(Duration::from_secs(1_200));
     for number in 1..=3 {
-        let got = provider.get_until(&key("acme", "billing"), until).await.unwrap();
+        let got = provider
+            .fetch(CredentialRequest::until(&key("acme", "billing"), until))
+            .await
+            .unwrap();
         assert_eq!(text(&got), format!("access-token-{number}"));
         assert_eq!(stored(&house).await, format!("refresh-token-{number}"));
     }

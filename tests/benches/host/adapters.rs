@@ -12,7 +12,7 @@ use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
 use toolhost_net::Network;
-use toolhost_policy::{AuthPlacement, Connection, Grant, Limits};
+use toolhost_policy::{AuthPlacement, CheckedConnection, Connection, Grant, Limits};
 use toolhost_sandbox::{AdapterComponent, Sandbox, SandboxSettings, contract};
 use toolhost_tests::{connection, guests, values};
 use toolhost_tools::{AdapterConnection, CallOptions, Catalogue, ModelArgs, Tools, refusals};
@@ -66,22 +66,23 @@ impl Rooms {
     }
 }
 
-fn open(base: &str) -> Arc<Connection> {
-    Arc::new(Connection {
+fn open(base: &str) -> CheckedConnection {
+    CheckedConnection::new(Connection {
         auth: AuthPlacement::None,
         ..connection("billing", base)
     })
+    .unwrap()
 }
 
 fn described(
     adapter: &AdapterComponent,
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     tools: Vec<contract::Discovered>,
 ) -> AdapterConnection {
     AdapterConnection {
         slashes: Default::default(),
         adapter: adapter.clone(),
-        connection: Arc::clone(connection),
+        connection: connection.clone(),
         limits: Limits::default(),
         tools,
         strict_output: false,
@@ -93,7 +94,7 @@ async fn discovered(adapter: &AdapterComponent, document: Vec<u8>) -> contract::
 }
 
 /// What starting with a document takes that an adapter has seen before: all of it, from its file to the catalogue.
-async fn warm(adapter: &AdapterComponent, connection: &Arc<Connection>, file: &Path) -> Duration {
+async fn warm(adapter: &AdapterComponent, connection: &CheckedConnection, file: &Path) -> Duration {
     let started = Instant::now();
     let found = discovered(adapter, std::fs::read(file).unwrap()).await;
     let catalogue =
@@ -166,13 +167,14 @@ async fn calls() -> Table {
     let connection = open(&upstream().await);
     let found = discovered(&adapter, document().to_string().into_bytes()).await;
     let plugin = rooms.sandbox.load(&guests::component("billing")).await.unwrap();
-    let connections = BTreeMap::from([(connection.name.clone(), Arc::clone(&connection))]);
+    let connections = BTreeMap::from([(connection.name.clone(), connection.clone())]);
     let grant = Grant::resolve(plugin.manifest().unwrap(), &connections, &Limits::default()).unwrap();
     let tools = plugin.describe().await.unwrap();
-    let api = Arc::new(Connection {
+    let api = CheckedConnection::new(Connection {
         name: toolhost_policy::ConnectionName::parse("api").unwrap(),
-        ..Connection::clone(&connection)
-    });
+        ..connection.to_connection()
+    })
+    .unwrap();
     let catalogue = Catalogue::from_plugins(
         vec![(plugin, grant, tools)],
         vec![described(&adapter, &api, found.tools)],

@@ -8,7 +8,7 @@ use axum::routing::get;
 use toolhost_policy::{ErrorCode, Secret};
 use toolhost_tests::{Callers, Rig, Upstream, connection};
 use toolhost_tools::CallOptions;
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 use crate::{World, q};
 
@@ -60,8 +60,8 @@ struct Told(Mutex<VecDeque<bool>>);
 
 #[async_trait::async_trait]
 impl CredentialProvider for Told {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        let is_echo = key.connection().as_str() == "echo";
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let is_echo = request.key.connection().as_str() == "echo";
         if is_echo && self.0.lock().unwrap().pop_front() == Some(true) {
             return Ok(Arc::new(Credential {
                 secret: Secret::new(b"tok-acme-0123456789".to_vec()),

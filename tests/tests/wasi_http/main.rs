@@ -14,7 +14,7 @@ mod refusals;
 
 use axum::Router;
 use serde_json::{Value, json};
-use toolhost_policy::LimitsPatch;
+use toolhost_policy::{CheckedConnection, LimitsPatch};
 use toolhost_tests::leak::{encodings, encodings_of_parts};
 use toolhost_tests::{LeakDetector, RawUpstream, Rig, Upstream, connection};
 
@@ -189,7 +189,7 @@ async fn a_url_at_which_two_connections_are_granted_is_an_error_and_not_a_guess(
         .map(|name| {
             (
                 ConnectionName::parse(name).unwrap(),
-                Arc::new(connection(name, "http://127.0.0.1:9")),
+                CheckedConnection::new(connection(name, "http://127.0.0.1:9")).unwrap(),
             )
         })
         .into();

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use toolhost_net::{AddressClass, AddressError, AddressPolicy, TlsIdentity, UrlError, check_url, classify};
 use toolhost_policy::{
-    AuthPlacement, BaseTemplate, Connection, ConnectionName, CredentialOwner, HeaderTemplate, UrlTemplates,
+    AuthPlacement, BaseTemplate, CheckedConnection, Connection, ConnectionName, CredentialOwner,
+    HeaderTemplate, UrlTemplates,
 };
 use url::Url;
 
@@ -30,7 +31,7 @@ pub(super) fn connection(
     spanned: Spanned<file::ConnectionTable>,
     authority: &AuthorityKind,
     providers: &BTreeMap<String, ProviderConfig>,
-) -> Result<Connection, ConfigError> {
+) -> Result<CheckedConnection, ConfigError> {
     let at = format!("connections.{name}");
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
@@ -130,8 +131,7 @@ pub(super) fn connection(
             .transpose()?,
     };
     // Its message names the key itself.
-    toolhost_egress::check_connection(&connection).map_err(|why| source.at(&whole, "", why))?;
-    Ok(connection)
+    CheckedConnection::new(connection).map_err(|why| source.at(&whole, "", why))
 }
 
 /// What every base must be, from the file and from `--connection` alike.

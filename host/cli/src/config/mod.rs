@@ -30,13 +30,12 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use toolhost_audit::ChainSettings;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
-use toolhost_policy::{Connection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits};
+use toolhost_policy::{CheckedConnection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits};
 use toolhost_tenancy::{Destination, IssuerConfig, MachineHeaders};
 use toolhost_tools::{AssignmentRules, DefaultAssignment};
 use toolhost_vault::{SecretSource, StaticCredential};
@@ -83,7 +82,7 @@ pub(crate) struct Config {
     pub(crate) mode: Option<OperationMode>,
     /// What it says of single tenants, for a host that keeps nothing.
     pub(crate) assigned: Vec<TenantToolRules>,
-    pub(crate) connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    pub(crate) connections: BTreeMap<ConnectionName, CheckedConnection>,
     /// Of the connections whose tools come from an adapter.
     pub(crate) adapters: BTreeMap<ConnectionName, AdapterSettings>,
     /// The files of adapters, by name; others are looked for beside the program.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -53,7 +52,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
             adapters.insert(name.clone(), settings);
         }
         let connection = connection::connection(&source, &name, raw, &authority, &providers)?;
-        connections.insert(name, Arc::new(connection));
+        connections.insert(name, connection);
     }
     let defaults = TenantLimits::default();
     let tenant_limits = tenant_limits(&source, "tenant_limits", defaults, raw.tenant_limits)?;

@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use toolhost_admin::{AdminError, ConnectionTestReport, TestStep, UserName};
 use toolhost_identity::{Operator, TenantId};
-use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, ErrorCode, UnixTime};
-use toolhost_vault::{CredentialKey, UserId};
+use toolhost_policy::{Connection, CredentialOwner, ErrorCode, UnixTime};
+use toolhost_vault::{CredentialKey, CredentialRequest, UserId};
 
 use super::explain::base;
 use super::{HostDiagnosis, error};
@@ -70,12 +70,7 @@ impl HostDiagnosis {
                 detail,
             });
         };
-        let has_attributes = connection.filled.attributes().next().is_some()
-            || connection
-                .headers
-                .iter()
-                .any(|(_, value)| value.attributes().next().is_some());
-        if matches!(connection.auth, AuthPlacement::None) && !has_attributes {
+        if !connection.needs_credential() {
             say(true, "none is sent".to_owned());
             return None;
         }
@@ -90,8 +85,8 @@ impl HostDiagnosis {
             say(false, format!("there is no provider {}", connection.credentials));
             return None;
         };
-        let until = UnixTime::now().after(PROVIDER);
-        match tokio::time::timeout(PROVIDER, provider.get_until(key, until)).await {
+        let request = CredentialRequest::until(key, UnixTime::now().after(PROVIDER));
+        match tokio::time::timeout(PROVIDER, provider.fetch(request)).await {
             Err(_) => say(false, format!("{} did not answer in time", self.kind(connection))),
             Ok(Err(why)) => say(false, format!("{}: {why}", self.kind(connection))),
             Ok(Ok(credential)) => {
@@ -111,9 +106,8 @@ impl HostDiagnosis {
                         }
                     ),
                 );
-                let lacking =
-                    needed_attributes(connection).find(|name| !credential.attributes.contains_key(*name));
-                if let Some(lacking) = lacking {
+                let mut needed = connection.attributes();
+                if let Some(lacking) = needed.find(|name| !credential.attributes.contains_key(*name)) {
                     say(
                         false,
                         format!("it lacks the attribute {lacking}, which the connection is filled from"),
@@ -172,13 +166,4 @@ impl HostDiagnosis {
             }
         }
     }
-}
-
-/// The attributes that are needed for a request.
-fn needed_attributes(connection: &Connection) -> impl Iterator<Item = &str> {
-    let headers = connection
-        .headers
-        .iter()
-        .flat_map(|(_, value)| value.attributes());
-    headers.chain(connection.filled.attributes())
 }

@@ -5,7 +5,7 @@ use toolhost_admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Expl
 use toolhost_egress::judge;
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
-use toolhost_policy::{AuthPlacement, Connection, CredentialOwner, Secret, UnixTime};
+use toolhost_policy::{Connection, CredentialOwner, Secret, UnixTime};
 use toolhost_tools::PluginState;
 use toolhost_vault::{CredentialInfo, CredentialKey};
 use url::Url;
@@ -131,13 +131,7 @@ impl HostDiagnosis {
             owner: owner.to_owned(),
             ..CredentialUse::default()
         };
-        let needs_none = matches!(connection.auth, AuthPlacement::None)
-            && connection
-                .headers
-                .iter()
-                .all(|(_, value)| value.attributes().next().is_none())
-            && connection.filled.attributes().next().is_none();
-        if needs_none {
+        if !connection.needs_credential() {
             let note = Some("the connection sends none".to_owned());
             return Ok((CredentialUse { note, ..said }, None));
         }

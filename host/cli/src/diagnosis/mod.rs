@@ -17,7 +17,7 @@ use toolhost_gateway::Dispatcher;
 use toolhost_gateway::connect::{LoginLink, Logins};
 use toolhost_identity::{Binding, TenantId};
 use toolhost_net::Network;
-use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError, Secret};
+use toolhost_policy::{CheckedConnection, Connection, ConnectionName, ErrorCode, PublicError, Secret};
 use toolhost_tenancy::{AuthError, Tenancy};
 use toolhost_tools::{CallOptions, ClientCapabilities, PluginStatus, PluginStatuses};
 use toolhost_vault::SealedVault;
@@ -50,9 +50,9 @@ pub(crate) struct HostDiagnosis {
 }
 
 impl HostDiagnosis {
-    fn connection(&self, name: &str) -> Result<Arc<Connection>, AdminError> {
+    fn connection(&self, name: &str) -> Result<CheckedConnection, AdminError> {
         let known = ConnectionName::parse(name).ok();
-        let known = known.and_then(|name| self.connections.load().get(&name).map(Arc::clone));
+        let known = known.and_then(|name| self.connections.load().get(&name).cloned());
         known.ok_or_else(|| {
             error(
                 ErrorCode::NotFound,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use toolhost_audit::{Event, GrantApproved, Sink};
-use toolhost_policy::{Connection, ConnectionName, Grant, Manifest, PluginName};
+use toolhost_policy::{CheckedConnection, ConnectionName, Grant, Manifest, PluginName};
 use toolhost_sandbox::{AdapterComponent, contract};
 use toolhost_tools::{
     AdapterConnection, Assignments, Catalogue, PluginState, PluginStatus, PreparedPlugin, Tools,
@@ -23,7 +23,7 @@ pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
 
 /// Every connection of the configuration; with the base that its document proposes once somebody has said yes to it. Until then
 /// such a one is at a place that is none.
-pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, Arc<Connection>>>;
+pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, CheckedConnection>>;
 
 /// Something to load, the place that it is for, and what was granted of it where it is a connection.
 pub(crate) type LoadJob = (usize, CandidateKind, Option<grants::ConnectionApproval>);
@@ -41,7 +41,7 @@ pub(crate) struct Assembly {
 }
 
 /// The tools of a connection, and the connection as it is served.
-type PreparedConnection = (Arc<PreparedPlugin>, Arc<Connection>);
+type PreparedConnection = (Arc<PreparedPlugin>, CheckedConnection);
 
 /// One candidate.
 struct CandidateSlot {
@@ -51,7 +51,7 @@ struct CandidateSlot {
     /// Whether the very file that is there was granted.
     is_granted: bool,
     /// Where the connection's system is, once its document was read.
-    connection: Option<Arc<Connection>>,
+    connection: Option<CheckedConnection>,
     state: CandidateState,
 }
 
@@ -236,7 +236,7 @@ impl Assembly {
         let described = AdapterConnection {
             slashes: found.tools.iter().map(slashes).collect(),
             adapter: adapter.clone(),
-            connection: Arc::clone(&found.connection),
+            connection: found.connection.clone(),
             limits: self.setup.config.limits.clone(),
             tools: found.tools,
             strict_output: settings.is_some_and(|settings| settings.strict_output),
@@ -351,7 +351,7 @@ impl Assembly {
     fn prepare(
         &self,
         loaded: LoadedPlugin,
-        connections: &BTreeMap<ConnectionName, Arc<Connection>>,
+        connections: &BTreeMap<ConnectionName, CheckedConnection>,
     ) -> Result<(Arc<PreparedPlugin>, PluginApproval), Omission> {
         let LoadedPlugin {
             plugin,
@@ -382,10 +382,10 @@ impl Assembly {
     }
 
     /// The connections of the configuration, each where its system is.
-    fn placed_connections(&self) -> BTreeMap<ConnectionName, Arc<Connection>> {
+    fn placed_connections(&self) -> BTreeMap<ConnectionName, CheckedConnection> {
         let mut connections = self.setup.config.connections.clone();
         for connection in self.places.iter().filter_map(|place| place.connection.as_ref()) {
-            connections.insert(connection.name.clone(), Arc::clone(connection));
+            connections.insert(connection.name.clone(), connection.clone());
         }
         connections
     }

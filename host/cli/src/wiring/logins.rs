@@ -35,7 +35,7 @@ pub(crate) fn logins(
         let settings = settings(server, connection, public_url);
         let login = settings.map(|settings| Login::new(settings, Arc::clone(network), vault));
         match login {
-            Some(Ok(login)) => all.push((Arc::clone(connection), login)),
+            Some(Ok(login)) => all.push((connection.clone(), login)),
             Some(Err(why)) => return Err(CliError::usage(format!("providers.{name}.{why}"))),
             None => return Err(CliError::usage("server.public_url: no page can stand beside it")),
         }

@@ -3,14 +3,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use serde_json::value::RawValue;
-use toolhost_policy::{Connection, Secret};
+use toolhost_policy::{Connection, Secret, pointer_keys};
 use url::form_urlencoded;
 
 use super::attach::unusable_credential_error;
 use crate::EgressFailure;
-
-/// A JSON Pointer deeper than this is a mistake.
-const MAX_POINTER: usize = 16;
 
 /// Every member but the one that is added keeps its very text.
 type Object = BTreeMap<String, Box<RawValue>>;
@@ -67,16 +64,6 @@ fn into_form(key: &str, secret: &str, body: &[u8]) -> Option<Bytes> {
         .finish();
     whole.push_str(&pair);
     Some(Bytes::from(whole))
-}
-
-/// The keys of a JSON Pointer (RFC 6901), none of them empty.
-pub(crate) fn pointer_keys(pointer: &str) -> Option<Vec<String>> {
-    let keys: Vec<String> = pointer
-        .strip_prefix('/')?
-        .split('/')
-        .map(|key| key.replace("~1", "/").replace("~0", "~"))
-        .collect();
-    (keys.len() <= MAX_POINTER && keys.iter().all(|key| !key.is_empty())).then_some(keys)
 }
 
 /// The parents must be there and the place must not: nothing is made up and nothing overwritten.

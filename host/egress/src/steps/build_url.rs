@@ -1,5 +1,6 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use toolhost_policy::{Connection, Endpoint};
+use toolhost_policy::{Endpoint, base_prefix};
+use url::Url;
 
 use crate::{EgressFailure, GuestRequest};
 
@@ -13,16 +14,12 @@ pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 /// Servers refuse longer request lines; 8 KiB is the usual bound.
 pub(super) const MAX_URL: usize = 8 << 10;
 
-/// The request's URL as text: the connection's origin and path prefix, the endpoint's path with its values, and the
+/// The request's URL as text: the origin and path prefix of the base, the endpoint's path with its values, and the
 /// query pairs, each encoded by the host.
 ///
 /// # Errors
 /// `invalid-request`: a path value that is missing, unknown or would leave its place, or too long a URL.
-pub fn build_url(
-    connection: &Connection,
-    endpoint: &Endpoint,
-    request: &GuestRequest,
-) -> Result<String, EgressFailure> {
+pub fn build_url(base: &Url, endpoint: &Endpoint, request: &GuestRequest) -> Result<String, EgressFailure> {
     let values = request
         .parameters
         .iter()
@@ -31,11 +28,11 @@ pub fn build_url(
         .path
         .build(values)
         .map_err(|error| EgressFailure::invalid(error.to_string()))?;
-    let mut url = connection.base.origin().ascii_serialization();
+    let mut url = base.origin().ascii_serialization();
     if endpoint.path.is_base() {
-        url.push_str(connection.base.path());
+        url.push_str(base.path());
     } else {
-        url.push_str(prefix(&connection.base));
+        url.push_str(base_prefix(base));
         url.push_str(&path);
     }
     for (index, (key, value)) in request.query.iter().enumerate() {
@@ -53,12 +50,6 @@ pub fn build_url(
         )));
     }
     Ok(url)
-}
-
-/// The path that every endpoint of a connection stands below, without a last `/`.
-pub(crate) fn prefix(base: &url::Url) -> &str {
-    let path = base.path();
-    path.strip_suffix('/').unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -79,7 +70,7 @@ mod tests {
         request.parameters = own(parameters);
         request.query = own(query);
         let endpoint = endpoint(&grant, &request).unwrap();
-        build_url(&grant.connection, endpoint, &request).map_err(|failure| failure.message)
+        build_url(&grant.connection.base, endpoint, &request).map_err(|failure| failure.message)
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use toolhost_identity::Binding;
 use toolhost_policy::{AuthPlacement, Connection, UnixTime, secrets_of_parts};
-use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialKey, CredentialProvider, CredentialRequest};
 
 use crate::{EgressCall, EgressCode, EgressFailure};
 
@@ -29,7 +29,7 @@ pub async fn credential(
     call: &EgressCall,
     connection: &Connection,
 ) -> Result<Option<Arc<Credential>>, EgressFailure> {
-    if !needs_credential(connection) {
+    if !connection.needs_credential() {
         return Ok(None);
     }
     lookup(provider, call, connection).await.map(Some)
@@ -69,7 +69,7 @@ pub(crate) async fn usable_credential(
     connection: &Connection,
     deadline: Instant,
 ) -> Result<Option<Arc<Credential>>, String> {
-    if !needs_credential(connection) && connection.provide.is_empty() {
+    if !connection.needs_credential() && connection.provide.is_empty() {
         return Ok(None);
     }
     let found = fetch_usable(provider, binding, connection, deadline).await;
@@ -89,8 +89,12 @@ async fn fetch_usable(
         .unwrap_or(deadline)
         .min(deadline);
     let left = deadline.saturating_duration_since(Instant::now());
-    let until = UnixTime::now().after(left);
-    let found = tokio::time::timeout_at(end.into(), provider.get_for(binding, &key, until)).await;
+    let request = CredentialRequest {
+        key: &key,
+        usable_until: UnixTime::now().after(left),
+        binding: Some(binding),
+    };
+    let found = tokio::time::timeout_at(end.into(), provider.fetch(request)).await;
     let credential = found
         .map_err(|_| MissingCredential {
             reason: "the provider did not answer in time".to_owned(),
@@ -115,16 +119,6 @@ impl From<String> for MissingCredential {
     fn from(reason: String) -> Self {
         Self { reason, wait: None }
     }
-}
-
-/// Whether anything of a credential goes on the wire.
-fn needs_credential(connection: &Connection) -> bool {
-    !matches!(connection.auth, AuthPlacement::None)
-        || connection
-            .headers
-            .iter()
-            .any(|(_, template)| template.attributes().next().is_some())
-        || connection.filled.attributes().next().is_some()
 }
 
 fn check(credential: &Credential, connection: &Connection) -> Result<(), &'static str> {

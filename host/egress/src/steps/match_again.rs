@@ -1,18 +1,21 @@
 use percent_encoding::percent_decode_str;
-use toolhost_policy::{ConnectionGrant, Endpoint};
+use toolhost_policy::{ConnectionGrant, Endpoint, base_prefix};
 use url::Url;
 
-use super::build_url::prefix;
 use super::endpoint::query_key;
 use crate::EgressFailure;
 
-/// Matches the final URL as if nothing had been checked before: the connection's origin, the endpoint's path below its
+/// Matches the final URL as if nothing had been checked before: the origin of the base, the endpoint's path below its
 /// prefix, and granted query keys only (E8).
 ///
 /// # Errors
 /// `denied`.
-pub fn match_again(grant: &ConnectionGrant, endpoint: &Endpoint, url: &Url) -> Result<(), EgressFailure> {
-    let base = &grant.connection.base;
+pub fn match_again(
+    grant: &ConnectionGrant,
+    base: &Url,
+    endpoint: &Endpoint,
+    url: &Url,
+) -> Result<(), EgressFailure> {
     let refuse = |what: &str| {
         EgressFailure::denied(format!(
             "the final URL has another {what} than {endpoint} was granted"
@@ -24,7 +27,7 @@ pub fn match_again(grant: &ConnectionGrant, endpoint: &Endpoint, url: &Url) -> R
     let is_of_endpoint = if endpoint.path.is_base() {
         url.path() == base.path()
     } else {
-        let below = url.path().strip_prefix(prefix(base));
+        let below = url.path().strip_prefix(base_prefix(base));
         below.is_some_and(|path| endpoint.path.matches(path))
     };
     if !is_of_endpoint {
@@ -60,10 +63,13 @@ mod tests {
             let mut request = get("");
             request.method = "POST".into();
             let endpoint = endpoint(&grant, &request).unwrap();
-            let built = crate::steps::build_url(&grant.connection, endpoint, &request).unwrap();
+            let built = crate::steps::build_url(&grant.connection.base, endpoint, &request).unwrap();
             assert_eq!(built, address);
             let url = crate::steps::canonicalise(&grant.connection, &endpoint.path, &built).unwrap();
-            assert!(match_again(&grant, endpoint, &url).is_ok(), "{address}");
+            assert!(
+                match_again(&grant, &grant.connection.base, endpoint, &url).is_ok(),
+                "{address}"
+            );
             for other in [
                 "https://h.example/mcp/x",
                 "https://h.example/mcp//",
@@ -71,10 +77,13 @@ mod tests {
                 "https://h.example/mcp?a=1",
             ] {
                 let url = Url::parse(other).unwrap();
-                assert!(match_again(&grant, endpoint, &url).is_err(), "{base} {other}");
+                assert!(
+                    match_again(&grant, &grant.connection.base, endpoint, &url).is_err(),
+                    "{base} {other}"
+                );
             }
             request.parameters = vec![("id".into(), "x".into())];
-            assert!(crate::steps::build_url(&grant.connection, endpoint, &request).is_err());
+            assert!(crate::steps::build_url(&grant.connection.base, endpoint, &request).is_err());
         }
     }
 
@@ -82,7 +91,15 @@ mod tests {
     fn another_origin_path_or_key_is_refused() {
         let grant = test_grant("https://h.example/api", |_| {});
         let endpoint = endpoint(&grant, &get("/v1/invoices/{id}")).unwrap();
-        let matches = |url: &str| match_again(&grant, endpoint, &Url::parse(url).unwrap()).is_ok();
+        let matches = |url: &str| {
+            match_again(
+                &grant,
+                &grant.connection.base,
+                endpoint,
+                &Url::parse(url).unwrap(),
+            )
+            .is_ok()
+        };
         assert!(
             matches("https://h.example/api/v1/invoices/in_7")
                 && matches("https://h.example/api/v1/invoices/a%20b")

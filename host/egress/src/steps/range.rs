@@ -1,8 +1,7 @@
 use http::{HeaderMap, StatusCode};
-use toolhost_policy::{Connection, Method, OperationRule};
+use toolhost_policy::{Connection, Method, OperationRule, base_prefix};
 use url::Url;
 
-use super::build_url::prefix;
 use crate::{EgressCode, EgressFailure};
 
 /// The fields by which a part of an answer is asked for (RFC 9110 section 14), and those of storage services that mean the
@@ -18,7 +17,7 @@ const ASKING: &[&str] = &[
 
 /// Whether the operator says it of the operation of a final URL.
 pub fn is_ruled(rules: &[OperationRule], connection: &Connection, method: Method, url: &Url) -> bool {
-    let below = url.path().strip_prefix(prefix(&connection.base));
+    let below = url.path().strip_prefix(base_prefix(&connection.base));
     below.is_some_and(|path| rules.iter().any(|rule| rule.covers(method, path)))
 }
 

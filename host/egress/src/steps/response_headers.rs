@@ -1,6 +1,6 @@
 use http::header::{HeaderMap, HeaderName};
 use http::{StatusCode, header};
-use toolhost_policy::Connection;
+use toolhost_policy::{Connection, is_never_shown};
 
 use crate::EgressCall;
 use crate::scrub::{Needles, scrub_value};
@@ -44,38 +44,8 @@ const SHOWN_TO_ADAPTERS: &str = "mcp-session-id";
 /// Beginnings of such names.
 const SHOWN_PREFIXES: &[&str] = &["ratelimit-", "x-ratelimit-", "x-rate-limit-"];
 
-/// What a guest never sees, whatever the operator lists: what proves an identity, asks for one, or frames a message.
-const NEVER_SHOWN: &[&str] = &[
-    "alt-svc",
-    "authentication-info",
-    "authorization",
-    "clear-site-data",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "cookie",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "refresh",
-    "set-cookie",
-    "set-cookie2",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
-
 /// The longest scope that is passed on, in bytes.
 const MAX_SCOPE: usize = 256;
-
-/// Whether no guest sees this response header on any connection; `name` in lower case.
-pub(crate) fn is_never_shown(name: &str) -> bool {
-    NEVER_SHOWN.contains(&name)
-}
 
 fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name: &HeaderName) -> bool {
     // A redirect is handed over as it is, without the address: nobody follows it.

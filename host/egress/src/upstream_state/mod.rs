@@ -118,8 +118,6 @@ impl Egress {
         let connection = &*grant.connection;
         // Nothing is looked up for a caller whom no request of the connection would be sent for.
         steps::principal(call.binding(), grant).map_err(|_| UpstreamStateError::Denied)?;
-        self.still_consistent(call, connection)
-            .map_err(|_| UpstreamStateError::Denied)?;
         let place = UpstreamStateKey::new(call.binding(), call.plugin(), connection);
         let provider = self.provider(connection);
         let found = steps::usable_credential(provider, call.binding(), connection, call.deadline()).await;

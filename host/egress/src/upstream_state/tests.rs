@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName, PrincipalRule};
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 use super::{MAX_NOTE, MAX_STATE, UpstreamStateError};
 use crate::testing::{FixedLookup, Recorder, binding, credential, grant_of};
@@ -18,7 +18,7 @@ struct VersionedProvider(AtomicU64, AtomicU64);
 
 #[async_trait::async_trait]
 impl CredentialProvider for VersionedProvider {
-    async fn get(&self, _: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, _: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
         self.1.fetch_add(1, Ordering::SeqCst);
         match self.0.load(Ordering::SeqCst) {
             0 => Err(CredentialError::NotConnected),

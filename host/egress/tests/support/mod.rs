@@ -21,10 +21,10 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint, Grant, Limits,
-    Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint,
+    Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 pub const ACME: &str = "tok_live_a1B2c3/D4e5+F6g7H8==";
 pub const GLOBEX: &str = "tok_live_z9Y8x7/W6v5+U4t3S2==";
@@ -122,7 +122,8 @@ pub struct Provider {
 
 #[async_trait::async_trait]
 impl CredentialProvider for Provider {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let key = request.key;
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
             std::future::pending::<()>().await;
@@ -288,7 +289,7 @@ pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
             endpoint(Method::Head, "/v1/invoices", &[]),
             endpoint(Method::Post, "/v1/refunds", &[]),
         ],
-        connection: Arc::new(connection),
+        connection: CheckedConnection::new(connection).unwrap(),
     };
     Grant {
         plugin: PluginName::parse("billing").unwrap(),

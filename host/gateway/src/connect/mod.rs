@@ -25,7 +25,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use toolhost_audit::{ChangeAction, CredentialChanged, Event, Sink};
 use toolhost_identity::Binding;
-use toolhost_policy::{Connection, ConnectionName, ErrorCode, PublicError, UnixTime};
+use toolhost_policy::{CheckedConnection, ConnectionName, ErrorCode, PublicError, UnixTime};
 use toolhost_store::StateSealer;
 use toolhost_tenancy::StoredDirectory;
 use toolhost_vault::{Login, UserAccounts};
@@ -64,7 +64,7 @@ pub struct LoginLink {
 /// The connections whose users connect accounts of their own.
 pub struct Logins {
     public_url: Url,
-    connections: BTreeMap<ConnectionName, (Arc<Connection>, Login)>,
+    connections: BTreeMap<ConnectionName, (CheckedConnection, Login)>,
     audit: Arc<dyn Sink>,
     directory: Arc<StoredDirectory>,
     states: Arc<StateSealer>,
@@ -76,7 +76,7 @@ impl Logins {
     #[must_use]
     pub fn new(
         public_url: Url,
-        connections: impl IntoIterator<Item = (Arc<Connection>, Login)>,
+        connections: impl IntoIterator<Item = (CheckedConnection, Login)>,
         audit: Arc<dyn Sink>,
         directory: Arc<StoredDirectory>,
         states: Arc<StateSealer>,

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use toolhost_identity::{AuthorityGrant, Binding, GrantId, OwnerId, Principal, TenantId};
 use toolhost_net::AdmissionQueue;
-use toolhost_policy::UnixTime;
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError};
 use super::tokens::{Asker, AuthorityTokens};
@@ -223,16 +222,8 @@ impl AuthorityCredentials {
 #[async_trait]
 impl CredentialProvider for AuthorityCredentials {
     /// A token belongs to a binding: a key alone opens none.
-    async fn get(&self, _key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        Err(CredentialError::NotConnected)
-    }
-
-    async fn get_for(
-        &self,
-        binding: &Binding,
-        _key: &CredentialKey,
-        _until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let binding = request.binding.ok_or(CredentialError::NotConnected)?;
         let id = match binding.grant() {
             Some(id) => id,
             None => self.home_grant(binding).await?,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use toolhost_policy::{Connection, PluginName};
+use toolhost_policy::{CheckedConnection, PluginName};
 use toolhost_sandbox::contract;
 
 use super::{arguments, name, output};
@@ -16,7 +16,7 @@ use crate::schemas::ToolSchemas;
 /// few are called.
 #[derive(Debug)]
 pub(crate) struct SchemaTexts {
-    connection: Arc<Connection>,
+    connection: CheckedConnection,
     input: String,
     output: Option<String>,
     arguments: Vec<contract::Argument>,
@@ -29,13 +29,13 @@ pub(crate) struct SchemaTexts {
 /// # Errors
 /// One sentence: something of it could mislead a client, or the host cannot hold a call against it.
 pub(super) fn entry(
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     found: &contract::Discovered,
     is_strict: bool,
 ) -> Result<ToolEntry, String> {
     let plugin = PluginName::parse(connection.name.as_str()).map_err(|error| error.to_string())?;
     let texts = SchemaTexts {
-        connection: Arc::clone(connection),
+        connection: connection.clone(),
         input: found.tool.input_schema.clone(),
         output: found.tool.output_schema.clone(),
         arguments: found.arguments.clone(),
@@ -55,9 +55,9 @@ pub(super) fn entry(
 ///
 /// # Errors
 /// One sentence.
-pub(super) fn check(connection: &Arc<Connection>, found: &contract::Discovered) -> Result<(), String> {
+pub(super) fn check(connection: &CheckedConnection, found: &contract::Discovered) -> Result<(), String> {
     let texts = SchemaTexts {
-        connection: Arc::clone(connection),
+        connection: connection.clone(),
         input: found.tool.input_schema.clone(),
         output: found.tool.output_schema.clone(),
         arguments: found.arguments.clone(),

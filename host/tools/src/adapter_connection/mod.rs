@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toolhost_policy::{
-    Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts, PluginName, Slashes,
+    CheckedConnection, Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts,
+    PluginName, Slashes,
 };
 use toolhost_sandbox::{AdapterComponent, contract};
 
@@ -38,7 +39,7 @@ pub struct AdapterConnection {
     /// The adapter.
     pub adapter: AdapterComponent,
     /// The one connection that it serves here.
-    pub connection: Arc<Connection>,
+    pub connection: CheckedConnection,
     /// The bounds of each call, before the adapter's manifest tightens them.
     pub limits: Limits,
     /// What was found and approved, and is to be served.
@@ -62,7 +63,7 @@ pub struct ToolRefusal {
 /// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is found. Which of the tools
 /// the host will not serve, and why.
 #[must_use]
-pub fn refusals(connection: &Arc<Connection>, tools: &[contract::Discovered]) -> Vec<ToolRefusal> {
+pub fn refusals(connection: &CheckedConnection, tools: &[contract::Discovered]) -> Vec<ToolRefusal> {
     let mut refused = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for found in tools {
@@ -187,12 +188,12 @@ pub fn tenant_arguments<'a>(connection: &'a Connection, found: &'a contract::Dis
 #[must_use]
 pub fn discovery_grant(
     plugin: PluginName,
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     limits: Limits,
     endpoints: Vec<Endpoint>,
 ) -> Grant {
     let grant = ConnectionGrant {
-        connection: Arc::clone(connection),
+        connection: connection.clone(),
         principal: connection.principal,
         endpoints,
         guest_base: connection.base.clone(),
@@ -228,21 +229,20 @@ fn operation(found: &contract::Discovered) -> Result<Operation, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
     use toolhost_policy::{
-        AuthPlacement, Connection, ConnectionName, CredentialOwner, HeaderTemplate, PrincipalRule,
-        UrlTemplates, WorkBudget,
+        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, HeaderTemplate,
+        PrincipalRule, UrlTemplates, WorkBudget,
     };
     use toolhost_sandbox::contract;
 
     use super::{entry, refusals, tenant_arguments};
     use crate::entry::test_tool;
 
-    fn connection(provide: &[&str], headers: &[&'static str]) -> Arc<Connection> {
+    fn connection(provide: &[&str], headers: &[&'static str]) -> CheckedConnection {
         let template = || HeaderTemplate::parse("{external_tenant_id}").unwrap();
-        Arc::new(Connection {
+        CheckedConnection::new(Connection {
             name: ConnectionName::parse("billing").unwrap(),
             base: url::Url::parse("https://billing.example.com").unwrap(),
             description: String::new(),
@@ -271,6 +271,7 @@ mod tests {
             allow_private: false,
             ca: None,
         })
+        .unwrap()
     }
 
     fn found(name: &str, schema: &Value, places: &[(&str, &str)]) -> contract::Discovered {
@@ -358,7 +359,7 @@ mod tests {
         assert_eq!(told(&["account_id"], &[]), "x-account-id");
         assert_eq!(told(&[], &["x-account-id"]), "account_id");
         assert_eq!(told(&["account_id", "x-account-id"], &[]), "");
-        let mut narrow = Connection::clone(&connection(&[], &[]));
+        let mut narrow = connection(&[], &[]).to_connection();
         narrow.allow = Some(Vec::new());
         assert!(tenant_arguments(&narrow, &tool).is_empty(), "it is not served");
     }
@@ -410,7 +411,7 @@ mod tests {
         let places = [("access_token", "query"), ("limit", "query"), ("key", "query")];
         let mut tool = of(&properties, &places);
         let plain = connection(&[], &[]);
-        let shown = |connection: &Arc<Connection>, tool: &contract::Discovered| {
+        let shown = |connection: &CheckedConnection, tool: &contract::Discovered| {
             entry::entry(connection, tool, false).map(|entry| entry.input_schema()["properties"].clone())
         };
         assert_eq!(shown(&plain, &tool).unwrap(), json!({"limit": text}));
@@ -418,18 +419,21 @@ mod tests {
             super::credential_arguments(&plain, &tool),
             ["access_token", "key"]
         );
-        let mut offers = Connection::clone(&plain);
+        let mut offers = plain.to_connection();
         offers.offered_arguments = vec!["access_token".into(), "key".into()];
-        assert_eq!(shown(&Arc::new(offers), &tool).unwrap(), properties);
+        assert_eq!(
+            shown(&CheckedConnection::new(offers).unwrap(), &tool).unwrap(),
+            properties
+        );
         tool.arguments[0].required = true;
         let why = shown(&plain, &tool).unwrap_err();
         assert!(why.contains("\"access_token\", a credential"), "{why}");
-        let mut places_it = Connection::clone(&plain);
+        let mut places_it = plain.to_connection();
         places_it.auth = AuthPlacement::Query {
             key: "access_token".into(),
         };
         assert_eq!(
-            shown(&Arc::new(places_it), &tool).unwrap(),
+            shown(&CheckedConnection::new(places_it).unwrap(), &tool).unwrap(),
             json!({"limit": text})
         );
         let of_client = of(

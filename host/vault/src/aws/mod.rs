@@ -56,16 +56,17 @@ pub struct AwsSettings {
 }
 
 /// [`AwsSettings`] at work.
-pub struct AwsSecretsManager(CachedProvider<AwsOrigin>);
+pub type AwsSecretsManager = CachedProvider<AwsOrigin>;
 
-struct AwsOrigin {
+/// Where [`AwsSecretsManager`] fetches what it keeps.
+pub struct AwsOrigin {
     client: Client,
     names: NameTemplates,
     grammar: Grammar,
     fresh_for: Duration,
 }
 
-impl AwsSecretsManager {
+impl CachedProvider<AwsOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
@@ -110,12 +111,12 @@ impl AwsSecretsManager {
             // The next call asks again; a refused one is not asked thrice.
             .retry_config(RetryConfig::disabled())
             .build();
-        Ok(Self(CachedProvider::new(AwsOrigin {
+        Ok(Self::from_origin(AwsOrigin {
             client: Client::from_conf(config),
             names: settings.names,
             grammar: settings.grammar,
             fresh_for: settings.fresh_for,
-        })))
+        }))
     }
 }
 
@@ -158,8 +159,6 @@ fn aws_error<R>(error: &SdkError<GetSecretValueError, R>) -> CredentialError {
         None => CredentialError::Unavailable("AWS Secrets Manager did not answer"),
     }
 }
-
-kept_provider!(AwsSecretsManager);
 
 impl fmt::Debug for AwsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,62 +3,6 @@
 //! One flight a key: calls that come while one is under way wait for it, whatever becomes of whoever began it. What it
 //! brings is kept for exactly that key, and only as long as what it was made from ([`Origin::base`]) is what is stored.
 
-/// A provider that is what it keeps: a struct with a [`Kept`] in its first place.
-macro_rules! kept_provider {
-    ($provider:ty) => {
-        impl $provider {
-            /// Drops what is kept of a key, where it was revoked or changed elsewhere. A flight that is under way keeps
-            /// nothing.
-            pub fn forget(&self, key: &$crate::CredentialKey) {
-                self.0.forget(key);
-            }
-
-            /// Drops all that is kept of a tenant.
-            pub fn forget_tenant(&self, space: &toolhost_identity::TenantSpace) {
-                self.0.forget_tenant(space);
-            }
-        }
-
-        #[async_trait::async_trait]
-        impl $crate::CredentialProvider for $provider {
-            async fn get(
-                &self,
-                key: &$crate::CredentialKey,
-            ) -> Result<std::sync::Arc<$crate::Credential>, $crate::CredentialError> {
-                self.0.get(key).await
-            }
-
-            async fn get_until(
-                &self,
-                key: &$crate::CredentialKey,
-                until: toolhost_policy::UnixTime,
-            ) -> Result<std::sync::Arc<$crate::Credential>, $crate::CredentialError> {
-                self.0.get_until(key, until).await
-            }
-
-            async fn get_for(
-                &self,
-                binding: &toolhost_identity::Binding,
-                key: &$crate::CredentialKey,
-                until: toolhost_policy::UnixTime,
-            ) -> Result<std::sync::Arc<$crate::Credential>, $crate::CredentialError> {
-                self.0.of_incarnation(key, binding.incarnation());
-                self.0.get_until(key, until).await
-            }
-
-            fn evict(&self, key: &$crate::CredentialKey, version: u64) {
-                self.0.evict(key, version);
-            }
-        }
-
-        impl std::fmt::Debug for $provider {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-
 mod grammar;
 mod origin;
 mod provider;
@@ -68,7 +12,7 @@ mod slots;
 pub use grammar::Grammar;
 pub(crate) use grammar::parse_object;
 pub(crate) use origin::{FetchFailure, FetchedCredential, Origin};
-pub(crate) use provider::CachedProvider;
+pub use provider::CachedProvider;
 
 use std::time::Duration;
 

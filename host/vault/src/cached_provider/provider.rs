@@ -10,13 +10,13 @@ use super::origin::{FetchFailure, Origin};
 use super::slot::{CredentialSlot, FlightOutcome, FlightReceiver, SlotState};
 use super::slots::CredentialSlots;
 use crate::credential::is_before;
-use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest};
 
 /// How often a call begins again because the stored credential was changed while it waited.
 const MAX_ROUNDS: usize = 4;
 
 /// What an origin gives, kept for each key, and fetched by one flight at a time.
-pub(crate) struct CachedProvider<O> {
+pub struct CachedProvider<O> {
     origin: Arc<O>,
     slots: CredentialSlots,
 }
@@ -35,23 +35,27 @@ impl Drop for FlightGuard {
     }
 }
 
+#[expect(
+    private_bounds,
+    reason = "the origins are the providers of this crate, and nobody else's"
+)]
 impl<O: Origin> CachedProvider<O> {
-    pub(crate) fn new(origin: O) -> Self {
+    pub(crate) fn from_origin(origin: O) -> Self {
         Self {
             origin: Arc::new(origin),
             slots: CredentialSlots::default(),
         }
     }
 
-    /// Drops what is kept of a key, when something else than this host has changed it.
-    pub(crate) fn forget(&self, key: &CredentialKey) {
+    /// Drops what is kept of a key, where it was revoked or changed elsewhere. A flight that is under way keeps nothing.
+    pub fn forget(&self, key: &CredentialKey) {
         if let Some(slot) = self.slots.get(key) {
             slot.lock().drop_all();
         }
     }
 
     /// Drops what is kept for an earlier tenant of the key's id.
-    pub(crate) fn of_incarnation(&self, key: &CredentialKey, incarnation: u64) {
+    fn forget_earlier_tenant(&self, key: &CredentialKey, incarnation: u64) {
         let slot = self.slots.get_or_insert(key);
         let mut state = slot.lock();
         if std::mem::replace(&mut state.incarnation, incarnation) != incarnation {
@@ -60,7 +64,7 @@ impl<O: Origin> CachedProvider<O> {
     }
 
     /// Drops all that is kept of a tenant.
-    pub(crate) fn forget_tenant(&self, space: &TenantSpace) {
+    pub fn forget_tenant(&self, space: &TenantSpace) {
         for (key, slot) in self.slots.all() {
             if key.space == *space {
                 slot.lock().drop_all();
@@ -113,15 +117,11 @@ impl<O: Origin> CachedProvider<O> {
 
 #[async_trait]
 impl<O: Origin> CredentialProvider for CachedProvider<O> {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        self.get_until(key, UnixTime::now()).await
-    }
-
-    async fn get_until(
-        &self,
-        key: &CredentialKey,
-        until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let (key, until) = (request.key, request.usable_until);
+        if let Some(binding) = request.binding {
+            self.forget_earlier_tenant(key, binding.incarnation());
+        }
         for _ in 0..MAX_ROUNDS {
             let base = self.base(key).await?;
             let slot = self.slots.get_or_insert(key);

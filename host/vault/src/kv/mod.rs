@@ -52,9 +52,10 @@ pub struct KvSettings {
 }
 
 /// [`KvSettings`] at work.
-pub struct KvStore(CachedProvider<KvOrigin>);
+pub type KvStore = CachedProvider<KvOrigin>;
 
-struct KvOrigin {
+/// Where [`KvStore`] fetches what it keeps.
+pub struct KvOrigin {
     place: ProviderEndpoint,
     mount: String,
     namespace: Option<HeaderValue>,
@@ -64,7 +65,7 @@ struct KvOrigin {
     network: Arc<Network>,
 }
 
-impl KvStore {
+impl CachedProvider<KvOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
@@ -95,7 +96,7 @@ impl KvStore {
             Some(namespace) => HeaderValue::from_str(&namespace).ok(),
             None => None,
         };
-        Ok(Self(CachedProvider::new(KvOrigin {
+        Ok(Self::from_origin(KvOrigin {
             place: settings.place,
             mount: settings.mount,
             namespace,
@@ -103,7 +104,7 @@ impl KvStore {
             names: settings.names,
             fresh_for: settings.fresh_for,
             network,
-        })))
+        }))
     }
 }
 
@@ -189,8 +190,6 @@ fn read(body: &[u8], fresh_for: Duration) -> Result<FetchedCredential, Credentia
         _ => Err(NO),
     }
 }
-
-kept_provider!(KvStore);
 
 impl fmt::Debug for KvOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,10 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use toolhost_policy::{ConnectionName, UnixTime};
+use toolhost_policy::ConnectionName;
 use url::Url;
 
-use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, RefreshToken};
+use crate::{
+    Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest, RefreshToken,
+};
 
 /// Access tokens to accounts that users connected themselves.
 ///
@@ -37,16 +39,8 @@ impl UserAccounts {
 
 #[async_trait]
 impl CredentialProvider for UserAccounts {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        self.tokens.get(key).await
-    }
-
-    async fn get_until(
-        &self,
-        key: &CredentialKey,
-        until: UnixTime,
-    ) -> Result<Arc<Credential>, CredentialError> {
-        self.tokens.get_until(key, until).await
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        self.tokens.fetch(request).await
     }
 
     fn evict(&self, key: &CredentialKey, version: u64) {

@@ -29,9 +29,10 @@ pub struct ClientCredentialsSettings {
 }
 
 /// [`ClientCredentialsSettings`] at work.
-pub struct ClientCredentials(CachedProvider<ClientCredentialsOrigin>);
+pub type ClientCredentials = CachedProvider<ClientCredentialsOrigin>;
 
-struct ClientCredentialsOrigin {
+/// Where [`ClientCredentials`] fetches what it keeps.
+pub struct ClientCredentialsOrigin {
     endpoint: TokenEndpoint,
     scope: Vec<String>,
     audience: Option<String>,
@@ -39,7 +40,7 @@ struct ClientCredentialsOrigin {
     vault: Arc<dyn CredentialProvider>,
 }
 
-impl ClientCredentials {
+impl CachedProvider<ClientCredentialsOrigin> {
     /// Asks nobody yet. `vault` keeps the tenants' client secrets.
     ///
     /// # Errors
@@ -53,13 +54,13 @@ impl ClientCredentials {
             let why = "cannot be set here: each tenant's credential is its client's secret";
             return Err(ProviderSettingsError::Setting("client_secret", why));
         }
-        Ok(Self(CachedProvider::new(ClientCredentialsOrigin {
+        Ok(Self::from_origin(ClientCredentialsOrigin {
             endpoint: TokenEndpoint::new(settings.token, settings.client, network)?,
             scope: settings.scope,
             audience: settings.audience,
             resource: settings.resource,
             vault,
-        })))
+        }))
     }
 }
 
@@ -91,8 +92,6 @@ impl Origin for ClientCredentialsOrigin {
         Ok(token.into_fetched(&base, base.version))
     }
 }
-
-kept_provider!(ClientCredentials);
 
 impl fmt::Debug for ClientCredentialsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

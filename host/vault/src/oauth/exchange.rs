@@ -62,9 +62,10 @@ pub struct TokenExchangeSettings {
 }
 
 /// [`TokenExchangeSettings`] at work.
-pub struct TokenExchange(CachedProvider<TokenExchangeOrigin>);
+pub type TokenExchange = CachedProvider<TokenExchangeOrigin>;
 
-struct TokenExchangeOrigin {
+/// Where [`TokenExchange`] fetches what it keeps.
+pub struct TokenExchangeOrigin {
     endpoint: TokenEndpoint,
     subject_kind: TokenKind,
     actor: Option<(OwnSecret, TokenKind)>,
@@ -74,7 +75,7 @@ struct TokenExchangeOrigin {
     subject: Arc<dyn CredentialProvider>,
 }
 
-impl TokenExchange {
+impl CachedProvider<TokenExchangeOrigin> {
     /// Asks nobody yet. `subject` keeps the subject tokens.
     ///
     /// # Errors
@@ -96,7 +97,7 @@ impl TokenExchange {
             }
             None => None,
         };
-        Ok(Self(CachedProvider::new(TokenExchangeOrigin {
+        Ok(Self::from_origin(TokenExchangeOrigin {
             endpoint,
             subject_kind: settings.subject,
             actor,
@@ -104,7 +105,7 @@ impl TokenExchange {
             resource: settings.resource,
             scope: settings.scope,
             subject,
-        })))
+        }))
     }
 
     async fn form(asking: &TokenExchangeOrigin, base: &Credential) -> Result<Form, TokenFailure> {
@@ -157,8 +158,6 @@ impl Origin for TokenExchangeOrigin {
         Ok(token.into_fetched(&base, base.version))
     }
 }
-
-kept_provider!(TokenExchange);
 
 impl fmt::Debug for TokenExchangeOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

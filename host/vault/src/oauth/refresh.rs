@@ -45,9 +45,10 @@ pub struct RefreshTokenSettings {
 }
 
 /// [`RefreshTokenSettings`] at work.
-pub struct RefreshToken(CachedProvider<RefreshTokenOrigin>);
+pub type RefreshToken = CachedProvider<RefreshTokenOrigin>;
 
-struct RefreshTokenOrigin {
+/// Where [`RefreshToken`] fetches what it keeps.
+pub struct RefreshTokenOrigin {
     endpoint: TokenEndpoint,
     resource: Vec<String>,
     vault: SealedVault,
@@ -56,7 +57,7 @@ struct RefreshTokenOrigin {
     unstored: Mutex<HashMap<CredentialKey, (u64, Arc<Secret>)>>,
 }
 
-impl RefreshToken {
+impl CachedProvider<RefreshTokenOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
@@ -70,13 +71,13 @@ impl RefreshToken {
         if endpoint.needs_secret() && !endpoint.has_secret() {
             return Err(ProviderSettingsError::Setting("client_secret", "is missing"));
         }
-        Ok(Self(CachedProvider::new(RefreshTokenOrigin {
+        Ok(Self::from_origin(RefreshTokenOrigin {
             endpoint,
             resource: settings.resource,
             vault,
             among_hosts: settings.among_hosts,
             unstored: Mutex::default(),
-        })))
+        }))
     }
 }
 
@@ -206,8 +207,6 @@ impl RefreshTokenOrigin {
         Err(CredentialError::Unavailable("it is being changed").into())
     }
 }
-
-kept_provider!(RefreshToken);
 
 impl fmt::Debug for RefreshTokenOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

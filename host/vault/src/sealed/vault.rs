@@ -15,7 +15,7 @@ use super::record::RecordEnvelope;
 use super::watermark::CounterWatermark;
 use super::{index, last_used};
 use crate::credential::is_before;
-use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
+use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest};
 
 /// After this long an opened credential is held against the store again, in case another host changed it. Half of the
 /// second within which a removed credential must be refused (T54), so that a slow store still keeps to it.
@@ -94,8 +94,8 @@ impl SealedVault {
 
 #[async_trait]
 impl CredentialProvider for SealedVault {
-    async fn get(&self, key: &CredentialKey) -> Result<Arc<Credential>, CredentialError> {
-        let (inner, now) = (&self.inner, Instant::now());
+    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+        let (inner, key, now) = (&self.inner, request.key, Instant::now());
         let entry = match inner.cache.get(key) {
             Some(entry) if inner.cache.is_fresh(&entry, now, RECHECK) => entry,
             known => inner.ask(key, known).await.map_err(|error| {

@@ -1,7 +1,7 @@
-use std::sync::Arc;
-
 use serde::Serialize;
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule};
+use toolhost_policy::{
+    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, PrincipalRule,
+};
 
 use crate::args::{ConnectionShowArgs, OutputFormat};
 use crate::config::{AdapterSettings, Config};
@@ -60,7 +60,7 @@ pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Re
         let name = printable(name);
         return Err(CliError::usage(format!("there is no [connections.{name}] in the configuration")).into());
     };
-    let connection = Arc::clone(connection);
+    let connection = connection.clone();
     let mut shown = ConnectionShowOutput::from_connection(&config, &connection);
     if let Some(settings) = config.adapters.remove(&connection.name) {
         let lock = Lock::read(&lock_of(&config, args.lock.as_deref()))?;
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Re
 fn without_tool(
     args: &ConnectionShowArgs,
     config: Config,
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     settings: &AdapterSettings,
     yes: &ConnectionApproval,
 ) -> anyhow::Result<Option<(Vec<SkippedOperation>, Vec<ToolNote>)>> {

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, Limits, PluginName, PrincipalRule,
+    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Limits, PluginName,
+    PrincipalRule,
 };
 use toolhost_sandbox::contract;
 use toolhost_tools::refusals;
@@ -117,7 +118,7 @@ fn report(
     size: u64,
 ) -> anyhow::Result<DocumentReport> {
     let said = |key: &str| first_value(&discovery.meta, key);
-    let connection = Arc::new(any_connection()?);
+    let connection = CheckedConnection::new(any_connection()?)?;
     let without_tool = left_out(&connection, &discovery);
     let refused = refusals(&connection, &discovery.tools);
     let is_refused = |name: &str| refused.iter().any(|refusal| refusal.tool == name);

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use toolhost_policy::{Connection, Grant, Limits, Manifest};
+use toolhost_policy::{CheckedConnection, Connection, Grant, Limits, Manifest};
 use toolhost_sandbox::{PluginComponent, contract};
 use toolhost_tools::PreparedPlugin;
 
@@ -85,14 +85,14 @@ fn own_defect(plugin: PluginComponent, tools: Vec<contract::Tool>, limits: Limit
 /// Connections that allow all that is asked for.
 fn allow_all_connections(
     manifest: &Manifest,
-) -> anyhow::Result<std::collections::BTreeMap<toolhost_policy::ConnectionName, Arc<Connection>>> {
+) -> anyhow::Result<std::collections::BTreeMap<toolhost_policy::ConnectionName, CheckedConnection>> {
     let named = manifest.connections.iter().map(|request| {
         let connection = Connection {
             name: request.name.clone(),
             principal: request.principal,
             ..any_connection()?
         };
-        Ok::<_, anyhow::Error>((request.name.clone(), Arc::new(connection)))
+        Ok::<_, anyhow::Error>((request.name.clone(), CheckedConnection::new(connection)?))
     });
     named.collect()
 }

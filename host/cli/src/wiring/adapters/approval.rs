@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use toolhost_egress::Egress;
 use toolhost_identity::Binding;
-use toolhost_policy::{Connection, ConnectionName, Endpoint, PluginName};
+use toolhost_policy::{CheckedConnection, Connection, ConnectionName, Endpoint, PluginName};
 use toolhost_sandbox::{CallContext, answer_to_bytes};
 use toolhost_tools::{discovery_grant, refusals};
 
@@ -125,7 +125,7 @@ impl AdapterContext<'_> {
         })
     }
 
-    fn connection(&self, name: &ConnectionName) -> Result<Arc<Connection>, CliError> {
+    fn connection(&self, name: &ConnectionName) -> Result<CheckedConnection, CliError> {
         let known = self.setup.config.connections.get(name);
         known
             .cloned()

@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use toolhost_policy::Connection;
+use toolhost_policy::CheckedConnection;
 use toolhost_sandbox::{AdapterComponent, answer_from_bytes, contract};
 
 use super::{SkippedOperation, ToolNote, document, granted_tools, left_out, tool_choice, tool_notes};
@@ -80,7 +78,7 @@ pub(crate) async fn approved_tools(
 pub(crate) async fn approved_left_out(
     setup: &Setup,
     adapter: &AdapterComponent,
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     settings: &AdapterSettings,
     yes: &grants::ConnectionApproval,
 ) -> Option<(Vec<SkippedOperation>, Vec<ToolNote>)> {

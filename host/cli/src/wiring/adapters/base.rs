@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use toolhost_net::AddressPolicy;
-use toolhost_policy::Connection;
+use toolhost_policy::{CheckedConnection, Connection};
 use toolhost_sandbox::contract;
 use url::Url;
 
@@ -14,12 +12,12 @@ use crate::exit::CliError;
 /// # Errors
 /// The document says none, or one that no configuration could have.
 pub(super) fn of_document(
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     settings: &AdapterSettings,
     discovery: &contract::Discovery,
-) -> Result<Arc<Connection>, CliError> {
+) -> Result<CheckedConnection, CliError> {
     if !settings.takes_base {
-        return Ok(Arc::clone(connection));
+        return Ok(connection.clone());
     }
     let name = &connection.name;
     let refuse = |why: String| CliError::usage(format!("connections.{name}.base is missing, and {why}"));
@@ -50,10 +48,9 @@ pub(super) fn of_document(
     .map_err(&unfit)?;
     let placed = Connection {
         base,
-        ..Connection::clone(connection)
+        ..connection.to_connection()
     };
-    toolhost_egress::check_connection(&placed).map_err(|why| refuse(why.to_string()))?;
-    Ok(Arc::new(placed))
+    CheckedConnection::new(placed).map_err(|why| refuse(why.to_string()))
 }
 
 /// What a yes is asked for: the base, where it is the document's.

@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use toolhost_policy::Connection;
+use toolhost_policy::{CheckedConnection, Connection};
 use toolhost_sandbox::{AdapterComponent, contract};
 use toolhost_tools::refusals;
 
@@ -18,7 +16,7 @@ pub(super) struct ReadDocument {
     pub(super) asked: grants::ConnectionApproval,
     pub(super) notes: Vec<String>,
     /// At the place that the document says, where the operator says none.
-    pub(super) connection: Arc<Connection>,
+    pub(super) connection: CheckedConnection,
     pub(super) discovery: contract::Discovery,
     pub(super) document: Vec<u8>,
 }
@@ -27,7 +25,7 @@ impl AdapterContext<'_> {
     /// The document that is there, and beside it the one that somebody has said yes to, where it is another one.
     pub(super) async fn look_at_document(
         &self,
-        connection: &Arc<Connection>,
+        connection: &CheckedConnection,
         settings: &AdapterSettings,
         spec: &Spec,
         adapter: &AdapterComponent,
@@ -58,7 +56,7 @@ impl AdapterContext<'_> {
     /// is looked at again.
     pub(super) async fn discover_document(
         &self,
-        connection: &Arc<Connection>,
+        connection: &CheckedConnection,
         settings: &AdapterSettings,
         spec: &Spec,
         adapter: &AdapterComponent,
@@ -149,7 +147,7 @@ impl AdapterContext<'_> {
     /// that it was approved with.
     async fn old(
         &self,
-        connection: &Arc<Connection>,
+        connection: &CheckedConnection,
         settings: &AdapterSettings,
         adapter: &AdapterComponent,
         before: grants::ConnectionApproval,

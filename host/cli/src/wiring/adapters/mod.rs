@@ -14,11 +14,10 @@ mod skipped_operation;
 mod tool_choice;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use toolhost_audit::Sink;
 use toolhost_net::Network;
-use toolhost_policy::Connection;
+use toolhost_policy::{CheckedConnection, Connection};
 use toolhost_sandbox::{AdapterComponent, Sandbox, contract};
 use toolhost_tools::{ToolRefusal, credential_arguments, upstream_name};
 
@@ -51,7 +50,7 @@ pub(crate) struct AdapterContext<'a> {
 #[derive(Debug)]
 pub(crate) struct ConnectionDiscovery {
     /// At the place that the document says, where the operator says none.
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: CheckedConnection,
     pub(crate) tools: Vec<contract::Discovered>,
     /// What a yes is given to.
     pub(crate) asked: grants::ConnectionApproval,
@@ -75,7 +74,7 @@ impl AdapterContext<'_> {
     /// what was granted of it.
     pub(crate) async fn examine(
         &self,
-        connection: &Arc<Connection>,
+        connection: &CheckedConnection,
         settings: &AdapterSettings,
         adapter: &AdapterComponent,
         before: Option<grants::ConnectionApproval>,
@@ -96,7 +95,7 @@ impl AdapterContext<'_> {
 /// What a system said when it was asked, and an operator said yes to.
 fn of_answer(
     setup: &Setup,
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     settings: &AdapterSettings,
     adapter: &AdapterComponent,
     before: Option<grants::ConnectionApproval>,
@@ -120,7 +119,7 @@ fn of_answer(
         .map_err(|why| Omission::new(OmissionReason::Document, why))?;
     let tools = granted_tools(discovery.tools, &asked);
     Ok(ConnectionDiscovery {
-        connection: Arc::clone(connection),
+        connection: connection.clone(),
         tools: tool_choice::chosen_tools(settings, tools),
         asked,
         notes: Vec::new(),

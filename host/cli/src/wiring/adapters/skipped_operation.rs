@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use serde::Serialize;
-use toolhost_policy::Connection;
+use toolhost_policy::CheckedConnection;
 use toolhost_sandbox::contract;
 use toolhost_tools::refusals;
 
@@ -29,7 +27,7 @@ impl SkippedOperation {
 
 /// All that a discovery gives no tool for: what the adapter could not make one of, and what the host would not serve.
 pub(crate) fn left_out(
-    connection: &Arc<Connection>,
+    connection: &CheckedConnection,
     discovery: &contract::Discovery,
 ) -> Vec<SkippedOperation> {
     let skipped = discovery.skipped.iter().map(|skipped| SkippedOperation {

@@ -1,8 +1,40 @@
 use std::collections::HashSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use toolhost_policy::{AuthPlacement, BaseTemplate, Connection};
+use crate::{
+    AuthPlacement, BaseTemplate, Connection, base_prefix, check_canonical_path, is_always_protected,
+    is_never_shown, pointer_keys,
+};
 
-use crate::steps::{base_prefix, canonical_path, is_always_protected, is_never_shown};
+/// A connection whose parts agree with each other. Nothing else is granted, so no request has to check it again (E11).
+#[derive(Debug, Clone)]
+pub struct CheckedConnection(Arc<Connection>);
+
+impl CheckedConnection {
+    /// Checks what the parts of a connection say about each other.
+    ///
+    /// # Errors
+    /// The first conflict.
+    pub fn new(connection: Connection) -> Result<Self, ConnectionConflict> {
+        check(&connection)?;
+        Ok(Self(Arc::new(connection)))
+    }
+
+    /// A copy of the connection, to change and check anew.
+    #[must_use]
+    pub fn to_connection(&self) -> Connection {
+        Connection::clone(&self.0)
+    }
+}
+
+impl Deref for CheckedConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
 
 /// Why a connection cannot be used as the operator defined it. The message names the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +77,7 @@ const NOT_AS_HEADERS: &[&str] = &[
 /// Headers that a credential may go into although no guest sets them.
 const CREDENTIAL_HEADERS: &[&str] = &["authorization", "cookie"];
 
-/// Checks what the parts of a connection say about each other. For whoever loads a configuration; a connection that
-/// fails here is also refused when it is used.
-///
-/// # Errors
-/// The first conflict.
-pub fn check_connection(connection: &Connection) -> Result<(), ConnectionConflict> {
+fn check(connection: &Connection) -> Result<(), ConnectionConflict> {
     let name = || connection.name.to_string();
     base(connection).map_err(|why| ConnectionConflict::Base(name(), why))?;
     auth(connection).map_err(|why| ConnectionConflict::Auth(name(), why))?;
@@ -135,7 +162,7 @@ fn base(connection: &Connection) -> Result<(), &'static str> {
     if path.is_empty() {
         Ok(())
     } else {
-        canonical_path(path)
+        check_canonical_path(path)
     }
 }
 
@@ -186,7 +213,7 @@ fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
             Err("the prefix is not visible ASCII")
         }
         AuthPlacement::Query { key } if key.is_empty() => Err("the query key is empty"),
-        AuthPlacement::Body { pointer } if crate::steps::pointer_keys(pointer).is_none() => {
+        AuthPlacement::Body { pointer } if pointer_keys(pointer).is_none() => {
             Err("the pointer is not a JSON Pointer of 1 to 16 keys")
         }
         _ => Ok(()),
@@ -195,18 +222,41 @@ fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-    use toolhost_policy::{
-        AuthPlacement, Connection, Endpoint, HeaderTemplate, Method, PathTemplate, SecretPart,
+    use super::{CheckedConnection, ConnectionConflict};
+    use crate::{
+        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, HeaderTemplate, Method,
+        PathTemplate, PrincipalRule, SecretPart, UrlTemplates,
     };
+    use http::HeaderName;
 
-    use super::{ConnectionConflict, check_connection};
-    use crate::testing::connection;
+    fn connection(base: &str) -> Connection {
+        Connection {
+            name: ConnectionName::parse("billing").unwrap(),
+            base: url::Url::parse(base).unwrap(),
+            description: String::new(),
+            principal: PrincipalRule::User,
+            credential_of: CredentialOwner::Tenant,
+            auth: AuthPlacement::Bearer,
+            headers: vec![],
+            provide: vec![],
+            offered_arguments: vec![],
+            filled: UrlTemplates::default(),
+            credentials: "static".into(),
+            allow: None,
+            response_headers: vec![],
+            reflects: vec![],
+            ranges: vec![],
+            allow_http: false,
+            allow_loopback: false,
+            allow_private: false,
+            ca: None,
+        }
+    }
 
     fn check(base: &str, change: impl FnOnce(&mut Connection)) -> Result<(), ConnectionConflict> {
-        let mut connection = connection("billing", base);
+        let mut connection = connection(base);
         change(&mut connection);
-        check_connection(&connection)
+        CheckedConnection::new(connection).map(drop)
     }
 
     fn headers(names: &[&str]) -> Vec<(HeaderName, HeaderTemplate)> {
@@ -443,7 +493,7 @@ mod tests {
                 "{refused:?}"
             );
         }
-        let base = toolhost_policy::BaseTemplate::parse("https://{site}.h.example").unwrap();
+        let base = crate::BaseTemplate::parse("https://{site}.h.example").unwrap();
         assert!(check(base.sample().as_str(), |c| c.filled.base = Some(base.clone())).is_ok());
         assert!(matches!(
             check("https://other.h.example", |c| c.filled.base = Some(base.clone())),
