@@ -150,9 +150,12 @@ async fn calls_of_a_minute_are_counted_for_each_tenant_and_the_refusal_names_its
         error.message.contains("[tenant_limits] calls_per_minute"),
         "{error}"
     );
-    assert_eq!(
-        rig.audit.events().len(),
-        events,
+    for _ in 0..50 {
+        call("acme").await.unwrap_err();
+    }
+    // The first refusal of a source is recorded, by a task of its own.
+    assert!(
+        rig.audit.events().len() <= events + 1,
         "a flood does not fill the record"
     );
     call("globex").await.unwrap();

@@ -18,7 +18,7 @@ pub(crate) struct Note {
 impl Note {
     /// Empty where there is nothing to tell: from 2026-07-28 on, closing the stream says it. Before that it does not, also
     /// where the server gives its sessions no name.
-    pub(crate) fn of(session: &Session, id: u64) -> Vec<u8> {
+    pub(crate) fn encode(session: &Session, id: u64) -> Vec<u8> {
         if session.version.is_stateless() {
             return Vec::new();
         }
@@ -52,6 +52,6 @@ pub(crate) fn cancel(note: &[u8]) -> Result<(), Failure> {
             reason: "the caller no longer waits",
         }),
     );
-    tell(&RequestEnvelope::of(Some(&note.session), method), &message)?;
+    tell(&RequestEnvelope::new(Some(&note.session), method), &message)?;
     Ok(())
 }

@@ -80,9 +80,9 @@ fn list(state: &mut ServerState, opened: &ServerHandshake) -> Result<Vec<Box<Raw
         let id = state.next_id()?;
         let list = List {
             cursor: cursor.as_deref(),
-            meta: Meta::of(opened.session.version, None),
+            meta: Meta::from_version(opened.session.version, None),
         };
-        let envelope = RequestEnvelope::of(Some(&opened.session), method);
+        let envelope = RequestEnvelope::new(Some(&opened.session), method);
         let (reply, _) = ask(&envelope, id, &ClientMessage::request(id, method, list))?;
         let result = reply.map_err(|error| match error.code {
             METHOD_NOT_FOUND => no_tools(),

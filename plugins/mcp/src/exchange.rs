@@ -48,7 +48,7 @@ pub(crate) struct RequestEnvelope<'a> {
 }
 
 impl<'a> RequestEnvelope<'a> {
-    pub(crate) const fn of(session: Option<&'a Session>, method: &'a str) -> Self {
+    pub(crate) const fn new(session: Option<&'a Session>, method: &'a str) -> Self {
         Self {
             session,
             method,
@@ -333,7 +333,7 @@ impl AnswerListener<'_> {
             }
         };
         // A server that does not take the answer waits for it in vain, which is its own matter.
-        let _ = post(&RequestEnvelope::of(Some(session), "response"), &answer);
+        let _ = post(&RequestEnvelope::new(Some(session), "response"), &answer);
         Ok(())
     }
 }
@@ -365,9 +365,9 @@ pub(crate) struct BareParams {
 }
 
 impl BareParams {
-    pub(crate) fn of(version: Version) -> Self {
+    pub(crate) fn new(version: Version) -> Self {
         Self {
-            meta: crate::message::Meta::of(version, None),
+            meta: crate::message::Meta::from_version(version, None),
         }
     }
 }

@@ -93,7 +93,7 @@ fn call(
     id: u64,
 ) -> Result<Result<Answer, Failure>, ExchangeError> {
     let method = "tools/call";
-    let note = Note::of(session, id);
+    let note = Note::encode(session, id);
     if let Err(failure) = UpstreamState::on_cancel(&note) {
         return Ok(Err(failure));
     }
@@ -103,13 +103,13 @@ fn call(
         CallParams {
             name: &descriptor.name,
             arguments,
-            meta: Meta::of(session.version, Some(id)),
+            meta: Meta::from_version(session.version, Some(id)),
         },
     );
     let envelope = RequestEnvelope {
         name: Some(&descriptor.name),
         fields,
-        ..RequestEnvelope::of(Some(session), method)
+        ..RequestEnvelope::new(Some(session), method)
     };
     let (reply, _) = ask(&envelope, id, &request)?;
     match reply {

@@ -71,7 +71,7 @@ pub(crate) struct Meta {
 
 impl Meta {
     /// What a request in this version has to say; `progress` asks to hear how it goes.
-    pub(crate) fn of(version: Version, progress: Option<u64>) -> Option<Self> {
+    pub(crate) fn from_version(version: Version, progress: Option<u64>) -> Option<Self> {
         let says = version.is_stateless();
         (says || progress.is_some()).then(|| Self {
             version: says.then_some(version),

@@ -119,10 +119,10 @@ fn probe(state: &mut ServerState) -> Result<Result<Probe, Vec<String>>, Failure>
     let older = Probe::Older(Version::NEWEST_WITH_SESSIONS);
     let session = Session { version, id: None };
     let id = state.next_id()?;
-    let request = ClientMessage::request(id, "server/discover", BareParams::of(version));
+    let request = ClientMessage::request(id, "server/discover", BareParams::new(version));
     let envelope = RequestEnvelope {
         until: Some(Instant::now() + PROBE),
-        ..RequestEnvelope::of(Some(&session), "server/discover")
+        ..RequestEnvelope::new(Some(&session), "server/discover")
     };
     let reply = match ask(&envelope, id, &request) {
         Ok((reply, _)) => reply,
@@ -208,7 +208,7 @@ fn initialise(state: &mut ServerState, asked: Version) -> Result<ServerHandshake
     let session = Session { version, id: named };
     let method = "notifications/initialized";
     let told = tell(
-        &RequestEnvelope::of(Some(&session), method),
+        &RequestEnvelope::new(Some(&session), method),
         &ClientMessage::<()>::notification(method, None),
     );
     match told {
@@ -235,7 +235,7 @@ fn initialised(state: &mut ServerState, version: Version) -> Result<(RpcReply, O
             client_info: ClientInfo::own(),
         },
     );
-    match ask(&RequestEnvelope::of(None, "initialize"), id, &request) {
+    match ask(&RequestEnvelope::new(None, "initialize"), id, &request) {
         Ok(answered) => Ok(answered),
         Err(ExchangeError::Status {
             status: 400,

@@ -45,16 +45,16 @@ impl Artifacts {
     /// For every caller of one customer.
     #[must_use]
     pub const fn shared() -> Self {
-        Self::of("shared")
+        Self::in_scope("shared")
     }
 
     /// For the same caller only.
     #[must_use]
     pub const fn personal() -> Self {
-        Self::of("personal")
+        Self::in_scope("personal")
     }
 
-    const fn of(scope: &'static str) -> Self {
+    const fn in_scope(scope: &'static str) -> Self {
         Self {
             scope,
             name: None,

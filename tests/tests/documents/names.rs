@@ -82,7 +82,7 @@ fn every_file_that_is_named_exists() {
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
     let source = all_source();
-    let page = document("SECURITY.md");
+    let page = document("docs/src/attacks.md");
     let mut count = 0;
     for row in page.prose().iter().filter(|line| {
         line.starts_with("| T")

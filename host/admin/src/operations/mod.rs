@@ -52,7 +52,7 @@ pub use remove_tenant::RemoveTenant;
 pub use restore_tenant::RestoreTenant;
 pub use resume_tenant::ResumeTenant;
 pub use rotate_credential::RotateCredential;
-pub use rotate_key::{ResealReport, RotateKey};
+pub use rotate_key::{ResealAnswer, RotateKey};
 pub use rotate_master_key::RotateMasterKey;
 pub use set_credential::SetCredential;
 pub use set_tenant::SetTenant;

@@ -14,9 +14,9 @@ pub struct RotateKey {
 }
 
 impl AdminOperation for RotateKey {
-    type Answer = ResealReport;
+    type Answer = ResealAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealReport, AdminError> {
+    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealAnswer, AdminError> {
         let parts = &admin.parts;
         let of = self
             .tenant
@@ -49,7 +49,7 @@ impl AdminOperation for RotateKey {
         }
         count += parts.store.reseal(&space).await?;
         parts.store.retire_generations(&space).await?;
-        Ok(ResealReport {
+        Ok(ResealAnswer {
             count,
             generation: generation.0,
         })
@@ -58,7 +58,7 @@ impl AdminOperation for RotateKey {
 
 /// What was sealed anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResealReport {
+pub struct ResealAnswer {
     /// Records, credentials or keys.
     pub count: u64,
     /// Which generation they have now; 0 for the master key, which has none.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use toolhost_audit::{Event, KeyRotated};
 use toolhost_store::keys::{KeyFileError, MasterKey};
 
-use crate::{Admin, AdminError, AdminOperation, OperationContext, ResealReport};
+use crate::{Admin, AdminError, AdminOperation, OperationContext, ResealAnswer};
 
 /// Makes a new master key: the spaces' keys are wrapped anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,9 +11,9 @@ use crate::{Admin, AdminError, AdminOperation, OperationContext, ResealReport};
 pub struct RotateMasterKey {}
 
 impl AdminOperation for RotateMasterKey {
-    type Answer = ResealReport;
+    type Answer = ResealAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealReport, AdminError> {
+    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealAnswer, AdminError> {
         let Some(path) = admin.parts.master_key.clone() else {
             return Err(AdminError::invalid(
                 "the master key came from the environment: put the new one before the old one in it, each on its own line, and start the host again",
@@ -34,7 +34,7 @@ impl AdminOperation for RotateMasterKey {
             generation: 0,
         });
         admin.audit.record(&event).await?;
-        Ok(ResealReport {
+        Ok(ResealAnswer {
             count: rewrapped.rewrapped as u64,
             generation: 0,
         })

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use toolhost_admin::{ResealReport, RotateKey, RotateMasterKey};
+use toolhost_admin::{ResealAnswer, RotateKey, RotateMasterKey};
 
 use crate::admin_access::AdminAccess;
 use crate::args::{KeyCommand, OutputFormat};
@@ -10,7 +10,7 @@ pub(super) fn run(command: &KeyCommand, format: OutputFormat) -> anyhow::Result<
     let KeyCommand::Rotate(args) = command;
     let reach = AdminAccess::find(&args.kept)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let ResealReport { count, generation } = runtime.block_on(async {
+    let ResealAnswer { count, generation } = runtime.block_on(async {
         match args.master {
             true => reach.ask(RotateMasterKey {}, None).await,
             false => {

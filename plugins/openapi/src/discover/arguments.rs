@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(wire_name(&part("top", ArgumentLocation::Query), "top"), None);
         assert_eq!(wire_name(&part("X-Org", ArgumentLocation::Header), "x-org"), None);
         let text = with_wire_name(
-            &Fragment::of(r#"{"type":"string","description":"first"}"#),
+            &Fragment::from_text(r#"{"type":"string","description":"first"}"#),
             "$top",
         );
         assert!(text.contains("first\\n(sent as `$top`)"), "{text}");

@@ -76,7 +76,7 @@ pub(super) fn read<'d>(
     let schema = media.get("schema");
     let fragment = match (format, schema) {
         (Format::Binary, _) => Fragment::base64(&body.wire.content_type, &description),
-        (Format::Text, _) => described(Fragment::of("{\"type\":\"string\"}"), &description),
+        (Format::Text, _) => described(Fragment::from_text("{\"type\":\"string\"}"), &description),
         (_, Some(schema)) => {
             if matches!(format, Format::Form | Format::Multipart) {
                 body.wire.parts = encodings(media, schema, format, schemas);
@@ -99,8 +99,8 @@ pub(super) fn read<'d>(
             }
             described(fragment, &description)
         }
-        (Format::Json, None) => described(Fragment::of("{}"), &description),
-        (_, None) => described(Fragment::of("{\"type\":\"object\"}"), &description),
+        (Format::Json, None) => described(Fragment::from_text("{}"), &description),
+        (_, None) => described(Fragment::from_text("{\"type\":\"object\"}"), &description),
     };
     body.parts.push(RequestPart {
         name: "body".to_owned(),
@@ -212,7 +212,7 @@ fn file(root: &Value, schema: &Value, content_type: &str) -> Fragment {
     if text_of(schema, "type") != Some("array") {
         return one;
     }
-    Fragment::of(&format!("{{\"type\":\"array\",\"items\":{}}}", one.text))
+    Fragment::from_text(&format!("{{\"type\":\"array\",\"items\":{}}}", one.text))
 }
 
 /// What the document says of each member of a form, where that is more than the usual.

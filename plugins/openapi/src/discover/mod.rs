@@ -52,7 +52,7 @@ pub fn discover(bytes: &[u8]) -> Result<Discovery, DocumentError> {
 /// As [`discover`].
 pub fn discover_chosen(bytes: &[u8], chosen: &[&str]) -> Result<Discovery, DocumentError> {
     let root = crate::document::read(bytes)?;
-    let overview = Overview::of(&root)?;
+    let overview = Overview::from_root(&root)?;
     let mut schemas = Schemas::new(&root, overview.modern);
     let operations = operation::list(&root)?;
     let names = assign(

@@ -22,7 +22,7 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    pub(super) fn of(root: &Value) -> Result<Self, DocumentError> {
+    pub(super) fn from_root(root: &Value) -> Result<Self, DocumentError> {
         if !root.is_object() {
             return Err(DocumentError::NotOpenApi("it is no object"));
         }

@@ -168,7 +168,7 @@ fn one<'d>(
     let required = place == ArgumentLocation::Path || is_required;
     let fragment = match schema {
         Some(schema) => schemas.fragment(schema, Direction::Request)?,
-        None => Fragment::of("{\"type\":\"string\"}"),
+        None => Fragment::from_text("{\"type\":\"string\"}"),
     };
     let mut part = RequestPart {
         name: name.to_owned(),
@@ -288,7 +288,7 @@ fn undeclared(path: &Path, parts: &mut Vec<RequestPart>, notes: &mut Vec<String>
             style: Style::Simple,
             explode: false,
             required: true,
-            fragment: Fragment::of("{\"type\":\"string\"}"),
+            fragment: Fragment::from_text("{\"type\":\"string\"}"),
             wire_names: Vec::new(),
             is_object: false,
         });

@@ -83,7 +83,7 @@ impl<'d> Schemas<'d> {
             if index > 0 {
                 out.text.push(',');
             }
-            match tags.as_ref().and_then(|tags| tags.of(index)) {
+            match tags.as_ref().and_then(|tags| tags.tag_of(index)) {
                 None => self.schema(branch, at, out)?,
                 Some(tag) => {
                     out.text.push_str("{\"allOf\":[");
@@ -138,7 +138,7 @@ impl<'d> Tags<'d> {
     }
 
     /// What has to hold of the property that tells branches apart, as `properties`; `None` where nothing is known.
-    fn of(&self, branch: usize) -> Option<Value> {
+    fn tag_of(&self, branch: usize) -> Option<Value> {
         let mapped = self.mapped.get(branch)?;
         if !mapped.is_empty() {
             return Some(json!({ self.property: { "enum": mapped } }));

@@ -55,7 +55,7 @@ impl<'f> MemberWriter<'f> {
 
 impl Fragment {
     /// A schema that refers to nothing.
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         Self {
             text: text.to_owned(),
             ..Self::default()
@@ -73,7 +73,7 @@ impl Fragment {
             text.push_str(&quoted(description));
         }
         text.push('}');
-        Self::of(&text)
+        Self::from_text(&text)
     }
 
     /// A text whose bytes are base64.
@@ -88,6 +88,6 @@ impl Fragment {
             text.push_str(&quoted(description));
         }
         text.push('}');
-        Self::of(&text)
+        Self::from_text(&text)
     }
 }
