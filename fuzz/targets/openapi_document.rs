@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(schema) = &tool.tool.output_schema {
             serde_json::from_str::<serde_json::Value>(schema).expect("an output schema is JSON");
         }
-        openapi::descriptor::Descriptor::read(&tool.descriptor).expect("a descriptor can be read");
+        openapi::descriptor::OperationDescriptor::read(&tool.descriptor).expect("a descriptor can be read");
     }
     let again = openapi::discover::discover(bytes).expect("the same document is read again");
     assert_eq!(format!("{found:?}"), format!("{again:?}"));

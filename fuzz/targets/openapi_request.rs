@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openapi::descriptor::Descriptor;
+use openapi::descriptor::OperationDescriptor;
 use openapi::request::build;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for tool in found.tools {
-        let descriptor = Descriptor::read(&tool.descriptor).expect("a descriptor can be read");
+        let descriptor = OperationDescriptor::read(&tool.descriptor).expect("a descriptor can be read");
         let Ok(request) = build(&descriptor, arguments) else {
             continue;
         };

@@ -11,7 +11,7 @@ const EARLIEST: u64 = 1_767_225_600;
 ///
 /// ```
 /// use toolhost_policy::UnixTime;
-/// assert!(UnixTime::of(std::time::UNIX_EPOCH).is_broken());
+/// assert!(UnixTime::from_system_time(std::time::UNIX_EPOCH).is_broken());
 /// assert!(!UnixTime::now().is_broken());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
