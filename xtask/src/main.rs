@@ -13,14 +13,12 @@
 
 mod bench;
 mod clients;
-mod demo;
 mod docs;
 mod documents;
 mod example;
 mod fuzz;
 mod guests;
 mod install;
-mod stage;
 mod steps;
 mod test;
 mod workspace;
@@ -93,7 +91,7 @@ enum Command {
 fn main() -> ExitCode {
     let root = workspace::root();
     let result = match Cli::parse().command {
-        Command::Demo => demo::run(&root),
+        Command::Demo => example::run(&root, Example::Billing, false, None),
         Command::Example { name, built, record } => example::run(&root, name, built, record.as_deref()),
         Command::Test { full } => test::run(&root, full),
         Command::Bench {

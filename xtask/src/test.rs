@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
+use crate::example::{self, Example};
 use crate::steps::{StepOutcome, Steps, bounded, count_tests};
 use crate::workspace::{build_programs, cargo, is_installed, run_cargo, target};
-use crate::{bench, clients, demo, documents, fuzz, guests, install};
+use crate::{bench, clients, documents, fuzz, guests, install};
 
 /// The workspaces beside ours: each has its own lock file and profile.
 const OTHERS: [&str; 9] = [
@@ -82,9 +83,14 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
             root,
             &[
                 "host",
+                "xtask",
                 "billing-upstream",
                 "nevent-upstream",
                 "tenant-billing-upstream",
+                "play-billing",
+                "play-nevent",
+                "play-tenant-billing",
+                "play-cluster",
             ],
         )?;
         Ok(StepOutcome::passed())
@@ -100,7 +106,9 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
     steps.run("fuzz", || {
         fuzz::run(root, FUZZ_SECONDS).map(|()| StepOutcome::passed())
     });
-    steps.run("demo", || demo::run(root).map(|()| StepOutcome::passed()));
+    steps.run("demo", || {
+        example::run(root, Example::Billing, false, None).map(|()| StepOutcome::passed())
+    });
     steps.run("gate", || bench::gate_step(root));
     steps.finish()
 }

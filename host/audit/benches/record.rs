@@ -9,7 +9,8 @@
     reason = "a bench"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../tests/audit/support/mod.rs"]
 mod support;
 
 use std::io::Write;

@@ -1,7 +1,8 @@
 //! A credential that is open, and one that is read from the store.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
-#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../tests/vault/support/mod.rs"]
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,9 +1,11 @@
 //! An access token that is kept: what a call pays for it.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
-#[path = "../tests/server/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../tests/vault/server/mod.rs"]
 mod server;
-#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../tests/vault/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
+use toolhost_harness::{connection, guests, values};
 use toolhost_identity::Binding;
 use toolhost_net::Network;
 use toolhost_policy::{AuthPlacement, CheckedConnection, Connection, Grant, Limits};
 use toolhost_sandbox::{AdapterComponent, Sandbox, SandboxSettings, contract};
-use toolhost_tests::{connection, guests, values};
 use toolhost_tools::{AdapterConnection, CallOptions, Catalogue, ModelArgs, Tools, refusals};
 
 use crate::table::{Case, Table, Target, in_turns, median, quantile};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
-use toolhost_tests::guests;
+use toolhost_harness::guests;
 use toolhost_tools::{CallOptions, ModelArgs};
 
 use crate::bare::Bare;

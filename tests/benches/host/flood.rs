@@ -61,7 +61,7 @@ async fn call(connection: &mut Connection, tool: &str, body: &'static str) -> (S
 
 /// All at the same moment, twice.
 async fn many(home: &Home) -> Table {
-    let host = Host::start(home.command("billing", &[("billing", upstream().await)]));
+    let host = home.start(home.command("billing", &[("billing", upstream().await)]));
     let mut table = Table::new(
         format!(
             "{CALLS} calls at once, {SLOTS} slots, an outside system of {} ms",
@@ -124,7 +124,7 @@ async fn many(home: &Home) -> Table {
 /// The health check while every slot spins.
 async fn spinning(home: &Home) -> Table {
     let nowhere = || "http://127.0.0.1:9".to_owned();
-    let host = Host::start(home.command("evil", &[("billing", nowhere()), ("echo", nowhere())]));
+    let host = home.start(home.command("evil", &[("billing", nowhere()), ("echo", nowhere())]));
     let quiet = probes(host.address).await;
     let calls: Vec<_> = (0..SLOTS)
         .map(|_| {

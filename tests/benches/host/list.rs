@@ -12,10 +12,10 @@ use rmcp::model::ListToolsResult;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use toolhost_gateway::{CallPath, Gateway, GatewayConfig};
+use toolhost_harness::switcher;
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
-use toolhost_tests::switcher;
 use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, ToolEntry, ToolPage};
 use tower::ServiceExt;
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use toolhost_gateway::{Gateway, GatewayConfig};
-use toolhost_tests::switcher;
+use toolhost_harness::switcher;
 
 use crate::load::{Connection, Run, run};
 use crate::native;

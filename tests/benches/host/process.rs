@@ -1,130 +1,77 @@
 //! The built program, started with a development tenant, and what the system says of it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use toolhost_tests::guests;
-
-/// How long anything that is waited for may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use tempfile::TempDir;
+use toolhost_harness::{guests, host};
 
 /// A directory with a secret and a cache, from which hosts are started.
 pub struct Home {
-    directory: tempfile::TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Home {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut secret = std::fs::OpenOptions::new();
-        let path = directory.path().join("secret");
-        let mut secret = secret
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .unwrap();
-        secret.write_all(b"tok_bench_a1B2c3D4e5F6g7H8").unwrap();
-        Self { directory }
-    }
-
-    /// The program, the one that was built beside this one.
-    pub fn program() -> PathBuf {
-        let path = guests::target().join("release").join("host");
-        assert!(
-            path.exists(),
-            "{} is missing: run `cargo xtask bench`",
-            path.display()
-        );
-        path
+        host::write(directory.path(), "secret", "tok_bench_a1B2c3D4e5F6g7H8");
+        Self {
+            directory: Arc::new(directory),
+        }
     }
 
     /// `host run` with a plugin, and a connection for each thing that it may ask for.
     pub fn command(&self, plugin: &str, connections: &[(&str, String)]) -> Command {
         let place = self.directory.path();
-        let mut command = Command::new(Self::program());
-        command
-            .current_dir(place)
-            .env("RUST_BACKTRACE", "0")
-            .env("RUST_LOG", "warn");
-        command
-            .args(["run", "--dev-tenant", "acme", "--yes", "--plugin"])
-            .arg(guests::path(plugin));
-        command
-            .arg("--cache-dir")
-            .arg(place.join("cache"))
-            .arg("--lock")
-            .arg(place.join("host.lock"));
+        let plugin = guests::path(plugin).display().to_string();
+        let mut command = host::command(
+            place,
+            &["run", "--dev-tenant", "acme", "--yes", "--plugin", &plugin],
+        );
+        command.env("RUST_BACKTRACE", "0").env("RUST_LOG", "warn").args([
+            "--cache-dir",
+            "cache",
+            "--lock",
+            "host.lock",
+        ]);
         for (name, url) in connections {
-            command.arg("--connection").arg(format!("{name}={url}"));
             command
-                .arg("--credential")
-                .arg(format!("{name}=@{}", place.join("secret").display()));
+                .args(["--connection", &format!("{name}={url}")])
+                .args(["--credential", &format!("{name}=@secret")]);
         }
         command.stdin(Stdio::null()).stderr(Stdio::null());
         command
+    }
+
+    /// Starts it on a free port, until it is ready and the plugin is loaded.
+    pub fn start(&self, mut command: Command) -> Host {
+        let started = Instant::now();
+        command.args(["--listen", "127.0.0.1:0", "--output", "json"]);
+        let process = host::Host::launch(Arc::clone(&self.directory), command);
+        process.wait_for_plugins();
+        Host {
+            address: process.address(),
+            took: started.elapsed(),
+            process,
+        }
     }
 }
 
 /// A host that serves; it is ended when this is dropped.
 pub struct Host {
-    child: Child,
+    process: host::Host,
     pub address: SocketAddr,
-    /// From before it was started until `/ready` said yes.
+    /// From before it was started until its plugin was served.
     pub took: Duration,
 }
 
 impl Host {
-    pub fn start(mut command: Command) -> Self {
-        let started = Instant::now();
-        command
-            .args(["--listen", "127.0.0.1:0", "--output", "json"])
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let said: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|_| panic!("the host said {line:?}"));
-        let address = said["listen"].as_str().unwrap().parse().unwrap();
-        while !is_ready(address) {
-            assert!(started.elapsed() < PATIENCE, "it does not get ready");
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        Self {
-            child,
-            address,
-            took: started.elapsed(),
-        }
-    }
-
     pub fn memory(&self) -> Memory {
-        Memory::of(self.child.id())
+        Memory::of(self.process.pid())
     }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _status = self.child.wait();
-    }
-}
-
-fn is_ready(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else {
-        return false;
-    };
-    let request = format!("GET /ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    let mut answer = String::new();
-    let sent = stream
-        .write_all(request.as_bytes())
-        .and_then(|()| stream.read_to_string(&mut answer));
-    sent.is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 
 /// Resident memory of a process, in bytes.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::runtime::Builder;
 
 use crate::load::Connection;
-use crate::process::{Home, Host};
+use crate::process::Home;
 use crate::table::{Table, Target, median, quantile};
 
 const STARTS: usize = 15;
@@ -33,7 +33,7 @@ pub fn measure() -> Vec<Table> {
         .unwrap();
     let waiting = Arc::new(AtomicUsize::new(0));
     let upstream = runtime.block_on(upstream(Arc::clone(&waiting)));
-    let start = || Host::start(home.command("billing", &[("billing", upstream.clone())]));
+    let start = || home.start(home.command("billing", &[("billing", upstream.clone())]));
     let cold = start().took;
     let warm: Vec<Duration> = (0..STARTS).map(|_| start().took).collect();
 

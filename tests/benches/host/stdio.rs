@@ -5,7 +5,7 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use toolhost_tests::guests;
+use toolhost_harness::guests;
 
 use crate::bare::Bare;
 use crate::process::Home;

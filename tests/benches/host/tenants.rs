@@ -13,10 +13,10 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use toolhost_audit::{Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, SinkError};
 use toolhost_gateway::{Gateway, GatewayConfig};
+use toolhost_harness::switcher;
 use toolhost_identity::{Operator, Tenant, TenantId, TenantSpace, TenantState};
 use toolhost_policy::{OperationMode, PluginName};
 use toolhost_store::{MemoryStore, Store as _};
-use toolhost_tests::switcher;
 use toolhost_tools::{AssignmentRules, Assignments, CallOptions, DefaultAssignment, ModelArgs};
 
 use crate::load::Connection;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures::future::BoxFuture;
 use toolhost_audit::{JsonLinesSink, Sink};
 use toolhost_egress::Egress;
+use toolhost_harness::{guests, values};
 use toolhost_identity::{Binding, Role, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_net::Network;
 use toolhost_policy::{Grant, Limits, PluginName, TenantLimits};
 use toolhost_sandbox::{CallContext, PluginComponent, Sandbox, SandboxSettings, contract};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
-use toolhost_tests::{guests, values};
 use toolhost_tools::{Assignments, Budgets, Catalogue, Tools};
 
 pub const TENANT: &str = "acme";

@@ -8,7 +8,7 @@ use toolhost_store::PostgresStore;
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::postgres::{Layout, PostgresError, PostgresSettings, Prefix};
 
-use crate::server::Server;
+use super::server::Server;
 
 pub(crate) const MASTER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
