@@ -90,18 +90,21 @@ pub struct Explanation {
     pub addresses: Vec<AddressRow>,
 }
 
-/// What one plugin's grant says.
+/// What would become of the request, if one plugin, or one tool of an adapter's connection, made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleRow {
     /// The plugin.
     pub plugin: String,
+    /// The tool, where it is held to one operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
     /// The rule that it is one of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<String>,
-    /// The rule that it comes nearest to.
+    /// The rule that it comes nearest to, or is one of and is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
-    /// Why it is not that one.
+    /// Why it would be refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

@@ -105,7 +105,7 @@ fn values(template: &PathTemplate, path: &str) -> Option<ParameterValues> {
         .then_some(values)
 }
 
-fn query_pairs(url: &Url) -> Result<Vec<(String, String)>, EgressFailure> {
+pub(crate) fn query_pairs(url: &Url) -> Result<Vec<(String, String)>, EgressFailure> {
     let query = url.query().unwrap_or_default();
     if percent_decode_str(query).decode_utf8().is_err() {
         return Err(EgressFailure::invalid("the query is not UTF-8"));

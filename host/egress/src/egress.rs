@@ -43,7 +43,7 @@ pub struct Egress {
     providers: BTreeMap<String, Arc<dyn CredentialProvider>>,
     pub(crate) audit: Arc<dyn Sink>,
     pub(crate) needles: NeedleCache,
-    quarantine: Arc<Quarantine>,
+    pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) identities: Identities,
     pub(crate) upstream_states: UpstreamStates,
 }

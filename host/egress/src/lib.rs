@@ -15,7 +15,7 @@
 //! - [`EgressFailure`], [`EgressCode`]: what a guest learns when there is no response.
 //! - [`scrub`]: a credential's needles in every spelling, and the search for them.
 //! - [`Quarantine`]: the connections that a plugin may not use for a tenant any more, since answers held the credential.
-//! - [`judge`]: what a grant says about a request that nobody makes.
+//! - [`Egress::explain`]: what would become of a request that nobody makes.
 //! - [`Egress::provided_arguments`]: what a connection provides to the arguments of a tool.
 //! - [`Egress::credential_versions`]: which credentials a call would send, for whoever keeps what came of one.
 //! - [`Egress::upstream_state`]: what an adapter remembers of its upstream between the calls of one caller.
@@ -46,7 +46,7 @@ mod versions;
 
 pub use call::{CredentialHit, EgressCall, MAX_RETRY_AFTER};
 pub use egress::Egress;
-pub use explain::{RequestJudgement, judge};
+pub use explain::{PlannedRequest, RefusedRequest};
 pub use failure::{EgressCode, EgressFailure};
 pub use host_work::{AWAY_DEPTH, AWAY_STEPS, HERE_DEPTH, HERE_STEPS, HostWork, WorkError};
 pub use quarantine::{Quarantine, QuarantineError, ReflectionRecord, Reflections};

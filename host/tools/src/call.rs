@@ -135,6 +135,14 @@ impl Tools {
         find_entry(&stock, &*self.cached_tenant_view(&stock, binding)?, name)
     }
 
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
+    pub(crate) fn catalogue_snapshot(&self) -> Arc<CatalogueSnapshot> {
+        self.stock.load_full()
+    }
+
     fn cached_tenant_view(&self, stock: &CatalogueSnapshot, binding: &Binding) -> Option<Arc<TenantView>> {
         let Some(assignments) = &self.assignments else {
             return Some(stock.full_view());
@@ -144,7 +152,7 @@ impl Tools {
     }
 
     /// What the active tenant may call.
-    async fn tenant_view(
+    pub(crate) async fn tenant_view(
         &self,
         stock: &CatalogueSnapshot,
         binding: &Binding,
@@ -289,17 +297,8 @@ impl Tools {
             work,
         } = running;
         let CatalogueEntry { entry, served, .. } = offered;
-        let mut egress_call = self
-            .egress
-            .call(binding.clone(), Arc::clone(offered.grant()), call, deadline)
-            .of_read_only_tool(entry.effects.read_only)
-            .with_mode(mode)
-            .with_meter(Arc::clone(meter));
-        if let Some(pinned) = &offered.pinned {
-            let operation = Some(Arc::clone(&pinned.operation));
-            egress_call = egress_call.of_adapter(pinned.connection.clone(), operation);
-        }
-        let egress_call = Arc::new(egress_call);
+        let egress_call = self.egress_call(binding, offered, mode, call, deadline);
+        let egress_call = Arc::new(egress_call.with_meter(Arc::clone(meter)));
         let arguments = fill_arguments(entry, arguments, &self.egress, &egress_call, work).await?;
         let purpose = ResumePurpose {
             binding,

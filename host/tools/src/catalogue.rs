@@ -270,6 +270,16 @@ impl Catalogue {
         self.tools.get(name).map(Arc::as_ref)
     }
 
+    /// Every plugin and every connection with an adapter.
+    pub(crate) fn granted_plugins(&self) -> &[Arc<GrantedPlugin>] {
+        &self.plugins
+    }
+
+    /// Every tool, in the order of their names.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &CatalogueEntry> {
+        self.sorted.iter().filter_map(|entry| self.get(&entry.name))
+    }
+
     /// All tools, for whoever has them all.
     pub(crate) fn all_pages(&self) -> &Arc<PagedTools> {
         &self.whole

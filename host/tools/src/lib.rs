@@ -7,6 +7,7 @@
 //! # Tour
 //!
 //! - [`Tools`]: [`Tools::list`], [`Tools::find`], [`Tools::call`].
+//! - [`ExplainedRequest`]: what would become of a request that nobody makes.
 //! - [`Catalogue`]: the plugins that are served, built once and swapped whole; [`PreparedPlugin`]: one of them.
 //! - [`PluginStatuses`]: what became of each plugin that was named.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
@@ -28,6 +29,7 @@ mod checks;
 mod content_meta;
 mod entry;
 mod error_schema;
+mod explain;
 mod model_schema;
 mod nulls;
 mod options;
@@ -58,6 +60,7 @@ pub use catalogue::{Catalogue, CatalogueError};
 pub use content_meta::ContentMeta;
 pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use error_schema::with_error_branch;
+pub use explain::ExplainedRequest;
 pub use options::{CallOptions, ClientCapabilities, InputResponse, Resume};
 pub use outcome::{CallOutcome, InputRequest, InputRequired, OutputBlock, ResourceBody, ToolOutput};
 pub use paged_tools::ToolPage;

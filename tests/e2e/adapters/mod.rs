@@ -6,6 +6,7 @@ mod changed;
 mod chosen;
 mod dropped;
 mod evil;
+mod explain;
 mod fit;
 mod host_work;
 mod inspect;

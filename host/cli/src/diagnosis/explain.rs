@@ -2,15 +2,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use toolhost_admin::{AddressRow, AdminError, CredentialUse, ExplainRequest, Explanation, RuleRow};
-use toolhost_egress::judge;
 use toolhost_identity::{Binding, Operator, TenantSpace};
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{Connection, CredentialOwner, Secret, UnixTime};
-use toolhost_tools::PluginState;
+use toolhost_tools::{ExplainedRequest, PluginState};
 use toolhost_vault::{CredentialInfo, CredentialKey};
 use url::Url;
 
-use super::HostDiagnosis;
+use super::{HostDiagnosis, admin_error};
 use crate::config::ProviderConfig;
 use crate::setup::VAULT;
 
@@ -33,7 +32,7 @@ impl HostDiagnosis {
         let mut refused: Vec<String> = unstartable
             .map(|why| format!("the host would not start: {why}"))
             .collect();
-        let rules = self.rules(connection, &binding, asked, &mut refused);
+        let rules = self.rules(connection, &binding, asked, &mut refused).await?;
         let (credential, attributes) = self.credential(connection, &binding).await?;
         if credential.present == Some(false) {
             refused.push("there is no credential that could be used".to_owned());
@@ -61,58 +60,41 @@ impl HostDiagnosis {
         })
     }
 
-    /// What each plugin that has the connection is granted.
-    fn rules(
+    /// What the plan of a call says for each plugin and tool that has the connection.
+    async fn rules(
         &self,
         connection: &Connection,
         binding: &Binding,
         asked: &ExplainRequest,
         refused: &mut Vec<String>,
-    ) -> Vec<RuleRow> {
-        let (mut rules, mut left_out) = (Vec::new(), Vec::new());
-        let (mut matches, mut fits) = (false, false);
-        for grant in self.grants.load().iter() {
-            let Some(granted) = grant.connections.get(&connection.name) else {
-                continue;
-            };
-            let judged = judge(granted, &asked.method, &asked.path);
-            let is_open = binding.principal().kind().fits(granted.principal);
-            fits |= is_open;
-            matches |= judged.matches.is_some() && is_open;
-            rules.push(RuleRow {
-                plugin: grant.plugin.to_string(),
-                matches: judged.matches,
-                nearest: judged.nearest,
-                why: judged.why,
-            });
+    ) -> Result<Vec<RuleRow>, AdminError> {
+        let explained = self
+            .tools
+            .explain(binding, &connection.name, &asked.method, &asked.path)
+            .await
+            .map_err(admin_error)?;
+        let mut rules: Vec<_> = explained.into_iter().map(rule_row).collect();
+        match rules.as_slice() {
+            [] => refused.push("no plugin that is served asks for the connection".to_owned()),
+            rows if rows.iter().any(|row| row.matches.is_some()) => {}
+            [only] => refused.extend(only.why.clone()),
+            _ => refused.push("nothing that has the connection may make such a request".to_owned()),
         }
-        for status in self.statuses.get().iter() {
+        for status in self.tools.statuses().get().iter() {
             let why = match &status.state {
                 PluginState::Served => continue,
                 PluginState::Loading => "it is still being loaded".to_owned(),
                 PluginState::LeftOut { why, .. } => format!("it is left out: {why}"),
             };
-            left_out.push(RuleRow {
+            rules.push(RuleRow {
                 plugin: status.plugin.clone(),
+                tool: None,
                 matches: None,
                 nearest: None,
                 why: Some(why),
             });
         }
-        let why = match (rules.is_empty(), fits, matches) {
-            (.., false) if self.described.contains(&connection.name) => Some(
-                "no plugin is granted such a request; whether one of the connection's own tools makes it is not judged here: host inspect on its document shows them",
-            ),
-            (true, ..) => Some("no plugin that is served asks for the connection"),
-            (_, false, _) => {
-                Some("this kind of caller may not use the connection (connections.NAME.principal)")
-            }
-            (.., false) => Some("no plugin is granted such a request"),
-            _ => None,
-        };
-        refused.extend(why.map(str::to_owned));
-        rules.extend(left_out);
-        rules
+        Ok(rules)
     }
 
     /// The credential as far as nobody has to be asked for it.
@@ -229,6 +211,20 @@ impl HostDiagnosis {
             });
         }
         rows
+    }
+}
+
+fn rule_row(explained: ExplainedRequest) -> RuleRow {
+    let (matches, nearest, why) = match explained.outcome {
+        Ok(planned) => (Some(planned.endpoint), None, None),
+        Err(refused) => (None, refused.nearest, Some(refused.why.into_owned())),
+    };
+    RuleRow {
+        plugin: explained.plugin,
+        tool: explained.tool,
+        matches,
+        nearest,
+        why,
     }
 }
 

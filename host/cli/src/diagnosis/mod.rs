@@ -4,7 +4,7 @@
 mod connection_test;
 mod explain;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,11 +19,11 @@ use toolhost_identity::{Binding, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{CheckedConnection, Connection, ConnectionName, ErrorCode, PublicError, Secret};
 use toolhost_tenancy::{AuthError, Tenancy};
-use toolhost_tools::{CallOptions, ClientCapabilities, PluginStatus, PluginStatuses};
+use toolhost_tools::{CallOptions, ClientCapabilities, PluginStatus, Tools};
 use toolhost_vault::SealedVault;
 
 use crate::config::ProviderConfig;
-use crate::plugins::{ServedConnections, ServedGrants};
+use crate::plugins::ServedConnections;
 use crate::wiring::Providers;
 
 /// The rooms that a question goes through.
@@ -35,12 +35,8 @@ pub(crate) struct HostDiagnosis {
     /// `[providers]`.
     pub(crate) configured: BTreeMap<String, ProviderConfig>,
     pub(crate) providers: Providers,
-    /// What each plugin is granted.
-    pub(crate) grants: Arc<ServedGrants>,
-    /// What became of each plugin that was named.
-    pub(crate) statuses: Arc<PluginStatuses>,
-    /// The connections whose tools come from an adapter. What those send is pinned tool by tool, and not judged here.
-    pub(crate) described: BTreeSet<ConnectionName>,
+    /// The tools as they are served, or as a start would serve them.
+    pub(crate) tools: Arc<Tools>,
     /// Why a start of the host would be refused, whatever is asked of it. None where a host runs.
     pub(crate) unstartable: Option<String>,
     pub(crate) vault: Option<SealedVault>,
@@ -159,7 +155,7 @@ impl HostOperations for HostDiagnosis {
     }
 
     fn plugins(&self) -> Arc<Vec<PluginStatus>> {
-        self.statuses.get()
+        self.tools.statuses().get()
     }
 }
 

@@ -18,9 +18,6 @@ use crate::setup::Setup;
 use crate::wiring::adapters::{ConnectionDiscovery, path_parameters};
 use crate::wiring::approval_json;
 
-/// What the plugins that are served were granted.
-pub(crate) type ServedGrants = ArcSwap<Vec<Arc<Grant>>>;
-
 /// Every connection of the configuration; with the base that its document proposes once somebody has said yes to it. Until then
 /// such a one is at a place that is none.
 pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, CheckedConnection>>;
@@ -35,7 +32,6 @@ pub(crate) struct Assembly {
     audit: Arc<dyn Sink>,
     assignments: Arc<Assignments>,
     tools: Arc<Tools>,
-    grants: Arc<ServedGrants>,
     connections: Arc<ServedConnections>,
     places: Vec<CandidateSlot>,
 }
@@ -104,16 +100,10 @@ impl Assembly {
             audit,
             assignments,
             tools,
-            grants: Arc::default(),
             connections,
             places,
         };
         (assembly, jobs)
-    }
-
-    /// What the plugins that are served were granted; it changes as they come.
-    pub(crate) fn grants(&self) -> Arc<ServedGrants> {
-        Arc::clone(&self.grants)
     }
 
     /// The connections as they are served; they change as documents are read and approved.
@@ -493,16 +483,6 @@ impl Assembly {
             }
             self.assignments
                 .serve(self.setup.config.assignment_rules(), plugins);
-            let of_plugins = served.iter().filter(|plugin| {
-                let name = plugin.name().as_str();
-                self.setup
-                    .config
-                    .adapters
-                    .keys()
-                    .all(|known| known.as_str() != name)
-            });
-            let grants = of_plugins.map(|plugin| Arc::clone(plugin.grant())).collect();
-            self.grants.store(Arc::new(grants));
             self.tools.replace_catalogue(catalogue);
         }
         self.connections.store(Arc::new(self.placed_connections()));

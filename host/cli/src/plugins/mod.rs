@@ -16,9 +16,9 @@ mod start;
 mod verdicts;
 
 pub(crate) use approval_mode::{ApprovalMode, ask};
-pub(crate) use assembly::{Assembly, ServedConnections, ServedGrants};
+pub(crate) use assembly::{Assembly, ServedConnections};
 pub(crate) use candidates::{Candidate, CandidateKind, candidates, refuse_nothing};
 pub(crate) use loader::Loader;
 pub(crate) use omission::{Omission, OmissionReason};
 pub(crate) use start::{OmittedPlugin, PendingPlugins, StartupTimeouts, nothing_to_serve};
-pub(crate) use verdicts::{StartVerdict, Verdicts};
+pub(crate) use verdicts::{ServingParts, Verdicts};

@@ -2,11 +2,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use toolhost_audit::LogSink;
+use toolhost_egress::Egress;
 use toolhost_store::MemoryStore;
-use toolhost_tools::{Assignments, Catalogue, PluginState, PluginStatus, Tools};
+use toolhost_tools::{Assignments, Catalogue, PluginState, Tools};
 
 use super::approval_mode::ApprovalMode;
-use super::{Assembly, Loader, ServedConnections, ServedGrants, StartupTimeouts, candidates};
+use super::{Assembly, Loader, ServedConnections, StartupTimeouts, candidates};
 use crate::exit::CliError;
 use crate::grants::Lock;
 use crate::setup::Setup;
@@ -25,13 +26,6 @@ pub(crate) struct StartVerdict {
 }
 
 impl StartVerdict {
-    pub(crate) fn status(&self) -> PluginStatus {
-        PluginStatus {
-            plugin: self.name.clone(),
-            state: self.state.clone(),
-        }
-    }
-
     /// Nobody has said yes to it yet, and nothing else speaks against it.
     pub(crate) fn waits_for_yes(&self) -> bool {
         matches!(&self.state, PluginState::LeftOut { code, .. } if matches!(*code, "not_granted" | "changed" | "not_approved"))
@@ -46,22 +40,31 @@ impl StartVerdict {
     }
 }
 
+/// The parts of a host that say what its tenants may do.
+#[derive(Debug)]
+pub(crate) struct ServingParts {
+    pub(crate) assignments: Arc<Assignments>,
+    pub(crate) egress: Arc<Egress>,
+}
+
 /// What a start of the host would do with every plugin.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     pub(crate) all: Vec<StartVerdict>,
-    pub(crate) grants: Arc<ServedGrants>,
+    /// The tools that would be served.
+    pub(crate) tools: Arc<Tools>,
     pub(crate) connections: Arc<ServedConnections>,
     /// Why the host would not start, whatever becomes of single plugins.
     pub(crate) refused: Option<CliError>,
 }
 
 impl Verdicts {
-    /// Does what a start does with plugins, and neither grants nor serves anything. Documents are fetched as at a start.
+    /// Does what a start does with plugins, and neither grants nor serves anything. Documents are fetched as at a start. With
+    /// `serving` the tools are those of the tenants of the store; without it no tenant has any.
     ///
     /// # Errors
     /// `host.lock` cannot be read, or there is nothing to load with.
-    pub(crate) async fn evaluate(setup: Arc<Setup>) -> anyhow::Result<Self> {
+    pub(crate) async fn evaluate(setup: Arc<Setup>, serving: Option<ServingParts>) -> anyhow::Result<Self> {
         let candidates = candidates(&setup);
         let paths: Vec<_> = candidates
             .iter()
@@ -78,8 +81,12 @@ impl Verdicts {
         let cache = Some(setup.cache_dir.clone());
         let sandbox = wiring::sandbox(limits, SLOTS, cache, Arc::clone(&egress), wiring::no_values())?;
         let lock = Lock::read(&setup.lock)?;
-        let assignments = Arc::new(Assignments::new(Arc::new(MemoryStore::default()), None));
-        let tools = Arc::new(Tools::new(Catalogue::default(), egress, Arc::clone(&audit) as _)?);
+        let ServingParts { assignments, egress } = serving.unwrap_or_else(|| ServingParts {
+            assignments: Arc::new(Assignments::new(Arc::new(MemoryStore::default()), None)),
+            egress,
+        });
+        let tools = Tools::new(Catalogue::default(), egress, Arc::clone(&audit) as _)?;
+        let tools = Arc::new(tools.with_assignments(Arc::clone(&assignments)));
         let (assembly, jobs) = Assembly::new(
             Arc::clone(&setup),
             lock,
@@ -88,7 +95,7 @@ impl Verdicts {
             Arc::clone(&tools),
             candidates,
         );
-        let (grants, connections) = (assembly.grants(), assembly.connections());
+        let connections = assembly.connections();
         let loader = Loader::new(Arc::clone(&setup), sandbox, network, audit);
         let said = setup.config.assigned.clone();
         let pending = assembly
@@ -105,7 +112,7 @@ impl Verdicts {
         Ok(Self {
             refused: checked.find_map(Result::err),
             all: all.collect(),
-            grants,
+            tools,
             connections,
         })
     }

@@ -62,7 +62,11 @@ impl ExplainOutput {
                 }
                 (None, None, why) => why.clone().unwrap_or_default(),
             };
-            rows.push((format!("plugin {}", rule.plugin), verdict));
+            let who = match &rule.tool {
+                Some(tool) => format!("tool {tool}"),
+                None => format!("plugin {}", rule.plugin),
+            };
+            rows.push((who, verdict));
         }
         let credential = &said.credential;
         let there = match credential.present {

@@ -2,12 +2,11 @@ use std::sync::Arc;
 
 use toolhost_admin::{AdminClient, AdminOperation, AdminRequest, ClientError, HostOperations};
 use toolhost_policy::Secret;
-use toolhost_tools::PluginStatuses;
 
 use super::{HostBuilder, check_server, has_embedded};
 use crate::diagnosis::HostDiagnosis;
 use crate::exit::CliError;
-use crate::plugins::{StartVerdict, Verdicts};
+use crate::plugins::{ServingParts, Verdicts};
 use crate::setup::Setup;
 
 /// Asks the host that runs on the data directory, if one does.
@@ -54,14 +53,15 @@ pub(crate) async fn open_diagnosis(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn
         ))
         .into());
     }
-    let verdicts = Verdicts::evaluate(Arc::clone(setup)).await?;
-    let unstartable = refused.or(verdicts.refused);
-    let statuses = PluginStatuses::default();
-    statuses.set(verdicts.all.iter().map(StartVerdict::status).collect());
     let builder = HostBuilder::open(setup, &[]).await?;
     let (providers, _) = builder.providers(setup)?;
-    let (connections, grants) = (verdicts.connections, verdicts.grants);
-    let diagnosis = builder.diagnosis(setup, providers, connections, grants, Arc::new(statuses));
+    let serving = ServingParts {
+        assignments: Arc::clone(&builder.storage.assignments),
+        egress: builder.egress(providers.clone())?,
+    };
+    let verdicts = Verdicts::evaluate(Arc::clone(setup), Some(serving)).await?;
+    let unstartable = refused.or(verdicts.refused);
+    let diagnosis = builder.diagnosis(setup, providers, verdicts.connections, verdicts.tools);
     Ok(Arc::new(HostDiagnosis {
         unstartable: unstartable.map(|failure| failure.message),
         ..diagnosis

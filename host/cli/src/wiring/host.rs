@@ -11,7 +11,7 @@ use toolhost_gateway::{Dispatcher, TenantSwitcher};
 use toolhost_net::Network;
 use toolhost_sandbox::Sandbox;
 use toolhost_tenancy::{AuthorityCredentials, Tenancy};
-use toolhost_tools::{PluginStatuses, Tools};
+use toolhost_tools::Tools;
 use url::Url;
 
 use super::credentials::{ProviderParts, Providers, provider};
@@ -20,9 +20,7 @@ use super::switching::SessionSetup;
 use super::{HostStorage, directory, network, tenancy};
 use crate::diagnosis::HostDiagnosis;
 use crate::exit::CliError;
-use crate::plugins::{
-    ApprovalMode, Candidate, PendingPlugins, ServedConnections, ServedGrants, StartupTimeouts,
-};
+use crate::plugins::{ApprovalMode, Candidate, PendingPlugins, ServedConnections, StartupTimeouts};
 use crate::setup::Setup;
 
 /// Guests at once where a single call is made; describing takes a slot before the call does.
@@ -55,7 +53,6 @@ pub(crate) struct Host {
     pub(crate) pending: PendingPlugins,
     providers: Providers,
     connections: Arc<ServedConnections>,
-    grants: Arc<ServedGrants>,
 }
 
 impl HostBuilder {
@@ -146,7 +143,6 @@ impl HostBuilder {
         )?;
         let Plugins {
             tools,
-            grants,
             connections,
             pending,
         } = serve_plugins(
@@ -166,7 +162,6 @@ impl HostBuilder {
             pending,
             providers,
             connections,
-            grants,
         })
     }
 
@@ -176,8 +171,7 @@ impl HostBuilder {
         setup: &Setup,
         providers: Providers,
         connections: Arc<ServedConnections>,
-        grants: Arc<ServedGrants>,
-        statuses: Arc<PluginStatuses>,
+        tools: Arc<Tools>,
     ) -> HostDiagnosis {
         HostDiagnosis {
             tenancy: Arc::clone(&self.tenancy),
@@ -185,9 +179,7 @@ impl HostBuilder {
             connections,
             configured: setup.config.providers.clone(),
             providers,
-            grants,
-            statuses,
-            described: setup.config.adapters.keys().cloned().collect(),
+            tools,
             unstartable: None,
             vault: self.storage.vault().cloned(),
             logins: None,
@@ -209,8 +201,7 @@ impl Host {
             setup,
             self.providers.clone(),
             Arc::clone(&self.connections),
-            Arc::clone(&self.grants),
-            Arc::clone(self.tools.statuses()),
+            Arc::clone(&self.tools),
         );
         HostDiagnosis {
             logins,

@@ -16,8 +16,8 @@ use crate::exit::CliError;
 use crate::grants::Lock;
 use crate::open_files;
 use crate::plugins::{
-    ApprovalMode, Assembly, Candidate, Loader, PendingPlugins, ServedConnections, ServedGrants,
-    StartupTimeouts, nothing_to_serve,
+    ApprovalMode, Assembly, Candidate, Loader, PendingPlugins, ServedConnections, StartupTimeouts,
+    nothing_to_serve,
 };
 use crate::setup::Setup;
 use crate::verbs::COMPILE_WORKER;
@@ -111,7 +111,6 @@ pub(crate) fn inspection_sandbox(setup: &Setup) -> anyhow::Result<Sandbox> {
 /// What is served, and what is still being loaded.
 pub(crate) struct Plugins {
     pub(crate) tools: Arc<Tools>,
-    pub(crate) grants: Arc<ServedGrants>,
     pub(crate) connections: Arc<ServedConnections>,
     pub(crate) pending: PendingPlugins,
 }
@@ -148,7 +147,7 @@ pub(crate) async fn serve_plugins(
     );
     let parts = (Arc::clone(&assignments), Arc::clone(&tools));
     let (assembly, jobs) = Assembly::new(Arc::clone(setup), lock, audit, parts.0, parts.1, candidates);
-    let (grants, connections) = (assembly.grants(), assembly.connections());
+    let connections = assembly.connections();
     let pending = assembly.start(loader, jobs, patience, answers).await?;
     let assembly = pending.assembly();
     if assembly.is_empty()
@@ -163,7 +162,6 @@ pub(crate) async fn serve_plugins(
     pending.log();
     Ok(Plugins {
         tools,
-        grants,
         connections,
         pending,
     })

@@ -25,7 +25,7 @@ fn check_plugins(config: &Config, args: &DoctorArgs, report: &mut DoctorReport) 
     let lock = Lock::read(&setup.lock)?;
     let at = lock.path().display();
     let runtime = tokio::runtime::Runtime::new()?;
-    let verdicts = runtime.block_on(Verdicts::evaluate(Arc::new(setup)))?;
+    let verdicts = runtime.block_on(Verdicts::evaluate(Arc::new(setup), None))?;
     for verdict in &verdicts.all {
         let (name, is_adapter) = (&verdict.name, verdict.path.is_none());
         let what = if is_adapter { "adapter" } else { "plugin" };

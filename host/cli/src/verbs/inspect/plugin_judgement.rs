@@ -51,7 +51,7 @@ pub(super) fn judge(args: &InspectArgs, file: &[u8]) -> anyhow::Result<PluginJud
             waits_for_yes: false,
         };
         if named {
-            let verdicts = Verdicts::evaluate(setup).await?;
+            let verdicts = Verdicts::evaluate(setup, None).await?;
             let is_it = |path: &Option<std::path::PathBuf>| {
                 path.as_deref().is_some_and(|path| is_same(path, &args.file))
             };

@@ -26,7 +26,7 @@ pub(super) async fn findings(args: &LintArgs, config: &Config) -> anyhow::Result
     if setup.config.plugins.is_empty() && setup.config.adapters.is_empty() {
         return Ok(Vec::new());
     }
-    let verdicts = Verdicts::evaluate(Arc::new(setup)).await?;
+    let verdicts = Verdicts::evaluate(Arc::new(setup), None).await?;
     let left_out = verdicts.all.iter().filter_map(|verdict| {
         let table = if verdict.path.is_some() {
             "plugins"
