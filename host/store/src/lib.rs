@@ -18,6 +18,7 @@
 //! - [`kv`]: what plugins keep, with quotas.
 //! - [`artifacts`]: what plugins keep for their callers to fetch, with quotas and an end.
 //! - [`allocator`]: the setting without which many databases take a gigabyte.
+//! - [`TenantLru`]: values in memory, bounded for each tenant and for all.
 //!
 //! # The data directory
 //!
@@ -69,6 +70,7 @@ mod seal;
 mod space;
 mod state_sealer;
 mod store;
+mod tenant_lru;
 
 pub use artifacts::{ArtifactError, ArtifactId, ArtifactStore, NewArtifact, StoredArtifact};
 pub use change::{Change, Precondition};
@@ -87,3 +89,4 @@ pub use scan::{KeyedRecord, MAX_PAGE, RecordPage, Scan};
 pub use space::Space;
 pub use state_sealer::{StateError, StatePurpose, StateSealer};
 pub use store::{MAX_VALUE, Record, Store};
+pub use tenant_lru::TenantLru;

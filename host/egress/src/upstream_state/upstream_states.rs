@@ -1,8 +1,7 @@
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use toolhost_identity::TenantSpace;
+use toolhost_store::TenantLru;
 use zeroize::Zeroizing;
 
 use super::key::UpstreamStateKey;
@@ -11,37 +10,23 @@ use super::{UpstreamStateError, UpstreamValue};
 /// After this without use a value is gone: an upstream has given up its session by then, too.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// What one tenant's values may take. A session has some hundred bytes, so that is thousands of callers; a tenant with more
-/// loses its own longest unused.
-const TENANT_BYTES: usize = 4 << 20;
+/// The bytes of one tenant's values. A session has some hundred bytes, so that is thousands of callers.
+const TENANT_BYTES: u64 = 4 << 20;
 
-/// What all of them may take.
-const ALL_BYTES: usize = 64 << 20;
-
-/// What a value costs beside its bytes.
-const OVERHEAD: usize = 1 << 10;
+/// The bytes of all values.
+const ALL_BYTES: u64 = 64 << 20;
 
 /// Versions begin below this, so that JSON readers which know only doubles can hold each.
 const MAX_FIRST: u64 = 1 << 52;
 
 /// All kept values, bounded for each tenant and for all.
-#[derive(Debug, Default)]
-pub(crate) struct UpstreamStates(Mutex<UpstreamStatesInner>);
+#[derive(Debug)]
+pub(crate) struct UpstreamStates(Mutex<TenantLru<UpstreamStateKey, StoredState>>);
 
-#[derive(Debug, Default)]
-struct UpstreamStatesInner {
-    values: HashMap<UpstreamStateKey, StoredState>,
-    tenants: HashMap<TenantSpace, TenantStates>,
-    /// By when they were last used.
-    order: BTreeMap<u64, UpstreamStateKey>,
-    next: u64,
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct TenantStates {
-    order: BTreeMap<u64, UpstreamStateKey>,
-    bytes: usize,
+impl Default for UpstreamStates {
+    fn default() -> Self {
+        Self(Mutex::new(TenantLru::new(TENANT_BYTES, ALL_BYTES)))
+    }
 }
 
 struct StoredState {
@@ -49,7 +34,6 @@ struct StoredState {
     version: u64,
     /// Of the credential: the value stands as long as this is the present one.
     access: Option<u64>,
-    at: u64,
     used: Instant,
 }
 
@@ -58,12 +42,6 @@ impl std::fmt::Debug for StoredState {
         f.debug_struct("StoredState")
             .field("bytes", &self.value.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl StoredState {
-    fn cost(&self) -> usize {
-        self.value.len() + OVERHEAD
     }
 }
 
@@ -83,20 +61,18 @@ impl UpstreamStates {
     }
 
     pub(super) fn forget(&self, place: &UpstreamStateKey) {
-        self.inner().remove(place);
+        self.states().remove(place);
     }
 
     fn get_at(&self, place: &UpstreamStateKey, access: Option<u64>, now: Instant) -> Option<UpstreamValue> {
-        let mut inner = self.inner();
-        let version = inner.current_version(place, access, now)?;
-        let kept = inner.remove(place)?;
-        let state = UpstreamValue {
-            value: kept.value.to_vec(),
+        let mut states = self.states();
+        let version = current_version(&mut states, place, access, now)?;
+        let state = states.touch(place)?;
+        state.used = now;
+        Some(UpstreamValue {
+            value: state.value.to_vec(),
             version,
-        };
-        // Used just now: it goes to the end.
-        inner.insert(place.clone(), StoredState { used: now, ..kept });
-        Some(state)
+        })
     }
 
     fn set_at(
@@ -109,30 +85,51 @@ impl UpstreamStates {
     ) -> Result<u64, UpstreamStateError> {
         // Drawn before the lock is taken.
         let first = first_version()?;
-        let mut inner = self.inner();
-        let present = inner.current_version(&place, access, now);
+        let mut states = self.states();
+        let present = current_version(&mut states, &place, access, now);
         if present != expected {
             return Err(UpstreamStateError::Conflict);
         }
-        inner.remove(&place);
+        // What is long unused leaves before anything that is used.
+        states.remove_oldest_while(|state| state.is_idle(now));
+        states.remove(&place);
         let Some(value) = value else { return Ok(0) };
         let version = present.map_or(first, |present| present + 1);
-        inner.insert(
-            place,
-            StoredState {
-                value: Zeroizing::new(value),
-                version,
-                access,
-                at: 0,
-                used: now,
-            },
-        );
+        let (space, bytes) = (place.space().clone(), value.len() as u64);
+        let state = StoredState {
+            value: Zeroizing::new(value),
+            version,
+            access,
+            used: now,
+        };
+        states.insert(space, place, state, bytes);
         Ok(version)
     }
 
-    fn inner(&self) -> MutexGuard<'_, UpstreamStatesInner> {
+    fn states(&self) -> MutexGuard<'_, TenantLru<UpstreamStateKey, StoredState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl StoredState {
+    fn is_idle(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.used) >= IDLE
+    }
+}
+
+/// The version of a value. One that no longer stands is dropped.
+fn current_version(
+    states: &mut TenantLru<UpstreamStateKey, StoredState>,
+    place: &UpstreamStateKey,
+    access: Option<u64>,
+    now: Instant,
+) -> Option<u64> {
+    let state = states.peek(place)?;
+    if state.access != access || state.is_idle(now) {
+        states.remove(place);
+        return None;
+    }
+    Some(state.version)
 }
 
 /// Where the versions of a value begin that follows none: at random, so that they neither repeat those of a value that is
@@ -143,79 +140,13 @@ fn first_version() -> Result<u64, UpstreamStateError> {
     Ok(u64::from_be_bytes(bytes) % MAX_FIRST + 1)
 }
 
-impl UpstreamStatesInner {
-    /// The version of what is kept, after what no longer stands has gone.
-    fn current_version(
-        &mut self,
-        place: &UpstreamStateKey,
-        access: Option<u64>,
-        now: Instant,
-    ) -> Option<u64> {
-        let kept = self.values.get(place)?;
-        if kept.access != access || now.saturating_duration_since(kept.used) >= IDLE {
-            self.remove(place);
-            return None;
-        }
-        Some(kept.version)
-    }
-
-    fn insert(&mut self, place: UpstreamStateKey, mut kept: StoredState) {
-        let (space, cost) = (place.space().clone(), kept.cost());
-        self.make_room(&space, cost, kept.used);
-        kept.at = self.next;
-        self.next += 1;
-        self.bytes += cost;
-        self.order.insert(kept.at, place.clone());
-        let own = self.tenants.entry(space).or_default();
-        own.bytes += cost;
-        own.order.insert(kept.at, place.clone());
-        self.values.insert(place, kept);
-    }
-
-    /// What is long unused first, then of its own tenant's, so that one which keeps much takes nobody else's room.
-    fn make_room(&mut self, space: &TenantSpace, cost: usize, now: Instant) {
-        while let Some(oldest) = self.order.values().next()
-            && let Some(kept) = self.values.get(oldest)
-            && now.saturating_duration_since(kept.used) >= IDLE
-        {
-            let oldest = oldest.clone();
-            self.remove(&oldest);
-        }
-        while let Some(own) = self.tenants.get(space)
-            && own.bytes + cost > TENANT_BYTES
-            && let Some(oldest) = own.order.values().next().cloned()
-        {
-            self.remove(&oldest);
-        }
-        while self.bytes + cost > ALL_BYTES
-            && let Some(oldest) = self.order.values().next().cloned()
-        {
-            self.remove(&oldest);
-        }
-    }
-
-    fn remove(&mut self, place: &UpstreamStateKey) -> Option<StoredState> {
-        let kept = self.values.remove(place)?;
-        self.order.remove(&kept.at);
-        self.bytes -= kept.cost();
-        if let Some(own) = self.tenants.get_mut(place.space()) {
-            own.order.remove(&kept.at);
-            own.bytes -= kept.cost();
-            if own.order.is_empty() {
-                self.tenants.remove(place.space());
-            }
-        }
-        Some(kept)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
     use super::super::key::UpstreamStateKey;
     use super::super::{MAX_STATE, UpstreamStateError};
-    use super::{ALL_BYTES, IDLE, TENANT_BYTES, UpstreamStates};
+    use super::{IDLE, TENANT_BYTES, UpstreamStates};
     use crate::testing::{binding, connection};
     use toolhost_policy::PluginName;
 
@@ -278,7 +209,7 @@ mod tests {
             "it was used"
         );
         assert!(states.get_at(&place, None, almost + 3 * IDLE).is_none());
-        assert_eq!(states.inner().bytes, 0);
+        assert_eq!(states.states().bytes(), 0);
         states
             .set_at(place.clone(), None, None, Some(b"a".to_vec()), now)
             .unwrap();
@@ -286,9 +217,8 @@ mod tests {
         states
             .set_at(later, None, None, Some(b"b".to_vec()), now + IDLE)
             .unwrap();
-        assert_eq!(
-            states.inner().values.len(),
-            1,
+        assert!(
+            states.states().peek(&place).is_none(),
             "what is long unused leaves by itself"
         );
     }
@@ -304,37 +234,10 @@ mod tests {
             let place = place("acme", &format!("c{index}"));
             states.set(place, None, None, Some(vec![7; MAX_STATE])).unwrap();
         }
-        assert!(
-            states
-                .inner()
-                .tenants
-                .values()
-                .all(|own| own.bytes <= TENANT_BYTES)
-        );
+        assert!(states.states().bytes() <= 2 * TENANT_BYTES);
         assert_eq!(value(states.get(&other, None)), Some(b"mine".to_vec()));
         assert_eq!(states.get(&place("acme", "c0"), None), None);
         assert!(states.get(&place("acme", "c199"), None).is_some());
-    }
-
-    #[test]
-    fn all_together_are_bounded() {
-        let states = UpstreamStates::default();
-        for tenant in 0..24 {
-            for index in 0..60 {
-                let place = place(&format!("t{tenant}"), &format!("c{index}"));
-                states.set(place, None, None, Some(vec![7; MAX_STATE])).unwrap();
-            }
-        }
-        let inner = states.inner();
-        assert!(
-            inner.bytes <= ALL_BYTES && inner.bytes > ALL_BYTES / 2,
-            "{}",
-            inner.bytes
-        );
-        assert_eq!(
-            (inner.values.len(), inner.tenants.len() <= 24),
-            (inner.order.len(), true)
-        );
     }
 
     #[test]
