@@ -74,6 +74,16 @@ const READS: &[(&str, usize, &str)] = &[
         1,
         "the caller's own token is verified",
     ),
+    (
+        "oauth/src/client.rs",
+        1,
+        "a client's secret goes to the token and introspection endpoints",
+    ),
+    (
+        "oauth/src/form.rs",
+        1,
+        "a token, a code or a client's secret goes into the form of a request",
+    ),
     ("sandbox/src/artefact.rs", 1, "artefacts are authenticated"),
     ("store/src/keys/key_wrap.rs", 1, "a space's key is wrapped"),
     (
@@ -121,16 +131,6 @@ const READS: &[(&str, usize, &str)] = &[
         "vault/src/login/proof.rs",
         2,
         "the verifier of a login is sealed with its state, and its challenge is made",
-    ),
-    (
-        "vault/src/oauth/client.rs",
-        1,
-        "a client's secret goes to the token and introspection endpoints",
-    ),
-    (
-        "vault/src/oauth/endpoint.rs",
-        1,
-        "a stored token, a code or a client's secret goes into the form of a token request",
     ),
     (
         "vault/src/oauth/refresh.rs",

@@ -24,9 +24,14 @@ impl Bearer {
         Some(value)
     }
 
-    /// The token as text, for a form (RFC 8693 section 2.1) and to be verified.
+    /// The token as text, to be verified.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(self.0.expose()).unwrap_or_default()
+    }
+
+    /// The secret, for a form.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0
     }
 
     /// The secret itself.

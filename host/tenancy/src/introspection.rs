@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use moka::sync::Cache;
 use toolhost_identity::{IssuerRules, Principal, strict_object, verify_introspection};
 use toolhost_net::{AdmissionQueue, SingleFlight};
+use toolhost_oauth::{TokenForm, client_secret_basic};
 use toolhost_policy::Secret;
-use toolhost_vault::client_secret_basic;
-use url::form_urlencoded;
 
 use crate::questions::{self, FailureMemory, RequestSource};
 use crate::{AuthError, Bearer, Clock, Destination, IssuerConfigError, Post, PostRequest};
@@ -150,15 +150,13 @@ impl IntrospectionClient {
     /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status, another form.
     async fn ask(&self, bearer: &Bearer) -> Result<IntrospectionResult, AuthError> {
         let rules = &self.rules;
+        let form = TokenForm::introspection(bearer.secret())
+            .map_err(|_| AuthError::Malformed("the token is no text"))?;
         let question = PostRequest {
             destination: self.destination.clone(),
             authorization: Some(self.authorization.clone()),
             content_type: "application/x-www-form-urlencoded",
-            body: form_urlencoded::Serializer::new(String::new())
-                .append_pair("token", bearer.text())
-                .append_pair("token_type_hint", "access_token")
-                .finish()
-                .into(),
+            body: Bytes::copy_from_slice(form.as_bytes()),
         };
         // The answer is as old as the question.
         let at = self.clock.elapsed();

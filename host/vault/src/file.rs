@@ -8,8 +8,8 @@ use rustix::fs::OFlags;
 use toolhost_policy::Secret;
 use zeroize::Zeroizing;
 
-use crate::secret_text::read_secret;
 use crate::{MAX_SECRET_FILE_BYTES, SourceProblem};
+use toolhost_policy::read_secret;
 
 /// Rights of anybody but the owner.
 const OTHERS: u32 = 0o077;

@@ -20,7 +20,7 @@
 //! - [`ClientCredentials`], [`RefreshToken`], [`TokenExchange`]: access tokens for what the vault keeps.
 //! - [`Login`], [`UserAccounts`]: a user connects an account of their own, and its refresh token is sealed in the vault.
 //! - [`SharedCredential`]: what tenants should not share.
-//! - [`SecretTextError`], [`SourceProblem`], [`AttributeError`]: why a text or a file is not taken.
+//! - [`SourceProblem`], [`AttributeError`]: why a text or a file is not taken.
 //! - [`hygiene`]: what keeps secrets from leaving with the process's memory.
 //!
 //! [`Binding`]: toolhost_identity::Binding
@@ -45,7 +45,6 @@ mod provider_endpoint;
 mod sealed;
 mod secret_comparison;
 mod secret_source;
-mod secret_text;
 mod static_provider;
 
 pub use attributes::AttributeError;
@@ -61,8 +60,8 @@ pub use login::{
 };
 pub use name_template::{NameTemplate, NameTemplateError, NameTemplates, user_name};
 pub use oauth::{
-    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken,
-    RefreshTokenSettings, TokenExchange, TokenExchangeSettings, TokenKind, client_secret_basic,
+    ClientCredentials, ClientCredentialsSettings, ClientSettings, RefreshToken, RefreshTokenSettings,
+    TokenExchange, TokenExchangeSettings,
 };
 pub use provider::{CredentialError, CredentialProvider, CredentialRequest};
 pub use provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
@@ -72,5 +71,4 @@ pub use sealed::{
 };
 pub use secret_comparison::{SharedCredential, shared_sources};
 pub use secret_source::{MAX_SECRET_FILE_BYTES, SecretSource, SourceProblem};
-pub use secret_text::{MIN_SECRET_BYTES, SecretTextError};
 pub use static_provider::{CredentialProblem, StaticCredential, StaticProvider, StaticProviderError};

@@ -6,8 +6,8 @@ use arc_swap::ArcSwapOption;
 use toolhost_policy::Secret;
 
 use crate::file::{FileStamp, SecretFile, StampedSecret};
-use crate::secret_text::read_secret;
 use crate::{CredentialError, SecretSource, SourceProblem};
+use toolhost_policy::read_secret;
 
 /// A secret of the host's own, such as the one that it shows to a broker. No tenant's.
 ///

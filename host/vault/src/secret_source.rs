@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::SecretTextError;
+use toolhost_policy::SecretTextError;
 
 /// The longest file that a secret is read from: the largest bearer tokens are some tens of kilobytes.
 pub const MAX_SECRET_FILE_BYTES: usize = 64 << 10;

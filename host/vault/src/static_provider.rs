@@ -12,11 +12,11 @@ use toolhost_policy::{ConnectionName, Secret, UnixTime};
 use crate::attributes::check_attributes;
 use crate::credential::{is_before, next_version};
 use crate::file::{FileStamp, SecretFile};
-use crate::secret_text::read_secret;
 use crate::{
     AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest,
     SecretSource, SourceProblem, UserId,
 };
+use toolhost_policy::read_secret;
 
 /// One credential as the operator's configuration has it.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderValue;
 use toolhost_identity::TenantId;
+use toolhost_oauth::{TokenExchangeForm, TokenForm, client_secret_basic};
 use toolhost_policy::Secret;
-use toolhost_vault::client_secret_basic;
-use url::form_urlencoded;
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError, Verifier};
 use super::http::token;
@@ -13,9 +13,6 @@ use crate::{
     Clock, Destination, IssuerConfig, IssuerConfigError, KeyFetch, Post, PostRequest, SystemClock,
     VerifiedCaller,
 };
-
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// An authorization server that exchanges the caller's token for one of a tenant (RFC 8693).
 #[derive(Debug)]
@@ -85,19 +82,15 @@ impl ExchangeAuthority {
         })
     }
 
-    fn form(&self, tenant: &TenantId, subject_token: &str) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", GRANT_TYPE)
-            .append_pair("subject_token", subject_token)
-            .append_pair("subject_token_type", ACCESS_TOKEN)
-            .append_pair("requested_token_type", ACCESS_TOKEN)
-            .append_pair("scope", &format!("{}{tenant}", self.scope_prefix));
-        for (name, value) in [("audience", &self.audience), ("resource", &self.resource)] {
-            if let Some(value) = value {
-                form.append_pair(name, value);
-            }
-        }
-        form.finish()
+    fn form(&self, tenant: &TenantId, subject: &Secret) -> Result<TokenForm, AuthorityError> {
+        let scope = [format!("{}{tenant}", self.scope_prefix)];
+        let fields = TokenExchangeForm {
+            scope: &scope,
+            audience: self.audience.as_slice(),
+            resource: self.resource.as_slice(),
+            ..TokenExchangeForm::default()
+        };
+        TokenForm::token_exchange(subject, fields).map_err(|_| AuthorityError::NoBearer)
     }
 }
 
@@ -117,7 +110,7 @@ impl Authority for ExchangeAuthority {
             destination: self.destination.clone(),
             authorization: Some(self.authorization.clone()),
             content_type: "application/x-www-form-urlencoded",
-            body: self.form(tenant, bearer.text()).into(),
+            body: Bytes::copy_from_slice(self.form(tenant, bearer.secret())?.as_bytes()),
         };
         let answer = self.post.post(request).await;
         let token = token(answer, "/access_token")?;

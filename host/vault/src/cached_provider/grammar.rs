@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::origin::FetchedCredential;
 use crate::CredentialError;
 use crate::attributes::check_attributes;
-use crate::secret_text::read_secret;
+use toolhost_policy::read_secret;
 
 /// The most attributes of a credential, as in the vault.
 const MAX_ATTRIBUTES: usize = 32;

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::KvOrigin;
 use crate::own_secret::OwnSecret;
 use crate::provider_endpoint::{ProviderRequest, ProviderSettingsError, status_error};
-use crate::secret_text::read_secret;
 use crate::{CredentialError, SecretSource};
+use toolhost_policy::read_secret;
 
 /// How long a failed login is told to those that come after it.
 const FAILED: Duration = Duration::from_millis(500);

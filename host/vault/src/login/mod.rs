@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use toolhost_identity::Binding;
 use toolhost_net::Network;
+use toolhost_oauth::TokenForm;
 use toolhost_policy::{Connection, CredentialOwner};
 use url::Url;
 
-use crate::oauth::{ClientSettings, Form, TokenEndpoint, TokenFailure};
+use crate::oauth::{ClientSettings, TokenEndpoint, TokenFailure};
 use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{CredentialKey, NewCredential, SealedVault};
 
@@ -216,11 +217,7 @@ impl Login {
         if !serves().await {
             return Err(LoginError::Tenant);
         }
-        let form = Form::new("authorization_code")
-            .with_secret("code", &code)
-            .map_err(|_| LoginError::Answer)?
-            .with("redirect_uri", self.redirect_uri.as_str())
-            .with_secret("code_verifier", verifier.secret())
+        let form = TokenForm::authorization_code(&code, self.redirect_uri.as_str(), verifier.secret())
             .map_err(|_| LoginError::Answer)?
             .with_each("resource", &self.resource);
         let answer = self.endpoint.ask(account, &self.client_id, None, form).await;

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use toolhost_net::Network;
+use toolhost_oauth::{ClientAuth, TokenForm};
 
-use super::client::{ClientAuth, ClientSettings};
-use super::endpoint::{Form, TokenEndpoint};
+use super::endpoint::{ClientSettings, TokenEndpoint, TokenFailure, fetched_credential};
 use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
 use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
@@ -82,14 +82,14 @@ impl Origin for ClientCredentialsOrigin {
                 "the credential has no attribute client_id",
             ))
         })?;
-        let form = Form::new("client_credentials")
+        let form = TokenForm::client_credentials()
             .with_scope(&self.scope)
             .with_each("audience", &self.audience)
             .with_each("resource", &self.resource);
         let asked = self.endpoint.ask(key, id, Some(&base.secret), form).await;
-        let token = asked.and_then(|answer| answer.access);
+        let token = asked.and_then(|answer| answer.access.map_err(TokenFailure::from));
         let token = token.map_err(|failure| failed(failure.for_call(true)))?;
-        Ok(token.into_fetched(&base, base.version))
+        Ok(fetched_credential(token, &base, base.version))
     }
 }
 

@@ -4,59 +4,64 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use toolhost_net::Network;
+use toolhost_oauth::{
+    AccessToken, ClientAuth, SecretNotText, TokenAnswer, TokenForm, TokenRefusal, client_secret_basic,
+    read_token_answer, refusal_of_error,
+};
 use toolhost_policy::{Secret, UnixTime};
-use url::form_urlencoded;
-use zeroize::Zeroizing;
 
-use super::client::{ClientAuth, ClientSettings, client_secret_basic};
-pub(crate) use super::token_answer::TokenFailure;
-use super::token_answer::{TokenAnswer, failure, tokens};
+use crate::cached_provider::FetchedCredential;
 use crate::own_secret::OwnSecret;
 use crate::provider_endpoint::{ProviderEndpoint, ProviderRequest, ProviderSettingsError, status_error};
-use crate::{Credential, CredentialError, CredentialKey};
+use crate::{Credential, CredentialError, CredentialKey, SecretSource};
 
 /// The attribute in which a credential names its own client.
 const CLIENT_ID: &str = "client_id";
 
-/// Room for a form with the usual tokens, so that it does not grow and leave copies behind.
-const FORM: usize = 16 << 10;
+/// Which client the host is at an authorization server.
+#[derive(Debug, Clone, Default)]
+pub struct ClientSettings {
+    /// `client_id`. `None`: each credential has its own, in its attribute `client_id`.
+    pub id: Option<String>,
+    /// The client's secret, where it is the host's own and not the tenant's.
+    pub secret: Option<SecretSource>,
+    /// How it is shown.
+    pub auth: ClientAuth,
+}
 
-/// The form of a token request, in memory that is zeroed.
-pub(crate) struct Form(Zeroizing<String>);
+/// Why a token endpoint gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenFailure {
+    /// The token or code that was presented is not valid, or no longer.
+    Grant,
+    /// The client is unknown, or may not.
+    Client,
+    /// Anything else: it does not say that the grant is gone.
+    Unavailable(CredentialError),
+}
 
-impl Form {
-    pub(crate) fn new(grant_type: &str) -> Self {
-        Self(Zeroizing::new(String::with_capacity(FORM))).with("grant_type", grant_type)
+impl From<CredentialError> for TokenFailure {
+    fn from(error: CredentialError) -> Self {
+        Self::Unavailable(match error.is_temporary() {
+            true => error,
+            false => CredentialError::Unavailable("the token endpoint did not answer"),
+        })
     }
+}
 
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        if !self.0.is_empty() {
-            self.0.push('&');
+impl From<TokenRefusal> for TokenFailure {
+    fn from(refusal: TokenRefusal) -> Self {
+        match refusal {
+            TokenRefusal::Grant => Self::Grant,
+            TokenRefusal::Client => Self::Client,
+            TokenRefusal::Unclear(why) => Self::unavailable(why),
         }
-        self.0.extend(form_urlencoded::byte_serialize(name.as_bytes()));
-        self.0.push('=');
-        self.0.extend(form_urlencoded::byte_serialize(value.as_bytes()));
-        self
     }
+}
 
-    pub(crate) fn with_each<'a>(self, name: &str, values: impl IntoIterator<Item = &'a String>) -> Self {
-        values
-            .into_iter()
-            .fold(self, |form, value| form.with(name, value))
-    }
-
-    pub(crate) fn with_secret(self, name: &str, secret: &Secret) -> Result<Self, TokenFailure> {
-        let text = str::from_utf8(secret.expose())
-            .map_err(|_| TokenFailure::unavailable("the stored secret is not text"))?;
-        Ok(self.with(name, text))
-    }
-
-    /// `scope`, its words joined by spaces; none where there are none.
-    pub(crate) fn with_scope(self, scope: &[String]) -> Self {
-        if scope.is_empty() {
-            return self;
-        }
-        self.with("scope", &scope.join(" "))
+impl From<SecretNotText> for TokenFailure {
+    fn from(_: SecretNotText) -> Self {
+        Self::unavailable("the stored secret is not text")
     }
 }
 
@@ -109,7 +114,7 @@ impl TokenEndpoint {
         key: &CredentialKey,
         client_id: &str,
         tenants_secret: Option<&Secret>,
-        form: Form,
+        form: TokenForm,
     ) -> Result<TokenAnswer, TokenFailure> {
         let own = match &self.secret {
             Some(own) => Some(own.read().await?),
@@ -129,7 +134,7 @@ impl TokenEndpoint {
             (ClientAuth::None, _) => (form.with("client_id", client_id), None),
             (_, None) => return Err(TokenFailure::unavailable("the client has no secret")),
         };
-        let body = Bytes::copy_from_slice(form.0.as_bytes());
+        let body = Bytes::copy_from_slice(form.as_bytes());
         let mut asked = ProviderRequest::post("application/x-www-form-urlencoded", body);
         if let Some(value) = authorization {
             asked.headers.insert(AUTHORIZATION, value);
@@ -137,16 +142,32 @@ impl TokenEndpoint {
         let asked_at = UnixTime::now().secs();
         let answer = self.place.ask(&self.network, Some(key), asked).await?;
         match answer.status {
-            200..=299 => tokens(&answer.body, asked_at),
-            status => {
-                let otherwise = status_error(&answer, "the token endpoint gave no token");
-                Err(failure(status, &answer.body, otherwise))
-            }
+            200..=299 => Ok(read_token_answer(&answer.body, asked_at)?),
+            status => Err(refusal_of_error(status, &answer.body).map_or_else(
+                || TokenFailure::Unavailable(status_error(&answer, "the token endpoint gave no token")),
+                TokenFailure::from,
+            )),
         }
     }
 }
 
+/// The access token as what is sent, with the attributes of the stored credential that it was made from.
+pub(super) fn fetched_credential(token: AccessToken, base: &Credential, version: u64) -> FetchedCredential {
+    FetchedCredential {
+        secret: token.secret,
+        attributes: base.attributes.clone(),
+        expires_at: Some(token.expires_at),
+        mark: None,
+        base: Some(version),
+        fresh_for: None,
+    }
+}
+
 impl TokenFailure {
+    pub(crate) const fn unavailable(why: &'static str) -> Self {
+        Self::Unavailable(CredentialError::Unavailable(why))
+    }
+
     /// What a call meets, where the client is `the tenant's` own or the host's.
     pub(crate) fn for_call(self, clients_tenant: bool) -> CredentialError {
         match self {

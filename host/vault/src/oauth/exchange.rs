@@ -3,41 +3,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use toolhost_net::Network;
+use toolhost_oauth::{TokenExchangeForm, TokenForm, TokenKind};
 
-use super::client::ClientSettings;
-use super::endpoint::{Form, TokenEndpoint, TokenFailure};
+use super::endpoint::{ClientSettings, TokenEndpoint, TokenFailure, fetched_credential};
 use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
 use crate::own_secret::OwnSecret;
 use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, SecretSource};
-
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-
-/// What kind of token one is (RFC 8693 section 3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenKind {
-    /// An access token.
-    #[default]
-    AccessToken,
-    /// A JWT that is shown to somebody.
-    Jwt,
-    /// An ID token.
-    IdToken,
-    /// A refresh token.
-    RefreshToken,
-}
-
-impl TokenKind {
-    const fn urn(self) -> &'static str {
-        match self {
-            Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
-            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
-            Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
-            Self::RefreshToken => "urn:ietf:params:oauth:token-type:refresh_token",
-        }
-    }
-}
 
 /// Access tokens in exchange for a token that is stored (RFC 8693).
 ///
@@ -108,14 +80,14 @@ impl CachedProvider<TokenExchangeOrigin> {
         }))
     }
 
-    async fn form(asking: &TokenExchangeOrigin, base: &Credential) -> Result<Form, TokenFailure> {
-        let mut form = Form::new(GRANT_TYPE)
-            .with_secret("subject_token", &base.secret)?
-            .with("subject_token_type", asking.subject_kind.urn())
-            .with("requested_token_type", TokenKind::AccessToken.urn())
-            .with_each("audience", &asking.audience)
-            .with_each("resource", &asking.resource)
-            .with_scope(&asking.scope);
+    async fn form(asking: &TokenExchangeOrigin, base: &Credential) -> Result<TokenForm, TokenFailure> {
+        let fields = TokenExchangeForm {
+            subject: asking.subject_kind,
+            audience: &asking.audience,
+            resource: &asking.resource,
+            scope: &asking.scope,
+        };
+        let mut form = TokenForm::token_exchange(&base.secret, fields)?;
         if let Some((actor, kind)) = &asking.actor {
             form = form
                 .with_secret("actor_token", &*actor.read().await?)?
@@ -142,7 +114,8 @@ impl Origin for TokenExchangeOrigin {
             id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
         let asked = async {
             let form = TokenExchange::form(self, &base).await?;
-            self.endpoint.ask(key, id, None, form).await?.access
+            let answer = self.endpoint.ask(key, id, None, form).await?;
+            answer.access.map_err(TokenFailure::from)
         };
         let token = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
         // Required by RFC 8693 section 2.2.1; another kind is not for showing as a bearer.
@@ -155,7 +128,7 @@ impl Origin for TokenExchangeOrigin {
                 "the exchange gave another kind of token",
             )));
         }
-        Ok(token.into_fetched(&base, base.version))
+        Ok(fetched_credential(token, &base, base.version))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Access tokens that an authorization server gives for what the vault keeps.
+//! Access tokens that an authorization server gives for what the vault keeps. Forms and answers are those of `toolhost_oauth`.
 //!
 //! ```text
 //! ClientCredentials   a tenant's client secret             -> access token      RFC 6749 section 4.4
@@ -10,15 +10,13 @@
 //! only place for that; an access token in use whose refresh token, if it came with another one, is not stored yet; a
 //! token endpoint that an answer named.
 
-mod client;
 mod client_credentials;
 mod endpoint;
 mod exchange;
 mod refresh;
-mod token_answer;
 
-pub use client::{ClientAuth, ClientSettings, client_secret_basic};
 pub use client_credentials::{ClientCredentials, ClientCredentialsSettings};
-pub(crate) use endpoint::{Form, TokenEndpoint, TokenFailure};
-pub use exchange::{TokenExchange, TokenExchangeSettings, TokenKind};
+pub use endpoint::ClientSettings;
+pub(crate) use endpoint::{TokenEndpoint, TokenFailure};
+pub use exchange::{TokenExchange, TokenExchangeSettings};
 pub use refresh::{RefreshToken, RefreshTokenSettings};

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use toolhost_net::Network;
+use toolhost_oauth::{TokenAnswer, TokenForm};
 use toolhost_policy::Secret;
 
-use super::client::ClientSettings;
-use super::endpoint::{Form, TokenEndpoint, TokenFailure};
-use super::token_answer::TokenAnswer;
+use super::endpoint::{ClientSettings, TokenEndpoint, TokenFailure, fetched_credential};
 use crate::cached_provider::{CachedProvider, FetchFailure, FetchedCredential, Origin};
 use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::sealed::FollowOutcome;
@@ -131,9 +130,7 @@ impl RefreshTokenOrigin {
     async fn ask(&self, key: &CredentialKey, base: &Credential) -> Result<TokenAnswer, TokenFailure> {
         let id = self.endpoint.client_id(Some(base));
         let id = id.ok_or(TokenFailure::unavailable("the host's client has no client_id"))?;
-        let form = Form::new("refresh_token")
-            .with_secret("refresh_token", &base.secret)?
-            .with_each("resource", &self.resource);
+        let form = TokenForm::refresh_token(&base.secret)?.with_each("resource", &self.resource);
         self.endpoint.ask(key, id, None, form).await
     }
 
@@ -200,9 +197,9 @@ impl RefreshTokenOrigin {
             // The next flight begins with the one that is stored by now.
             let access = answer.access.map_err(|failure| FetchFailure {
                 base: Some(version),
-                error: failure.for_call(false),
+                error: TokenFailure::from(failure).for_call(false),
             })?;
-            return Ok(access.into_fetched(&base, version));
+            return Ok(fetched_credential(access, &base, version));
         }
         Err(CredentialError::Unavailable("it is being changed").into())
     }

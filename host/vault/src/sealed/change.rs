@@ -15,7 +15,7 @@ use super::watermark::CounterWatermark;
 use crate::MAX_SECRET_FILE_BYTES;
 use crate::attributes::check_attributes;
 use crate::credential::is_before;
-use crate::secret_text::read_secret;
+use toolhost_policy::read_secret;
 
 /// The most attributes of a credential: each is named in some header template.
 pub(super) const MAX_ATTRIBUTES: usize = 32;

@@ -2,7 +2,9 @@ use toolhost_store::{KeyError, StoreError};
 
 use super::MAX_CREDENTIALS;
 use super::index::FOR_THE_TENANT_ITSELF;
-use crate::{AttributeError, CredentialError, SecretTextError};
+use toolhost_policy::SecretTextError;
+
+use crate::{AttributeError, CredentialError};
 
 /// Why the vault did not do what the operator, or a call, asked for. No variant carries a byte of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use server::{Server, network, secret_file};
 use support::{House, by, key, name, new, space, user_key};
+use toolhost_oauth::TokenKind;
 use toolhost_vault::{
-    ClientSettings, CredentialError, CredentialProvider as _, TokenExchange, TokenExchangeSettings, TokenKind,
+    ClientSettings, CredentialError, CredentialProvider as _, TokenExchange, TokenExchangeSettings,
 };
 
 const GOOD: &str = r#"{"access_token": "exchanged-token-1", "token_type": "Bearer", "expires_in": 600,

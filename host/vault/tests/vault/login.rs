@@ -6,10 +6,11 @@ use crate::support;
 use server::{Server, network};
 use sha2::{Digest as _, Sha256};
 use support::{House, binding, connection, key, user_key};
+use toolhost_oauth::ClientAuth;
 use toolhost_policy::CredentialOwner::{Tenant, User};
 use toolhost_vault::{
-    ClientAuth, ClientSettings, CodeVerifier, CredentialKey, CredentialProvider as _, Login, LoginAnswer,
-    LoginError, LoginSettings, SealedVault,
+    ClientSettings, CodeVerifier, CredentialKey, CredentialProvider as _, Login, LoginAnswer, LoginError,
+    LoginSettings, SealedVault,
 };
 use url::Url;
 

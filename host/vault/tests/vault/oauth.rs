@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use server::{Asked, Server, network};
 use support::{House, by, key, name, space};
+use toolhost_oauth::ClientAuth;
 use toolhost_policy::{Secret, UnixTime};
 use toolhost_vault::{
-    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError,
-    CredentialProvider as _, CredentialRequest, NewCredential, SealedVault,
+    ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError, CredentialProvider as _,
+    CredentialRequest, NewCredential, SealedVault,
 };
 
 /// What is to be within a second is, on a machine that does much else, within this.
@@ -208,7 +209,7 @@ async fn t54_a_removed_or_rotated_client_takes_its_token_along() {
     let client = Secret::from("another client secret".to_owned());
     assert_eq!(
         shown,
-        toolhost_vault::client_secret_basic("acme:client", &client)
+        toolhost_oauth::client_secret_basic("acme:client", &client)
             .to_str()
             .unwrap()
     );

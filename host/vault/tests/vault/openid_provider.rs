@@ -11,9 +11,10 @@ use std::sync::Arc;
 use clients::Accounts;
 use server::{network, place, secret_file};
 use support::{House, binding, by, connection, key, name, space, user_key};
+use toolhost_oauth::ClientAuth;
 use toolhost_policy::{CredentialOwner, Secret};
 use toolhost_vault::{
-    ClientAuth, ClientCredentials, ClientCredentialsSettings, ClientSettings, CodeVerifier, CredentialError,
+    ClientCredentials, ClientCredentialsSettings, ClientSettings, CodeVerifier, CredentialError,
     CredentialName, CredentialProvider as _, Login, LoginAnswer, LoginSettings, NewCredential,
     ProviderEndpoint, RefreshToken, RefreshTokenSettings, SealedVault,
 };

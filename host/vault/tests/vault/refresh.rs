@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use server::{Server, network, secret_file};
 use support::{House, Point, by, key, name, new, record_key, space, user_key};
+use toolhost_oauth::ClientAuth;
 use toolhost_policy::UnixTime;
 use toolhost_vault::{
-    ClientAuth, ClientSettings, CredentialError, CredentialProvider as _, CredentialRequest, RefreshToken,
+    ClientSettings, CredentialError, CredentialProvider as _, CredentialRequest, RefreshToken,
     RefreshTokenSettings, SealedVault,
 };
 

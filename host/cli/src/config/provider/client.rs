@@ -1,4 +1,5 @@
-use toolhost_vault::{ClientAuth, ClientSettings};
+use toolhost_oauth::ClientAuth;
+use toolhost_vault::ClientSettings;
 
 use crate::config::ConfigError;
 use crate::config::keys::TableKeys;

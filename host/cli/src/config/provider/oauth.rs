@@ -1,4 +1,5 @@
-use toolhost_vault::{ClientCredentialsSettings, RefreshTokenSettings, TokenExchangeSettings, TokenKind};
+use toolhost_oauth::TokenKind;
+use toolhost_vault::{ClientCredentialsSettings, RefreshTokenSettings, TokenExchangeSettings};
 
 use super::place::read_endpoint;
 use super::{LoginServer, client};

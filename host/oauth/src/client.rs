@@ -5,8 +5,6 @@ use toolhost_policy::Secret;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use crate::SecretSource;
-
 /// How a client proves itself at the token endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,17 +16,6 @@ pub enum ClientAuth {
     ClientSecretPost,
     /// `client_id` in the form and no secret: a public client.
     None,
-}
-
-/// Which client the host is at an authorization server.
-#[derive(Debug, Clone, Default)]
-pub struct ClientSettings {
-    /// `client_id`. `None`: each credential has its own, in its attribute `client_id`.
-    pub id: Option<String>,
-    /// The client's secret, where it is the host's own and not the tenant's.
-    pub secret: Option<SecretSource>,
-    /// How it is shown.
-    pub auth: ClientAuth,
 }
 
 /// `Authorization: Basic` of a client (RFC 6749 section 2.3.1): both parts are form-encoded before they are joined.

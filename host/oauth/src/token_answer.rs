@@ -1,12 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 use toolhost_identity::without_bom;
-use toolhost_policy::Secret;
+use toolhost_policy::{Secret, read_secret};
 use zeroize::Zeroizing;
-
-use crate::cached_provider::FetchedCredential;
-use crate::secret_text::read_secret;
-use crate::{Credential, CredentialError};
 
 /// A token whose life the server does not say, or says in no way that is understood, is renewed after this many seconds.
 const UNSAID_LIFE: u64 = 300;
@@ -48,58 +44,34 @@ impl TokenMembers {
 
 /// The answer of a token endpoint. What was rotated is read apart from the rest: it must be stored whatever is wrong with
 /// the access token.
-pub(crate) struct TokenAnswer {
+#[derive(Debug)]
+pub struct TokenAnswer {
     /// Another one than the server was shown, where it gave one that can be kept.
-    pub(crate) refresh_token: Option<Secret>,
-    pub(crate) access: Result<AccessToken, TokenFailure>,
+    pub refresh_token: Option<Secret>,
+    /// The access token.
+    pub access: Result<AccessToken, TokenRefusal>,
 }
 
 /// An access token that can be sent.
-pub(crate) struct AccessToken {
-    secret: Secret,
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub secret: Secret,
     /// In Unix seconds, by this machine's clock and from before the request was sent: no clocks are compared.
-    expires_at: u64,
-    pub(crate) issued_token_type: Option<String>,
+    pub expires_at: u64,
+    /// `issued_token_type` (RFC 8693 section 2.2.1).
+    pub issued_token_type: Option<String>,
 }
 
-impl AccessToken {
-    /// The access token as what is sent, with the attributes of the stored credential that it was made from.
-    pub(crate) fn into_fetched(self, base: &Credential, version: u64) -> FetchedCredential {
-        FetchedCredential {
-            secret: self.secret,
-            attributes: base.attributes.clone(),
-            expires_at: Some(self.expires_at),
-            mark: None,
-            base: Some(version),
-            fresh_for: None,
-        }
-    }
-}
-
-/// Why it gave nothing.
+/// Why a token endpoint gave nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TokenFailure {
-    /// `invalid_grant`: what was shown is not good, or no longer.
+pub enum TokenRefusal {
+    /// `invalid_grant`: the token or code that was presented is not valid, or no longer.
     Grant,
-    /// `invalid_client`, `unauthorized_client`: the client is not known, or may not.
+    /// `invalid_client`, `unauthorized_client`: the client is unknown, or may not.
     Client,
-    /// Anything else: nobody said that the grant is gone.
-    Unavailable(CredentialError),
-}
-
-impl From<CredentialError> for TokenFailure {
-    fn from(error: CredentialError) -> Self {
-        Self::Unavailable(match error.is_temporary() {
-            true => error,
-            false => CredentialError::Unavailable("the token endpoint did not answer"),
-        })
-    }
-}
-
-impl TokenFailure {
-    pub(crate) const fn unavailable(why: &'static str) -> Self {
-        Self::Unavailable(CredentialError::Unavailable(why))
-    }
+    /// Anything else, with the reason: it does not say that the grant is gone.
+    Unclear(&'static str),
 }
 
 /// Reads a success (RFC 6749 section 5.1) as leniently as nothing is at stake. `asked_at`: Unix seconds before the request was
@@ -107,8 +79,8 @@ impl TokenFailure {
 ///
 /// # Errors
 /// It is no JSON object, or says an error under the status of a success, as some servers do.
-pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFailure> {
-    let bad = TokenFailure::unavailable;
+pub fn read_token_answer(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenRefusal> {
+    let bad = TokenRefusal::Unclear;
     let mut members = TokenMembers::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
     let refresh_token = secret(members.refresh_token.take()).unwrap_or_else(|why| {
         // The one that is stored may be used up; there is nothing to put in its place.
@@ -127,8 +99,8 @@ pub(crate) fn tokens(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenFai
     })
 }
 
-fn access(members: TokenMembers, asked_at: u64) -> Result<AccessToken, TokenFailure> {
-    let bad = TokenFailure::unavailable;
+fn access(members: TokenMembers, asked_at: u64) -> Result<AccessToken, TokenRefusal> {
+    let bad = TokenRefusal::Unclear;
     let kind = members.token_type.as_ref().and_then(Value::as_str);
     let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
     if NOT_BEARER.iter().any(|other| kind == *other) {
@@ -163,23 +135,25 @@ fn parse_lifetime(said: &Value) -> Option<u64> {
     (seconds >= 1.0).then_some(seconds as u64)
 }
 
-/// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words.
-pub(crate) fn failure(status: u16, body: &[u8], otherwise: CredentialError) -> TokenFailure {
+/// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words. `None`: it is no clear word
+/// about the grant or the client.
+#[must_use]
+pub fn refusal_of_error(status: u16, body: &[u8]) -> Option<TokenRefusal> {
     let members = (400..=403)
         .contains(&status)
         .then(|| TokenMembers::read(body))
         .flatten();
     match failure_of(members.as_ref().and_then(TokenMembers::error)) {
-        TokenFailure::Unavailable(_) => {
+        TokenRefusal::Unclear(_) => {
             tracing::warn!(status, "a token endpoint gave no token");
-            TokenFailure::Unavailable(otherwise)
+            None
         }
-        clear => clear,
+        clear => Some(clear),
     }
 }
 
 /// The codes of RFC 6749, and those that large providers write in their place.
-fn failure_of(code: Option<&str>) -> TokenFailure {
+fn failure_of(code: Option<&str>) -> TokenRefusal {
     match code {
         Some(
             "invalid_grant"
@@ -188,11 +162,11 @@ fn failure_of(code: Option<&str>) -> TokenFailure {
             | "token_revoked"
             | "token_expired"
             | "bad_verification_code",
-        ) => TokenFailure::Grant,
+        ) => TokenRefusal::Grant,
         Some(
             "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "bad_client_secret",
-        ) => TokenFailure::Client,
-        _ => TokenFailure::unavailable("the token endpoint gave no token"),
+        ) => TokenRefusal::Client,
+        _ => TokenRefusal::Unclear("the token endpoint gave no token"),
     }
 }
 
@@ -211,7 +185,7 @@ fn secret(token: Option<Value>) -> Result<Option<Secret>, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CredentialError, TokenFailure, failure, tokens};
+    use super::{TokenRefusal, read_token_answer as tokens, refusal_of_error};
 
     /// The end of an access token, from 1,000 on.
     fn end(members: &str) -> u64 {
@@ -310,18 +284,20 @@ mod tests {
             "<html>",
         ] {
             let read = tokens(text.as_bytes(), 0).and_then(|read| read.access.map(drop));
-            assert!(matches!(read, Err(TokenFailure::Unavailable(_))), "{text}");
+            assert!(matches!(read, Err(TokenRefusal::Unclear(_))), "{text}");
         }
     }
 
     #[test]
     fn only_a_clear_no_means_that_the_grant_is_gone() {
-        let down = CredentialError::RetryAfter(3);
-        let failure = |status, text: &str| failure(status, text.as_bytes(), down);
-        assert_eq!(failure(400, r#"{"error": "invalid_grant"}"#), TokenFailure::Grant);
+        let refusal = |status, text: &str| refusal_of_error(status, text.as_bytes());
         assert_eq!(
-            failure(401, r#"{"error": "invalid_client"}"#),
-            TokenFailure::Client
+            refusal(400, r#"{"error": "invalid_grant"}"#),
+            Some(TokenRefusal::Grant)
+        );
+        assert_eq!(
+            refusal(401, r#"{"error": "invalid_client"}"#),
+            Some(TokenRefusal::Client)
         );
         for (status, text) in [
             (400, r#"{"error": "invalid_request"}"#),
@@ -332,14 +308,10 @@ mod tests {
             (400, "invalid_grant"),
             (400, r#"{"error": "invalid_grant", "error": "x"}"#),
         ] {
-            assert_eq!(
-                failure(status, text),
-                TokenFailure::Unavailable(down),
-                "{status} {text}"
-            );
+            assert_eq!(refusal(status, text), None, "{status} {text}");
         }
         // Some say it with the status of a success.
         let said = tokens(br#"{"error": "bad_refresh_token"}"#, 0);
-        assert_eq!(said.err(), Some(TokenFailure::Grant));
+        assert_eq!(said.err(), Some(TokenRefusal::Grant));
     }
 }

@@ -1,4 +1,4 @@
-use toolhost_policy::Secret;
+use crate::Secret;
 
 /// The shortest secret that is accepted. Answers are scrubbed of the secret and of its parts; a shorter one would be
 /// found in innocent text, or not be searched for at all.
@@ -39,8 +39,11 @@ impl SecretTextError {
     }
 }
 
-/// Takes off one line end and checks what is left.
-pub(crate) fn read_secret(bytes: &[u8]) -> Result<Secret, SecretTextError> {
+/// Reads a secret from the bytes of a file, a variable or an answer: takes off one line end and checks what is left.
+///
+/// # Errors
+/// The bytes cannot be sent or found again.
+pub fn read_secret(bytes: &[u8]) -> Result<Secret, SecretTextError> {
     let line = bytes
         .strip_suffix(b"\n")
         .map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
