@@ -81,6 +81,6 @@ pub use sessions::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionEr
 pub use switch::{
     Authority, AuthorityAnswer, AuthorityCredentials, AuthorityError, AuthorityTokens, ExchangeAuthority,
     ExchangeSettings, HttpAuthority, HttpAuthoritySettings, LocalAuthority, MAX_AUTHORITY_TOKENS,
-    NoPreparation, Preparation, PreparationError, Switch, SwitchError, SwitchOutcome, SwitchTarget,
+    Preparation, PreparationError, Switch, SwitchError, SwitchOutcome, SwitchTarget,
 };
 pub use tenancy::Tenancy;

@@ -13,6 +13,6 @@ pub use authority::{Authority, AuthorityAnswer, AuthorityError, LocalAuthority};
 pub use credentials::AuthorityCredentials;
 pub use exchange::{ExchangeAuthority, ExchangeSettings};
 pub use http::{HttpAuthority, HttpAuthoritySettings};
-pub use preparation::{NoPreparation, Preparation, PreparationError};
+pub use preparation::{Preparation, PreparationError};
 pub use switching::{Switch, SwitchError, SwitchOutcome, SwitchTarget};
 pub use tokens::{AuthorityTokens, MAX_AUTHORITY_TOKENS};

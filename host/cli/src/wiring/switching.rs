@@ -6,8 +6,7 @@ use toolhost_net::Network;
 use toolhost_store::{StateSealer, Store};
 use toolhost_tenancy::{
     Authority, AuthorityCredentials, AuthorityTokens, ExchangeAuthority, ExchangeSettings, HttpAuthority,
-    HttpAuthoritySettings, LocalAuthority, NetworkFetch, NoPreparation, Reach, SessionDeps, StoreClock,
-    TenantDirectory,
+    HttpAuthoritySettings, LocalAuthority, NetworkFetch, Reach, SessionDeps, StoreClock, TenantDirectory,
 };
 
 use crate::config::AuthorityKind;
@@ -65,7 +64,6 @@ impl SessionSetup {
         Arc::new(TenantSwitcher::new(
             self.rooms.clone(),
             Arc::clone(&self.credentials),
-            Arc::new(NoPreparation),
             setup.config.switch,
             audit,
             states,

@@ -18,8 +18,8 @@ use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::{RecordChange, StateSealer};
 use toolhost_tenancy::{
-    AdmittedCaller, AuthorityCredentials, ChoiceError, Preparation, SessionDeps, Sessions, Switch,
-    TenantContexts, TenantDirectory,
+    AdmittedCaller, AuthorityCredentials, ChoiceError, SessionDeps, Sessions, Switch, TenantContexts,
+    TenantDirectory,
 };
 
 use crate::caller::SessionCaller;
@@ -63,12 +63,11 @@ impl fmt::Debug for TenantSwitcher {
 }
 
 impl TenantSwitcher {
-    /// Over what sessions stand on, with who decides, what is made ready, where it is recorded, and what seals the questions.
+    /// Over what sessions stand on, with the authority's credentials, the mode, where switches are recorded, and what seals the questions.
     #[must_use]
     pub fn new(
         rooms: SessionDeps,
         credentials: Arc<AuthorityCredentials>,
-        preparation: Arc<dyn Preparation>,
         mode: SwitchMode,
         audit: Arc<dyn Sink>,
         states: Arc<StateSealer>,
@@ -82,7 +81,6 @@ impl TenantSwitcher {
                 Arc::clone(&sessions),
                 Arc::clone(&contexts),
                 Arc::clone(&credentials),
-                preparation,
                 audit,
             ),
             credentials,

@@ -21,8 +21,8 @@ use toolhost_store::{DataDir, EmbeddedSettings, SledStore, Store};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
     AuthorityCredentials, AuthorityTokens, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource,
-    LocalAuthority, NoPreparation, Reach, SessionDeps, Sessions, Switch, SystemClock, Tenancy,
-    TenantContexts, VerifiedCaller,
+    LocalAuthority, Reach, SessionDeps, Sessions, Switch, SystemClock, Tenancy, TenantContexts,
+    VerifiedCaller,
 };
 
 const ISSUER: &str = "https://idp.example";
@@ -106,7 +106,6 @@ impl Town {
             Arc::clone(&sessions),
             Arc::new(TenantContexts::new(rooms.clone())),
             Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms)),
-            Arc::new(NoPreparation),
             audit,
         );
         Self {

@@ -77,6 +77,11 @@ impl AuthorityCredentials {
         }
     }
 
+    /// The authority's token of a binding that stands on one.
+    pub(super) fn token(&self, binding: &Binding) -> Result<Arc<Credential>, CredentialError> {
+        self.tokens.credential(binding)
+    }
+
     pub(super) fn authority_name(&self) -> &'static str {
         self.authority.name()
     }

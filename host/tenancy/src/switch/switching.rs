@@ -130,22 +130,29 @@ struct PreparedSwitch {
 }
 
 impl Switch {
-    /// With what decides, what is made ready, and where it is recorded.
+    /// With the sessions and contexts that it changes, the authority's credentials, which decide and are made ready before a
+    /// switch, and the record of it.
     #[must_use]
     pub fn new(
         sessions: Arc<Sessions>,
         contexts: Arc<TenantContexts>,
         credentials: Arc<AuthorityCredentials>,
-        preparation: Arc<dyn Preparation>,
         audit: Arc<dyn Sink>,
     ) -> Self {
         Self {
             sessions,
             contexts,
+            preparation: Arc::clone(&credentials) as _,
             credentials,
-            preparation,
             audit,
         }
+    }
+
+    /// With another preparation than that of the authority's credentials.
+    #[must_use]
+    pub fn with_preparation(mut self, preparation: Arc<dyn Preparation>) -> Self {
+        self.preparation = preparation;
+        self
     }
 
     /// Before a call in a session: has the authority's token renewed where it ends soon, or is not on this host. A failure

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use support::town::{FakePost, Town, answer};
 use toolhost_audit::{Event, Sink, SinkError};
-use toolhost_tenancy::{NoPreparation, Reach, Switch, SwitchError, SwitchTarget};
+use toolhost_tenancy::{Reach, Switch, SwitchError, SwitchTarget};
 
 #[derive(Debug, Default)]
 struct Recorder {
@@ -40,7 +40,6 @@ async fn a_switch_that_cannot_be_recorded_is_not_made_and_its_bearer_stays_here(
         town.sessions.clone(),
         town.contexts.clone(),
         town.credentials(town.endpoint(post.clone())),
-        Arc::new(NoPreparation),
         audit.clone(),
     );
     audit.broken.store(true, Ordering::SeqCst);

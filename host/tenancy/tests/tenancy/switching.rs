@@ -14,8 +14,8 @@ use toolhost_audit::LogSink;
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
-    Authority, ChoiceError, LocalAuthority, NoPreparation, Preparation, PreparationError, Reach, SessionId,
-    Switch, SwitchError, SwitchTarget, VerifiedCaller,
+    Authority, ChoiceError, LocalAuthority, Preparation, PreparationError, Reach, SessionId, Switch,
+    SwitchError, SwitchTarget, VerifiedCaller,
 };
 use toolhost_vault::CredentialError;
 
@@ -150,9 +150,9 @@ async fn n9_when_the_last_of_many_is_missing_nothing_has_changed() {
             town.sessions.clone(),
             town.contexts.clone(),
             town.credentials(endpoint.clone()),
-            fails,
             Arc::new(LogSink),
         );
+        let switch = switch.with_preparation(fails);
         let error = switch
             .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
             .await
@@ -194,9 +194,9 @@ async fn n9_a_slow_old_switch_does_not_overwrite_a_new_one() {
         sessions,
         contexts,
         town.credentials(Arc::new(LocalAuthority)),
-        slow.clone(),
         Arc::new(LogSink),
     );
+    let old = old.with_preparation(slow.clone());
     let mut waiting = pin!(old.session(&session, &owner, SwitchTarget::Tenant("acme-eu")));
     for _ in 0..20 {
         assert!(futures::poll!(waiting.as_mut()).is_pending());
@@ -309,7 +309,6 @@ async fn n10_a_reading_that_began_before_a_switch_does_not_outlive_it() {
             fresh.clone(),
             contexts,
             town.credentials(Arc::new(LocalAuthority)),
-            Arc::new(NoPreparation),
             Arc::new(LogSink),
         );
         let mut reading = Box::pin(fresh.binding(&session, &owner.principal));
@@ -362,9 +361,9 @@ async fn a_tenant_that_is_revoked_while_it_is_made_ready_is_not_switched_to() {
             town.sessions.clone(),
             town.contexts.clone(),
             town.credentials(authority),
-            revokes,
             Arc::new(LogSink),
         );
+        let switch = switch.with_preparation(revokes);
         assert_eq!(
             switch
                 .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use server::{Server, network, secret_file};
-use support::{House, Point, by, key, name, new, record_key, space, user_key};
+use support::{House, Point, by, key, later_binding, name, new, record_key, space, user_key};
 use toolhost_oauth::ClientAuth;
 use toolhost_policy::UnixTime;
 use toolhost_vault::{
     ClientSettings, CredentialError, CredentialProvider as _, CredentialRequest, RefreshToken,
-    RefreshTokenSettings, SealedVault,
+    RefreshTokenSettings, SealedVault, UserAccounts,
 };
 
 /// A server that gives each refresh token once, and ends the whole line when a used one comes back.
@@ -270,4 +270,27 @@ async fn t50_hosts_on_one_store_use_a_rotating_refresh_token_one_after_the_other
             host.forget(&own);
         }
     }
+}
+
+#[tokio::test]
+async fn an_access_token_of_an_account_goes_with_the_tenant_that_it_was_connected_for() {
+    let house = House::new().await;
+    let (server, _) = strict(600).await;
+    let account = key("acme", "billing");
+    let accounts = UserAccounts::new(provider(&server, connected(&house).await), None);
+    let of_tenant = async |incarnation| {
+        let binding = later_binding("acme", incarnation);
+        let request = CredentialRequest {
+            binding: Some(&binding),
+            ..CredentialRequest::until(&account, UnixTime::now())
+        };
+        text(&accounts.fetch(request).await.unwrap())
+    };
+    assert_eq!(of_tenant(1).await, "access-token-1");
+    assert_eq!(of_tenant(1).await, "access-token-1", "it is kept");
+    assert_eq!(
+        of_tenant(2).await,
+        "access-token-2",
+        "another tenant of that name gets none of the first one's"
+    );
 }

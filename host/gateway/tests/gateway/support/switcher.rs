@@ -5,7 +5,7 @@ use toolhost_gateway::{SwitchMode, TenantSwitcher};
 use toolhost_identity::{Operator, TenantId, TenantSpace};
 use toolhost_store::{MemoryStore, StateSealer, Store as _};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, LocalAuthority, NoPreparation, Reach, SessionDeps, SystemClock,
+    AuthorityCredentials, AuthorityTokens, LocalAuthority, Reach, SessionDeps, SystemClock,
 };
 
 use super::directory;
@@ -29,14 +29,6 @@ pub fn switcher() -> Arc<TenantSwitcher> {
     };
     let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &sessions));
     let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
-    let (preparation, audit) = (Arc::new(NoPreparation), Arc::new(LogSink));
-    let switcher = TenantSwitcher::new(
-        sessions,
-        credentials,
-        preparation,
-        SwitchMode::Free,
-        audit,
-        states,
-    );
+    let switcher = TenantSwitcher::new(sessions, credentials, SwitchMode::Free, Arc::new(LogSink), states);
     Arc::new(switcher)
 }

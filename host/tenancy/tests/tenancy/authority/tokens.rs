@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
-use toolhost_tenancy::{AuthorityTokens, Reach, SessionDeps, Sessions, SwitchTarget};
+use toolhost_tenancy::{AuthorityTokens, Preparation as _, Reach, SessionDeps, Sessions, SwitchTarget};
 use toolhost_vault::CredentialError;
 
 use crate::authority::token_of;
@@ -187,5 +187,36 @@ async fn a_host_that_has_no_grant_knows_no_reach_but_home() {
     assert_eq!(
         tenant_of(&restarted.binding(&fresh, &owner.principal).await.unwrap()),
         "acme"
+    );
+}
+
+#[tokio::test]
+async fn n9_a_token_that_no_connection_could_send_is_no_switch() {
+    let town = Town::new(Reach::Authority).await;
+    let owner = town.owner().await;
+    let session = town.sessions.create(&owner.principal).await.unwrap();
+    let body = town.granting(
+        |request| request.ttl = std::time::Duration::from_secs(60),
+        "olga",
+        "acme-eu",
+    );
+    let endpoint = town.endpoint(FakePost::new(move |_| answer(200, &body)));
+    let credentials = town.credentials(endpoint.clone());
+    let switch = town.switch_by(endpoint);
+    switch
+        .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
+        .await
+        .unwrap();
+    let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+    assert_eq!(credentials.prepare(&binding).await, Ok(()));
+    town.clock.pass(60);
+    assert!(credentials.prepare(&binding).await.is_err());
+    let home = Town::new(Reach::Tree).await;
+    let session = home.sessions.create(&owner.principal).await.unwrap();
+    let binding = home.sessions.binding(&session, &owner.principal).await.unwrap();
+    assert_eq!(
+        credentials.prepare(&binding).await,
+        Ok(()),
+        "the host's own tree gives none"
     );
 }

@@ -11,8 +11,8 @@ use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, 
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
     Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority,
-    HttpAuthoritySettings, IssuerConfig, LocalAuthority, NoPreparation, Post, PostAnswer, PostRequest, Reach,
-    SessionDeps, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts, VerifiedCaller,
+    HttpAuthoritySettings, IssuerConfig, LocalAuthority, Post, PostAnswer, PostRequest, Reach, SessionDeps,
+    Sessions, StoredDirectory, Switch, Tenancy, TenantContexts, VerifiedCaller,
 };
 
 use super::AUDIENCE;
@@ -302,13 +302,7 @@ impl Town {
 
     pub fn switch_by(&self, authority: Arc<dyn Authority>) -> Switch {
         let (sessions, contexts) = (self.sessions.clone(), self.contexts.clone());
-        Switch::new(
-            sessions,
-            contexts,
-            self.credentials(authority),
-            Arc::new(NoPreparation),
-            Arc::new(LogSink),
-        )
+        Switch::new(sessions, contexts, self.credentials(authority), Arc::new(LogSink))
     }
 
     pub fn credentials(&self, authority: Arc<dyn Authority>) -> Arc<AuthorityCredentials> {

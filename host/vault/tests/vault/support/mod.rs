@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
-use toolhost_identity::{Binding, LoopbackOnly, Operator, Principal, StaticDirectory, TenantId, TenantSpace};
+use toolhost_identity::{
+    Binding, LoopbackOnly, Operator, Principal, StaticDirectory, Tenant, TenantId, TenantSpace, Tree,
+};
 use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret};
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table};
@@ -20,10 +22,16 @@ pub(crate) fn space(name: &str) -> TenantSpace {
 }
 
 pub(crate) fn binding(name: &str) -> Binding {
+    later_binding(name, 0)
+}
+
+/// A binding to the tenant that has the name after so many others had it.
+pub(crate) fn later_binding(name: &str, incarnation: u64) -> Binding {
     let tenant = TenantId::parse(name).unwrap();
     let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
-    let directory = StaticDirectory::new([(tenant, vec![])]).unwrap();
-    Binding::home(Arc::new(principal), &directory).unwrap()
+    let tree = Tree::new(1, [Tenant::root(tenant.clone())]).unwrap();
+    let tree = tree.with_incarnations([(tenant, incarnation)].into());
+    Binding::home(Arc::new(principal), &StaticDirectory::from_tree(tree)).unwrap()
 }
 
 pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
