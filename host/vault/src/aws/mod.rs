@@ -1,22 +1,18 @@
-//! Credentials that are kept in AWS Secrets Manager, read with Amazon's own SDK.
+//! Credentials that are kept in AWS Secrets Manager: one operation of its JSON protocol, `GetSecretValue`.
 //!
-//! The SDK signs and parses; its requests leave through `toolhost-net` as everything does, to the one endpoint that the
-//! configuration names. It looks nowhere for credentials or a region by itself: no environment, no profile, no metadata
-//! service.
+//! Amazon's `aws-sigv4` signs; the request leaves through `toolhost-net` as everything does, to the one endpoint that the
+//! configuration names. Nothing looks elsewhere for credentials or a region: no environment, no profile, no metadata service.
 
-mod connector;
 mod own_identity;
+mod secret_value;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, SharedHttpClient};
-use aws_sdk_secretsmanager::error::SdkError;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use own_identity::OwnIdentity;
+use secret_value::{SecretValue, request_body};
 use toolhost_net::{Destination, Network};
 
 use crate::cached_provider::{
@@ -60,7 +56,10 @@ pub type AwsSecretsManager = CachedProvider<AwsOrigin>;
 
 /// Where [`AwsSecretsManager`] fetches what it keeps.
 pub struct AwsOrigin {
-    client: Client,
+    place: ProviderEndpoint,
+    network: Arc<Network>,
+    region: String,
+    identity: OwnIdentity,
     names: NameTemplates,
     grammar: Grammar,
     fresh_for: Duration,
@@ -101,18 +100,11 @@ impl CachedProvider<AwsOrigin> {
             }
         };
         place.check("url")?;
-        let endpoint = place.destination.url.to_string();
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region))
-            .endpoint_url(endpoint)
-            .credentials_provider(own_identity::OwnIdentity::new(settings.identity)?)
-            .http_client(SharedHttpClient::new(connector::Connector::new(place, network)))
-            // The next call asks again; a refused one is not asked thrice.
-            .retry_config(RetryConfig::disabled())
-            .build();
         Ok(Self::from_origin(AwsOrigin {
-            client: Client::from_conf(config),
+            identity: OwnIdentity::new(settings.identity)?,
+            place,
+            network,
+            region,
             names: settings.names,
             grammar: settings.grammar,
             fresh_for: settings.fresh_for,
@@ -124,39 +116,32 @@ impl CachedProvider<AwsOrigin> {
 impl Origin for AwsOrigin {
     async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
         let name = self.names.name_for(key).ok_or(CredentialError::NotConnected)?;
-        let asked = self.client.get_secret_value().secret_id(&name).send();
-        let answer = tokio::time::timeout(ANSWER_DEADLINE, asked)
+        let value = tokio::time::timeout(ANSWER_DEADLINE, self.ask(&name))
             .await
-            .map_err(|_| CredentialError::Unavailable("AWS Secrets Manager did not answer in time"))?
-            .map_err(|error| aws_error(&error))?;
+            .map_err(|_| CredentialError::Unavailable("AWS Secrets Manager did not answer in time"))??;
         // Asked by a name, it also finds what it takes for the end of one; only the very secret counts.
-        if answer.name() != Some(&name) {
+        if value.name.as_deref() != Some(&*name) {
             return Err(CredentialError::Unavailable("AWS Secrets Manager gave another secret").into());
         }
-        let text = match (answer.secret_string(), answer.secret_binary()) {
-            (Some(text), None) => text.as_bytes(),
-            (None, Some(bytes)) => bytes.as_ref(),
-            _ => return Err(CredentialError::Unavailable("AWS Secrets Manager gave no value").into()),
-        };
-        let mut fetched = self.grammar.read(text, self.fresh_for)?;
-        let version = answer.version_id().unwrap_or_default();
+        let text = value
+            .bytes()
+            .ok_or(CredentialError::Unavailable("AWS Secrets Manager gave no value"))?;
+        let mut fetched = self.grammar.read(&text, self.fresh_for)?;
+        let version = value.version_id.unwrap_or_default();
         fetched.mark = Some(format!("{version} {}", fetched.mark.unwrap_or_default()));
         Ok(fetched)
     }
 }
 
-/// Only what says for certain that there is no such secret means that there is none.
-fn aws_error<R>(error: &SdkError<GetSecretValueError, R>) -> CredentialError {
-    match error.as_service_error() {
-        Some(GetSecretValueError::ResourceNotFoundException(_)) => CredentialError::NotConnected,
-        // Marked for deletion.
-        Some(GetSecretValueError::InvalidRequestException(_)) => CredentialError::NotConnected,
-        Some(error) => {
-            // Its message may repeat the name, and nothing of a value.
-            tracing::warn!(code = error.meta().code(), "AWS Secrets Manager refused");
-            CredentialError::Unavailable("AWS Secrets Manager refused the host")
-        }
-        None => CredentialError::Unavailable("AWS Secrets Manager did not answer"),
+impl AwsOrigin {
+    async fn ask(&self, name: &str) -> Result<SecretValue, CredentialError> {
+        let body = request_body(name);
+        let signed = self
+            .identity
+            .sign(&self.place.destination.url, &self.region, body)
+            .await?;
+        let answer = self.place.ask(&self.network, None, signed).await?;
+        SecretValue::from_answer(&answer)
     }
 }
 

@@ -1,16 +1,23 @@
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use toolhost_policy::Secret;
+use url::Url;
 
 use super::AwsIdentity;
+use crate::CredentialError;
 use crate::own_secret::OwnSecret;
-use crate::provider_endpoint::ProviderSettingsError;
+use crate::provider_endpoint::{ProviderRequest, ProviderSettingsError};
 
-/// After this long the SDK asks again, so that an exchanged file counts.
-const REREAD: Duration = Duration::from_secs(60);
+/// The headers of every request, which are signed with it.
+const HEADERS: [(&str, &str); 2] = [
+    ("content-type", "application/x-amz-json-1.1"),
+    ("x-amz-target", "secretsmanager.GetSecretValue"),
+];
 
 /// The host's own key, from where the configuration says.
 #[derive(Debug)]
@@ -39,33 +46,59 @@ impl OwnIdentity {
         })
     }
 
-    async fn read(&self) -> Result<Credentials, CredentialsError> {
+    async fn credentials(&self) -> Result<Credentials, CredentialError> {
         let text = |secret: &Secret| {
             let text = str::from_utf8(secret.expose()).map(str::to_owned);
-            text.map_err(CredentialsError::invalid_configuration)
+            text.map_err(|_| CredentialError::Unavailable("the host's own AWS key is not text"))
         };
-        let refused = |error: crate::CredentialError| CredentialsError::provider_error(error);
-        let secret = text(&*self.secret_access_key.read().await.map_err(refused)?)?;
+        let secret = text(&*self.secret_access_key.read().await?)?;
         let token = match &self.session_token {
-            Some(token) => Some(text(&*token.read().await.map_err(refused)?)?),
+            Some(token) => Some(text(&*token.read().await?)?),
             None => None,
         };
-        let until = SystemTime::now() + REREAD;
         Ok(Credentials::new(
             self.access_key_id.clone(),
             secret,
             token,
-            Some(until),
+            None,
             "toolhost",
         ))
     }
-}
 
-impl ProvideCredentials for OwnIdentity {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.read())
+    /// A signed request (AWS Signature Version 4), with the key as it is now: an exchanged file counts at once.
+    pub(super) async fn sign(
+        &self,
+        url: &Url,
+        region: &str,
+        body: Vec<u8>,
+    ) -> Result<ProviderRequest, CredentialError> {
+        let failed = || CredentialError::Unavailable("the request to AWS Secrets Manager cannot be signed");
+        let identity = self.credentials().await?.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("secretsmanager")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| failed())?
+            .into();
+        let body_bytes = SignableBody::Bytes(&body);
+        let signable = SignableRequest::new("POST", url.as_str(), HEADERS.into_iter(), body_bytes);
+        let signed = sign(signable.map_err(|_| failed())?, &parameters).map_err(|_| failed())?;
+        let (instructions, _signature) = signed.into_parts();
+        let mut headers = HeaderMap::new();
+        for (name, value) in HEADERS.into_iter().chain(instructions.headers()) {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| failed())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| failed())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(ProviderRequest {
+            at: None,
+            method: Method::POST,
+            headers,
+            body: Bytes::from(body),
+        })
     }
 }
