@@ -42,4 +42,4 @@ mod tenants;
 mod two_hosts;
 mod vocabulary;
 mod wasi_http;
-mod what_lasts;
+mod storage;

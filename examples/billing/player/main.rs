@@ -27,7 +27,7 @@ async fn play() -> anyhow::Result<PlayedExample> {
         scene.upstream.url()
     );
     println!("The host serves the billing plugin at {}.", scene.host.at("/mcp"));
-    println!("It holds one credential a tenant, in files; the plugin and the callers hold none.");
+    println!("The host holds one credential per tenant, read from files; the plugin and the callers have none.");
 
     let mut sessions = Vec::new();
     for tenant in TENANTS {
@@ -167,6 +167,6 @@ async fn refusals(scene: &DemoSetup, sessions: &[(&str, McpClient)]) -> anyhow::
         status == 401,
         "a call without a token was answered with status {status}"
     );
-    println!("  nobody's token:                                 {status}");
+    println!("  no token at all:                                {status}");
     Ok(())
 }

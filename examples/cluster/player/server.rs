@@ -8,7 +8,7 @@ use toolhost_harness::host::write;
 use toolhost_harness::process::saying_all_on_stdout;
 use toolhost_harness::{Process, random_secret};
 
-/// What the hosts log in as, and the database that is theirs: as docs/src/what-lasts.md has it.
+/// What the hosts log in as, and the database that is theirs: as docs/src/storage.md has it.
 const NAME: &str = "toolhost";
 
 /// A new server answers within this.

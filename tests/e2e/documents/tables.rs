@@ -184,7 +184,7 @@ fn the_errors_page_has_every_code_with_its_status_and_every_exit_status() {
 
     // The contract's words for them; one that names what it must not say is told by its end.
     let contract = std::fs::read_to_string(root().join("wit/http.wit")).unwrap();
-    for row in page.table("What a plugin is told about a request") {
+    for row in page.table("Errors of a plugin's request") {
         let code = code(&row[0]);
         let end = code.rfind("-unavailable").map(|at| &code[at..]);
         let named = format!("`{}`", end.unwrap_or(&code));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use toolhost_harness::{billing, host};
 
-use crate::what_lasts::World;
+use crate::storage::World;
 
 #[tokio::test]
 async fn a_credential_that_is_set_rotated_and_removed_holds_for_the_next_call() {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use toolhost_harness::billing;
 
-use crate::what_lasts::World;
+use crate::storage::World;
 
 /// The largest file of a tenant's database.
 fn database(world: &World, tenant: &str) -> std::path::PathBuf {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde_json::json;
 use toolhost_harness::leak::encodings;
 
-use crate::what_lasts::World;
-use crate::what_lasts::spaces::walk;
+use crate::storage::World;
+use crate::storage::spaces::walk;
 
 /// Each 40 bytes that nothing else in the world has.
 fn planted(number: usize) -> String {

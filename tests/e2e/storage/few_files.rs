@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use toolhost_harness::{Billing, Host, Issuer};
 
-use crate::what_lasts::World;
+use crate::storage::World;
 
 /// Open files of the host. Of these 32 may be connections, and 32 sockets to outside systems.
 const FILES: &str = "128";

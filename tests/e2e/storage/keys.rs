@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use toolhost_harness::{billing, host};
 
-use crate::what_lasts::World;
+use crate::storage::World;
 
 #[tokio::test]
 async fn keys_are_rotated_while_calls_go_on() {

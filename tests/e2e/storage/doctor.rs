@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::Value;
 use toolhost_harness::billing;
 
-use crate::what_lasts::World;
+use crate::storage::World;
 
 /// The verdict on one thing.
 fn verdict(report: &Value, what: &str) -> String {
